@@ -1,0 +1,42 @@
+"""The consensus bento: asks every node of a task and answers with their consensus.
+
+No logic of its own: `concord.api` answers, BentoML packs, starts and stops it. The environment's
+`CONCORD_…` settings are read here, once.
+"""
+
+import bentoml
+
+from concord import logs
+from concord.api import ConsensusApi
+from concord.asgi import Deferred
+from concord.settings import Settings
+
+app = Deferred()
+
+
+@bentoml.service(
+    name="concord-consensus",
+    # BentoML keeps a timer alive for each request this long; the longest wait of ours is under it.
+    traffic={"timeout": 5},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
+@bentoml.asgi_app(app)
+class Consensus:
+    """Serves the tasks of the nodes file."""
+
+    def __init__(self) -> None:
+        settings = Settings()
+        logs.configure(settings.log_level)
+        self.api = ConsensusApi.from_settings(settings)
+        app.target = self.api
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Runs within the server's loop, before the first request."""
+        await self.api.start()
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Writes what waits."""
+        await self.api.close()

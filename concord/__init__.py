@@ -1,0 +1,1 @@
+"""Concord: several models answer, and their consensus is what the caller gets."""

@@ -1,0 +1,117 @@
+"""The consensus service's ASGI application: which path is answered by what.
+
+It runs mounted in the consensus bento, which starts and closes it, and under uvicorn alone
+(`uvicorn --factory concord.api.app:create`), where ASGI's lifespan does.
+"""
+
+from importlib.metadata import version
+
+from starlette.types import Receive, Scope, Send
+
+from concord import logs, metrics
+from concord.api.docs import page
+from concord.api.openapi import document
+from concord.api.predictions import Predictions
+from concord.api.protocol_v2 import ProtocolV2, protocol_error
+from concord.api.records import Records
+from concord.asgi import Application, Incoming, Response, Route, json_response
+from concord.consensus import Consensus
+from concord.journal import Journal
+from concord.ledger import FileStore, Ledger
+from concord.settings import NodesFile, Settings
+
+VERSION = version("concord-serving")
+
+
+class ConsensusApi:
+    """One consensus service with its HTTP interface.
+
+    Args:
+        consensus: The service; this application starts and closes it.
+    """
+
+    def __init__(self, consensus: Consensus) -> None:
+        self.consensus = consensus
+        self._application = Application(
+            self._routes(),
+            error_bodies={"/v2": protocol_error},
+            start=self.start,
+            close=consensus.close,
+            max_body_bytes=consensus.settings.max_body_bytes,
+            access_log=logs.AccessLog(enabled=consensus.settings.log_level in {"DEBUG", "INFO"}),
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "ConsensusApi":
+        """Builds the service that settings and nodes file describe.
+
+        Raises:
+            ConfigurationError: The nodes file is missing or wrong.
+        """
+        declared = NodesFile.load(settings.nodes_file)
+        ledger = Ledger(FileStore(settings.ledger_dir))
+        return cls(Consensus(settings, declared, ledger, Journal(settings.journal_url)))
+
+    async def start(self) -> None:
+        """Starts the service; once it runs, garbage collection spares what start-up made."""
+        await self.consensus.start()
+        metrics.watch_garbage_collection()
+
+    async def close(self) -> None:
+        """Closes the service."""
+        await self.consensus.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one ASGI connection."""
+        await self._application(scope, receive, send)
+
+    def _routes(self) -> list[Route]:
+        predictions, records = Predictions(self.consensus), Records(self.consensus)
+        v2 = ProtocolV2(self.consensus, VERSION)
+        return [
+            Route("POST", "/v1/tasks/{task}/predict", predictions.predict),
+            Route("POST", "/v2/models/{task}/infer", v2.infer),
+            Route("GET", "/v1/tasks", records.tasks),
+            Route("GET", "/v1/tasks/{task}", records.task),
+            Route("GET", "/v1/nodes", records.nodes),
+            Route("GET", "/v1/nodes/{task}/{node}/history", records.history),
+            Route("GET", "/v1/rounds", records.rounds),
+            Route("GET", "/v1/rounds/{id}", records.round),
+            Route("GET", "/v1/ledger", records.ledger),
+            Route("GET", "/v1/ledger/verify", records.verify),
+            Route("GET", "/v1/ledger/blocks/{height}", records.block),
+            Route("GET", "/v2", v2.server),
+            Route("GET", "/v2/health/live", v2.live),
+            Route("GET", "/v2/health/ready", v2.ready),
+            Route("GET", "/v2/models/{task}", v2.model),
+            Route("GET", "/v2/models/{task}/ready", v2.model_ready),
+            Route("GET", "/openapi.json", self._openapi),
+            Route("GET", "/docs", self._docs),
+            Route("GET", "/", self._docs),
+            Route("GET", "/livez", self._live),
+            Route("GET", "/readyz", v2.ready),
+            Route("GET", "/metrics", self._metrics),
+        ]
+
+    async def _openapi(self, incoming: Incoming) -> Response:
+        incoming.query()
+        return json_response(document(self.consensus.panels, VERSION))
+
+    async def _docs(self, incoming: Incoming) -> Response:
+        incoming.query()
+        text = page(document(self.consensus.panels, VERSION))
+        return Response(text.encode(), media_type="text/html; charset=utf-8")
+
+    async def _live(self, incoming: Incoming) -> Response:
+        incoming.query()
+        return json_response({"live": True})
+
+    async def _metrics(self, _incoming: Incoming) -> Response:
+        return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
+
+
+def create() -> ConsensusApi:
+    """The application by the environment's settings, for `uvicorn --factory`."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    return ConsensusApi.from_settings(settings)

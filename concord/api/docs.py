@@ -1,0 +1,84 @@
+"""The page at `/docs`: the OpenAPI document for people, as one page that loads nothing else.
+
+Service pages that fetch their scripts from elsewhere stay empty behind a firewall; this one is
+plain HTML, readable on a phone, in light and dark, and every example can be pasted into a shell.
+"""
+
+import json
+from html import escape
+from typing import Any, Final
+
+_STYLE: Final = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; --accent: #0b7285; }
+@media (prefers-color-scheme: dark) { :root { --accent: #66d9e8; } }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 54rem; padding: 1rem; }
+h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; text-transform: capitalize; }
+details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; padding: .5rem .75rem; }
+summary { cursor: pointer; overflow-wrap: anywhere; }
+code, pre { font: 14px/1.45 ui-monospace, monospace; }
+pre { background: var(--soft); border-radius: .5rem; overflow-x: auto; padding: .75rem; }
+.method { color: var(--accent); display: inline-block; font-weight: 600; min-width: 3.2rem; }
+table { border-collapse: collapse; width: 100%; } td, th { border-top: 1px solid var(--line);
+padding: .25rem .5rem .25rem 0; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+"""
+
+
+def page(document: dict[str, Any]) -> str:
+    """The document as HTML."""
+    groups: dict[str, list[str]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            group = groups.setdefault(operation["tags"][0], [])
+            group.append(_operation(path, method, operation, document))
+    body = "".join(f"<h2>{escape(tag)}</h2>{''.join(parts)}" for tag, parts in groups.items())
+    info = document["info"]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head><body>"
+        f"<h1>{escape(info['title'])} API</h1><p>{escape(info['description'])} Version "
+        f'{escape(info["version"])}. The same for machines: <a href="/openapi.json">openapi.json</a>.</p>'
+        f"{body}</body></html>"
+    )
+
+
+def _operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{status}</code></td><td>{escape(answer['description'])}</td></tr>"
+        for status, answer in operation["responses"].items()
+    )
+    title = f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code><br>'
+    return (
+        f"<details><summary>{title}{escape(operation['summary'])}</summary>"
+        f"<pre>{escape(_curl(path, method, operation, document))}</pre>"
+        f"{_parameters(operation)}<table><tr><th>Status</th><th>Meaning</th></tr>{rows}</table></details>"
+    )
+
+
+def _parameters(operation: dict[str, Any]) -> str:
+    names = [f"<code>{escape(p['name'])}</code> ({p['in']})" for p in operation["parameters"]]
+    return f"<p>Parameters: {', '.join(names)}</p>" if names else ""
+
+
+def _curl(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
+    address = f'"$CONCORD_URL{path}"'
+    if method == "get":
+        return f"curl -s {address}"
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    body = schema.get("example") or {"inputs": _tensors(schema, path, document)}
+    text = json.dumps(body, ensure_ascii=False).replace("'", "'\\''")
+    return f"curl -s {address} \\\n  -H 'content-type: application/json' \\\n  -d '{text}'"
+
+
+def _tensors(schema: dict[str, Any], path: str, document: dict[str, Any]) -> list[dict[str, Any]]:
+    task = path.split("/")[3]
+    example = document["components"]["schemas"][f"row_{task}"]["example"]
+    return [
+        {
+            "name": (name := tensor["properties"]["name"]["const"]),
+            "shape": [1],
+            "datatype": tensor["properties"]["datatype"]["enum"][-1],
+            "data": [example[name]],
+        }
+        for tensor in schema["properties"]["inputs"]["prefixItems"]
+    ]

@@ -1,0 +1,319 @@
+"""The OpenAPI document of what is answered here, with a path of its own for every task.
+
+Answers are described from `concord.wire`, rows from the tasks' schemas, so that the document
+says of each task exactly which columns it takes. It describes; the checks stand where they act.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from concord.api.protocol_v2 import DATATYPES
+from concord.errors import ConcordError
+from concord.panels import Panels
+from concord.schema import FLOAT32_MAX, Feature, TaskSchema
+from concord.wire import NodeHistory, NodeView, PredictResponse, Round, RoundPage, TaskDetail, TaskSummary
+
+Schema = dict[str, Any]
+
+_REF: Final = "#/components/schemas/{model}"
+_FLAG: Final[Schema] = {"type": "string", "enum": ["true", "false"]}
+_ERROR: Final[Schema] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "field"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "field": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+_ERROR_V2: Final[Schema] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {"type": "string"},
+        "code": {"type": "string"},
+        "field": {"type": ["string", "null"]},
+    },
+}
+_MEANINGS: Final = {
+    400: "The body is no JSON.",
+    404: "There is nothing of that name.",
+    413: "The body, or the number of rows, is over the limit.",
+    415: "The body is not declared as JSON.",
+    422: "A value is not as the schema says; `field` names it.",
+    429: "Too many rows wait; `Retry-After` says when to come back.",
+    503: "Below the quorum, or the journal is away.",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method on one path."""
+
+    method: str
+    path: str
+    summary: str
+    answer: Schema
+    errors: Sequence[int] = ()
+    query: Mapping[str, Schema] | None = None
+    body: Schema | None = None
+    media_type: str = "application/json"
+    tag: str = "predict"
+    statuses: Sequence[int] = (200,)
+
+
+def document(panels: Panels, version: str) -> Schema:
+    """The OpenAPI 3.1 document for the tasks that are known now."""
+    components: Schema = {"Error": _ERROR, "ErrorV2": _ERROR_V2}
+    operations = [*_tasks(panels, components), *_reading(components), *_protocol_v2(), *_house()]
+    paths: dict[str, Schema] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Concord",
+            "version": version,
+            "description": "Several models answer one question; this service answers with their consensus.",
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def row_schema(schema: TaskSchema) -> Schema:
+    """JSON Schema of a row of the task."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [feature.name for feature in schema.features],
+        "properties": {feature.name: _feature(feature) for feature in schema.features},
+        "example": schema.example,
+    }
+
+
+def _tasks(panels: Panels, components: Schema) -> list[Operation]:
+    operations = []
+    for task in panels.names():
+        try:
+            schema = panels.schema(task)
+        except ConcordError:
+            continue
+        name = f"row_{task}"
+        components[name] = row_schema(schema)
+        operations += [_predict(task, schema, name, components), _infer(task, schema)]
+    return operations
+
+
+def _predict(task: str, schema: TaskSchema, row: str, components: Schema) -> Operation:
+    rows = {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"$ref": _REF.format(model=row)}}
+    return Operation(
+        "post",
+        f"/v1/tasks/{task}/predict",
+        f"{schema.title}: ask all nodes and answer with their consensus",
+        _wire(PredictResponse, components),
+        (400, 413, 415, 422, 429, 503),
+        {"recorded": _FLAG, "settled": _FLAG},
+        {
+            "type": "object",
+            "required": ["rows"],
+            "additionalProperties": False,
+            "properties": {"rows": rows},
+            "example": {"rows": [schema.example]},
+        },
+    )
+
+
+def _infer(task: str, schema: TaskSchema) -> Operation:
+    tensors = [_tensor(feature) for feature in schema.features]
+    inputs = {
+        "type": "array",
+        "prefixItems": tensors,
+        "minItems": len(tensors),
+        "maxItems": len(tensors),
+        "items": False,
+    }
+    answer = {
+        "type": "object",
+        "required": ["model_name", "outputs"],
+        "properties": {"outputs": {"type": "array"}},
+    }
+    return Operation(
+        "post",
+        f"/v2/models/{task}/infer",
+        f"{schema.title}: the same by the Open Inference Protocol",
+        answer,
+        (400, 413, 415, 422, 429, 503),
+        body={
+            "type": "object",
+            "required": ["inputs"],
+            "additionalProperties": False,
+            "properties": {"id": {"type": "string"}, "inputs": inputs},
+        },
+        tag="open inference protocol",
+    )
+
+
+def _reading(components: Schema) -> list[Operation]:
+    whole = {"type": "integer", "minimum": 1}
+    statuses = {"type": "string", "enum": ["ok", "degraded", "no_quorum"]}
+    return [
+        _read("/v1/tasks", "The tasks", _listed("tasks", TaskSummary, components)),
+        _read("/v1/tasks/{task}", "A task with its schema", _wire(TaskDetail, components), (404, 503)),
+        _read(
+            "/v1/nodes",
+            "The nodes: status, stake, weight",
+            _listed("nodes", NodeView, components),
+            (404, 422),
+            {"task": {"type": "string"}},
+        ),
+        _read(
+            "/v1/nodes/{task}/{node}/history",
+            "What moved a node's stake",
+            _wire(NodeHistory, components),
+            (404, 422),
+            {"before": whole},
+        ),
+        _read(
+            "/v1/rounds",
+            "Rounds, newest first",
+            _wire(RoundPage, components),
+            (404, 422, 503),
+            {
+                "task": {"type": "string"},
+                "status": statuses,
+                "since": {"type": "string", "format": "date-time"},
+                "limit": {"type": "integer", "minimum": 1, "maximum": 500},
+                "after": {"type": "string"},
+            },
+        ),
+        _read("/v1/rounds/{id}", "One round", _wire(Round, components), (404, 503)),
+        _read("/v1/ledger", "The ledger's newest state, in µS", {"type": "object"}, (503,)),
+        _read("/v1/ledger/verify", "Replay every block and compare", {"type": "object"}, (503,)),
+        _read("/v1/ledger/blocks/{height}", "One block", {"type": "object"}, (404, 422)),
+    ]
+
+
+def _protocol_v2() -> list[Operation]:
+    tag = "open inference protocol"
+    plain: Schema = {"type": "object"}
+    return [
+        Operation("get", "/v2", "Server metadata", plain, tag=tag),
+        Operation("get", "/v2/health/live", "Liveness", plain, tag=tag),
+        Operation("get", "/v2/health/ready", "Readiness", plain, tag=tag, statuses=(200, 503)),
+        Operation("get", "/v2/models/{task}", "Model metadata", plain, (404, 503), tag=tag),
+        Operation(
+            "get", "/v2/models/{task}/ready", "Model readiness", plain, (404,), tag=tag, statuses=(200, 503)
+        ),
+    ]
+
+
+def _house() -> list[Operation]:
+    text = {"type": "string"}
+    return [
+        Operation("get", "/livez", "Liveness", {"type": "object"}, tag="service"),
+        Operation("get", "/readyz", "Readiness", {"type": "object"}, tag="service", statuses=(200, 503)),
+        Operation("get", "/metrics", "Prometheus metrics", text, media_type="text/plain", tag="service"),
+    ]
+
+
+def _read(
+    path: str,
+    summary: str,
+    answer: Schema,
+    errors: Sequence[int] = (),
+    query: Mapping[str, Schema] | None = None,
+) -> Operation:
+    return Operation("get", path, summary, answer, errors, query, tag="read")
+
+
+def _describe(operation: Operation) -> Schema:
+    v2 = operation.path.startswith("/v2")
+    error = {"application/json": {"schema": {"$ref": _REF.format(model="ErrorV2" if v2 else "Error")}}}
+    described: Schema = {
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "parameters": _parameters(operation),
+        "responses": {
+            **{
+                str(status): {
+                    "description": "The answer.",
+                    "content": {operation.media_type: {"schema": operation.answer}},
+                }
+                for status in operation.statuses
+            },
+            # Paths that take no query still refuse one, so that a misspelt parameter is not ignored.
+            **{
+                str(status): {"description": _MEANINGS[status], "content": error}
+                for status in sorted({*operation.errors, 422})
+            },
+        },
+    }
+    if operation.body is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": operation.body}},
+        }
+    return described
+
+
+def _parameters(operation: Operation) -> list[Schema]:
+    path = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
+    found = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path]
+    query = operation.query or {}
+    return found + [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()]
+
+
+def _feature(feature: Feature) -> Schema:
+    described: Schema = {"description": f"{feature.description} ({feature.range_text})".strip()}
+    if feature.kind == "choice":
+        return {
+            **described,
+            "type": "string",
+            "enum": list(feature.choices),
+            "description": feature.description,
+        }
+    return {
+        **described,
+        "type": feature.kind,
+        "minimum": -FLOAT32_MAX if feature.minimum is None else feature.minimum,
+        "maximum": FLOAT32_MAX if feature.maximum is None else feature.maximum,
+    }
+
+
+def _tensor(feature: Feature) -> Schema:
+    return {
+        "type": "object",
+        "required": ["name", "shape", "datatype", "data"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"const": feature.name},
+            "shape": {"const": [1]},
+            "datatype": {
+                "enum": sorted(d for d in DATATYPES[feature.kind] if not d.startswith(("INT", "UINT")))
+            },
+            "data": {"type": "array", "minItems": 1, "maxItems": 1, "items": _feature(feature)},
+        },
+    }
+
+
+def _listed(name: str, model: type, components: Schema) -> Schema:
+    items = {"type": "array", "items": _wire(model, components)}
+    return {"type": "object", "required": [name], "properties": {name: items}}
+
+
+def _wire(model: type, components: Schema) -> Schema:
+    """A reference to a wire type's schema, which is added to the components."""
+    schema = TypeAdapter(model).json_schema(ref_template=_REF, mode="serialization")
+    components.update(schema.pop("$defs", {}))
+    components[model.__name__] = schema
+    return {"$ref": _REF.format(model=model.__name__)}

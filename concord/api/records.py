@@ -1,0 +1,299 @@
+"""What there is to read: tasks, nodes, rounds and the ledger. Nothing here changes anything.
+
+Stake is shown in stake units where people read it (`/v1/nodes`) and in whole µS where it is the
+ledger itself (`/v1/ledger`). Balances come from durable blocks only.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from pydantic import TypeAdapter
+
+from concord.asgi import Incoming, Response, json_response
+from concord.consensus import Consensus
+from concord.errors import ConcordError, InvalidInput, UnknownName
+from concord.journal import StoredRound
+from concord.ledger.chain import Block
+from concord.members import Member
+from concord.pool import ONE
+from concord.stake import MICRO
+from concord.wire import (
+    HistoryEntry,
+    NodeHistory,
+    NodeStatus,
+    NodeView,
+    Round,
+    RoundPage,
+    Status,
+    TaskDetail,
+    TaskSummary,
+    Verdict,
+)
+
+MOST_ROUNDS: Final = 500
+MOST_BLOCKS: Final = 1000
+"""Blocks that a node's history looks back on at once."""
+
+_verdict = TypeAdapter(Verdict)
+_STATUSES: Final[tuple[Status, ...]] = ("ok", "degraded", "no_quorum")
+
+
+class Records:
+    """The reading half of the API."""
+
+    def __init__(self, consensus: Consensus) -> None:
+        self._consensus = consensus
+        self._panels = consensus.panels
+
+    async def tasks(self, incoming: Incoming) -> Response:
+        """`GET /v1/tasks`."""
+        incoming.query()
+        return json_response({"tasks": [self._summary(task) for task in self._panels.names()]})
+
+    async def task(self, incoming: Incoming) -> Response:
+        """`GET /v1/tasks/{task}`."""
+        incoming.query()
+        return json_response(self._detail(incoming.path["task"]))
+
+    async def nodes(self, incoming: Incoming) -> Response:
+        """`GET /v1/nodes?task=`."""
+        task = incoming.query("task").get("task")
+        if task is not None:
+            self._panels.settings(task)
+        names = self._panels.names() if task is None else [task]
+        return json_response({"nodes": [view for name in names for view in self._nodes(name)]})
+
+    async def history(self, incoming: Incoming) -> Response:
+        """`GET /v1/nodes/{task}/{node}/history?before=`: the newest 1,000 blocks before a height."""
+        task, node = incoming.path["task"], incoming.path["node"]
+        query = incoming.query("before")
+        if node not in self._panels.members(self._known(task)) and self._panels.account(task, node) is None:
+            raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
+        end = self._consensus.settler.head.height + 1
+        stop = min(_whole(query, "before", default=end, least=1), end)
+        blocks = await asyncio.to_thread(self._blocks, max(1, stop - MOST_BLOCKS), end)
+        seat = self._panels.account(task, node)
+        entries = _entries(blocks, task, node, seat.stake if seat else 0)
+        return json_response(NodeHistory(task, node, [entry for entry in entries if entry.height < stop]))
+
+    async def rounds(self, incoming: Incoming) -> Response:
+        """`GET /v1/rounds?task=&status=&since=&limit=&after=`: newest first."""
+        query = incoming.query("task", "status", "since", "limit", "after")
+        task, status = query.get("task"), query.get("status")
+        if task is not None:
+            self._panels.settings(task)
+        if status is not None and status not in _STATUSES:
+            raise InvalidInput(f"status is one of {', '.join(_STATUSES)}.", field="status")
+        limit = _whole(query, "limit", default=50, least=1, most=MOST_ROUNDS)
+        since = _instant(query["since"]) if "since" in query else None
+        stored, after = await asyncio.to_thread(
+            self._consensus.journal.rounds, task, status, since, limit, query.get("after")
+        )
+        return json_response(RoundPage([_round(one) for one in stored], after))
+
+    async def round(self, incoming: Incoming) -> Response:
+        """`GET /v1/rounds/{id}`."""
+        incoming.query()
+        round_id = incoming.path["id"]
+        stored = await asyncio.to_thread(self._consensus.journal.round, round_id)
+        if stored is None:
+            raise UnknownName(
+                f"There is no round {round_id[:40]!r}. A new one takes up to 50 ms to be recorded.",
+                field="id",
+                code="unknown_round",
+            )
+        return json_response(_round(stored))
+
+    async def ledger(self, incoming: Incoming) -> Response:
+        """`GET /v1/ledger`: the newest state, in µS."""
+        incoming.query()
+        head = self._consensus.settler.head
+        due = await asyncio.to_thread(self._consensus.journal.due_count)
+        return json_response(
+            {
+                "height": head.height,
+                "hash": head.hash,
+                "time": _iso(head.time) if head.height else None,
+                "unit": "µS",
+                "due": due,
+                "alarm": self._consensus.settler.alarm,
+                **head.state.to_json(),
+            }
+        )
+
+    async def block(self, incoming: Incoming) -> Response:
+        """`GET /v1/ledger/blocks/{height}`."""
+        incoming.query()
+        height = _whole(incoming.path, "height", default=0, least=1)
+        if height > self._consensus.settler.head.height:
+            raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
+        block = await asyncio.to_thread(self._consensus.ledger.block, height)
+        return json_response({"hash": block.hash, "time_text": _iso(block.time), **block.to_json()})
+
+    async def verify(self, incoming: Incoming) -> Response:
+        """`GET /v1/ledger/verify`: replays every block and compares it with the journal's notes."""
+        incoming.query()
+        report = await asyncio.to_thread(self._verify)
+        return json_response(report.to_json())
+
+    def _verify(self) -> Any:  # noqa: ANN401 - the ledger's report, a dataclass
+        return self._consensus.ledger.verify(self._consensus.journal.noted_blocks())
+
+    def _known(self, task: str) -> str:
+        self._panels.settings(task)
+        return task
+
+    def _blocks(self, start: int, stop: int) -> list[Block]:
+        return list(self._consensus.ledger.blocks(start, stop))
+
+    def _summary(self, task: str) -> TaskSummary:
+        members = self._panels.members(task).values()
+        try:
+            schema = self._panels.schema(task)
+            title, description = schema.title, schema.description
+        except ConcordError:
+            title, description = task, "Its nodes have not answered yet."
+        return TaskSummary(
+            task,
+            title,
+            description,
+            self._panels.policy(task),
+            self._panels.is_ready(task),
+            len(members),
+            sum(member.status == "up" for member in members),
+            self._panels.asks(task),
+        )
+
+    def _detail(self, task: str) -> TaskDetail:
+        schema, settings = self._panels.schema(task), self._panels.settings(task)
+        return TaskDetail(
+            task=task,
+            title=schema.title,
+            description=schema.description,
+            policy=self._panels.policy(task),
+            ready=self._panels.is_ready(task),
+            quorum=settings.quorum,
+            deadline_ms=settings.deadline_ms,
+            schema_digest=schema.digest,
+            schema=schema.to_json(),
+            example=schema.example,
+            asks=self._panels.asks(task),
+        )
+
+    def _nodes(self, task: str) -> Iterable[NodeView]:
+        try:
+            panel = self._panels.panel(task)
+            weights = {seat.node: w for seat, w in zip(panel.seats, panel.weights, strict=True)}
+        except ConcordError:
+            weights = {}
+        for node, member in self._panels.members(task).items():
+            yield self._node(task, node, member, weights.get(node, 0.0))
+
+    def _node(self, task: str, node: str, member: Member, weight: float) -> NodeView:
+        seat = self._panels.account(task, node)
+        mismatch = self._panels.mismatch(task, member)
+        status: NodeStatus = "mismatched" if mismatch else member.status
+        info = member.profile.info if member.profile else None
+        return NodeView(
+            task=task,
+            node=node,
+            model=info.model if info else f"{member.task}.{node}",
+            version=info.version if info else None,
+            status=status,
+            standing="active",
+            stake=seat.stake / MICRO if seat else 0.0,
+            deposit=seat.deposit / MICRO if seat else 0.0,
+            weight=weight,
+            accuracy=seat.accuracy / ONE if seat else None,
+            latency_ms=member.latency_ms,
+            url=member.url,
+            reason=mismatch or (member.reason if status != "up" else None),
+        )
+
+
+def _round(stored: StoredRound) -> Round:
+    """A round as it is now: what was due when it was answered may be settled since."""
+    verdict = orjson.loads(stored.verdict)
+    verdict["recorded"] = True
+    if stored.block is not None:
+        verdict.update(settlement="settled", block=stored.block)
+    deltas = orjson.loads(stored.record)["deltas"] if stored.record else None
+    return Round(
+        id=stored.id,
+        task=stored.task,
+        time=_iso(stored.time),
+        request_id=stored.request_id,
+        verdict=_verdict.validate_python(verdict),
+        features=orjson.loads(stored.features) if stored.features else None,
+        block=stored.block,
+        deltas=deltas and {node: delta / MICRO for node, delta in deltas.items()},
+    )
+
+
+def _entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[HistoryEntry]:
+    """The changes of one account in these blocks, oldest first.
+
+    Args:
+        blocks: Up to the newest.
+        task: The account's task.
+        node: Its node.
+        stake: What it holds after the last of them, in µS.
+    """
+    changes = [
+        (block, body["kind"], *_change(body, task, node))
+        for block in blocks
+        for body in block.events.values()
+    ]
+    stake -= sum(change for _, _, change, _, _ in changes)
+    entries = []
+    for block, kind, change, rounds, reason in changes:
+        stake += change
+        if reason is not None:
+            entry = HistoryEntry(
+                block.height, _iso(block.time), kind, change / MICRO, stake / MICRO, rounds, reason
+            )
+            entries.append(entry)
+    return entries
+
+
+def _change(body: Any, task: str, node: str) -> tuple[int, int, str | None]:  # noqa: ANN401 - an event's body
+    """What an event did to the account: µS, rounds, and why in words (None: nothing)."""
+    if body["task"] != task:
+        return 0, 0, None
+    if body["kind"] == "settle" and node in body["nodes"]:
+        rounds, delta, levelling, *_ = body["nodes"][node]
+        words = "dissented from the consensus" if delta < 0 else "agreed with the consensus"
+        return delta + levelling, rounds, f"{rounds} rounds settled under {body['policy']}: {words}"
+    if body.get("node") != node:
+        return 0, 0, None
+    if body["kind"] == "open":
+        return body["deposit"], 0, "account opened"
+    amount = body["amount"] if body["kind"] == "deposit" else -body["amount"]
+    return amount, 0, "stake paid in" if amount > 0 else "stake withdrawn"
+
+
+def _whole(query: Any, name: str, *, default: int, least: int, most: int = 1 << 53) -> int:  # noqa: ANN401
+    text = query.get(name)
+    if text is None:
+        return default
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else -1
+    if not least <= number <= most:
+        raise InvalidInput(f"{name} must be a whole number from {least} to {most}.", field=name)
+    return number
+
+
+def _instant(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment.year < 1970:
+        raise InvalidInput("since is a time with its zone, such as 2026-01-31T09:00:00Z.", field="since")
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _iso(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1_000_000, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,207 @@
+"""The consensus service from Python: typed, synchronous, for the command line, the page and scripts.
+
+    with Client("http://127.0.0.1:7400") as concord:
+        answer = concord.predict("iris", [{"sepal_length": 6.0, …}]).verdicts[0]
+
+One pooled connection; answers are the values of `concord.wire`. What the service refuses is raised
+as `Refused` with its code, message and field; a service that cannot be reached as `ServiceAway`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from concord.errors import Refused, ServiceAway
+from concord.schema import TaskSchema
+from concord.wire import (
+    NodeHistory,
+    NodeView,
+    PredictResponse,
+    Round,
+    RoundPage,
+    TaskDetail,
+    TaskSummary,
+)
+
+T = TypeVar("T")
+Row = Mapping[str, float | str]
+
+
+class Client:
+    """A connection to one consensus service.
+
+    Args:
+        url: Its address.
+        timeout: Seconds to wait for an answer; a round ends within its deadline of a few.
+    """
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the connection."""
+        self._http.close()
+
+    def ready(self) -> bool:
+        """Whether some task can be answered; false too where nothing answers."""
+        try:
+            return self._http.get("/readyz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def tasks(self) -> list[TaskSummary]:
+        """All tasks."""
+        return _read(list[TaskSummary], self._get("/v1/tasks")["tasks"])
+
+    def task(self, task: str) -> TaskDetail:
+        """A task with its schema."""
+        return _read(TaskDetail, self._get(f"/v1/tasks/{_part(task)}"))
+
+    def schema(self, task: str) -> TaskSchema:
+        """A task's schema."""
+        return TaskSchema.from_json(self.task(task).schema)
+
+    def nodes(self, task: str | None = None) -> list[NodeView]:
+        """The nodes of a task, or of all."""
+        return _read(list[NodeView], self._get("/v1/nodes", task=task)["nodes"])
+
+    def history(self, task: str, node: str) -> NodeHistory:
+        """What moved a node's stake."""
+        return _read(NodeHistory, self._get(f"/v1/nodes/{_part(task)}/{_part(node)}/history"))
+
+    def predict(
+        self,
+        task: str,
+        rows: Sequence[Row],
+        *,
+        recorded: bool = False,
+        settled: bool = False,
+        request_id: str | None = None,
+    ) -> PredictResponse:
+        """Asks all nodes about rows of named columns.
+
+        Args:
+            task: The task.
+            rows: Up to 1,000.
+            recorded: Wait until the rounds are durable.
+            settled: Wait until they are settled in a block.
+            request_id: An id of the caller's own, for logs and rounds.
+
+        Raises:
+            Refused: With `code` `invalid_input`, `no_quorum` and so on.
+            ServiceAway: Nothing answers.
+        """
+        query = {"recorded": recorded, "settled": settled}
+        answer = self._request(
+            "POST",
+            f"/v1/tasks/{_part(task)}/predict",
+            params={name: "true" for name, wanted in query.items() if wanted},
+            json={"rows": list(rows)},
+            headers={"x-request-id": request_id} if request_id else None,
+        )
+        return _read(PredictResponse, answer)
+
+    def rounds(
+        self,
+        *,
+        task: str | None = None,
+        status: str | None = None,
+        since: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> RoundPage:
+        """One page of rounds, newest first."""
+        answer = self._get("/v1/rounds", task=task, status=status, since=since, limit=limit, after=after)
+        return _read(RoundPage, answer)
+
+    def all_rounds(self, **filters: str | None) -> Iterator[Round]:
+        """Every round that fits, newest first, page by page."""
+        after: str | None = None
+        while True:
+            page = self.rounds(limit=500, after=after, **filters)
+            yield from page.rounds
+            after = page.after
+            if after is None:
+                return
+
+    def round(self, round_id: str) -> Round:
+        """One round."""
+        return _read(Round, self._get(f"/v1/rounds/{_part(round_id)}"))
+
+    def ledger(self) -> dict[str, Any]:
+        """The newest state: height, hash, and every account in µS."""
+        return self._get("/v1/ledger")
+
+    def block(self, height: int) -> dict[str, Any]:
+        """One block."""
+        return self._get(f"/v1/ledger/blocks/{height}")
+
+    def verify(self) -> dict[str, Any]:
+        """Has the service replay and compare every block."""
+        return self._get("/v1/ledger/verify")
+
+    def _get(self, path: str, **query: str | int | None) -> dict[str, Any]:
+        return self._request("GET", path, params={k: v for k, v in query.items() if v is not None})
+
+    def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx's
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise ServiceAway(
+                f"No consensus service answers at {self.url} ({error or type(error).__name__}). "
+                "`concord up` starts one; CONCORD_URL names another address.",
+                field="CONCORD_URL",
+            ) from error
+        try:
+            document = response.json()
+        except ValueError as error:
+            raise ServiceAway(
+                f"What answers at {self.url} is no consensus service.", field="CONCORD_URL"
+            ) from error
+        if response.is_error:
+            raise _refusal(response.status_code, document)
+        return dict(document)
+
+
+def _refusal(status: int, document: Any) -> Refused:  # noqa: ANN401 - whatever was answered
+    error = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(error, dict):
+        return Refused(f"The service answered {status}.", status=status, code="unknown")
+    return Refused(
+        str(error.get("message")), status=status, code=str(error.get("code")), field=error.get("field")
+    )
+
+
+def _part(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")
+
+
+@lru_cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type expression
+    return TypeAdapter(kind)
+
+
+def _read(kind: type[T], document: object) -> T:
+    adapter = _adapter(kind)  # type: ignore[arg-type] # mypy doubts that a type is hashable
+    try:
+        value: T = adapter.validate_python(document)
+    except ValidationError as error:
+        raise ServiceAway(
+            f"The service answers in another version's words: {error.errors()[0]['msg']}."
+        ) from error
+    return value

@@ -1,0 +1,278 @@
+"""The consensus service without HTTP: rows in, verdicts out, rounds into the journal.
+
+`Consensus` ties the parts together and owns their lifetimes: members, panels, settler, recorder.
+A request's rows are one poll; each row is a round of its own, with its own id. An answer never
+waits for the ledger unless its caller asks to (`settled`), and a round that moves money is durable
+in the journal before its caller hears of it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+
+from concord import metrics
+from concord.errors import JournalUnavailable, Overloaded
+from concord.journal import Journal, RoundRow
+from concord.ledger import Ledger
+from concord.members import Members
+from concord.panel import Panel, Ruling
+from concord.panels import Panels
+from concord.recorder import Recorder
+from concord.round import Poll, Question, Reply
+from concord.settings import NodesFile, Settings
+from concord.settler import Settler
+from concord.wire import Verdict
+
+SETTLED_SECONDS: Final = 3.0
+"""How long `?settled=true` waits for the block; the serving framework ends a request after five."""
+
+EXPIRY_SECONDS: Final = 3600.0
+"""How often features beyond their retention are removed."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One caller's question.
+
+    Attributes:
+        task: The task asked.
+        rows: Rows of named columns, as the caller sent them.
+        request_id: Named in answers, logs, rounds and the nodes' logs.
+        traceparent: W3C trace context, handed on to the nodes.
+        recorded: Wait until the rounds are durable in the journal.
+        settled: Wait until the rounds are settled in a block.
+    """
+
+    task: str
+    rows: Sequence[Mapping[str, Any]]
+    request_id: str
+    traceparent: str | None = None
+    recorded: bool = False
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The verdicts on a request's rows, and each of them as JSON already."""
+
+    verdicts: Sequence[Verdict]
+    encoded: Sequence[bytes]
+
+
+class Consensus:
+    """Answers for all tasks of one nodes file.
+
+    Args:
+        settings: Limits and retention.
+        declared: Tasks and their nodes.
+        ledger: Where stake is accounted.
+        journal: Where rounds are kept; migrated by `start`.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        declared: NodesFile,
+        ledger: Ledger,
+        journal: Journal,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.ledger = ledger
+        self.journal = journal
+        self.settler = Settler(ledger, journal)
+        self.members = Members({task: one.nodes for task, one in declared.tasks.items()})
+        self.panels = Panels(declared, self.members, self.settler, journal)
+        self.recorder = Recorder(journal, self.settler.notify)
+        self._clock = clock
+        self._waiting_rows = 0
+        self._background: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Brings journal and ledger up to date and begins to look for nodes."""
+        await asyncio.to_thread(self.journal.migrate)
+        await self.settler.start()
+        await self.members.start()
+        await self.panels.start()
+        self.recorder.start()
+        self._background = [
+            asyncio.create_task(self.settler.run(), name="settler"),
+            asyncio.create_task(self._expire(), name="expiry"),
+        ]
+        _log.info("consensus started", extra={"tasks": self.panels.names()})
+
+    async def close(self) -> None:
+        """Writes what waits and lets go of everything."""
+        await self.panels.close()
+        await self.members.close()
+        await self.recorder.close()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.to_thread(self.journal.close)
+
+    def ready(self) -> bool:
+        """Whether some task can reach its quorum."""
+        return any(self.panels.is_ready(task) for task in self.panels.names())
+
+    async def predict(self, request: Request) -> Response:
+        """Asks all nodes of the task about the rows, decides and records.
+
+        Raises:
+            UnknownName: There is no such task.
+            InvalidInput: A row is not as the schema says.
+            NoQuorum: No node of the task has ever answered.
+            Overloaded: More rows wait than may.
+            JournalUnavailable: The round would move money, and the journal cannot take it.
+        """
+        began = time.perf_counter()
+        schema = self.panels.schema(request.task)
+        array = schema.read_rows(request.rows)
+        panel = self.panels.panel(request.task)
+        replies = await self._poll(panel, request, array.tobytes())
+        durable = panel.terms.policy == "seed"
+        rulings = [
+            panel.rule(replies, row, secrets.token_hex(16), recorded=durable)
+            for row in range(len(request.rows))
+        ]
+        response = await self._record(panel, request, rulings, durable=durable or request.recorded)
+        _observe(panel, replies, rulings, time.perf_counter() - began)
+        return await self._await_settlement(response) if request.settled else response
+
+    async def _poll(self, panel: Panel, request: Request, body: bytes) -> list[Reply]:
+        rows = len(request.rows)
+        if self._waiting_rows + rows > self.settings.max_waiting_rows:
+            raise Overloaded(
+                f"{self._waiting_rows} rows wait already. Try again in a second.", retry_after=1.0
+            )
+        question = Question(body, rows, panel.schema.digest, request.request_id, request.traceparent)
+        self._waiting_rows += rows
+        metrics.WAITING_ROWS.set(self._waiting_rows)
+        try:
+            return await Poll(panel.members, panel.deposits, panel.terms.patience).replies(question)
+        finally:
+            self._waiting_rows -= rows
+
+    async def _record(
+        self, panel: Panel, request: Request, rulings: Sequence[Ruling], *, durable: bool
+    ) -> Response:
+        verdicts = [ruling.verdict for ruling in rulings]
+        encoded = [orjson.dumps(verdict) for verdict in verdicts]
+        now = int(self._clock() * 1_000_000)
+        rows = [
+            _row(request, index, ruling, verdict, now)
+            for index, (ruling, verdict) in enumerate(zip(rulings, encoded, strict=True))
+        ]
+        if not durable:
+            self.recorder.record(rows)
+            return Response(verdicts, encoded)
+        try:
+            await self.recorder.record_durably(rows)
+        except JournalUnavailable:
+            if panel.terms.policy == "seed":
+                raise
+            return Response(verdicts, encoded)
+        return _recorded(verdicts, encoded)
+
+    async def _await_settlement(self, response: Response) -> Response:
+        due = [verdict.id for verdict in response.verdicts if verdict.settlement == "due"]
+        if not due:
+            return response
+        heights = await self.settler.settled(due, SETTLED_SECONDS)
+        verdicts = [
+            replace(verdict, settlement="settled", block=heights[verdict.id])
+            if verdict.id in heights
+            else verdict
+            for verdict in response.verdicts
+        ]
+        return Response(verdicts, [orjson.dumps(verdict) for verdict in verdicts])
+
+    async def _expire(self) -> None:
+        while True:
+            before = int((self._clock() - self.settings.retention_days * 86_400) * 1_000_000)
+            with contextlib.suppress(JournalUnavailable):
+                count = await asyncio.to_thread(self.journal.expire, before)
+                if count:
+                    _log.info("features expired", extra={"rounds": count})
+            await asyncio.sleep(EXPIRY_SECONDS)
+
+
+def _row(request: Request, index: int, ruling: Ruling, verdict: bytes, now: int) -> RoundRow:
+    return RoundRow(
+        id=ruling.verdict.id,
+        task=request.task,
+        time=now,
+        status=ruling.verdict.status,
+        policy=ruling.verdict.policy,
+        height=ruling.verdict.height,
+        request_id=request.request_id,
+        verdict=verdict,
+        features=orjson.dumps(request.rows[index]),
+        evidence=ruling.evidence,
+        due=ruling.evidence is not None,
+    )
+
+
+def _recorded(verdicts: Sequence[Verdict], encoded: Sequence[bytes]) -> Response:
+    if all(verdict.recorded for verdict in verdicts):
+        return Response(verdicts, encoded)
+    known = [replace(verdict, recorded=True) for verdict in verdicts]
+    return Response(known, [orjson.dumps(verdict) for verdict in known])
+
+
+def _observe(panel: Panel, replies: Sequence[Reply], rulings: Sequence[Ruling], seconds: float) -> None:
+    """Counts what a poll was like. Histograms count polls; outcomes and votes count rounds."""
+    task = _task_metrics(panel.task)
+    task.seconds.observe(seconds)
+    slowest = 0.0
+    for seat, reply in zip(panel.seats, replies, strict=True):
+        node = _node_metrics(panel.task, seat.node)
+        if reply.latency_ms is not None:
+            node.seconds.observe(reply.latency_ms / 1000)
+            if reply.outcome == "voted":
+                slowest = max(slowest, reply.latency_ms / 1000)
+    task.overhead.observe(max(0.0, seconds - slowest))
+    for ruling in rulings:
+        verdict = ruling.verdict
+        task.status(verdict.status).inc()
+        if verdict.agreement is not None:
+            task.agreement.observe(verdict.agreement)
+        for vote in verdict.votes:
+            node = _node_metrics(panel.task, vote.node)
+            node.outcome(vote.outcome).inc()
+            if vote.outcome == "voted":
+                node.vote(vote.label or "value").inc()
+
+
+class _TaskMetrics:
+    """A task's metrics with their labels bound, since binding costs more than counting."""
+
+    def __init__(self, task: str) -> None:
+        self.seconds = metrics.ROUND_SECONDS.labels(task)
+        self.overhead = metrics.OVERHEAD_SECONDS.labels(task)
+        self.agreement = metrics.AGREEMENT.labels(task)
+        self.status = lru_cache(lambda status: metrics.ROUNDS.labels(task, status))
+
+
+class _NodeMetrics:
+    """The same of one node."""
+
+    def __init__(self, task: str, node: str) -> None:
+        self.seconds = metrics.NODE_SECONDS.labels(task, node)
+        self.outcome = lru_cache(lambda outcome: metrics.OUTCOMES.labels(task, node, outcome))
+        self.vote = lru_cache(lambda label: metrics.VOTES.labels(task, node, label))
+
+
+_task_metrics = lru_cache(_TaskMetrics)
+_node_metrics = lru_cache(_NodeMetrics)

@@ -1,0 +1,169 @@
+"""Every error that Concord raises on purpose, in one tree.
+
+    ConcordError                 500 internal
+    ├── CallerError              400 bad_request        the caller can mend it; logged as INFO
+    │   ├── InvalidInput         422 invalid_input      names the field, and the row where there are many
+    │   ├── UnknownName          404 unknown_*          a task, node, round or block that is not there
+    │   ├── WrongMethod          405 method_not_allowed
+    │   ├── Conflict             409 conflict
+    │   ├── BodyTooLarge         413 too_large
+    │   ├── WrongMediaType       415 unsupported_media_type
+    │   └── Overloaded           429 overloaded         carries `retry_after` in seconds
+    ├── NoQuorum                 503 no_quorum          too few usable answers in time
+    ├── JournalUnavailable       503 journal_unavailable
+    ├── LedgerError              500 ledger
+    │   ├── LedgerBroken         500 ledger_broken      a stored byte or link is not what was written
+    │   └── LedgerConflict       409 ledger_conflict    somebody else swapped the head; read again
+    ├── ServiceAway              503 service_away       a service of ours cannot be reached
+    ├── Refused                  …   as answered        a service answered with an error of its own
+    ├── ConfigurationError       500 configuration      a setting or file of the operator's
+    └── TrainingError            500 training           a step of fit, convert, register or package
+        └── DataError            422 bad_data           a data file; names column, row and remedy
+
+A message is a sentence for the person who can act on it. `field` names what is wrong in the
+caller's own words: a feature, a path inside the body, a setting. The tree refuses to know HTTP
+beyond the status number; `concord.api` turns an error into a response, in one handler.
+"""
+
+from typing import ClassVar
+
+
+class ConcordError(Exception):
+    """Base of all; carries an HTTP status, a stable code, a message and the field it is about."""
+
+    status: ClassVar[int] = 500
+    code: str = "internal"
+
+    def __init__(self, message: str, *, field: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        if code is not None:
+            self.code = code
+
+
+class CallerError(ConcordError):
+    """The caller can mend it."""
+
+    status = 400
+    code = "bad_request"
+
+
+class InvalidInput(CallerError):
+    """A value that the schema does not admit."""
+
+    status = 422
+    code = "invalid_input"
+
+
+class UnknownName(CallerError):
+    """A name that nothing here answers to."""
+
+    status = 404
+    code = "unknown_name"
+
+
+class WrongMethod(CallerError):
+    """A path that exists, asked in a way that it does not answer."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class Conflict(CallerError):
+    """The same key with another content."""
+
+    status = 409
+    code = "conflict"
+
+
+class BodyTooLarge(CallerError):
+    """A body over the limit; it is not read to its end."""
+
+    status = 413
+    code = "too_large"
+
+
+class WrongMediaType(CallerError):
+    """A body in a format that is not spoken here."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class Overloaded(CallerError):
+    """More rows wait than the service lets wait."""
+
+    status = 429
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NoQuorum(ConcordError):
+    """Too few usable answers came in time, so there is no consensus."""
+
+    status = 503
+    code = "no_quorum"
+
+
+class JournalUnavailable(ConcordError):
+    """The journal cannot be written, and the answer may not go out without it."""
+
+    status = 503
+    code = "journal_unavailable"
+
+
+class LedgerError(ConcordError):
+    """The ledger cannot do what was asked."""
+
+    code = "ledger"
+
+
+class LedgerBroken(LedgerError):
+    """What is stored is not what was written; nothing is appended until a person has looked."""
+
+    code = "ledger_broken"
+
+
+class LedgerConflict(LedgerError):
+    """The head has moved since it was read."""
+
+    status = 409
+    code = "ledger_conflict"
+
+
+class ServiceAway(ConcordError):
+    """A service cannot be reached, or what answers there is none of ours."""
+
+    status = 503
+    code = "service_away"
+
+
+class Refused(ConcordError):
+    """A service's own error, as a client reads it."""
+
+    def __init__(self, message: str, *, status: int, code: str, field: str | None = None) -> None:
+        super().__init__(message, field=field, code=code)
+        self.answered = status
+
+
+class ConfigurationError(ConcordError):
+    """A setting or a file of the operator's is wrong."""
+
+    code = "configuration"
+
+
+class TrainingError(ConcordError):
+    """A step of fitting, converting, registering or packaging failed."""
+
+    code = "training"
+
+
+class DataError(TrainingError):
+    """A data file that cannot be learned from."""
+
+    status = 422
+    code = "bad_data"

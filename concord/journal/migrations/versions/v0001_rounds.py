@@ -1,0 +1,70 @@
+"""The first tables: rounds, claims, blocks, segments, schemas."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Creates the tables, spelled out: what a migration does must not change with the code."""
+    blob = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+    op.create_table(
+        "rounds",
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("task", sa.String(64), nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("policy", sa.String(16), nullable=False),
+        sa.Column("height", sa.BigInteger, nullable=False),
+        sa.Column("request_id", sa.String(128), nullable=False),
+        sa.Column("due", sa.Boolean, nullable=False),
+        sa.Column("batch", sa.String(32)),
+        sa.Column("block", sa.BigInteger),
+        sa.Column("verdict", blob, nullable=False),
+        sa.Column("evidence", blob),
+        sa.Column("features", blob),
+        sa.Column("record", blob),
+        sa.PrimaryKeyConstraint("id", name="pk_rounds"),
+    )
+    queued, kept = sa.text("batch IS NOT NULL"), sa.text("features IS NOT NULL")
+    op.create_index("ix_rounds_time", "rounds", ["time", "id"])
+    op.create_index("ix_rounds_task", "rounds", ["task", "time", "id"])
+    op.create_index(
+        "ix_rounds_queue", "rounds", ["batch", "time"], sqlite_where=queued, postgresql_where=queued
+    )
+    op.create_index("ix_rounds_kept", "rounds", ["time"], sqlite_where=kept, postgresql_where=kept)
+    op.create_table(
+        "claims",
+        sa.Column("batch", sa.String(32), nullable=False),
+        sa.Column("noted_height", sa.BigInteger, nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("taken", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("batch", name="pk_claims"),
+    )
+    op.create_table(
+        "blocks",
+        sa.Column("height", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("document", blob),
+        sa.PrimaryKeyConstraint("height", name="pk_blocks"),
+    )
+    op.create_table(
+        "segments",
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("data", blob, nullable=False),
+        sa.Column("archived", sa.DateTime, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_segments"),
+    )
+    op.create_table(
+        "schemas",
+        sa.Column("task", sa.String(64), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("document", blob, nullable=False),
+        sa.Column("saved", sa.DateTime, nullable=False),
+        sa.PrimaryKeyConstraint("task", name="pk_schemas"),
+    )

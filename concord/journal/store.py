@@ -1,0 +1,433 @@
+"""The journal: every round that was answered, and the queue of settlements, in one SQL database.
+
+Synchronous on purpose: the service calls it in a thread, and one writer thread hands over groups of
+rounds. It stores verdicts, features and evidence as the bytes that it is given and looks into none.
+
+How a settlement is claimed. `claim` puts due rounds under a batch id that nobody else has, and notes
+the ledger's height. The batch id makes the key of the event in the ledger, so whoever tries a claim
+again, its claimer or another replica after a crash, either finds the block of that key above the
+noted height or appends it; two who try at once write one block. Taking up another's claim is
+therefore harmless, needs no lease, and `open_claims` marks those it hands out as taken. Only putting
+rounds back into the queue could settle them twice, under another key: `unclaim` does so for a claim
+that nobody took up, and its claimer calls it only before it has tried to append.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+
+from concord.errors import InvalidInput, LedgerBroken
+from concord.journal.database import Database, FastInsert
+from concord.journal.tables import KEPT, QUEUED, blocks, claims, rounds, schemas, segments
+
+_T = TypeVar("_T")
+
+_DUE = ""
+"""`rounds.batch` of a round that is due and not claimed."""
+
+CHUNK = 500
+"""Ids in one statement; SQLite admits 32,766 variables and others fewer bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    """A round as it is recorded.
+
+    Attributes:
+        id: 32 hex digits.
+        task: The task's name.
+        time: µs since the epoch.
+        status: `ok`, `degraded` or `no_quorum`.
+        policy: `wager` or `seed`.
+        height: Ledger height on whose state the round was decided.
+        request_id: The caller's id.
+        verdict: JSON of the answer as the caller got it.
+        features: JSON of the row; None once forgotten or expired.
+        evidence: Canonical JSON of the integers that settling needs.
+        due: Whether the round moves money.
+    """
+
+    id: str
+    task: str
+    time: int
+    status: str
+    policy: str
+    height: int
+    request_id: str
+    verdict: bytes
+    features: bytes | None
+    evidence: bytes | None
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRound(RoundRow):
+    """A round as it is read back.
+
+    Attributes:
+        block: Height of the block that settled it.
+        block_hash: Hash of that block.
+        record: Canonical JSON of what the settlement did, a leaf under the block's Merkle root.
+    """
+
+    block: int | None = None
+    block_hash: str | None = None
+    record: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Rounds that were claimed together and are not marked as settled.
+
+    Attributes:
+        batch: The id that makes the event's key.
+        noted_height: Ledger height below which the key cannot be.
+        rounds: The rounds, in the order of their time.
+    """
+
+    batch: str
+    noted_height: int
+    rounds: tuple[StoredRound, ...]
+
+
+_INSERTED = (
+    "id",
+    "task",
+    "time",
+    "status",
+    "policy",
+    "height",
+    "request_id",
+    "verdict",
+    "features",
+    "evidence",
+    "due",
+    "batch",
+)
+_values = attrgetter(*_INSERTED[:-1])
+_READ = sa.select(
+    *(rounds.c[name] for name in _INSERTED[:-1]), rounds.c.block, blocks.c.hash, rounds.c.record
+).select_from(rounds.outerjoin(blocks, rounds.c.block == blocks.c.height))
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+class Journal:
+    """Rounds and settlements in the database of a URL.
+
+    Every method raises `JournalUnavailable` where the database does not serve.
+
+    Args:
+        url: SQLAlchemy URL.
+        clock: µs since the epoch.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], int] = _now) -> None:
+        self._database = Database(url)
+        self._clock = clock
+        self._insert_rounds = FastInsert(self._database, rounds, _INSERTED)
+        self._migrating = threading.Lock()
+
+    def migrate(self) -> None:
+        """Brings the database to the tables of this version; safe to call by several processes."""
+        # Alembic takes a quarter of a second to import, and only this needs it.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+
+        self._database.make_folder()
+        config = Config()
+        config.set_main_option(
+            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+        )
+        with self._migrating, self._database.writing() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def ping(self) -> None:
+        """Asks the database whether it is there."""
+        with self._database.reading() as connection:
+            connection.execute(sa.select(sa.literal(1)))
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self._database.close()
+
+    # Rounds
+
+    def record(self, rows: Sequence[RoundRow]) -> None:
+        """Records rounds in one transaction, durable on return; an id that is there stays as it is."""
+        if not rows:
+            return
+        values = [(*_values(row), _DUE if row.due else None) for row in rows]
+        with self._database.writing() as connection:
+            self._insert_rounds.run(connection, values)
+
+    def round(self, id: str) -> StoredRound | None:  # noqa: A002
+        """The round of an id, or None."""
+        with self._database.reading() as connection:
+            row = connection.execute(_READ.where(rounds.c.id == id)).first()
+        return None if row is None else StoredRound(*row)
+
+    def rounds(
+        self,
+        task: str | None = None,
+        status: str | None = None,
+        since: int | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> tuple[list[StoredRound], str | None]:
+        """One page of rounds, newest first.
+
+        Pages do not shift when rounds come in: a cursor names the last round that was seen.
+
+        Args:
+            task: Only rounds of this task.
+            status: Only rounds of this status.
+            since: Only rounds of this time, in µs since the epoch, or later.
+            limit: Rounds on the page.
+            after: The cursor that came with the page before.
+
+        Returns:
+            The rounds, and the cursor of the next page or None at the end.
+
+        Raises:
+            InvalidInput: The cursor is none that was given out.
+        """
+        query = _READ.order_by(rounds.c.time.desc(), rounds.c.id.desc()).limit(limit + 1)
+        if task is not None:
+            query = query.where(rounds.c.task == task)
+        if status is not None:
+            query = query.where(rounds.c.status == status)
+        if since is not None:
+            query = query.where(rounds.c.time >= since)
+        if after is not None:
+            at, last = _read_cursor(after)
+            query = query.where(
+                rounds.c.time <= at,
+                sa.or_(rounds.c.time < at, sa.and_(rounds.c.time == at, rounds.c.id < last)),
+            )
+        with self._database.reading() as connection:
+            found = [StoredRound(*row) for row in connection.execute(query)]
+        page = found[:limit]
+        return page, f"{page[-1].time:x}-{page[-1].id}" if len(found) > limit and page else None
+
+    def heights(self, ids: Iterable[str]) -> dict[str, int]:
+        """Id → height of its block, of those rounds that are settled."""
+        found: dict[str, int] = {}
+        with self._database.reading() as connection:
+            for some in _chunks(ids):
+                query = sa.select(rounds.c.id, rounds.c.block).where(
+                    rounds.c.id.in_(some), rounds.c.block.is_not(None)
+                )
+                found.update((row[0], row[1]) for row in connection.execute(query))
+        return found
+
+    def forget(self, ids: Iterable[str]) -> int:
+        """Drops the features of rounds for good, and says of how many."""
+        forgotten = 0
+        with self._database.writing() as connection:
+            for some in _chunks(ids):
+                forgotten += connection.execute(
+                    rounds.update().where(rounds.c.id.in_(some), KEPT).values(features=None)
+                ).rowcount
+        if forgotten:
+            self._database.wipe_log()
+        return forgotten
+
+    def expire(self, before: int) -> int:
+        """Drops the features of all rounds older than `before` (µs since the epoch), and says of how many."""
+        expired = 0
+        # In chunks, so that the writer of rounds waits for milliseconds and not for a month of rows.
+        old = sa.select(rounds.c.id).where(rounds.c.time < before, KEPT).limit(CHUNK)
+        while True:
+            with self._database.writing() as connection:
+                some = [row[0] for row in connection.execute(old)]
+                if some:
+                    connection.execute(rounds.update().where(rounds.c.id.in_(some)).values(features=None))
+            expired += len(some)
+            if len(some) < CHUNK:
+                break
+        if expired:
+            self._database.wipe_log()
+        return expired
+
+    # Settlements
+
+    def due_count(self) -> int:
+        """Rounds whose settlement is due, claimed or not."""
+        with self._database.reading() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(rounds).where(QUEUED)) or 0
+
+    def claim(self, batch: str, noted_height: int, limit: int) -> list[StoredRound]:
+        """Claims up to `limit` due rounds, oldest first, under a batch id that nobody else uses."""
+        oldest = (
+            sa.select(rounds.c.id)
+            .where(rounds.c.batch == _DUE)
+            .order_by(rounds.c.time)
+            .limit(limit)
+            .subquery()
+        )
+        with self._database.writing() as connection:
+            claimed = connection.execute(
+                rounds.update()
+                # The second condition holds for a row that another claimer was just faster with.
+                .where(rounds.c.id.in_(sa.select(oldest.c.id)), rounds.c.batch == _DUE)
+                .values(batch=batch)
+            ).rowcount
+            if not claimed:
+                return []
+            connection.execute(
+                claims.insert().values(
+                    batch=batch, noted_height=noted_height, time=self._clock(), taken=False
+                )
+            )
+            return _claimed(connection, batch)
+
+    def open_claims(self, age: int = 0) -> list[Claim]:
+        """Claims that are not marked as settled and at least `age` µs old, each marked as taken up."""
+        old = claims.c.time <= self._clock() - age
+        with self._database.writing() as connection:
+            found = connection.execute(sa.select(claims.c.batch, claims.c.noted_height).where(old)).all()
+            if found:
+                connection.execute(
+                    claims.update().where(claims.c.batch.in_([row[0] for row in found])).values(taken=True)
+                )
+            return [Claim(row[0], row[1], tuple(_claimed(connection, row[0]))) for row in found]
+
+    def mark_settled(self, batch: str, height: int, block_hash: str, records: Mapping[str, bytes]) -> None:
+        """Writes the block's height and hash and each round's record; the claim is done. Again is harmless.
+
+        Raises:
+            LedgerBroken: Another hash was noted for this height.
+        """
+        with self._database.writing() as connection:
+            self._note(connection, [(height, block_hash, None)])
+            if records:
+                connection.execute(
+                    rounds.update()
+                    .where(rounds.c.id == sa.bindparam("round_id"), rounds.c.block.is_(None))
+                    .values(block=height, batch=None, record=sa.bindparam("round_record")),
+                    [{"round_id": one, "round_record": record} for one, record in records.items()],
+                )
+            connection.execute(claims.delete().where(claims.c.batch == batch))
+
+    def unclaim(self, batch: str) -> bool:
+        """Puts a claim's rounds back into the queue; False, and nothing changes, if somebody has taken it up.
+
+        Only the claimer may call this, and only before it has tried to append the batch.
+        """
+        with self._database.writing() as connection:
+            dropped = connection.execute(
+                claims.delete().where(claims.c.batch == batch, claims.c.taken.is_(False))
+            ).rowcount
+            if dropped:
+                connection.execute(rounds.update().where(rounds.c.batch == batch).values(batch=_DUE))
+        return bool(dropped)
+
+    # What the ledger was seen to be
+
+    def note_blocks(self, noted: Iterable[tuple[int, str, bytes | None]], sealed: int = 0) -> None:
+        """Notes blocks by height, hash and bytes, and drops the bytes of those up to height `sealed`.
+
+        Raises:
+            LedgerBroken: Another hash was noted for one of the heights.
+        """
+        rows = list(noted)
+        with self._database.writing() as connection:
+            self._note(connection, rows)
+            connection.execute(
+                blocks.update()
+                .where(blocks.c.height <= sealed, blocks.c.document.is_not(None))
+                .values(document=None)
+            )
+
+    def newest_block(self) -> tuple[int, str] | None:
+        """Height and hash of the highest block that was noted."""
+        query = sa.select(blocks.c.height, blocks.c.hash).order_by(blocks.c.height.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (row[0], row[1])
+
+    def noted_blocks(self) -> list[tuple[int, str]]:
+        """Height and hash of every block that was noted, lowest first."""
+        return [(height, known) for height, known, _ in self.noted_documents()]
+
+    def noted_documents(self) -> list[tuple[int, str, bytes | None]]:
+        """The same with the bytes of blocks that were not sealed yet: what a head is rebuilt from."""
+        query = sa.select(blocks.c.height, blocks.c.hash, blocks.c.document).order_by(blocks.c.height)
+        with self._database.reading() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def keep_segment(self, name: str, data: bytes) -> None:
+        """Keeps a segment that leaves the ledger's store; the same again is harmless."""
+        row = {"name": name, "data": data, "archived": datetime.fromtimestamp(self._clock() / 1e6, UTC)}
+        with self._database.writing() as connection:
+            connection.execute(self._database.insert_new(segments).values(row))
+
+    def kept_segment(self, name: str) -> bytes | None:
+        """The bytes of a kept segment, or None."""
+        with self._database.reading() as connection:
+            return connection.scalar(sa.select(segments.c.data).where(segments.c.name == name))
+
+    # Schemas
+
+    def save_schema(self, task: str, digest: str, document: Mapping[str, Any]) -> None:
+        """Keeps the schema that a task was last seen with."""
+        saved = datetime.fromtimestamp(self._clock() / 1e6, UTC)
+        row = {"task": task, "digest": digest, "document": orjson.dumps(document), "saved": saved}
+        with self._database.writing() as connection:
+            connection.execute(self._database.upsert(schemas, row))
+
+    def schemas(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Task → digest and document of its schema."""
+        with self._database.reading() as connection:
+            found = connection.execute(sa.select(schemas.c.task, schemas.c.digest, schemas.c.document)).all()
+        return {row[0]: (row[1], orjson.loads(row[2])) for row in found}
+
+    def _note(self, connection: sa.Connection, rows: Sequence[tuple[int, str, bytes | None]]) -> None:
+        if not rows:
+            return
+        known: dict[int, str] = {}
+        for some in _chunks([row[0] for row in rows]):
+            query = sa.select(blocks.c.height, blocks.c.hash).where(blocks.c.height.in_(some))
+            known.update((row[0], row[1]) for row in connection.execute(query))
+        for height, found, _ in rows:
+            if known.get(height, found) != found:
+                raise LedgerBroken(
+                    f"Block {height} has another hash than the journal noted: the chain is forked."
+                )
+        fresh = [
+            dict(zip(("height", "hash", "document"), row, strict=True)) for row in rows if row[0] not in known
+        ]
+        if fresh:
+            connection.execute(self._database.insert_new(blocks), fresh)
+
+
+def _claimed(connection: sa.Connection, batch: str) -> list[StoredRound]:
+    query = _READ.where(rounds.c.batch == batch).order_by(rounds.c.time, rounds.c.id)
+    return [StoredRound(*row) for row in connection.execute(query)]
+
+
+def _read_cursor(cursor: str) -> tuple[int, str]:
+    at, dash, last = cursor.partition("-")
+    try:
+        if not dash or len(cursor) > 64:
+            raise ValueError
+        return int(at, 16), last
+    except ValueError:
+        raise InvalidInput("This cursor was not given out here.", field="after") from None
+
+
+def _chunks(items: Iterable[_T]) -> Iterable[list[_T]]:
+    found = list(items)
+    return (found[i : i + CHUNK] for i in range(0, len(found), CHUNK))

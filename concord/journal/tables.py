@@ -1,0 +1,104 @@
+"""Every table of the journal, in types that SQLite, MySQL, MariaDB and PostgreSQL all have.
+
+Times that code compares and pages by are µs since the epoch in a BIGINT: exact, fast, and the same
+everywhere. Times for people go through `UtcDateTime`, because SQLite and MySQL give back datetimes
+without a zone. JSON is kept as bytes, as it was sent: nobody queries inside it.
+"""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+NAMES = sa.MetaData(
+    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"}
+)
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """Stores UTC and gives back aware datetimes; refuses naive ones."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """Turns an aware datetime into a naive one in UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A datetime without a zone says nothing.")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """Says of a stored datetime what it is: UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+# A BLOB of MySQL ends at 64 KiB, which a verdict of many nodes or a segment may pass.
+Bytes = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+Micros = sa.BigInteger()
+Name = sa.String(64)
+
+rounds = sa.Table(
+    "rounds",
+    NAMES,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("task", Name, nullable=False),
+    sa.Column("time", Micros, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("policy", sa.String(16), nullable=False),
+    sa.Column("height", sa.BigInteger, nullable=False),
+    sa.Column("request_id", sa.String(128), nullable=False),
+    sa.Column("due", sa.Boolean, nullable=False),
+    # NULL: no settlement is due, or it is done. Empty: due. Else: the batch that claimed it.
+    sa.Column("batch", sa.String(32)),
+    sa.Column("block", sa.BigInteger),
+    sa.Column("verdict", Bytes, nullable=False),
+    sa.Column("evidence", Bytes),
+    sa.Column("features", Bytes),
+    sa.Column("record", Bytes),
+)
+
+QUEUED = rounds.c.batch.is_not(None)
+KEPT = rounds.c.features.is_not(None)
+
+sa.Index("ix_rounds_time", rounds.c.time, rounds.c.id)
+sa.Index("ix_rounds_task", rounds.c.task, rounds.c.time, rounds.c.id)
+sa.Index("ix_rounds_queue", rounds.c.batch, rounds.c.time, sqlite_where=QUEUED, postgresql_where=QUEUED)
+sa.Index("ix_rounds_kept", rounds.c.time, sqlite_where=KEPT, postgresql_where=KEPT)
+
+claims = sa.Table(
+    "claims",
+    NAMES,
+    sa.Column("batch", sa.String(32), primary_key=True),
+    sa.Column("noted_height", sa.BigInteger, nullable=False),
+    sa.Column("time", Micros, nullable=False),
+    # Somebody else than its claimer has taken it up: then it may never go back into the queue.
+    sa.Column("taken", sa.Boolean, nullable=False),
+)
+
+blocks = sa.Table(
+    "blocks",
+    NAMES,
+    sa.Column("height", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    # The block itself, as long as it is in no segment: what a deleted head is rebuilt from.
+    sa.Column("document", Bytes),
+)
+
+segments = sa.Table(
+    "segments",
+    NAMES,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("data", Bytes, nullable=False),
+    sa.Column("archived", UtcDateTime, nullable=False),
+)
+
+schemas = sa.Table(
+    "schemas",
+    NAMES,
+    sa.Column("task", Name, primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("document", Bytes, nullable=False),
+    sa.Column("saved", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,417 @@
+"""Who is asked: one member a node, with its calls, its health and what it says of itself.
+
+Questions are batched where they meet, without a timer: a member sends at once while it has a call
+to spare, and gathers what arrives meanwhile into the next one. A call is cancelled when nobody
+waits for any of its rows. After five failures in a row a member is `down`: rounds get
+`unavailable` at once instead of waiting, and one probe a second brings it back.
+
+Members speak HTTP over one pooled client. They refuse to interpret votes beyond turning them into
+integers, and never read a pickle: a node's answer is raw floats of a known length or it is invalid.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import numpy as np
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from concord import metrics, pool
+from concord.errors import ConfigurationError
+from concord.round import OnReply, Question, Reply
+from concord.schema import TaskSchema
+from concord.wire import (
+    MODEL_HEADER,
+    REQUEST_ID_HEADER,
+    ROWS_TYPE,
+    SCHEMA_HEADER,
+    VOTES_TYPE,
+    NodeInfo,
+    NodeStatus,
+)
+
+CALLS_UNDER_WAY: Final = 2
+"""Calls to one node at a time: one that it works on, and one on the way."""
+
+ROWS_PER_CALL: Final = 4096
+"""More rows than this are spread over several calls, so that no call outlasts a deadline."""
+
+FAILURES_TO_DOWN: Final = 5
+PROBE_SECONDS: Final = 1.0
+REFRESH_SECONDS: Final = 5.0
+"""How often a healthy node is asked which version it serves; a reply by another version asks at once."""
+
+NAMED_REQUESTS: Final = 32
+"""Request ids that one call names; a header has a limit."""
+
+INFO_SECONDS: Final = 2.0
+INFO_BYTES: Final = 1 << 20
+
+_log = logging.getLogger(__name__)
+_node_info = TypeAdapter(NodeInfo)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a node last said of itself, understood."""
+
+    info: NodeInfo
+    schema: TaskSchema
+
+    @property
+    def digest(self) -> str:
+        """Digest of the schema that the node answers by."""
+        return self.schema.digest
+
+
+class Member:
+    """One node: its address, its queue and its health.
+
+    Args:
+        task: The task that it answers.
+        node: Its name within the task.
+        url: Base URL of its service.
+        session: The pooled client.
+        on_change: Called when what the node says of itself, or its health, has changed.
+    """
+
+    def __init__(
+        self, task: str, node: str, url: str, session: aiohttp.ClientSession, on_change: Callable[[], None]
+    ) -> None:
+        self.task = task
+        self.node = node
+        self.url = url.rstrip("/")
+        self.profile: Profile | None = None
+        self.reason: str | None = "It has not answered yet."
+        self.latency_ms: float | None = None
+        self._session = session
+        self._on_change = on_change
+        self._queue: deque[_Ticket] = deque()
+        self._calls: set[_Call] = set()
+        self._failures = 0
+        self._look_again = asyncio.Event()
+        self._batch_rows = metrics.BATCH_ROWS.labels(task, node)
+        self._up = metrics.NODE_UP.labels(task, node)
+
+    @property
+    def status(self) -> NodeStatus:
+        """`unknown` until its first word, `down` after five failures in a row, else `up`."""
+        if self.profile is None:
+            return "unknown"
+        return "down" if self._failures >= FAILURES_TO_DOWN else "up"
+
+    def ask(self, question: Question, on_reply: OnReply) -> "_Ticket | None":
+        """Asks the node; `on_reply` is called once, unless the ticket is given up or abandoned before."""
+        if self.status != "up":
+            on_reply(Reply("unavailable"))
+            return None
+        ticket = _Ticket(self, question, on_reply)
+        self._queue.append(ticket)
+        self._send()
+        return ticket
+
+    async def watch(self) -> None:
+        """Keeps knowing the node: asks `/info` until it answers, then now and then; probes it when down."""
+        while True:
+            await self._look()
+            healthy = self.profile is not None and not self._failures
+            self._look_again.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_SECONDS if healthy else PROBE_SECONDS):
+                    await self._look_again.wait()
+
+    def close(self) -> None:
+        """Cancels what is under way."""
+        for call in tuple(self._calls):
+            call.cancel()
+
+    def _send(self) -> None:
+        while self._queue and len(self._calls) < CALLS_UNDER_WAY:
+            tickets: list[_Ticket] = []
+            rows = 0
+            while self._queue and (not tickets or rows + self._queue[0].question.rows <= ROWS_PER_CALL):
+                ticket = self._queue.popleft()
+                if ticket.waiting:
+                    tickets.append(ticket)
+                    rows += ticket.question.rows
+                if tickets and ticket.question.schema_digest != tickets[0].question.schema_digest:
+                    self._queue.appendleft(tickets.pop())
+                    break
+            if tickets:
+                self._batch_rows.observe(rows)
+                self._calls.add(_Call(self, tickets))
+
+    def call_over(self, call: "_Call", *, answered: bool | None, reason: str | None = None) -> None:
+        """Frees the call's place, and keeps account of the node's health (None: nothing learned)."""
+        self._calls.discard(call)
+        if answered is not None:
+            self._note(answered=answered, reason=reason)
+        self._send()
+
+    async def post(self, tickets: Sequence["_Ticket"]) -> tuple[int, str, str | None, bytes]:
+        """Sends the tickets' rows; returns status, media type, model and body of the node's answer."""
+        first = tickets[0].question
+        ids = ",".join(ticket.question.request_id for ticket in tickets[:NAMED_REQUESTS])
+        headers = {"content-type": ROWS_TYPE, SCHEMA_HEADER: first.schema_digest, REQUEST_ID_HEADER: ids}
+        trace = next((t.question.traceparent for t in tickets if t.question.traceparent), None)
+        if trace:
+            headers["traceparent"] = trace
+        body = first.body if len(tickets) == 1 else b"".join(ticket.question.body for ticket in tickets)
+        limit = self._answer_bytes(tickets) + 1
+        async with self._session.post(f"{self.url}/v1/votes", data=body, headers=headers) as response:
+            answer = await _read(response, limit)
+            return response.status, response.content_type, response.headers.get(MODEL_HEADER), answer
+
+    def read(self, tickets: Sequence["_Ticket"], answer: bytes) -> tuple[list[list[int]], list[bool] | None]:
+        """Turns a node's bytes into integer votes; raises ValueError if they are no votes at all."""
+        assert self.profile is not None
+        schema = self.profile.schema
+        if len(answer) != self._answer_bytes(tickets):
+            raise ValueError("its answer has another length than its rows")
+        floats = np.frombuffer(answer, dtype="<f4").reshape(-1, schema.width)
+        if schema.value is not None:
+            votes, valid = pool.read_values(floats, float(schema.value.step))
+        else:
+            votes, valid = pool.read_probabilities(floats)
+        return votes.tolist(), None if valid.all() else valid.tolist()
+
+    def look_again(self) -> None:
+        """Has `/info` asked soon: the node answered by another version, or another schema."""
+        self._look_again.set()
+
+    def _answer_bytes(self, tickets: Sequence["_Ticket"]) -> int:
+        assert self.profile is not None
+        return sum(ticket.question.rows for ticket in tickets) * self.profile.schema.width * 4
+
+    def _note(self, *, answered: bool, reason: str | None = None) -> None:
+        before = self.status
+        self._failures = 0 if answered else self._failures + 1
+        self.reason = None if answered else reason
+        if self.status != before:
+            self._up.set(self.status == "up")
+            _log.warning("node changed", extra={**self._names, "status": self.status, "reason": reason})
+            self._look_again.set()
+            self._on_change()
+
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(INFO_SECONDS), self._session.get(f"{self.url}/info") as response:
+                if response.status != 200:
+                    raise ValueError(f"/info answered {response.status}")
+                info = _node_info.validate_python(orjson.loads(await _read(response, INFO_BYTES)))
+                await self._meet(info)
+        except (aiohttp.ClientError, OSError, ValueError, ValidationError, ConfigurationError) as error:
+            self._note(answered=False, reason=_words(error))
+
+    async def _meet(self, info: NodeInfo) -> None:
+        profile = Profile(info, TaskSchema.from_json(info.schema))
+        if profile != self.profile:
+            self.profile = profile
+            _log.info("node met", extra={**self._names, "version": info.version, "run": info.run_id})
+            self._up.set(1)
+            self._failures = 0
+            self.reason = None
+            self._on_change()
+        elif self._failures >= FAILURES_TO_DOWN:
+            await self._probe(profile)
+
+    async def _probe(self, profile: Profile) -> None:
+        """Asks a node that is down for the schema's example; a good answer brings it back."""
+        rows = profile.schema.read_rows([profile.schema.example])
+        ticket = _Ticket(self, Question(rows.tobytes(), 1, profile.digest, "probe"), lambda _: None)
+        status, media_type, _, answer = await self.post([ticket])
+        if status != 200 or media_type != VOTES_TYPE:
+            raise ValueError(f"it answered {status} {media_type}")
+        _, invalid = self.read([ticket], answer)
+        if invalid:
+            raise ValueError("its answer to the example is no vote")
+        self._note(answered=True)
+
+    @property
+    def _names(self) -> dict[str, str]:
+        return {"task": self.task, "node": self.node}
+
+
+class _Ticket:
+    """A question that waits for one member's answer."""
+
+    __slots__ = ("_began", "_on_reply", "call", "member", "question", "waiting")
+
+    def __init__(self, member: Member, question: Question, on_reply: OnReply) -> None:
+        self.member = member
+        self.question = question
+        self.waiting = True
+        self.call: _Call | None = None
+        self._on_reply = on_reply
+        self._began = time.perf_counter()
+
+    def answer(self, reply: Reply) -> None:
+        if self.waiting:
+            self.waiting = False
+            self._on_reply(reply)
+
+    def latency_ms(self, now: float) -> float:
+        return (now - self._began) * 1000
+
+    def give_up(self) -> None:
+        self._leave(late=True)
+
+    def abandon(self) -> None:
+        self._leave(late=False)
+
+    def _leave(self, *, late: bool) -> None:
+        self.waiting = False
+        if self.call is not None:
+            self.call.one_left(late=late)
+
+
+class _Call:
+    """One HTTP call with the rows of one or more tickets."""
+
+    def __init__(self, member: Member, tickets: Sequence[_Ticket]) -> None:
+        self._member = member
+        self._tickets = tickets
+        self._waiting = len(tickets)
+        self._late = False
+        for ticket in tickets:
+            ticket.call = self
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+    def one_left(self, *, late: bool) -> None:
+        self._waiting -= 1
+        self._late = self._late or late
+        if not self._waiting:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        answered: bool | None = None
+        reason = None
+        try:
+            status, media_type, model, answer = await self._member.post(self._tickets)
+            answered = self._understand(status, media_type, model, answer)
+            reason = None if answered else f"It answered {status} {media_type}, which is no vote."
+        except asyncio.CancelledError:
+            # A node whose answer came too late for everybody has failed; one whose callers left has not.
+            answered, reason = (False, "It did not answer in time.") if self._late else (None, None)
+        except (aiohttp.ClientError, OSError) as error:
+            answered, reason = False, _words(error)
+            self._answer_all(Reply("unavailable"))
+        finally:
+            self._member.call_over(self, answered=answered, reason=reason)
+
+    def _understand(self, status: int, media_type: str, model: str | None, answer: bytes) -> bool:
+        """Hands each ticket its part of the answer; false if the node did not vote."""
+        if status != 200:
+            if status in (404, 409):
+                self._member.look_again()
+            self._answer_all(Reply("unavailable"))
+            return False
+        version = model.rpartition("/")[2] if model else None
+        try:
+            if media_type != VOTES_TYPE:
+                raise ValueError("its answer has another media type")
+            votes, valid = self._member.read(self._tickets, answer)
+        except ValueError:
+            self._answer_all(Reply("invalid", version))
+            # It lives, and what it says is worthless: that is an outcome, not an outage.
+            return True
+        self._share_out(version, votes, valid)
+        if self._member.profile and version and version != self._member.profile.info.version:
+            self._member.look_again()
+        return True
+
+    def _share_out(self, version: str | None, votes: list[list[int]], valid: list[bool] | None) -> None:
+        now, start = time.perf_counter(), 0
+        for ticket in self._tickets:
+            stop = start + ticket.question.rows
+            mine = None if valid is None or all(valid[start:stop]) else valid[start:stop]
+            latency = ticket.latency_ms(now)
+            self._member.latency_ms = latency
+            if mine is not None and not any(mine):
+                ticket.answer(Reply("invalid", version, latency))
+            else:
+                ticket.answer(Reply("voted", version, latency, votes[start:stop], mine))
+            start = stop
+
+    def _answer_all(self, reply: Reply) -> None:
+        for ticket in self._tickets:
+            ticket.answer(reply)
+
+
+class Members:
+    """All members of all tasks, over one client.
+
+    Args:
+        urls: Task → node → base URL.
+    """
+
+    def __init__(self, urls: dict[str, dict[str, str]]) -> None:
+        self._urls = urls
+        self._tasks: dict[str, dict[str, Member]] = {}
+        self._watches: list[asyncio.Task[None]] = []
+        self.revision = 0
+        """Grows whenever anything that a round depends on has changed."""
+
+    async def start(self) -> None:
+        """Opens the client and begins to look for the nodes."""
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=10)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+        )
+        for task, nodes in self._urls.items():
+            self._tasks[task] = {
+                node: Member(task, node, url, self._session, self._changed)
+                for node, url in sorted(nodes.items())
+            }
+        self._watches = [asyncio.create_task(member.watch()) for member in self]
+
+    async def close(self) -> None:
+        """Stops looking, cancels what is under way, closes the client."""
+        for watch in self._watches:
+            watch.cancel()
+        for member in self:
+            member.close()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+        await self._session.close()
+
+    def of(self, task: str) -> dict[str, Member]:
+        """The task's members by node, sorted; empty where there is no such task."""
+        return self._tasks.get(task, {})
+
+    def __iter__(self) -> Iterator[Member]:
+        return (member for nodes in self._tasks.values() for member in nodes.values())
+
+    def _changed(self) -> None:
+        self.revision += 1
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Reads a body up to `limit` bytes; what is longer is cut, and so has the wrong length."""
+    if response.content_length is not None and response.content_length < limit:
+        return await response.read()
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size >= limit:
+            response.close()
+            break
+    return b"".join(parts)[:limit]
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,103 @@
+"""Every metric of every service, named once. Labels hold names from settings and schemas, never ids.
+
+Metrics are made at import, in one registry a process. `render` serves them, and joins the workers'
+files where the server runs several workers (`PROMETHEUS_MULTIPROC_DIR`).
+"""
+
+import gc
+import os
+import time
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+__all__ = ["CONTENT_TYPE_LATEST", "render", "watch_garbage_collection"]
+
+_LATENCY: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_SHARES: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.0)
+_ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+
+HTTP_REQUESTS = Counter("concord_http_requests_total", "Requests answered.", ["route", "method", "status"])
+HTTP_SECONDS = Histogram("concord_http_seconds", "Whole request.", ["route"], buckets=_LATENCY)
+
+ROUNDS = Counter("concord_rounds_total", "Rounds decided, by status.", ["task", "status"])
+ROUND_SECONDS = Histogram("concord_round_seconds", "Whole round.", ["task"], buckets=_LATENCY)
+OVERHEAD_SECONDS = Histogram(
+    "concord_overhead_seconds", "Round minus the slowest node that counted.", ["task"], buckets=_LATENCY
+)
+AGREEMENT = Histogram(
+    "concord_agreement", "Share of the weight behind the answer.", ["task"], buckets=_SHARES
+)
+NODE_SECONDS = Histogram(
+    "concord_node_seconds", "From asking a node to its answer.", ["task", "node"], buckets=_LATENCY
+)
+OUTCOMES = Counter("concord_outcomes_total", "What nodes did in rounds.", ["task", "node", "outcome"])
+VOTES = Counter("concord_votes_total", "Valid votes, by the label they name.", ["task", "node", "label"])
+
+WEIGHT = Gauge(
+    "concord_weight", "Weight in 0..1 if all nodes vote.", ["task", "node"], multiprocess_mode="max"
+)
+STAKE = Gauge("concord_stake", "Stake of durable blocks.", ["task", "node"], multiprocess_mode="max")
+NODE_UP = Gauge("concord_node_up", "1 if the node is asked.", ["task", "node"], multiprocess_mode="max")
+SLASHES = Counter("concord_slashes_total", "Settlements that took stake from a node.", ["task", "node"])
+SLASHED_STAKE = Counter("concord_slashed_stake_total", "Stake taken by settlements.", ["task", "node"])
+LEDGER_HEIGHT = Gauge("concord_ledger_height", "Height of the newest block.", multiprocess_mode="max")
+LEDGER_ALARM = Gauge("concord_ledger_alarm", "1 if the chain is broken.", multiprocess_mode="max")
+
+BATCH_ROWS = Histogram("concord_batch_rows", "Rows in one call to a node.", ["task", "node"], buckets=_ROWS)
+WAITING_ROWS = Gauge("concord_waiting_rows", "Rows of requests under way.", multiprocess_mode="livesum")
+JOURNAL_WAITING = Gauge(
+    "concord_journal_waiting_rounds", "Rounds not yet durable.", multiprocess_mode="livesum"
+)
+JOURNAL_FAULTS = Counter("concord_journal_faults_total", "Failed writes to the journal.")
+
+MODEL = Gauge(
+    "concord_model",
+    "1; which model this node serves.",
+    ["model", "version", "run_id"],
+    multiprocess_mode="max",
+)
+NODE_ROWS = Counter("concord_node_rows_total", "Rows answered by this node.", ["model"])
+NODE_CALLS = Counter("concord_node_calls_total", "Calls answered by this node.", ["model", "status"])
+INFERENCE_SECONDS = Histogram("concord_inference_seconds", "Time in the model.", ["model"], buckets=_LATENCY)
+
+GC_SECONDS = Histogram(
+    "concord_gc_pause_seconds", "Pauses for garbage collection.", ["generation"], buckets=_LATENCY
+)
+
+
+def render() -> bytes:
+    """All metrics in the text format that Prometheus reads."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+    return generate_latest(REGISTRY)
+
+
+def watch_garbage_collection() -> None:
+    """Measures pauses, and spares the collector what was made during start-up."""
+    pauses = [GC_SECONDS.labels(str(generation)) for generation in range(3)]
+    began = 0.0
+
+    def on_collection(phase: str, info: dict[str, int]) -> None:
+        nonlocal began
+        if phase == "start":
+            began = time.perf_counter()
+        else:
+            pauses[info["generation"]].observe(time.perf_counter() - began)
+
+    gc.callbacks.append(on_collection)
+    gc.collect()
+    gc.freeze()
+    # Requests leave few cycles behind; a full collection every 700 allocations would only be a pause.
+    gc.set_threshold(20_000, 50, 100)

@@ -1,0 +1,231 @@
+"""Who sits in a task at one height, and what their votes amount to.
+
+A panel is a snapshot: the members, their seats (stake, deposit, accuracy) at one block, the policy
+and the schema. Rounds are decided on it, so that everything a verdict says belongs to one state.
+It is rebuilt when the ledger or a member changes, and never reads the network, a clock or a file.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import orjson
+
+from concord import pool
+from concord.errors import ConfigurationError
+from concord.pool import ONE, Decision, Method, Seat
+from concord.round import Asked, Patience, Reply
+from concord.schema import TaskSchema
+from concord.settings import BelowQuorum, PolicyName
+from concord.wire import Pool, Status, Verdict, Vote
+
+_POOLS: Mapping[Method, Pool] = {
+    "weighted_median": Pool("weighted_median"),
+    "stake_mean": Pool("stake_mean"),
+    "linear": Pool("linear"),
+}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an operator has settled for a task: the policy, and what happens below the quorum."""
+
+    policy: PolicyName
+    patience: Patience
+    below_quorum: BelowQuorum = "refuse"
+    fallback: str | float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One row's outcome.
+
+    Attributes:
+        verdict: What the caller gets.
+        evidence: The integers that settlement needs, as canonical JSON; None if no money can move.
+    """
+
+    verdict: Verdict
+    evidence: bytes | None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The nodes of a task on the state of one height.
+
+    Attributes:
+        task: The task's name.
+        schema: What is asked and answered.
+        members: Who is asked, in the order of `seats`.
+        seats: Their accounts, sorted by node.
+        terms: Policy, patience and what happens below the quorum.
+        height: The block whose state this is.
+    """
+
+    task: str
+    schema: TaskSchema
+    members: Sequence[Asked]
+    seats: tuple[Seat, ...]
+    terms: Terms
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.terms.policy == "seed" and self.schema.is_regression:
+            raise ConfigurationError(
+                f"Task {self.task} answers with a value; policy 'seed' is for labels only. Use 'wager'.",
+                field=f"tasks.{self.task}.policy",
+            )
+
+    @cached_property
+    def deposits(self) -> tuple[int, ...]:
+        """Deposits in µS, in the order of the seats."""
+        return tuple(seat.deposit for seat in self.seats)
+
+    @cached_property
+    def weights(self) -> tuple[float, ...]:
+        """Each node's weight in 0..1 if all of them vote."""
+        if not self.seats:
+            return ()
+        return tuple(weight / ONE for weight in self._weigh(self.seats))
+
+    def rule(self, replies: Sequence[Reply], row: int, round_id: str, *, recorded: bool) -> Ruling:
+        """Decides one row of a poll.
+
+        Args:
+            replies: What each member did, in the order of the seats.
+            row: Which row of the poll.
+            round_id: The round's id.
+            recorded: Whether the journal will have the round before the caller has the answer.
+        """
+        voters = [i for i, reply in enumerate(replies) if reply.usable(row)]
+        in_favour = sum(self.deposits[i] for i in voters)
+        if not voters or in_favour * ONE < sum(self.deposits) * self.terms.patience.quorum:
+            return self._without_quorum(replies, row, round_id, recorded=recorded)
+        decision = self._decide([self.seats[i] for i in voters], [replies[i].votes[row] for i in voters])
+        weights = dict(zip(voters, decision.weights, strict=True))
+        votes = self._votes(replies, row, weights)
+        status: Status = "ok" if len(voters) == len(replies) else "degraded"
+        verdict = self._verdict(decision, round_id, status, votes, recorded=recorded)
+        evidence = self._evidence(decision, voters, replies, row) if self.terms.policy == "seed" else None
+        return Ruling(verdict, evidence)
+
+    def _decide(self, seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
+        value = self.schema.value
+        if value is not None:
+            return pool.wager_value(
+                seats, [vote[0] for vote in votes], round(value.scale / float(value.step))
+            )
+        return pool.seed(seats, votes) if self.terms.policy == "seed" else pool.wager(seats, votes)
+
+    def _weigh(self, seats: Sequence[Seat]) -> tuple[int, ...]:
+        blank = [0] if self.schema.is_regression else pool.one_hot(0, self.schema.width)
+        return self._decide(seats, [blank] * len(seats)).weights
+
+    def _verdict(
+        self, decision: Decision, round_id: str, status: Status, votes: list[Vote], *, recorded: bool
+    ) -> Verdict:
+        label, value, sentence = self._say(decision.answer)
+        return Verdict(
+            id=round_id,
+            task=self.task,
+            status=status,
+            label=label,
+            value=value,
+            unit=self.schema.value.unit if self.schema.value else None,
+            sentence=sentence,
+            probabilities=self._named(decision.pooled) if decision.pooled else None,
+            agreement=decision.agreement / ONE,
+            policy=self.terms.policy,
+            pool=_pool(decision),
+            height=self.height,
+            recorded=recorded,
+            settlement="due" if self.terms.policy == "seed" else "none",
+            votes=votes,
+        )
+
+    def _without_quorum(self, replies: Sequence[Reply], row: int, round_id: str, *, recorded: bool) -> Ruling:
+        label, value, sentence = self._fallback()
+        usable = sum(reply.usable(row) for reply in replies)
+        verdict = Verdict(
+            id=round_id,
+            task=self.task,
+            status="no_quorum",
+            label=label,
+            value=value,
+            unit=self.schema.value.unit if self.schema.value else None,
+            sentence=sentence,
+            probabilities=None,
+            agreement=None,
+            policy=self.terms.policy,
+            pool=None,
+            height=self.height,
+            recorded=recorded,
+            settlement="none",
+            votes=self._votes(replies, row, {}),
+            error={
+                "code": "no_quorum",
+                "message": f"{usable} of {len(replies)} nodes of {self.task} gave a usable answer in time, "
+                "and that is below the quorum.",
+                "field": None,
+            },
+        )
+        return Ruling(verdict, None)
+
+    def _fallback(self) -> tuple[str | None, float | None, str | None]:
+        fallback = self.terms.fallback
+        if self.terms.below_quorum != "fallback" or fallback is None:
+            return None, None, None
+        if isinstance(fallback, str):
+            sentence = next((label.sentence for label in self.schema.labels if label.name == fallback), None)
+            return fallback, None, sentence
+        return None, fallback, self._value_sentence(fallback)
+
+    def _say(self, answer: int) -> tuple[str | None, float | None, str]:
+        if self.schema.value is None:
+            label = self.schema.labels[answer]
+            return label.name, None, label.sentence
+        value = self.schema.value.to_float(answer)
+        return None, value, self._value_sentence(value)
+
+    def _value_sentence(self, value: float) -> str:
+        described = self.schema.value
+        assert described is not None
+        decimals = max(0, -int(described.step.as_tuple().exponent))
+        return described.sentence.format(value=f"{value:,.{decimals}f}", unit=described.unit)
+
+    def _votes(self, replies: Sequence[Reply], row: int, weights: Mapping[int, int]) -> list[Vote]:
+        return [
+            self._vote(seat, reply, row, weights.get(i, 0))
+            for i, (seat, reply) in enumerate(zip(self.seats, replies, strict=True))
+        ]
+
+    def _vote(self, seat: Seat, reply: Reply, row: int, weight: int) -> Vote:
+        latency = None if reply.latency_ms is None else round(reply.latency_ms, 3)
+        if not reply.usable(row):
+            return Vote(seat.node, reply.outcome_of(row), reply.version, 0.0, latency)
+        counts = reply.votes[row]
+        if self.schema.value is not None:
+            value = self.schema.value.to_float(counts[0])
+            return Vote(seat.node, "voted", reply.version, weight / ONE, latency, value=value)
+        label = self._label_names[pool.argmax(counts)]
+        return Vote(seat.node, "voted", reply.version, weight / ONE, latency, label, self._named(counts))
+
+    @cached_property
+    def _label_names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.schema.labels)
+
+    def _named(self, shares: Sequence[int]) -> dict[str, float]:
+        return {name: share / ONE for name, share in zip(self._label_names, shares, strict=True)}
+
+    def _evidence(
+        self, decision: Decision, voters: Sequence[int], replies: Sequence[Reply], row: int
+    ) -> bytes:
+        votes = {self.seats[i].node: pool.argmax(replies[i].votes[row]) for i in voters}
+        return orjson.dumps({"answer": decision.answer, "votes": votes}, option=orjson.OPT_SORT_KEYS)
+
+
+def _pool(decision: Decision) -> Pool:
+    if decision.mean is None:
+        return _POOLS[decision.method]
+    numerator, denominator = decision.mean
+    return Pool("weighted_mean", numerator / denominator)

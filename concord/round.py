@@ -1,0 +1,173 @@
+"""One poll: rows asked of all nodes of a task at once, ended by quorum rather than by the slowest.
+
+A poll is over when every node has answered; or a short grace after the usable answers reached the
+quorum, or after it came out of reach; or at the deadline. Calls that are then still
+open are given up, and when the caller hangs up they are abandoned: nobody waits, so nobody works.
+It decides nothing about the answer (`concord.pool`) and knows no HTTP (`concord.members`).
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from concord.wire import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Rows on their way to the nodes: float32, little-endian, C order.
+
+    Attributes:
+        body: The rows as bytes.
+        rows: How many.
+        schema_digest: The schema that they are written by.
+        request_id: Whose they are, for the nodes' logs.
+        traceparent: W3C trace context of the caller, if any.
+    """
+
+    body: bytes
+    rows: int
+    schema_digest: str
+    request_id: str
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one node did with a question.
+
+    Attributes:
+        outcome: `voted` if at least one row got a usable answer.
+        version: Model version that answered.
+        latency_ms: From asking to answer; None where there was none.
+        votes: Per row, integers as `concord.pool` reads them; empty unless `voted`.
+        valid: Per row, whether the vote is usable; None if all are.
+    """
+
+    outcome: Outcome
+    version: str | None = None
+    latency_ms: float | None = None
+    votes: Sequence[Sequence[int]] = ()
+    valid: Sequence[bool] | None = None
+
+    def usable(self, row: int) -> bool:
+        """Whether the row got a vote that counts."""
+        return self.outcome == "voted" and (self.valid is None or self.valid[row])
+
+    def outcome_of(self, row: int) -> Outcome:
+        """The outcome for one row of the question."""
+        return "invalid" if self.outcome == "voted" and not self.usable(row) else self.outcome
+
+
+OnReply = Callable[[Reply], None]
+
+
+class Ticket(Protocol):
+    """A question that a node has not answered yet."""
+
+    def give_up(self) -> None:
+        """The round is over without the answer; the node was too late."""
+
+    def abandon(self) -> None:
+        """Nobody waits any more, through no fault of the node."""
+
+
+class Asked(Protocol):
+    """Whoever can be asked: a member, or a test's stand-in."""
+
+    def ask(self, question: Question, on_reply: OnReply, /) -> Ticket | None:
+        """Asks; calls `on_reply` once, at once (and returns None) where the node is known to be away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a poll waits. Times in seconds; `quorum` is a share of the deposits, in ppm."""
+
+    quorum: int
+    deadline: float
+    grace: float
+
+
+LATE = Reply("late")
+
+
+class Poll:
+    """One question to several nodes.
+
+    Args:
+        members: Whom to ask.
+        deposits: Their deposits in µS, in the same order.
+        patience: When to stop waiting.
+    """
+
+    def __init__(self, members: Sequence[Asked], deposits: Sequence[int], patience: Patience) -> None:
+        self._members = members
+        self._deposits = deposits
+        self._patience = patience
+        self._needed = sum(deposits) * patience.quorum
+        self._replies: list[Reply | None] = [None] * len(members)
+        self._tickets: list[Ticket | None] = [None] * len(members)
+        self._open = len(members)
+        self._possible = sum(deposits)
+        self._in_full = 0
+        self._in_part: list[int] = []
+        self._grace: asyncio.TimerHandle | None = None
+
+    async def replies(self, question: Question) -> list[Reply]:
+        """Asks everyone and returns what each did, in the order of the members."""
+        self._loop = asyncio.get_running_loop()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        deadline = self._loop.call_later(self._patience.deadline, self._finish)
+        try:
+            for i, member in enumerate(self._members):
+                self._tickets[i] = member.ask(question, partial(self._take, i, question))
+            if not self._members:
+                self._finish()
+            await self._over
+        except asyncio.CancelledError:
+            self._release(abandoned=True)
+            raise
+        finally:
+            deadline.cancel()
+            if self._grace:
+                self._grace.cancel()
+        self._release(abandoned=False)
+        return [reply or LATE for reply in self._replies]
+
+    def _take(self, i: int, question: Question, reply: Reply) -> None:
+        self._replies[i] = reply
+        self._open -= 1
+        self._count(self._deposits[i], question.rows, reply)
+        if not self._open:
+            self._finish()
+        elif self._grace is None and self._is_clear():
+            self._grace = self._loop.call_later(self._patience.grace, self._finish)
+
+    def _count(self, deposit: int, rows: int, reply: Reply) -> None:
+        if reply.outcome != "voted":
+            self._possible -= deposit
+        elif reply.valid is None:
+            self._in_full += deposit
+        else:
+            self._in_part = self._in_part or [0] * rows
+            for row, valid in enumerate(reply.valid):
+                self._in_part[row] += deposit * valid
+
+    def _is_clear(self) -> bool:
+        """Whether every row has its quorum, or some row can have none any more."""
+        usable = self._in_full + min(self._in_part, default=0)
+        return usable * 1_000_000 >= self._needed or self._possible * 1_000_000 < self._needed
+
+    def _finish(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _release(self, *, abandoned: bool) -> None:
+        for ticket, reply in zip(self._tickets, self._replies, strict=True):
+            if ticket is not None and reply is None:
+                if abandoned:
+                    ticket.abandon()
+                else:
+                    ticket.give_up()

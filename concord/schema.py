@@ -1,0 +1,301 @@
+"""What a task asks and answers: the one description that trainer, node, service and page share.
+
+A schema travels as JSON: in the registry's tags, on a node's `/info`, in the service's API. Its
+digest names it, and two parties with the same digest read each other's numbers alike. The schema
+also turns rows of named columns into the numbers that nodes are asked with; nothing else does, so
+there is one place that decides what a good row is. It refuses to guess: no missing value is
+filled in, no text becomes a number, no boolean is one.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from concord.errors import ConfigurationError, InvalidInput
+
+Kind = Literal["number", "integer", "choice"]
+Tone = Literal["good", "neutral", "bad"]
+Rows = npt.NDArray[np.float32]
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+"""What a node's input can hold; anything larger would reach it as an infinity."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of a row.
+
+    Attributes:
+        name: The column's name in the data, in any script.
+        kind: `number`, `integer` or `choice`.
+        example: A value that a form can be filled with.
+        unit: Unit of a number (`cm`, `USD`), empty where it has none.
+        minimum: Smallest number admitted, inclusive.
+        maximum: Largest number admitted, inclusive.
+        choices: The admitted texts of a `choice`; their order is their code.
+        description: One sentence for a person who fills a form.
+    """
+
+    name: str
+    kind: Kind
+    example: float | str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.kind == "choice") != bool(self.choices):
+            raise ConfigurationError(
+                f"Feature {self.name!r}: a choice lists its choices, and nothing else does.", field=self.name
+            )
+        if len(set(self.choices)) < len(self.choices):
+            raise ConfigurationError(f"Feature {self.name!r} names a choice twice.", field=self.name)
+
+    def read(self, value: object) -> float:
+        """Turns one JSON value into its number: a choice into its index.
+
+        Raises:
+            InvalidInput: The value is of another type, not finite, out of range or no known choice.
+        """
+        if self.kind == "choice":
+            return self._code(value)
+        if type(value) is not float and type(value) is not int:
+            raise InvalidInput(f"{self.name} must be {self._noun}, not {_kind_of(value)}.", field=self.name)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not abs(number) <= FLOAT32_MAX:
+            raise InvalidInput(f"{self.name} must be a finite number.", field=self.name)
+        if self.kind == "integer" and not number.is_integer():
+            raise InvalidInput(f"{self.name} must be a whole number, not {value}.", field=self.name)
+        if (self.minimum is not None and number < self.minimum) or (
+            self.maximum is not None and number > self.maximum
+        ):
+            raise InvalidInput(f"{self.name} must be {self.range_text}, not {value}.", field=self.name)
+        return number
+
+    @cached_property
+    def range_text(self) -> str:
+        """The admitted numbers in words, with their unit."""
+        unit = f" {self.unit}" if self.unit else ""
+        low, high = (None if x is None else f"{x:g}" for x in (self.minimum, self.maximum))
+        if low is not None and high is not None:
+            return f"from {low} to {high}{unit}"
+        if low is not None:
+            return f"at least {low}{unit}"
+        return f"at most {high}{unit}" if high is not None else f"any number{unit}"
+
+    @cached_property
+    def _codes(self) -> dict[str, float]:
+        return {choice: float(code) for code, choice in enumerate(self.choices)}
+
+    @property
+    def _noun(self) -> str:
+        return "a whole number" if self.kind == "integer" else "a number"
+
+    def _code(self, value: object) -> float:
+        code = self._codes.get(value) if isinstance(value, str) else None
+        if code is None:
+            said = repr(value) if isinstance(value, str) and len(value) <= 40 else _kind_of(value)
+            raise InvalidInput(
+                f"{self.name} must be one of {', '.join(self.choices)}, not {said}.", field=self.name
+            )
+        return code
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class that a task can answer with.
+
+    Attributes:
+        name: The class's name on the wire.
+        sentence: What a person reads when this is the answer.
+        tone: How a page colours it; the page adds a symbol, since colour alone does not reach everyone.
+    """
+
+    name: str
+    sentence: str
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True)
+class Value:
+    """The number that a regression task answers with.
+
+    Attributes:
+        name: The target's column.
+        unit: Its unit.
+        resolution: The step it is counted in, as a decimal text (`0.01`); votes are integers of it.
+        scale: Typical size of an error in `unit`; σ starts here.
+        sentence: What a person reads; `{value}` and `{unit}` are filled in.
+    """
+
+    name: str
+    unit: str
+    resolution: str
+    scale: float
+    sentence: str
+
+    def __post_init__(self) -> None:
+        try:
+            step = Decimal(self.resolution)
+        except InvalidOperation:
+            step = Decimal(0)
+        if not step.is_finite() or step <= 0:
+            raise ConfigurationError(
+                "A value's resolution is a decimal above 0, such as '0.01'.", field="resolution"
+            )
+
+    @cached_property
+    def step(self) -> Decimal:
+        """The resolution as an exact number."""
+        return Decimal(self.resolution)
+
+    def to_float(self, units: int) -> float:
+        """Turns a count of resolution steps into the number that people read."""
+        return float(units * self.step)
+
+
+@dataclass(frozen=True)
+class TaskSchema:
+    """A task's features and what it answers: labels for a classification, a value for a regression.
+
+    Attributes:
+        task: Name in lower case with underscores.
+        title: Name for people.
+        description: One or two sentences for people.
+        features: The columns of a row, in the order in which nodes get them.
+        labels: The classes in the order of their index; empty for a regression.
+        value: The number that a regression answers with; None for a classification.
+    """
+
+    task: str
+    title: str
+    description: str
+    features: tuple[Feature, ...]
+    labels: tuple[Label, ...] = ()
+    value: Value | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.labels) == (self.value is not None):
+            raise ConfigurationError(f"Task {self.task!r} states either labels or a value.", field="labels")
+        if len(self.labels) == 1:
+            raise ConfigurationError(f"Task {self.task!r} needs two labels or more.", field="labels")
+        names = [feature.name for feature in self.features]
+        if not names or len(set(names)) < len(names):
+            raise ConfigurationError(
+                f"Task {self.task!r} needs features with distinct names.", field="features"
+            )
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the answer is a value rather than a label."""
+        return self.value is not None
+
+    @property
+    def width(self) -> int:
+        """Numbers a node answers per row: one per class, or one value."""
+        return len(self.labels) or 1
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The features' names, for membership."""
+        return frozenset(feature.name for feature in self.features)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, in hex: the schema's name between machines."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def example(self) -> dict[str, float | str]:
+        """A row that every node can answer."""
+        return {feature.name: feature.example for feature in self.features}
+
+    def read_row(self, row: object, index: int | None = None) -> list[float]:
+        """Turns a row of named columns into its numbers, in the order of the features.
+
+        Args:
+            row: The JSON object of one row.
+            index: Its place among many, for the error's field (`rows[3].income`).
+
+        Raises:
+            InvalidInput: Not an object, or a column is missing, unknown or not admitted.
+        """
+        if not isinstance(row, Mapping):
+            raise InvalidInput("A row is an object of named columns.", field=_path(index, None))
+        if row.keys() != self.names:
+            raise self._wrong_columns(row, index)
+        try:
+            return [feature.read(row[feature.name]) for feature in self.features]
+        except InvalidInput as error:
+            raise InvalidInput(error.message, field=_path(index, error.field)) from None
+
+    def read_rows(self, rows: Sequence[object]) -> Rows:
+        """Turns rows of named columns into a float32 array of shape (rows, features)."""
+        return np.array(
+            [self.read_row(row, index) for index, row in enumerate(rows)], dtype=np.float32
+        ).reshape(len(rows), len(self.features))
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema as plain JSON values; `from_json` reads it back."""
+        # Through JSON, so that tuples are lists here as they are after a journey.
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "TaskSchema":
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ConfigurationError: The document is no task schema.
+        """
+        try:
+            fields = dict(document)
+            fields["features"] = tuple(
+                Feature(**{**feature, "choices": tuple(feature.get("choices", ()))})
+                for feature in fields["features"]
+            )
+            fields["labels"] = tuple(Label(**label) for label in fields.get("labels", ()))
+            fields["value"] = Value(**fields["value"]) if fields.get("value") else None
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigurationError(f"This is no task schema: {error}.", field="schema") from error
+
+    def _wrong_columns(self, row: Mapping[str, object], index: int | None) -> InvalidInput:
+        missing = [feature.name for feature in self.features if feature.name not in row]
+        extra = [str(name)[:60] for name in row if name not in self.names]
+        if extra and missing:
+            message = (
+                f"Unknown column {extra[0]!r}, and {missing[0]!r} is missing. Is one meant for the other?"
+            )
+        elif extra:
+            message = (
+                f"Unknown column {extra[0]!r}; {self.task} takes {', '.join(f.name for f in self.features)}."
+            )
+        else:
+            message = f"Column {missing[0]!r} is missing."
+        return InvalidInput(message, field=_path(index, extra[0] if extra else missing[0]))
+
+
+def _path(index: int | None, name: str | None) -> str | None:
+    if index is None:
+        return name
+    return f"rows[{index}]" if name is None else f"rows[{index}].{name}"
+
+
+def _kind_of(value: object) -> str:
+    names = {bool: "a boolean", str: "text", type(None): "null", list: "a list", dict: "an object"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)

@@ -1,0 +1,125 @@
+"""Every setting, read once from the environment (`CONCORD_…`) and from the file that names the nodes.
+
+A service's edge calls `Settings()` and hands values on; nothing below it looks at the environment.
+Kubernetes injects `<SERVICE>_PORT=tcp://…` into pods, so unknown `CONCORD_…` variables are ignored.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from concord.errors import ConfigurationError
+
+BelowQuorum = Literal["refuse", "abstain", "fallback"]
+PolicyName = Literal["wager", "seed"]
+
+
+class TaskSettings(BaseModel):
+    """How one task is asked: the section `[tasks.NAME]` of the nodes file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    nodes: dict[str, str]
+    """Node name → base URL of the service that answers for it."""
+
+    policy: PolicyName = "wager"
+    """`wager` moves stake on true labels only; `seed` is the workshop's rule, for classification."""
+
+    quorum: float = Field(default=0.5, gt=0, le=1)
+    """Share of the active deposits that must have answered. Half: one loss among three is no outage."""
+
+    deadline_ms: int = Field(default=1000, ge=10, le=4000)
+    """Milliseconds after which a round is decided or refused. People notice a second."""
+
+    grace_ms: int = Field(default=200, ge=0, le=4000)
+    """Milliseconds that stragglers get once the quorum is there."""
+
+    deposit: int = Field(default=1000, ge=10)
+    """Stake that a new node's account is opened with."""
+
+    below_quorum: BelowQuorum = "refuse"
+    """503, or 200 without an answer, or 200 with `fallback`."""
+
+    fallback: str | float | None = None
+    """The label or value that is answered below the quorum where `below_quorum` is `fallback`."""
+
+
+class NodesFile(BaseModel):
+    """The file that says which tasks there are and where their nodes answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tasks: dict[str, TaskSettings]
+
+    @classmethod
+    def load(cls, path: Path) -> "NodesFile":
+        """Reads the file.
+
+        Raises:
+            ConfigurationError: Missing, not TOML, or a section that says something unknown.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
+        except OSError as error:
+            raise ConfigurationError(
+                f"The nodes file {path} cannot be read ({error.strerror}). `concord up` writes one; "
+                "CONCORD_NODES names another.",
+                field="CONCORD_NODES",
+            ) from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"{path} is not TOML: {error}.", field="CONCORD_NODES") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationError(f"{path}: {where}: {first['msg']}.", field=where) from error
+
+
+class Settings(BaseSettings):
+    """Settings of the consensus service and the command line."""
+
+    model_config = SettingsConfigDict(env_prefix="CONCORD_", frozen=True, extra="ignore")
+
+    home: Path = Path(".concord")
+    """Folder of everything that Concord keeps on a laptop: ledger, journal, models, logs."""
+
+    nodes: Path | None = None
+    """The nodes file; `nodes.toml` in `home` unless said."""
+
+    journal: str | None = None
+    """SQLAlchemy URL of the journal; SQLite in `home` unless said."""
+
+    retention_days: int = Field(default=30, ge=0)
+    """Days that the features of a round are kept. A month is what a retraining looks back on."""
+
+    max_body_bytes: int = Field(default=1 << 20, ge=1024)
+    """A larger body gets 413. 1 MiB holds the 1,000 rows of one call with room to spare."""
+
+    max_rows: int = Field(default=1000, ge=1)
+    """Rows in one call: as many as a node answers well within the deadline."""
+
+    max_waiting_rows: int = Field(default=20_000, ge=1)
+    """Rows that may wait for nodes at once; beyond it callers get 429. A second of work on two cores."""
+
+    url: str = "http://127.0.0.1:7400"
+    """Address of the consensus service, for the command line and the page."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Lines below this level are dropped. One line per request is INFO."""
+
+    @property
+    def nodes_file(self) -> Path:
+        """Path of the nodes file."""
+        return self.nodes or self.home / "nodes.toml"
+
+    @property
+    def ledger_dir(self) -> Path:
+        """Folder of the ledger's head and segments."""
+        return self.home / "ledger"
+
+    @property
+    def journal_url(self) -> str:
+        """SQLAlchemy URL of the journal."""
+        return self.journal or f"sqlite:///{self.home / 'journal.sqlite'}"

@@ -1,0 +1,222 @@
+"""What travels over HTTP between caller, consensus service and nodes: shapes, names and limits.
+
+These are values; they decide nothing. `pydantic.TypeAdapter` reads and describes them (OpenAPI),
+orjson writes them. The bodies between the service and its nodes are raw little-endian float32,
+because at many rows that costs what one row costs; a pickle is never read.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["voted", "late", "unavailable", "invalid"]
+Status = Literal["ok", "degraded", "no_quorum"]
+Settlement = Literal["none", "due", "settled"]
+NodeStatus = Literal["up", "down", "mismatched", "unknown"]
+
+ROWS_TYPE = "application/vnd.concord.rows"
+"""Body of a question to a node: float32, little-endian, C order, shape (rows, features)."""
+
+VOTES_TYPE = "application/vnd.concord.votes"
+"""Body of a node's answer: float32, little-endian, C order, shape (rows, classes); values: (rows, 1)."""
+
+SCHEMA_HEADER = "x-concord-schema"
+"""Digest of the schema that the rows are written by; a node with another one answers 409."""
+
+MODEL_HEADER = "x-concord-model"
+"""`<task>.<node>/<version>` of the model that answered."""
+
+REQUEST_ID_HEADER = "x-request-id"
+"""The caller's id, or one made here; a call that serves several requests lists theirs, with commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """What a node says of itself on `/info`.
+
+    Attributes:
+        model: Registered name, `<task>.<node>`.
+        version: Version in the registry.
+        run_id: MLflow run that fitted it.
+        digest: SHA-256 of the ONNX file, in hex.
+        schema_digest: Digest of `schema`.
+        schema: The task's schema as JSON.
+        accuracy: Held-out accuracy in 0..1; None for a regression.
+    """
+
+    model: str
+    version: str
+    run_id: str
+    digest: str
+    schema_digest: str
+    schema: dict[str, Any]
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one node did in a round. Probabilities and weight are in 0..1, latency in milliseconds."""
+
+    node: str
+    outcome: Outcome
+    version: str | None
+    weight: float
+    latency_ms: float | None
+    label: str | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How the votes became one answer.
+
+    Attributes:
+        method: `weighted_mean` of class numbers (policy `seed`), `weighted_median` of each class's
+            probability (while labels are few) or of the values, `stake_mean` where all medians are 0,
+            `linear` opinion pool once labels are many.
+        mean: The weighted mean of the class numbers under `seed`.
+    """
+
+    method: Literal["weighted_mean", "weighted_median", "stake_mean", "linear"]
+    mean: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The consensus answer to one row, with its evidence.
+
+    Attributes:
+        id: 128 random bits in hex; labels and explanations refer to it.
+        status: `ok`: all nodes voted; `degraded`: enough did; `no_quorum`: too few, no answer.
+        label: The answer of a classification.
+        value: The answer of a regression, in `unit`.
+        sentence: The answer for people.
+        probabilities: The pooled opinion, by label.
+        agreement: Share of the weight that stands behind the answer, in 0..1.
+        height: Ledger block on whose state the round was decided.
+        recorded: Whether the journal has it durably; `?recorded=true` waits until it has.
+        settlement: `none`: no money moves; `due`: the block follows; `settled`: it is in `block`.
+    """
+
+    id: str
+    task: str
+    status: Status
+    label: str | None
+    value: float | None
+    unit: str | None
+    sentence: str | None
+    probabilities: dict[str, float] | None
+    agreement: float | None
+    policy: Literal["wager", "seed"]
+    pool: Pool | None
+    height: int
+    recorded: bool
+    settlement: Settlement
+    votes: list[Vote]
+    block: int | None = None
+    error: dict[str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictResponse:
+    """Answer to `POST /v1/tasks/{task}/predict`: one verdict a row, in the rows' order."""
+
+    task: str
+    request_id: str
+    verdicts: list[Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """One line of `GET /v1/tasks`."""
+
+    task: str
+    title: str
+    description: str
+    policy: Literal["wager", "seed"]
+    ready: bool
+    nodes: int
+    nodes_up: int
+    asks: str | None = None
+    """The task whose nodes this one asks, where it has none of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDetail:
+    """`GET /v1/tasks/{task}`: the summary and the schema."""
+
+    task: str
+    title: str
+    description: str
+    policy: Literal["wager", "seed"]
+    ready: bool
+    quorum: float
+    deadline_ms: int
+    schema_digest: str
+    schema: dict[str, Any]
+    example: dict[str, float | str]
+    asks: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One line of `GET /v1/nodes`. Stake is in stake units, weight and accuracy in 0..1."""
+
+    task: str
+    node: str
+    model: str
+    version: str | None
+    status: NodeStatus
+    standing: Literal["active"]
+    stake: float
+    deposit: float
+    weight: float
+    accuracy: float | None
+    latency_ms: float | None
+    url: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round as the journal keeps it. `features` is None once forgotten or expired."""
+
+    id: str
+    task: str
+    time: str
+    request_id: str
+    verdict: Verdict
+    features: dict[str, float | str] | None
+    block: int | None = None
+    deltas: dict[str, float] | None = None
+    """Stake that the settlement moved, by node; None until settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPage:
+    """`GET /v1/rounds`: newest first; `after` of the next page, or None at the end."""
+
+    rounds: list[Round]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One change of a node's stake."""
+
+    height: int
+    time: str
+    event: str
+    change: float
+    stake: float
+    rounds: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHistory:
+    """`GET /v1/nodes/{task}/{node}/history`, oldest first."""
+
+    task: str
+    node: str
+    entries: list[HistoryEntry] = field(default_factory=list)

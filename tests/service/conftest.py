@@ -1,0 +1,59 @@
+"""Fixtures that start a stack, or any application, and stop it again."""
+
+import contextlib
+
+import httpx
+import pytest
+
+from concord.api import ConsensusApi
+from concord.client import Client
+from concord.settings import Settings
+from tests.service.stack import Server, Stack, all_open, iris_nodes, wait_until
+
+
+@pytest.fixture
+def serve():
+    """Serves an application until the test's end; returns its server and address."""
+    servers = []
+
+    def start(app, port=0):
+        server = Server(app, port)
+        servers.append(server)
+        return server, server.start()
+
+    yield start
+    for server in servers:
+        server.leave()
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def start_stack(serve, tmp_path):
+    """Starts nodes and a service over them, and waits until every node has its account.
+
+    Args of the returned function: nodes by name, settings of the task as TOML lines, and whatever
+    `Settings` takes.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def start(nodes=None, *, task="iris", terms="", home=None, ready=True, **settings):
+            nodes = nodes if nodes is not None else iris_nodes()
+            servers = {}
+            for name, node in nodes.items():
+                servers[name], node.url = serve(node)
+            home = home or tmp_path / "home"
+            home.mkdir(exist_ok=True)
+            lines = [f'{name} = "{node.url}"' for name, node in nodes.items()]
+            text = f"[tasks.{task}]\n{terms}\n[tasks.{task}.nodes]\n" + "\n".join(lines)
+            (home / "nodes.toml").write_text(text, "utf-8")
+            api = ConsensusApi.from_settings(Settings(home=home, log_level="WARNING", **settings))
+            _, url = serve(api)
+            http = stack.enter_context(httpx.Client(base_url=url, timeout=20, trust_env=False))
+            client = stack.enter_context(Client(url))
+            running = Stack(home, url, api, nodes, servers, http, client)
+            if ready:
+                wait_until(lambda: all_open(running, task))
+            return running
+
+        yield start

@@ -1,0 +1,166 @@
+"""What an answer says, where its ids go, and what the journal keeps."""
+
+import pytest
+
+from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, species, wait_until
+
+
+def test_an_answer_carries_its_evidence(start_stack):
+    stack = start_stack()
+    verdict = stack.predict().json()["verdicts"][0]
+    assert verdict["label"] == "versicolor"
+    assert verdict["probabilities"] == {"setosa": 0.0, "versicolor": 0.5, "virginica": 0.5}
+    assert verdict["agreement"] == 0.5
+    assert (verdict["status"], verdict["policy"], verdict["settlement"]) == ("ok", "wager", "none")
+    assert [vote["weight"] for vote in verdict["votes"]] == [0.25] * 4
+    assert all(vote["version"] == "1" and vote["latency_ms"] > 0 for vote in verdict["votes"])
+    assert len(verdict["id"]) == 32
+
+
+def test_a_value_is_answered_with_its_unit_and_sentence(start_stack):
+    nodes = {
+        name: Node(StandInModel(AMOUNT, name, lambda _row, v=v: [v], accuracy=None))
+        for name, v in (("a", 1000.0), ("b", 1200.5), ("c", 9000.0))
+    }
+    stack = start_stack(nodes, task="loan_amount")
+    verdict = stack.predict(AMOUNT.example, "loan_amount").json()["verdicts"][0]
+    assert (verdict["value"], verdict["unit"]) == (1200.5, "EUR")
+    assert verdict["sentence"] == "A loan of 1,200.50 EUR."
+    assert verdict["agreement"] == pytest.approx(2 / 3, abs=1e-5)
+
+
+def test_a_round_is_in_the_journal_behind_its_answer(start_stack):
+    stack = start_stack()
+    response = stack.http.post(
+        "/v1/tasks/iris/predict", json={"rows": [IRIS.example]}, headers={"x-request-id": "mine.1"}
+    )
+    verdict = response.json()["verdicts"][0]
+    assert verdict["recorded"] is False
+    wait_until(lambda: stack.http.get(f"/v1/rounds/{verdict['id']}").status_code == 200)
+    kept = stack.client.round(verdict["id"])
+    assert (kept.request_id, kept.features, kept.verdict.recorded) == ("mine.1", IRIS.example, True)
+    assert kept.verdict.votes[0].node == "decision_tree"
+
+
+def test_recorded_waits_for_the_journal(start_stack):
+    stack = start_stack()
+    verdict = stack.predict(query="?recorded=true").json()["verdicts"][0]
+    assert verdict["recorded"] is True
+    assert stack.http.get(f"/v1/rounds/{verdict['id']}").status_code == 200
+
+
+def test_ids_and_trace_reach_the_nodes(start_stack):
+    stack = start_stack()
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"x-request-id": "mine.2", "traceparent": trace}
+    response = stack.http.post("/v1/tasks/iris/predict", json={"rows": [IRIS.example]}, headers=headers)
+    asked = stack.nodes["knn"].asked[-1]
+    assert (asked["x-request-id"], asked["traceparent"]) == ("mine.2", trace)
+    assert response.headers["x-request-id"] == response.json()["request_id"] == "mine.2"
+
+
+@pytest.mark.parametrize("stated", ["has spaces", "x" * 65, "new\tline", "é"])
+def test_a_request_id_that_could_do_harm_is_replaced(start_stack, stated):
+    stack = start_stack()
+    response = stack.http.get("/v1/tasks", headers={"x-request-id": stated.encode()})
+    assert response.headers["x-request-id"] != stated
+
+
+def test_rounds_are_paged_newest_first(start_stack):
+    stack = start_stack()
+    ids = [stack.predict(query="?recorded=true").json()["verdicts"][0]["id"] for _ in range(5)]
+    seen = [one.id for one in stack.client.all_rounds(task="iris")]
+    page = stack.client.rounds(limit=2)
+    assert seen == ids[::-1]
+    assert [one.id for one in stack.client.rounds(limit=2, after=page.after).rounds] == [ids[2], ids[1]]
+
+
+def test_seed_slashes_whoever_dissents_and_the_ledger_has_it(start_stack):
+    stack = start_stack(terms='policy = "seed"')
+    verdict = stack.predict(query="?settled=true").json()["verdicts"][0]
+    assert verdict["pool"]["mean"] == pytest.approx(1.63)
+    assert (verdict["label"], verdict["recorded"], verdict["settlement"]) == ("virginica", True, "settled")
+    assert stack.accounts() == {
+        "decision_tree": 900,
+        "knn": 1000,
+        "logistic_regression": 1000,
+        "random_forest": 900,
+    }
+    kept = stack.client.round(verdict["id"])
+    assert kept.block == verdict["block"]
+    assert kept.deltas["decision_tree"] == -100
+    assert stack.client.verify()["ok"] is True
+
+
+def test_balances_outlive_a_restart(start_stack):
+    stack = start_stack(terms='policy = "seed"')
+    stack.predict(query="?settled=true")
+    again = start_stack(stack.nodes, terms='policy = "seed"', home=stack.home)
+    assert again.accounts()["random_forest"] == 900
+
+
+def test_a_history_tells_what_moved_the_stake(start_stack):
+    stack = start_stack(terms='policy = "seed"')
+    stack.predict(query="?settled=true")
+    entries = stack.client.history("iris", "decision_tree").entries
+    assert [(entry.event, entry.change, entry.stake) for entry in entries] == [
+        ("open", 1000, 1000),
+        ("settle", -100, 900),
+    ]
+
+
+def test_no_feature_value_is_in_metrics_or_ledger(start_stack):
+    stack = start_stack(terms='policy = "seed"')
+    row = IRIS.example | {"sepal_length": 7.777}
+    stack.predict(row, query="?settled=true")
+    stored = b"".join(path.read_bytes() for path in (stack.home / "ledger").iterdir())
+    assert "7.777" not in stack.http.get("/metrics").text
+    assert b"7.777" not in stored
+
+
+def test_metrics_tell_rounds_outcomes_and_overhead(start_stack):
+    stack = start_stack()
+    stack.predict()
+    text = stack.http.get("/metrics").text
+    for name in (
+        'concord_rounds_total{status="ok",task="iris"}',
+        'concord_outcomes_total{node="knn",outcome="voted",task="iris"}',
+        'concord_overhead_seconds_count{task="iris"}',
+        'concord_weight{node="knn",task="iris"} 0.25',
+        "concord_ledger_height",
+        'concord_http_requests_total{method="POST",route="/v1/tasks/{task}/predict",status="200"}',
+    ):
+        assert name in text
+
+
+def test_rows_that_meet_share_a_call(start_stack):
+    stack = start_stack()
+    rows = {"rows": [IRIS.example] * 100}
+    before = len(stack.nodes["knn"].asked)
+    assert len(stack.http.post("/v1/tasks/iris/predict", json=rows).json()["verdicts"]) == 100
+    assert len(stack.nodes["knn"].asked) == before + 1
+
+
+def test_a_task_opened_in_the_ledger_borrows_the_nodes_of_another(start_stack):
+    from concord.ledger import FileStore, Ledger, events
+
+    stack = start_stack()
+    ledger = Ledger(FileStore(stack.home / "ledger"))
+    members = ["decision_tree", "knn"]
+    ledger.append(
+        [
+            events.params("workshop", "seed", asks="iris", members=members),
+            *[events.open_account("workshop", node, 1_000_000_000, 500_000) for node in members],
+        ]
+    )
+    wait_until(lambda: "workshop" in [task.task for task in stack.client.tasks()])
+    verdict = stack.predict(task="workshop", query="?settled=true").json()["verdicts"][0]
+    assert [vote["node"] for vote in verdict["votes"]] == members
+    assert stack.accounts("workshop") != stack.accounts("iris")
+
+
+def test_a_new_version_is_noticed_and_stated(start_stack):
+    stack = start_stack()
+    stack.nodes["knn"]._app._model = StandInModel(IRIS, "knn", species(2), version="2")
+    stack.predict()
+    wait_until(lambda: stack.client.nodes("iris")[1].version == "2")

@@ -1,0 +1,174 @@
+"""The answering half of both policies: the vectors of the specification, and what always holds."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from concord import pool
+from concord.pool import ONE, Seat
+
+STAKE = 1000 * ONE
+V1 = {"logistic_regression": (970_000, 2), "decision_tree": (570_000, 1), "knn": (920_000, 2)}
+V1["random_forest"] = (540_000, 1)
+
+
+def panel(accuracies, stakes=None):
+    stakes = stakes or [STAKE] * len(accuracies)
+    return [
+        Seat(f"node{i}", stake, STAKE, accuracy)
+        for i, (accuracy, stake) in enumerate(zip(accuracies, stakes, strict=True))
+    ]
+
+
+def one_hots(*classes):
+    return [pool.one_hot(k, 3) for k in classes]
+
+
+def ppm_of(decision):
+    return round(Fraction(*decision.mean) * ONE)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "stakes", "mean", "answer"),
+    [
+        ((970_000, 570_000, 920_000, 540_000), (1000, 1000, 1000, 1000), 1_630_000, 2),
+        ((970_000, 570_000, 920_000, 540_000), (1000, 900, 1000, 900), 1_654_206, 2),
+        ((970_000, 570_000, 920_000, 540_000), (1000, 810, 1000, 810), 1_677_638, 2),
+        ((970_000, 570_000, 920_000, 540_000), (1000, 729, 1000, 729), 1_700_210, 2),
+        ((900_000, 800_000, 700_000, 850_000), (1000, 1000, 1000, 1000), 1_492_308, 1),
+        ((ONE, ONE, ONE, ONE), (1000, 1000, 1000, 1000), 1_500_000, 2),
+    ],
+    ids=["V1", "V1 after one block", "V1 after two", "V1 after three", "V2", "V3"],
+)
+def test_the_seed_vectors_hold(accuracies, stakes, mean, answer):
+    decision = pool.seed(panel(accuracies, [s * ONE for s in stakes]), one_hots(2, 1, 2, 1))
+    assert (ppm_of(decision), decision.answer) == (mean, answer)
+
+
+def test_seed_means_that_lie_between_two_classes_go_to_the_even_one():
+    seats = panel([ONE, ONE])
+    assert [pool.seed(seats, one_hots(a, b)).answer for a, b in ((0, 1), (1, 2))] == [0, 2]
+
+
+def test_seed_without_any_weight_takes_the_plain_mean():
+    decision = pool.seed(panel([0, 0, 0]), one_hots(0, 2, 2))
+    assert (decision.mean, decision.answer) == ((4, 3), 1)
+
+
+def test_seed_can_answer_a_class_that_no_node_named_and_then_nobody_agrees():
+    decision = pool.seed(panel([ONE, ONE]), one_hots(0, 2))
+    assert (decision.answer, decision.agreement) == (1, 0)
+
+
+def test_cold_start_with_all_medians_zero_takes_the_mean_and_then_the_lower_class():
+    decision = pool.wager(panel([0] * 4), one_hots(2, 1, 2, 1))
+    assert (decision.pooled, decision.answer, decision.method) == ((0, 500_000, 500_000), 1, "stake_mean")
+
+
+def test_cold_start_pools_lower_medians():
+    votes = [[100_000, 900_000, 0], [200_000, 700_000, 100_000], [900_000, 50_000, 50_000]]
+    decision = pool.wager(panel([0] * 3), votes)
+    assert (decision.method, decision.pooled) == ("weighted_median", (210_526, 736_842, 52_632))
+
+
+def test_a_third_of_liars_cannot_move_the_cold_answer_far():
+    honest, liar = [900_000, 100_000, 0], [0, 0, ONE]
+    assert pool.wager(panel([0] * 3), [honest, honest, liar]).answer == 0
+
+
+def test_ties_go_to_the_class_with_more_stake_behind_it():
+    seats = panel([0, 0, 0], [STAKE, STAKE, 2 * STAKE])
+    votes = [[0, 500_001, 499_999], [0, 499_999, 500_001], [0, 500_000, 500_000]]
+    decision = pool.wager(seats, votes)
+    assert decision.pooled == (0, 500_000, 500_000)
+    assert decision.answer == 1
+
+
+def test_from_fifty_labels_on_the_linear_pool_answers():
+    votes = one_hots(0, 1, 1)
+    assert pool.wager(panel([0] * 3), votes, labelled=49).method != "linear"
+    assert pool.wager(panel([0] * 3), votes, labelled=50).pooled == (333_334, 666_666, 0)
+
+
+def test_skill_counts_by_its_eighth_power():
+    seats = [Seat("good", STAKE, STAKE, skill=900_000), Seat("poor", STAKE, STAKE, skill=800_000)]
+    gap = 900_000**2 // ONE
+    gap = gap * gap // ONE
+    gap = gap * gap // ONE
+    good, poor = pool.skill_weights([*seats, Seat("other", STAKE, STAKE, skill=900_000)])[:2]
+    assert (gap, poor) == (430_467, pytest.approx(good * gap / ONE, abs=1))
+
+
+def test_no_weight_passes_the_cap_while_another_has_any():
+    seats = [Seat("rich", 98 * STAKE, STAKE), Seat("a", STAKE, STAKE), Seat("b", STAKE, STAKE)]
+    assert pool.skill_weights(seats) == [600_000, 200_000, 200_000]
+
+
+def test_a_lone_voter_has_all_the_weight():
+    assert pool.skill_weights([Seat("alone", STAKE, STAKE)]) == [ONE]
+
+
+def test_values_are_decided_by_the_lower_weighted_median_and_agreement_is_within_sigma():
+    decision = pool.wager_value(panel([0] * 4), [100, 200, 300, 900], sigma=100)
+    assert (decision.answer, decision.agreement) == (200, 750_000)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 1000), min_size=3, max_size=3).filter(any), min_size=1, max_size=6),
+    st.data(),
+)
+@settings(derandomize=True, max_examples=200)
+def test_weights_and_pools_always_sum_to_one(raw, data):
+    votes = [pool.split(ONE, shares) for shares in raw]
+    stakes = data.draw(st.lists(st.integers(0, 10**12), min_size=len(votes), max_size=len(votes)))
+    labelled = data.draw(st.sampled_from([0, 60]))
+    decision = pool.wager(panel([500_000] * len(votes), stakes), votes, labelled)
+    assert sum(decision.weights) == sum(decision.pooled) == ONE
+
+
+@given(st.permutations(range(5)))
+@settings(derandomize=True, max_examples=50)
+def test_renaming_the_nodes_permutes_the_weights_and_keeps_the_answer(order):
+    stakes, votes = [7, 1, 5, 3, 4], one_hots(0, 1, 1, 2, 0)
+    before = pool.wager(panel([0] * 5, stakes), votes)
+    after = pool.wager(panel([0] * 5, [stakes[i] for i in order]), [votes[i] for i in order])
+    assert after.answer == before.answer
+    assert list(after.weights) == [before.weights[i] for i in order]
+
+
+def test_probabilities_become_integers_by_largest_remainder():
+    counts, valid = pool.read_probabilities(np.array([[1 / 3, 1 / 3, 1 / 3]], dtype=np.float32))
+    assert (counts.tolist(), valid.tolist()) == ([[333_334, 333_333, 333_333]], [True])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [float("nan"), 0.5, 0.5],
+        [float("inf"), 0.0, 0.0],
+        [-0.1, 0.6, 0.5],
+        [0.5, 0.5, 0.002],
+        [0.0, 0.0, 0.0],
+    ],
+    ids=["nan", "infinite", "negative", "sum over", "sum zero"],
+)
+def test_what_is_no_distribution_is_invalid(row):
+    _, valid = pool.read_probabilities(np.array([row, [0.2, 0.3, 0.5]], dtype=np.float32))
+    assert valid.tolist() == [False, True]
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=9).filter(lambda r: sum(r) > 0.01))
+@settings(derandomize=True, max_examples=200)
+def test_valid_probabilities_always_become_a_million(row):
+    scaled = np.array([row], dtype=np.float64)
+    counts, valid = pool.read_probabilities((scaled / scaled.sum()).astype(np.float32))
+    assert valid.all()
+    assert counts.sum() == ONE
+
+
+def test_values_become_counts_of_the_resolution():
+    counts, valid = pool.read_values(np.array([[1234.56], [float("nan")], [1e30]], dtype=np.float32), 0.01)
+    assert (counts.tolist(), valid.tolist()) == ([[123_456], [0], [0]], [True, False, False])

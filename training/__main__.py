@@ -1,0 +1,220 @@
+"""`python -m training`: fit models, package them.
+
+The only module of this package that prints. It refuses to know how anything is done: it reads
+arguments, shows progress on stderr and the result on stdout, and turns an error of ours into its
+sentence and exit code 1.
+"""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from concord.errors import ConcordError
+from concord.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.data import Dataset
+    from training.run import Result
+    from training.split import Split
+
+# Heavy modules are imported by the command that needs them: `--help` answers at once.
+# click hands a flag over as a plain argument.
+# ruff: noqa: PLC0415, FBT001
+
+SCREEN = Console(stderr=True)
+
+COLUMNS = (
+    SpinnerColumn(),
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+)
+
+HEADINGS = {"version": "v", "precision": "prec.", "roc_auc": "AUC", "log_loss": "loss", "f1": "F1"}
+"""Short names, so that a table fits 80 columns."""
+
+
+class Group(click.Group):
+    """Commands whose known errors are sentences."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own signature
+        """Runs the command; an error of ours ends it with code 1 and no traceback."""
+        try:
+            return super().invoke(ctx)
+        except ConcordError as error:
+            _complain(error)
+            ctx.exit(1)
+
+
+@click.group(cls=Group)
+def main() -> None:
+    """Fit Concord's models, register them in MLflow and package them as bentos."""
+    logging.basicConfig(level=logging.WARNING)
+
+
+@main.command("fit")
+@click.argument("tasks", nargs=-1, metavar="[TASK]...")
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    metavar="TASK=FILE.csv",
+    help="Learn a task from your own file. Repeatable.",
+)
+@click.option("--seed", default=42, show_default=True, help="Seed of the generators and of the 80/20 split.")
+@click.option(
+    "--missing", "only_missing", is_flag=True, help="Leave out tasks whose nodes all have a champion."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def fit_command(
+    tasks: tuple[str, ...], files: tuple[str, ...], seed: int, only_missing: bool, as_json: bool
+) -> None:
+    """Fit every node of the named tasks, or of all tasks, and register it as champion.
+
+    Without --data the rows come from each task's own seeded generator. Models go to MLflow at
+    MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
+    """
+    from training.champions import missing
+    from training.tasks import select
+
+    home, chosen = Settings().home, select(tasks)
+    if only_missing:
+        chosen = [task for task in chosen if missing([task], home)]
+    results = _fit(chosen, dict(_pair(file) for file in files), seed, home) if chosen else []
+    if as_json:
+        click.echo(json.dumps([_plain(result) for result in results]))
+    else:
+        _show(results)
+    if any(result.error for result in results):
+        sys.exit(1)
+
+
+@main.command("package")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--json", "as_json", is_flag=True, help="Print the bentos' tags as JSON.")
+def package_command(names: tuple[str, ...], as_json: bool) -> None:
+    """Put the champions into BentoML's store and build the bentos concord-node and concord-consensus.
+
+    NAME is a task (iris) or a model (iris.knn); all champions where none is named. What is already
+    built from the same models and code is not built again.
+    """
+    from training.package import package
+
+    with SCREEN.status("Packaging …") as status:
+        made = package(Settings().home, names, tell=status.update)
+    if as_json:
+        click.echo(json.dumps(asdict(made)))
+        return
+    for tag in made.bentos.values():
+        click.echo(f"{tag} {'unchanged' if tag in made.unchanged else 'built'}")
+    click.echo(f"{len(made.models)} models: {', '.join(made.models.values())}")
+
+
+def _fit(chosen: "Sequence[Any]", files: dict[str, Path], seed: int, home: Path) -> "list[Result]":
+    with Progress(*COLUMNS, console=SCREEN) as progress:
+        bar = progress.add_task("Reading data", total=sum(len(task.nodes) for task in chosen))
+        from training.registry import Registry
+        from training.run import fit_all, prepare
+
+        prepared = prepare(chosen, files, seed)
+        for task, data, parts in prepared:
+            progress.console.print(_rows(task.name, data, parts), highlight=False, soft_wrap=True)
+        progress.update(bar, description="Opening the registry")
+        registry, results = Registry(home), []
+        for result in fit_all(prepared, registry, seed, lambda name: progress.update(bar, description=name)):
+            progress.advance(bar)
+            results.append(result)
+        progress.update(bar, description="Done")
+    return results
+
+
+def _complain(error: ConcordError) -> None:
+    SCREEN.print(Text("✗ ", style="red").append(error.message, style="default"), soft_wrap=True)
+
+
+def _rows(task: str, data: "Dataset", parts: "Split") -> Text:
+    learned, held_out = len(parts.training.rows), len(parts.test.rows)
+    notes = [f"{rows} without {column} dropped" for column, rows in data.dropped.items()]
+    if parts.copies:
+        notes.append(f"{parts.copies} copies left out")
+    return Text(", ".join([f"{task}: {learned} rows to learn and {held_out} held out ({data.name})", *notes]))
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    task, sign, path = text.partition("=")
+    if not sign or not path:
+        raise click.BadParameter(f"{text!r} is not TASK=FILE.csv.", param_hint="--data")
+    return task, Path(path)
+
+
+def _show(results: "Sequence[Result]") -> None:
+    if not results:
+        click.echo("Every node has a champion; nothing to fit.")
+    for task in dict.fromkeys(result.model.split(".")[0] for result in results):
+        mine = [result for result in results if result.model.startswith(f"{task}.")]
+        Console().print(_table(task, mine))
+    for result in results:
+        if result.error:
+            _complain(result.error)
+
+
+def _table(title: str, results: "Sequence[Result]") -> Table:
+    metric = results[0].metric
+    columns = list(next((result.metrics for result in results if result.metrics), {}))
+    table = Table(
+        title=f"{title}, by {metric} on held-out rows",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("node", no_wrap=True)
+    for column in ["version", *(HEADINGS.get(column, column) for column in columns), "fit s"]:
+        table.add_column(column, justify="right")
+    sign = -1 if metric in {"log_loss", "brier", "mae", "mse"} else 1
+    for result in sorted(
+        results, key=lambda found: sign * found.metrics.get(metric, float("-inf")), reverse=True
+    ):
+        cells = [f"{result.metrics[column]:.3f}" for column in columns if result.metrics]
+        table.add_row(
+            result.model.split(".", 1)[1],
+            result.info.version if result.info else "[red]failed[/]",
+            *(cells or [""] * len(columns)),
+            f"{result.seconds:.2f}",
+        )
+    return table
+
+
+def _plain(result: "Result") -> dict[str, Any]:
+    return {
+        "model": result.model,
+        "version": result.info.version if result.info else None,
+        "run_id": result.info.run_id if result.info else None,
+        "digest": result.info.digest if result.info else None,
+        "metrics": dict(result.metrics),
+        "seconds": result.seconds,
+        "error": result.error.message if result.error else None,
+    }
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m training")

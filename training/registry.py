@@ -1,0 +1,207 @@
+"""Keeps fitted nodes in MLflow, and finds them again.
+
+One experiment a node, one run a fit, one version a registered model; the version's tags carry the
+task's schema, so whoever fetches a model needs nothing of the code that made it. MLflow gets the
+ONNX file and never a pickle. A version's number is an int in SQLite and a text over REST; here it
+is a text. Nothing but this module and `champions` knows MLflow.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.onnx
+import onnx
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models.model import ModelInfo
+
+from concord.errors import TrainingError
+from concord.schema import TaskSchema
+from concord.wire import NodeInfo
+from training import card
+from training.card import ACCURACY_TAG, SCHEMA_TAG
+from training.champions import ALIAS, DIGEST_TAG, Champion, tracking_uri
+from training.fit import Fitted
+from training.plots import draw
+
+PROFILE = "profile.json"
+"""The run's artifact that later rows are compared with."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A champion as it leaves the registry."""
+
+    info: NodeInfo
+    onnx: bytes
+    profile: dict[str, Any] | None
+
+
+class Registry:
+    """MLflow, at `MLFLOW_TRACKING_URI` or below the home folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.uri = tracking_uri(home)
+        home.mkdir(parents=True, exist_ok=True)
+        # Its log lines ("Successfully registered …") would tear the progress bar.
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(self.uri)
+        self.client = mlflow.MlflowClient(self.uri)
+
+    def record(self, fitted: Fitted) -> NodeInfo:
+        """Keeps one fit: the run, the version, its alias `champion` and the dated copy.
+
+        Raises:
+            TrainingError: MLflow refused or cannot be reached.
+        """
+        try:
+            version, run_id = self._record(fitted)
+        except (MlflowException, OSError) as error:
+            raise TrainingError(
+                f"{fitted.model}: the step `register` failed: {error}. "
+                f"Check MLFLOW_TRACKING_URI ({self.uri})."
+            ) from error
+        self._copy(fitted)
+        return _info(fitted, version, run_id)
+
+    def champions(self) -> dict[str, Champion]:
+        """Registered name → champion, for every model that has one."""
+        models = self.client.search_registered_models(max_results=1000, order_by=["name"])
+        return {model.name: self._champion(model.name) for model in models if ALIAS in model.aliases}
+
+    def fetch(self, model: str) -> Fetched | None:
+        """The champion of a registered name; None where its version carries no schema.
+
+        Raises:
+            TrainingError: It cannot be had whole.
+        """
+        try:
+            found = self.client.get_model_version_by_alias(model, ALIAS)
+            if SCHEMA_TAG not in found.tags:
+                return None
+            folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{found.version}"))
+            return _fetched(found, next(folder.glob("*.onnx")).read_bytes(), self._profile(found.run_id))
+        except (MlflowException, OSError, StopIteration) as error:
+            raise TrainingError(
+                f"{model}: the registry {self.uri} does not hand out its champion: {error}."
+            ) from error
+
+    def _champion(self, model: str) -> Champion:
+        found = self.client.get_model_version_by_alias(model, ALIAS)
+        return Champion(str(found.version), found.run_id or "", found.tags.get(DIGEST_TAG, ""))
+
+    def _record(self, fitted: Fitted) -> tuple[str, str]:
+        with mlflow.start_run(experiment_id=self._experiment(fitted.model), run_name=_stamp()) as run:
+            self._describe(fitted, run.info.run_id)
+            logged = mlflow.onnx.log_model(
+                onnx.load_from_string(fitted.onnx),
+                name="model",
+                signature=card.signature(fitted),
+                input_example=fitted.split.training.rows[:2],
+                # Stated, because MLflow would otherwise run the model in a new process to infer it.
+                pip_requirements=[f"onnxruntime=={installed('onnxruntime')}"],
+                onnx_execution_providers=["CPUExecutionProvider"],
+                # One file, whose digest is the model's.
+                save_as_external_data=False,
+            )
+        version = self._register(fitted, run.info.run_id, logged)
+        self.client.set_registered_model_alias(fitted.model, ALIAS, version)
+        return version, run.info.run_id
+
+    def _register(self, fitted: Fitted, run_id: str, logged: ModelInfo) -> str:
+        # Not through log_model, which prints and sets the tags only after the version can be seen.
+        try:
+            self.client.create_registered_model(fitted.model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = self.client.create_model_version(
+            fitted.model, logged.model_uri, run_id=run_id, tags=card.tags(fitted), model_id=logged.model_id
+        )
+        return str(made.version)
+
+    def _describe(self, fitted: Fitted, run_id: str) -> None:
+        now = time.time_ns() // 1_000_000
+        losses = enumerate(fitted.losses, start=1)
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in card.metrics(fitted).items()]
+            + [Metric("loss", loss, now, epoch) for epoch, loss in losses],
+            params=[Param(name, value) for name, value in card.params(fitted).items()],
+            tags=[RunTag("concord.task", fitted.task.name), RunTag("concord.node", fitted.node)],
+        )
+        for part, context in ((fitted.split.training, "training"), (fitted.split.test, "testing")):
+            mlflow.log_input(card.dataset(fitted, part), context=context)
+        self.client.log_dict(run_id, fitted.profile, PROFILE)
+        self.client.log_dict(run_id, fitted.task.schema.to_json(), "schema.json")
+        for name, figure in draw(fitted.task.schema, fitted.votes, fitted.split.test.answers, fitted.losses):
+            self.client.log_figure(run_id, figure, f"plots/{name}")
+
+    def _experiment(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        # A server keeps artifacts where it was told to; the default registry keeps them beside its file.
+        folder = (
+            (self.home / "mlartifacts" / name).absolute().as_uri() if self.uri.startswith("sqlite:") else None
+        )
+        return str(self.client.create_experiment(name, artifact_location=folder))
+
+    def _profile(self, run_id: str | None) -> dict[str, Any] | None:
+        if not run_id or PROFILE not in {found.path for found in self.client.list_artifacts(run_id)}:
+            return None
+        loaded: dict[str, Any] = mlflow.artifacts.load_dict(f"runs:/{run_id}/{PROFILE}")
+        return loaded
+
+    def _copy(self, fitted: Fitted) -> None:
+        folder = self.home / "models"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{fitted.model}_{_stamp()}.onnx").write_bytes(fitted.onnx)
+
+
+def _stamp() -> str:
+    return datetime.now(UTC).strftime("%Y_%m_%dT%H_%M_%S")
+
+
+def _info(fitted: Fitted, version: str, run_id: str) -> NodeInfo:
+    schema = fitted.task.schema
+    return NodeInfo(
+        model=fitted.model,
+        version=version,
+        run_id=run_id,
+        digest=fitted.digest,
+        schema_digest=schema.digest,
+        schema=schema.to_json(),
+        accuracy=fitted.metrics.get("accuracy"),
+    )
+
+
+def _fetched(found: ModelVersion, data: bytes, profile: dict[str, Any] | None) -> Fetched:
+    digest, accuracy = hashlib.sha256(data).hexdigest(), found.tags.get(ACCURACY_TAG)
+    if found.tags.get(DIGEST_TAG, digest) != digest:
+        raise TrainingError(
+            f"{found.name}, version {found.version}: its file is not the one that was registered. "
+            "Fit it again."
+        )
+    schema = TaskSchema.from_json(json.loads(found.tags[SCHEMA_TAG]))
+    info = NodeInfo(
+        model=found.name,
+        version=str(found.version),
+        run_id=found.run_id or "",
+        digest=digest,
+        schema_digest=schema.digest,
+        schema=schema.to_json(),
+        accuracy=None if accuracy is None else float(accuracy),
+    )
+    return Fetched(info, data, profile)
