@@ -122,19 +122,22 @@ class Nursery:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(wake.fileno())
         _tell({"ready": os.getpid()})
+        orders = b""
         with selectors.DefaultSelector() as selector:
-            selector.register(sys.stdin, selectors.EVENT_READ)
+            selector.register(0, selectors.EVENT_READ)
             selector.register(woken, selectors.EVENT_READ)
             while True:
-                for key, _ in selector.select():
-                    if key.fileobj is woken:
-                        woken.recv(4096)
-                        self._bury()
-                        continue
-                    line = sys.stdin.readline()
-                    if not line:
+                ready = {key.fd for key, _ in selector.select()}
+                if woken.fileno() in ready:
+                    woken.recv(4096)
+                    self._bury()
+                if 0 in ready:
+                    read = os.read(0, 65536)
+                    if not read:
                         return
-                    self._fork(json.loads(line))
+                    *whole, orders = (orders + read).split(b"\n")
+                    for order in whole:
+                        self._fork(json.loads(order))
 
     def _fork(self, order: Mapping[str, Any]) -> None:
         parent, pid = os.getpid(), os.fork()

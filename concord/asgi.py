@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,7 +31,7 @@ from concord.errors import (
 )
 from concord.logs import FLUSH_SECONDS, AccessLog
 
-PATIENCE_SECONDS: Final = 0.02
+PATIENCE_SECONDS: Final = 0.05
 """How long a request may take before anyone listens for its caller hanging up."""
 
 CALLER_GONE: Final = 499
@@ -312,45 +312,59 @@ def error_fields(error: ConcordError) -> dict[str, str | None]:
     return {"code": error.code, "message": error.message, "field": error.field}
 
 
-async def _unless_gone(work: Awaitable[Response], incoming: Incoming) -> Response:
-    """Awaits the answer, and cancels the work if the caller hangs up meanwhile.
+class _HangUp:
+    """Cancels the task that answers a request when the caller hangs up.
 
-    Listening costs a task, so it begins only once the request has taken a while.
+    Listening costs a task, so it begins only once the request has taken a while and its body is read.
+    Used as a context, which lets go of everything at its end, so that no request leaves a cycle of
+    references behind for the garbage collector.
     """
-    this = asyncio.current_task()
-    assert this is not None
-    watch: asyncio.Task[None] | None = None
-    gone = False
 
-    async def listen() -> None:
-        nonlocal gone
-        while (await incoming.receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        this.cancel()
+    __slots__ = ("_incoming", "_listener", "_task", "_timer", "noticed")
 
-    timer: asyncio.TimerHandle
+    def __init__(self, incoming: Incoming) -> None:
+        self._incoming = incoming
+        self._task = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self.noticed = False
 
-    def begin() -> None:
-        nonlocal timer, watch
-        if incoming.is_read:
-            watch = asyncio.create_task(listen())
+    def __enter__(self) -> Self:
+        self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._begin)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
+        self._timer = self._listener = self._task = None
+
+    def _begin(self) -> None:
+        if self._incoming.is_read:
+            self._listener = asyncio.create_task(self._listen())
         else:
-            timer = loop.call_later(PATIENCE_SECONDS, begin)
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._begin)
 
-    loop = asyncio.get_running_loop()
-    timer = loop.call_later(PATIENCE_SECONDS, begin)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if not gone:
-            raise
-        this.uncancel()
-        return Response(b"", CALLER_GONE)
-    finally:
-        timer.cancel()
-        if watch is not None:
-            watch.cancel()
+    async def _listen(self) -> None:
+        while (await self._incoming.receive())["type"] != "http.disconnect":
+            pass
+        self.noticed = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def _unless_gone(work: Awaitable[Response], incoming: Incoming) -> Response:
+    """Awaits the answer; if the caller hangs up meanwhile the work is cancelled."""
+    with _HangUp(incoming) as hang_up:
+        try:
+            return await work
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not hang_up.noticed or task is None:
+                raise
+            task.uncancel()
+            return Response(b"", CALLER_GONE)
 
 
 async def _send(response: Response, request_id: str, send: Send, *, head: bool) -> None:
@@ -388,4 +402,3 @@ def _traceparent(scope: Scope) -> str | None:
 
 def _header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
-

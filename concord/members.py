@@ -1,7 +1,7 @@
 """Who is asked: one member a node, with its calls, its health and what it says of itself.
 
-Questions are batched where they meet, without a timer: a member sends at once while it has a call
-to spare, and gathers what arrives meanwhile into the next one. A call is cancelled when nobody
+Questions are batched where they meet, without a timer: a member sends while it has a call to spare,
+together all that the event loop has in hand, and gathers what arrives meanwhile into the next one. A call is cancelled when nobody
 waits for any of its rows. After five failures in a row a member is `down`: rounds get
 `unavailable` at once instead of waiting, and one probe a second brings it back.
 
@@ -95,6 +95,7 @@ class Member:
         self._on_change = on_change
         self._queue: deque[_Ticket] = deque()
         self._calls: set[_Call] = set()
+        self._sending = False
         self._failures = 0
         self._look_again = asyncio.Event()
         self._batch_rows = metrics.BATCH_ROWS.labels(task, node)
@@ -114,7 +115,10 @@ class Member:
             return None
         ticket = _Ticket(self, question, on_reply)
         self._queue.append(ticket)
-        self._send()
+        if not self._sending and len(self._calls) < CALLS_UNDER_WAY:
+            # After the requests that the loop has in hand already, so that they share the call.
+            self._sending = True
+            asyncio.get_running_loop().call_soon(self._send)
         return ticket
 
     async def watch(self) -> None:
@@ -133,6 +137,7 @@ class Member:
             call.cancel()
 
     def _send(self) -> None:
+        self._sending = False
         while self._queue and len(self._calls) < CALLS_UNDER_WAY:
             tickets: list[_Ticket] = []
             rows = 0
@@ -253,6 +258,7 @@ class _Ticket:
         self._began = time.perf_counter()
 
     def answer(self, reply: Reply) -> None:
+        self.call = None
         if self.waiting:
             self.waiting = False
             self._on_reply(reply)

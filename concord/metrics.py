@@ -99,5 +99,5 @@ def watch_garbage_collection() -> None:
     gc.callbacks.append(on_collection)
     gc.collect()
     gc.freeze()
-    # Requests leave few cycles behind; a full collection every 700 allocations would only be a pause.
-    gc.set_threshold(20_000, 50, 100)
+    # Requests leave few cycles behind: small young collections are short, and old ones are rare.
+    gc.set_threshold(2_000, 50, 1000)

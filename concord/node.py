@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from concord import logs, metrics
 from concord.asgi import Application, Incoming, Response, Route, json_response
-from concord.errors import BodyTooLarge, ConfigurationError, Conflict, InvalidInput, WrongMediaType
+from concord.errors import ConfigurationError, Conflict, InvalidInput, WrongMediaType
 from concord.schema import Rows, TaskSchema
 from concord.wire import MODEL_HEADER, ROWS_TYPE, SCHEMA_HEADER, VOTES_TYPE, NodeInfo
 
@@ -179,7 +179,8 @@ def _check_count(rows: int) -> None:
     if not rows:
         raise InvalidInput("There must be at least one row.", field="rows")
     if rows > MAX_ROWS:
-        raise BodyTooLarge(f"{rows} rows are more than one call takes ({MAX_ROWS}).", field="rows")
+        message = f"{rows} rows are more than one call takes ({MAX_ROWS})."
+        raise InvalidInput(message, field="rows", code="too_many_rows")
 
 
 def _read_info(path: Path) -> NodeInfo:

@@ -134,6 +134,8 @@ class Poll:
             if self._grace:
                 self._grace.cancel()
         self._release(abandoned=False)
+        # Tickets point back here; without them no cycle is left for the garbage collector.
+        self._tickets.clear()
         return [reply or LATE for reply in self._replies]
 
     def _take(self, i: int, question: Question, reply: Reply) -> None:

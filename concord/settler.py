@@ -229,6 +229,7 @@ class Settler:
         except asyncio.CancelledError:
             # The thread goes on anyway; who cancelled must not close the journal under it.
             await asyncio.wait([work])
+            work.exception()
             raise
         except LedgerBroken as error:
             if self._alarm is None:
@@ -291,13 +292,11 @@ class Settler:
         settlement = settle_batch(claim.batch, claim.rounds, self._ledger.state_before(block.height))
         for event in settlement.events:
             if canonical(block.events.get(event.key)) != canonical(event.body):
-                raise LedgerBroken(
-                    f"Block {block.height} settles batch {claim.batch} otherwise than its rounds say."
-                )
+                raise LedgerBroken(f"Block {block.height} settles batch {claim.batch} not as its rounds say.")
         return settlement
 
     def _check_noted(self) -> None:
-        """Compares the head with the newest block that the journal noted: an old one may have been put back."""
+        """Compares the head with the newest block that was noted: an old one may have been put back."""
         noted = self._journal.newest_block()
         head = self._ledger.head()
         if noted is None:
@@ -314,7 +313,7 @@ class Settler:
             )
 
     def _note(self) -> None:
-        """Notes every block that the journal has not seen; their bytes too, while they stand in the head only."""
+        """Notes every block that the journal has not seen, with its bytes while only the head has them."""
         noted = self._journal.newest_block()
         head = self._ledger.head()
         fresh = self._ledger.blocks(noted[0] + 1 if noted else 1, head.height + 1)

@@ -27,6 +27,7 @@ from rich.text import Text
 
 from concord.errors import ConcordError
 from concord.settings import Settings
+from training.task import SEED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ def main() -> None:
     metavar="TASK=FILE.csv",
     help="Learn a task from your own file. Repeatable.",
 )
-@click.option("--seed", default=42, show_default=True, help="Seed of the generators and of the 80/20 split.")
+@click.option("--seed", default=SEED, show_default=True, help="Seed of generators and split.")
 @click.option(
     "--missing", "only_missing", is_flag=True, help="Leave out tasks whose nodes all have a champion."
 )
@@ -180,16 +181,11 @@ def _show(results: "Sequence[Result]") -> None:
 def _table(title: str, results: "Sequence[Result]") -> Table:
     metric = results[0].metric
     columns = list(next((result.metrics for result in results if result.metrics), {}))
-    table = Table(
-        title=f"{title}, by {metric} on held-out rows",
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-    )
+    title = f"{title}, by {metric} on held-out rows"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
     table.add_column("node", no_wrap=True)
-    for column in ["version", *(HEADINGS.get(column, column) for column in columns), "fit s"]:
-        table.add_column(column, justify="right")
+    for column in ["version", *columns, "fit s"]:
+        table.add_column(HEADINGS.get(column, column), justify="right", no_wrap=True)
     sign = -1 if metric in {"log_loss", "brier", "mae", "mse"} else 1
     for result in sorted(
         results, key=lambda found: sign * found.metrics.get(metric, float("-inf")), reverse=True

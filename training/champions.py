@@ -21,6 +21,9 @@ ALIAS = "champion"
 DIGEST_TAG = "concord.digest"
 """Tag of a model version: SHA-256 of its ONNX file."""
 
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+"""MLflow's own setting; it wins over the home folder."""
+
 DATABASE = "mlflow.db"
 """The default registry's file, below the home folder."""
 
@@ -35,7 +38,7 @@ QUESTION = """
 
 def tracking_uri(home: Path) -> str:
     """`MLFLOW_TRACKING_URI` if it is set, or a SQLite file in the home folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(home / DATABASE).absolute()}"
+    return os.environ.get(URI_VARIABLE) or f"sqlite:///{(home / DATABASE).absolute()}"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ is a text. Nothing but this module and `champions` knows MLflow.
 import hashlib
 import json
 import logging
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from concord.schema import TaskSchema
 from concord.wire import NodeInfo
 from training import card
 from training.card import ACCURACY_TAG, SCHEMA_TAG
-from training.champions import ALIAS, DIGEST_TAG, Champion, tracking_uri
+from training.champions import ALIAS, DIGEST_TAG, URI_VARIABLE, Champion, tracking_uri
 from training.fit import Fitted
 from training.plots import draw
 
@@ -56,7 +57,7 @@ class Registry:
         # Its log lines ("Successfully registered …") would tear the progress bar.
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(self.uri)
+        self._choose()
         self.client = mlflow.MlflowClient(self.uri)
 
     def record(self, fitted: Fitted) -> NodeInfo:
@@ -65,6 +66,7 @@ class Registry:
         Raises:
             TrainingError: MLflow refused or cannot be reached.
         """
+        self._choose()
         try:
             version, run_id = self._record(fitted)
         except (MlflowException, OSError) as error:
@@ -86,6 +88,7 @@ class Registry:
         Raises:
             TrainingError: It cannot be had whole.
         """
+        self._choose()
         try:
             found = self.client.get_model_version_by_alias(model, ALIAS)
             if SCHEMA_TAG not in found.tags:
@@ -96,6 +99,14 @@ class Registry:
             raise TrainingError(
                 f"{model}: the registry {self.uri} does not hand out its champion: {error}."
             ) from error
+
+    def _choose(self) -> None:
+        # MLflow keeps its choice for the process, and in the environment too, where the next reader
+        # would take it for the user's.
+        stated = os.environ.get(URI_VARIABLE)
+        mlflow.set_tracking_uri(self.uri)
+        if stated is None:
+            os.environ.pop(URI_VARIABLE, None)
 
     def _champion(self, model: str) -> Champion:
         found = self.client.get_model_version_by_alias(model, ALIAS)

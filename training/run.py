@@ -18,9 +18,6 @@ from training.split import Split, split
 from training.table import load
 from training.task import Task
 
-SEED = 42
-"""Seed of generators and splits, the one that the figures of the original projects were made with."""
-
 
 @dataclass(frozen=True)
 class Result:

@@ -20,6 +20,9 @@ Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]
 
 Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "r2", "mae", "mse"]
 
+SEED = 42
+"""Seed of generators and splits, the one that the figures of the original projects were made with."""
+
 TEST_SHARE = 0.2
 """Held-out share of the rows: the 80/20 that the original projects of these data used."""
 

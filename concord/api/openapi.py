@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from concord.api.protocol_v2 import DATATYPES
+from concord.api.records import MOST_HEIGHT
 from concord.errors import ConcordError
 from concord.panels import Panels
 from concord.schema import FLOAT32_MAX, Feature, TaskSchema
@@ -20,6 +21,9 @@ Schema = dict[str, Any]
 
 _REF: Final = "#/components/schemas/{model}"
 _FLAG: Final[Schema] = {"type": "string", "enum": ["true", "false"]}
+_PATH_PARTS: Final[Mapping[str, Schema]] = {
+    "height": {"type": "integer", "minimum": 1, "maximum": MOST_HEIGHT}
+}
 _ERROR: Final[Schema] = {
     "type": "object",
     "required": ["error"],
@@ -164,7 +168,7 @@ def _infer(task: str, schema: TaskSchema) -> Operation:
 
 
 def _reading(components: Schema) -> list[Operation]:
-    whole = {"type": "integer", "minimum": 1}
+    whole = {"type": "integer", "minimum": 1, "maximum": MOST_HEIGHT}
     statuses = {"type": "string", "enum": ["ok", "degraded", "no_quorum"]}
     return [
         _read("/v1/tasks", "The tasks", _listed("tasks", TaskSummary, components)),
@@ -193,7 +197,7 @@ def _reading(components: Schema) -> list[Operation]:
                 "status": statuses,
                 "since": {"type": "string", "format": "date-time"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 500},
-                "after": {"type": "string"},
+                "after": {"type": "string", "pattern": "^[0-9a-f]{1,14}-[0-9a-f]{32}$"},
             },
         ),
         _read("/v1/rounds/{id}", "One round", _wire(Round, components), (404, 503)),
@@ -268,7 +272,10 @@ def _describe(operation: Operation) -> Schema:
 
 def _parameters(operation: Operation) -> list[Schema]:
     path = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
-    found = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path]
+    found = [
+        {"name": name, "in": "path", "required": True, "schema": _PATH_PARTS.get(name, {"type": "string"})}
+        for name in path
+    ]
     query = operation.query or {}
     return found + [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()]
 

@@ -7,7 +7,7 @@ import orjson
 
 from concord.asgi import Incoming, Response
 from concord.consensus import Consensus, Request
-from concord.errors import BodyTooLarge, InvalidInput
+from concord.errors import InvalidInput
 from concord.wire import Verdict
 
 
@@ -45,8 +45,10 @@ def check_row_count(count: int, most: int) -> None:
     if not count:
         raise InvalidInput("There must be at least one row.", field="rows")
     if count > most:
-        raise BodyTooLarge(
-            f"{count} rows are more than one call takes ({most}); send several calls.", field="rows"
+        raise InvalidInput(
+            f"{count} rows are more than one call takes ({most}); send several calls.",
+            field="rows",
+            code="too_many_rows",
         )
 
 

@@ -188,7 +188,8 @@ def _tensor(tensor: object, where: str, features: Mapping[str, Feature]) -> tupl
             f"Each tensor is named after a feature: {', '.join(features)}.", field=f"{where}.name"
         )
     allowed = DATATYPES[feature.kind]
-    if tensor.get("datatype") not in allowed:
+    datatype = tensor.get("datatype")
+    if not isinstance(datatype, str) or datatype not in allowed:
         raise InvalidInput(
             f"{feature.name} comes as {', '.join(sorted(allowed))}.", field=f"{where}.datatype"
         )
@@ -196,8 +197,8 @@ def _tensor(tensor: object, where: str, features: Mapping[str, Feature]) -> tupl
     data = tensor.get("data")
     if not isinstance(data, list):
         raise InvalidInput("'data' must be a flat list, one element a row.", field=f"{where}.data")
-    if tensor["datatype"] in _INTEGERS and any(type(element) is not int for element in data):
-        raise InvalidInput(f"{tensor['datatype']} data are whole numbers.", field=f"{where}.data")
+    if datatype in _INTEGERS and any(type(element) is not int for element in data):
+        raise InvalidInput(f"{datatype} data are whole numbers.", field=f"{where}.data")
     if not _is_shape_of(tensor.get("shape"), len(data)):
         raise InvalidInput(f"'shape' must be [{len(data)}], the length of 'data'.", field=f"{where}.shape")
     return feature.name, data

@@ -15,7 +15,6 @@ that nobody took up, and its claimer calls it only before it has tried to append
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
@@ -26,6 +25,7 @@ import sqlalchemy as sa
 
 from concord.errors import InvalidInput, LedgerBroken
 from concord.journal.database import Database, FastInsert
+from concord.journal.rows import Claim, RoundRow, StoredRound
 from concord.journal.tables import KEPT, QUEUED, blocks, claims, rounds, schemas, segments
 
 _T = TypeVar("_T")
@@ -35,67 +35,6 @@ _DUE = ""
 
 CHUNK = 500
 """Ids in one statement; SQLite admits 32,766 variables and others fewer bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoundRow:
-    """A round as it is recorded.
-
-    Attributes:
-        id: 32 hex digits.
-        task: The task's name.
-        time: µs since the epoch.
-        status: `ok`, `degraded` or `no_quorum`.
-        policy: `wager` or `seed`.
-        height: Ledger height on whose state the round was decided.
-        request_id: The caller's id.
-        verdict: JSON of the answer as the caller got it.
-        features: JSON of the row; None once forgotten or expired.
-        evidence: Canonical JSON of the integers that settling needs.
-        due: Whether the round moves money.
-    """
-
-    id: str
-    task: str
-    time: int
-    status: str
-    policy: str
-    height: int
-    request_id: str
-    verdict: bytes
-    features: bytes | None
-    evidence: bytes | None
-    due: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRound(RoundRow):
-    """A round as it is read back.
-
-    Attributes:
-        block: Height of the block that settled it.
-        block_hash: Hash of that block.
-        record: Canonical JSON of what the settlement did, a leaf under the block's Merkle root.
-    """
-
-    block: int | None = None
-    block_hash: str | None = None
-    record: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Rounds that were claimed together and are not marked as settled.
-
-    Attributes:
-        batch: The id that makes the event's key.
-        noted_height: Ledger height below which the key cannot be.
-        rounds: The rounds, in the order of their time.
-    """
-
-    batch: str
-    noted_height: int
-    rounds: tuple[StoredRound, ...]
 
 
 _INSERTED = (

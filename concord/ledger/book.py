@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
 from concord.ledger.audit import Noted, Report, audit, rebuild
@@ -269,8 +270,11 @@ class Ledger:
         if len(data) > HEAD_LIMIT:
             raise LedgerError(f"A block of {len(block.data)} bytes does not fit into the ledger's head.")
         self._checkpoint("before-swap")
-        self._store.swap_head(data, head.revision)
+        revision = self._store.swap_head(data, head.revision)
         self._checkpoint("swapped")
+        with self._lock:
+            if grown.height > self._head.height:
+                self._head = replace(grown, revision=revision)
 
     def _seal(self, head: Head, block: Block, state: State) -> Head:
         ref, data = encode(self._base(head), head.blocks, head.segment)

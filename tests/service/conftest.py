@@ -11,29 +11,30 @@ from concord.settings import Settings
 from tests.service.stack import Server, Stack, all_open, iris_nodes, wait_until
 
 
-@pytest.fixture
-def serve():
-    """Serves an application until the test's end; returns its server and address."""
+@contextlib.contextmanager
+def serving():
+    """Yields a function that serves an application on loopback; stops all of them at the end."""
     servers = []
 
-    def start(app, port=0):
+    def serve(app, port=0):
         server = Server(app, port)
         servers.append(server)
         return server, server.start()
 
-    yield start
-    for server in servers:
-        server.leave()
-    for server in servers:
-        server.stop()
+    try:
+        yield serve
+    finally:
+        for server in servers:
+            server.leave()
+        for server in servers:
+            server.stop()
 
 
-@pytest.fixture
-def start_stack(serve, tmp_path):
-    """Starts nodes and a service over them, and waits until every node has its account.
+@contextlib.contextmanager
+def starting(serve, folder):
+    """Yields a function that starts nodes and a service over them, and waits for their accounts.
 
-    Args of the returned function: nodes by name, settings of the task as TOML lines, and whatever
-    `Settings` takes.
+    Its arguments: nodes by name, settings of the task as TOML lines, and whatever `Settings` takes.
     """
     with contextlib.ExitStack() as stack:
 
@@ -42,7 +43,7 @@ def start_stack(serve, tmp_path):
             servers = {}
             for name, node in nodes.items():
                 servers[name], node.url = serve(node)
-            home = home or tmp_path / "home"
+            home = home or folder / "home"
             home.mkdir(exist_ok=True)
             lines = [f'{name} = "{node.url}"' for name, node in nodes.items()]
             text = f"[tasks.{task}]\n{terms}\n[tasks.{task}.nodes]\n" + "\n".join(lines)
@@ -57,3 +58,24 @@ def start_stack(serve, tmp_path):
             return running
 
         yield start
+
+
+@pytest.fixture
+def serve():
+    """Serves an application until the test's end; returns its server and address."""
+    with serving() as serve:
+        yield serve
+
+
+@pytest.fixture
+def start_stack(serve, tmp_path):
+    """Starts a stack of its own for the test."""
+    with starting(serve, tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_stack(tmp_path_factory):
+    """The workshop's four nodes under `wager`, for tests that only ask."""
+    with serving() as serve, starting(serve, tmp_path_factory.mktemp("stack")) as start:
+        yield start()

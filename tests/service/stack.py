@@ -11,6 +11,7 @@ import uvicorn
 
 from concord.api import ConsensusApi
 from concord.client import Client
+from concord.logs import AccessLog
 from concord.node import NodeApi
 from concord.schema import Feature, Label, TaskSchema, Value
 from concord.wire import VOTES_TYPE, NodeInfo
@@ -71,7 +72,7 @@ class Node:
     url: str = ""
 
     def __post_init__(self):
-        self._app = NodeApi(self.model)
+        self._app = NodeApi(self.model, AccessLog(enabled=False))
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http" or scope["path"] != "/v1/votes":

@@ -131,12 +131,12 @@ def test_a_node_with_another_schema_is_shown_and_not_asked(start_stack):
     nodes["odd"] = Node(StandInModel(replace(IRIS, title="Another"), "odd", species(0)))
     stack = start_stack(nodes, ready=False)
     wait_until(lambda: any(view.status == "mismatched" for view in stack.client.nodes("iris")))
-    wait_until(lambda: stack.client.ready())
+    wait_until(stack.client.ready)
     assert outcomes(stack.predict().json())["odd"] == "unavailable"
     assert stack.nodes["odd"].asked == []
 
 
-def test_a_service_that_starts_before_its_nodes_answers_503_and_not_404(start_stack, serve):
+def test_a_service_that_starts_before_its_nodes_answers_503_and_not_404(start_stack):
     stack = start_stack()
     home = stack.home
     for name in stack.nodes:

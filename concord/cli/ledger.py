@@ -1,0 +1,162 @@
+"""`concord ledger`: balances, proof that nothing was changed, and moving old segments aside.
+
+These commands read the stored files themselves, whether or not a service runs, and trust none.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import click
+
+from concord.cli.screen import Group, json_option, out, print_json, table
+
+if TYPE_CHECKING:
+    from concord.ledger import Block, Head
+
+# The ledger's modules and the journal's are imported by what uses them.
+# ruff: noqa: PLC0415
+
+
+@click.group("ledger", cls=Group)
+def ledger() -> None:
+    """Show, verify and archive the ledger of stakes.
+
+    \b
+    Examples:
+      concord ledger show
+      concord ledger verify
+    """
+
+
+@ledger.command("show")
+@click.argument("height", required=False, type=click.IntRange(1))
+@json_option
+def show(*, height: int | None, as_json: bool) -> None:
+    """Show the newest balances, or the block of a HEIGHT.
+
+    \b
+    Examples:
+      concord ledger show
+      concord ledger show 3
+    """
+    from concord.cli.records import open_ledger
+
+    book = open_ledger()
+    if height is not None:
+        block = book.block(height)
+        if as_json:
+            print_json({"hash": block.hash, **block.to_json()})
+        else:
+            _show_block(block)
+        return
+    head = book.head()
+    if as_json:
+        print_json({"height": head.height, "hash": head.hash, "unit": "µS", **head.state.to_json()})
+    else:
+        _show_head(head)
+
+
+@ledger.command("verify")
+@json_option
+def verify(*, as_json: bool) -> None:
+    """Replay every block and compare it with what the journal noted; exit status 1 if anything differs.
+
+    \b
+    Example:
+      concord ledger verify
+    """
+    from concord.cli.records import open_journal, open_ledger
+
+    with open_journal() as journal:
+        report = open_ledger(journal).verify(journal.noted_blocks())
+    if as_json:
+        print_json(report.to_json())
+    else:
+        console = out()
+        counted = f"{report.blocks} blocks in {report.segments} segments and the head"
+        if report.ok:
+            console.print(f"[green]✓[/] Every balance follows from the blocks: {counted} were replayed.")
+            console.print(f"  {report.noted} of them were compared with the hashes that the journal noted.")
+            console.print(f"  [dim]Height {report.height}, hash {report.hash}[/]", soft_wrap=True)
+        for problem in report.problems:
+            console.print(f"[red]✗[/] {problem}", soft_wrap=True, markup=True)
+        if report.orphans:
+            console.print(f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]")
+    if not report.ok:
+        raise SystemExit(1)
+
+
+@ledger.command("archive")
+@click.option("--keep", default=500, show_default=True, type=click.IntRange(1), help="Newest segments that stay.")
+@json_option
+def archive(*, keep: int, as_json: bool) -> None:
+    """Copy old segments into the journal, then remove them from the store.
+
+    Nothing is lost: `verify` and `show` read them there.
+
+    \b
+    Example:
+      concord ledger archive --keep 100
+    """
+    from concord.cli.records import open_journal, open_ledger
+
+    with open_journal() as journal:
+        moved = open_ledger(journal).archive(keep)
+    if as_json:
+        print_json({"moved": moved, "keep": keep})
+    else:
+        click.echo(f"{moved} segments were moved into the journal." if moved else "No segment is beyond those kept.")
+
+
+def stake(micro: int) -> str:
+    """µS as stake, exactly."""
+    return f"{Decimal(micro) / 1_000_000:,f}"
+
+
+def when(micros: int) -> str:
+    """µs since the epoch as local time."""
+    return f"{datetime.fromtimestamp(micros / 1e6, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _show_head(head: "Head") -> None:
+    console = out()
+    if not head.height:
+        console.print("The ledger is empty.")
+        return
+    console.print(f"Height [bold]{head.height}[/], {when(head.time)}, hash {head.hash[:16]}…\n")
+    right = ("stake", "paid in", "rounds")
+    made = table("task", "policy", "node", "stake", "paid in", "rounds", right=right)
+    for name, task in sorted(head.state.tasks.items()):
+        for index, (node, account) in enumerate(sorted(task.accounts.items())):
+            first = (name, task.policy) if not index else ("", "")
+            made.add_row(*first, node, stake(account.stake), stake(account.deposit), str(account.rounds))
+        if task.treasury:
+            made.add_row("", "", "[dim]treasury[/]", stake(task.treasury), "", "")
+    console.print(made)
+
+
+def _show_block(block: "Block") -> None:
+    console = out()
+    console.print(f"Block [bold]{block.height}[/], {when(block.time)}, hash {block.hash[:16]}…\n")
+    made = table("event", "task", "what")
+    for body in block.events.values():
+        made.add_row(str(body["kind"]), str(body["task"]), _words(dict(body)))
+    console.print(made)
+
+
+def _words(body: dict[str, "object"]) -> str:
+    match body:
+        case {"kind": "params", "policy": policy}:
+            asks = f", asks the nodes of {body['asks']}" if "asks" in body else ""
+            return f"policy {policy}{asks}"
+        case {"kind": "open", "node": node, "deposit": int(deposit), "accuracy": int(accuracy)}:
+            return f"{node} opens with {stake(deposit)}, stated accuracy {accuracy / 1e6:.3f}"
+        case {"kind": "deposit", "node": node, "amount": int(amount)}:
+            return f"{node} pays in {stake(amount)}"
+        case {"kind": "withdraw", "node": node, "amount": int(amount)}:
+            return f"{node} takes out {stake(amount)}"
+        case {"kind": "settle", "rounds": count, "nodes": dict(nodes)}:
+            moved = ", ".join(f"{node} {stake(sums[1] + sums[2])}" for node, sums in nodes.items() if sums[1] + sums[2])
+            return f"{count} rounds; {moved or 'no stake moved'}"
+    return ""

@@ -1,0 +1,176 @@
+"""Where things are on this machine: the home folder, the project, and what runs of it.
+
+While `concord up` runs it holds a lock in the home folder. The kernel drops that lock however the
+process ends, so what is written beside it is believed only while the lock is held, and nothing has
+to be cleaned up after a crash.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from concord.errors import ConfigurationError, Conflict
+
+if TYPE_CHECKING:
+    from concord.client import Client
+    from concord.settings import Settings
+
+# Settings and client import pydantic and httpx; only commands that use them pay for it.
+# ruff: noqa: PLC0415
+
+NEEDED: Final = {"training": "bentoml mlflow sklearn skl2onnx", "frontend": "streamlit"}
+"""Dependency group → modules that tell whether it is installed."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The home folder and what is below it."""
+
+    home: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held while `concord up` runs."""
+        return self.home / "run" / "up.lock"
+
+    @property
+    def state(self) -> Path:
+        """What runs, as JSON; true only while the lock is held."""
+        return self.home / "run" / "up.json"
+
+    def log(self, name: str) -> Path:
+        """The log of a process."""
+        return self.home / "logs" / f"{name}.log"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Holds the lock for as long as everything runs.
+
+        Raises:
+            Conflict: Another process holds it.
+            ConfigurationError: The home folder cannot be written.
+        """
+        try:
+            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            file = self.lock.open("a")
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self.home} cannot be written ({error.strerror}). CONCORD_HOME names another folder.",
+                field="CONCORD_HOME",
+            ) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Conflict(
+                    f"Concord runs in {self.home} already (process {self.running().get('pid', 'unknown')}). Stop it "
+                    "with Ctrl-C there, or give this one a folder of its own by CONCORD_HOME and a port by --port."
+                ) from None
+            self.state.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self.state.unlink(missing_ok=True)
+
+    def note(self, document: Mapping[str, Any]) -> None:
+        """Writes what runs, for other commands."""
+        fresh = self.state.with_suffix(".new")
+        fresh.write_text(json.dumps(document, indent=1), "utf-8")
+        fresh.replace(self.state)
+
+    def running(self) -> dict[str, Any]:
+        """What `concord up` noted, if it runs in this home; else nothing."""
+        try:
+            with self.lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with contextlib.suppress(OSError, ValueError):
+                return dict(json.loads(self.state.read_text("utf-8")))
+        except OSError:
+            pass
+        return {}
+
+
+def settings() -> "Settings":
+    """The environment's settings, with the home folder as an absolute path.
+
+    Raises:
+        ConfigurationError: A variable holds what it must not.
+    """
+    from pydantic import ValidationError
+
+    from concord.settings import Settings
+
+    try:
+        read = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"CONCORD_{'_'.join(str(part) for part in first['loc']).upper()}"
+        raise ConfigurationError(f"{name}: {first['msg']}.", field=name) from error
+    return read.model_copy(update={"home": read.home.absolute()})
+
+
+def place() -> Place:
+    """The place that the environment names."""
+    return Place(settings().home)
+
+
+def service_url(of: "Settings") -> str:
+    """CONCORD_URL; else the address of what runs in the home folder; else the default."""
+    if "url" in of.model_fields_set:
+        return of.url
+    return str(Place(of.home).running().get("url") or of.url)
+
+
+def connect(timeout: float = 10.0) -> "Client":
+    """A client of the consensus service that the environment means."""
+    from concord.client import Client
+
+    return Client(service_url(settings()), timeout)
+
+
+def project() -> Path:
+    """The folder that holds `training/`, `bentos/` and `frontend/`.
+
+    Raises:
+        ConfigurationError: Concord is installed without them, or without what they need.
+    """
+    root = Path(__file__).parents[2]
+    if not (root / "training" / "__main__.py").exists() or not (root / "bentos" / "serve.py").exists():
+        raise ConfigurationError(
+            "This installation holds Concord's library and client only. To train and run models, clone the "
+            "repository and use `uv run concord up` there."
+        )
+    missing = [name for name in NEEDED["training"].split() if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"{', '.join(missing)} is not installed. `uv sync` in {root} installs all that training and serving need."
+        )
+    return root
+
+
+def environment(root: Path, home: Path) -> dict[str, str]:
+    """What the processes that are started here find in their environment."""
+    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
+    kept = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+    return {
+        "BENTOML_DO_NOT_TRACK": "true",
+        "OTEL_SDK_DISABLED": "true",
+        "MALLOC_ARENA_MAX": "2",
+        **kept,
+        "PYTHONPATH": path,
+        "PYTHONUNBUFFERED": "1",
+        "CONCORD_HOME": str(home),
+    }
+
+
+def python(*arguments: str) -> list[str]:
+    """A command that runs a module of this interpreter's."""
+    return [sys.executable, *arguments]

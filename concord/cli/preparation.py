@@ -1,0 +1,146 @@
+"""Training what is missing and packaging it, as processes of their own.
+
+Training imports scikit-learn, MLflow and more: it runs as `python -m training`, shows its progress
+on the terminal itself, and its results are read from its standard output.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from concord.cli.place import environment
+from concord.cli.processes import tethered
+from concord.errors import ConfigurationError, TrainingError
+
+END_SECONDS: Final = 5
+
+
+class Stopped(Exception):
+    """The user has had enough."""
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """What can be started.
+
+    Attributes:
+        bentos: Name → tag.
+        models: Registered names, `<task>.<node>`.
+    """
+
+    bentos: Mapping[str, str]
+    models: tuple[str, ...]
+
+    def of(self, tasks: Sequence[str]) -> dict[str, list[str]]:
+        """Task → its nodes, for these tasks or for all."""
+        found: dict[str, list[str]] = {}
+        for model in sorted(self.models):
+            task, _, node = model.partition(".")
+            if not tasks or task in tasks:
+                found.setdefault(task, []).append(node)
+        return found
+
+
+class Preparation:
+    """Runs the steps of `python -m training`.
+
+    Args:
+        root: The project's folder.
+        home: Concord's home folder.
+        stop: Set when the user has had enough.
+    """
+
+    def __init__(self, root: Path, home: Path, stop: threading.Event | None = None) -> None:
+        self._environment = environment(root, home)
+        self._stop = stop or threading.Event()
+
+    def fit(self, tasks: Sequence[str], data: Mapping[str, Path], *, missing: bool) -> list[dict[str, Any]]:
+        """Fits tasks, or only those of them that lack a model; a task with data of its own always.
+
+        Raises:
+            TrainingError: Something could not be fitted; training has said what.
+        """
+        results = []
+        files = [f"--data={task}={path}" for task, path in data.items()]
+        if missing:
+            if data:
+                results += self._run("fit", *data, *files)
+            rest = [task for task in tasks if task not in data]
+            if rest or not tasks:
+                results += self._run("fit", "--missing", *rest)
+        else:
+            results += self._run("fit", *tasks, *files)
+        return results
+
+    def package(self) -> Packaged:
+        """Packs every champion and builds the bentos that are not as they should be.
+
+        Raises:
+            TrainingError: Something could not be packed; training has said what.
+        """
+        made = self._run("package")
+        return Packaged(made["bentos"], tuple(made["models"]))
+
+    def _run(self, step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
+        command = [sys.executable, "-m", "training", step, "--json", *arguments]
+        process = subprocess.Popen(
+            tethered(command), stdout=subprocess.PIPE, env=self._environment, start_new_session=True
+        )
+        output = self._output(process)
+        if process.returncode:
+            words = f"`python -m training {step} {' '.join(arguments)}`".replace(" `", "`")
+            raise TrainingError(f"{words} ended with exit code {process.returncode}; it says why above.")
+        return json.loads(output)
+
+    def _output(self, process: "subprocess.Popen[bytes]") -> bytes:
+        while True:
+            try:
+                return process.communicate(timeout=0.1)[0]
+            except subprocess.TimeoutExpired:
+                if self._stop.is_set():
+                    process.send_signal(signal.SIGTERM)
+                    try:
+                        process.communicate(timeout=END_SECONDS)
+                    except subprocess.TimeoutExpired:
+                        process.kill()
+                        process.communicate()
+                    raise Stopped from None
+
+
+def read_data(pairs: Sequence[str]) -> dict[str, Path]:
+    """Reads `TASK=FILE.csv` options.
+
+    Raises:
+        ConfigurationError: One is none, or names a file that is not there.
+    """
+    files = {}
+    for pair in pairs:
+        task, sign, name = pair.partition("=")
+        if not sign or not task or not name:
+            raise ConfigurationError(f"--data takes TASK=FILE.csv, not {pair!r}.", field="--data")
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise ConfigurationError(f"--data {pair}: there is no file {name}.", field="--data")
+        files[task] = path.absolute()
+    return files
+
+
+def summary(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line a task: how many nodes were fitted, and the best of them."""
+    lines = []
+    for task in dict.fromkeys(str(result["model"]).partition(".")[0] for result in results):
+        mine = [result for result in results if str(result["model"]).startswith(f"{task}.")]
+        metric = "accuracy" if "accuracy" in mine[0]["metrics"] else "r2"
+        best = max(mine, key=lambda result: result["metrics"].get(metric, 0))
+        name = "R²" if metric == "r2" else metric
+        lines.append(
+            f"{task}: {len(mine)} nodes, best {str(best['model']).partition('.')[2]} "
+            f"({name} {best['metrics'].get(metric, 0):.3f} on held-out rows)"
+        )
+    return lines

@@ -1,0 +1,71 @@
+"""`concord tasks` and `concord nodes`: what can be asked, and who answers."""
+
+import click
+
+from concord.cli.screen import Command, json_option, out, print_json, table
+
+STATUS = {"up": "[green]✓[/] up", "down": "[red]✗[/] down", "mismatched": "[yellow]![/] mismatched"}
+
+
+@click.command("tasks", cls=Command)
+@json_option
+def tasks(*, as_json: bool) -> None:
+    """List the tasks that can be asked.
+
+    \b
+    Example:
+      concord tasks
+    """
+    from concord.cli.place import connect  # noqa: PLC0415 - imports httpx
+
+    with connect() as client:
+        found = client.tasks()
+    if as_json:
+        print_json(found)
+        return
+    made = table("task", "ready", "nodes", "policy", "what", right=("nodes",))
+    for one in found:
+        asks = f" Asks the nodes of {one.asks}." if one.asks else ""
+        ready = "[green]✓[/]" if one.ready else "[red]✗[/]"
+        made.add_row(one.task, ready, f"{one.nodes_up}/{one.nodes}", one.policy, f"{one.title}.{asks}")
+    out().print(made)
+
+
+@click.command("nodes", cls=Command)
+@click.argument("task", required=False)
+@json_option
+def nodes(*, task: str | None, as_json: bool) -> None:
+    """List the nodes of TASK, or of all tasks: version, health, stake, weight.
+
+    \b
+    Examples:
+      concord nodes
+      concord nodes iris
+    """
+    from concord.cli.place import connect  # noqa: PLC0415 - imports httpx
+
+    with connect() as client:
+        found = client.nodes(task)
+    if as_json:
+        print_json(found)
+        return
+    right = ("stake", "weight", "accuracy", "latency")
+    made = table("task", "node", "v", "status", "stake", "weight", "accuracy", "latency", right=right)
+    last = None
+    for one in found:
+        made.add_row(
+            one.task if one.task != last else "",
+            one.node,
+            one.version or "",
+            STATUS.get(one.status, f"[dim]{one.status}[/]"),
+            f"{one.stake:,.10g}",
+            f"{one.weight:.3f}",
+            "" if one.accuracy is None else f"{one.accuracy:.3f}",
+            "" if one.latency_ms is None else f"{one.latency_ms:.1f} ms",
+        )
+        last = one.task
+    console = out()
+    console.print(made)
+    for one in found:
+        if one.reason:
+            console.print(f"[red]✗[/] {one.task}.{one.node}: {one.reason}", soft_wrap=True)

@@ -1,0 +1,234 @@
+"""`concord up`: trains what is missing, starts everything, waits until it answers, and stays with it."""
+
+import signal
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final
+
+import click
+
+from concord.cli import launch
+from concord.cli.place import Place, project, settings
+from concord.cli.ports import BASE, Ports, PortTaken, check
+from concord.cli.preparation import Preparation, Stopped, read_data, summary
+from concord.cli.readiness import Part, Readiness
+from concord.cli.screen import Command, ask, json_option
+from concord.cli.supervisor import Supervisor
+from concord.cli.voice import BAD, OK, Voice, shown
+from concord.errors import ServiceAway
+
+READY_SECONDS: Final = 180
+"""When waiting gives way to saying what is not up; a slow machine takes a third of it."""
+
+HOPELESS: Final = 3
+"""So many ends in a row before it was ever up mean that a part does not start."""
+
+WATCH_SECONDS: Final = 0.5
+
+
+@click.command("up", cls=Command)
+@click.argument("tasks", nargs=-1, metavar="[TASK]...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=BASE,
+    show_default=True,
+    type=click.IntRange(1, 65_000),
+    help="The consensus service's port; nodes listen from 10 above it, the page 80, MLflow's page 90.",
+)
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    metavar="TASK=FILE.csv",
+    help="Train a task from your own file. Repeatable.",
+)
+@click.option("--no-page", "page", flag_value=False, default=True, help="Without the page for people.")
+@click.option("--no-mlflow", "mlflow", flag_value=False, default=True, help="Without MLflow's page.")
+@json_option
+def up(**options: Any) -> None:  # noqa: ANN401 - click's parameters
+    """Train what is missing, start everything on this machine, and stay until Ctrl-C.
+
+    Without TASK all tasks are started. The first start trains and packages the models, which takes
+    a minute; later ones take what is there. Everything is kept in CONCORD_HOME (.concord), with a
+    log for each process in its folder logs.
+
+    \b
+    Examples:
+      concord up
+      concord up iris --no-mlflow
+      concord up loan_default --data loan_default=loan_data.csv
+      concord up --port 8400
+    """
+    voice = Voice(as_json=options["as_json"])
+    with ExitStack() as stack:
+        place = Place(settings().home)
+        stack.enter_context(place.held())
+        _Up(place, voice, options).run()
+
+
+@dataclass
+class _Up:
+    """One run.
+
+    Attributes:
+        place: The home folder, whose lock is held.
+        voice: Says what happens.
+        options: The command's.
+    """
+
+    place: Place
+    voice: Voice
+    options: dict[str, Any]
+    stop: threading.Event = field(default_factory=threading.Event)
+    impatient: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    def run(self) -> None:
+        """Everything, from the ports to the end."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        root, data = project(), read_data(self.options["files"])
+        ports = self._ports()
+        self._warn(ports)
+        supervisor = Supervisor(self.voice.ended)
+        start = launch.Launch(self.place, root, ports, supervisor)
+        try:
+            preparation = Preparation(root, self.place.home, self.stop)
+            packaged = self._prepare(preparation, data)
+            plan = launch.plan(self.place, settings().nodes_file, packaged, self.options["tasks"], ports)
+            self._explain(plan)
+            pages = self._start(start, plan, packaged.bentos)
+            self._wait(supervisor, ports, plan, pages)
+            self._stay(supervisor)
+        except Stopped:
+            pass
+        finally:
+            self._end(supervisor)
+
+    def _ports(self) -> Ports:
+        ports = Ports(self.options["host"], self.options["port"])
+        while True:
+            try:
+                check(ports, page=self.options["page"], mlflow=self.options["mlflow"])
+            except PortTaken as taken:
+                if (
+                    self.voice.as_json
+                    or taken.offer is None
+                    or not ask(f"{taken.message} Use {taken.offer} now?")
+                ):
+                    raise
+                ports = Ports(ports.host, taken.offer)
+            else:
+                return ports
+
+    def _warn(self, ports: Ports) -> None:
+        if ports.host not in {"127.0.0.1", "localhost", "::1"}:
+            self.voice.say(
+                "warning",
+                f"[yellow]![/] Listening on {ports.host}: everyone who reaches this machine can ask, read the "
+                "rounds with their features, and use up its power. There is no password.",
+                message=f"Everyone who reaches {ports.host} can use this installation.",
+            )
+
+    def _prepare(self, preparation: Preparation, data: dict[str, Any]) -> Any:  # noqa: ANN401 - Packaged
+        tasks = self.options["tasks"]
+        self.voice.say("training", "[dim]·[/] Training the models that are missing …", tasks=list(tasks))
+        results = preparation.fit(tasks, data, missing=True)
+        lines = summary(results) or ["No model is missing."]
+        self.voice.say(
+            "trained", "\n".join(f"{OK} {line}" for line in lines), models=[r["model"] for r in results]
+        )
+        packaged = preparation.package()
+        self.voice.say(
+            "packaged", f"{OK} {len(packaged.models)} models are packaged.", bentos=dict(packaged.bentos)
+        )
+        return packaged
+
+    def _explain(self, plan: launch.Plan) -> None:
+        if plan.is_edited:
+            self.voice.say(
+                "nodes_file",
+                f"{OK} {shown(plan.file)} was edited by hand and is followed.",
+                file=str(plan.file),
+            )
+        if plan.unused:
+            names = ", ".join(plan.unused)
+            self.voice.say("unused", f"[yellow]![/] It does not name {names}.", models=list(plan.unused))
+
+    def _start(self, start: launch.Launch, plan: launch.Plan, bentos: Any) -> dict[str, str]:  # noqa: ANN401
+        """Starts all processes; returns the pages by name with their health path."""
+        ports, pages = start.ports, {}
+        service = launch.address(ports.host, ports.consensus)
+        start.nodes(plan, bentos["concord-node"])
+        start.consensus(plan, bentos["concord-consensus"])
+        if self.options["page"] and (start.root / launch.PAGE).exists():
+            start.page(service)
+            pages["page"] = launch.address(ports.host, ports.page) + "/_stcore/health"
+        store = launch.mlflow_store(self.place.home)
+        if self.options["mlflow"] and store:
+            start.mlflow(store)
+            pages["mlflow"] = launch.address("127.0.0.1", ports.mlflow) + "/health"
+        self.voice.say("started", f"[dim]·[/] Starting {len(start.supervisor.kept)} processes …")
+        return pages
+
+    def _wait(self, supervisor: Supervisor, ports: Ports, plan: launch.Plan, pages: dict[str, str]) -> None:
+        service = launch.address(ports.host, ports.consensus)
+        self._note(supervisor, service, pages)
+
+        def carry_on() -> bool:
+            supervisor.look()
+            hopeless = {one.name for one in supervisor.kept if one.times >= HOPELESS}
+            if "consensus" in hopeless:
+                raise ServiceAway(
+                    f"The consensus service does not start; {self.place.log('consensus')} says why."
+                )
+            return not self.stop.is_set() and not hopeless
+
+        missing = Readiness(service, plan.tasks, pages).wait(self.voice, carry_on, READY_SECONDS)
+        if self.stop.is_set():
+            raise Stopped
+        self._note(supervisor, service, pages)
+        self._announce(service, pages, missing, plan)
+
+    def _note(self, supervisor: Supervisor, service: str, pages: dict[str, str]) -> None:
+        import os  # noqa: PLC0415
+
+        urls = {
+            name: url.removesuffix("/_stcore/health").removesuffix("/health") for name, url in pages.items()
+        }
+        self.place.note({"pid": os.getpid(), "url": service, **urls, "processes": supervisor.pids()})
+
+    def _announce(self, service: str, pages: dict[str, str], missing: list[Part], plan: launch.Plan) -> None:
+        from concord.cli.welcome import welcome  # noqa: PLC0415 - asks the service by its client
+
+        for part in missing:
+            self.voice.say(
+                "not_up",
+                f"{BAD} {part.name}: {part.up} of {part.of} up. See {shown(self.place.home / 'logs')}.",
+                name=part.name, up=part.up, of=part.of,
+            )  # fmt: skip
+        welcome(self.voice, self.place, service, pages, list(plan.tasks), time.monotonic() - self.began)
+
+    def _stay(self, supervisor: Supervisor) -> None:
+        while not self.stop.wait(WATCH_SECONDS):
+            before = supervisor.pids()
+            supervisor.look()
+            if supervisor.pids() != before and self.place.state.exists():
+                self.place.note({**self.place.running(), "processes": supervisor.pids()})
+
+    def _end(self, supervisor: Supervisor) -> None:
+        if not supervisor.kept:
+            return
+        self.voice.say("stopping", "[dim]·[/] Stopping …")
+        killed = supervisor.stop(lambda: self.impatient)
+        for name in killed:
+            self.voice.say("killed", f"[yellow]![/] {name} did not end by itself and was killed.", name=name)
+        self.voice.say("stopped", f"{OK} Stopped.")
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.impatient = self.stop.is_set()
+        self.stop.set()

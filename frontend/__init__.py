@@ -1,0 +1,6 @@
+"""The web page, for people who have never seen a terminal.
+
+It speaks HTTP to the consensus service and builds every form from the task's schema, so a new task
+appears by itself. It imports no training code and no service, and it decides nothing: what a page
+shows is what the service said.
+"""

@@ -1,0 +1,145 @@
+"""What a page shows when there is no answer: nothing asked, nobody there, not ready, refused.
+
+Every state says what happened, what it means for the person's entries, and what to do next. None
+shows a stack trace, and none blames the person for what the service did.
+"""
+
+import streamlit as st
+
+from concord.errors import ConcordError
+from concord.schema import TaskSchema
+from concord.wire import NodeView, TaskSummary
+from frontend import service, votes, words
+from frontend.service import Refusal
+
+WATCH_SECONDS = 5
+"""How often an open page looks for new tasks and for a service that is back."""
+
+Sight = tuple[tuple[str, str, bool], ...]
+"""What there is to see of the tasks: name, title, whether ready; empty while the service is away."""
+
+
+def sight(url: str) -> Sight:
+    """What there is to see now."""
+    try:
+        return tuple((task.task, task.title, task.ready) for task in service.tasks(url))
+    except ConcordError:
+        return ()
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+def watch(url: str, seen: Sight) -> None:
+    """Draws the page anew once something else is to be seen: a new task, a service that is back."""
+    if sight(url) != seen:
+        st.rerun()
+
+
+def away(url: str, error: ConcordError) -> None:
+    """Nothing answers, or what answers is no consensus service."""
+    st.error(
+        "**The consensus service is away.** Nothing can be asked until it is back.",
+        icon=":material/cloud_off:",
+    )
+    st.markdown("Start it in a terminal, in the project's folder:")
+    st.code("uv run concord up", language="bash")
+    st.markdown(
+        f"This page looked at `{url}`; the setting `CONCORD_URL` names another address. "
+        f"It looks again by itself every {WATCH_SECONDS} seconds."
+    )
+    _again("Try again", "away")
+    with st.expander("What went wrong"):
+        st.markdown(words.plain(error.message))
+
+
+def no_tasks() -> None:
+    """The service is there and knows no task."""
+    st.info(
+        "**There is no task yet.** A task appears here by itself once it is trained.", icon=":material/inbox:"
+    )
+    st.code("uv run concord up", language="bash")
+    _again("Look again", "no-tasks")
+
+
+def nothing_asked(button: str) -> None:
+    """The form waits."""
+    st.info(
+        f"**Nothing has been asked yet.** Fill in the form, or take the example, then press “{button}”.",
+        icon=":material/arrow_back:",
+    )
+
+
+def not_ready(task: TaskSummary, nodes: list[NodeView]) -> None:
+    """Too few nodes are up for a quorum."""
+    st.warning(
+        f"**{words.plain(task.title)} is not ready.** {task.nodes_up} of its {task.nodes} nodes are up, and "
+        "that is too few for an answer. They may still be starting; this page looks again every "
+        f"{WATCH_SECONDS} seconds.",
+        icon=":material/hourglass_top:",
+    )
+    if nodes:
+        votes.states(nodes)
+    _again("Look again", "not-ready")
+
+
+def incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
+    """Some inputs hold nothing."""
+    names = ", ".join(words.label(feature) for feature in schema.features if feature.name in problems)
+    count = f"{len(problems)} entries are" if len(problems) > 1 else "One entry is"
+    st.warning(f"**{count} missing:** {names}. Nothing was asked yet.", icon=":material/edit:")
+
+
+def refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
+    """The service was asked and gave no answer."""
+    shown = {
+        "service_away": lambda: away(url, ConcordError(refusal.message)),
+        "no_quorum": lambda: _no_quorum(refusal, schema),
+        "invalid_input": lambda: _invalid(refusal),
+        "overloaded": _overloaded,
+    }.get(refusal.code)
+    if shown is not None:
+        shown()
+    else:
+        st.error(f"**The service gave no answer.** {words.plain(refusal.message)}", icon=":material/error:")
+        st.markdown(
+            "Your entries are kept. Try again; if it happens again, tell the operator the number below."
+        )
+    if refusal.code != "service_away":
+        st.markdown(f":small[Number of this question · {words.plain(refusal.code)}]")
+        st.code(refusal.request_id, language=None, wrap_lines=True)
+
+
+def no_quorum(message: str) -> None:
+    """Too few nodes voted: the sentence, and what to do."""
+    st.error(f"**No consensus.** {words.plain(message)}", icon=":material/groups:")
+    st.markdown(
+        "Too few nodes gave a usable answer, and Concord does not guess. Your entries are kept: ask again "
+        "in a few seconds. If it stays so, tell the operator which nodes are missing."
+    )
+
+
+def _no_quorum(refusal: Refusal, schema: TaskSchema) -> None:
+    no_quorum(refusal.message)
+    if refusal.verdict is not None:
+        votes.absent(refusal.verdict)
+        votes.table(schema, refusal.verdict)
+
+
+def _invalid(refusal: Refusal) -> None:
+    where = "Look at the entry that is marked in the form. " if refusal.column else ""
+    st.warning(
+        f"**The service does not accept this.** {words.plain(refusal.message)} {where}"
+        "Nothing was asked of the nodes.",
+        icon=":material/edit:",
+    )
+
+
+def _overloaded() -> None:
+    st.warning(
+        "**Too many questions wait at the moment.** Yours was not asked, and your entries are kept: "
+        "wait a second and ask again.",
+        icon=":material/traffic:",
+    )
+
+
+def _again(text: str, key: str) -> None:
+    st.button(text, icon=":material/refresh:", on_click=service.forget, key=f"again/{key}")

@@ -1,0 +1,1 @@
+"""One module a page; each has `show(url)`, and `frontend/app.py` lists them."""

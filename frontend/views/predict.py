@@ -1,0 +1,129 @@
+"""The page where a person asks: a task, its form, the answer with every node's vote.
+
+On a wide screen the answer stands beside the form, on a narrow one just below its button. The last
+answer of each task stays until the next one, whatever else is pressed.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from concord.errors import ConcordError
+from concord.schema import TaskSchema
+from concord.wire import TaskSummary
+from frontend import answers, forms, service, states, words
+from frontend.service import Answer, Refusal
+
+Missing = dict[str, str]
+"""Column → why it was not asked about."""
+
+
+def show(url: str) -> None:
+    """Draws the page.
+
+    Args:
+        url: The consensus service.
+    """
+    st.title("Predict")
+    _draw(url)
+    states.watch(url, states.sight(url))
+
+
+def _draw(url: str) -> None:
+    try:
+        tasks = service.tasks(url)
+    except ConcordError as error:
+        states.away(url, error)
+        return
+    if not tasks:
+        states.no_tasks()
+        return
+    # The order here is the order on a narrow screen, where the second stands below the first.
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        task = _choose(tasks)
+    try:
+        schema = service.schema(url, task.task)
+    except ConcordError as error:
+        with right:
+            _without_schema(url, task, error)
+        return
+    _ask(url, task, schema, left, right)
+
+
+def _choose(tasks: Sequence[TaskSummary]) -> TaskSummary:
+    """The task that the person chose; its name is in the page's address, so that it can be passed on."""
+    by_name = {task.task: task for task in tasks}
+    names = list(by_name)
+    stated = st.query_params.get("task", "")
+    name = st.selectbox(
+        "Task",
+        names,
+        index=names.index(stated) if stated in by_name else 0,
+        format_func=lambda name: words.task_name(by_name[name], tasks) if name in by_name else name,
+        key="task",
+        on_change=_name_in_address,
+    )
+    task = by_name[name or names[0]]
+    asks = f" · asks the nodes of {words.plain(task.asks)}" if task.asks else ""
+    st.markdown(words.plain(task.description))
+    st.markdown(f":small[{task.nodes_up} of {task.nodes} nodes up · policy {task.policy}{asks}]")
+    return task
+
+
+def _name_in_address() -> None:
+    st.query_params["task"] = st.session_state["task"]
+
+
+def _without_schema(url: str, task: TaskSummary, error: ConcordError) -> None:
+    """What a task asks is known only once one of its nodes has answered."""
+    if error.code == "no_quorum":
+        states.not_ready(task, service.nodes(url, task.task))
+    else:
+        states.away(url, error)
+
+
+def _ask(
+    url: str, task: TaskSummary, schema: TaskSchema, left: DeltaGenerator, right: DeltaGenerator
+) -> None:
+    button = f"Ask the {task.nodes} nodes" if task.nodes > 1 else "Ask the node"
+    place = f"said/{task.task}/{schema.digest}"
+    with left:
+        entry = forms.draw(schema, button)
+    with right:
+        if not task.ready:
+            states.not_ready(task, service.nodes(url, task.task))
+        if entry.is_submitted:
+            st.session_state[place] = _said(url, task, entry)
+        said: Answer | Refusal | Missing | None = st.session_state.get(place)
+        _show(url, schema, said, button)
+    entry.mark(_problems(said, entry))
+
+
+def _said(url: str, task: TaskSummary, entry: forms.Entry) -> Answer | Refusal | Missing:
+    missing = entry.missing()
+    if missing:
+        return missing
+    with st.spinner(f"Asking the {task.nodes} nodes…"):
+        return service.ask(url, task.task, entry.row())
+
+
+def _show(url: str, schema: TaskSchema, said: Answer | Refusal | Missing | None, button: str) -> None:
+    if said is None:
+        states.nothing_asked(button)
+    elif isinstance(said, Answer):
+        answers.show(schema, said)
+    elif isinstance(said, Refusal):
+        states.refused(url, said, schema)
+    else:
+        states.incomplete(said, schema)
+
+
+def _problems(said: Answer | Refusal | Missing | None, entry: forms.Entry) -> Missing:
+    """What to show beside inputs: what is still missing, or what the service would not take."""
+    if isinstance(said, Refusal) and said.column is not None:
+        return {said.column: said.message}
+    if isinstance(said, dict):
+        return {name: why for name, why in said.items() if entry.values.get(name) is None}
+    return {}

@@ -1,0 +1,82 @@
+"""Every node's vote in words and as a table; the picture of the same is in `frontend.pictures`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from concord.schema import TaskSchema
+from concord.wire import NodeView, Verdict, Vote
+from frontend import words
+
+
+def rows(schema: TaskSchema, votes: Sequence[Vote]) -> list[dict[str, Any]]:
+    """The table's rows, the weightiest vote first; what a node did not say is None."""
+    ordered = sorted(votes, key=lambda vote: (-vote.weight, vote.node))
+    return [_row(schema, vote) for vote in ordered]
+
+
+def table(schema: TaskSchema, verdict: Verdict) -> None:
+    """Shows who voted what, with which weight, how fast."""
+    frame = pd.DataFrame(rows(schema, verdict.votes))
+    column = st.column_config.NumberColumn
+    st.dataframe(
+        frame,
+        hide_index=True,
+        width="stretch",
+        placeholder="–",
+        alt=words.describe(schema, verdict),
+        column_config={
+            "Node": st.column_config.TextColumn(pinned=True),
+            "Version": st.column_config.TextColumn(help="Version of the model in the registry."),
+            "Probability": column(format="%.1f%%", help="How sure the node is of its own vote."),
+            "Weight": column(format="%.1f%%", help="The node's share in this answer."),
+            "Latency (ms)": column(format="%.1f", help="From asking the node to its answer."),
+            "Outcome": st.column_config.TextColumn(help="What the node did in this round."),
+        },
+    )
+
+
+def absent(verdict: Verdict) -> None:
+    """Says of every node that did not vote what happened."""
+    lines = words.absent(verdict.votes)
+    if lines:
+        st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+def states(nodes: Sequence[NodeView]) -> None:
+    """Shows which nodes of a task are up, and why the others are not."""
+    frame = pd.DataFrame(
+        [
+            {
+                "Node": node.node,
+                "State": f"{'✔' if node.status == 'up' else '✕'} {node.status}",
+                "Version": node.version,
+                "Reason": node.reason,
+            }
+            for node in nodes
+        ]
+    )
+    st.dataframe(
+        frame, hide_index=True, width="stretch", placeholder="–", alt="The nodes and whether they are up."
+    )
+
+
+def _row(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
+    look = words.OUTCOMES[vote.outcome]
+    return {
+        "Node": vote.node,
+        **_said(schema, vote),
+        "Weight": vote.weight * 100 if vote.outcome == "voted" else None,
+        "Outcome": f"{look.symbol} {look.word}",
+        "Latency (ms)": vote.latency_ms,
+        "Version": vote.version,
+    }
+
+
+def _said(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
+    if schema.is_regression:
+        return {"Vote": None if vote.value is None else words.value(schema, vote.value)}
+    share = (vote.probabilities or {}).get(vote.label or "")
+    return {"Vote": vote.label, "Probability": None if share is None else share * 100}

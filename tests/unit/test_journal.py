@@ -1,0 +1,374 @@
+"""The journal on SQLite: rounds, the queue of settlements, forgetting, notes, and faults."""
+
+import os
+import sqlite3
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from concord.errors import ConfigurationError, InvalidInput, JournalUnavailable, LedgerBroken
+from concord.journal import Journal, RoundRow
+from concord.journal.tables import NAMES, UtcDateTime
+
+SECRET = b'{"income":54321.5}'
+
+
+class Clock:
+    def __init__(self):
+        self.now = 10**15
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "home" / "journal.sqlite"
+
+
+@pytest.fixture
+def open_journal(path, clock):
+    opened = []
+
+    def make():
+        opened.append(Journal(f"sqlite:///{path}", clock=clock))
+        opened[-1].migrate()
+        return opened[-1]
+
+    yield make
+    for journal in opened:
+        journal.close()
+
+
+@pytest.fixture
+def journal(open_journal):
+    return open_journal()
+
+
+def row(number, **fields):
+    values = {
+        "id": f"{number:032x}",
+        "task": "iris",
+        "time": 1000 + number,
+        "status": "ok",
+        "policy": "seed",
+        "height": 3,
+        "request_id": "r",
+        "verdict": b'{"label":"setosa"}',
+        "features": SECRET,
+        "evidence": b'{"answer":1,"votes":{"knn":1}}',
+        "due": True,
+    }
+    return RoundRow(**values | fields)
+
+
+def ids(rounds):
+    return [int(one.id, 16) for one in rounds]
+
+
+def test_a_round_is_read_back_as_recorded(journal):
+    journal.record([row(1), row(2, features=None, evidence=None, due=False)])
+    first, second = journal.round(row(1).id), journal.round(row(2).id)
+    assert all(getattr(first, name) == getattr(row(1), name) for name in RoundRow.__slots__)
+    assert (second.features, second.evidence, second.due, second.block) == (None, None, False, None)
+
+
+def test_a_round_that_is_not_there_is_none(journal):
+    assert journal.round("0" * 32) is None
+
+
+def test_recording_nothing_is_harmless(journal):
+    journal.record([])
+    assert journal.rounds() == ([], None)
+
+
+def test_an_id_that_comes_again_changes_nothing_not_even_once_it_is_settled(journal):
+    journal.record([row(1)])
+    settle(journal, "b1", 7)
+    journal.record([row(1, status="degraded"), row(2)])
+    assert (journal.round(row(1).id).status, journal.due_count()) == ("ok", 1)
+
+
+def test_what_was_recorded_is_there_after_the_process_was_killed(open_journal, path):
+    open_journal().close()
+    child = os.fork()
+    if not child:
+        Journal(f"sqlite:///{path}").record([row(1)])
+        os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    assert ids(open_journal().rounds()[0]) == [1]
+
+
+def test_rounds_come_newest_first_in_pages_that_do_not_shift(journal):
+    journal.record([row(n, time=1000 + n // 2) for n in range(10)])
+    seen, cursor = journal.rounds(limit=3)
+    journal.record([row(99, time=5000)])
+    while cursor:
+        page, cursor = journal.rounds(limit=3, after=cursor)
+        seen += page
+    assert ids(seen) == list(range(9, -1, -1))
+
+
+def test_a_last_page_that_is_full_has_no_cursor(journal):
+    journal.record([row(n) for n in range(3)])
+    assert journal.rounds(limit=3)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"task": "film"}, [3]),
+        ({"status": "degraded"}, [2]),
+        ({"since": 1002}, [3, 2]),
+        ({"task": "iris", "status": "ok", "since": 1001}, [1]),
+    ],
+    ids=["task", "status", "since", "all"],
+)
+def test_rounds_are_filtered(journal, wanted, found):
+    journal.record([row(0), row(1), row(2, status="degraded"), row(3, task="film")])
+    assert ids(journal.rounds(**wanted)[0]) == found
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "zz-1", "-", "1" * 100 + "-a"])
+def test_a_cursor_that_was_not_given_out_is_invalid(journal, cursor):
+    with pytest.raises(InvalidInput) as caught:
+        journal.rounds(after=cursor)
+    assert caught.value.field == "after"
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("SELECT id FROM rounds WHERE task='a' ORDER BY time DESC, id DESC LIMIT 50", "ix_rounds_task"),
+        ("SELECT id FROM rounds ORDER BY time DESC, id DESC LIMIT 50", "ix_rounds_time"),
+        ("SELECT id FROM rounds WHERE batch=? ORDER BY time LIMIT 50", "ix_rounds_queue"),
+        ("SELECT id FROM rounds WHERE time < 5 AND features IS NOT NULL LIMIT 500", "ix_rounds_kept"),
+    ],
+    ids=["of a task", "all", "due", "expiring"],
+)
+def test_no_query_that_is_asked_often_reads_the_whole_table(journal, path, query, index):
+    journal.record([row(n) for n in range(3)])
+    with sqlite3.connect(path) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", ("",) * query.count("?")).fetchall()
+    connection.close()
+    assert index in plan[0][3]
+    assert "TEMP B-TREE" not in str(plan)
+
+
+def settle(journal, batch, height, known=None, noted=0, limit=100):
+    claimed = journal.claim(batch, noted, limit)
+    records = {one.id: b'{"deltas":{}}' for one in claimed}
+    journal.mark_settled(batch, height, known or f"{height:064x}", records)
+    return claimed
+
+
+def test_due_rounds_are_claimed_oldest_first_and_by_one_batch_only(journal):
+    journal.record([row(n, time=2000 - n) for n in range(5)] + [row(9, due=False)])
+    assert ids(journal.claim("b1", 3, 2)) == [4, 3]
+    assert ids(journal.claim("b2", 3, 10)) == [2, 1, 0]
+    assert journal.claim("b3", 3, 10) == []
+    assert [claim.batch for claim in journal.open_claims()] == ["b1", "b2"]
+
+
+def test_a_settled_round_knows_its_block_and_its_record(journal):
+    journal.record([row(1)])
+    settle(journal, "b1", 7)
+    one = journal.round(row(1).id)
+    assert (one.block, one.block_hash, one.record) == (7, f"{7:064x}", b'{"deltas":{}}')
+    assert (journal.due_count(), journal.open_claims()) == (0, [])
+    assert journal.heights([row(1).id, row(2).id]) == {row(1).id: 7}
+
+
+def test_marking_a_batch_again_is_harmless(journal):
+    journal.record([row(1)])
+    settle(journal, "b1", 7)
+    journal.mark_settled("b1", 7, f"{7:064x}", {row(1).id: b"other"})
+    assert journal.round(row(1).id).record == b'{"deltas":{}}'
+
+
+def test_an_open_claim_comes_back_with_its_rounds_and_the_height_it_noted(journal, clock):
+    journal.record([row(1), row(2)])
+    journal.claim("b1", 41, 10)
+    assert journal.open_claims(age=1) == []
+    clock.now += 1
+    (claim,) = journal.open_claims(age=1)
+    assert (claim.batch, claim.noted_height, ids(claim.rounds)) == ("b1", 41, [1, 2])
+
+
+def test_an_unclaimed_batch_is_due_again(journal):
+    journal.record([row(1)])
+    journal.claim("b1", 3, 10)
+    assert journal.due_count() == 1
+    assert journal.unclaim("b1")
+    assert ids(journal.claim("b2", 3, 10)) == [1]
+
+
+def test_a_claim_that_another_took_up_cannot_go_back_into_the_queue(open_journal):
+    mine, other = open_journal(), open_journal()
+    mine.record([row(1)])
+    mine.claim("b1", 3, 10)
+    assert len(other.open_claims()) == 1
+    assert not mine.unclaim("b1")
+    assert mine.claim("b2", 3, 10) == []
+
+
+def test_claimers_in_many_threads_never_share_a_round(journal):
+    journal.record([row(n) for n in range(200)])
+    claimed, lock = [], threading.Lock()
+
+    def work(name):
+        turn = 0
+        while some := journal.claim(f"{name}-{turn}", 0, 7):
+            turn += 1
+            with lock:
+                claimed.extend(ids(some))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == list(range(200))
+
+
+def test_another_hash_at_a_noted_height_is_a_broken_ledger(journal):
+    journal.record([row(1)])
+    settle(journal, "b1", 7)
+    with pytest.raises(LedgerBroken, match="forked"):
+        journal.note_blocks([(6, "a" * 64, None), (7, "b" * 64, None)])
+    assert journal.noted_blocks() == [(7, f"{7:064x}")]
+
+
+def test_blocks_are_noted_with_their_bytes_until_they_are_sealed(journal):
+    journal.note_blocks([(1, "a", b"one"), (2, "b", b"two")])
+    journal.note_blocks([(2, "b", b"two"), (3, "c", b"three")], sealed=2)
+    assert journal.noted_documents() == [(1, "a", None), (2, "b", None), (3, "c", b"three")]
+    assert (journal.newest_block(), journal.noted_blocks()) == ((3, "c"), [(1, "a"), (2, "b"), (3, "c")])
+
+
+def test_nothing_is_noted_at_first(journal):
+    assert (journal.newest_block(), journal.noted_blocks()) == (None, [])
+
+
+def test_a_segment_is_kept_as_it_is(journal):
+    journal.keep_segment("ledger-1-2-00000000", b"\x1f\x8b" * 40_000)
+    journal.keep_segment("ledger-1-2-00000000", b"other")
+    assert journal.kept_segment("ledger-1-2-00000000") == b"\x1f\x8b" * 40_000
+    assert journal.kept_segment("ledger-3-4-00000000") is None
+
+
+def everything(path):
+    return b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_forgotten_features_are_in_no_file_any_more(journal, path):
+    journal.record([row(1), row(2, features=b"{}")])
+    assert SECRET in everything(path)
+    assert journal.forget([row(1).id, row(3).id]) == 1
+    assert journal.forget([row(1).id]) == 0
+    assert SECRET not in everything(path)
+    assert (journal.round(row(1).id).features, journal.round(row(2).id).features) == (None, b"{}")
+
+
+def test_features_expire_by_the_time_of_their_round(journal, path):
+    journal.record([row(n, due=False) for n in range(1203)] + [row(5000, features=None)])
+    assert journal.expire(before=2200) == 1200
+    assert journal.expire(before=2200) == 0
+    assert [one.features for one in journal.rounds(limit=4)[0]] == [None, SECRET, SECRET, SECRET]
+
+
+def test_the_last_schema_of_a_task_is_kept(journal):
+    journal.save_schema("iris", "d1", {"task": "iris"})
+    journal.save_schema("iris", "d2", {"task": "iris", "title": "é"})
+    journal.save_schema("film", "d3", {})
+    assert journal.schemas() == {"iris": ("d2", {"task": "iris", "title": "é"}), "film": ("d3", {})}
+
+
+def test_migrating_again_is_harmless(journal):
+    journal.record([row(1)])
+    journal.migrate()
+    assert journal.round(row(1).id) is not None
+
+
+def test_the_migrations_lead_to_the_tables_of_the_code(journal):
+    with journal._database.reading() as connection:
+        assert (
+            compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), NAMES) == []
+        )
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "mariadb", "postgresql"])
+def test_the_tables_can_be_created_on_other_databases(dialect):
+    url = {"mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql", "postgresql": "postgresql+psycopg"}[
+        dialect
+    ]
+    made = sa.engine.url.make_url(f"{url}://").get_dialect()()
+    for table in NAMES.sorted_tables:
+        text = str(sa.schema.CreateTable(table).compile(dialect=made))
+        assert ("MEDIUMBLOB" in text or "BYTEA" in text) == any(
+            "Binary" in repr(c.type) for c in table.columns
+        )
+
+
+def test_several_processes_may_migrate_at_once(path, open_journal):
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                Journal(f"sqlite:///{path}").migrate()
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    open_journal().ping()
+
+
+def test_a_database_that_is_not_there_is_unavailable(tmp_path):
+    journal = Journal(f"sqlite:///{tmp_path / 'nowhere' / 'journal.sqlite'}")
+    with pytest.raises(JournalUnavailable) as caught:
+        journal.ping()
+    assert "SQLITE_CANTOPEN" in caught.value.message
+    assert isinstance(caught.value.__cause__, sa.exc.SQLAlchemyError)
+
+
+def test_a_fault_names_no_value_of_a_row(journal, path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE rounds")
+    connection.close()
+    with pytest.raises(JournalUnavailable) as caught:
+        journal.record([row(1)])
+    assert "54321" not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalUnavailable):
+        Journal(f"sqlite:///{tmp_path / 'file' / 'x' / 'journal.sqlite'}").migrate()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle2://x", "mysql+nodriver://x"])
+def test_a_url_that_means_no_database_is_the_operators_to_mend(url):
+    with pytest.raises(ConfigurationError) as caught:
+        Journal(url)
+    assert caught.value.field == "CONCORD_JOURNAL"
+
+
+def test_times_for_people_are_stored_in_utc_and_come_back_aware():
+    kind, paris = UtcDateTime(), datetime(2026, 7, 1, 14, tzinfo=timezone(timedelta(hours=2)))
+    stored = kind.process_bind_param(paris, None)
+    assert (stored, kind.process_result_value(stored, None)) == (datetime(2026, 7, 1, 12), paris)
+    assert kind.process_result_value(stored, None).tzinfo is UTC
+    with pytest.raises(ValueError, match="zone"):
+        kind.process_bind_param(datetime(2026, 7, 1), None)

@@ -1,0 +1,145 @@
+"""`python -m training` says what it does, and a mistake is a sentence and exit code 1."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+
+from training.__main__ import main
+from training.champions import champions
+
+NEW_TASK = '''
+"""Is a number large?"""
+
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from concord.schema import Feature, Label, TaskSchema
+from training.task import Answer, Task
+
+TASK = Task(
+    schema=TaskSchema(
+        task="size",
+        title="Size",
+        description="Whether a number is large.",
+        features=(Feature("number", "number", 0.5, minimum=0, maximum=1),),
+        labels=(Label("small", "This is small."), Label("large", "This is large.")),
+    ),
+    answers=(Answer("size", grade=lambda number: "large" if number > 0.5 else "small"),),
+    generate=lambda random: {"number": (column := random.random(100)), "size": column},
+    nodes={"line": lambda: make_pipeline(LogisticRegression())},
+    metric="accuracy",
+)
+'''
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    """Runs the command line with a home of its own."""
+    monkeypatch.setenv("CONCORD_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture
+def size(tmp_path, monkeypatch, iris_home):
+    """A new task, one new file beside the others and nothing else, and a registry that has Iris."""
+    import training.tasks
+
+    (tmp_path / "home").mkdir()
+    shutil.copy(iris_home / "mlflow.db", tmp_path / "home")
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "size.py").write_text(NEW_TASK)
+    monkeypatch.setattr(training.tasks, "__path__", [*training.tasks.__path__, str(tmp_path / "tasks")])
+
+
+@pytest.mark.usefixtures("size")
+def test_a_new_file_is_a_new_task(training, tmp_path):
+    done = training("fit", "size", "--json")
+    (made,) = json.loads(done.stdout)
+    assert (made["model"], made["version"]) == ("size.line", "1")
+    assert made["metrics"]["accuracy"] > 0.8
+    assert "size.line" in champions(tmp_path / "home")
+
+
+@pytest.mark.usefixtures("size")
+def test_a_users_own_file_is_learned_from(training, tmp_path):
+    rows = [f"{place / 100},{place / 100}" for place in range(100)]
+    (tmp_path / "mine.csv").write_text("\n".join(["number,size", *rows]))
+    done = training("fit", "size", "--data", "size=mine.csv")
+    assert done.exit_code == 0
+    assert "size: 80 rows to learn and 20 held out (mine.csv)" in done.stderr
+    assert "by accuracy on held-out rows" in done.stdout
+
+
+@pytest.mark.usefixtures("size")
+def test_a_task_with_all_champions_can_be_left_alone(training):
+    training("fit", "size")
+    done = training("fit", "size", "--missing")
+    assert "nothing to fit" in done.stdout
+
+
+@pytest.mark.usefixtures("size")
+def test_a_node_that_fails_stops_no_other_and_is_told(training, monkeypatch):
+    from concord.errors import TrainingError
+
+    monkeypatch.setattr(
+        "training.run.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke [here]."))
+    )
+    done = training("fit", "size", "iris")
+    assert done.exit_code == 1
+    assert done.stdout.count("failed") == 6
+    assert "✗ It broke [here]." in done.stderr
+
+
+def test_bad_data_are_a_sentence_and_no_traceback(training, tmp_path):
+    (tmp_path / "bad.csv").write_text("sepal_length\n5.1\n")
+    done = training("fit", "iris", "--data", "iris=bad.csv")
+    assert done.exit_code == 1
+    assert "✗ bad.csv has no column" in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_bad_data_leave_nothing_behind(training, tmp_path):
+    training("fit", "iris", "--data", "iris=none.csv")
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_file_for_a_task_that_is_not_fitted_is_refused(training):
+    done = training("fit", "iris", "--data", "loan_default=x.csv")
+    assert "'loan_default', which is not among those to fit" in done.stderr
+
+
+def test_a_file_without_its_task_is_a_usage_error(training):
+    assert training("fit", "--data", "x.csv").exit_code == 2
+
+
+def test_an_unknown_task_is_named_with_those_there_are(training):
+    done = training("fit", "irsi")
+    assert done.exit_code == 1
+    assert "There is no task 'irsi'" in done.stderr
+
+
+def test_packing_nothing_says_what_to_run(training):
+    done = training("package")
+    assert done.exit_code == 1
+    assert "Run `python -m training fit`" in done.stderr
+
+
+@pytest.mark.parametrize("command", [(), ("fit",), ("package",)])
+def test_every_command_explains_itself(training, command):
+    done = training(*command, "--help")
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) > 5
+
+
+def test_a_database_of_something_else_is_no_crash(training, tmp_path):
+    (tmp_path / "home").mkdir()
+    with closing(sqlite3.connect(tmp_path / "home" / "mlflow.db")) as database:
+        database.execute("CREATE TABLE other (x)")
+    done = training("fit", "iris", "--missing")
+    assert done.exit_code in (0, 1)
+    assert "Traceback" not in done.output
