@@ -22,8 +22,7 @@ def show(schema: TaskSchema, answer: Answer) -> None:
         _status(verdict)
         _figures(schema, verdict)
         st.subheader("How each node voted")
-        if schema.labels:
-            st.html(pictures.legend(schema))
+        st.html(pictures.legend(schema, verdict))
         st.altair_chart(
             pictures.of(schema, verdict, is_light=st.context.theme.type == "light"),
             width="stretch",

@@ -12,8 +12,8 @@ import streamlit as st
 from concord.settings import Settings
 from frontend.views import predict
 
+# A file of our own: an icon that Streamlit only names is fetched by the browser from another company.
 ICON: Final = Path(__file__).with_name("icon.svg")
-"""A file of our own: a browser would fetch an icon that Streamlit only names from another company."""
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ PALETTE: Final = ("#1d4ed8", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0
 CONSENSUS: Final = "Consensus"
 INK: Final = "#31333f"
 ROW_PIXELS: Final = 46
+AXIS_PIXELS: Final = 60
 WRITTEN_SHARE: Final = 0.13
 """A narrower part of a bar has no room for its own percentage at 375 px."""
 
@@ -43,13 +44,17 @@ def of(schema: TaskSchema, verdict: Verdict, *, is_light: bool) -> alt.LayerChar
     return chart.configure_axis(labelColor=INK, titleColor=INK) if is_light else chart
 
 
-def legend(schema: TaskSchema) -> str:
-    """Which colour is which class, as HTML that wraps on a narrow screen."""
-    colours = _colours(len(schema.labels))
+def legend(schema: TaskSchema, verdict: Verdict) -> str:
+    """What the colours stand for, as HTML, which wraps on a narrow screen where Vega would cut."""
+    if verdict.value is not None:
+        keys = [(PALETTE[0], "●", "a node's value"), (PALETTE[1], "┆", "consensus")]
+    else:
+        names = [label.name for label in schema.labels]
+        keys = [(colour, "■", name) for colour, name in zip(_colours(len(names)), names, strict=True)]
     return " ".join(
         f'<span style="white-space: nowrap; margin-right: 1rem">'
-        f'<span aria-hidden="true" style="color: {colour}">■</span> {html.escape(label.name)}</span>'
-        for colour, label in zip(colours, schema.labels, strict=True)
+        f'<span aria-hidden="true" style="color: {colour}">{sign}</span> {html.escape(name)}</span>'
+        for colour, sign, name in keys
     )
 
 
@@ -111,7 +116,6 @@ def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
         color=alt.Color(
             "label:N",
             scale=alt.Scale(domain=names, range=_colours(len(names))),
-            # Vega would cut a legend at 375 px; `legend` wraps.
             legend=None,
         ),
         tooltip=[
@@ -145,7 +149,7 @@ def _values(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
         .mark_rule(strokeDash=[5, 4], strokeWidth=2, color=PALETTE[1])
         .encode(x=x)
     )
-    dots = base.mark_circle(color=PALETTE[0], opacity=1).encode(
+    dots = base.mark_circle(color=PALETTE[0], opacity=1, stroke="white", strokeWidth=1.5).encode(
         x=x,
         size=alt.Size("thickness:Q", scale=alt.Scale(domain=[0, 1], range=[50, 450]), legend=None),
         tooltip=[alt.Tooltip("who:N", title="Node"), alt.Tooltip("text:N", title="Value")],
@@ -165,7 +169,7 @@ def _rows(order: list[str]) -> alt.Y:
 
 
 def _framed(layers: list[alt.Chart], count: int) -> alt.LayerChart:
-    return alt.LayerChart(layer=layers).properties(height=ROW_PIXELS * count + 40)
+    return alt.LayerChart(layer=layers).properties(height=ROW_PIXELS * count + AXIS_PIXELS)
 
 
 def _colours(count: int) -> list[str]:

@@ -4,11 +4,13 @@ Every state says what happened, what it means for the person's entries, and what
 shows a stack trace, and none blames the person for what the service did.
 """
 
+from contextlib import suppress
+
 import streamlit as st
 
 from concord.errors import ConcordError
 from concord.schema import TaskSchema
-from concord.wire import NodeView, TaskSummary
+from concord.wire import TaskSummary
 from frontend import service, votes, words
 from frontend.service import Refusal
 
@@ -64,11 +66,11 @@ def nothing_asked(button: str) -> None:
     """The form waits."""
     st.info(
         f"**Nothing has been asked yet.** Fill in the form, or take the example, then press “{button}”.",
-        icon=":material/arrow_back:",
+        icon=":material/info:",
     )
 
 
-def not_ready(task: TaskSummary, nodes: list[NodeView]) -> None:
+def not_ready(url: str, task: TaskSummary) -> None:
     """Too few nodes are up for a quorum."""
     st.warning(
         f"**{words.plain(task.title)} is not ready.** {task.nodes_up} of its {task.nodes} nodes are up, and "
@@ -76,8 +78,8 @@ def not_ready(task: TaskSummary, nodes: list[NodeView]) -> None:
         f"{WATCH_SECONDS} seconds.",
         icon=":material/hourglass_top:",
     )
-    if nodes:
-        votes.states(nodes)
+    with suppress(ConcordError):
+        votes.states(service.nodes(url, task.task))
     _again("Look again", "not-ready")
 
 

@@ -11,15 +11,16 @@ from concord.wire import NodeView, Verdict, Vote
 from frontend import words
 
 
-def rows(schema: TaskSchema, votes: Sequence[Vote]) -> list[dict[str, Any]]:
+def rows(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
     """The table's rows, the weightiest vote first; what a node did not say is None."""
-    ordered = sorted(votes, key=lambda vote: (-vote.weight, vote.node))
-    return [_row(schema, vote) for vote in ordered]
+    ordered = sorted(verdict.votes, key=lambda vote: (-vote.weight, vote.node))
+    is_pooled = verdict.pool is not None
+    return [_row(schema, vote, is_weighed=is_pooled and vote.outcome == "voted") for vote in ordered]
 
 
 def table(schema: TaskSchema, verdict: Verdict) -> None:
     """Shows who voted what, with which weight, how fast."""
-    frame = pd.DataFrame(rows(schema, verdict.votes))
+    frame = pd.DataFrame(rows(schema, verdict))
     column = st.column_config.NumberColumn
     st.dataframe(
         frame,
@@ -63,12 +64,12 @@ def states(nodes: Sequence[NodeView]) -> None:
     )
 
 
-def _row(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
+def _row(schema: TaskSchema, vote: Vote, *, is_weighed: bool) -> dict[str, Any]:
     look = words.OUTCOMES[vote.outcome]
     return {
         "Node": vote.node,
         **_said(schema, vote),
-        "Weight": vote.weight * 100 if vote.outcome == "voted" else None,
+        "Weight": vote.weight * 100 if is_weighed else None,
         "Outcome": f"{look.symbol} {look.word}",
         "Latency (ms)": vote.latency_ms,
         "Version": vote.version,

@@ -69,7 +69,7 @@ _AGREE: Final = (
     (0.5, "a majority"),
     (0.0, "less than half"),
 )
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:])")
+_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<$:~|]|^\s*(?:[#>+-]|\d+[.)](?=\s)))")
 _METHODS: Final[Mapping[str, str]] = {
     "weighted_mean": "the weighted mean of the class numbers",
     "weighted_median": "the weighted median of the votes",
@@ -79,8 +79,7 @@ _METHODS: Final[Mapping[str, str]] = {
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return _MARKDOWN.sub(r"\\\1", text)
+X
 
 
 def percent(share: float) -> str:
@@ -114,7 +113,7 @@ def hint(feature: Feature) -> str:
     low, high = feature.minimum, feature.maximum
     of = f" {unit(feature.unit)}" if feature.unit else ""
     if feature.kind == "choice":
-        return f"one of {len(feature.choices)}"
+        return " or ".join(feature.choices) if len(feature.choices) <= 3 else f"one of {len(feature.choices)}"
     if low is not None and high is not None:
         bounds = f"{number(low)} to {number(high)}{of}"
     elif low is not None:

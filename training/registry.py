@@ -24,6 +24,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
+from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import TrainingError
 from concord.schema import TaskSchema
@@ -48,7 +49,11 @@ class Fetched:
 
 
 class Registry:
-    """MLflow, at `MLFLOW_TRACKING_URI` or below the home folder."""
+    """MLflow, at `MLFLOW_TRACKING_URI` or below the home folder.
+
+    Raises:
+        TrainingError: It cannot be reached, or is no registry.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -57,8 +62,18 @@ class Registry:
         # Its log lines ("Successfully registered …") would tear the progress bar.
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
+        # Seven retries, MLflow's own number, keep a person waiting for minutes at a wrong address.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         self._choose()
-        self.client = mlflow.MlflowClient(self.uri)
+        try:
+            self.client = mlflow.MlflowClient(self.uri)
+            self.client.search_experiments(max_results=1)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise TrainingError(
+                f"The registry {self.uri} cannot be opened: {_first_line(error)} "
+                f"Check {URI_VARIABLE}, or move the file away.",
+                field=URI_VARIABLE,
+            ) from error
 
     def record(self, fitted: Fitted) -> NodeInfo:
         """Keeps one fit: the run, the version, its alias `champion` and the dated copy.
@@ -71,7 +86,7 @@ class Registry:
             version, run_id = self._record(fitted)
         except (MlflowException, OSError) as error:
             raise TrainingError(
-                f"{fitted.model}: the step `register` failed: {error}. "
+                f"{fitted.model}: the step `register` failed: {_first_line(error)} "
                 f"Check MLFLOW_TRACKING_URI ({self.uri})."
             ) from error
         self._copy(fitted)
@@ -97,7 +112,7 @@ class Registry:
             return _fetched(found, next(folder.glob("*.onnx")).read_bytes(), self._profile(found.run_id))
         except (MlflowException, OSError, StopIteration) as error:
             raise TrainingError(
-                f"{model}: the registry {self.uri} does not hand out its champion: {error}."
+                f"{model}: the registry {self.uri} does not hand out its champion: {_first_line(error)}"
             ) from error
 
     def _choose(self) -> None:
@@ -179,6 +194,12 @@ class Registry:
         folder = self.home / "models"
         folder.mkdir(exist_ok=True)
         (folder / f"{fitted.model}_{_stamp()}.onnx").write_bytes(fitted.onnx)
+
+
+def _first_line(error: Exception) -> str:
+    # MLflow and SQLAlchemy append a query or a page of HTML.
+    lines = str(error).splitlines() or [type(error).__name__]
+    return f"{lines[0][:300].rstrip('.')}."
 
 
 def _stamp() -> str:

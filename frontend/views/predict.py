@@ -18,6 +18,9 @@ from frontend.service import Answer, Refusal
 Missing = dict[str, str]
 """Column → why it was not asked about."""
 
+Said = Answer | Refusal | Missing | None
+"""What there is to show for a form: None before it has been sent."""
+
 
 def show(url: str) -> None:
     """Draws the page.
@@ -79,7 +82,7 @@ def _name_in_address() -> None:
 def _without_schema(url: str, task: TaskSummary, error: ConcordError) -> None:
     """What a task asks is known only once one of its nodes has answered."""
     if error.code == "no_quorum":
-        states.not_ready(task, service.nodes(url, task.task))
+        states.not_ready(url, task)
     else:
         states.away(url, error)
 
@@ -93,15 +96,15 @@ def _ask(
         entry = forms.draw(schema, button)
     with right:
         if not task.ready:
-            states.not_ready(task, service.nodes(url, task.task))
+            states.not_ready(url, task)
         if entry.is_submitted:
             st.session_state[place] = _said(url, task, entry)
-        said: Answer | Refusal | Missing | None = st.session_state.get(place)
+        said = _still(st.session_state.get(place), entry)
         _show(url, schema, said, button)
-    entry.mark(_problems(said, entry))
+    entry.mark(_problems(said))
 
 
-def _said(url: str, task: TaskSummary, entry: forms.Entry) -> Answer | Refusal | Missing:
+def _said(url: str, task: TaskSummary, entry: forms.Entry) -> Said:
     missing = entry.missing()
     if missing:
         return missing
@@ -109,7 +112,14 @@ def _said(url: str, task: TaskSummary, entry: forms.Entry) -> Answer | Refusal |
         return service.ask(url, task.task, entry.row())
 
 
-def _show(url: str, schema: TaskSchema, said: Answer | Refusal | Missing | None, button: str) -> None:
+def _still(said: Said, entry: forms.Entry) -> Said:
+    """What was said last, without complaints about inputs that have been filled in since."""
+    if isinstance(said, dict):
+        return {name: why for name, why in said.items() if name in entry.missing()} or None
+    return said
+
+
+def _show(url: str, schema: TaskSchema, said: Said, button: str) -> None:
     if said is None:
         states.nothing_asked(button)
     elif isinstance(said, Answer):
@@ -120,10 +130,8 @@ def _show(url: str, schema: TaskSchema, said: Answer | Refusal | Missing | None,
         states.incomplete(said, schema)
 
 
-def _problems(said: Answer | Refusal | Missing | None, entry: forms.Entry) -> Missing:
+def _problems(said: Said) -> Missing:
     """What to show beside inputs: what is still missing, or what the service would not take."""
-    if isinstance(said, Refusal) and said.column is not None:
-        return {said.column: said.message}
-    if isinstance(said, dict):
-        return {name: why for name, why in said.items() if entry.values.get(name) is None}
-    return {}
+    if isinstance(said, Refusal):
+        return {said.column: said.message} if said.column else {}
+    return said if isinstance(said, dict) else {}

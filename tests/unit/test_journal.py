@@ -35,13 +35,25 @@ def path(tmp_path):
     return tmp_path / "home" / "journal.sqlite"
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """The bytes of an empty journal."""
+    path = tmp_path_factory.mktemp("empty") / "journal.sqlite"
+    journal = Journal(f"sqlite:///{path}")
+    journal.migrate()
+    journal.close()
+    return path.read_bytes()
+
+
 @pytest.fixture
-def open_journal(path, clock):
+def open_journal(path, clock, empty):
     opened = []
 
     def make():
+        if not path.exists():
+            path.parent.mkdir()
+            path.write_bytes(empty)
         opened.append(Journal(f"sqlite:///{path}", clock=clock))
-        opened[-1].migrate()
         return opened[-1]
 
     yield make
@@ -98,6 +110,7 @@ def test_an_id_that_comes_again_changes_nothing_not_even_once_it_is_settled(jour
     assert (journal.round(row(1).id).status, journal.due_count()) == ("ok", 1)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_what_was_recorded_is_there_after_the_process_was_killed(open_journal, path):
     open_journal().close()
     child = os.fork()
@@ -279,7 +292,7 @@ def test_forgotten_features_are_in_no_file_any_more(journal, path):
     assert (journal.round(row(1).id).features, journal.round(row(2).id).features) == (None, b"{}")
 
 
-def test_features_expire_by_the_time_of_their_round(journal, path):
+def test_features_expire_by_the_time_of_their_round(journal):
     journal.record([row(n, due=False) for n in range(1203)] + [row(5000, features=None)])
     assert journal.expire(before=2200) == 1200
     assert journal.expire(before=2200) == 0
@@ -319,6 +332,7 @@ def test_the_tables_can_be_created_on_other_databases(dialect):
         )
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_several_processes_may_migrate_at_once(path, open_journal):
     children = []
     for _ in range(4):
@@ -368,7 +382,7 @@ def test_a_url_that_means_no_database_is_the_operators_to_mend(url):
 def test_times_for_people_are_stored_in_utc_and_come_back_aware():
     kind, paris = UtcDateTime(), datetime(2026, 7, 1, 14, tzinfo=timezone(timedelta(hours=2)))
     stored = kind.process_bind_param(paris, None)
-    assert (stored, kind.process_result_value(stored, None)) == (datetime(2026, 7, 1, 12), paris)
+    assert (stored.hour, stored.tzinfo, kind.process_result_value(stored, None)) == (12, None, paris)
     assert kind.process_result_value(stored, None).tzinfo is UTC
     with pytest.raises(ValueError, match="zone"):
-        kind.process_bind_param(datetime(2026, 7, 1), None)
+        kind.process_bind_param(stored, None)

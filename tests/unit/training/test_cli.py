@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import sqlite3
-from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -136,10 +134,17 @@ def test_every_command_explains_itself(training, command):
     assert len(done.stdout.splitlines()) > 5
 
 
-def test_a_database_of_something_else_is_no_crash(training, tmp_path):
+def test_a_registry_file_that_is_none_is_a_sentence(training, tmp_path):
     (tmp_path / "home").mkdir()
-    with closing(sqlite3.connect(tmp_path / "home" / "mlflow.db")) as database:
-        database.execute("CREATE TABLE other (x)")
+    (tmp_path / "home" / "mlflow.db").write_text("This is no database, and long enough to be one." * 20)
     done = training("fit", "iris", "--missing")
-    assert done.exit_code in (0, 1)
-    assert "Traceback" not in done.output
+    assert done.exit_code == 1
+    assert "mlflow.db cannot be opened" in done.stderr
+
+
+def test_a_registry_that_nobody_serves_is_a_sentence(training, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    done = training("fit", "iris")
+    assert done.exit_code == 1
+    assert "The registry http://127.0.0.1:1 cannot be opened" in done.stderr

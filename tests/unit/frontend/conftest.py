@@ -1,0 +1,40 @@
+"""The page as a person sees it, over HTTP to a fake consensus service."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from frontend import service as pages_service
+from tests.unit.frontend.fake_service import FakeService
+
+APP = Path(__file__).parents[3] / "frontend" / "app.py"
+
+
+def _drop_caches():
+    pages_service.forget()
+    pages_service.connect.clear()
+
+
+@pytest.fixture
+def service(monkeypatch):
+    """A fake service that the page is told of."""
+    fake = FakeService().start()
+    monkeypatch.setenv("CONCORD_URL", fake.url)
+    yield fake
+    _drop_caches()
+    fake.stop()
+
+
+@pytest.fixture
+def open_page():
+    """Opens the page, with what its address says."""
+
+    def open_(**address):
+        page = AppTest.from_file(str(APP), default_timeout=10)
+        for name, value in address.items():
+            page.query_params[name] = value
+        return page.run()
+
+    yield open_
+    _drop_caches()
