@@ -42,7 +42,7 @@ DEFAULTS: Final = {
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
 }
-"""No tracking; no spans unless wanted, they take half of a request; no threads for algebra that nobody does."""
+"""No tracking; no spans unless wanted, they take half of a request; no threads for algebra."""
 
 GRACE_SECONDS: Final = 3
 """What requests under way get when a service is stopped."""
@@ -117,7 +117,7 @@ class Nursery:
         gc.collect()
         gc.freeze()
         wake, woken = socket.socketpair()
-        wake.setblocking(False)
+        os.set_blocking(wake.fileno(), False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(wake.fileno())
@@ -173,7 +173,7 @@ def _become(order: Mapping[str, Any], parent: int) -> None:
 
 
 def end_with_parent(parent: int) -> None:
-    """Has the kernel end this process when its parent does, even by SIGKILL; elsewhere than on Linux nothing."""
+    """Has the kernel end this process when its parent ends, even by SIGKILL; Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
@@ -192,7 +192,7 @@ def rename(title: str) -> None:
 
 
 def _import_what_serving_needs() -> None:
-    """What a server imports as late as at its start; ONNX Runtime is left to the forks, it starts a thread."""
+    """What a server imports at its start; ONNX Runtime is left to the forks, since it starts a thread."""
     import uvicorn.lifespan.on
     import uvicorn.loops.uvloop
     import uvicorn.protocols.http.httptools_impl  # noqa: F401
@@ -204,7 +204,9 @@ def _tell(document: Mapping[str, Any]) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bentos.serve", description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bentos.serve", description=__doc__.split("\n", maxsplit=1)[0]
+    )
     parser.add_argument("service", help="a bento's tag, or an import path such as bentos.node.service:Node")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000)

@@ -13,7 +13,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -23,6 +22,7 @@ from concord.errors import JournalUnavailable, Overloaded
 from concord.journal import Journal, RoundRow
 from concord.ledger import Ledger
 from concord.members import Members
+from concord.observation import observe
 from concord.panel import Panel, Ruling
 from concord.panels import Panels
 from concord.recorder import Recorder
@@ -147,7 +147,7 @@ class Consensus:
             for row in range(len(request.rows))
         ]
         response = await self._record(panel, request, rulings, durable=durable or request.recorded)
-        _observe(panel, replies, rulings, time.perf_counter() - began)
+        observe(panel, replies, rulings, time.perf_counter() - began)
         return await self._await_settlement(response) if request.settled else response
 
     async def _poll(self, panel: Panel, request: Request, body: bytes) -> list[Reply]:
@@ -229,50 +229,3 @@ def _recorded(verdicts: Sequence[Verdict], encoded: Sequence[bytes]) -> Response
         return Response(verdicts, encoded)
     known = [replace(verdict, recorded=True) for verdict in verdicts]
     return Response(known, [orjson.dumps(verdict) for verdict in known])
-
-
-def _observe(panel: Panel, replies: Sequence[Reply], rulings: Sequence[Ruling], seconds: float) -> None:
-    """Counts what a poll was like. Histograms count polls; outcomes and votes count rounds."""
-    task = _task_metrics(panel.task)
-    task.seconds.observe(seconds)
-    slowest = 0.0
-    for seat, reply in zip(panel.seats, replies, strict=True):
-        node = _node_metrics(panel.task, seat.node)
-        if reply.latency_ms is not None:
-            node.seconds.observe(reply.latency_ms / 1000)
-            if reply.outcome == "voted":
-                slowest = max(slowest, reply.latency_ms / 1000)
-    task.overhead.observe(max(0.0, seconds - slowest))
-    for ruling in rulings:
-        verdict = ruling.verdict
-        task.status(verdict.status).inc()
-        if verdict.agreement is not None:
-            task.agreement.observe(verdict.agreement)
-        for vote in verdict.votes:
-            node = _node_metrics(panel.task, vote.node)
-            node.outcome(vote.outcome).inc()
-            if vote.outcome == "voted":
-                node.vote(vote.label or "value").inc()
-
-
-class _TaskMetrics:
-    """A task's metrics with their labels bound, since binding costs more than counting."""
-
-    def __init__(self, task: str) -> None:
-        self.seconds = metrics.ROUND_SECONDS.labels(task)
-        self.overhead = metrics.OVERHEAD_SECONDS.labels(task)
-        self.agreement = metrics.AGREEMENT.labels(task)
-        self.status = lru_cache(lambda status: metrics.ROUNDS.labels(task, status))
-
-
-class _NodeMetrics:
-    """The same of one node."""
-
-    def __init__(self, task: str, node: str) -> None:
-        self.seconds = metrics.NODE_SECONDS.labels(task, node)
-        self.outcome = lru_cache(lambda outcome: metrics.OUTCOMES.labels(task, node, outcome))
-        self.vote = lru_cache(lambda label: metrics.VOTES.labels(task, node, label))
-
-
-_task_metrics = lru_cache(_TaskMetrics)
-_node_metrics = lru_cache(_NodeMetrics)

@@ -1,9 +1,9 @@
 """Who is asked: one member a node, with its calls, its health and what it says of itself.
 
 Questions are batched where they meet, without a timer: a member sends while it has a call to spare,
-together all that the event loop has in hand, and gathers what arrives meanwhile into the next one. A call is cancelled when nobody
-waits for any of its rows. After five failures in a row a member is `down`: rounds get
-`unavailable` at once instead of waiting, and one probe a second brings it back.
+together all that the event loop has in hand, and gathers what arrives meanwhile into the next one.
+After five failures in a row a member is `down`: rounds get `unavailable` at once instead of
+waiting, and one probe a second brings it back.
 
 Members speak HTTP over one pooled client. They refuse to interpret votes beyond turning them into
 integers, and never read a pickle: a node's answer is raw floats of a known length or it is invalid.
@@ -12,7 +12,6 @@ integers, and never read a pickle: a node's answer is raw floats of a known leng
 import asyncio
 import contextlib
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from concord import metrics, pool
+from concord.calls import Call, WaitingQuestion, words
 from concord.errors import ConfigurationError
 from concord.round import OnReply, Question, Reply
 from concord.schema import TaskSchema
@@ -93,8 +93,8 @@ class Member:
         self.latency_ms: float | None = None
         self._session = session
         self._on_change = on_change
-        self._queue: deque[_Ticket] = deque()
-        self._calls: set[_Call] = set()
+        self._queue: deque[WaitingQuestion] = deque()
+        self._calls: set[Call] = set()
         self._sending = False
         self._failures = 0
         self._look_again = asyncio.Event()
@@ -108,12 +108,12 @@ class Member:
             return "unknown"
         return "down" if self._failures >= FAILURES_TO_DOWN else "up"
 
-    def ask(self, question: Question, on_reply: OnReply) -> "_Ticket | None":
+    def ask(self, question: Question, on_reply: OnReply) -> WaitingQuestion | None:
         """Asks the node; `on_reply` is called once, unless the ticket is given up or abandoned before."""
         if self.status != "up":
             on_reply(Reply("unavailable"))
             return None
-        ticket = _Ticket(self, question, on_reply)
+        ticket = WaitingQuestion(self, question, on_reply)
         self._queue.append(ticket)
         if not self._sending and len(self._calls) < CALLS_UNDER_WAY:
             # After the requests that the loop has in hand already, so that they share the call.
@@ -139,7 +139,7 @@ class Member:
     def _send(self) -> None:
         self._sending = False
         while self._queue and len(self._calls) < CALLS_UNDER_WAY:
-            tickets: list[_Ticket] = []
+            tickets: list[WaitingQuestion] = []
             rows = 0
             while self._queue and (not tickets or rows + self._queue[0].question.rows <= ROWS_PER_CALL):
                 ticket = self._queue.popleft()
@@ -151,16 +151,16 @@ class Member:
                     break
             if tickets:
                 self._batch_rows.observe(rows)
-                self._calls.add(_Call(self, tickets))
+                self._calls.add(Call(self, tickets))
 
-    def call_over(self, call: "_Call", *, answered: bool | None, reason: str | None = None) -> None:
+    def call_over(self, call: Call, *, answered: bool | None, reason: str | None = None) -> None:
         """Frees the call's place, and keeps account of the node's health (None: nothing learned)."""
         self._calls.discard(call)
         if answered is not None:
             self._note(answered=answered, reason=reason)
         self._send()
 
-    async def post(self, tickets: Sequence["_Ticket"]) -> tuple[int, str, str | None, bytes]:
+    async def post(self, tickets: Sequence[WaitingQuestion]) -> tuple[int, str, str | None, bytes]:
         """Sends the tickets' rows; returns status, media type, model and body of the node's answer."""
         first = tickets[0].question
         ids = ",".join(ticket.question.request_id for ticket in tickets[:NAMED_REQUESTS])
@@ -174,7 +174,9 @@ class Member:
             answer = await _read(response, limit)
             return response.status, response.content_type, response.headers.get(MODEL_HEADER), answer
 
-    def read(self, tickets: Sequence["_Ticket"], answer: bytes) -> tuple[list[list[int]], list[bool] | None]:
+    def read(
+        self, tickets: Sequence[WaitingQuestion], answer: bytes
+    ) -> tuple[list[list[int]], list[bool] | None]:
         """Turns a node's bytes into integer votes; raises ValueError if they are no votes at all."""
         assert self.profile is not None
         schema = self.profile.schema
@@ -187,11 +189,17 @@ class Member:
             votes, valid = pool.read_probabilities(floats)
         return votes.tolist(), None if valid.all() else valid.tolist()
 
+    def heard(self, version: str | None, latency_ms: float) -> None:
+        """Takes note of who answered, and how soon; another version is asked about at once."""
+        self.latency_ms = latency_ms
+        if version and self.profile and version != self.profile.info.version:
+            self.look_again()
+
     def look_again(self) -> None:
         """Has `/info` asked soon: the node answered by another version, or another schema."""
         self._look_again.set()
 
-    def _answer_bytes(self, tickets: Sequence["_Ticket"]) -> int:
+    def _answer_bytes(self, tickets: Sequence[WaitingQuestion]) -> int:
         assert self.profile is not None
         return sum(ticket.question.rows for ticket in tickets) * self.profile.schema.width * 4
 
@@ -213,7 +221,7 @@ class Member:
                 info = _node_info.validate_python(orjson.loads(await _read(response, INFO_BYTES)))
                 await self._meet(info)
         except (aiohttp.ClientError, OSError, ValueError, ValidationError, ConfigurationError) as error:
-            self._note(answered=False, reason=_words(error))
+            self._note(answered=False, reason=words(error))
 
     async def _meet(self, info: NodeInfo) -> None:
         profile = Profile(info, TaskSchema.from_json(info.schema))
@@ -230,7 +238,7 @@ class Member:
     async def _probe(self, profile: Profile) -> None:
         """Asks a node that is down for the schema's example; a good answer brings it back."""
         rows = profile.schema.read_rows([profile.schema.example])
-        ticket = _Ticket(self, Question(rows.tobytes(), 1, profile.digest, "probe"), lambda _: None)
+        ticket = WaitingQuestion(self, Question(rows.tobytes(), 1, profile.digest, "probe"), lambda _: None)
         status, media_type, _, answer = await self.post([ticket])
         if status != 200 or media_type != VOTES_TYPE:
             raise ValueError(f"it answered {status} {media_type}")
@@ -242,116 +250,6 @@ class Member:
     @property
     def _names(self) -> dict[str, str]:
         return {"task": self.task, "node": self.node}
-
-
-class _Ticket:
-    """A question that waits for one member's answer."""
-
-    __slots__ = ("_began", "_on_reply", "call", "member", "question", "waiting")
-
-    def __init__(self, member: Member, question: Question, on_reply: OnReply) -> None:
-        self.member = member
-        self.question = question
-        self.waiting = True
-        self.call: _Call | None = None
-        self._on_reply = on_reply
-        self._began = time.perf_counter()
-
-    def answer(self, reply: Reply) -> None:
-        self.call = None
-        if self.waiting:
-            self.waiting = False
-            self._on_reply(reply)
-
-    def latency_ms(self, now: float) -> float:
-        return (now - self._began) * 1000
-
-    def give_up(self) -> None:
-        self._leave(late=True)
-
-    def abandon(self) -> None:
-        self._leave(late=False)
-
-    def _leave(self, *, late: bool) -> None:
-        self.waiting = False
-        if self.call is not None:
-            self.call.one_left(late=late)
-
-
-class _Call:
-    """One HTTP call with the rows of one or more tickets."""
-
-    def __init__(self, member: Member, tickets: Sequence[_Ticket]) -> None:
-        self._member = member
-        self._tickets = tickets
-        self._waiting = len(tickets)
-        self._late = False
-        for ticket in tickets:
-            ticket.call = self
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    def cancel(self) -> None:
-        self._task.cancel()
-
-    def one_left(self, *, late: bool) -> None:
-        self._waiting -= 1
-        self._late = self._late or late
-        if not self._waiting:
-            self._task.cancel()
-
-    async def _run(self) -> None:
-        answered: bool | None = None
-        reason = None
-        try:
-            status, media_type, model, answer = await self._member.post(self._tickets)
-            answered = self._understand(status, media_type, model, answer)
-            reason = None if answered else f"It answered {status} {media_type}, which is no vote."
-        except asyncio.CancelledError:
-            # A node whose answer came too late for everybody has failed; one whose callers left has not.
-            answered, reason = (False, "It did not answer in time.") if self._late else (None, None)
-        except (aiohttp.ClientError, OSError) as error:
-            answered, reason = False, _words(error)
-            self._answer_all(Reply("unavailable"))
-        finally:
-            self._member.call_over(self, answered=answered, reason=reason)
-
-    def _understand(self, status: int, media_type: str, model: str | None, answer: bytes) -> bool:
-        """Hands each ticket its part of the answer; false if the node did not vote."""
-        if status != 200:
-            if status in (404, 409):
-                self._member.look_again()
-            self._answer_all(Reply("unavailable"))
-            return False
-        version = model.rpartition("/")[2] if model else None
-        try:
-            if media_type != VOTES_TYPE:
-                raise ValueError("its answer has another media type")
-            votes, valid = self._member.read(self._tickets, answer)
-        except ValueError:
-            self._answer_all(Reply("invalid", version))
-            # It lives, and what it says is worthless: that is an outcome, not an outage.
-            return True
-        self._share_out(version, votes, valid)
-        if self._member.profile and version and version != self._member.profile.info.version:
-            self._member.look_again()
-        return True
-
-    def _share_out(self, version: str | None, votes: list[list[int]], valid: list[bool] | None) -> None:
-        now, start = time.perf_counter(), 0
-        for ticket in self._tickets:
-            stop = start + ticket.question.rows
-            mine = None if valid is None or all(valid[start:stop]) else valid[start:stop]
-            latency = ticket.latency_ms(now)
-            self._member.latency_ms = latency
-            if mine is not None and not any(mine):
-                ticket.answer(Reply("invalid", version, latency))
-            else:
-                ticket.answer(Reply("voted", version, latency, votes[start:stop], mine))
-            start = stop
-
-    def _answer_all(self, reply: Reply) -> None:
-        for ticket in self._tickets:
-            ticket.answer(reply)
 
 
 class Members:
@@ -417,7 +315,3 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
             response.close()
             break
     return b"".join(parts)[:limit]
-
-
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__

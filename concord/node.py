@@ -24,8 +24,9 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
 
 from concord import logs, metrics
-from concord.asgi import Application, Incoming, Response, Route, json_response
+from concord.asgi import Application, Route, json_response
 from concord.errors import ConfigurationError, Conflict, InvalidInput, WrongMediaType
+from concord.incoming import Incoming, Response
 from concord.schema import Rows, TaskSchema
 from concord.wire import MODEL_HEADER, ROWS_TYPE, SCHEMA_HEADER, VOTES_TYPE, NodeInfo
 

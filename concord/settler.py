@@ -167,9 +167,9 @@ class Settler:
     async def _refresh_forever(self) -> None:
         while self._alarm is None:
             await self._sleep(REFRESH)
-            # A store that does not serve is the settling loop's to report; here the old head is good enough.
-            with suppress(LedgerError):
-                await self._guarded(self._ledger.head)
+            # What does not serve is the settling loop's to report; here the old head is good enough.
+            with suppress(LedgerError, JournalUnavailable):
+                await self._guarded(self._refresh)
 
     async def _settle_forever(self) -> None:
         failures = 0
@@ -246,6 +246,12 @@ class Settler:
         self._check_noted()
         self._open = self._journal.open_claims()
         self._note()
+
+    def _refresh(self) -> None:
+        before = self._ledger.newest.height
+        if self._ledger.head().height > before:
+            # Another process wrote it, and may not know this journal.
+            self._note()
 
     def _append(self, events: Sequence[Event]) -> Block:
         self._check_noted()

@@ -72,7 +72,7 @@ def _figures(schema: TaskSchema, verdict: Verdict) -> None:
             _figure(
                 "Agreement",
                 words.percent(verdict.agreement),
-                f"of the weight: {words.agreement(verdict.agreement)}",
+                f"of the weight, {words.agreement(verdict.agreement)}",
             )
 
 
@@ -88,7 +88,7 @@ def _spread(schema: TaskSchema, verdict: Verdict) -> None:
 def _figure(name: str, figure: str, in_words: str) -> None:
     with st.container(width="content", gap=None):
         st.metric(name, figure, width="content")
-        st.markdown(f":small[{words.plain(in_words)}]")
+        st.markdown(f":small[{in_words}]")
 
 
 def _reference(schema: TaskSchema, answer: Answer) -> None:

@@ -69,7 +69,8 @@ _AGREE: Final = (
     (0.5, "a majority"),
     (0.0, "less than half"),
 )
-_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<$:~|]|^\s*(?:[#>+-]|\d+[.)](?=\s)))")
+# Only what means something inside a line, and at its start: a screen reader reads needless backslashes out.
+_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<$:~|]|^[#>+-])")
 _METHODS: Final[Mapping[str, str]] = {
     "weighted_mean": "the weighted mean of the class numbers",
     "weighted_median": "the weighted median of the votes",
@@ -79,7 +80,8 @@ _METHODS: Final[Mapping[str, str]] = {
 
 
 def plain(text: str) -> str:
-X
+    """Text that Markdown shows as it is."""
+    return _MARKDOWN.sub(r"\\\1", text.strip())
 
 
 def percent(share: float) -> str:

@@ -60,8 +60,8 @@ class Registry:
         self.uri = tracking_uri(home)
         home.mkdir(parents=True, exist_ok=True)
         # Its log lines ("Successfully registered …") would tear the progress bar.
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        logging.getLogger("alembic").setLevel(logging.ERROR)
+        for name in ("mlflow", "alembic", "urllib3"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         # Seven retries, MLflow's own number, keep a person waiting for minutes at a wrong address.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         self._choose()

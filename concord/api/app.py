@@ -14,8 +14,9 @@ from concord.api.openapi import document
 from concord.api.predictions import Predictions
 from concord.api.protocol_v2 import ProtocolV2, protocol_error
 from concord.api.records import Records
-from concord.asgi import Application, Incoming, Response, Route, json_response
+from concord.asgi import Application, Route, json_response
 from concord.consensus import Consensus
+from concord.incoming import Incoming, Response
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger
 from concord.settings import NodesFile, Settings

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from concord.asgi import Incoming, Response
 from concord.consensus import Consensus, Request
 from concord.errors import InvalidInput
+from concord.incoming import Incoming, Response
 from concord.wire import Verdict
 
 

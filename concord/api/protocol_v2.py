@@ -12,9 +12,10 @@ from typing import Any, Final
 import orjson
 
 from concord.api.predictions import check_row_count
-from concord.asgi import Incoming, Response, json_response
+from concord.asgi import json_response
 from concord.consensus import Consensus, Request
 from concord.errors import ConcordError, InvalidInput, NoQuorum
+from concord.incoming import Incoming, Response
 from concord.schema import Feature, TaskSchema
 from concord.wire import Verdict
 

@@ -6,22 +6,23 @@ ledger itself (`/v1/ledger`). Balances come from durable blocks only.
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 from pydantic import TypeAdapter
 
-from concord.asgi import Incoming, Response, json_response
+from concord.api.history import entries, iso
+from concord.asgi import json_response
 from concord.consensus import Consensus
 from concord.errors import ConcordError, InvalidInput, UnknownName
+from concord.incoming import Incoming, Response
 from concord.journal import StoredRound
 from concord.ledger.chain import Block
 from concord.members import Member
 from concord.pool import ONE
 from concord.stake import MICRO
 from concord.wire import (
-    HistoryEntry,
     NodeHistory,
     NodeStatus,
     NodeView,
@@ -79,8 +80,8 @@ class Records:
         stop = min(_whole(query, "before", default=end, least=1), end)
         blocks = await asyncio.to_thread(self._blocks, max(1, stop - MOST_BLOCKS), end)
         seat = self._panels.account(task, node)
-        entries = _entries(blocks, task, node, seat.stake if seat else 0)
-        return json_response(NodeHistory(task, node, [entry for entry in entries if entry.height < stop]))
+        found = entries(blocks, task, node, seat.stake if seat else 0)
+        return json_response(NodeHistory(task, node, [entry for entry in found if entry.height < stop]))
 
     async def rounds(self, incoming: Incoming) -> Response:
         """`GET /v1/rounds?task=&status=&since=&limit=&after=`: newest first."""
@@ -119,7 +120,7 @@ class Records:
             {
                 "height": head.height,
                 "hash": head.hash,
-                "time": _iso(head.time) if head.height else None,
+                "time": iso(head.time) if head.height else None,
                 "unit": "µS",
                 "due": due,
                 "alarm": self._consensus.settler.alarm,
@@ -134,7 +135,7 @@ class Records:
         if height > self._consensus.settler.head.height:
             raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
         block = await asyncio.to_thread(self._consensus.ledger.block, height)
-        return json_response({"hash": block.hash, "time_text": _iso(block.time), **block.to_json()})
+        return json_response({"hash": block.hash, "time_text": iso(block.time), **block.to_json()})
 
     async def verify(self, incoming: Incoming) -> Response:
         """`GET /v1/ledger/verify`: replays every block and compares it with the journal's notes."""
@@ -227,55 +228,13 @@ def _round(stored: StoredRound) -> Round:
     return Round(
         id=stored.id,
         task=stored.task,
-        time=_iso(stored.time),
+        time=iso(stored.time),
         request_id=stored.request_id,
         verdict=_verdict.validate_python(verdict),
         features=orjson.loads(stored.features) if stored.features else None,
         block=stored.block,
         deltas=deltas and {node: delta / MICRO for node, delta in deltas.items()},
     )
-
-
-def _entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[HistoryEntry]:
-    """The changes of one account in these blocks, oldest first.
-
-    Args:
-        blocks: Up to the newest.
-        task: The account's task.
-        node: Its node.
-        stake: What it holds after the last of them, in µS.
-    """
-    changes = [
-        (block, body["kind"], *_change(body, task, node))
-        for block in blocks
-        for body in block.events.values()
-    ]
-    stake -= sum(change for _, _, change, _, _ in changes)
-    entries = []
-    for block, kind, change, rounds, reason in changes:
-        stake += change
-        if reason is not None:
-            entry = HistoryEntry(
-                block.height, _iso(block.time), kind, change / MICRO, stake / MICRO, rounds, reason
-            )
-            entries.append(entry)
-    return entries
-
-
-def _change(body: Any, task: str, node: str) -> tuple[int, int, str | None]:  # noqa: ANN401 - an event's body
-    """What an event did to the account: µS, rounds, and why in words (None: nothing)."""
-    if body["task"] != task:
-        return 0, 0, None
-    if body["kind"] == "settle" and node in body["nodes"]:
-        rounds, delta, levelling, *_ = body["nodes"][node]
-        words = "dissented from the consensus" if delta < 0 else "agreed with the consensus"
-        return delta + levelling, rounds, f"{rounds} rounds settled under {body['policy']}: {words}"
-    if body.get("node") != node:
-        return 0, 0, None
-    if body["kind"] == "open":
-        return body["deposit"], 0, "account opened"
-    amount = body["amount"] if body["kind"] == "deposit" else -body["amount"]
-    return amount, 0, "stake paid in" if amount > 0 else "stake withdrawn"
 
 
 def _whole(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401
@@ -296,7 +255,3 @@ def _instant(text: str) -> int:
     if moment is None or moment.tzinfo is None:
         raise InvalidInput("since is a time with its zone, such as 2026-01-31T09:00:00Z.", field="since")
     return int(moment.timestamp() * 1_000_000)
-
-
-def _iso(micros: int) -> str:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC).isoformat(timespec="milliseconds")

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from concord.settings import Settings
 
 # Each check imports what it looks at.
-# ruff: noqa: PLC0415
 
 ENOUGH_DISK: Final = 2 << 30
 """Bytes: an MLflow run, its plots and a bento for each of a few trainings."""
@@ -48,7 +47,7 @@ class Check:
     remedy: str = ""
 
 
-@click.command("doctor", cls=Command)
+@click.command("doctor", cls=Command, short_help="Check this installation.")
 @json_option
 def doctor(*, as_json: bool) -> None:
     """Check this installation, and say how to mend what is wrong; exit status 1 if anything is.
@@ -98,7 +97,9 @@ def _versions() -> Check:
         except PackageNotFoundError:
             continue
     ok = sys.version_info >= (3, 11)
-    return Check("versions", ok, ", ".join(found), "Concord needs Python 3.11 or later: `uv python install 3.11`.")
+    return Check(
+        "versions", ok, ", ".join(found), "Concord needs Python 3.11 or later: `uv python install 3.11`."
+    )
 
 
 def _project() -> Check:
@@ -107,7 +108,9 @@ def _project() -> Check:
     try:
         return Check("project", ok=True, found=f"training, nodes and pages can be run from {project()}")
     except ConcordError as error:
-        return Check("project", ok=False, found=error.message, remedy="`uv sync` in a clone of the repository.")
+        return Check(
+            "project", ok=False, found=error.message, remedy="`uv sync` in a clone of the repository."
+        )
 
 
 def _home(home: Path) -> Check:
@@ -117,7 +120,10 @@ def _home(home: Path) -> Check:
     new = "" if place == home else ", not there yet"
     ok = os.access(place, os.W_OK | os.X_OK)
     return Check(
-        "home", ok, f"{home}{new}" if ok else f"{home} cannot be written", "CONCORD_HOME names another folder."
+        "home",
+        ok,
+        f"{home}{new}" if ok else f"{home} cannot be written",
+        "CONCORD_HOME names another folder.",
     )
 
 
@@ -135,7 +141,9 @@ def _models(home: Path) -> Check:
     remedy = "`concord up` trains and packages what is missing; `concord train` does it alone."
     if not (home / "build" / "node.yaml").exists() or not (bento / "latest").exists():
         return Check("models", ok=False, found="none are packaged", remedy=remedy)
-    models = [line for line in (home / "build" / "node.yaml").read_text("utf-8").splitlines() if "alias:" in line]
+    models = [
+        line for line in (home / "build" / "node.yaml").read_text("utf-8").splitlines() if "alias:" in line
+    ]
     tag = (bento / "latest").read_text("utf-8").strip()
     ok = bool(models) and (bento / tag).is_dir()
     return Check("models", ok, f"{len(models)} packaged in concord-node:{tag}, store {store}", remedy)
@@ -161,7 +169,9 @@ def _ledger() -> Check:
     from concord.cli.records import open_ledger
 
     head = open_ledger().head()
-    return Check("ledger", ok=True, found=f"readable, height {head.height}; `concord ledger verify` proves it")
+    return Check(
+        "ledger", ok=True, found=f"readable, height {head.height}; `concord ledger verify` proves it"
+    )
 
 
 def _services(read: "Settings") -> Iterator[Check]:
@@ -174,8 +184,12 @@ def _services(read: "Settings") -> Iterator[Check]:
         yield _nothing_answers(url)
         return
     found = ", ".join(f"{one['task']} {one['nodes_up']}/{one['nodes']}" for one in tasks["tasks"])
-    ok = all(one["nodes_up"] == one["nodes"] and one["ready"] for one in tasks["tasks"]) and bool(tasks["tasks"])
-    yield Check("service", ok, f"{url} answers, nodes up: {found or 'none'}", "`concord nodes` says which and why.")
+    ok = all(one["nodes_up"] == one["nodes"] and one["ready"] for one in tasks["tasks"]) and bool(
+        tasks["tasks"]
+    )
+    yield Check(
+        "service", ok, f"{url} answers, nodes up: {found or 'none'}", "`concord nodes` says which and why."
+    )
     for name, path in (("page", "/_stcore/health"), ("mlflow", "/health")):
         if name in running:
             logs = Place(read.home).log(name)
@@ -198,4 +212,6 @@ def _nothing_answers(url: str) -> Check:
             "service", ok=False, found=f"what listens at {url}{who} is no consensus service",
             remedy="Give Concord another port: `concord up --port 7500`.",
         )  # fmt: skip
-    return Check("service", ok=False, found=f"nothing answers at {url}", remedy="Start everything with `concord up`.")
+    return Check(
+        "service", ok=False, found=f"nothing answers at {url}", remedy="Start everything with `concord up`."
+    )

@@ -90,7 +90,7 @@ def plan(place: Place, file: Path, packaged: Packaged, tasks: tuple[str, ...], p
 
 
 def _follow(place: Place, file: Path, packaged: Packaged, tasks: tuple[str, ...]) -> Plan:
-    from concord.settings import NodesFile  # noqa: PLC0415 - imports pydantic
+    from concord.settings import NodesFile
 
     declared = {
         task: found.nodes for task, found in NodesFile.load(file).tasks.items() if not tasks or task in tasks
@@ -125,7 +125,7 @@ def _follow(place: Place, file: Path, packaged: Packaged, tasks: tuple[str, ...]
 
 def _part(place: Place, file: Path, tasks: tuple[str, ...]) -> Path:
     """A copy of a person's file with these tasks only, for one run."""
-    import tomllib  # noqa: PLC0415 - rarely needed
+    import tomllib
 
     document = tomllib.loads(file.read_text("utf-8"))
     lines: list[str] = []

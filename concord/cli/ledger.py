@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from concord.ledger import Block, Head
 
 # The ledger's modules and the journal's are imported by what uses them.
-# ruff: noqa: PLC0415
 
 
 @click.group("ledger", cls=Group)
@@ -82,13 +81,17 @@ def verify(*, as_json: bool) -> None:
         for problem in report.problems:
             console.print(f"[red]✗[/] {problem}", soft_wrap=True, markup=True)
         if report.orphans:
-            console.print(f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]")
+            console.print(
+                f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]"
+            )
     if not report.ok:
         raise SystemExit(1)
 
 
 @ledger.command("archive")
-@click.option("--keep", default=500, show_default=True, type=click.IntRange(1), help="Newest segments that stay.")
+@click.option(
+    "--keep", default=500, show_default=True, type=click.IntRange(1), help="Newest segments that stay."
+)
 @json_option
 def archive(*, keep: int, as_json: bool) -> None:
     """Copy old segments into the journal, then remove them from the store.
@@ -106,12 +109,19 @@ def archive(*, keep: int, as_json: bool) -> None:
     if as_json:
         print_json({"moved": moved, "keep": keep})
     else:
-        click.echo(f"{moved} segments were moved into the journal." if moved else "No segment is beyond those kept.")
+        click.echo(
+            f"{moved} segments were moved into the journal." if moved else "No segment is beyond those kept."
+        )
 
 
 def stake(micro: int) -> str:
-    """µS as stake, exactly."""
+    """µS as stake, exactly, with its thousands apart."""
     return f"{Decimal(micro) / 1_000_000:,f}"
+
+
+def plain_stake(micro: int) -> str:
+    """µS as stake, exactly, as one would type it."""
+    return f"{Decimal(micro) / 1_000_000:f}"
 
 
 def when(micros: int) -> str:
@@ -157,6 +167,8 @@ def _words(body: dict[str, "object"]) -> str:
         case {"kind": "withdraw", "node": node, "amount": int(amount)}:
             return f"{node} takes out {stake(amount)}"
         case {"kind": "settle", "rounds": count, "nodes": dict(nodes)}:
-            moved = ", ".join(f"{node} {stake(sums[1] + sums[2])}" for node, sums in nodes.items() if sums[1] + sums[2])
+            moved = ", ".join(
+                f"{node} {stake(sums[1] + sums[2])}" for node, sums in nodes.items() if sums[1] + sums[2]
+            )
             return f"{count} rounds; {moved or 'no stake moved'}"
     return ""

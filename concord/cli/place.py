@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from concord.settings import Settings
 
 # Settings and client import pydantic and httpx; only commands that use them pay for it.
-# ruff: noqa: PLC0415
 
 NEEDED: Final = {"training": "bentoml mlflow sklearn skl2onnx", "frontend": "streamlit"}
 """Dependency group → modules that tell whether it is installed."""
@@ -69,9 +68,10 @@ class Place:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
+                process = self.running().get("pid", "unknown")
                 raise Conflict(
-                    f"Concord runs in {self.home} already (process {self.running().get('pid', 'unknown')}). Stop it "
-                    "with Ctrl-C there, or give this one a folder of its own by CONCORD_HOME and a port by --port."
+                    f"Concord runs in {self.home} already (process {process}). "
+                    "Stop it with Ctrl-C there, or give this one another folder (CONCORD_HOME) and --port."
                 ) from None
             self.state.unlink(missing_ok=True)
             try:
@@ -151,7 +151,7 @@ def project() -> Path:
     missing = [name for name in NEEDED["training"].split() if find_spec(name) is None]
     if missing:
         raise ConfigurationError(
-            f"{', '.join(missing)} is not installed. `uv sync` in {root} installs all that training and serving need."
+            f"{', '.join(missing)} is not installed. `uv sync` in {root} installs what is needed."
         )
     return root
 

@@ -72,8 +72,8 @@ class Ports:
         found = [port for port, _ in zip(free, range(count), strict=False)]
         if len(found) < count:
             raise PortTaken(
-                f"{count} nodes need ports, and only {len(found)} are free from {self.base + NODES.start} to "
-                f"{self.base + NODES.stop - 1}. Try another base, as in `concord up --port {self.base + STEP}`.",
+                f"{count} nodes need ports, and only {len(found)} are free from {self.base + NODES.start} "
+                f"to {self.base + NODES.stop - 1}. Try `concord up --port {self.base + STEP}`.",
                 self.base + STEP,
             )
         return found
@@ -131,7 +131,7 @@ def is_free(host: str, port: int) -> bool:
 
 def holder(port: int) -> str:
     """` by python3 (process 4711)`, where this user may know."""
-    import psutil  # noqa: PLC0415 - only where something is wrong
+    import psutil  # type: ignore[import-untyped]
 
     with contextlib.suppress(psutil.Error, OSError):
         for found in _listening(psutil.net_connections("tcp")):

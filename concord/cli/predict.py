@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from concord.wire import Verdict
 
 # Schema, client and tables are imported by what uses them.
-# ruff: noqa: PLC0415
 
 CHUNK: Final = 1000
 """Rows in one call: the most that a service takes unless told otherwise."""
@@ -32,10 +31,12 @@ PATIENCE: Final = 60.0
 @click.argument("task")
 @click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--file", "source", type=click.Path(path_type=Path), help="Ask every line of a CSV file.")
-@click.option("--out", "target", type=click.Path(path_type=Path), help="Write the answers there, not to the screen.")
+@click.option(
+    "--out", "target", type=click.Path(path_type=Path), help="Write the answers there, not to the screen."
+)
 @click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 @json_option
-def predict(  # noqa: PLR0913 - click's parameters
+def predict(
     *, task: str, pairs: tuple[str, ...], source: Path | None, target: Path | None, force: bool, as_json: bool
 ) -> None:
     """Ask all nodes of TASK, and show their consensus and every vote.
@@ -65,7 +66,9 @@ def predict(  # noqa: PLR0913 - click's parameters
             _show_schema(task, schema, as_json=as_json)
 
 
-def _predict_row(client: "Client", task: str, schema: "TaskSchema", pairs: Sequence[str], *, as_json: bool) -> None:
+def _predict_row(
+    client: "Client", task: str, schema: "TaskSchema", pairs: Sequence[str], *, as_json: bool
+) -> None:
     from concord.cli.values import read_pairs
     from concord.cli.verdicts import show
 
@@ -94,10 +97,12 @@ def _show_schema(task: str, schema: "TaskSchema", *, as_json: bool) -> None:
     value = schema.value
     answers = f"{value.name} in {value.unit}" if value else ", ".join(label.name for label in schema.labels)
     console.print(f"\nAnswers: {answers}\n\nFor example:\n")
-    console.print("\n".join(f"  {line}" for line in command(task, schema.example)), soft_wrap=True, markup=False)
+    console.print(
+        "\n".join(f"  {line}" for line in command(task, schema.example)), soft_wrap=True, markup=False
+    )
 
 
-def _predict_file(  # noqa: PLR0913 - what was asked for
+def _predict_file(
     client: "Client",
     task: str,
     schema: "TaskSchema",
@@ -129,7 +134,13 @@ def _ask_all(client: "Client", task: str, found: "TableFile") -> "list[Verdict]"
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = err()
-    columns = (TextColumn("Asking"), BarColumn(30), MofNCompleteColumn(), TextColumn("rows"), TimeRemainingColumn())
+    columns = (
+        TextColumn("Asking"),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TextColumn("rows"),
+        TimeRemainingColumn(),
+    )
     verdicts: list[Verdict] = []
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("rows", total=len(found.rows))
@@ -173,8 +184,9 @@ def _without_quorum(task: str, message: str) -> "Verdict":
     from concord.wire import Verdict
 
     return Verdict(
-        id="", task=task, status="no_quorum", label=None, value=None, unit=None, sentence=None, probabilities=None,
-        agreement=None, policy="wager", pool=None, height=0, recorded=False, settlement="none", votes=[],
+        id="", task=task, status="no_quorum", label=None, value=None, unit=None, sentence=None,
+        probabilities=None, agreement=None, policy="wager", pool=None, height=0, recorded=False,
+        settlement="none", votes=[],
         error={"code": "no_quorum", "message": message, "field": None},
     )  # fmt: skip
 
@@ -186,14 +198,23 @@ def _summarise(
 
     statuses = Counter(verdict.status for verdict in verdicts)
     if as_json:
-        summary: dict[str, Any] = {"task": task, "rows": len(verdicts), "out": str(target), "status": dict(statuses)}
+        summary: dict[str, Any] = {
+            "task": task,
+            "rows": len(verdicts),
+            "out": str(target),
+            "status": dict(statuses),
+        }
         print_json({**summary, "not_sent": list(found.unsent)})
         return
     console = out()
     said = Counter(answer(verdict) for verdict in verdicts if verdict.label is not None)
     console.print(f"[green]✓[/] {len(verdicts)} rows answered, written to {target}.", soft_wrap=True)
     if said:
-        console.print("  " + ", ".join(f"{name} {count}" for name, count in said.most_common()), soft_wrap=True)
-    console.print("  " + ", ".join(f"{name} {count}" for name, count in sorted(statuses.items())), soft_wrap=True)
+        console.print(
+            "  " + ", ".join(f"{name} {count}" for name, count in said.most_common()), soft_wrap=True
+        )
+    console.print(
+        "  " + ", ".join(f"{name} {count}" for name, count in sorted(statuses.items())), soft_wrap=True
+    )
     if found.unsent:
         console.print(f"  [dim]Kept and not sent: {', '.join(found.unsent)}[/]", soft_wrap=True)

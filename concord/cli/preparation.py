@@ -4,7 +4,9 @@ Training imports scikit-learn, MLflow and more: it runs as `python -m training`,
 on the terminal itself, and its results are read from its standard output.
 """
 
+import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -47,6 +49,44 @@ class Packaged:
         return found
 
 
+class Seen:
+    """Remembers that no model was missing, as long as neither tasks nor registry have changed since.
+
+    Finding that out means importing scikit-learn, which is a tenth of a start on a small machine.
+
+    Args:
+        root: The project's folder, with the tasks' files.
+        home: Concord's home folder, with the default registry.
+    """
+
+    def __init__(self, root: Path, home: Path) -> None:
+        self._tasks, self._registry = root / "training" / "tasks", home / "mlflow.db"
+        self._file = home / "run" / "fitted.json"
+
+    def holds(self, tasks: Sequence[str]) -> bool:
+        """Whether no model of these tasks (none: of all) can be missing."""
+        try:
+            noted = json.loads(self._file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return False
+        key = self._key()
+        return key is not None and noted.get(",".join(sorted(tasks))) == key
+
+    def note(self, tasks: Sequence[str]) -> None:
+        """Keeps in mind that none is missing now."""
+        key = self._key()
+        if key is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps({",".join(sorted(tasks)): key}), "utf-8")
+
+    def _key(self) -> str | None:
+        if "MLFLOW_TRACKING_URI" in os.environ or not self._registry.exists():
+            return None
+        files = [self._registry, *sorted(self._tasks.glob("*.py"))]
+        stamps = [(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files]
+        return hashlib.sha256(repr(stamps).encode()).hexdigest()
+
+
 class Preparation:
     """Runs the steps of `python -m training`.
 
@@ -59,6 +99,7 @@ class Preparation:
     def __init__(self, root: Path, home: Path, stop: threading.Event | None = None) -> None:
         self._environment = environment(root, home)
         self._stop = stop or threading.Event()
+        self._seen = Seen(root, home)
 
     def fit(self, tasks: Sequence[str], data: Mapping[str, Path], *, missing: bool) -> list[dict[str, Any]]:
         """Fits tasks, or only those of them that lack a model; a task with data of its own always.
@@ -66,17 +107,15 @@ class Preparation:
         Raises:
             TrainingError: Something could not be fitted; training has said what.
         """
-        results = []
         files = [f"--data={task}={path}" for task, path in data.items()]
-        if missing:
-            if data:
-                results += self._run("fit", *data, *files)
-            rest = [task for task in tasks if task not in data]
-            if rest or not tasks:
-                results += self._run("fit", "--missing", *rest)
-        else:
-            results += self._run("fit", *tasks, *files)
-        return results
+        if not missing:
+            return list(self._run("fit", *tasks, *files))
+        results = self._run("fit", *data, *files) if data else []
+        rest = [task for task in tasks if task not in data]
+        if (rest or not tasks) and not self._seen.holds(rest):
+            results += self._run("fit", "--missing", *rest)
+            self._seen.note(rest)
+        return list(results)
 
     def package(self) -> Packaged:
         """Packs every champion and builds the bentos that are not as they should be.

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 TETHER: Final = Path(__file__).with_name("tether.py")
 
@@ -192,7 +192,7 @@ def tethered(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-S", "-E", str(TETHER), str(os.getpid()), *command]
 
 
-def open_log(path: Path) -> "subprocess._FILE":  # type: ignore[name-defined]
+def open_log(path: Path) -> BinaryIO:
     """Opens a log to be appended to."""
     rotate(path)
     return path.open("ab")

@@ -105,7 +105,7 @@ def _shown(voice: Voice) -> Iterator[Callable[[list[Part]], None]]:
         seen: dict[str, int] = {}
         yield lambda parts: _say_changes(voice, seen, parts)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
         TextColumn("  {task.description:<14}"),

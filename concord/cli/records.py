@@ -1,6 +1,5 @@
 """The journal and the ledger of this machine, opened for a command that works on them directly."""
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -8,11 +7,12 @@ from concord.cli.place import settings
 from concord.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from concord.journal import Journal
     from concord.ledger import Ledger
 
 # SQLAlchemy takes a while to import.
-# ruff: noqa: PLC0415
 
 
 @contextmanager

@@ -7,12 +7,11 @@ from typing import Final
 
 import click
 
-from concord.cli.screen import Command, Group, json_option, out, print_json, table
+from concord.cli.screen import Group, json_option, out, print_json, table
 from concord.errors import InvalidInput
 from concord.wire import Round
 
 # Client and journal are imported by what uses them.
-# ruff: noqa: PLC0415
 
 MARKS: Final = {"ok": "[green]✓[/]", "degraded": "[yellow]![/]", "no_quorum": "[red]✗[/]"}
 
@@ -21,14 +20,21 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
-@click.group("rounds", cls=Group, invoke_without_command=True)
+@click.group(
+    "rounds",
+    cls=Group,
+    invoke_without_command=True,
+    short_help="List rounds; show one; forget what was asked.",
+)
 @click.option("--task", help="Only rounds of this task.")
-@click.option("--status", type=click.Choice(["ok", "degraded", "no_quorum"]), help="Only rounds of this status.")
+@click.option(
+    "--status", type=click.Choice(["ok", "degraded", "no_quorum"]), help="Only rounds of this status."
+)
 @click.option("--since", metavar="WHEN", help="Only later ones: 90s, 15m, 2h, 7d or 2026-01-31T09:00.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="At most so many.")
 @json_option
 @click.pass_context
-def rounds(  # noqa: PLR0913 - click's parameters
+def rounds(
     ctx: click.Context, *, task: str | None, status: str | None, since: str | None, limit: int, as_json: bool
 ) -> None:
     """List rounds, newest first; show one; forget what was asked in some.
@@ -131,7 +137,8 @@ def moment(text: str, now: datetime) -> str:
         return datetime.fromisoformat(text.strip()).astimezone().isoformat()
     except (ValueError, OverflowError):
         raise InvalidInput(
-            f"--since takes 90s, 15m, 2h, 7d or a time such as 2026-01-31T09:00, not {text[:40]!r}.", field="--since"
+            f"--since takes 90s, 15m, 2h, 7d or a time such as 2026-01-31T09:00, not {text[:40]!r}.",
+            field="--since",
         ) from None
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 # rich takes a tenth of a second to import, and `--help` does without it.
-# ruff: noqa: PLC0415
 
 PIPED_WIDTH: Final = 110
 """Columns of a table that is not read on a terminal: enough for an address."""
@@ -63,7 +62,7 @@ class Group(Command, click.Group):
         super().__init__(*args, **options)
         self._lazy = lazy or {}
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         """The commands, in the order in which they were given."""
         return [*self._lazy, *(name for name in self.commands if name not in self._lazy)]
 

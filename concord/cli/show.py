@@ -16,7 +16,7 @@ def tasks(*, as_json: bool) -> None:
     Example:
       concord tasks
     """
-    from concord.cli.place import connect  # noqa: PLC0415 - imports httpx
+    from concord.cli.place import connect
 
     with connect() as client:
         found = client.tasks()
@@ -31,7 +31,7 @@ def tasks(*, as_json: bool) -> None:
     out().print(made)
 
 
-@click.command("nodes", cls=Command)
+@click.command("nodes", cls=Command, short_help="List nodes: version, health, stake, weight.")
 @click.argument("task", required=False)
 @json_option
 def nodes(*, task: str | None, as_json: bool) -> None:
@@ -42,7 +42,7 @@ def nodes(*, task: str | None, as_json: bool) -> None:
       concord nodes
       concord nodes iris
     """
-    from concord.cli.place import connect  # noqa: PLC0415 - imports httpx
+    from concord.cli.place import connect
 
     with connect() as client:
         found = client.nodes(task)

@@ -60,7 +60,8 @@ def load(path: Path, schema: TaskSchema) -> TableFile:
     for number, cells in lines[1:]:
         if len(cells) != len(header):
             raise InvalidInput(
-                f"{path}, line {number}: {len(cells)} cells where the header names {len(header)} columns.", field="--file"
+                f"{path}, line {number}: {len(cells)} cells where the header names {len(header)} columns.",
+                field="--file",
             )
         rows.append(_row(path, number, cells, places, schema))
     if not rows:
@@ -74,7 +75,9 @@ def render(table: TableFile, verdicts: Iterable[Verdict]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     taken = set(table.header)
-    writer.writerow([safe(name) for name in table.header] + [f"concord_{n}" if n in taken else n for n in ADDED])
+    writer.writerow(
+        [safe(name) for name in table.header] + [f"concord_{n}" if n in taken else n for n in ADDED]
+    )
     for cells, verdict in zip(table.cells, verdicts, strict=True):
         writer.writerow([safe(cell) for cell in (*cells, *_answer(verdict))])
     return text.getvalue()
@@ -133,7 +136,9 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8. Save it as CSV UTF-8.", field="--file") from error
     except csv.Error as error:
-        raise InvalidInput(f"{path} is no CSV file: {error}. Save it as CSV with commas.", field="--file") from error
+        raise InvalidInput(
+            f"{path} is no CSV file: {error}. Save it as CSV with commas.", field="--file"
+        ) from error
 
 
 def _check_header(path: Path, header: Sequence[str], schema: TaskSchema) -> None:
@@ -143,8 +148,12 @@ def _check_header(path: Path, header: Sequence[str], schema: TaskSchema) -> None
     extra = [name for name in header if name not in schema.names]
     for feature in schema.features:
         if feature.name not in header:
-            hint = near(feature.name, extra).replace("Did you mean", "Is it") or f" It has {', '.join(header)}."
-            raise InvalidInput(f"{path}, line 1: column {feature.name!r} is missing.{hint}", field=feature.name)
+            hint = (
+                near(feature.name, extra).replace("Did you mean", "Is it") or f" It has {', '.join(header)}."
+            )
+            raise InvalidInput(
+                f"{path}, line 1: column {feature.name!r} is missing.{hint}", field=feature.name
+            )
 
 
 def _row(path: Path, number: int, cells: Sequence[str], places: dict[str, int], schema: TaskSchema) -> Row:
@@ -158,6 +167,8 @@ def _row(path: Path, number: int, cells: Sequence[str], places: dict[str, int], 
 
 
 def _answer(verdict: Verdict) -> tuple[str, ...]:
-    answer = verdict.label if verdict.label is not None else "" if verdict.value is None else repr(verdict.value)
+    answer = (
+        verdict.label if verdict.label is not None else "" if verdict.value is None else repr(verdict.value)
+    )
     agreement = "" if verdict.agreement is None else f"{verdict.agreement:.6f}"
     return answer, agreement, verdict.status, verdict.id

@@ -5,10 +5,14 @@ import click
 from concord.cli.screen import Command, json_option, out, print_json
 
 
-@click.command("train", cls=Command)
+@click.command("train", cls=Command, short_help="Fit, register and package models.")
 @click.argument("tasks", nargs=-1, metavar="[TASK]...")
 @click.option(
-    "--data", "files", multiple=True, metavar="TASK=FILE.csv", help="Train a task from your own file. Repeatable."
+    "--data",
+    "files",
+    multiple=True,
+    metavar="TASK=FILE.csv",
+    help="Train a task from your own file. Repeatable.",
 )
 @json_option
 def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
@@ -23,8 +27,8 @@ def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> N
       concord train iris
       concord train loan_default --data loan_default=loan_data.csv
     """
-    from concord.cli.place import place, project  # noqa: PLC0415 - imports pydantic
-    from concord.cli.preparation import Preparation, read_data, summary  # noqa: PLC0415 - likewise
+    from concord.cli.place import place, project
+    from concord.cli.preparation import Preparation, read_data, summary
 
     here, data = place(), read_data(files)
     preparation = Preparation(project(), here.home)
@@ -38,4 +42,6 @@ def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> N
         console.print(f"[green]✓[/] {line}", soft_wrap=True)
     console.print(f"[green]✓[/] {len(packaged.models)} models are packaged.")
     if here.running():
-        console.print("[yellow]![/] Concord runs with the models of its start. Start it again to serve these.")
+        console.print(
+            "[yellow]![/] Concord runs with the models of its start. Start it again to serve these."
+        )

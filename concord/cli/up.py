@@ -1,10 +1,11 @@
 """`concord up`: trains what is missing, starts everything, waits until it answers, and stays with it."""
 
+import os
 import signal
 import threading
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -13,7 +14,8 @@ import click
 from concord.cli import launch
 from concord.cli.place import Place, project, settings
 from concord.cli.ports import BASE, Ports, PortTaken, check
-from concord.cli.preparation import Preparation, Stopped, read_data, summary
+from concord.cli.preparation import Packaged, Preparation, Stopped, read_data, summary
+from concord.cli.processes import Nursery
 from concord.cli.readiness import Part, Readiness
 from concord.cli.screen import Command, ask, json_option
 from concord.cli.supervisor import Supervisor
@@ -29,7 +31,7 @@ HOPELESS: Final = 3
 WATCH_SECONDS: Final = 0.5
 
 
-@click.command("up", cls=Command)
+@click.command("up", cls=Command, short_help="Train, start and run everything on this machine.")
 @click.argument("tasks", nargs=-1, metavar="[TASK]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -63,11 +65,9 @@ def up(**options: Any) -> None:  # noqa: ANN401 - click's parameters
       concord up loan_default --data loan_default=loan_data.csv
       concord up --port 8400
     """
-    voice = Voice(as_json=options["as_json"])
-    with ExitStack() as stack:
-        place = Place(settings().home)
-        stack.enter_context(place.held())
-        _Up(place, voice, options).run()
+    place = Place(settings().home)
+    with place.held():
+        _Up(place, Voice(as_json=options["as_json"]), options).run()
 
 
 @dataclass
@@ -95,19 +95,24 @@ class _Up:
         ports = self._ports()
         self._warn(ports)
         supervisor = Supervisor(self.voice.ended)
-        start = launch.Launch(self.place, root, ports, supervisor)
+        start, nursery = launch.Launch(self.place, root, ports, supervisor), None
         try:
             preparation = Preparation(root, self.place.home, self.stop)
-            packaged = self._prepare(preparation, data)
+            self._fit(preparation, data)
+            # The slowest to start goes first, and needs nothing but the registry.
+            pages = self._start_pages(start)
+            packaged = self._package(preparation)
             plan = launch.plan(self.place, settings().nodes_file, packaged, self.options["tasks"], ports)
             self._explain(plan)
-            pages = self._start(start, plan, packaged.bentos)
+            nursery = start.nodes(plan, packaged.bentos["concord-node"])
+            start.consensus(plan, packaged.bentos["concord-consensus"])
+            self.voice.say("started", f"[dim]·[/] Starting {len(supervisor.kept)} processes …")
             self._wait(supervisor, ports, plan, pages)
             self._stay(supervisor)
         except Stopped:
             pass
         finally:
-            self._end(supervisor)
+            self._end(supervisor, nursery)
 
     def _ports(self) -> Ports:
         ports = Ports(self.options["host"], self.options["port"])
@@ -129,12 +134,12 @@ class _Up:
         if ports.host not in {"127.0.0.1", "localhost", "::1"}:
             self.voice.say(
                 "warning",
-                f"[yellow]![/] Listening on {ports.host}: everyone who reaches this machine can ask, read the "
-                "rounds with their features, and use up its power. There is no password.",
+                f"[yellow]![/] Listening on {ports.host}: everyone who reaches this machine can ask, "
+                "and read all rounds with their features. There is no password.",
                 message=f"Everyone who reaches {ports.host} can use this installation.",
             )
 
-    def _prepare(self, preparation: Preparation, data: dict[str, Any]) -> Any:  # noqa: ANN401 - Packaged
+    def _fit(self, preparation: Preparation, data: dict[str, Path]) -> None:
         tasks = self.options["tasks"]
         self.voice.say("training", "[dim]·[/] Training the models that are missing …", tasks=list(tasks))
         results = preparation.fit(tasks, data, missing=True)
@@ -142,6 +147,8 @@ class _Up:
         self.voice.say(
             "trained", "\n".join(f"{OK} {line}" for line in lines), models=[r["model"] for r in results]
         )
+
+    def _package(self, preparation: Preparation) -> Packaged:
         packaged = preparation.package()
         self.voice.say(
             "packaged", f"{OK} {len(packaged.models)} models are packaged.", bentos=dict(packaged.bentos)
@@ -159,20 +166,16 @@ class _Up:
             names = ", ".join(plan.unused)
             self.voice.say("unused", f"[yellow]![/] It does not name {names}.", models=list(plan.unused))
 
-    def _start(self, start: launch.Launch, plan: launch.Plan, bentos: Any) -> dict[str, str]:  # noqa: ANN401
-        """Starts all processes; returns the pages by name with their health path."""
+    def _start_pages(self, start: launch.Launch) -> dict[str, str]:
+        """Starts the pages for people; returns their health paths by name."""
         ports, pages = start.ports, {}
-        service = launch.address(ports.host, ports.consensus)
-        start.nodes(plan, bentos["concord-node"])
-        start.consensus(plan, bentos["concord-consensus"])
-        if self.options["page"] and (start.root / launch.PAGE).exists():
-            start.page(service)
+        if self.options["page"]:
+            start.page(launch.address(ports.host, ports.consensus))
             pages["page"] = launch.address(ports.host, ports.page) + "/_stcore/health"
         store = launch.mlflow_store(self.place.home)
         if self.options["mlflow"] and store:
             start.mlflow(store)
             pages["mlflow"] = launch.address("127.0.0.1", ports.mlflow) + "/health"
-        self.voice.say("started", f"[dim]·[/] Starting {len(start.supervisor.kept)} processes …")
         return pages
 
     def _wait(self, supervisor: Supervisor, ports: Ports, plan: launch.Plan, pages: dict[str, str]) -> None:
@@ -195,15 +198,13 @@ class _Up:
         self._announce(service, pages, missing, plan)
 
     def _note(self, supervisor: Supervisor, service: str, pages: dict[str, str]) -> None:
-        import os  # noqa: PLC0415
-
         urls = {
             name: url.removesuffix("/_stcore/health").removesuffix("/health") for name, url in pages.items()
         }
         self.place.note({"pid": os.getpid(), "url": service, **urls, "processes": supervisor.pids()})
 
     def _announce(self, service: str, pages: dict[str, str], missing: list[Part], plan: launch.Plan) -> None:
-        from concord.cli.welcome import welcome  # noqa: PLC0415 - asks the service by its client
+        from concord.cli.welcome import welcome
 
         for part in missing:
             self.voice.say(
@@ -220,11 +221,12 @@ class _Up:
             if supervisor.pids() != before and self.place.state.exists():
                 self.place.note({**self.place.running(), "processes": supervisor.pids()})
 
-    def _end(self, supervisor: Supervisor) -> None:
-        if not supervisor.kept:
-            return
-        self.voice.say("stopping", "[dim]·[/] Stopping …")
+    def _end(self, supervisor: Supervisor, nursery: Nursery | None) -> None:
+        if supervisor.kept:
+            self.voice.say("stopping", "[dim]·[/] Stopping …")
         killed = supervisor.stop(lambda: self.impatient)
+        if nursery is not None:
+            nursery.end()
         for name in killed:
             self.voice.say("killed", f"[yellow]![/] {name} did not end by itself and was killed.", name=name)
         self.voice.say("stopped", f"{OK} Stopped.")

@@ -45,7 +45,7 @@ def read_pairs(schema: TaskSchema, pairs: Sequence[str]) -> Row:
     missing = [feature for feature in schema.features if feature.name not in row]
     if missing:
         raise InvalidInput(
-            f"{', '.join(feature.name for feature in missing)} {'is' if len(missing) == 1 else 'are'} missing. "
+            f"{', '.join(one.name for one in missing)} {'is' if len(missing) == 1 else 'are'} missing. "
             f"`concord predict {schema.task}` shows what each key means.",
             field=missing[0].name,
         )
@@ -95,7 +95,8 @@ def _number(feature: Feature, text: str) -> float:
         return float(text)
     comma = f" Write {text.replace(',', '.')}." if NUMBER.fullmatch(text.replace(",", ".", 1)) else ""
     raise InvalidInput(
-        f"{feature.name} takes {describe(feature)}, and {text[:40]!r} is no number.{comma}", field=feature.name
+        f"{feature.name} takes {describe(feature)}, and {text[:40]!r} is no number.{comma}",
+        field=feature.name,
     )
 
 

@@ -1,12 +1,13 @@
 """A verdict for people: the sentence, how sure it is, and what each node said."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from concord.cli.screen import table
 from concord.wire import Verdict, Vote
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
     from rich.table import Table
 
@@ -34,7 +35,9 @@ def show(console: "Console", verdict: Verdict, schema: "TaskSchema | None" = Non
     console.print(_headline(verdict, schema), soft_wrap=True)
     console.print(f"  {_certainty(verdict)}", soft_wrap=True)
     if verdict.probabilities:
-        console.print("  " + ", ".join(f"{name} {p:.2f}" for name, p in verdict.probabilities.items()), soft_wrap=True)
+        console.print(
+            "  " + ", ".join(f"{name} {p:.2f}" for name, p in verdict.probabilities.items()), soft_wrap=True
+        )
     console.print()
     console.print(votes(verdict))
     console.print()
@@ -83,7 +86,9 @@ def _certainty(verdict: Verdict) -> str:
     if verdict.agreement is not None:
         parts.append(f"agreement {verdict.agreement:.0%}")
     status = STATUS[verdict.status]
-    parts.append(status if verdict.status == "ok" else f"{status}: {voted} of {len(verdict.votes)} nodes voted")
+    parts.append(
+        status if verdict.status == "ok" else f"{status}: {voted} of {len(verdict.votes)} nodes voted"
+    )
     if verdict.pool:
         mean = "" if verdict.pool.mean is None else f" {verdict.pool.mean:.6f}"
         parts.append(POOLS[verdict.pool.method] + mean)

@@ -1,8 +1,8 @@
 """What `concord up` says while it works: lines for people, or one JSON document per event."""
 
 import json
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +52,12 @@ class Voice:
 
     def ended(self, ended: Ended) -> None:
         """Says that a process has ended, with the last lines of its log."""
-        from rich.markup import escape  # noqa: PLC0415 - only where something is wrong
+        from rich.markup import escape
 
         lines = "".join(f"\n    [dim]{escape(line)}[/]" for line in ended.lines)
         self.say(
             "ended",
-            f"{BAD} {ended.name} {ended.how}; it is started again in {ended.wait:g} s. From {ended.log}:{lines}",
+            f"{BAD} {ended.name} {ended.how}; started again in {ended.wait:g} s. {shown(ended.log)}:{lines}",
             name=ended.name,
             code=ended.code,
             times=ended.times,

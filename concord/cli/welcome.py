@@ -59,7 +59,7 @@ def examples(service: str, task: str, row: Row) -> list[str]:
 
 def command(task: str, row: Row) -> list[str]:
     """`concord predict` for a row, in lines that a shell takes."""
-    import shlex  # noqa: PLC0415 - rarely needed
+    import shlex
 
     words = [
         f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in row.items()
@@ -79,7 +79,7 @@ def prefix() -> str:
 
 
 def _first(service: str, tasks: Sequence[str]) -> tuple[str, Row]:
-    from concord.client import Client  # noqa: PLC0415 - imports httpx
+    from concord.client import Client
 
     with Client(service, timeout=3.0) as client:
         for task in sorted(tasks, key=lambda name: name != "iris"):

@@ -104,7 +104,9 @@ def play(
     block = verdict.block or _settled(client, verdict.id, sleep)
     labels = tuple(label.name for label in client.schema(TASK).labels)
     said = {vote.node: labels.index(vote.label) for vote in verdict.votes if vote.label is not None}
-    after = {node: account.stake for node, account in ledger.state_before(block + 1).task(TASK).accounts.items()}
+    after = {
+        node: account.stake for node, account in ledger.state_before(block + 1).task(TASK).accounts.items()
+    }
     return Play(verdict, labels, said, before, after, by_wager(before, said, len(labels)), block)
 
 
@@ -132,7 +134,9 @@ def opening(state: State, run: str, *, again: bool) -> list[Event]:
 def by_wager(before: Mapping[str, int], said: Mapping[str, int], classes: int) -> dict[str, int]:
     """Stakes after the same round under `wager`, before levelling, once the true label is there."""
     scores = {
-        node: hit([int(k == said[node]) for k in range(classes)], TRUTH) for node in ACCURACIES if node in said
+        node: hit([int(k == said[node]) for k in range(classes)], TRUTH)
+        for node in ACCURACIES
+        if node in said
     }
     moved = wager_round(before, scores, 1)
     return {node: stake + moved.get(node, 0) for node, stake in before.items()}
@@ -150,7 +154,9 @@ def check_nodes(client: "Client") -> None:
     except Refused as error:
         if error.code != "unknown_task":
             raise
-        raise ConfigurationError(f"The service has no task iris, whose nodes the demo asks. {remedy}") from error
+        raise ConfigurationError(
+            f"The service has no task iris, whose nodes the demo asks. {remedy}"
+        ) from error
     missing = [name for name in ACCURACIES if name not in nodes]
     if missing:
         raise ConfigurationError(f"The task iris has no node {', '.join(missing)}. {remedy}")
@@ -174,8 +180,8 @@ def check_ledger(client: "Client", ledger: Ledger) -> None:
     known = None if height > head.height else ledger.block(height).hash if height else seen["hash"]
     if known != seen["hash"]:
         raise ServiceAway(
-            f"The service at {client.url} keeps its ledger elsewhere than in this home folder. Run the demo where "
-            "`concord up` runs, with the same CONCORD_HOME.",
+            f"The service at {client.url} keeps its ledger elsewhere than in this home folder. "
+            "Run the demo where `concord up` runs, with the same CONCORD_HOME.",
             field="CONCORD_HOME",
         )
 
@@ -205,7 +211,9 @@ def _settled(client: "Client", round_id: str, sleep: Callable[[float], None]) ->
             return block
         sleep(0.1)
         waited += 0.1
-    raise ConcordError(f"Round {round_id} is recorded and not settled yet; `concord rounds show` tells when it is.")
+    raise ConcordError(
+        f"Round {round_id} is recorded and not settled yet; `concord rounds show` tells when it is."
+    )
 
 
 def _stakes(ledger: Ledger) -> dict[str, int]:

@@ -155,8 +155,10 @@ class Ledger:
         return [block for block in [*read, *head.blocks] if start <= block.height < stop]
 
     def state_before(self, height: int) -> State:
-        """The state that the block of a height was built on."""
+        """The state that the block of a height was built on; of the next height, the newest state."""
         head = self.head()
+        if not 1 <= height <= head.height + 1:
+            raise UnknownName(f"There is no block {height}.", code="unknown_block", field="height")
         if height > head.sealed:
             base = self._base(head)
             return replay(head.blocks[: height - head.sealed - 1], base, head.sealed, self._sealed_hash(head))

@@ -272,6 +272,19 @@ def test_appended_events_are_noted_in_the_journal_and_returned_as_their_block(wo
     assert world.journal.noted_documents() == [(1, first.hash, first.data)]
 
 
+def test_a_block_that_another_process_wrote_is_seen_and_noted_within_a_second_or_so(world):
+    settler = world.settler()
+    world.open_task(settler)
+
+    async def scene():
+        world.ledger().append([events.params("other", "seed")])
+        await asyncio.sleep(1.4)
+        return settler.head.height
+
+    assert play(settler, scene) == 2
+    assert [height for height, _ in world.journal.noted_blocks()] == [1, 2]
+
+
 def test_an_event_that_cannot_happen_is_the_callers_error_and_no_alarm(world):
     settler = world.settler()
     world.open_task(settler)

@@ -96,7 +96,7 @@ def test_a_settler_killed_again_while_it_recovers_loses_nothing(folder):
 
 
 def kill_at_a_line(folder, turn):
-    line = random.Random(turn).randrange(1, 4500)
+    line = random.Random(turn).randrange(1, 2700)
     acknowledged, _ = in_a_process_that_may_die(lambda say: die_at_line(folder, say, line))
     check_after_recovery(folder, acknowledged)
 

@@ -117,6 +117,8 @@ class FakeService:
         answer: (task, row) → a verdict, or an error to refuse with; a no_quorum verdict is a 503.
         not_ready: Tasks without a quorum.
         asked: What the page has sent.
+        abstains: A row below the quorum is a 200, as where an operator wants no error.
+        keeps_rounds: Whether refused rounds are found in the journal.
     """
 
     schemas: dict[str, TaskSchema | None] = field(default_factory=lambda: {"flower": FLOWER, "loan": LOAN})
@@ -127,6 +129,7 @@ class FakeService:
     asked: list[dict[str, Any]] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     abstains: bool = False
+    keeps_rounds: bool = True
 
     def start(self, port: int = 0) -> "FakeService":
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
@@ -163,7 +166,8 @@ class FakeService:
             return said.status, {"error": {"code": said.code, "message": said.message, "field": said.field}}
         answer = {"task": task, "request_id": request_id, "verdicts": [asdict(said)]}
         if said.status == "no_quorum" and not self.abstains:
-            self.rounds.insert(0, Round(said.id, task, "2026-01-31T09:00:00Z", request_id, said, row))
+            if self.keeps_rounds:
+                self.rounds.insert(0, Round(said.id, task, "2026-01-31T09:00:00Z", request_id, said, row))
             return 503, {"error": said.error, **answer}
         return 200, answer
 
@@ -193,9 +197,20 @@ class FakeService:
     def _node(self, task: str, node: str) -> NodeView:
         is_up = task not in self.not_ready or node == NODES[0]
         return NodeView(
-            task, node, f"{task}.{node}", "3" if is_up else None, "up" if is_up else "down", "active", 1000.0, 1000.0,
-            0.33, 0.9, 4.0 if is_up else None, "http://127.0.0.1:1", None if is_up else "connection refused",
-        )  # fmt: skip
+            task=task,
+            node=node,
+            model=f"{task}.{node}",
+            version="3" if is_up else None,
+            status="up" if is_up else "down",
+            standing="active",
+            stake=1000.0,
+            deposit=1000.0,
+            weight=0.33,
+            accuracy=0.9,
+            latency_ms=4.0 if is_up else None,
+            url="http://127.0.0.1:1",
+            reason=None if is_up else "connection refused",
+        )
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self

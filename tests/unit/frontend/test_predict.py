@@ -1,12 +1,16 @@
 """What a person meets on the page: the form, the answer, and every state without one."""
 
+from dataclasses import replace
+
 import pytest
 
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
 from concord.schema import Feature, TaskSchema
-from dataclasses import replace
-
+from concord.wire import Pool
+from frontend import service as pages_service
 from tests.unit.frontend.fake_service import FLOWER, loan_verdict, no_quorum, silent, verdict, vote
+
+pytestmark = pytest.mark.usefixtures("service")
 
 
 def text(page):
@@ -24,7 +28,7 @@ def ask(page):
     return press(press(page, "Fill in"), "Ask")
 
 
-def test_the_page_offers_every_task_of_the_service(service, open_page):
+def test_the_page_offers_every_task_of_the_service(open_page):
     page = open_page()
     assert page.selectbox[0].options == ["Flower", "Loan"]
 
@@ -34,25 +38,23 @@ def test_a_task_that_is_new_to_the_service_appears_with_a_form(service, open_pag
     service.schemas["tree"] = replace(
         FLOWER, task="tree", title="Tree", features=(Feature("height", "number", 9.0, "m"),)
     )
-    from frontend import service as pages_service
-
     pages_service.forget()
     page.run()
     page.selectbox(key="task").select("tree").run()
     assert [number.label for number in page.number_input] == ["Height (m)"]
 
 
-def test_the_address_names_the_task(service, open_page):
+def test_the_address_names_the_task(open_page):
     assert open_page(task="loan").selectbox(key="task").value == "loan"
 
 
-def test_a_chosen_task_is_written_to_the_address(service, open_page):
+def test_a_chosen_task_is_written_to_the_address(open_page):
     page = open_page()
     page.selectbox(key="task").select("loan").run()
-    assert page.query_params["task"] == ["loan"]
+    assert page.query_params["task"] == "loan"
 
 
-def test_an_address_that_names_no_task_shows_the_first(service, open_page):
+def test_an_address_that_names_no_task_shows_the_first(open_page):
     assert open_page(task="nonsense").selectbox(key="task").value == "flower"
 
 
@@ -61,7 +63,7 @@ def test_two_tasks_with_one_title_are_told_apart_by_their_names(service, open_pa
     assert open_page().selectbox[0].options == ["Flower (flower)", "Loan", "Flower (workshop)"]
 
 
-def test_the_form_asks_for_what_the_schema_says(service, open_page):
+def test_the_form_asks_for_what_the_schema_says(open_page):
     page = open_page()
     length, petals = page.number_input
     assert (length.label, length.min, length.max) == ("Petal length (cm)", 0.1, 30.0)
@@ -69,12 +71,12 @@ def test_the_form_asks_for_what_the_schema_says(service, open_page):
     assert page.selectbox[1].options == ["sun", "shade"]
 
 
-def test_the_form_starts_empty(service, open_page):
+def test_the_form_starts_empty(open_page):
     page = open_page()
     assert [widget.value for widget in (*page.number_input, page.selectbox[1])] == [None, None, None]
 
 
-def test_the_example_fills_the_form(service, open_page):
+def test_the_example_fills_the_form(open_page):
     page = press(open_page(), "Fill in")
     assert [widget.value for widget in (*page.number_input, page.selectbox[1])] == [1.4, 5, "shade"]
 
@@ -102,26 +104,26 @@ def test_what_was_entered_is_what_is_asked(service, open_page):
 
 def test_an_empty_form_is_not_asked_and_says_so_beside_each_input(service, open_page):
     page = press(open_page(), "Ask")
-    assert [error.value for error in page.error] == ["Fill this in\\."] * 3
+    assert [error.value for error in page.error] == ["Fill this in."] * 3
     assert "3 entries are missing" in text(page)
     assert service.asked == []
 
 
-def test_a_filled_form_is_no_longer_said_to_be_empty(service, open_page):
+def test_a_filled_form_is_no_longer_said_to_be_empty(open_page):
     page = press(press(open_page(), "Ask"), "Fill in")
     assert not page.error
     assert "missing" not in text(page)
 
 
-def test_before_a_question_the_page_says_what_to_do(service, open_page):
+def test_before_a_question_the_page_says_what_to_do(open_page):
     assert "Nothing has been asked yet" in text(open_page())
 
 
 @pytest.mark.parametrize(
     ("label", "sentence", "heading"),
     [
-        ("rose", "It is a rose.", "## :green[:material/check_circle: It is a rose\\.]"),
-        ("thistle", "It is a thistle.", "## :red[:material/error: It is a thistle\\.]"),
+        ("rose", "It is a rose.", "## :green[:material/check_circle: It is a rose.]"),
+        ("thistle", "It is a thistle.", "## :red[:material/error: It is a thistle.]"),
     ],
 )
 def test_the_sentence_has_a_colour_and_a_symbol(service, open_page, label, sentence, heading):
@@ -129,17 +131,17 @@ def test_the_sentence_has_a_colour_and_a_symbol(service, open_page, label, sente
     assert heading in text(ask(open_page()))
 
 
-def test_an_answer_says_how_sure_and_how_much_agreement_in_numbers_and_words(service, open_page):
+def test_an_answer_says_how_sure_and_how_much_agreement_in_numbers_and_words(open_page):
     page = ask(open_page())
     assert [(metric.label, metric.value) for metric in page.metric] == [
         ("How sure", "87%"),
         ("Agreement", "66%"),
     ]
     assert "fairly sure" in text(page)
-    assert "of the weight: a majority" in text(page)
+    assert "of the weight, a majority" in text(page)
 
 
-def test_every_vote_is_in_the_table(service, open_page):
+def test_every_vote_is_in_the_table(open_page):
     table = ask(open_page()).dataframe[0].value
     assert list(table["Node"]) == ["forest", "tree", "knn"]
     assert list(table["Vote"]) == ["rose", "thistle", "rose"]
@@ -149,7 +151,7 @@ def test_every_vote_is_in_the_table(service, open_page):
     assert set(table["Version"]) == {"3"}
 
 
-def test_the_round_is_named_with_its_block_and_policy(service, open_page):
+def test_the_round_is_named_with_its_block_and_policy(open_page):
     page = ask(open_page())
     assert page.code[0].value == verdict().id
     assert "block 12 under policy wager, by the weighted median of the votes" in text(page)
@@ -164,16 +166,14 @@ def test_a_degraded_answer_says_who_did_not_vote_and_what_that_means(service, op
     assert "**tree** was **invalid**" in said
 
 
-def test_a_value_comes_with_the_spread_of_its_votes(service, open_page):
+def test_a_value_comes_with_the_spread_of_its_votes(open_page):
     page = ask(open_page(task="loan"))
     assert page.metric[0].value == "2,100.00 EUR"
-    assert "from 11,900\\.00 EUR to 14,000\\.00 EUR" in text(page)
+    assert "from 11,900.00 EUR to 14,000.00 EUR" in text(page)
     assert list(page.dataframe[0].value["Vote"]) == ["11,900.00 EUR", "12,400.50 EUR", "14,000.00 EUR"]
 
 
 def test_the_seed_policy_has_no_probabilities_and_shows_its_mean(service, open_page):
-    from concord.wire import Pool
-
     service.answer = lambda *_: verdict(
         policy="seed", probabilities=None, pool=Pool("weighted_mean", 1.63), settlement="due"
     )
@@ -188,7 +188,7 @@ def test_an_answer_stays_when_the_page_is_drawn_anew(service, open_page):
     assert len(service.asked) == 1
 
 
-def test_a_task_keeps_its_entries_and_its_answer_while_another_is_looked_at(service, open_page):
+def test_a_task_keeps_its_entries_and_its_answer_while_another_is_looked_at(open_page):
     page = ask(open_page())
     page.selectbox(key="task").select("loan").run()
     assert "It is a rose" not in text(page)
@@ -208,25 +208,22 @@ def test_without_a_quorum_the_page_says_what_each_node_did(service, open_page):
 def test_a_lost_quorum_is_told_even_if_the_journal_has_nothing(service, open_page, monkeypatch):
     monkeypatch.setattr("frontend.service.JOURNAL_SECONDS", (0,))
     service.answer = lambda *_: no_quorum()
-    monkeypatch.setattr(service, "rounds", ())
-    service.rounds = type("Sink", (list,), {"insert": lambda *_: None})()
+    service.keeps_rounds = False
     assert "**No consensus.**" in text(ask(open_page()))
 
 
 def test_a_fallback_is_not_shown_as_the_nodes_answer(service, open_page):
     service.abstains = True
-    service.answer = lambda *_: (
-        no_quorum() if False else replace(no_quorum(), label="rose", sentence="It is a rose.")
-    )
+    service.answer = lambda *_: replace(no_quorum(), label="rose", sentence="It is a rose.")
     said = text(ask(open_page()))
-    assert "The operator has this answered instead, without the nodes: **It is a rose\\.**" in said
+    assert "The operator has this answered instead, without the nodes: **It is a rose.**" in said
     assert "##" not in said
 
 
 def test_a_refused_value_is_explained_beside_its_input(service, open_page):
     service.answer = lambda *_: InvalidInput("petals must be at most 9, not 40.", field="rows[0].petals")
     page = ask(open_page())
-    assert [error.value for error in page.error] == ["petals must be at most 9, not 40\\."]
+    assert [error.value for error in page.error] == ["petals must be at most 9, not 40."]
     assert "The service does not accept this" in text(page)
 
 
@@ -291,7 +288,7 @@ def test_a_service_without_tasks_says_how_one_comes_to_be(service, open_page):
 def test_text_of_others_is_shown_as_it_is_and_never_as_markup(service, open_page):
     service.answer = lambda *_: verdict(sentence="**[x](http://evil)** :red[y] $z$")
     heading = next(one.value for one in ask(open_page()).markdown if one.value.startswith("## "))
-    assert heading.endswith(r"\*\*\[x\]\(http\://evil\)\*\* \:red\[y\] \$z\$]")
+    assert heading.endswith(r"\*\*\[x\](http\://evil)\*\* \:red\[y\] \$z\$]")
 
 
 def test_a_regression_schema_has_no_choice_of_labels_to_be_sure_of(service, open_page):

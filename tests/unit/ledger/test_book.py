@@ -264,8 +264,10 @@ def test_a_height_that_is_not_there_is_an_unknown_name(height):
 def test_the_state_before_any_block_is_the_fold_of_all_before_it():
     ledger = open_ledger(blocks=25, limit=2500)
     blocks = ledger.blocks()
-    for height in range(1, 27):
+    for height in range(1, 28):
         assert ledger.state_before(height) == replay(blocks[: height - 1], State())
+    with pytest.raises(UnknownName):
+        ledger.state_before(28)
 
 
 def test_an_export_holds_every_block_as_a_line():

@@ -1,0 +1,1 @@
+"""Measurements that are repeated: each folder is one, run as a module."""

@@ -1,0 +1,156 @@
+"""Questions on their way to one node: tickets that wait, and calls that carry several of them.
+
+A call is one HTTP request with the rows of one or more tickets. It hands each ticket its part of the
+answer, and is cancelled when nobody waits for any of its rows any more. Late and abandoned are two
+things: a node whose answer came too late for everybody has failed, one whose callers left has not.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import aiohttp
+
+from concord.round import OnReply, Question, Reply
+from concord.wire import VOTES_TYPE
+
+
+class Node(Protocol):
+    """The side of a member that its calls see."""
+
+    async def post(self, tickets: Sequence["WaitingQuestion"]) -> tuple[int, str, str | None, bytes]:
+        """Sends the tickets' rows; returns status, media type, model and body of the answer."""
+
+    def read(
+        self, tickets: Sequence["WaitingQuestion"], answer: bytes
+    ) -> tuple[list[list[int]], list[bool] | None]:
+        """Turns bytes into integer votes; raises ValueError if they are no votes at all."""
+
+    def heard(self, version: str | None, latency_ms: float) -> None:
+        """Takes note of who answered, and how soon."""
+
+    def look_again(self) -> None:
+        """Has `/info` asked soon."""
+
+    def call_over(self, call: "Call", *, answered: bool | None, reason: str | None = None) -> None:
+        """Frees the call's place, and keeps account of the node's health (None: nothing learned)."""
+
+
+class WaitingQuestion:
+    """A question that waits for one node's answer: a ticket."""
+
+    __slots__ = ("_began", "_on_reply", "call", "member", "question", "waiting")
+
+    def __init__(self, member: Node, question: Question, on_reply: OnReply) -> None:
+        self.member = member
+        self.question = question
+        self.waiting = True
+        self.call: Call | None = None
+        self._on_reply = on_reply
+        self._began = time.perf_counter()
+
+    def answer(self, reply: Reply) -> None:
+        """Hands the reply on, if anybody still waits for it."""
+        self.call = None
+        if self.waiting:
+            self.waiting = False
+            self._on_reply(reply)
+
+    def latency_ms(self, now: float) -> float:
+        """Milliseconds since it was asked, at a `perf_counter` reading."""
+        return (now - self._began) * 1000
+
+    def give_up(self) -> None:
+        """The round is over without the answer; the node was too late."""
+        self._leave(late=True)
+
+    def abandon(self) -> None:
+        """Nobody waits any more, through no fault of the node."""
+        self._leave(late=False)
+
+    def _leave(self, *, late: bool) -> None:
+        self.waiting = False
+        if self.call is not None:
+            self.call.one_left(late=late)
+
+
+class Call:
+    """One HTTP call with the rows of one or more tickets."""
+
+    def __init__(self, member: Node, tickets: Sequence[WaitingQuestion]) -> None:
+        self._member = member
+        self._tickets = tickets
+        self._waiting = len(tickets)
+        self._late = False
+        for ticket in tickets:
+            ticket.call = self
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def cancel(self) -> None:
+        """Ends the call, whoever waits."""
+        self._task.cancel()
+
+    def one_left(self, *, late: bool) -> None:
+        """One of its tickets does not wait any more."""
+        self._waiting -= 1
+        self._late = self._late or late
+        if not self._waiting:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        answered: bool | None = None
+        reason = None
+        try:
+            status, media_type, model, answer = await self._member.post(self._tickets)
+            answered = self._understand(status, media_type, model, answer)
+            reason = None if answered else f"It answered {status} {media_type}, which is no vote."
+        except asyncio.CancelledError:
+            # A node whose answer came too late for everybody has failed; one whose callers left has not.
+            answered, reason = (False, "It did not answer in time.") if self._late else (None, None)
+        except (aiohttp.ClientError, OSError) as error:
+            answered, reason = False, words(error)
+            self._answer_all(Reply("unavailable"))
+        finally:
+            self._member.call_over(self, answered=answered, reason=reason)
+
+    def _understand(self, status: int, media_type: str, model: str | None, answer: bytes) -> bool:
+        """Hands each ticket its part of the answer; false if the node did not vote."""
+        if status != 200:
+            if status in (404, 409):
+                self._member.look_again()
+            self._answer_all(Reply("unavailable"))
+            return False
+        version = model.rpartition("/")[2] if model else None
+        try:
+            if media_type != VOTES_TYPE:
+                raise ValueError("its answer has another media type")
+            votes, valid = self._member.read(self._tickets, answer)
+        except ValueError:
+            self._answer_all(Reply("invalid", version))
+            # It lives, and what it says is worthless: that is an outcome, not an outage.
+            return True
+        self._share_out(version, votes, valid)
+        return True
+
+    def _share_out(self, version: str | None, votes: list[list[int]], valid: list[bool] | None) -> None:
+        now, start, latency = time.perf_counter(), 0, 0.0
+        for ticket in self._tickets:
+            stop = start + ticket.question.rows
+            mine = None if valid is None or all(valid[start:stop]) else valid[start:stop]
+            latency = ticket.latency_ms(now)
+            if mine is not None and not any(mine):
+                ticket.answer(Reply("invalid", version, latency))
+            else:
+                ticket.answer(Reply("voted", version, latency, votes[start:stop], mine))
+            start = stop
+        self._member.heard(version, latency)
+
+    def _answer_all(self, reply: Reply) -> None:
+        for ticket in self._tickets:
+            ticket.answer(reply)
+
+
+def words(error: Exception) -> str:
+    """An error as a reason that a person can read."""
+    return str(error) or type(error).__name__

@@ -1,0 +1,185 @@
+"""One request: its ids, its body under a limit, and its caller, who may hang up.
+
+Nothing is read beyond the limit, nothing is guessed: a body is what its content type says, a
+parameter is known or refused.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.types import Receive, Scope
+
+from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaType
+
+PATIENCE_SECONDS: Final = 0.05
+"""How long a request may take before anyone listens for its caller hanging up."""
+
+CALLER_GONE: Final = 499
+"""Status under which a request is counted whose caller hung up (nginx's convention)."""
+
+
+@dataclass(slots=True)
+class Response:
+    """A finished answer."""
+
+    body: bytes
+    status: int = 200
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request whose route is known: its path's parts, its ids, and a way to its body."""
+
+    scope: Scope
+    receive: Receive
+    path: Mapping[str, str]
+    request_id: str
+    traceparent: str | None
+    max_body_bytes: int
+    is_read: bool
+    """Whether the body has been read (or there is none), so that only a hang-up can still arrive."""
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name (in lower case)."""
+        return header_of(self.scope, name.encode())
+
+    @property
+    def media_type(self) -> str:
+        """The body's media type, without its parameters."""
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+    async def body(self) -> bytes:
+        """Reads the body.
+
+        Raises:
+            BodyTooLarge: It is longer than allowed; the rest is not read.
+        """
+        stated = self.header("content-length")
+        if stated and stated.isdigit() and int(stated) > self.max_body_bytes:
+            raise self._too_large()
+        message = await self.receive()
+        body = bytes(message.get("body", b""))
+        while message.get("more_body"):
+            message = await self.receive()
+            body += message.get("body", b"")
+            if len(body) > self.max_body_bytes:
+                raise self._too_large()
+        if message["type"] == "http.disconnect":
+            raise CallerError("The caller hung up before the body's end.")
+        self.is_read = True
+        return body
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"The body is over {self.max_body_bytes} bytes; send several calls.", field="body"
+        )
+
+    async def json(self) -> Any:  # noqa: ANN401 - any JSON document
+        """Reads a JSON body.
+
+        Raises:
+            WrongMediaType: It is not declared as JSON.
+            CallerError: It is no JSON; NaN and Infinity are none either.
+        """
+        if self.media_type != "application/json":
+            raise WrongMediaType(
+                f"The body must be JSON, sent with 'content-type: application/json', not "
+                f"{self.media_type[:60] or 'without a content type'!r}.",
+                field="content-type",
+            )
+        try:
+            return orjson.loads(await self.body())
+        except orjson.JSONDecodeError as error:
+            raise CallerError(f"The body is no JSON: {error}.", field="body", code="invalid_json") from error
+
+    def query(self, *allowed: str) -> dict[str, str]:
+        """The query's parameters.
+
+        Raises:
+            InvalidInput: One is unknown, or stands there twice.
+        """
+        text = self.scope.get("query_string", b"")
+        if not text:
+            return {}
+        found: dict[str, str] = {}
+        for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True):
+            if name not in allowed:
+                known = f"Known: {', '.join(allowed)}." if allowed else "This path takes none."
+                raise InvalidInput(f"Unknown parameter {name[:60]!r}. {known}", field=name[:60])
+            if name in found:
+                raise InvalidInput(f"Parameter {name!r} is given twice.", field=name)
+            found[name] = value
+        return found
+
+    def flag(self, query: Mapping[str, str], name: str) -> bool:
+        """A query parameter that is `true` or `false`."""
+        value = query.get(name, "false")
+        if value not in ("true", "false"):
+            raise InvalidInput(f"{name} must be true or false.", field=name)
+        return value == "true"
+
+
+class HangUp:
+    """Cancels the task that answers a request when the caller hangs up.
+
+    Listening costs a task, so it begins only once the request has taken a while and its body is read.
+    Used as a context, which lets go of everything at its end, so that no request leaves a cycle of
+    references behind for the garbage collector.
+    """
+
+    __slots__ = ("_incoming", "_listener", "_task", "_timer", "noticed")
+
+    def __init__(self, incoming: Incoming) -> None:
+        self._incoming = incoming
+        self._task = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self.noticed = False
+
+    def __enter__(self) -> Self:
+        self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._begin)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
+        self._timer = self._listener = self._task = None
+
+    def _begin(self) -> None:
+        if self._incoming.is_read:
+            self._listener = asyncio.create_task(self._listen())
+        else:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._begin)
+
+    async def _listen(self) -> None:
+        while (await self._incoming.receive())["type"] != "http.disconnect":
+            pass
+        self.noticed = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def unless_gone(work: Awaitable[Response], incoming: Incoming) -> Response:
+    """Awaits the answer; if the caller hangs up meanwhile the work is cancelled."""
+    with HangUp(incoming) as hang_up:
+        try:
+            return await work
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not hang_up.noticed or task is None:
+                raise
+            task.uncancel()
+            return Response(b"", CALLER_GONE)
+
+
+def header_of(scope: Scope, name: bytes) -> str | None:
+    """The first header of that name (in lower case), or None."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
