@@ -110,6 +110,8 @@ class Consensus:
             asyncio.create_task(self.settler.run(), name="settler"),
             asyncio.create_task(self._expire(), name="expiry"),
         ]
+        for task in self._background:
+            task.add_done_callback(_report_failure)
         _log.info("consensus started", extra={"tasks": self.panels.names()})
 
     async def close(self) -> None:
@@ -206,6 +208,12 @@ class Consensus:
                 if count:
                     _log.info("features expired", extra={"rounds": count})
             await asyncio.sleep(EXPIRY_SECONDS)
+
+
+def _report_failure(task: asyncio.Task[None]) -> None:
+    """Says that a background task has ended by a bug; answers go on, what it did does not."""
+    if not task.cancelled() and (error := task.exception()):
+        _log.critical("background task failed", extra={"task": task.get_name()}, exc_info=error)
 
 
 def _row(request: Request, index: int, ruling: Ruling, verdict: bytes, now: int) -> RoundRow:

@@ -12,9 +12,9 @@ nothing to reuse.
 from pathlib import Path
 from typing import Any
 
-import requests  # type: ignore[import-untyped]
+import requests
 from flask import Flask, jsonify, request
-from requests.adapters import HTTPAdapter  # type: ignore[import-untyped]
+from requests.adapters import HTTPAdapter
 
 from benchmarks.serving.arguments import Colleague, read_arguments
 from benchmarks.serving.models import FEATURES, Model

@@ -14,7 +14,7 @@ import asyncio
 import json
 import sys
 import time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 import uvloop
@@ -77,32 +77,32 @@ class Load:
             self.end = 0.0
 
 
-class Caller(asyncio.Protocol):
-    """One connection; when it is closed, the next."""
+class Caller:
+    """Sends one request after the other, over one connection for as long as the server keeps it."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._transport: asyncio.Transport | None = None
+        self._wire: Wire | None = None
         self._reconnecting: asyncio.Task[None] | None = None
-        self._is_waiting = False
         self._began = 0.0
 
     async def connect(self) -> None:
-        """Opens the connection."""
-        await asyncio.get_running_loop().create_connection(lambda: self, *self._load.address)
+        """Opens a connection."""
+        loop = asyncio.get_running_loop()
+        _, self._wire = await loop.create_connection(lambda: Wire(self, self._load), *self._load.address)
 
     def send(self) -> None:
         """Sends the next request, or ends."""
         self._began = time.perf_counter()
         if self._began >= self._load.end:
-            if self._transport is not None:
-                self._transport.close()
+            if self._wire is not None:
+                self._wire.close()
             self.over.set_result(None)
-        elif self._transport is None:
+        elif self._wire is None:
             self._reconnecting = asyncio.get_running_loop().create_task(self._again())
         else:
-            self._write()
+            self._wire.send()
 
     async def _again(self) -> None:
         try:
@@ -112,54 +112,74 @@ class Caller(asyncio.Protocol):
             await asyncio.sleep(0.05)
             self.send()
         else:
-            self._write()
+            assert self._wire is not None
+            self._wire.send()
 
-    def _write(self) -> None:
-        assert self._transport is not None
+    def answered(self, status: int, answers: int, *, keep: bool) -> None:
+        """Judges a whole answer and goes on."""
+        if status == 200 and answers == self._load.rows:
+            self._load.latencies.append(round((time.perf_counter() - self._began) * 1e6))
+        else:
+            self._load.fail(f"status {status}, {answers} answers for {self._load.rows} rows")
+        if not keep and self._wire is not None:
+            self._wire.close()
+            self._wire = None
+        # Not from within the parser, which is not done with this message yet.
+        asyncio.get_running_loop().call_soon(self.send)
+
+    def lost(self, wire: "Wire", error: Exception | None, *, owed: bool) -> None:
+        """The server has closed; a fault if it owed an answer."""
+        if wire is self._wire:
+            self._wire = None
+        if owed:
+            self._load.fail(f"the connection was closed before the answer: {error}")
+            self.send()
+
+
+class Wire(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, caller: Caller, load: Load) -> None:
+        self._caller = caller
+        self._load = load
+        self._is_owed = False
+
+    def send(self) -> None:
+        """Sends the request."""
         self._parser = httptools.HttpResponseParser(self)
-        self._answers = 0
-        self._tail = b""
-        self._is_waiting = True
+        self._answers, self._tail = 0, b""
+        self._is_owed = True
         self._transport.write(self._load.request)
+
+    def close(self) -> None:
+        """Closes at once."""
+        self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Is connected."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The server has closed; a fault if it owed an answer."""
-        self._transport = None
-        if self._is_waiting:
-            self._is_waiting = False
-            self._load.fail(f"the connection was closed before the answer: {error}")
-            if not self.over.done():
-                self.send()
+        """Is connected no more."""
+        self._caller.lost(self, error, owed=self._is_owed)
 
     def data_received(self, data: bytes) -> None:
         """Part of an answer."""
         self._parser.feed_data(data)
 
     def on_body(self, part: bytes) -> None:
-        """Counts the answers; one that two parts share is counted with the second."""
+        """Counts the answers; a marker that two parts share is counted with the second."""
         marker = self._load.marker
         seen = self._tail + part
         self._answers += seen.count(marker)
         self._tail = seen[-len(marker) + 1 :]
 
     def on_message_complete(self) -> None:
-        """The answer is whole: judges it and goes on."""
-        self._is_waiting = False
-        status = self._parser.get_status_code()
-        if status == 200 and self._answers == self._load.rows:
-            self._load.latencies.append(round((time.perf_counter() - self._began) * 1e6))
-        else:
-            self._load.fail(f"status {status}, {self._answers} answers for {self._load.rows} rows")
-        if not self._parser.should_keep_alive() and self._transport is not None:
-            self._transport.abort()
-            self._transport = None
-        # Not from within the parser, which is not done with this message yet.
-        asyncio.get_running_loop().call_soon(self.send)
+        """The answer is whole."""
+        self._is_owed = False
+        self._caller.answered(
+            self._parser.get_status_code(), self._answers, keep=self._parser.should_keep_alive()
+        )
 
 
 def main() -> None:

@@ -47,7 +47,9 @@ class Gather:
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         ) as self._session:
-            async with self._session.get(f"{self._colleagues[0].url}/info", raise_for_status=True) as response:
+            async with self._session.get(
+                f"{self._colleagues[0].url}/info", raise_for_status=True
+            ) as response:
                 self._schema = orjson.loads(await response.read())["schema_digest"]
             yield
 
@@ -72,7 +74,8 @@ class Gather:
             f"{colleague.url}/v1/votes", data=body, headers=headers, raise_for_status=True
         ) as response:
             answer = np.frombuffer(await response.read(), dtype="<f4")
-            return answer.reshape(-1, len(self._labels)).argmax(axis=1)
+            choices: npt.NDArray[np.intp] = answer.reshape(-1, len(self._labels)).argmax(axis=1)
+            return choices
 
     def _answers(self, replies: list[npt.NDArray[np.intp]]) -> list[dict[str, object]]:
         answers: list[dict[str, object]] = []

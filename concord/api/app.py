@@ -50,8 +50,9 @@ class ConsensusApi:
             ConfigurationError: The nodes file is missing or wrong.
         """
         declared = NodesFile.load(settings.nodes_file)
-        ledger = Ledger(FileStore(settings.ledger_dir))
-        return cls(Consensus(settings, declared, ledger, Journal(settings.journal_url)))
+        journal = Journal(settings.journal_url)
+        ledger = Ledger(FileStore(settings.ledger_dir), archive=journal)
+        return cls(Consensus(settings, declared, ledger, journal))
 
     async def start(self) -> None:
         """Starts the service; once it runs, garbage collection spares what start-up made."""

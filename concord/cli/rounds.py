@@ -76,6 +76,7 @@ def show(*, round_id: str, as_json: bool) -> None:
 
     with connect() as client:
         found = client.round(round_id)
+        schema = client.schema(found.task)
     if as_json:
         print_json(found)
         return
@@ -84,7 +85,7 @@ def show(*, round_id: str, as_json: bool) -> None:
     asked = " ".join(pairs(found.features)) if found.features else "The row was forgotten or has expired."
     console.print(asked, soft_wrap=True, markup=False)
     console.print()
-    show_verdict(console, found.verdict)
+    show_verdict(console, found.verdict, schema)
     if found.deltas:
         moved = ", ".join(f"{node} {change:+,.10g}" for node, change in found.deltas.items() if change)
         console.print(f"[dim]Stake moved:[/] {moved or 'none'}", soft_wrap=True)

@@ -1,7 +1,7 @@
 """Keeps processes running: starts again what has ended, and ends all of them in order.
 
-A process that ends is started again after a second, then two, four, up to half a minute, so that
-one which cannot start costs nothing; a minute of life resets the wait. What a process does is told
+A process that ends is started again after two seconds, then four, eight, up to half a minute, so
+that one which cannot start costs nothing; a minute of life resets the wait. What a process does is told
 to a listener, with the last lines of its log.
 """
 
@@ -76,6 +76,7 @@ class Supervisor:
 
     Args:
         tell: Hears of each process that has ended.
+        tell_start: Hears the name of each process that was started again.
         clock: Seconds.
         sleep: Waits so many seconds.
     """
@@ -83,10 +84,12 @@ class Supervisor:
     def __init__(
         self,
         tell: Callable[[Ended], None],
+        tell_start: Callable[[str], None] = lambda _name: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._tell, self._clock, self._sleep = tell, clock, sleep
+        self._tell, self._tell_start = tell, tell_start
+        self._clock, self._sleep = clock, sleep
         self.kept: list[Kept] = []
 
     def keep(self, name: str, group: int, start: Callable[[], Handle], log: Path) -> None:
@@ -102,6 +105,7 @@ class Supervisor:
             if one.handle is None:
                 if now >= one.due:
                     self._start(one)
+                    self._tell_start(one.name)
                 continue
             code = one.handle.poll()
             if code is not None:
@@ -124,7 +128,7 @@ class Supervisor:
 
     def _note_end(self, one: Kept, code: int, now: float) -> None:
         one.times = 1 if now - one.began > SETTLED_SECONDS else one.times + 1
-        wait = min(LONGEST_WAIT, 2.0 ** (one.times - 1))
+        wait = min(LONGEST_WAIT, 2.0**one.times)
         one.handle, one.due = None, now + wait
         self._tell(Ended(one.name, code, one.times, wait, one.log, tuple(last_lines(one.log))))
 

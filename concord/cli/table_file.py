@@ -56,14 +56,16 @@ def load(path: Path, schema: TaskSchema) -> TableFile:
     header = tuple(normalize("NFC", name.strip()) for name in lines[0][1])
     _check_header(path, header, schema)
     places = {name: header.index(name) for name in (feature.name for feature in schema.features)}
-    rows = []
+    rows: list[Row] = []
+    faults: list[InvalidInput] = []
     for number, cells in lines[1:]:
-        if len(cells) != len(header):
-            raise InvalidInput(
-                f"{path}, line {number}: {len(cells)} cells where the header names {len(header)} columns.",
-                field="--file",
-            )
-        rows.append(_row(path, number, cells, places, schema))
+        try:
+            rows.append(_row(cells, header, places, schema))
+        except InvalidInput as error:
+            faults.append(InvalidInput(f"{path}, line {number}: {error.message}", field=error.field))
+    if faults:
+        others = f" {len(faults) - 1} more lines are wrong." if faults[1:] else ""
+        raise InvalidInput(f"{faults[0].message}{others} Nothing was sent.", field=faults[0].field)
     if not rows:
         raise InvalidInput(f"{path} has a header and no rows.", field="--file")
     unsent = tuple(name for name in header if name not in schema.names)
@@ -156,14 +158,12 @@ def _check_header(path: Path, header: Sequence[str], schema: TaskSchema) -> None
             )
 
 
-def _row(path: Path, number: int, cells: Sequence[str], places: dict[str, int], schema: TaskSchema) -> Row:
-    row: Row = {}
-    for feature in schema.features:
-        try:
-            row[feature.name] = read_value(feature, cells[places[feature.name]])
-        except InvalidInput as error:
-            raise InvalidInput(f"{path}, line {number}: {error.message}", field=feature.name) from None
-    return row
+def _row(cells: Sequence[str], header: Sequence[str], places: dict[str, int], schema: TaskSchema) -> Row:
+    if len(cells) != len(header):
+        raise InvalidInput(
+            f"{len(cells)} cells where the header names {len(header)} columns.", field="--file"
+        )
+    return {feature.name: read_value(feature, cells[places[feature.name]]) for feature in schema.features}
 
 
 def _answer(verdict: Verdict) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ class _Up:
         root, data = project(), read_data(self.options["files"])
         ports = self._ports()
         self._warn(ports)
-        supervisor = Supervisor(self.voice.ended)
+        supervisor = Supervisor(self.voice.ended, self.voice.started_again)
         start, nursery = launch.Launch(self.place, root, ports, supervisor), None
         try:
             preparation = Preparation(root, self.place.home, self.stop)

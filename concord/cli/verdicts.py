@@ -55,12 +55,13 @@ def answer(verdict: Verdict) -> str:
 
 def votes(verdict: Verdict) -> "Table":
     """What each node did."""
-    made = table("node", "vote", "probability", "weight", "latency", "outcome", right=_NUMBERS)
+    probability = ["probability"] if verdict.value is None else []
+    made = table("node", "vote", *probability, "weight", "latency", "outcome", right=_NUMBERS)
     for vote in verdict.votes:
         made.add_row(
             vote.node,
             _said(vote, verdict.unit),
-            _probability(vote),
+            *([_probability(vote)] if probability else []),
             f"{vote.weight:.3f}",
             "" if vote.latency_ms is None else f"{vote.latency_ms:.1f} ms",
             vote.outcome if vote.outcome == "voted" else f"[red]{vote.outcome}[/]",

@@ -66,6 +66,10 @@ class Voice:
             lines=list(ended.lines),
         )
 
+    def started_again(self, name: str) -> None:
+        """Says that a process that had ended was started again."""
+        self.say("started_again", f"[dim]·[/] {name} was started again.", name=name)
+
 
 def shown(path: Path) -> str:
     """A path as short as it can be told from here."""

@@ -30,7 +30,7 @@ def service(monkeypatch):
 def open_page(monkeypatch):
     """Opens the page, with what its address says."""
     # Streamlit looks through every installed package for components at each start, for 0.2 s.
-    monkeypatch.setattr("streamlit.components.v2.component_manager.scan_component_manifests", list)
+    monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
 
     def open_(**address):
         page = AppTest.from_file(str(APP), default_timeout=10)

@@ -179,7 +179,8 @@ def test_without_a_consensus_the_table_has_no_weights():
 @pytest.mark.parametrize(
     ("feature", "step"),
     [
-        (Feature("x", "number", 5.1), 0.1), (Feature("x", "number", 0.2), 0.01), (Feature("x", "number", 0.0), 0.1),
+        (Feature("x", "number", 5.1), 0.1), (Feature("x", "number", 0.2), 0.01),
+        (Feature("x", "number", 0.0), 0.1),
         (Feature("x", "integer", 605), 10), (Feature("x", "integer", 5), 1), (Feature("x", "integer", 0), 1),
     ],
 )  # fmt: skip

@@ -1,0 +1,147 @@
+"""The processes of all stacks: started with a log each, and all ended at the end, however it comes.
+
+Concord's are started by what `concord up` starts them with (`concord.cli`), the others likewise, so
+that each is ended by the kernel too if this process dies.
+"""
+
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil  # type: ignore[import-untyped]
+
+from concord.cli.place import environment, python
+from concord.cli.processes import Handle, Nursery, Program, last_lines
+from concord.errors import ConcordError
+
+HOST: Final = "127.0.0.1"
+START_SECONDS: Final = 90.0
+END_SECONDS: Final = 8.0
+
+
+class DidNotStart(ConcordError):
+    """A process has ended, or does not answer, before anything could be measured."""
+
+
+class Processes:
+    """Starts processes and ends them all.
+
+    Args:
+        root: The project's folder.
+        folder: Where logs go.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root, self._folder = root, folder
+        self._started: list[tuple[str, Handle]] = []
+        self._nurseries: list[Nursery] = []
+
+    def run(self, name: str, *command: str, home: Path, extra: Mapping[str, str] | None = None) -> Handle:
+        """Runs a module of this interpreter's: `-m MODULE ARGUMENT…`."""
+        given = {**self._environment(home), **(extra or {})}
+        handle = Program(python(*command), self._log(name), given)
+        self._started.append((name, handle))
+        return handle
+
+    def nodes(self, bento: str, ports: Mapping[str, int], home: Path) -> list[Handle]:
+        """Concord's nodes, forks of one parent as `concord up` has them."""
+        nursery = Nursery(bento, self._log("nodes"), self._environment(home))
+        self._nurseries.append(nursery)
+        handles: list[Handle] = [
+            nursery.start(name, HOST, port, self._log(name)) for name, port in ports.items()
+        ]
+        self._started += zip(ports, handles, strict=True)
+        return handles
+
+    def wait(self, what: str, condition: Callable[[], bool]) -> None:
+        """Waits for something that comes with the processes.
+
+        Raises:
+            DidNotStart: It does not come, or a process has ended.
+        """
+        end = time.monotonic() + START_SECONDS
+        while not condition():
+            for name, handle in self._started:
+                if handle.poll() is not None:
+                    raise DidNotStart(f"{name} has ended: {self._last_words(name)}")
+            if time.monotonic() > end:
+                raise DidNotStart(f"{what} did not come within {START_SECONDS:g} s.")
+            time.sleep(0.05)
+
+    def end(self) -> None:
+        """Ends all of them: those that ask before those that answer."""
+        for _, handle in reversed(self._started):
+            if handle.poll() is None:
+                handle.end(signal.SIGTERM)
+        patience = time.monotonic() + END_SECONDS
+        while time.monotonic() < patience and any(handle.poll() is None for _, handle in self._started):
+            time.sleep(0.05)
+        for _, handle in self._started:
+            if handle.poll() is None:
+                handle.end(signal.SIGKILL)
+        for nursery in self._nurseries:
+            nursery.end()
+
+    def _environment(self, home: Path) -> dict[str, str]:
+        return {"OPENBLAS_NUM_THREADS": "1", **environment(self._root, home)}
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def _last_words(self, name: str) -> str:
+        return " / ".join(last_lines(self._log(name))) or "its log is empty"
+
+
+class Usage:
+    """What a part of a stack costs: its processes and all that these have started."""
+
+    def __init__(self, handles: Sequence[Handle]) -> None:
+        roots = [psutil.Process(handle.pid) for handle in handles]
+        self._processes = [one for root in roots for one in (root, *root.children(recursive=True))]
+
+    @classmethod
+    def of_nodes(cls, handles: Sequence[Handle]) -> "Usage":
+        """The same of forked nodes, with the parent that they share pages with."""
+        usage = cls(handles)
+        usage._processes.append(usage._processes[0].parent())
+        return usage
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes' ids."""
+        return [process.pid for process in self._processes]
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far, of all threads."""
+        return sum(sum(process.cpu_times()[:2]) for process in self._processes)
+
+    def memory_bytes(self) -> int:
+        """Proportional set size: a shared page counts in parts. Elsewhere than on Linux, unique pages."""
+        found = [process.memory_full_info() for process in self._processes]
+        return sum(getattr(one, "pss", None) or one.uss for one in found)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback on which nothing listens, all different."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+@contextlib.contextmanager
+def processes(root: Path, folder: Path) -> Iterator[Processes]:
+    """Processes that end with the block, whatever ends it."""
+    started = Processes(root, folder)
+    try:
+        yield started
+    finally:
+        # A second Ctrl-C must not leave half of them behind.
+        ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        started.end()
+        signal.signal(signal.SIGINT, ignored)

@@ -1,0 +1,191 @@
+"""The page in Chromium, at a telephone's and a desk's width, light and dark.
+
+Needs `chromium` on the PATH and the package playwright (`uv run --with playwright pytest -m browser`);
+without them these tests are skipped. Screenshots land in pytest's temporary folder.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.unit.frontend.fake_service import FLOWER, FakeService, no_quorum, silent, verdict, vote
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH"),
+]
+
+ROOT = Path(__file__).parents[2]
+LOOKS = [(375, "light"), (375, "dark"), (1440, "light"), (1440, "dark")]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until_up(url):
+    for _ in range(150):
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise AssertionError("the page did not start")
+
+
+@pytest.fixture(scope="module")
+def fake():
+    service = FakeService().start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def page_url(fake, tmp_path_factory):
+    port = free_port()
+    log = (tmp_path_factory.mktemp("streamlit") / "log").open("w")
+    command = [sys.executable, "-m", "streamlit", "run", "frontend/app.py", "--server.port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "CONCORD_URL": fake.url}, stdout=log, stderr=log
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_up(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, page_url):
+    """Opens the page as a person with this screen and theme; notes complaints and foreign addresses."""
+    contexts = []
+
+    def visit_(width=1440, theme="light", address=""):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints, page.foreign = [], []
+        page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+        page.on("request", lambda asked: page_url not in asked.url and page.foreign.append(asked.url))
+        page.goto(page_url + address)
+        page.get_by_role("heading", name="Predict").wait_for(timeout=30_000)
+        return page
+
+    yield visit_
+    for context in contexts:
+        context.close()
+
+
+FILLED = """[...document.querySelectorAll('input[type=number]')].every(input => input.value)
+            && [...document.querySelectorAll('[data-testid=stForm] [data-testid=stSelectbox]')]
+                 .every(box => box.textContent.includes('shade') || box.querySelector('input').value === 'shade')"""
+
+
+def wait_until_filled(page):
+    """No person presses "Ask" within the few ms in which the example arrives, input by input."""
+    page.wait_for_function(FILLED)
+
+
+def ask(page):
+    page.get_by_role("button", name="Fill in the example").click()
+    wait_until_filled(page)
+    page.get_by_role("button", name="Ask the").click()
+
+
+def overflow(page):
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+@pytest.mark.parametrize(
+    ("state", "sign"),
+    [
+        ("ok", "How each node voted"),
+        ("degraded", "The answer stands"),
+        ("no_quorum", "No consensus"),
+    ],
+)
+def test_nothing_overflows_and_the_browser_does_not_complain(
+    fake, visit, tmp_path, width, theme, state, sign
+):
+    made = {
+        "ok": verdict(),
+        "degraded": verdict(status="degraded", votes=[vote("forest", weight=1.0), silent("knn", "late")]),
+        "no_quorum": no_quorum(),
+    }[state]
+    fake.answer = lambda *_: made
+    page = visit(width, theme)
+    ask(page)
+    page.get_by_text(sign).first.wait_for()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=tmp_path / f"{state}-{width}-{theme}.png", full_page=True)
+    complaints = [text for text in page.complaints if "503" not in text]
+    assert (overflow(page), complaints) == (0, [])
+
+
+def test_the_page_asks_nobody_but_its_own_server(visit):
+    page = visit()
+    page.wait_for_timeout(1500)
+    assert [url for url in page.foreign if not url.startswith(("data:", "blob:", "ws:"))] == []
+
+
+def test_inputs_have_the_names_that_people_read(visit):
+    page = visit()
+    page.get_by_label("Petal length (cm)").first.wait_for()
+    assert page.get_by_label("Petals", exact=True).count() == 1
+
+
+def test_a_form_can_be_filled_and_sent_by_keyboard(fake, visit):
+    fake.answer = lambda *_: verdict()
+    page = visit()
+    page.get_by_role("button", name="Fill in the example").focus()
+    page.keyboard.press("Enter")
+    wait_until_filled(page)
+    page.get_by_label("Petal length (cm)").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("It is a rose.").wait_for()
+
+
+def test_a_new_task_appears_in_an_open_page_by_itself(fake, visit):
+    fake.schemas = {"flower": FLOWER}
+    page = visit()
+    page.get_by_role("button", name="Ask the").wait_for()
+    fake.schemas = {"tree": FLOWER, "flower": FLOWER}
+    page.get_by_text("Flower (flower)").wait_for(timeout=30_000)
+
+
+def test_an_open_page_finds_a_service_that_is_back(visit, fake):
+    page = visit()
+    page.get_by_role("button", name="Ask the").wait_for()
+    port = int(fake.url.rpartition(":")[2])
+    fake.stop()
+    page.get_by_text("uv run concord up").wait_for(timeout=30_000)
+    fake.start(port)
+    page.get_by_role("button", name="Ask the").wait_for(timeout=30_000)
