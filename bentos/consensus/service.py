@@ -20,6 +20,8 @@ app = Deferred()
     traffic={"timeout": 5},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
+    # Without `none` BentoML adds a compiler and git, which a node has no use for: 1.24 GB instead of 0.6.
+    image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
 )
 @bentoml.asgi_app(app)
 class Consensus:
@@ -31,12 +33,12 @@ class Consensus:
         self.api = ConsensusApi.from_settings(settings)
         app.target = self.api
 
-    @bentoml.on_startup
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Runs within the server's loop, before the first request."""
         await self.api.start()
 
-    @bentoml.on_shutdown
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
         """Writes what waits."""
         await self.api.close()

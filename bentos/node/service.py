@@ -37,6 +37,8 @@ def model_folder(name: str) -> Path:
     traffic={"timeout": 5},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
+    # Without `none` BentoML adds a compiler and git, which a node has no use for: 1.24 GB instead of 0.6.
+    image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
 )
 @bentoml.asgi_app(app)
 class Node:
@@ -50,7 +52,7 @@ class Node:
         self.api = NodeApi(OnnxModel(model_folder(name)))
         app.target = self.api
 
-    @bentoml.on_startup
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         """Runs within the server's loop, before the first request."""
         await self.api.start()

@@ -4,11 +4,9 @@ It runs mounted in the consensus bento, which starts and closes it, and under uv
 (`uvicorn --factory concord.api.app:create`), where ASGI's lifespan does.
 """
 
-from importlib.metadata import version
-
 from starlette.types import Receive, Scope, Send
 
-from concord import logs, metrics
+from concord import __version__, logs, metrics
 from concord.api.docs import page
 from concord.api.openapi import document
 from concord.api.predictions import Predictions
@@ -20,8 +18,6 @@ from concord.incoming import Incoming, Response
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger
 from concord.settings import NodesFile, Settings
-
-VERSION = version("concord-serving")
 
 
 class ConsensusApi:
@@ -69,7 +65,7 @@ class ConsensusApi:
 
     def _routes(self) -> list[Route]:
         predictions, records = Predictions(self.consensus), Records(self.consensus)
-        v2 = ProtocolV2(self.consensus, VERSION)
+        v2 = ProtocolV2(self.consensus, __version__)
         return [
             Route("POST", "/v1/tasks/{task}/predict", predictions.predict),
             Route("POST", "/v2/models/{task}/infer", v2.infer),
@@ -97,11 +93,11 @@ class ConsensusApi:
 
     async def _openapi(self, incoming: Incoming) -> Response:
         incoming.query()
-        return json_response(document(self.consensus.panels, VERSION))
+        return json_response(document(self.consensus.panels, __version__))
 
     async def _docs(self, incoming: Incoming) -> Response:
         incoming.query()
-        text = page(document(self.consensus.panels, VERSION))
+        text = page(document(self.consensus.panels, __version__))
         return Response(text.encode(), media_type="text/html; charset=utf-8")
 
     async def _live(self, incoming: Incoming) -> Response:

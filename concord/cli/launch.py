@@ -6,7 +6,7 @@ Nothing is started from a file of the operator's that is not on this machine: a 
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,9 @@ from concord.errors import ConfigurationError, UnknownName
 
 NODES, CONSENSUS, PAGES = 0, 1, 2
 """Groups, ended from the highest to the lowest: who asks goes before who answers."""
+
+LOOPBACK: Final = "127.0.0.1"
+"""Where nodes listen, whatever the host: only the consensus service has business with them."""
 
 PAGE: Final = Path("frontend/app.py")
 
@@ -81,9 +84,9 @@ def plan(place: Place, file: Path, packaged: Packaged, tasks: tuple[str, ...], p
     if nodesfile.is_edited(file):
         return _follow(place, file, packaged, tasks)
     names = [(task, node) for task, nodes in wanted.items() for node in nodes]
-    free = ports.nodes(len(names))
+    free = replace(ports, host=LOOPBACK).nodes(len(names))
     nodes = tuple(
-        LocalNode(task, node, ports.host, port) for (task, node), port in zip(names, free, strict=True)
+        LocalNode(task, node, LOOPBACK, port) for (task, node), port in zip(names, free, strict=True)
     )
     nodesfile.write(file, _urls(nodes))
     return Plan(file, nodes)

@@ -166,6 +166,8 @@ def environment(root: Path, home: Path) -> dict[str, str]:
         "MALLOC_ARENA_MAX": "2",
         **kept,
         "PYTHONPATH": path,
+        # Or a folder `training` wherever the user happens to be would be run instead of ours.
+        "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
         "CONCORD_HOME": str(home),
     }

@@ -118,6 +118,7 @@ class Nursery:
         for line in lines:
             self._hear(line)
         if ended is not None:
+            _close(process)
             self._process = None
             for node in self._nodes.values():
                 node.code = node.code if node.code is not None else ended or -signal.SIGTERM
@@ -127,6 +128,7 @@ class Nursery:
         if self._process is not None and self._process.poll() is None:
             _signal(self._process.pid, how)
             self._process.wait()
+        self.look()
 
     def _start(self) -> None:
         with open_log(self._log) as output:
@@ -215,6 +217,13 @@ def last_lines(path: Path, count: int = 6) -> list[str]:
         return []
     told = [line for text in lines for line in _readable(text)]
     return told[-count:]
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 def _readable(line: str) -> list[str]:

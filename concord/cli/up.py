@@ -229,7 +229,8 @@ class _Up:
             nursery.end()
         for name in killed:
             self.voice.say("killed", f"[yellow]![/] {name} did not end by itself and was killed.", name=name)
-        self.voice.say("stopped", f"{OK} Stopped.")
+        if supervisor.kept or self.stop.is_set():
+            self.voice.say("stopped", f"{OK} Stopped.")
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.impatient = self.stop.is_set()

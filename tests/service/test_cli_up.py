@@ -1,0 +1,134 @@
+"""`concord up` with real processes: one task from nothing, its end, and what it leaves behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+CONCORD = (sys.executable, "-c", "from concord.cli import main; main(prog_name='concord')")
+
+
+class Up:
+    """A `concord up --json` and the events that it tells."""
+
+    def __init__(self, env, *options):
+        self._process = subprocess.Popen(
+            [*CONCORD, "up", "--json", *options], env=env, stdout=subprocess.PIPE, text=True
+        )
+        self.pid = self._process.pid
+        self.events = []
+
+    def until(self, event):
+        for line in self._process.stdout:
+            self.events.append(json.loads(line))
+            if self.events[-1].get("event") == event:
+                return self.events[-1]
+        raise AssertionError(f"it ended with {self._process.wait()} before {event}: {self.events}")
+
+    def end(self, how=signal.SIGINT):
+        self._process.send_signal(how)
+        with self._process:
+            self.events += [json.loads(line) for line in self._process.stdout]
+        return self._process.returncode
+
+
+@pytest.fixture(scope="module")
+def base():
+    """A port from which on nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return min(probe.getsockname()[1], 60_000)
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory):
+    """An environment with a home and a BentoML store of its own; the models are trained once."""
+    folder = tmp_path_factory.mktemp("up")
+    return {**os.environ, "CONCORD_HOME": str(folder / "home"), "BENTOML_HOME": str(folder / "bentoml")}
+
+
+@pytest.fixture
+def start(env, base):
+    """Starts the task iris without pages; ends it after the test."""
+    started = []
+
+    def start(*options):
+        started.append(Up(env, "iris", "--port", str(base), "--no-page", "--no-mlflow", *options))
+        return started[-1]
+
+    yield start
+    for up in started:
+        if psutil.pid_exists(up.pid):
+            up.end(signal.SIGKILL)
+
+
+def children(pid):
+    return psutil.Process(pid).children(recursive=True)
+
+
+def gone(processes):
+    until = time.monotonic() + 10
+    while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_one_command_leads_to_answers_and_ctrl_c_ends_everything(start, env, base):
+    up = start()
+    ready = up.until("ready")
+    assert ready["url"] == f"http://127.0.0.1:{base}"
+    done = subprocess.run([*CONCORD, "demo", "--json"], env=env, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["consensus"] == 1.63
+    running = children(up.pid)
+    assert up.end() == 0
+    assert up.events[-1] == {"event": "stopped"}
+    assert gone(running)
+
+
+def test_a_second_start_in_the_same_home_is_refused(start, env):
+    start().until("ready")
+    done = subprocess.run(
+        [*CONCORD, "up", "--port", "9100"], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "runs in" in done.stderr
+
+
+def test_a_killed_node_is_reported_and_started_again(start, env):
+    up = start()
+    url = up.until("ready")["url"]
+    state = json.loads((Path(env["CONCORD_HOME"]) / "run" / "up.json").read_text())
+    os.kill(state["processes"]["iris.knn"], signal.SIGKILL)
+    row = {"sepal_length": 6.0, "sepal_width": 2.7, "petal_length": 5.1, "petal_width": 1.6}
+    answer = httpx.post(f"{url}/v1/tasks/iris/predict", json={"rows": [row]}).json()["verdicts"][0]
+    assert answer["status"] == "degraded"
+    assert up.until("ended")["name"] == "iris.knn"
+    up.until("started_again")
+    until = time.monotonic() + 20
+    while (
+        httpx.post(f"{url}/v1/tasks/iris/predict", json={"rows": [row]}).json()["verdicts"][0]["status"]
+        != "ok"
+    ):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_nothing_outlives_a_killed_start(start):
+    up = start()
+    up.until("ready")
+    running = children(up.pid)
+    assert len(running) >= 7
+    up.end(signal.SIGKILL)
+    assert gone(running)

@@ -1,0 +1,170 @@
+"""What every command shares: help with an example, one line for an error, an exit status."""
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from concord.cli import COMMANDS, main
+from concord.cli.predict import ask
+from concord.cli.rounds import moment
+from concord.cli.screen import exit_status
+from concord.errors import (
+    ConfigurationError,
+    InvalidInput,
+    NoQuorum,
+    Overloaded,
+    Refused,
+    ServiceAway,
+    TrainingError,
+)
+
+
+def commands(group=main, path=()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_every_command_has_help_with_an_example_and_json(run, path):
+    shown = run(*path, "--help").output
+    assert f"concord {' '.join(path)}" in shown.partition("Example")[2]
+    if path not in {("ledger",)}:
+        assert "--json" in shown
+
+
+def test_help_lists_every_command_without_cutting_a_sentence(run):
+    shown = run("--help").output
+    assert all(f"\n  {name} " in shown for name in COMMANDS)
+    assert "..." not in shown.partition("Commands:")[2]
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ["sqlalchemy", "httpx", "pydantic", "numpy", "rich", "bentoml", "mlflow", "streamlit", "sklearn"]
+    script = f"import sys; from concord.cli import main; main(['--help'], standalone_mode=False); print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_misspelt_command_is_suggested(run):
+    result = run("predcit")
+    assert result.exit_code == 2
+    assert "Did you mean 'predict'?" in result.output
+
+
+def test_an_absent_service_is_one_line_and_status_1(run, monkeypatch):
+    monkeypatch.setenv("CONCORD_URL", "http://127.0.0.1:9")
+    result = run("tasks")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: No consensus service answers at http://127.0.0.1:9")
+    assert result.stderr.count("\n") == 1
+
+
+def test_with_json_an_error_is_a_document_too(run, monkeypatch):
+    monkeypatch.setenv("CONCORD_URL", "http://127.0.0.1:9")
+    error = json.loads(run("tasks", "--json").stdout)["error"]
+    assert (error["code"], error["field"]) == ("service_away", "CONCORD_URL")
+
+
+@pytest.mark.parametrize(
+    "command", [("ledger", "show"), ("ledger", "verify"), ("rounds", "forget", "0" * 32)]
+)
+def test_a_home_without_records_says_what_makes_them(run, command):
+    result = run(*command)
+    assert result.exit_code == 2
+    assert "`concord up` makes one" in result.stderr
+
+
+def test_doctor_names_what_is_wrong_with_a_remedy_and_changes_nothing(run, home, monkeypatch, tmp_path):
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    monkeypatch.setenv("CONCORD_URL", "http://127.0.0.1:9")
+    result = run("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert result.exit_code == 1
+    assert {name for name, check in checks.items() if not check["ok"]} == {
+        "models",
+        "journal",
+        "ledger",
+        "service",
+    }
+    assert all(check["remedy"] for check in checks.values() if not check["ok"])
+    assert not home.exists()
+
+
+def test_doctor_survives_a_setting_that_cannot_be_read(run, monkeypatch):
+    monkeypatch.setenv("CONCORD_RETENTION_DAYS", "soon")
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "Change or unset CONCORD_RETENTION_DAYS" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InvalidInput("x"), 2),
+        (ConfigurationError("x"), 2),
+        (Refused("x", status=404, code="unknown_task"), 2),
+        (Refused("x", status=429, code="overloaded"), 1),
+        (Refused("x", status=503, code="no_quorum"), 1),
+        (Overloaded("x", retry_after=1), 1),
+        (NoQuorum("x"), 1),
+        (ServiceAway("x"), 1),
+        (TrainingError("x"), 1),
+    ],
+)
+def test_the_status_is_2_where_the_user_can_mend_it(error, status):
+    assert exit_status(error) == status
+
+
+class Busy:
+    """A client that answers after so many refusals."""
+
+    def __init__(self, *errors):
+        self.errors, self.sizes = list(errors), []
+
+    def predict(self, task, rows):
+        self.sizes.append(len(rows))
+        if self.errors:
+            raise self.errors.pop(0)
+        return type("Response", (), {"verdicts": [f"verdict {row}" for row in rows]})()
+
+
+def test_a_busy_service_is_asked_again_when_it_says():
+    refusal = Refused("busy", status=429, code="overloaded")
+    refusal.retry_after = 7.0
+    waits = []
+    assert ask(Busy(refusal, ServiceAway("gone")), "iris", [1], waits.append) == ["verdict 1"]
+    assert waits == [7.0, 1.0]
+
+
+def test_a_service_that_stays_away_is_given_up():
+    waits = []
+    with pytest.raises(ServiceAway):
+        ask(Busy(*[ServiceAway("gone")] * 100), "iris", [1], waits.append)
+    assert sum(waits) == 60
+
+
+def test_rows_without_a_quorum_are_answered_as_such_and_a_body_too_large_is_halved():
+    client = Busy(Refused("x", status=413, code="too_large"), Refused("few", status=503, code="no_quorum"))
+    verdicts = ask(client, "iris", [1, 2, 3])
+    assert client.sizes == [3, 1, 2]
+    assert (verdicts[0].status, verdicts[1:]) == ("no_quorum", ["verdict 2", "verdict 3"])
+
+
+def test_times_are_ages_or_moments():
+    from datetime import UTC, datetime
+
+    now = datetime(2026, 1, 31, 9, tzinfo=UTC)
+    assert moment("2h", now) == "2026-01-31T07:00:00+00:00"
+    assert moment("2026-01-31T09:00:00Z", now).endswith(("+00:00", "Z")) or "T" in moment(
+        "2026-01-31T09:00:00Z", now
+    )
+    with pytest.raises(InvalidInput, match="--since takes"):
+        moment("yesterday", now)

@@ -1,0 +1,48 @@
+"""A port that is taken is said clearly, with one that is free."""
+
+import os
+import socket
+
+import pytest
+
+from concord.cli.ports import Ports, PortTaken, check, is_free
+from concord.errors import ConfigurationError
+
+
+@pytest.fixture
+def taken():
+    """A port on which something listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_port_is_free_until_something_listens(taken):
+    assert not is_free("127.0.0.1", taken)
+
+
+def test_a_taken_port_is_named_with_who_has_it_and_a_free_base(taken):
+    ports = Ports("127.0.0.1", taken)
+    with pytest.raises(PortTaken, match=f"Port {taken}.*process {os.getpid()}") as caught:
+        check(ports, page=False, mlflow=False)
+    assert caught.value.offer is None or f"--port {caught.value.offer}" in caught.value.message
+
+
+def test_the_page_counts_only_if_it_is_wanted(taken):
+    ports = Ports("127.0.0.1", taken - 80)
+    with pytest.raises(PortTaken, match="for the page"):
+        check(ports, page=True, mlflow=False)
+    check(ports, page=False, mlflow=False)
+
+
+def test_nodes_take_the_next_free_port(taken):
+    ports = Ports("127.0.0.1", taken - 10)
+    given = ports.nodes(3)
+    assert len(given) == 3
+    assert taken not in given
+
+
+def test_an_address_of_another_machine_is_refused():
+    with pytest.raises(ConfigurationError, match="no address of this machine"):
+        is_free("192.0.2.1", 7400)

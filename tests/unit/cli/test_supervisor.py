@@ -1,0 +1,158 @@
+"""Processes are started again with a growing wait, and ended group by group."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from concord.cli.processes import LOG_BYTES, Nursery, Program, last_lines, rotate
+from concord.cli.supervisor import LONGEST_WAIT, Supervisor
+
+SLEEPER = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
+
+
+class Fake:
+    """A process that ends when it is told to, or ignores it."""
+
+    def __init__(self, log, name, *, stubborn=False):
+        self.pid, self.code, self._log, self._name, self._stubborn = 1, None, log, name, stubborn
+
+    def poll(self):
+        return self.code
+
+    def end(self, how):
+        self._log.append((self._name, how.name))
+        if how == signal.SIGKILL or not self._stubborn:
+            self.code = -int(how)
+
+
+class Clock:
+    """Seconds that pass only when somebody sleeps."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def wait_for():
+    """Waits until something holds."""
+
+    def wait(condition, seconds=10):
+        until = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    return wait
+
+
+def test_a_process_that_ends_is_started_again_after_a_growing_wait(clock, tmp_path):
+    ended, started = [], []
+    supervisor = Supervisor(ended.append, started.append, clock, clock.sleep)
+    handles = []
+
+    def start():
+        handles.append(Fake([], "node"))
+        return handles[-1]
+
+    supervisor.keep("node", 0, start, tmp_path / "node.log")
+    for _ in range(7):
+        handles[-1].code = 3
+        supervisor.look()
+        clock.sleep(LONGEST_WAIT)
+        supervisor.look()
+    assert [one.wait for one in ended] == [2, 4, 8, 16, 30, 30, 30]
+    assert (ended[0].how, started[0]) == ("ended with exit code 3", "node")
+
+
+def test_a_long_life_resets_the_wait(clock, tmp_path):
+    ended = []
+    supervisor = Supervisor(ended.append, clock=clock, sleep=clock.sleep)
+    supervisor.keep("node", 0, lambda: Fake([], "node"), tmp_path / "log")
+    for life in (1, 1, 3600):
+        clock.sleep(life)
+        supervisor.kept[0].handle.code = -9
+        supervisor.look()
+        clock.sleep(LONGEST_WAIT)
+        supervisor.look()
+    assert [one.times for one in ended] == [1, 2, 1]
+    assert ended[0].how == "was ended by SIGKILL"
+
+
+def test_all_are_ended_from_the_highest_group_down_and_stragglers_killed(clock, tmp_path):
+    log = []
+    supervisor = Supervisor(lambda _: None, clock=clock, sleep=clock.sleep)
+    supervisor.keep("node", 0, lambda: Fake(log, "node"), tmp_path / "log")
+    supervisor.keep("page", 2, lambda: Fake(log, "page", stubborn=True), tmp_path / "log")
+    assert supervisor.stop() == ["page"]
+    assert log == [("page", "SIGTERM"), ("page", "SIGKILL"), ("node", "SIGTERM"), ("node", "SIGKILL")]
+
+
+def test_the_last_lines_of_a_log_are_events_without_requests(tmp_path):
+    lines = [
+        {"logger": "concord.access", "event": "request"},
+        {"logger": "concord", "event": "start failed", "reason": "no model"},
+    ]
+    (tmp_path / "log").write_text("plain\n" + "\n".join(json.dumps(line) for line in lines))
+    assert last_lines(tmp_path / "log") == ["plain", "start failed no model"]
+    assert last_lines(tmp_path / "none") == []
+
+
+def test_a_log_that_has_grown_large_is_moved_aside(tmp_path):
+    log = tmp_path / "logs" / "node.log"
+    rotate(log)
+    with log.open("wb") as file:
+        file.truncate(LOG_BYTES + 1)
+    rotate(log)
+    assert not log.exists()
+    assert (tmp_path / "logs" / "node.log.1").exists()
+
+
+def test_a_program_leads_a_session_of_its_own_and_ends_with_what_it_started(tmp_path, wait_for):
+    program = Program(SLEEPER, tmp_path / "log", os.environ)
+    wait_for(lambda: "here" in (tmp_path / "log").read_text())
+    assert os.getsid(program.pid) == program.pid
+    program.end(signal.SIGTERM)
+    wait_for(lambda: program.poll() is not None)
+
+
+def test_a_program_ends_when_its_parent_is_killed(tmp_path, wait_for):
+    script = (
+        "import os, sys, time, pathlib; from concord.cli.processes import Program\n"
+        f"program = Program({SLEEPER!r}, pathlib.Path(sys.argv[1]), os.environ)\n"
+        "print(program.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path / "log"], stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        child = int(parent.stdout.readline())
+        wait_for(lambda: "here" in (tmp_path / "log").read_text())
+        parent.kill()
+    wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_nursery_that_cannot_start_ends_its_nodes(tmp_path, wait_for):
+    nursery = Nursery(
+        "no-such-module:Service", tmp_path / "nodes.log", {**os.environ, "PYTHONPATH": str(tmp_path)}
+    )
+    node = nursery.start("iris.knn", "127.0.0.1", 1, tmp_path / "node.log")
+    wait_for(lambda: node.poll() is not None)
+    assert node.pid is None
+    assert "bentos" in (tmp_path / "nodes.log").read_text()
