@@ -67,7 +67,6 @@ MODEL = Gauge(
     multiprocess_mode="max",
 )
 NODE_ROWS = Counter("concord_node_rows_total", "Rows answered by this node.", ["model"])
-NODE_CALLS = Counter("concord_node_calls_total", "Calls answered by this node.", ["model", "status"])
 INFERENCE_SECONDS = Histogram("concord_inference_seconds", "Time in the model.", ["model"], buckets=_LATENCY)
 
 GC_SECONDS = Histogram(

@@ -64,7 +64,7 @@ _SURE: Final = (
     (0.0, "a close call"),
 )
 _AGREE: Final = (
-    (0.9995, "everyone who voted"),
+    (0.9995, "all of it"),
     (0.75, "a large majority"),
     (0.5, "a majority"),
     (0.0, "less than half"),

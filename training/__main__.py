@@ -109,6 +109,15 @@ def fit_command(
         sys.exit(1)
 
 
+@main.command("describe")
+def describe_command() -> None:
+    """Print the tasks as Markdown: features, missing values, answers, nodes."""
+    from training.describe import describe
+    from training.tasks import select
+
+    click.echo(describe(select(())), nl=False)
+
+
 @main.command("package")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the bentos' tags as JSON.")

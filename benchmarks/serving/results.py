@@ -136,7 +136,7 @@ def _too_little(by_place: Mapping[tuple[str, int, int], Result], other: str, lea
     if median >= least:
         return []
     return [
-        f"At 32 callers and one row Concord serves {median:.2f} times the requests of {other}, not {least:g}."
+        f"At 32 callers and one row Concord serves {median:.3f} times the requests of {other}, not {least:g}."
     ]
 
 

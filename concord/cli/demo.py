@@ -83,7 +83,7 @@ def tell(console: "Console", played: "Play", *, again: bool) -> None:
     console.print(
         f"\n[dim]Round {played.verdict.id}, settled in block {played.block}.\n"
         "`concord demo --again` goes on from these balances.\n"
-        f"`concord ledger show {played.block}` shows the block, `concord ledger verify` proves them all.[/]",
+        f"`concord ledger show {played.block}` shows the block, `concord ledger verify` proves all.[/]",
         soft_wrap=True,
     )
 

@@ -7,6 +7,7 @@ Nothing is started from a file of the operator's that is not on this machine: a 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -214,6 +215,11 @@ class Launch:
         log = self.place.log(name)
         env = {**environment(self.root, self.place.home), **extra}
         self.supervisor.keep(name, group, lambda: Program(command, log, env), log)
+
+
+def has_page(root: Path) -> bool:
+    """Whether the page and what it needs are installed."""
+    return (root / PAGE).exists() and find_spec("streamlit") is not None
 
 
 def mlflow_store(home: Path) -> str | None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # Settings and client import pydantic and httpx; only commands that use them pay for it.
 
-NEEDED: Final = {"training": "bentoml mlflow sklearn skl2onnx", "frontend": "streamlit"}
-"""Dependency group → modules that tell whether it is installed."""
+NEEDED: Final = ("bentoml", "mlflow", "onnxruntime", "sklearn", "skl2onnx")
+"""Modules that tell whether what training and nodes need is installed."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def project() -> Path:
             "This installation holds Concord's library and client only. To train and run models, clone the "
             "repository and use `uv run concord up` there."
         )
-    missing = [name for name in NEEDED["training"].split() if find_spec(name) is None]
+    missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ConfigurationError(
             f"{', '.join(missing)} is not installed. `uv sync` in {root} installs what is needed."

@@ -169,7 +169,11 @@ class _Up:
     def _start_pages(self, start: launch.Launch) -> dict[str, str]:
         """Starts the pages for people; returns their health paths by name."""
         ports, pages = start.ports, {}
-        if self.options["page"]:
+        if self.options["page"] and not launch.has_page(start.root):
+            self.voice.say(
+                "warning", "[yellow]![/] There is no page: `uv sync --group frontend` installs it."
+            )
+        elif self.options["page"]:
             start.page(launch.address(ports.host, ports.consensus))
             pages["page"] = launch.address(ports.host, ports.page) + "/_stcore/health"
         store = launch.mlflow_store(self.place.home)

@@ -12,10 +12,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from frontend.states import WATCH_SECONDS
 from tests.unit.frontend.fake_service import FLOWER, FakeService, no_quorum, silent, verdict, vote
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -176,8 +178,11 @@ def test_a_new_task_appears_in_an_open_page_by_itself(fake, visit):
     fake.schemas = {"flower": FLOWER}
     page = visit()
     page.get_by_role("button", name="Ask the").wait_for()
-    fake.schemas = {"tree": FLOWER, "flower": FLOWER}
-    page.wait_for_function("document.querySelector('input[role=combobox]').value === 'Flower (flower)'")
+    fake.schemas = {"flower": FLOWER, "tree": replace(FLOWER, task="tree", title="Tree")}
+    page.wait_for_timeout(2000 * WATCH_SECONDS)
+    page.get_by_role("combobox", name="Task").click()
+    page.get_by_role("option", name="Tree").click()
+    page.wait_for_url("**/?task=tree")
 
 
 def test_an_open_page_finds_a_service_that_is_back(visit, fake):

@@ -64,7 +64,7 @@ def test_only_the_named_task_is_started(make_plan):
 
 
 def test_a_task_without_a_model_is_named(make_plan):
-    with pytest.raises(UnknownName, match="'flowers'.*iris, loan"):
+    with pytest.raises(UnknownName, match=r"'flowers'.*iris, loan"):
         make_plan("flowers")
 
 
@@ -86,6 +86,6 @@ def test_one_task_of_an_edited_file_keeps_its_settings(make_plan, tmp_path):
     read = NodesFile.load(make_plan("iris").file).tasks
     assert list(read) == ["iris"]
     assert (read["iris"].quorum, read["iris"].below_quorum) == (0.75, "abstain")
+    (tmp_path / "nodes.toml").write_text('[tasks.iris.nodes]\nknn = "http://127.0.0.1:21455"\n')
     with pytest.raises(ConfigurationError, match="no section"):
-        (tmp_path / "nodes.toml").write_text('[tasks.iris.nodes]\nknn = "http://127.0.0.1:21455"\n')
         make_plan("loan")

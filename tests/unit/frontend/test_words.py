@@ -72,7 +72,7 @@ def test_a_probability_is_said_in_words(probability, said):
 
 @pytest.mark.parametrize(
     ("share", "said"),
-    [(1.0, "everyone who voted"), (0.9, "a large majority"), (0.5, "a majority"), (0.4, "less than half")],
+    [(1.0, "all of it"), (0.9, "a large majority"), (0.5, "a majority"), (0.4, "less than half")],
 )
 def test_agreement_is_said_in_words(share, said):
     assert words.agreement(share) == said

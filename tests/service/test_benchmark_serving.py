@@ -1,0 +1,98 @@
+"""The serving benchmark, with slices too short to say anything: every stack answers, and nothing is left."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.serving.report import BEGIN
+from benchmarks.serving.stacks import CONCORD, FASTAPI, FLASK, ON_BENTOML, ON_UVICORN, PLAIN
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home whose models the second run finds."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def temporary(tmp_path):
+    """Where the benchmark makes its temporary folder."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def begin(home, temporary):
+    """Starts the benchmark; kills it at the test's end if it still runs."""
+    started = []
+
+    def begin(*options):
+        command = [sys.executable, "-m", "benchmarks.serving", f"--home={home}", "--no-check", *options]
+        environment = {**os.environ, "TMPDIR": str(temporary)}
+        started.append(subprocess.Popen(command, cwd=ROOT, env=environment))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def processes_of(folder):
+    """Processes whose home is below a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("CONCORD_HOME", "").startswith(str(folder)):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_every_stack_answers_and_the_result_is_whole(begin, temporary, tmp_path):
+    settings = ["--seconds=0.3", "--repeat=2", "--callers=2", "--rows=1,3"]
+    outputs = [f"--json={tmp_path}/result.json", f"--markdown={tmp_path}/result.md"]
+
+    assert begin(*settings, *outputs).wait(300) == 0
+
+    result = json.loads((tmp_path / "result.json").read_text())
+    stacks = {CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML}
+    answered = {(one["stack"], one["rows"]) for one in result["results"] if one["requests"]}
+    assert answered == {(stack, rows) for stack in stacks for rows in (1, 3)}
+    for one in result["results"]:
+        assert one["rate"] > 0
+        assert 0 < one["p50_ms"] <= one["p99_ms"]
+        assert one["front_cpu_ms"] >= 0
+        assert (one["concord_over"] is None) == (one["stack"] == CONCORD)
+    assert {one["stack"] for one in result["memory"] if one["front"] > 0 and one["nodes"] > 0} == stacks
+    assert (tmp_path / "result.md").read_text().startswith(BEGIN)
+    assert not list(temporary.glob("concord-benchmark-*"))
+    assert not processes_of(temporary)
+
+
+def test_ctrl_c_leaves_nothing(begin, temporary):
+    benchmark = begin("--seconds=60")
+    end = time.monotonic() + 120
+    while len(processes_of(temporary)) < 5:
+        assert benchmark.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+    benchmark.send_signal(signal.SIGINT)
+
+    assert benchmark.wait(30) == 130
+    assert not list(temporary.glob("concord-benchmark-*"))
+    assert not processes_of(temporary)
