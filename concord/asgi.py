@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,7 +28,12 @@ from concord.errors import (
 from concord.incoming import Incoming, Response, header_of, unless_gone
 from concord.logs import FLUSH_SECONDS, AccessLog
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+ONE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""A caller's id for its request; one of another form is replaced."""
+
+SHARED_IDS = re.compile(r"[A-Za-z0-9._-]{1,64}(,[A-Za-z0-9._-]{1,64}){0,31}")
+"""The ids of the requests that share a call to a node."""
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _log = logging.getLogger(__name__)
@@ -61,6 +67,7 @@ class Application:
         close: Awaited at the end, likewise.
         max_body_bytes: Longest body that is read.
         access_log: Where access lines go.
+        request_ids: What a caller's id may look like.
     """
 
     def __init__(
@@ -72,6 +79,7 @@ class Application:
         close: Callable[[], Awaitable[None]] | None = None,
         max_body_bytes: int = 1 << 20,
         access_log: AccessLog | None = None,
+        request_ids: re.Pattern[str] = ONE_ID,
     ) -> None:
         self._routes = [(route.method, route.pattern, route) for route in routes]
         self._error_bodies = {"": error_body, **(error_bodies or {})}
@@ -79,6 +87,7 @@ class Application:
         self._close = close
         self._max_body_bytes = max_body_bytes
         self._access = access_log or AccessLog()
+        self._request_ids = request_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one ASGI connection."""
@@ -89,7 +98,7 @@ class Application:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        request_id = _caller_id(scope)
+        request_id, traceparent = self._caller_id(scope), _traceparent(scope)
         template = "unknown"
         try:
             route, path = self._find(scope["method"], scope["path"])
@@ -99,7 +108,7 @@ class Application:
                 receive,
                 path,
                 request_id,
-                _traceparent(scope),
+                traceparent,
                 self._max_body_bytes,
                 is_read=route.method == "GET",
             )
@@ -111,7 +120,17 @@ class Application:
             _log.exception("request failed", extra={"request_id": request_id, "route": template})
             response = self._refuse(scope["path"], ConcordError("Something went wrong here; it is logged."))
         await _send(response, request_id, send, head=scope["method"] == "HEAD")
-        self._note(scope["method"], template, response.status, request_id, time.perf_counter() - began)
+        metrics.HTTP_REQUESTS.labels(template, scope["method"], response.status).inc()
+        seconds = time.perf_counter() - began
+        metrics.HTTP_SECONDS.labels(template).observe(seconds)
+        line = {
+            "request_id": request_id,
+            "method": scope["method"],
+            "route": template,
+            "status": response.status,
+            "ms": round(seconds * 1000, 3),
+        }
+        self._note(line | {"traceparent": traceparent} if traceparent else line)
 
     def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         allowed = set()
@@ -134,18 +153,13 @@ class Application:
             headers["allow"] = ", ".join(error.allowed)
         return Response(self._error_bodies[prefix](error), error.status, headers=headers)
 
-    def _note(self, method: str, template: str, status: int, request_id: str, seconds: float) -> None:
-        metrics.HTTP_REQUESTS.labels(template, method if template != "unknown" else "any", status).inc()
-        metrics.HTTP_SECONDS.labels(template).observe(seconds)
-        line = {
-            "request_id": request_id,
-            "method": method,
-            "route": template,
-            "status": status,
-            "ms": round(seconds * 1000, 3),
-        }
+    def _note(self, line: Mapping[str, Any]) -> None:
         if self._access.add(line):
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._access.flush)
+
+    def _caller_id(self, scope: Scope) -> str:
+        stated = header_of(scope, b"x-request-id")
+        return stated if stated and self._request_ids.fullmatch(stated) else secrets.token_hex(8)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -218,11 +232,6 @@ def _report(error: ConcordError, request_id: str, template: str) -> None:
     if level == logging.ERROR:
         fields["reason"] = error.message
     _log.log(level, "request refused", extra=fields)
-
-
-def _caller_id(scope: Scope) -> str:
-    stated = header_of(scope, b"x-request-id")
-    return stated if stated and _REQUEST_ID.fullmatch(stated) else secrets.token_hex(8)
 
 
 def _traceparent(scope: Scope) -> str | None:

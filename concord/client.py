@@ -26,6 +26,7 @@ from concord.wire import (
     RoundPage,
     TaskDetail,
     TaskSummary,
+    Verdict,
 )
 
 T = TypeVar("T")
@@ -173,16 +174,28 @@ class Client:
                 f"What answers at {self.url} is no consensus service.", field="CONCORD_URL"
             ) from error
         if response.is_error:
-            raise _refusal(response.status_code, document)
+            raise _refusal(response, document)
         return dict(document)
 
 
-def _refusal(status: int, document: Any) -> Refused:  # noqa: ANN401 - whatever was answered
+def verdicts_of(refusal: Refused) -> list[Verdict]:
+    """The verdicts that came with a refusal: a 503 below the quorum has one a row."""
+    return _read(list[Verdict], refusal.body.get("verdicts", []))
+
+
+def _refusal(response: httpx.Response, document: Any) -> Refused:  # noqa: ANN401 - whatever was answered
+    status = response.status_code
     error = document.get("error") if isinstance(document, dict) else None
     if not isinstance(error, dict):
         return Refused(f"The service answered {status}.", status=status, code="unknown")
+    wait = response.headers.get("retry-after", "")
     return Refused(
-        str(error.get("message")), status=status, code=str(error.get("code")), field=error.get("field")
+        str(error.get("message")),
+        status=status,
+        code=str(error.get("code")),
+        field=error.get("field"),
+        retry_after=float(wait) if wait.isdigit() else None,
+        body=document,
     )
 
 

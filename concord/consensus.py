@@ -229,6 +229,7 @@ def _row(request: Request, index: int, ruling: Ruling, verdict: bytes, now: int)
         features=orjson.dumps(request.rows[index]),
         evidence=ruling.evidence,
         due=ruling.evidence is not None,
+        traceparent=request.traceparent,
     )
 
 

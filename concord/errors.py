@@ -25,7 +25,8 @@ caller's own words: a feature, a path inside the body, a setting. The tree refus
 beyond the status number; `concord.api` turns an error into a response, in one handler.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class ConcordError(Exception):
@@ -143,11 +144,25 @@ class ServiceAway(ConcordError):
 
 
 class Refused(ConcordError):
-    """A service's own error, as a client reads it."""
+    """A service's own error, as a client reads it; `retry_after` is in seconds where it was said.
 
-    def __init__(self, message: str, *, status: int, code: str, field: str | None = None) -> None:
+    `body` is the whole answer: a 503 below the quorum holds the verdicts, with what each node did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str,
+        field: str | None = None,
+        retry_after: float | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message, field=field, code=code)
         self.answered = status
+        self.body = body or {}
+        self.retry_after = retry_after
 
 
 class ConfigurationError(ConcordError):

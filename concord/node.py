@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
 
 from concord import logs, metrics
-from concord.asgi import Application, Route, json_response
+from concord.asgi import SHARED_IDS, Application, Route, json_response
 from concord.errors import ConfigurationError, Conflict, InvalidInput, WrongMediaType
 from concord.incoming import Incoming, Response
 from concord.schema import Rows, TaskSchema
@@ -95,6 +95,7 @@ class NodeApi:
             start=self.start,
             max_body_bytes=MAX_BODY_BYTES,
             access_log=access_log,
+            request_ids=SHARED_IDS,
         )
 
     async def start(self) -> None:

@@ -89,7 +89,7 @@ class Feature:
     def range_text(self) -> str:
         """The admitted numbers in words, with their unit."""
         unit = f" {self.unit}" if self.unit else ""
-        low, high = (None if x is None else f"{x:g}" for x in (self.minimum, self.maximum))
+        low, high = (None if x is None else f"{x:,.12g}" for x in (self.minimum, self.maximum))
         if low is not None and high is not None:
             return f"from {low} to {high}{unit}"
         if low is not None:

@@ -1,14 +1,16 @@
 """Every setting, read once from the environment (`CONCORD_…`) and from the file that names the nodes.
 
-A service's edge calls `Settings()` and hands values on; nothing below it looks at the environment.
+A service's edge calls `Settings.read()` and hands values on; nothing below it looks at the environment.
 Kubernetes injects `<SERVICE>_PORT=tcp://…` into pods, so unknown `CONCORD_…` variables are ignored.
 """
 
+import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from concord.errors import ConfigurationError
@@ -46,6 +48,12 @@ class TaskSettings(BaseModel):
     fallback: str | float | None = None
     """The label or value that is answered below the quorum where `below_quorum` is `fallback`."""
 
+    @model_validator(mode="after")
+    def _has_its_fallback(self) -> Self:
+        if (self.below_quorum == "fallback") != (self.fallback is not None):
+            raise ValueError('below_quorum = "fallback" and a fallback go together')
+        return self
+
 
 class NodesFile(BaseModel):
     """The file that says which tasks there are and where their nodes answer."""
@@ -75,6 +83,26 @@ class NodesFile(BaseModel):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ConfigurationError(f"{path}: {where}: {first['msg']}.", field=where) from error
+
+    @classmethod
+    def of(cls, nodes: Iterable[str]) -> "NodesFile":
+        """Makes one from arguments of the form `iris.knn=http://127.0.0.1:7410`.
+
+        Raises:
+            ConfigurationError: One has another form, or names a node twice.
+        """
+        tasks: dict[str, dict[str, str]] = {}
+        for node in nodes:
+            found = re.fullmatch(r"(\w+)\.(\w+)=(https?://\S+)", node)
+            if found is None:
+                raise ConfigurationError(
+                    f"A node is given as iris.knn=http://HOST:PORT, not {node!r}.", field="node"
+                )
+            task, name, url = found.groups()
+            if name in tasks.setdefault(task, {}):
+                raise ConfigurationError(f"{task}.{name} is given twice.", field="node")
+            tasks[task][name] = url
+        return cls(tasks={task: TaskSettings(nodes=urls) for task, urls in tasks.items()})
 
 
 class Settings(BaseSettings):
@@ -108,6 +136,20 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lines below this level are dropped. One line per request is INFO."""
+
+    @classmethod
+    def read(cls) -> Self:
+        """The environment's settings.
+
+        Raises:
+            ConfigurationError: A variable holds what it must not.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = f"CONCORD_{'_'.join(str(part) for part in first['loc']).upper()}"
+            raise ConfigurationError(f"{name}: {first['msg']}.", field=name) from error
 
     @property
     def nodes_file(self) -> Path:

@@ -187,6 +187,7 @@ class Round:
     request_id: str
     verdict: Verdict
     features: dict[str, float | str] | None
+    traceparent: str | None = None
     block: int | None = None
     deltas: dict[str, float] | None = None
     """Stake that the settlement moved, by node; None until settled."""

@@ -62,7 +62,7 @@ def _status(verdict: Verdict) -> None:
 
 
 def _figures(schema: TaskSchema, verdict: Verdict) -> None:
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         if schema.is_regression:
             _spread(schema, verdict)
         elif verdict.probabilities and verdict.label:

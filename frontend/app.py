@@ -19,7 +19,7 @@ ICON: Final = Path(__file__).with_name("icon.svg")
 def main() -> None:
     """Draws the page that the address names."""
     st.set_page_config(page_title="Concord", page_icon=str(ICON), layout="wide")
-    url = Settings().url
+    url = Settings.read().url
 
     def predict_page() -> None:
         predict.show(url)

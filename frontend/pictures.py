@@ -18,7 +18,7 @@ from concord.schema import TaskSchema
 from concord.wire import Verdict, Vote
 from frontend import words
 
-PALETTE: Final = ("#1d4ed8", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#0e7490", "#9f1239")
+PALETTE: Final = ("#1d4ed8", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#0e7490", "#a21caf")
 """White text on each has a contrast of 4.5 : 1 or more, and each 2.5 : 1 or more against both backgrounds."""
 
 CONSENSUS: Final = "Consensus"
@@ -98,6 +98,7 @@ def _parts(
     for label in schema.labels:
         share = (probabilities or {}).get(label.name, 0.0)
         part = {"label": label.name, "share": share, "start": start, "end": start + share}
+        part["written"] = words.percent(share)
         yield {"who": who, "thickness": thickness, **part}
         start += share
 
@@ -128,7 +129,7 @@ def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
         base.transform_filter(alt.datum.share >= WRITTEN_SHARE)
         .transform_calculate(middle="(datum.start + datum.end) / 2")
         .mark_text(color="white", fontSize=12, fontWeight="bold")
-        .encode(x="middle:Q", text=alt.Text("share:Q", format=".0%"))
+        .encode(x="middle:Q", text="written:N")
     )
     return _framed([bars, written], frame["who"].nunique())
 

@@ -7,14 +7,13 @@ sentence for each.
 """
 
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
-from concord.client import Client
+from concord.client import Client, verdicts_of
 from concord.errors import ConcordError, Refused
 from concord.schema import TaskSchema
 from concord.wire import NodeView, TaskSummary, Verdict
@@ -24,9 +23,6 @@ FRESH_SECONDS: Final = 3
 
 SCHEMA_SECONDS: Final = 30
 """How old a schema may be; it changes with a training, and a 422 drops it at once."""
-
-JOURNAL_SECONDS: Final = (0.06, 0.1, 0.3)
-"""Pauses before looking for a round in the journal, which writes groups within 50 ms."""
 
 _WAIT = "Asking the consensus service…"
 
@@ -101,23 +97,9 @@ def ask(url: str, task: str, row: Row) -> Answer | Refusal:
     except ConcordError as error:
         if error.code in ("invalid_input", "unknown_task"):
             forget()
-        refused = isinstance(error, Refused) and error.code == "no_quorum"
-        verdict = _journaled(client, task, request_id) if refused else None
+        verdicts = verdicts_of(error) if isinstance(error, Refused) else []
+        verdict = verdicts[0] if verdicts else None
         return Refusal(row, error.code, error.message, _column(error.field), request_id, verdict)
-
-
-def _journaled(client: Client, task: str, request_id: str) -> Verdict | None:
-    """The verdict of a refused round: the 503 says why in a sentence, the journal has every node."""
-    for pause in JOURNAL_SECONDS:
-        time.sleep(pause)
-        try:
-            rounds = client.rounds(task=task, status="no_quorum", limit=20).rounds
-        except ConcordError:
-            return None
-        found = next((one.verdict for one in rounds if one.request_id == request_id), None)
-        if found is not None:
-            return found
-    return None
 
 
 def _column(field: str | None) -> str | None:

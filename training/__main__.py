@@ -97,7 +97,7 @@ def fit_command(
     from training.champions import missing
     from training.tasks import select
 
-    home, chosen = Settings().home, select(tasks)
+    home, chosen = Settings.read().home, select(tasks)
     if only_missing:
         chosen = [task for task in chosen if missing([task], home)]
     results = _fit(chosen, dict(_pair(file) for file in files), seed, home) if chosen else []
@@ -130,7 +130,7 @@ def package_command(names: tuple[str, ...], as_json: bool) -> None:
     from training.package import package
 
     with SCREEN.status("Packaging …") as status:
-        made = package(Settings().home, names, tell=status.update)
+        made = package(Settings.read().home, names, tell=status.update)
     if as_json:
         click.echo(json.dumps(asdict(made)))
         return

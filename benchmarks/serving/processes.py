@@ -73,18 +73,19 @@ class Processes:
             time.sleep(0.05)
 
     def end(self) -> None:
-        """Ends all of them: those that ask before those that answer."""
+        """Ends all of them, those that ask before those that answer, and waits until they are gone."""
+        # Nodes may have been forked since that nobody has told of yet.
+        everything = psutil.Process().children(recursive=True)
         for _, handle in reversed(self._started):
             if handle.poll() is None:
                 handle.end(signal.SIGTERM)
-        patience = time.monotonic() + END_SECONDS
-        while time.monotonic() < patience and any(handle.poll() is None for _, handle in self._started):
-            time.sleep(0.05)
-        for _, handle in self._started:
-            if handle.poll() is None:
-                handle.end(signal.SIGKILL)
         for nursery in self._nurseries:
             nursery.end()
+        _, left = psutil.wait_procs(everything, timeout=END_SECONDS)
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=END_SECONDS)
 
     def _environment(self, home: Path) -> dict[str, str]:
         return {"OPENBLAS_NUM_THREADS": "1", **environment(self._root, home)}

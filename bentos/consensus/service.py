@@ -28,7 +28,7 @@ class Consensus:
     """Serves the tasks of the nodes file."""
 
     def __init__(self) -> None:
-        settings = Settings()
+        settings = Settings.read()
         logs.configure(settings.log_level)
         self.api = ConsensusApi.from_settings(settings)
         app.target = self.api

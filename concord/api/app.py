@@ -39,13 +39,17 @@ class ConsensusApi:
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "ConsensusApi":
+    def from_settings(cls, settings: Settings, declared: NodesFile | None = None) -> "ConsensusApi":
         """Builds the service that settings and nodes file describe.
+
+        Args:
+            settings: Where everything is kept, and the limits.
+            declared: The tasks and their nodes; read from the nodes file unless given.
 
         Raises:
             ConfigurationError: The nodes file is missing or wrong.
         """
-        declared = NodesFile.load(settings.nodes_file)
+        declared = declared or NodesFile.load(settings.nodes_file)
         journal = Journal(settings.journal_url)
         ledger = Ledger(FileStore(settings.ledger_dir), archive=journal)
         return cls(Consensus(settings, declared, ledger, journal))
@@ -110,6 +114,6 @@ class ConsensusApi:
 
 def create() -> ConsensusApi:
     """The application by the environment's settings, for `uvicorn --factory`."""
-    settings = Settings()
+    settings = Settings.read()
     logs.configure(settings.log_level)
     return ConsensusApi.from_settings(settings)

@@ -232,6 +232,7 @@ def _round(stored: StoredRound) -> Round:
         request_id=stored.request_id,
         verdict=_verdict.validate_python(verdict),
         features=orjson.loads(stored.features) if stored.features else None,
+        traceparent=stored.traceparent,
         block=stored.block,
         deltas=deltas and {node: delta / MICRO for node, delta in deltas.items()},
     )

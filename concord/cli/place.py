@@ -104,16 +104,9 @@ def settings() -> "Settings":
     Raises:
         ConfigurationError: A variable holds what it must not.
     """
-    from pydantic import ValidationError
-
     from concord.settings import Settings
 
-    try:
-        read = Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = f"CONCORD_{'_'.join(str(part) for part in first['loc']).upper()}"
-        raise ConfigurationError(f"{name}: {first['msg']}.", field=name) from error
+    read = Settings.read()
     return read.model_copy(update={"home": read.home.absolute()})
 
 

@@ -131,7 +131,7 @@ def is_free(host: str, port: int) -> bool:
 
 def holder(port: int) -> str:
     """` by python3 (process 4711)`, where this user may know."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     with contextlib.suppress(psutil.Error, OSError):
         for found in _listening(psutil.net_connections("tcp")):

@@ -171,7 +171,7 @@ def ask(
                 return ask(client, task, rows[:half], sleep) + ask(client, task, rows[half:], sleep)
             if error.answered != 429 or waited >= PATIENCE:
                 raise
-            pause = float(getattr(error, "retry_after", None) or 1.0)
+            pause = error.retry_after or 1.0
         except ServiceAway:
             if waited >= PATIENCE:
                 raise

@@ -15,6 +15,7 @@ class RoundRow:
         policy: `wager` or `seed`.
         height: Ledger height on whose state the round was decided.
         request_id: The caller's id.
+        traceparent: The caller's W3C trace context, if it has one.
         verdict: JSON of the answer as the caller got it.
         features: JSON of the row; None once forgotten or expired.
         evidence: Canonical JSON of the integers that settling needs.
@@ -32,6 +33,7 @@ class RoundRow:
     features: bytes | None
     evidence: bytes | None
     due: bool
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ _INSERTED = (
     "features",
     "evidence",
     "due",
+    "traceparent",
     "batch",
 )
 _values = attrgetter(*_INSERTED[:-1])

@@ -49,6 +49,7 @@ rounds = sa.Table(
     sa.Column("policy", sa.String(16), nullable=False),
     sa.Column("height", sa.BigInteger, nullable=False),
     sa.Column("request_id", sa.String(128), nullable=False),
+    sa.Column("traceparent", sa.String(55)),
     sa.Column("due", sa.Boolean, nullable=False),
     # NULL: no settlement is due, or it is done. Empty: due. Else: the batch that claimed it.
     sa.Column("batch", sa.String(32)),

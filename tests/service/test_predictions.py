@@ -1,5 +1,6 @@
 """What an answer says, where its ids go, and what the journal keeps."""
 
+import httpx
 import pytest
 
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, species, wait_until
@@ -57,6 +58,18 @@ def test_ids_and_trace_reach_the_nodes(start_stack):
     asked = stack.nodes["knn"].asked[-1]
     assert (asked["x-request-id"], asked["traceparent"]) == ("mine.2", trace)
     assert response.headers["x-request-id"] == response.json()["request_id"] == "mine.2"
+    round_id = response.json()["verdicts"][0]["id"]
+    wait_until(lambda: stack.http.get(f"/v1/rounds/{round_id}").status_code == 200)
+    assert stack.client.round(round_id).traceparent == trace
+
+
+def test_a_shared_call_names_all_its_requests_and_the_node_keeps_them(start_stack):
+    stack = start_stack()
+    ids = "one,two.2,three-3"
+    body = {"rows": [IRIS.example]}
+    url = stack.nodes["knn"].url
+    response = httpx.post(f"{url}/v1/votes", json=body, headers={"x-request-id": ids})
+    assert response.headers["x-request-id"] == ids
 
 
 @pytest.mark.parametrize("stated", ["has spaces", "x" * 65, "new\tline", "é"])

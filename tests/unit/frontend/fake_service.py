@@ -13,7 +13,7 @@ from typing import Any
 
 from concord.errors import ConcordError
 from concord.schema import Feature, Label, TaskSchema, Value
-from concord.wire import NodeView, Pool, Round, TaskDetail, TaskSummary, Verdict, Vote
+from concord.wire import NodeView, Pool, TaskDetail, TaskSummary, Verdict, Vote
 
 FLOWER = TaskSchema(
     "flower",
@@ -118,7 +118,6 @@ class FakeService:
         not_ready: Tasks without a quorum.
         asked: What the page has sent.
         abstains: A row below the quorum is a 200, as where an operator wants no error.
-        keeps_rounds: Whether refused rounds are found in the journal.
     """
 
     schemas: dict[str, TaskSchema | None] = field(default_factory=lambda: {"flower": FLOWER, "loan": LOAN})
@@ -127,9 +126,7 @@ class FakeService:
     )
     not_ready: set[str] = field(default_factory=set)
     asked: list[dict[str, Any]] = field(default_factory=list)
-    rounds: list[Round] = field(default_factory=list)
     abstains: bool = False
-    keeps_rounds: bool = True
 
     def start(self, port: int = 0) -> "FakeService":
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
@@ -148,8 +145,6 @@ class FakeService:
             return 200, {"tasks": [asdict(self._summary(task)) for task in self.schemas]}
         if parts == ["v1", "nodes"]:
             return 200, {"nodes": [asdict(self._node(path.partition("task=")[2], node)) for node in NODES]}
-        if parts == ["v1", "rounds"]:
-            return 200, {"rounds": [asdict(one) for one in self.rounds], "after": None}
         task = parts[2]
         schema = self.schemas.get(task)
         if schema is None:
@@ -166,8 +161,6 @@ class FakeService:
             return said.status, {"error": {"code": said.code, "message": said.message, "field": said.field}}
         answer = {"task": task, "request_id": request_id, "verdicts": [asdict(said)]}
         if said.status == "no_quorum" and not self.abstains:
-            if self.keeps_rounds:
-                self.rounds.insert(0, Round(said.id, task, "2026-01-31T09:00:00Z", request_id, said, row))
             return 503, {"error": said.error, **answer}
         return 200, answer
 

@@ -205,13 +205,6 @@ def test_without_a_quorum_the_page_says_what_each_node_did(service, open_page):
     assert set(page.dataframe[0].value["Outcome"]) == {"✔ voted", "◷ late", "✕ unavailable"}
 
 
-def test_a_lost_quorum_is_told_even_if_the_journal_has_nothing(service, open_page, monkeypatch):
-    monkeypatch.setattr("frontend.service.JOURNAL_SECONDS", (0,))
-    service.answer = lambda *_: no_quorum()
-    service.keeps_rounds = False
-    assert "**No consensus.**" in text(ask(open_page()))
-
-
 def test_a_fallback_is_not_shown_as_the_nodes_answer(service, open_page):
     service.abstains = True
     service.answer = lambda *_: replace(no_quorum(), label="rose", sentence="It is a rose.")

@@ -172,6 +172,16 @@ def test_white_text_is_readable_on_every_bar(colour):
     assert 1.05 / (_luminance(colour) + 0.05) >= 4.5
 
 
+@pytest.mark.parametrize("colour", pictures.PALETTE)
+def test_every_bar_stands_out_from_a_dark_page(colour):
+    assert (_luminance(colour) + 0.05) / (_luminance("#171614") + 0.05) >= 2.5
+
+
+def test_a_share_on_a_bar_is_never_rounded_to_certainty():
+    made = verdict(votes=[vote("forest", sure=0.998)])
+    assert "99.8%" in [part["written"] for part in pictures.shares(FLOWER, made)]
+
+
 def test_without_a_consensus_the_table_has_no_weights():
     assert {row["Weight"] for row in votes.rows(FLOWER, no_quorum())} == {None}
 

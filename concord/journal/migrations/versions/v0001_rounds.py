@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("policy", sa.String(16), nullable=False),
         sa.Column("height", sa.BigInteger, nullable=False),
         sa.Column("request_id", sa.String(128), nullable=False),
+        sa.Column("traceparent", sa.String(55)),
         sa.Column("due", sa.Boolean, nullable=False),
         sa.Column("batch", sa.String(32)),
         sa.Column("block", sa.BigInteger),

@@ -1,0 +1,63 @@
+"""The nodes file and the environment are read strictly, and say what is wrong where."""
+
+import pytest
+
+from concord.errors import ConfigurationError
+from concord.settings import NodesFile, Settings
+
+
+def load(tmp_path, text):
+    path = tmp_path / "nodes.toml"
+    path.write_text(text, "utf-8")
+    return NodesFile.load(path)
+
+
+def test_a_nodes_file_names_tasks_and_their_nodes(tmp_path):
+    declared = load(tmp_path, '[tasks.iris]\npolicy = "seed"\n[tasks.iris.nodes]\nknn = "http://a"')
+    assert declared.tasks["iris"].policy == "seed"
+    assert declared.tasks["iris"].nodes == {"knn": "http://a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tasks.iris", "is not TOML"),
+        ("[tasks.iris]\nnodes = {}\npolcy = 'seed'", "tasks.iris.polcy"),
+        ("[tasks.iris]\nnodes = {}\npolicy = 'seeds'", "tasks.iris.policy"),
+        ("[tasks.iris]\nnodes = {}\nquorum = 1.5", "tasks.iris.quorum"),
+        ("[tasks.iris]\nnodes = {}\ndeadline_ms = 60000", "tasks.iris.deadline_ms"),
+        ("[tasks.iris]\npolicy = 'seed'", "tasks.iris.nodes"),
+        ("[tasks.iris]\nnodes = {}\nbelow_quorum = 'fallback'", "go together"),
+        ("[tasks.iris]\nnodes = {}\nfallback = 'setosa'", "go together"),
+    ],
+)
+def test_what_is_wrong_in_it_is_named(tmp_path, text, words):
+    with pytest.raises(ConfigurationError, match=words):
+        load(tmp_path, text)
+
+
+def test_a_missing_nodes_file_says_who_writes_one(tmp_path):
+    with pytest.raises(ConfigurationError, match="`concord up` writes one"):
+        NodesFile.load(tmp_path / "nodes.toml")
+
+
+def test_nodes_can_be_given_as_arguments():
+    declared = NodesFile.of(["iris.knn=http://a:1", "iris.svm=http://b:2", "film.x=https://c"])
+    assert declared.tasks["iris"].nodes == {"knn": "http://a:1", "svm": "http://b:2"}
+
+
+@pytest.mark.parametrize("nodes", [["iris.knn"], ["knn=http://a"], ["a.b=ftp://c"], ["a.b=http://c"] * 2])
+def test_an_argument_of_another_form_is_refused(nodes):
+    with pytest.raises(ConfigurationError):
+        NodesFile.of(nodes)
+
+
+def test_a_wrong_variable_is_named(monkeypatch):
+    monkeypatch.setenv("CONCORD_RETENTION_DAYS", "a month")
+    with pytest.raises(ConfigurationError, match="CONCORD_RETENTION_DAYS"):
+        Settings.read()
+
+
+def test_variables_that_kubernetes_injects_are_ignored(monkeypatch):
+    monkeypatch.setenv("CONCORD_CONSENSUS_PORT", "tcp://10.0.0.1:7400")
+    assert Settings.read().url == "http://127.0.0.1:7400"
