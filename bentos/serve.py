@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 # BentoML and uvicorn are imported once the environment is as they shall find it.
 # ruff: noqa: PLC0415
@@ -58,22 +58,33 @@ def main() -> None:
         os.environ.setdefault(name, value)
     # With it, BentoML's processes would share a folder of metrics and wipe each other's.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    application = load(arguments.service)
+    application = load(arguments.service, direct=arguments.direct)
     if arguments.fork:
         Nursery(application).run()
     else:
         serve(application, arguments.host, arguments.port)
 
 
-def load(target: str) -> "ASGIApp":
-    """The ASGI application of a bento's tag, or of a service by its import path."""
+def load(target: str, *, direct: bool = False) -> "ASGIApp":
+    """The ASGI application of a bento's tag, or of a service by its import path.
+
+    With `direct` BentoML still constructs, starts and stops the service, and requests go straight to the
+    application that is mounted in it, past BentoML's own layers: they take a third of a small request.
+    """
     # As `-m bentos.serve` has imported the project's own package, which would hide that of the bento.
     sys.modules.pop("bentos", None)
     import bentoml
 
     logging.getLogger("bentoml").setLevel(logging.WARNING)
     service: Any = bentoml.load(target)
-    application: ASGIApp = service.to_asgi()
+    framework: ASGIApp = service.to_asgi()
+    if not direct:
+        return framework
+    mounted: ASGIApp = service.mount_apps[0][0]
+
+    async def application(scope: "Scope", receive: "Receive", send: "Send") -> None:
+        await (framework if scope["type"] == "lifespan" else mounted)(scope, receive, send)
+
     return application
 
 
@@ -164,7 +175,7 @@ def _become(order: Mapping[str, Any], parent: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_with_parent(parent)
     os.setsid()
-    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
@@ -210,6 +221,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("service", help="a bento's tag, or an import path such as bentos.node.service:Node")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000)
+    parser.add_argument("--direct", action="store_true", help="requests go past BentoML's own layers")
     parser.add_argument("--fork", action="store_true", help="take orders for nodes on standard input")
     return parser.parse_args()
 

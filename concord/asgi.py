@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from concord.errors import (
     UnknownName,
     WrongMethod,
 )
+from concord.ids import fresh_id
 from concord.incoming import Incoming, Response, header_of, unless_gone
 from concord.logs import FLUSH_SECONDS, AccessLog
 
@@ -159,7 +159,7 @@ class Application:
 
     def _caller_id(self, scope: Scope) -> str:
         stated = header_of(scope, b"x-request-id")
-        return stated if stated and self._request_ids.fullmatch(stated) else secrets.token_hex(8)
+        return stated if stated and self._request_ids.fullmatch(stated) else fresh_id(8)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

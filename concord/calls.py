@@ -6,6 +6,7 @@ things: a node whose answer came too late for everybody has failed, one whose ca
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,6 +15,8 @@ import aiohttp
 
 from concord.round import OnReply, Question, Reply
 from concord.wire import VOTES_TYPE
+
+_log = logging.getLogger(__name__)
 
 
 class Node(Protocol):
@@ -27,7 +30,7 @@ class Node(Protocol):
     ) -> tuple[list[list[int]], list[bool] | None]:
         """Turns bytes into integer votes; raises ValueError if they are no votes at all."""
 
-    def heard(self, version: str | None, latency_ms: float) -> None:
+    def heard(self, version: str | None, seconds: float) -> None:
         """Takes note of who answered, and how soon."""
 
     def look_again(self) -> None:
@@ -85,7 +88,12 @@ class Call:
         self._late = False
         for ticket in tickets:
             ticket.call = self
+        self._began = time.perf_counter()
+        self._answered: bool | None = None
+        self._reason: str | None = None
         self._task = asyncio.get_running_loop().create_task(self._run())
+        # Not in `_run`: a task that is cancelled before its first step never runs any of it.
+        self._task.add_done_callback(self._end)
 
     def cancel(self) -> None:
         """Ends the call, whoever waits."""
@@ -99,28 +107,32 @@ class Call:
             self._task.cancel()
 
     async def _run(self) -> None:
-        answered: bool | None = None
-        reason = None
         try:
             status, media_type, model, answer = await self._member.post(self._tickets)
-            answered = self._understand(status, media_type, model, answer)
-            reason = None if answered else f"It answered {status} {media_type}, which is no vote."
-        except asyncio.CancelledError:
-            # A node whose answer came too late for everybody has failed; one whose callers left has not.
-            answered, reason = (False, "It did not answer in time.") if self._late else (None, None)
         except (aiohttp.ClientError, OSError) as error:
-            answered, reason = False, words(error)
+            self._answered, self._reason = False, words(error)
             self._answer_all(Reply("unavailable"))
-        finally:
-            self._member.call_over(self, answered=answered, reason=reason)
+            return
+        self._answered = self._understand(status, media_type, model, answer)
+        self._reason = f"It answered {status} {media_type}, which is no vote."
 
-    def _understand(self, status: int, media_type: str, model: str | None, answer: bytes) -> bool:
-        """Hands each ticket its part of the answer; false if the node did not vote."""
+    def _end(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            # A node whose answer came too late for everybody has failed; one whose callers left has not.
+            self._answered = False if self._late else None
+            self._reason = "It did not answer in time."
+        elif error := task.exception():
+            _log.error("call failed", exc_info=error)
+            self._answer_all(Reply("unavailable"))
+        self._member.call_over(self, answered=self._answered, reason=self._reason)
+
+    def _understand(self, status: int, media_type: str, model: str | None, answer: bytes) -> bool | None:
+        """Hands each ticket its part of the answer; false if the node failed, None if the question did."""
         if status != 200:
             if status in (404, 409):
                 self._member.look_again()
             self._answer_all(Reply("unavailable"))
-            return False
+            return None if status in (413, 422) else False
         version = model.rpartition("/")[2] if model else None
         try:
             if media_type != VOTES_TYPE:
@@ -134,7 +146,7 @@ class Call:
         return True
 
     def _share_out(self, version: str | None, votes: list[list[int]], valid: list[bool] | None) -> None:
-        now, start, latency = time.perf_counter(), 0, 0.0
+        now, start = time.perf_counter(), 0
         for ticket in self._tickets:
             stop = start + ticket.question.rows
             mine = None if valid is None or all(valid[start:stop]) else valid[start:stop]
@@ -144,7 +156,7 @@ class Call:
             else:
                 ticket.answer(Reply("voted", version, latency, votes[start:stop], mine))
             start = stop
-        self._member.heard(version, latency)
+        self._member.heard(version, now - self._began)
 
     def _answer_all(self, reply: Reply) -> None:
         for ticket in self._tickets:

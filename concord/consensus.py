@@ -9,7 +9,6 @@ in the journal before its caller hears of it.
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,9 @@ from typing import Any, Final
 import orjson
 
 from concord import metrics
+from concord.background import spawn
 from concord.errors import JournalUnavailable, Overloaded
+from concord.ids import fresh_id
 from concord.journal import Journal, RoundRow
 from concord.ledger import Ledger
 from concord.members import Members
@@ -32,7 +33,8 @@ from concord.settler import Settler
 from concord.wire import Verdict
 
 SETTLED_SECONDS: Final = 3.0
-"""How long `?settled=true` waits for the block; the serving framework ends a request after five."""
+"""How long `?settled=true` waits for the block. With the longest deadline (4 s) and the wait for the
+journal (2 s) a request stays under the ten seconds after which its bento would end it."""
 
 EXPIRY_SECONDS: Final = 3600.0
 """How often features beyond their retention are removed."""
@@ -107,11 +109,9 @@ class Consensus:
         await self.panels.start()
         self.recorder.start()
         self._background = [
-            asyncio.create_task(self.settler.run(), name="settler"),
-            asyncio.create_task(self._expire(), name="expiry"),
+            spawn(self.settler.run(), "settler", self.settler.fail),
+            spawn(self._expire(), "expiry"),
         ]
-        for task in self._background:
-            task.add_done_callback(_report_failure)
         _log.info("consensus started", extra={"tasks": self.panels.names()})
 
     async def close(self) -> None:
@@ -136,21 +136,27 @@ class Consensus:
             InvalidInput: A row is not as the schema says.
             NoQuorum: No node of the task has ever answered.
             Overloaded: More rows wait than may.
-            JournalUnavailable: The round would move money, and the journal cannot take it.
+            JournalUnavailable: The journal is away, and the round moves money or no more can wait.
         """
         began = time.perf_counter()
-        schema = self.panels.schema(request.task)
-        array = schema.read_rows(request.rows)
         panel = self.panels.panel(request.task)
+        array = panel.schema.read_rows(request.rows)
         replies = await self._poll(panel, request, array.tobytes())
         durable = panel.terms.policy == "seed"
         rulings = [
-            panel.rule(replies, row, secrets.token_hex(16), recorded=durable)
+            panel.rule(replies, row, fresh_id(16), recorded=durable)
             for row in range(len(request.rows))
         ]
         response = await self._record(panel, request, rulings, durable=durable or request.recorded)
         observe(panel, replies, rulings, time.perf_counter() - began)
         return await self._await_settlement(response) if request.settled else response
+
+    def refusal(self, task: str, response: Response) -> dict[str, str | None] | None:
+        """The error of a request of which no row has its quorum, if the task refuses then."""
+        if any(verdict.status != "no_quorum" for verdict in response.verdicts):
+            return None
+        refuses = self.panels.settings(task).below_quorum == "refuse"
+        return response.verdicts[0].error if refuses else None
 
     async def _poll(self, panel: Panel, request: Request, body: bytes) -> list[Reply]:
         rows = len(request.rows)
@@ -165,27 +171,45 @@ class Consensus:
             return await Poll(panel.members, panel.deposits, panel.terms.patience).replies(question)
         finally:
             self._waiting_rows -= rows
+            metrics.WAITING_ROWS.set(self._waiting_rows)
 
     async def _record(
         self, panel: Panel, request: Request, rulings: Sequence[Ruling], *, durable: bool
     ) -> Response:
         verdicts = [ruling.verdict for ruling in rulings]
-        encoded = [orjson.dumps(verdict) for verdict in verdicts]
+        encoded = [_encode(verdict) for verdict in verdicts]
         now = int(self._clock() * 1_000_000)
         rows = [
-            _row(request, index, ruling, verdict, now)
+            self._row(request, index, ruling, verdict, now)
             for index, (ruling, verdict) in enumerate(zip(rulings, encoded, strict=True))
         ]
         if not durable:
             self.recorder.record(rows)
             return Response(verdicts, encoded)
+        written = self.recorder.record_soon(rows)
         try:
-            await self.recorder.record_durably(rows)
+            await asyncio.shield(written)
         except JournalUnavailable:
             if panel.terms.policy == "seed":
                 raise
             return Response(verdicts, encoded)
         return _recorded(verdicts, encoded)
+
+    def _row(self, request: Request, index: int, ruling: Ruling, verdict: bytes, now: int) -> RoundRow:
+        return RoundRow(
+            id=ruling.verdict.id,
+            task=request.task,
+            time=now,
+            status=ruling.verdict.status,
+            policy=ruling.verdict.policy,
+            height=ruling.verdict.height,
+            request_id=request.request_id,
+            verdict=verdict,
+            features=_encode(request.rows[index]) if self.settings.retention_days else None,
+            evidence=ruling.evidence,
+            due=ruling.evidence is not None,
+            traceparent=request.traceparent,
+        )
 
     async def _await_settlement(self, response: Response) -> Response:
         due = [verdict.id for verdict in response.verdicts if verdict.settlement == "due"]
@@ -198,7 +222,7 @@ class Consensus:
             else verdict
             for verdict in response.verdicts
         ]
-        return Response(verdicts, [orjson.dumps(verdict) for verdict in verdicts])
+        return Response(verdicts, [_encode(verdict) for verdict in verdicts])
 
     async def _expire(self) -> None:
         while True:
@@ -210,31 +234,13 @@ class Consensus:
             await asyncio.sleep(EXPIRY_SECONDS)
 
 
-def _report_failure(task: asyncio.Task[None]) -> None:
-    """Says that a background task has ended by a bug; answers go on, what it did does not."""
-    if not task.cancelled() and (error := task.exception()):
-        _log.critical("background task failed", extra={"task": task.get_name()}, exc_info=error)
-
-
-def _row(request: Request, index: int, ruling: Ruling, verdict: bytes, now: int) -> RoundRow:
-    return RoundRow(
-        id=ruling.verdict.id,
-        task=request.task,
-        time=now,
-        status=ruling.verdict.status,
-        policy=ruling.verdict.policy,
-        height=ruling.verdict.height,
-        request_id=request.request_id,
-        verdict=verdict,
-        features=orjson.dumps(request.rows[index]),
-        evidence=ruling.evidence,
-        due=ruling.evidence is not None,
-        traceparent=request.traceparent,
-    )
+def _encode(value: object) -> bytes:
+    """JSON in a buffer of its own size: orjson's is several times larger, and rounds wait in memory."""
+    return bytes(memoryview(orjson.dumps(value)))
 
 
 def _recorded(verdicts: Sequence[Verdict], encoded: Sequence[bytes]) -> Response:
     if all(verdict.recorded for verdict in verdicts):
         return Response(verdicts, encoded)
     known = [replace(verdict, recorded=True) for verdict in verdicts]
-    return Response(known, [orjson.dumps(verdict) for verdict in known])
+    return Response(known, [_encode(verdict) for verdict in known])

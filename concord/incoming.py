@@ -65,11 +65,11 @@ class Incoming:
             raise self._too_large()
         message = await self.receive()
         body = bytes(message.get("body", b""))
-        while message.get("more_body"):
+        while message.get("more_body") and len(body) <= self.max_body_bytes:
             message = await self.receive()
             body += message.get("body", b"")
-            if len(body) > self.max_body_bytes:
-                raise self._too_large()
+        if len(body) > self.max_body_bytes:
+            raise self._too_large()
         if message["type"] == "http.disconnect":
             raise CallerError("The caller hung up before the body's end.")
         self.is_read = True

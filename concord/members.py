@@ -20,11 +20,12 @@ from typing import Final
 import aiohttp
 import numpy as np
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from concord import metrics, pool
+from concord.background import spawn
 from concord.calls import Call, WaitingQuestion, words
-from concord.errors import ConfigurationError
+from concord.errors import ConcordError
 from concord.round import OnReply, Question, Reply
 from concord.schema import TaskSchema
 from concord.wire import (
@@ -99,6 +100,7 @@ class Member:
         self._failures = 0
         self._look_again = asyncio.Event()
         self._batch_rows = metrics.BATCH_ROWS.labels(task, node)
+        self._seconds = metrics.NODE_SECONDS.labels(task, node)
         self._up = metrics.NODE_UP.labels(task, node)
 
     @property
@@ -189,9 +191,10 @@ class Member:
             votes, valid = pool.read_probabilities(floats)
         return votes.tolist(), None if valid.all() else valid.tolist()
 
-    def heard(self, version: str | None, latency_ms: float) -> None:
+    def heard(self, version: str | None, seconds: float) -> None:
         """Takes note of who answered, and how soon; another version is asked about at once."""
-        self.latency_ms = latency_ms
+        self.latency_ms = seconds * 1000
+        self._seconds.observe(seconds)
         if version and self.profile and version != self.profile.info.version:
             self.look_again()
 
@@ -220,10 +223,14 @@ class Member:
                     raise ValueError(f"/info answered {response.status}")
                 info = _node_info.validate_python(orjson.loads(await _read(response, INFO_BYTES)))
                 await self._meet(info)
-        except (aiohttp.ClientError, OSError, ValueError, ValidationError, ConfigurationError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, TypeError, ConcordError) as error:
             self._note(answered=False, reason=words(error))
 
     async def _meet(self, info: NodeInfo) -> None:
+        if info.model != f"{self.task}.{self.node}":
+            raise ValueError(f"it serves {info.model} and not {self.task}.{self.node}; check the nodes file")
+        if info.accuracy is not None and not 0 <= info.accuracy <= 1:
+            raise ValueError(f"it states an accuracy of {info.accuracy}, which is not in 0..1")
         profile = Profile(info, TaskSchema.from_json(info.schema))
         if profile != self.profile:
             self.profile = profile
@@ -281,7 +288,7 @@ class Members:
                 node: Member(task, node, url, self._session, self._changed)
                 for node, url in sorted(nodes.items())
             }
-        self._watches = [asyncio.create_task(member.watch()) for member in self]
+        self._watches = [spawn(member.watch(), f"watch {member.task}.{member.node}") for member in self]
 
     async def close(self) -> None:
         """Stops looking, cancels what is under way, closes the client."""

@@ -7,6 +7,7 @@ files where the server runs several workers (`PROMETHEUS_MULTIPROC_DIR`).
 import gc
 import os
 import time
+from collections import deque
 from typing import Final
 
 from prometheus_client import (
@@ -38,7 +39,7 @@ AGREEMENT = Histogram(
     "concord_agreement", "Share of the weight behind the answer.", ["task"], buckets=_SHARES
 )
 NODE_SECONDS = Histogram(
-    "concord_node_seconds", "From asking a node to its answer.", ["task", "node"], buckets=_LATENCY
+    "concord_node_seconds", "A call to a node, with the rows of one or more requests.", ["task", "node"], buckets=_LATENCY
 )
 OUTCOMES = Counter("concord_outcomes_total", "What nodes did in rounds.", ["task", "node", "outcome"])
 VOTES = Counter("concord_votes_total", "Valid votes, by the label they name.", ["task", "node", "label"])
@@ -74,8 +75,30 @@ GC_SECONDS = Histogram(
 )
 
 
+_pauses: deque[tuple[int, float]] = deque(maxlen=10_000)
+"""Pauses not counted yet. A collection can begin while a metric is locked, so it must not touch one."""
+
+
+_counted: dict[Counter, int] = {}
+"""Counts that have not reached their counters yet."""
+
+
+def count(counter: Counter) -> None:
+    """Adds 1 to a counter, cheaply: the counter itself hears of it when somebody reads the metrics.
+
+    For what is counted several times a round; to be called from the event loop only.
+    """
+    _counted[counter] = _counted.get(counter, 0) + 1
+
+
 def render() -> bytes:
     """All metrics in the text format that Prometheus reads."""
+    while _counted:
+        counter, times = _counted.popitem()
+        counter.inc(times)
+    while _pauses:
+        generation, seconds = _pauses.popleft()
+        GC_SECONDS.labels(str(generation)).observe(seconds)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -85,7 +108,6 @@ def render() -> bytes:
 
 def watch_garbage_collection() -> None:
     """Measures pauses, and spares the collector what was made during start-up."""
-    pauses = [GC_SECONDS.labels(str(generation)) for generation in range(3)]
     began = 0.0
 
     def on_collection(phase: str, info: dict[str, int]) -> None:
@@ -93,7 +115,7 @@ def watch_garbage_collection() -> None:
         if phase == "start":
             began = time.perf_counter()
         else:
-            pauses[info["generation"]].observe(time.perf_counter() - began)
+            _pauses.append((info["generation"], time.perf_counter() - began))
 
     gc.callbacks.append(on_collection)
     gc.collect()

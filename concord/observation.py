@@ -13,23 +13,20 @@ def observe(panel: Panel, replies: Sequence[Reply], rulings: Sequence[Ruling], s
     task = _task_metrics(panel.task)
     task.seconds.observe(seconds)
     slowest = 0.0
-    for seat, reply in zip(panel.seats, replies, strict=True):
-        node = _node_metrics(panel.task, seat.node)
-        if reply.latency_ms is not None:
-            node.seconds.observe(reply.latency_ms / 1000)
-            if reply.outcome == "voted":
-                slowest = max(slowest, reply.latency_ms / 1000)
+    for reply in replies:
+        if reply.latency_ms is not None and reply.outcome == "voted":
+            slowest = max(slowest, reply.latency_ms / 1000)
     task.overhead.observe(max(0.0, seconds - slowest))
     for ruling in rulings:
         verdict = ruling.verdict
-        task.status(verdict.status).inc()
+        metrics.count(task.status(verdict.status))
         if verdict.agreement is not None:
             task.agreement.observe(verdict.agreement)
         for vote in verdict.votes:
             node = _node_metrics(panel.task, vote.node)
-            node.outcome(vote.outcome).inc()
+            metrics.count(node.outcome(vote.outcome))
             if vote.outcome == "voted":
-                node.vote(vote.label or "value").inc()
+                metrics.count(node.vote(vote.label or "value"))
 
 
 class _TaskMetrics:
@@ -46,7 +43,6 @@ class _NodeMetrics:
     """The same of one node."""
 
     def __init__(self, task: str, node: str) -> None:
-        self.seconds = metrics.NODE_SECONDS.labels(task, node)
         self.outcome = lru_cache(lambda outcome: metrics.OUTCOMES.labels(task, node, outcome))
         self.vote = lru_cache(lambda label: metrics.VOTES.labels(task, node, label))
 

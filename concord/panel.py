@@ -76,6 +76,15 @@ class Panel:
                 field=f"tasks.{self.task}.policy",
             )
 
+        fallback, value = self.terms.fallback, self.schema.value
+        known = isinstance(fallback, float | int) if value else fallback in self._label_names
+        if fallback is not None and not known:
+            admitted = "a number" if value else f"one of {', '.join(self._label_names)}"
+            raise ConfigurationError(
+                f"The fallback of {self.task} must be {admitted}, not {fallback!r}.",
+                field=f"tasks.{self.task}.fallback",
+            )
+
     @cached_property
     def deposits(self) -> tuple[int, ...]:
         """Deposits in µS, in the order of the seats."""

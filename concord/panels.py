@@ -8,12 +8,14 @@ its nodes answers `no_quorum` and not `unknown_task`.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Final
 
 from concord import metrics
-from concord.errors import ConcordError, NoQuorum, UnknownName
+from concord.background import spawn
+from concord.errors import ConcordError, ConfigurationError, NoQuorum, UnknownName
 from concord.journal import Journal
 from concord.ledger import events
 from concord.ledger.state import TaskState
@@ -48,9 +50,13 @@ class Panels:
     async def start(self) -> None:
         """Reads the schemas known from before, and begins to open accounts."""
         known = await asyncio.to_thread(self._journal.schemas)
-        self._schemas = {task: TaskSchema.from_json(document) for task, (_, document) in known.items()}
+        for task, (_, document) in known.items():
+            try:
+                self._schemas[task] = TaskSchema.from_json(document)
+            except ConfigurationError as error:
+                _log.warning("schema forgotten", extra={"of": task, "reason": error.message})
         self._counted = self._settler.head.height
-        self._task = asyncio.create_task(self._keep_house())
+        self._task = spawn(self._keep_house(), "panels")
 
     async def close(self) -> None:
         """Stops opening accounts."""
@@ -185,28 +191,36 @@ class Panels:
 
     async def _keep_house(self) -> None:
         """Opens accounts and keeps schemas whenever a member has changed."""
-        seen = -1
+        settled_in = shown = (-1, -1)
         while True:
-            if self._members.revision != seen:
-                revision = self._members.revision
-                try:
-                    await self._settle_in()
-                    seen = revision
-                except ConcordError as error:
-                    _log.error("accounts not opened", extra={"reason": error.message})
-                    await asyncio.sleep(1)
-            self._count_slashes()
+            state = (self._members.revision, self._settler.head.height)
+            if state[0] != settled_in[0] and await self._settle_in():
+                settled_in = state
+            if state != shown:
+                self._show_state()
+                shown = state
+            metrics.LEDGER_ALARM.set(self._settler.alarm is not None)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
-    async def _settle_in(self) -> None:
-        wanted = [event for task in self._declared for event in self._opening(task)]
-        if wanted:
-            await self._settler.append(wanted)
-        for task in self._declared:
-            schema = self._stated(task)
-            if schema is not None and self._schemas.get(task) != schema:
-                await asyncio.to_thread(self._journal.save_schema, task, schema.digest, schema.to_json())
-                self._schemas[task] = schema
+    async def _settle_in(self) -> bool:
+        """Opens what accounts are wanted; false if some could not be, and are to be tried again."""
+        try:
+            wanted = [event for task in self._declared for event in self._opening(task)]
+            if wanted:
+                await self._settler.append(wanted)
+            for task in self._declared:
+                await self._keep_schema(task)
+        except ConcordError as error:
+            _log.error("accounts not opened", extra={"reason": error.message})
+            await asyncio.sleep(1)
+            return False
+        return True
+
+    async def _keep_schema(self, task: str) -> None:
+        schema = self._stated(task)
+        if schema is not None and self._schemas.get(task) != schema:
+            await asyncio.to_thread(self._journal.save_schema, task, schema.digest, schema.to_json())
+            self._schemas[task] = schema
 
     def _opening(self, task: str) -> list[events.Event]:
         """The events by which a declared task becomes what the nodes file says."""
@@ -220,8 +234,8 @@ class Panels:
                 opening.append(events.open_account(task, node, settings.deposit * MICRO, accuracy))
         return opening
 
-    def _count_slashes(self) -> None:
-        """Counts what the blocks since the last look took from nodes."""
+    def _show_state(self) -> None:
+        """Brings the metrics up to date with the newest block, and counts what it took from nodes."""
         head = self._settler.head
         for block in head.blocks:
             if block.height > self._counted:
@@ -230,7 +244,9 @@ class Panels:
                         _count_debits(body)
         self._counted = head.height
         metrics.LEDGER_HEIGHT.set(head.height)
-        metrics.LEDGER_ALARM.set(self._settler.alarm is not None)
+        for task in self.names():
+            with contextlib.suppress(ConcordError):
+                self.panel(task)
 
     def _show(self, panel: Panel) -> None:
         for seat, weight in zip(panel.seats, panel.weights, strict=True):

@@ -9,16 +9,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from concord import metrics
+from concord.background import spawn
 from concord.errors import JournalUnavailable
 from concord.journal import Journal, RoundRow
 
 BEHIND_SECONDS: Final = 0.02
 """How long rounds that nobody waits for gather; with the write itself, within the 50 ms promised."""
 
-GROUP_ROWS: Final = 1000
 RETRY_SECONDS: Final = 1.0
 MOST_WAITING: Final = 50_000
 """Rounds kept in memory while the journal is away: some 100 MiB, and ten seconds of full load."""
@@ -38,6 +39,9 @@ class Recorder:
         self._journal = journal
         self._on_due = on_due
         self._rows: list[RoundRow] = []
+        self._writing = 0
+        # Its own, so that readers who occupy the shared ones never keep an answer waiting.
+        self._thread = ThreadPoolExecutor(1, "recorder")
         self._wanted = asyncio.Event()
         self._urgent = asyncio.Event()
         self._written: asyncio.Future[None] | None = None
@@ -45,7 +49,7 @@ class Recorder:
 
     def start(self) -> None:
         """Begins to write."""
-        self._task = asyncio.create_task(self._run())
+        self._task = spawn(self._run(), "recorder")
 
     async def close(self) -> None:
         """Writes what waits, if the journal lets it, and stops."""
@@ -58,6 +62,7 @@ class Recorder:
                 await asyncio.to_thread(self._journal.record, self._rows)
             except JournalUnavailable:
                 _log.exception("rounds lost at shutdown", extra={"rounds": len(self._rows)})
+        self._thread.shutdown(wait=False)
 
     def record(self, rows: Sequence[RoundRow]) -> None:
         """Takes rounds to be written behind their answers.
@@ -65,24 +70,24 @@ class Recorder:
         Raises:
             JournalUnavailable: The journal is away and as many rounds wait as may.
         """
-        if len(self._rows) + len(rows) > MOST_WAITING:
+        if self._writing + len(self._rows) + len(rows) > MOST_WAITING:
             raise JournalUnavailable("The journal is away, and no more rounds can wait for it.")
         self._rows.extend(rows)
         self._wanted.set()
 
-    async def record_durably(self, rows: Sequence[RoundRow]) -> None:
-        """Takes rounds and returns once they are durable.
+    def record_soon(self, rows: Sequence[RoundRow]) -> asyncio.Future[None]:
+        """Takes rounds and returns what is done once they are durable, or fails if they could not be.
+
+        Many callers share it, so it is awaited under `asyncio.shield`.
 
         Raises:
-            JournalUnavailable: They could not be written.
+            JournalUnavailable: They were not even taken, as by `record`.
         """
+        self.record(rows)
         if self._written is None:
             self._written = asyncio.get_running_loop().create_future()
-        written = self._written
-        self.record(rows)
         self._urgent.set()
-        # Shielded: many callers wait for one group, and one that hangs up must not end it for all.
-        await asyncio.shield(written)
+        return self._written
 
     async def _run(self) -> None:
         while True:
@@ -97,30 +102,34 @@ class Recorder:
             await self._write(rows, written)
 
     async def _write(self, rows: list[RoundRow], written: "asyncio.Future[None] | None") -> None:
+        self._writing = len(rows)
         metrics.JOURNAL_WAITING.set(len(rows))
         try:
-            for start in range(0, len(rows), GROUP_ROWS):
-                await asyncio.to_thread(self._journal.record, rows[start : start + GROUP_ROWS])
+            # One transaction: a group is durable as a whole or not at all, and so are its callers' answers.
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.record, rows)
         except asyncio.CancelledError:
             self._rows = rows + self._rows
             raise
-        except JournalUnavailable as error:
+        except Exception as error:  # noqa: BLE001 - rounds must not be lost by a bug either
             await self._keep(rows, written, error)
         else:
             if written and not written.done():
                 written.set_result(None)
             if any(row.due for row in rows):
                 self._on_due()
+        finally:
+            self._writing = 0
         metrics.JOURNAL_WAITING.set(len(self._rows))
 
     async def _keep(
-        self, rows: list[RoundRow], written: "asyncio.Future[None] | None", error: JournalUnavailable
+        self, rows: list[RoundRow], written: "asyncio.Future[None] | None", error: Exception
     ) -> None:
         """Keeps for the next try what has been answered; what was waited for has been refused instead."""
         metrics.JOURNAL_FAULTS.inc()
-        _log.error("journal away", extra={"rounds": len(rows), "reason": error.message})
+        known = isinstance(error, JournalUnavailable)
+        _log.error("journal away", extra={"rounds": len(rows)}, exc_info=None if known else error)
         if written and not written.done():
-            written.set_exception(error)
+            written.set_exception(error if known else JournalUnavailable("The journal could not be written."))
             # Nobody may be waiting any more; the fault is logged above.
             written.exception()
         self._rows = [row for row in rows if not row.due] + self._rows

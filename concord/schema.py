@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
+from string import Formatter
 from typing import Any, Literal
 
 import numpy as np
@@ -148,6 +149,9 @@ class Value:
     sentence: str
 
     def __post_init__(self) -> None:
+        fields = {part[1:] for part in Formatter().parse(self.sentence) if part[1] is not None}
+        if not fields <= {("value", "", None), ("unit", "", None)}:
+            raise ConfigurationError("A value's sentence may hold {value} and {unit} only.", field="sentence")
         try:
             step = Decimal(self.resolution)
         except InvalidOperation:

@@ -125,8 +125,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """A larger body gets 413. 1 MiB holds the 1,000 rows of one call with room to spare."""
 
-    max_rows: int = Field(default=1000, ge=1)
-    """Rows in one call: as many as a node answers well within the deadline."""
+    max_rows: int = Field(default=1000, ge=1, le=4096)
+    """Rows in one call: as many as a node answers well within the deadline; a node takes 4,096 a call."""
 
     max_waiting_rows: int = Field(default=20_000, ge=1)
     """Rows that may wait for nodes at once; beyond it callers get 429. A second of work on two cores."""

@@ -115,6 +115,10 @@ class Settler:
             group.create_task(self._refresh_forever())
             group.create_task(self._settle_forever())
 
+    def fail(self, error: BaseException) -> None:
+        """Raises the alarm because `run` has ended by a bug; answers go on, settling does not."""
+        self._alarm = f"Settling has stopped by an error of ours: {error}"
+
     def notify(self) -> None:
         """Says that rounds are due."""
         self._due.set()

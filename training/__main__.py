@@ -2,7 +2,8 @@
 
 The only module of this package that prints. It refuses to know how anything is done: it reads
 arguments, shows progress on stderr and the result on stdout, and turns an error of ours into its
-sentence and exit code 1.
+sentence on stderr and an exit code: 2 where the user can mend it (a data file, a name), 1 otherwise.
+With `--json` the error is one JSON document on stdout too.
 """
 
 import json
@@ -25,7 +26,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from concord.errors import ConcordError
+from concord.errors import ConcordError, InvalidInput
 from concord.settings import Settings
 from training.task import SEED
 
@@ -54,16 +55,25 @@ HEADINGS = {"version": "v", "precision": "prec.", "roc_auc": "AUC", "log_loss": 
 """Short names, so that a table fits 80 columns."""
 
 
-class Group(click.Group):
-    """Commands whose known errors are sentences."""
+class Command(click.Command):
+    """A command whose known errors are sentences."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own signature
-        """Runs the command; an error of ours ends it with code 1 and no traceback."""
+        """Runs the command; an error of ours ends it with its exit code and no traceback."""
         try:
             return super().invoke(ctx)
         except ConcordError as error:
+            if ctx.params.get("as_json"):
+                document = {"code": error.code, "message": error.message, "field": error.field}
+                click.echo(json.dumps({"error": document}, ensure_ascii=False))
             _complain(error)
-            ctx.exit(1)
+            ctx.exit(_exit_code(error))
+
+
+class Group(click.Group):
+    """Commands of that kind."""
+
+    command_class = Command
 
 
 @click.group(cls=Group)
@@ -105,7 +115,10 @@ def fit_command(
         click.echo(json.dumps([_plain(result) for result in results]))
     else:
         _show(results)
-    if any(result.error for result in results):
+    failed = [result.error for result in results if result.error]
+    for error in failed:
+        _complain(error)
+    if failed:
         sys.exit(1)
 
 
@@ -157,6 +170,11 @@ def _fit(chosen: "Sequence[Any]", files: dict[str, Path], seed: int, home: Path)
     return results
 
 
+def _exit_code(error: ConcordError) -> int:
+    """2 where the user can mend it, as click's own usage errors have it."""
+    return 2 if 400 <= error.status < 500 else 1
+
+
 def _complain(error: ConcordError) -> None:
     SCREEN.print(Text("✗ ", style="red").append(error.message, style="default"), soft_wrap=True)
 
@@ -172,7 +190,7 @@ def _rows(task: str, data: "Dataset", parts: "Split") -> Text:
 def _pair(text: str) -> tuple[str, Path]:
     task, sign, path = text.partition("=")
     if not sign or not path:
-        raise click.BadParameter(f"{text!r} is not TASK=FILE.csv.", param_hint="--data")
+        raise InvalidInput(f"--data takes TASK=FILE.csv, not {text!r}.", field="--data")
     return task, Path(path)
 
 
@@ -182,9 +200,6 @@ def _show(results: "Sequence[Result]") -> None:
     for task in dict.fromkeys(result.model.split(".")[0] for result in results):
         mine = [result for result in results if result.model.startswith(f"{task}.")]
         Console().print(_table(task, mine))
-    for result in results:
-        if result.error:
-            _complain(result.error)
 
 
 def _table(title: str, results: "Sequence[Result]") -> Table:

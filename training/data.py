@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from concord.errors import DataError, InvalidInput
-from concord.schema import Feature, Rows
+from concord.schema import FLOAT32_MAX, Feature, Rows
 from training.table import Table, tabulate
 from training.task import Answer, Task
 
@@ -42,7 +42,9 @@ class Dataset:
         name: File name or `generator`.
         rows: float32 of shape (rows, features), choices as their code.
         answers: Class indices or values, of shape (rows,).
-        dropped: Column whose cell says nothing → rows that were left out for it.
+        dropped: Column whose cell says nothing → rows that were left out for it; a row counts once, for
+            its first such column.
+        empty: Feature → its cells that said nothing, in all rows that were read, filled in or not.
         ignored: Columns of the file that nobody asked for.
     """
 
@@ -50,7 +52,13 @@ class Dataset:
     rows: Rows
     answers: Answers
     dropped: dict[str, int] = field(default_factory=dict)
+    empty: dict[str, int] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Rows that were read, those left out included."""
+        return len(self.rows) + sum(self.dropped.values())
 
     @property
     def digest(self) -> str:
@@ -71,10 +79,14 @@ def read(task: Task, table: Table) -> Dataset:
         DataError: Names the column, the line and the remedy.
     """
     answer = _answer_column(task, table)
-    columns = [
-        [_cell(task, feature, text, table, place) for place, text in enumerate(_column(table, feature.name))]
+    said = {
+        feature.name: [
+            _cell(task, feature, text, table, place)
+            for place, text in enumerate(_column(table, feature.name))
+        ]
         for feature in task.schema.features
-    ]
+    }
+    columns = [_filled(task, feature, said[feature.name]) for feature in task.schema.features]
     answers = [
         _answer(task, answer, text, table, place) for place, text in enumerate(table.columns[answer.column])
     ]
@@ -94,6 +106,7 @@ def read(task: Task, table: Table) -> Dataset:
         rows=numbers[:, :-1].astype(np.float32),
         answers=numbers[:, -1] if task.schema.is_regression else numbers[:, -1].astype(np.int64),
         dropped=dict(dropped),
+        empty={name: cells.count(None) for name, cells in said.items() if None in cells},
         ignored=tuple(column for column in table.columns if column not in names),
     )
 
@@ -119,7 +132,7 @@ def _answer_column(task: Task, table: Table) -> Answer:
 def _cell(task: Task, feature: Feature, text: str, table: Table, place: int) -> float | None:
     rule, text = task.rule(feature.name), text.strip()
     if text in NOTHING:
-        return None if rule.fill is None else feature.read(rule.fill)
+        return None
     try:
         value = normalize("NFC", text) if feature.kind == "choice" else _number(feature.name, text)
         return None if value in rule.unknown else feature.read(value)
@@ -129,6 +142,14 @@ def _cell(task: Task, feature: Feature, text: str, table: Table, place: int) -> 
         raise DataError(
             f"{_place(table, place, feature.name)}: {error.message} {remedy}", field=feature.name
         ) from None
+
+
+def _filled(task: Task, feature: Feature, cells: list[float | None]) -> list[float | None]:
+    fill = task.rule(feature.name).fill
+    if fill is None:
+        return cells
+    value = feature.read(fill)
+    return [value if cell is None else cell for cell in cells]
 
 
 def _answer(task: Task, answer: Answer, text: str, table: Table, place: int) -> float | None:
@@ -156,7 +177,11 @@ def _answer(task: Task, answer: Answer, text: str, table: Table, place: int) -> 
 
 def _number(name: str, text: str) -> float:
     if NUMBER.fullmatch(text):
-        return float(text)
+        number = float(text)
+        # What a node's float32 cannot hold would be learned from as an infinity.
+        if not abs(number) <= FLOAT32_MAX:
+            raise InvalidInput(f"{name} must be a finite number.", field=name)
+        return number
     hint = " Decimals are written with a point." if NUMBER.fullmatch(text.replace(",", ".")) else ""
     raise InvalidInput(f"{name} must be a number, not the text {text[:40]!r}.{hint}", field=name)
 

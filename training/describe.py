@@ -13,6 +13,7 @@ INTRODUCTION = """\
 
 Written by `python -m training describe` from the files in `training/tasks/`. A new task is one new
 file there, and nothing else: it is found, trained, packaged, served and shown by itself.
+[How to write one](new-task.md) has a whole example.
 
 A data file is a CSV with a header, UTF-8, one row a line: `--data TASK=FILE.csv`. Other columns than
 those named here are left out on reading, so names of persons and customer numbers go no further. A

@@ -1,7 +1,7 @@
 """What each feature looked like in the training rows, so that drift can be seen later.
 
 A profile is small, plain JSON and holds no row: bins by quantile for numbers, shares for choices,
-and the share of cells that were missing. It decides nothing; the rules of drift do.
+and the share of cells that said nothing. It decides nothing; the rules of drift do.
 """
 
 from typing import Any
@@ -21,14 +21,13 @@ def profile(schema: TaskSchema, rows: Rows, data: Dataset) -> dict[str, Any]:
     Args:
         schema: The task's features.
         rows: The training rows, float32 of shape (rows, features).
-        data: Where they came from, for the rows that were dropped.
+        data: All rows that were read, for the cells that said nothing; those of dropped rows count too.
     """
-    total = len(data.rows) + sum(data.dropped.values())
     return {
         "rows": len(rows),
         "features": {
             feature.name: _of_feature(feature, rows[:, place])
-            | {"missing": data.dropped.get(feature.name, 0) / total}
+            | {"missing": data.empty.get(feature.name, 0) / data.total}
             for place, feature in enumerate(schema.features)
         },
     }

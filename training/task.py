@@ -64,7 +64,7 @@ class Rule:
     """What becomes of a cell that says nothing.
 
     Attributes:
-        unknown: Numbers that mean "unknown" in the data (a budget of 0), treated as an empty cell.
+        unknown: Numbers that mean "unknown" in the data (a budget of 0); such a cell counts as empty.
         fill: What an empty cell is read as; None: the row is dropped.
     """
 

@@ -5,6 +5,8 @@ that each is ended by the kernel too if this process dies.
 """
 
 import contextlib
+import itertools
+import random
 import signal
 import socket
 import time
@@ -12,13 +14,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from concord.cli.place import environment, python
 from concord.cli.processes import Handle, Nursery, Program, last_lines
 from concord.errors import ConcordError
 
 HOST: Final = "127.0.0.1"
+PORTS: Final = range(20_000, 30_000)
+"""Below those that the kernel gives to outgoing connections, of which the Flask stack makes many."""
+
 START_SECONDS: Final = 90.0
 END_SECONDS: Final = 8.0
 
@@ -39,6 +44,11 @@ class Processes:
         self._root, self._folder = root, folder
         self._started: list[tuple[str, Handle]] = []
         self._nurseries: list[Nursery] = []
+        self._ports = iter(random.sample(PORTS, len(PORTS)))
+
+    def ports(self, count: int) -> list[int]:
+        """Ports on which nothing listens, none of them given out before."""
+        return list(itertools.islice((port for port in self._ports if _is_free(port)), count))
 
     def run(self, name: str, *command: str, home: Path, extra: Mapping[str, str] | None = None) -> Handle:
         """Runs a module of this interpreter's: `-m MODULE ARGUMENT…`."""
@@ -57,8 +67,8 @@ class Processes:
         self._started += zip(ports, handles, strict=True)
         return handles
 
-    def wait(self, what: str, condition: Callable[[], bool]) -> None:
-        """Waits for something that comes with the processes.
+    def wait(self, what: str, condition: Callable[[], bool], of: str = "") -> None:
+        """Waits for something that comes with the processes; `of` names the one whose log tells why not.
 
         Raises:
             DidNotStart: It does not come, or a process has ended.
@@ -69,7 +79,8 @@ class Processes:
                 if handle.poll() is not None:
                     raise DidNotStart(f"{name} has ended: {self._last_words(name)}")
             if time.monotonic() > end:
-                raise DidNotStart(f"{what} did not come within {START_SECONDS:g} s.")
+                told = f" {of}: {self._last_words(of)}" if of else ""
+                raise DidNotStart(f"{what} did not come within {START_SECONDS:g} s.{told}")
             time.sleep(0.05)
 
     def end(self) -> None:
@@ -108,7 +119,7 @@ class Usage:
     def of_nodes(cls, handles: Sequence[Handle]) -> "Usage":
         """The same of forked nodes, with the parent that they share pages with."""
         usage = cls(handles)
-        usage._processes.append(usage._processes[0].parent())
+        usage._processes += usage._processes[0].parents()[:1]
         return usage
 
     @property
@@ -126,13 +137,15 @@ class Usage:
         return sum(getattr(one, "pss", None) or one.uss for one in found)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback on which nothing listens, all different."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: a connection that is still being closed does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 @contextlib.contextmanager

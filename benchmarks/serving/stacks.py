@@ -14,7 +14,7 @@ from typing import Final
 
 from benchmarks.serving.arguments import Colleague
 from benchmarks.serving.models import NODES, Model, body
-from benchmarks.serving.processes import HOST, Processes, Usage, free_ports
+from benchmarks.serving.processes import HOST, Processes, Usage
 from concord.cli import nodesfile
 from concord.cli.processes import Handle
 
@@ -87,7 +87,7 @@ class Ground:
 
 def start(ground: Ground, processes: Processes) -> list[Stack]:
     """Starts all stacks and waits until each has answered by all of its nodes."""
-    ports = free_ports(len(NODES))
+    ports = processes.ports(len(NODES))
     nodes = processes.nodes(
         ground.bentos["concord-node"],
         {f"iris.{name}": port for name, port in zip(ground.models, ports, strict=True)},
@@ -109,6 +109,7 @@ class _Started:
 
     name: str
     description: str
+    log: str
     port: int
     front: Handle
     nodes: Sequence[Handle]
@@ -120,7 +121,7 @@ class _Started:
     is_ours: bool = False
 
     def ready(self, processes: Processes) -> Stack:
-        processes.wait(f"An answer of {self.name}", self._answers)
+        processes.wait(f"An answer of {self.name}", self._answers, self.log)
         nodes = Usage.of_nodes(self.nodes) if self.is_ours else Usage(self.nodes)
         return Stack(
             self.name, self.description, self.port, self.path, self.marker, Usage([self.front]), nodes
@@ -142,7 +143,11 @@ def _concord(ground: Ground, processes: Processes, file: Path, nodes: Sequence[H
     """The consensus service in three ways, each with a journal and a ledger of its own."""
     bento, host = ground.bentos["concord-consensus"], ("--host", HOST)
     ways = [
-        (CONCORD, "the consensus service as `concord up` runs it", ("bentos.serve", bento, *host)),
+        (
+            CONCORD,
+            "the consensus service as `concord up` runs it",
+            ("bentos.serve", bento, "--direct", *host),
+        ),
         (
             ON_UVICORN,
             "the same under uvicorn alone",
@@ -152,7 +157,7 @@ def _concord(ground: Ground, processes: Processes, file: Path, nodes: Sequence[H
     ]
     found = []
     for name, description, command in ways:
-        [port] = free_ports(1)
+        [port] = processes.ports(1)
         log = name.replace(", ", "-").replace(" ", "-")
         front = processes.run(
             log,
@@ -162,7 +167,7 @@ def _concord(ground: Ground, processes: Processes, file: Path, nodes: Sequence[H
         )
         found.append(
             _Started(
-                *(name, description, port, front, nodes),
+                *(name, description, log, port, front, nodes),
                 path="/v1/tasks/iris/predict",
                 # All four must have voted; later an answer by fewer of them is an answer too.
                 sign='"status":"ok"',
@@ -175,14 +180,14 @@ def _concord(ground: Ground, processes: Processes, file: Path, nodes: Sequence[H
 def _plain(ground: Ground, processes: Processes, ports: Sequence[int], nodes: Sequence[Handle]) -> _Started:
     front, port = _service(ground, processes, "plain_gather", ground.colleagues(ports))
     description = "one call per request and node, over Concord's own nodes"
-    return _Started(PLAIN, description, port, front, nodes, is_ours=True)
+    return _Started(PLAIN, description, "plain_gather", port, front, nodes, is_ours=True)
 
 
 def _fastapi(ground: Ground, processes: Processes) -> _Started:
     nodes, ports = _foreign_nodes(ground, processes, "fastapi_gather")
     front, port = _service(ground, processes, "fastapi_gather", ground.colleagues(ports))
     description = "FastAPI nodes with JSON and pydantic, asked together by aiohttp"
-    return _Started(FASTAPI, description, port, front, nodes)
+    return _Started(FASTAPI, description, "fastapi_gather", port, front, nodes)
 
 
 def _flask(ground: Ground, processes: Processes) -> _Started:
@@ -191,11 +196,11 @@ def _flask(ground: Ground, processes: Processes) -> _Started:
     front, port = _service(ground, processes, "flask_workshop", options)
     description = "the workshop's way: Flask nodes, asked one after the other"
     sign = '"consensus":'
-    return _Started(FLASK, description, port, front, nodes, marker=sign, sign=sign)
+    return _Started(FLASK, description, "flask_workshop", port, front, nodes, marker=sign, sign=sign)
 
 
 def _foreign_nodes(ground: Ground, processes: Processes, module: str) -> tuple[list[Handle], list[int]]:
-    ports = free_ports(len(ground.models))
+    ports = processes.ports(len(ground.models))
     handles = []
     for (name, model), port in zip(ground.models.items(), ports, strict=True):
         options = ("--port", str(port), "--model", str(model.folder))
@@ -205,7 +210,7 @@ def _foreign_nodes(ground: Ground, processes: Processes, module: str) -> tuple[l
 
 
 def _service(ground: Ground, processes: Processes, module: str, options: Sequence[str]) -> tuple[Handle, int]:
-    [port] = free_ports(1)
+    [port] = processes.ports(1)
     command = ("-m", f"benchmarks.serving.{module}", "service", "--port", str(port))
     front = processes.run(module, *command, "--labels", ground.labels, *options, home=ground.folder)
     return front, port

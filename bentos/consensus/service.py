@@ -17,7 +17,7 @@ app = Deferred()
 @bentoml.service(
     name="concord-consensus",
     # BentoML keeps a timer alive for each request this long; the longest wait of ours is under it.
-    traffic={"timeout": 5},
+    traffic={"timeout": 10},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     # Without `none` BentoML adds a compiler and git, which a node has no use for: 1.24 GB instead of 0.6.

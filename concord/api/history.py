@@ -13,25 +13,21 @@ def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[H
     """The changes of one account in these blocks, oldest first.
 
     Args:
-        blocks: Up to the newest.
+        blocks: Blocks that follow one another.
         task: The account's task.
         node: Its node.
-        stake: What it holds after the last of them, in µS.
+        stake: What it holds before the first of them, in µS.
     """
-    changes = [
-        (block, body["kind"], *_change(body, task, node))
-        for block in blocks
-        for body in block.events.values()
-    ]
-    stake -= sum(change for _, _, change, _, _ in changes)
     found = []
-    for block, kind, change, rounds, reason in changes:
-        stake += change
-        if reason is not None:
-            entry = HistoryEntry(
-                block.height, iso(block.time), kind, change / MICRO, stake / MICRO, rounds, reason
-            )
-            found.append(entry)
+    for block in blocks:
+        for body in block.events.values():
+            change, rounds, reason = _change(body, task, node)
+            stake += change
+            if reason is not None:
+                entry = HistoryEntry(
+                    block.height, iso(block.time), body["kind"], change / MICRO, stake / MICRO, rounds, reason
+                )
+                found.append(entry)
     return found
 
 
@@ -41,8 +37,10 @@ def _change(body: Any, task: str, node: str) -> tuple[int, int, str | None]:  # 
         return 0, 0, None
     if body["kind"] == "settle" and node in body["nodes"]:
         rounds, delta, levelling, *_ = body["nodes"][node]
-        words = "dissented from the consensus" if delta < 0 else "agreed with the consensus"
-        return delta + levelling, rounds, f"{rounds} rounds settled under {body['policy']}: {words}"
+        # Who dissents with next to nothing loses nothing, so an unchanged stake tells of no agreement.
+        words = "dissented from the consensus" if delta < 0 else "nothing taken"
+        counted = "1 round" if rounds == 1 else f"{rounds} rounds"
+        return delta + levelling, rounds, f"{counted} settled under {body['policy']}: {words}"
     if body.get("node") != node:
         return 0, 0, None
     if body["kind"] == "open":

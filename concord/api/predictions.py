@@ -1,6 +1,5 @@
 """`POST /v1/tasks/{task}/predict`: rows of named columns in, verdicts with their evidence out."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -8,7 +7,6 @@ import orjson
 from concord.consensus import Consensus, Request
 from concord.errors import InvalidInput
 from concord.incoming import Incoming, Response
-from concord.wire import Verdict
 
 
 class Predictions:
@@ -21,7 +19,6 @@ class Predictions:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
         query = incoming.query("recorded", "settled")
         task = incoming.path["task"]
-        self._consensus.panels.settings(task)
         response = await self._consensus.predict(
             Request(
                 task=task,
@@ -32,8 +29,7 @@ class Predictions:
                 settled=incoming.flag(query, "settled"),
             )
         )
-        refused = self._consensus.panels.settings(task).below_quorum == "refuse"
-        error = _shared_error(response.verdicts) if refused else None
+        error = self._consensus.refusal(task, response)
         head = {"task": task, "request_id": incoming.request_id, **({"error": error} if error else {})}
         verdicts = b",".join(response.encoded)
         body = orjson.dumps(head)[:-1] + b',"verdicts":[' + verdicts + b"]}"
@@ -63,8 +59,3 @@ def _rows(body: object, most: int) -> list[dict[str, Any]]:
         raise InvalidInput("'rows' must be a list of objects, one a row.", field="rows")
     check_row_count(len(rows), most)
     return rows
-
-
-def _shared_error(verdicts: Sequence[Verdict]) -> dict[str, str | None] | None:
-    """The error of all rows, where none has its quorum."""
-    return verdicts[0].error if all(verdict.status == "no_quorum" for verdict in verdicts) else None

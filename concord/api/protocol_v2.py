@@ -14,7 +14,7 @@ import orjson
 from concord.api.predictions import check_row_count
 from concord.asgi import json_response
 from concord.consensus import Consensus, Request
-from concord.errors import ConcordError, InvalidInput, NoQuorum
+from concord.errors import ConcordError, InvalidInput
 from concord.incoming import Incoming, Response
 from concord.schema import Feature, TaskSchema
 from concord.wire import Verdict
@@ -78,11 +78,12 @@ class ProtocolV2:
         response = await self._consensus.predict(
             Request(task, rows, incoming.request_id, incoming.traceparent)
         )
-        if all(verdict.status == "no_quorum" for verdict in response.verdicts):
-            error = response.verdicts[0].error or {}
-            raise NoQuorum(str(error.get("message")))
-        outputs = write_outputs(response.verdicts, schema)
         evidence = b"[" + b",".join(response.encoded) + b"]"
+        error = self._consensus.refusal(task, response)
+        if error is not None:
+            refused = {"error": error["message"], "code": error["code"], "field": None}
+            return json_response(refused | {"parameters": {"verdicts": evidence.decode()}}, 503)
+        outputs = write_outputs(response.verdicts, schema)
         return json_response(
             {
                 "model_name": task,

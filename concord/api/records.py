@@ -18,11 +18,11 @@ from concord.consensus import Consensus
 from concord.errors import ConcordError, InvalidInput, UnknownName
 from concord.incoming import Incoming, Response
 from concord.journal import StoredRound
-from concord.ledger.chain import Block
 from concord.members import Member
 from concord.pool import ONE
 from concord.stake import MICRO
 from concord.wire import (
+    HistoryEntry,
     NodeHistory,
     NodeStatus,
     NodeView,
@@ -51,6 +51,9 @@ class Records:
     def __init__(self, consensus: Consensus) -> None:
         self._consensus = consensus
         self._panels = consensus.panels
+        # What reads far back takes long and goes one after the other: anybody may ask for it, and all
+        # threads together would be missed by the journal.
+        self._looking_back, self._verifying = asyncio.Lock(), asyncio.Lock()
 
     async def tasks(self, incoming: Incoming) -> Response:
         """`GET /v1/tasks`."""
@@ -78,10 +81,9 @@ class Records:
             raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
         end = self._consensus.settler.head.height + 1
         stop = min(_whole(query, "before", default=end, least=1), end)
-        blocks = await asyncio.to_thread(self._blocks, max(1, stop - MOST_BLOCKS), end)
-        seat = self._panels.account(task, node)
-        found = entries(blocks, task, node, seat.stake if seat else 0)
-        return json_response(NodeHistory(task, node, [entry for entry in found if entry.height < stop]))
+        async with self._looking_back:
+            found = await asyncio.to_thread(self._entries, task, node, stop)
+        return json_response(NodeHistory(task, node, found))
 
     async def rounds(self, incoming: Incoming) -> Response:
         """`GET /v1/rounds?task=&status=&since=&limit=&after=`: newest first."""
@@ -134,13 +136,15 @@ class Records:
         height = _whole(incoming.path, "height", default=0, least=1)
         if height > self._consensus.settler.head.height:
             raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
-        block = await asyncio.to_thread(self._consensus.ledger.block, height)
+        async with self._looking_back:
+            block = await asyncio.to_thread(self._consensus.ledger.block, height)
         return json_response({"hash": block.hash, "time_text": iso(block.time), **block.to_json()})
 
     async def verify(self, incoming: Incoming) -> Response:
         """`GET /v1/ledger/verify`: replays every block and compares it with the journal's notes."""
         incoming.query()
-        report = await asyncio.to_thread(self._verify)
+        async with self._verifying:
+            report = await asyncio.to_thread(self._verify)
         return json_response(report.to_json())
 
     def _verify(self) -> Any:  # noqa: ANN401 - the ledger's report, a dataclass
@@ -150,8 +154,12 @@ class Records:
         self._panels.settings(task)
         return task
 
-    def _blocks(self, start: int, stop: int) -> list[Block]:
-        return list(self._consensus.ledger.blocks(start, stop))
+    def _entries(self, task: str, node: str, stop: int) -> list[HistoryEntry]:
+        """Everything from blocks below `stop`, which never change, whatever comes after them meanwhile."""
+        ledger, start = self._consensus.ledger, max(1, stop - MOST_BLOCKS)
+        state = ledger.state_before(start).tasks.get(task)
+        account = state.accounts.get(node) if state else None
+        return entries(ledger.stream(start, stop), task, node, account.stake if account else 0)
 
     def _summary(self, task: str) -> TaskSummary:
         members = self._panels.members(task).values()

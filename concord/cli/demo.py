@@ -35,7 +35,8 @@ def demo(*, again: bool, as_json: bool) -> None:
 
     with connect() as client:
         client.tasks()
-        played = workshop.play(client, open_ledger(), again=again)
+        with open_ledger() as book:
+            played = workshop.play(client, book, again=again)
     if as_json:
         print_json(document(played))
     else:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from concord.cli.screen import Command, json_option, out, print_json
-from concord.errors import ConcordError
+from concord.errors import ConcordError, LedgerError
 
 if TYPE_CHECKING:
     from concord.settings import Settings
@@ -152,6 +152,8 @@ def _models(home: Path) -> Check:
 def _safely(name: str, check: Callable[[], Check]) -> Iterator[Check]:
     try:
         yield check()
+    except LedgerError as error:
+        yield Check(name, ok=False, found=error.message, remedy="`concord ledger verify` says what is wrong.")
     except ConcordError as error:
         yield Check(name, ok=False, found=error.message, remedy="`concord up` makes what is not there yet.")
 
@@ -168,7 +170,8 @@ def _journal() -> Check:
 def _ledger() -> Check:
     from concord.cli.records import open_ledger
 
-    head = open_ledger().head()
+    with open_ledger() as book:
+        head = book.head()
     return Check(
         "ledger", ok=True, found=f"readable, height {head.height}; `concord ledger verify` proves it"
     )

@@ -177,7 +177,7 @@ class Launch:
     def consensus(self, plan: Plan, bento: str) -> None:
         """The service that asks them."""
         host, port = self.ports.host, str(self.ports.consensus)
-        command = python("-m", "bentos.serve", bento, "--host", host, "--port", port)
+        command = python("-m", "bentos.serve", bento, "--direct", "--host", host, "--port", port)
         self._keep("consensus", CONSENSUS, command, {"CONCORD_NODES": str(plan.file)})
 
     def page(self, service: str) -> None:

@@ -1,15 +1,17 @@
-"""`concord ledger`: balances, proof that nothing was changed, and moving old segments aside.
+"""`concord ledger`: balances, proof that nothing was changed, copies, old segments, a lost head.
 
 These commands read the stored files themselves, whether or not a service runs, and trust none.
 """
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from concord.cli.screen import Group, json_option, out, print_json, table
+from concord.cli.screen import Group, ask, json_option, out, print_json, table
+from concord.errors import Conflict
 
 if TYPE_CHECKING:
     from concord.ledger import Block, Head
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
 
 @click.group("ledger", cls=Group)
 def ledger() -> None:
-    """Show, verify and archive the ledger of stakes.
+    """Show, verify, export, archive and rebuild the ledger of stakes.
 
     \b
     Examples:
       concord ledger show
       concord ledger verify
+      concord ledger export --out blocks.jsonl
     """
 
 
@@ -41,16 +44,13 @@ def show(*, height: int | None, as_json: bool) -> None:
     """
     from concord.cli.records import open_ledger
 
-    book = open_ledger()
-    if height is not None:
-        block = book.block(height)
-        if as_json:
-            print_json({"hash": block.hash, **block.to_json()})
-        else:
-            _show_block(block)
-        return
-    head = book.head()
-    if as_json:
+    with open_ledger() as book:
+        block, head = book.block(height) if height is not None else None, book.head()
+    if block is not None and as_json:
+        print_json({"hash": block.hash, **block.to_json()})
+    elif block is not None:
+        _show_block(block)
+    elif as_json:
         print_json({"height": head.height, "hash": head.hash, "unit": "µS", **head.state.to_json()})
     else:
         _show_head(head)
@@ -65,10 +65,10 @@ def verify(*, as_json: bool) -> None:
     Example:
       concord ledger verify
     """
-    from concord.cli.records import open_journal, open_ledger
+    from concord.cli.records import ledger_beside, open_journal
 
     with open_journal() as journal:
-        report = open_ledger(journal).verify(journal.noted_blocks())
+        report = ledger_beside(journal).verify(journal.noted_blocks())
     if as_json:
         print_json(report.to_json())
     else:
@@ -102,16 +102,77 @@ def archive(*, keep: int, as_json: bool) -> None:
     Example:
       concord ledger archive --keep 100
     """
-    from concord.cli.records import open_journal, open_ledger
+    from concord.cli.records import ledger_beside, open_journal
 
     with open_journal() as journal:
-        moved = open_ledger(journal).archive(keep)
+        moved = ledger_beside(journal).archive(keep)
     if as_json:
         print_json({"moved": moved, "keep": keep})
     else:
         click.echo(
             f"{moved} segments were moved into the journal." if moved else "No segment is beyond those kept."
         )
+
+
+@ledger.command("export")
+@click.option("--out", "target", type=click.Path(path_type=Path), help="Write there, not to the screen.")
+@click.option("--force", is_flag=True, help="Overwrite the file of --out.")
+@json_option
+def export(*, target: Path | None, force: bool, as_json: bool) -> None:
+    """Write all blocks as JSON lines, oldest first; with or without --json.
+
+    \b
+    Examples:
+      concord ledger export --out blocks.jsonl
+      concord ledger export | head -1
+    """
+    from concord.cli.out_file import appearing, check_out
+    from concord.cli.records import open_ledger
+
+    with open_ledger() as book:
+        if target is None:
+            for line in book.export():
+                click.echo(line, nl=False)
+            return
+        check_out(target, force=force)
+        with appearing(target) as file:
+            count = sum(1 for line in book.export() if file.write(line))
+    if as_json:
+        print_json({"blocks": count, "out": str(target)})
+    else:
+        click.echo(f"{count} blocks were written to {target}.")
+
+
+@ledger.command("rebuild")
+@click.option("--yes", is_flag=True, help="Replace a head that is not what was written, without a question.")
+@json_option
+def rebuild(*, yes: bool, as_json: bool) -> None:
+    """Make a lost or broken head anew from the segments and the journal.
+
+    A head that is sound is left alone. One that is not is replaced only after a question, and a copy
+    of it is kept. Stop Concord before, and start it again afterwards.
+
+    \b
+    Example:
+      concord ledger rebuild
+    """
+    from concord.cli.records import has_head, keep_head, ledger_beside, open_journal
+
+    with open_journal() as journal:
+        book = ledger_beside(journal, lost=True)
+        noted = journal.noted_documents()
+        report = book.verify((height, known) for height, known, _ in noted)
+        broken = bool(report.problems) and has_head()
+        if broken and not yes and not ask(f"{report.problems[0]} Replace the head, and keep a copy of it?"):
+            raise Conflict(f"{report.problems[0]} `concord ledger rebuild --yes` replaces the head.")
+        kept = keep_head() if broken else None
+        head = book.rebuild(noted, replace=True)
+    if as_json:
+        print_json({"height": head.height, "hash": head.hash, "kept": str(kept) if kept else None})
+        return
+    click.echo(f"The head was made anew: height {head.height}, hash {head.hash}.")
+    if kept:
+        click.echo(f"What was there is kept in {kept}.")
 
 
 def stake(micro: int) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from concord import private
+
 Urls = Mapping[str, Mapping[str, str]]
 """Task → node → base URL."""
 
@@ -34,7 +36,7 @@ def write(path: Path, urls: Urls) -> bool:
         return False
     text = render(urls)
     if not path.exists() or path.read_text("utf-8") != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path.parent)
         fresh = path.with_suffix(".new")
         fresh.write_text(text, "utf-8")
         fresh.replace(path)

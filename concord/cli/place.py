@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from concord import private
 from concord.errors import ConfigurationError, Conflict
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Place:
             ConfigurationError: The home folder cannot be written.
         """
         try:
-            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.lock.parent)
             file = self.lock.open("a")
         except OSError as error:
             raise ConfigurationError(

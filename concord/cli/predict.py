@@ -72,13 +72,27 @@ def _predict_row(
     from concord.cli.values import read_pairs
     from concord.cli.verdicts import show
 
-    response = client.predict(task, [read_pairs(schema, pairs)])
+    document: object
+    try:
+        document = response = client.predict(task, [read_pairs(schema, pairs)])
+        verdicts = response.verdicts
+    except Refused as error:
+        document, verdicts = error.body, _evidence(error)
+        if not verdicts:
+            raise
     if as_json:
-        print_json(response)
+        print_json(document)
     else:
-        show(out(), response.verdicts[0], schema)
-    if response.verdicts[0].status == "no_quorum":
+        show(out(), verdicts[0], schema)
+    if verdicts[0].status == "no_quorum":
         raise SystemExit(1)
+
+
+def _evidence(error: Refused) -> "list[Verdict]":
+    """What the nodes did where their quorum was missed; nothing where the refusal has another reason."""
+    from concord.client import verdicts_of
+
+    return verdicts_of(error) if error.code == "no_quorum" else []
 
 
 def _show_schema(task: str, schema: "TaskSchema", *, as_json: bool) -> None:
@@ -153,7 +167,9 @@ def _ask_all(client: "Client", task: str, found: "TableFile") -> "list[Verdict]"
 def ask(
     client: "Client", task: str, rows: "Sequence[Row]", sleep: Callable[[float], None] = time.sleep
 ) -> "list[Verdict]":
-    """Asks some rows, and waits where the service is busy; rows without a quorum get a verdict that says so.
+    """Asks some rows, and waits where the service is busy or its task has no nodes yet.
+
+    Rows without a quorum have a verdict too, with what each node did.
 
     Raises:
         Refused: The service refuses the rows.
@@ -164,12 +180,12 @@ def ask(
         try:
             return client.predict(task, rows).verdicts
         except Refused as error:
-            if error.code == "no_quorum":
-                return [_without_quorum(task, error.message) for _ in rows]
+            if verdicts := _evidence(error):
+                return verdicts
             if error.code == "too_large" and len(rows) > 1:
                 half = len(rows) // 2
                 return ask(client, task, rows[:half], sleep) + ask(client, task, rows[half:], sleep)
-            if error.answered != 429 or waited >= PATIENCE:
+            if (error.answered != 429 and error.code != "no_quorum") or waited >= PATIENCE:
                 raise
             pause = error.retry_after or 1.0
         except ServiceAway:
@@ -178,17 +194,6 @@ def ask(
             pause = 1.0
         sleep(pause)
         waited += pause
-
-
-def _without_quorum(task: str, message: str) -> "Verdict":
-    from concord.wire import Verdict
-
-    return Verdict(
-        id="", task=task, status="no_quorum", label=None, value=None, unit=None, sentence=None,
-        probabilities=None, agreement=None, policy="wager", pool=None, height=0, recorded=False,
-        settlement="none", votes=[],
-        error={"code": "no_quorum", "message": message, "field": None},
-    )  # fmt: skip
 
 
 def _summarise(

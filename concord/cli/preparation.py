@@ -16,11 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from concord import private
 from concord.cli.place import environment
 from concord.cli.processes import tethered
-from concord.errors import ConfigurationError, TrainingError
+from concord.errors import CallerError, ConfigurationError, TrainingError
 
 END_SECONDS: Final = 5
+
+USERS_MISTAKE: Final = 2
+"""Exit status of training where the user can mend it, as the command line's own."""
 
 
 class Stopped(Exception):
@@ -76,7 +80,7 @@ class Seen:
         """Keeps in mind that none is missing now."""
         key = self._key()
         if key is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self._file.parent)
             self._file.write_text(json.dumps({",".join(sorted(tasks)): key}), "utf-8")
 
     def _key(self) -> str | None:
@@ -97,7 +101,7 @@ class Preparation:
     """
 
     def __init__(self, root: Path, home: Path, stop: threading.Event | None = None) -> None:
-        self._environment = environment(root, home)
+        self._environment, self._home = environment(root, home), home
         self._stop = stop or threading.Event()
         self._seen = Seen(root, home)
 
@@ -105,7 +109,8 @@ class Preparation:
         """Fits tasks, or only those of them that lack a model; a task with data of its own always.
 
         Raises:
-            TrainingError: Something could not be fitted; training has said what.
+            CallerError: The user can mend it, such as a data file; with training's own words and code.
+            TrainingError: Something could not be fitted.
         """
         files = [f"--data={task}={path}" for task, path in data.items()]
         if not missing:
@@ -121,20 +126,22 @@ class Preparation:
         """Packs every champion and builds the bentos that are not as they should be.
 
         Raises:
-            TrainingError: Something could not be packed; training has said what.
+            CallerError: The user can mend it; with training's own words and code.
+            TrainingError: Something could not be packed.
         """
         made = self._run("package")
         return Packaged(made["bentos"], tuple(made["models"]))
 
     def _run(self, step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
+        # Training would make it for everybody.
+        private.make_folder(self._home)
         command = [sys.executable, "-m", "training", step, "--json", *arguments]
         process = subprocess.Popen(
             tethered(command), stdout=subprocess.PIPE, env=self._environment, start_new_session=True
         )
         output = self._output(process)
         if process.returncode:
-            words = f"`python -m training {step} {' '.join(arguments)}`".replace(" `", "`")
-            raise TrainingError(f"{words} ended with exit code {process.returncode}; it says why above.")
+            raise _failure(f"python -m training {' '.join([step, *arguments])}", process.returncode, output)
         return json.loads(output)
 
     def _output(self, process: "subprocess.Popen[bytes]") -> bytes:
@@ -150,6 +157,23 @@ class Preparation:
                         process.kill()
                         process.communicate()
                     raise Stopped from None
+
+
+def _failure(command: str, status: int, output: bytes) -> CallerError | TrainingError:
+    """Training's own error, or, where it has not said one, what is known of its end."""
+    try:
+        document = json.loads(output)
+    except ValueError:
+        document = None
+    match document:
+        case {"error": {"message": str(message), "code": str(code), "field": field}}:
+            kind = CallerError if status == USERS_MISTAKE else TrainingError
+            return kind(message, field=field, code=code)
+        case [*results]:
+            failed = [f"{one['model']}: {one['error']}" for one in results if one.get("error")]
+            if failed:
+                return TrainingError(f"{len(failed)} of {len(results)} models failed. {' '.join(failed)}")
+    return TrainingError(f"`{command}` ended with exit code {status}; it says why above.")
 
 
 def read_data(pairs: Sequence[str]) -> dict[str, Path]:

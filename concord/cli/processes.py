@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
+from concord import private
+
 TETHER: Final = Path(__file__).with_name("tether.py")
 
 LOG_BYTES: Final = 10 << 20
@@ -197,12 +199,12 @@ def tethered(command: Sequence[str]) -> list[str]:
 def open_log(path: Path) -> BinaryIO:
     """Opens a log to be appended to."""
     rotate(path)
-    return path.open("ab")
+    return open(path, "ab", opener=private.opener)
 
 
 def rotate(path: Path) -> None:
     """Moves a log aside that has grown large, and makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(path.parent)
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_name(f"{path.name}.1"))
 

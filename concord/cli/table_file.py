@@ -7,14 +7,13 @@ would take for a formula is written with an apostrophe before it.
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from unicodedata import normalize
 
+from concord.cli.out_file import appearing, check_out
 from concord.cli.screen import near
 from concord.cli.values import NUMBER, Row, read_value
 from concord.errors import Conflict, InvalidInput
@@ -96,31 +95,13 @@ def check_target(source: Path, target: Path, *, force: bool) -> None:
     """Refuses a target that would overwrite something, before any work is done."""
     if target.exists() and source.exists() and target.samefile(source):
         raise Conflict(f"{target} is the file that is read; name another one for the answers.", field="--out")
-    if target.is_dir():
-        raise Conflict(f"{target} is a folder; name a file in it.", field="--out")
-    if target.exists() and not force:
-        raise Conflict(f"{target} exists. --force overwrites it.", field="--out")
-    if not target.absolute().parent.is_dir():
-        raise InvalidInput(f"There is no folder {target.absolute().parent}.", field="--out")
+    check_out(target, force=force)
 
 
 def write(target: Path, text: str) -> None:
     """Writes the whole file or nothing: to a temporary one beside it, which then takes its name."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.absolute().parent)
-    fresh = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # A temporary file is for its owner only; a result is as readable as any file that one makes.
-        umask = os.umask(0)
-        os.umask(umask)
-        fresh.chmod(0o666 & ~umask)
-        fresh.replace(target)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    with appearing(target) as file:
+        file.write(text.encode())
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:

@@ -95,7 +95,9 @@ def play(
     """
     check_nodes(client)
     check_ledger(client, ledger)
-    height = ledger.append(lambda state: opening(state, secrets.token_hex(6), again=again)).height
+    run, head = secrets.token_hex(6), ledger.head()
+    # Payments of this run have keys of their own, so nothing before it is searched for them.
+    height = ledger.append(lambda state: opening(state, run, again=again), since=head.height).height
     _wait_for(client, height, sleep)
     before = _stakes(ledger)
     verdict = client.predict(TASK, [ROW], settled=True).verdicts[0]

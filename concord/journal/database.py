@@ -6,19 +6,22 @@ of the database becomes `JournalUnavailable`, whose message never carries a valu
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from concord import private
 from concord.errors import ConfigurationError, JournalUnavailable
 
-BUSY_MS = 10_000
-"""A writer waits so long for another process's transaction; theirs take milliseconds."""
+BUSY_MS = 2_000
+"""A writer waits so long for another process's transaction; theirs take milliseconds, and callers wait."""
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_MS}",
@@ -70,13 +73,17 @@ class Database:
         with _faults(), self._engine.connect() as connection:
             yield connection
 
-    def make_folder(self) -> None:
-        """Creates the folder of SQLite's file, if it is missing."""
-        if self.is_sqlite and self._engine.url.database:
-            try:
-                Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise JournalUnavailable(f"The journal's folder cannot be made: {error.strerror}.") from error
+    def make_file(self) -> None:
+        """Creates SQLite's file and its folder, if they are missing, for their owner alone."""
+        name = self._engine.url.database or ""
+        if not self.is_sqlite or not name or name.startswith((":memory:", "file:")):
+            return
+        try:
+            private.make_folder(Path(name).absolute().parent)
+            # An empty file is an empty database; the log beside it takes over the file's rights.
+            open(name, "ab", opener=private.opener).close()
+        except OSError as error:
+            raise JournalUnavailable(f"The journal's file cannot be made: {error.strerror}.") from error
 
     def wipe_log(self) -> None:
         """Takes what was forgotten out of SQLite's write-ahead log too, as soon as nobody reads it."""
@@ -111,29 +118,46 @@ class Database:
 
 
 class FastInsert:
-    """An insert that is compiled once and then handed to the driver with plain tuples.
+    """Inserts that are compiled once and then handed to the driver with plain values, many rows each.
 
-    SQLAlchemy's own executemany costs several µs a row for values that need no conversion.
+    SQLAlchemy's own executemany costs several µs a row for values that need no conversion. And SQLite's
+    lets go of Python's lock at each row, which a busy event loop gives back only after 5 ms: one
+    statement of 64 rows is then a hundred times as fast as 64 of one.
     """
 
-    def __init__(self, database: Database, table: sa.Table, columns: tuple[str, ...]) -> None:
-        statement = database.insert_new(table).values({name: sa.bindparam(name) for name in columns})
-        compiled = statement.compile(dialect=database.dialect)
-        self._sql, self._columns = str(compiled), columns
-        self._positions = None
-        if compiled.positional:
-            order = tuple(compiled.positiontup or ())
-            self._positions = None if order == columns else [columns.index(name) for name in order]
-        self._named = not compiled.positional
+    SIZES: Final = (64, 8, 1)
+    """Rows in one statement; a group is cut into as few as these make."""
 
-    def run(self, connection: sa.Connection, rows: list[tuple[Any, ...]]) -> None:
+    def __init__(self, database: Database, table: sa.Table, columns: tuple[str, ...]) -> None:
+        in_table = tuple(column.name for column in table.columns if column.name in columns)
+        self._statements = {size: _compile(database, table, in_table, size) for size in self.SIZES}
+        self._in_order = itemgetter(*(columns.index(name) for name in in_table))
+
+    def run(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Inserts rows whose values stand in the order of the columns."""
-        parameters: list[Any] = rows
-        if self._named:
-            parameters = [dict(zip(self._columns, row, strict=True)) for row in rows]
-        elif self._positions is not None:
-            parameters = [tuple(row[i] for i in self._positions) for row in rows]
-        connection.exec_driver_sql(self._sql, parameters)
+        start = 0
+        for size in self.SIZES:
+            sql, names = self._statements[size]
+            while len(rows) - start >= size:
+                values = tuple(chain.from_iterable(map(self._in_order, rows[start : start + size])))
+                connection.exec_driver_sql(sql, dict(zip(names, values, strict=True)) if names else values)
+                start += size
+
+
+def _compile(
+    database: Database, table: sa.Table, columns: tuple[str, ...], size: int
+) -> tuple[str, tuple[str, ...]]:
+    """The SQL of one insert of `size` rows, and the names of its parameters where they have names."""
+    named: list[dict[str, Any]] = [
+        {name: sa.bindparam(f"{name}_{row}") for name in columns} for row in range(size)
+    ]
+    statement = database.insert_new(table).values(named)
+    compiled = statement.compile(dialect=database.dialect)
+    order = tuple(f"{name}_{row}" for row in range(size) for name in columns)
+    if compiled.positional:
+        assert tuple(compiled.positiontup or ()) == order, "SQLAlchemy lists columns as the table does."
+        return str(compiled), ()
+    return str(compiled), order
 
 
 @contextmanager

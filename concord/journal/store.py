@@ -7,11 +7,11 @@ How a settlement is claimed. `claim` puts due rounds under a batch id that nobod
 the ledger's height. The batch id makes the key of the event in the ledger, so whoever tries a claim
 again, its claimer or another replica after a crash, either finds the block of that key above the
 noted height or appends it; two who try at once write one block. Taking up another's claim is
-therefore harmless, needs no lease, and `open_claims` marks those it hands out as taken. Only putting
-rounds back into the queue could settle them twice, under another key: `unclaim` does so for a claim
-that nobody took up, and its claimer calls it only before it has tried to append.
+therefore harmless and needs no lease. Claimed rounds never go back into the queue: under another key
+they could be settled twice.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +32,8 @@ _T = TypeVar("_T")
 
 _DUE = ""
 """`rounds.batch` of a round that is due and not claimed."""
+
+_CURSOR = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{32})")
 
 CHUNK = 500
 """Ids in one statement; SQLite admits 32,766 variables and others fewer bytes."""
@@ -84,7 +86,7 @@ class Journal:
         from alembic import command  # noqa: PLC0415
         from alembic.config import Config  # noqa: PLC0415
 
-        self._database.make_folder()
+        self._database.make_file()
         config = Config()
         config.set_main_option(
             "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
@@ -227,22 +229,18 @@ class Journal:
             if not claimed:
                 return []
             connection.execute(
-                claims.insert().values(
-                    batch=batch, noted_height=noted_height, time=self._clock(), taken=False
-                )
+                claims.insert().values(batch=batch, noted_height=noted_height, time=self._clock())
             )
             return _claimed(connection, batch)
 
     def open_claims(self, age: int = 0) -> list[Claim]:
-        """Claims that are not marked as settled and at least `age` µs old, each marked as taken up."""
+        """Claims that are not marked as settled and at least `age` µs old."""
         old = claims.c.time <= self._clock() - age
-        with self._database.writing() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(sa.select(claims.c.batch, claims.c.noted_height).where(old)).all()
-            if found:
-                connection.execute(
-                    claims.update().where(claims.c.batch.in_([row[0] for row in found])).values(taken=True)
-                )
-            return [Claim(row[0], row[1], tuple(_claimed(connection, row[0]))) for row in found]
+            read = [Claim(row[0], row[1], tuple(_claimed(connection, row[0]))) for row in found]
+        # Under READ COMMITTED another replica may mark a claim between the two queries: it is done then.
+        return [claim for claim in read if claim.rounds]
 
     def mark_settled(self, batch: str, height: int, block_hash: str, records: Mapping[str, bytes]) -> None:
         """Writes the block's height and hash and each round's record; the claim is done. Again is harmless.
@@ -260,19 +258,6 @@ class Journal:
                     [{"round_id": one, "round_record": record} for one, record in records.items()],
                 )
             connection.execute(claims.delete().where(claims.c.batch == batch))
-
-    def unclaim(self, batch: str) -> bool:
-        """Puts a claim's rounds back into the queue; False, and nothing changes, if somebody has taken it up.
-
-        Only the claimer may call this, and only before it has tried to append the batch.
-        """
-        with self._database.writing() as connection:
-            dropped = connection.execute(
-                claims.delete().where(claims.c.batch == batch, claims.c.taken.is_(False))
-            ).rowcount
-            if dropped:
-                connection.execute(rounds.update().where(rounds.c.batch == batch).values(batch=_DUE))
-        return bool(dropped)
 
     # What the ledger was seen to be
 
@@ -359,13 +344,11 @@ def _claimed(connection: sa.Connection, batch: str) -> list[StoredRound]:
 
 
 def _read_cursor(cursor: str) -> tuple[int, str]:
-    at, dash, last = cursor.partition("-")
-    try:
-        if not dash or len(cursor) > 64:
-            raise ValueError
-        return int(at, 16), last
-    except ValueError:
-        raise InvalidInput("This cursor was not given out here.", field="after") from None
+    found = _CURSOR.fullmatch(cursor)
+    # A larger time fits into no BIGINT.
+    if found is None or (at := int(found[1], 16)) >= 1 << 63:
+        raise InvalidInput("This cursor was not given out here.", field="after")
+    return at, found[2]
 
 
 def _chunks(items: Iterable[_T]) -> Iterable[list[_T]]:

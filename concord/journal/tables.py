@@ -74,8 +74,6 @@ claims = sa.Table(
     sa.Column("batch", sa.String(32), primary_key=True),
     sa.Column("noted_height", sa.BigInteger, nullable=False),
     sa.Column("time", Micros, nullable=False),
-    # Somebody else than its claimer has taken it up: then it may never go back into the queue.
-    sa.Column("taken", sa.Boolean, nullable=False),
 )
 
 blocks = sa.Table(

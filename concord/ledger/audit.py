@@ -6,7 +6,8 @@ when it settled, so that an old head put back is found though it is sound in its
 never raises for what it finds, and it changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,10 @@ from concord.ledger.head import Head, decode_head, encode_head
 from concord.ledger.segments import Segment, SegmentRef, Segments, decode
 from concord.ledger.state import State
 from concord.ledger.store import SegmentArchive, Store
+
+HEAD_IS_GONE = (
+    "The ledger's head is gone. `concord ledger rebuild` makes it anew from the segments and the journal."
+)
 
 Noted = tuple[int, str, bytes | None]
 """Height, hash and, while it is not sealed, canonical JSON of a block that the journal noted."""
@@ -113,7 +118,7 @@ def audit(
         except LedgerBroken as error:
             problems.append(error.message)
     elif names or expected:
-        problems.append("The ledger's head is gone. It can be rebuilt from the segments and the journal.")
+        problems.append(HEAD_IS_GONE)
     if stored is not None:
         problems += _differences(walk, expected, whole=not problems)
     orphans = () if problems else tuple(name for name in names if name not in walk.names)
@@ -146,23 +151,38 @@ def _differences(walk: _Walk, expected: Mapping[int, str], *, whole: bool) -> li
     return found
 
 
-def rebuild(store: Store, archive: SegmentArchive | None, noted: Iterable[Noted]) -> None:
+def rebuild(
+    store: Store, archive: SegmentArchive | None, noted: Iterable[Noted], *, replace: bool = False
+) -> None:
     """Writes a head from the newest whole chain of segments and the journal's unsealed blocks.
 
+    A head that is there is never replaced if it is sound: it may hold blocks that nobody noted yet.
+
     Raises:
-        Conflict: There is a head.
+        Conflict: There is a head, and it is sound or not to be replaced.
         LedgerBroken: What is left does not reach or does not fit the blocks that were noted.
+        LedgerConflict: Somebody swapped the head meanwhile.
     """
-    if store.read_head() is not None:
-        raise Conflict("The ledger has a head; there is nothing to rebuild.")
     notes = sorted(noted)
+    stored = store.read_head()
+    if stored is not None and not replace:
+        raise Conflict("The ledger has a head; there is nothing to rebuild.")
+    if stored is not None and audit(store, archive, [(height, known) for height, known, _ in notes]).ok:
+        raise Conflict("The ledger's head is sound; there is nothing to rebuild.")
+    data = _rebuilt(store, archive, notes)
+    store.swap_head(data, stored[1] if stored else None)
+
+
+def _rebuilt(store: Store, archive: SegmentArchive | None, notes: Sequence[Noted]) -> bytes:
     segments = Segments(store, archive)
-    ref, segment = _newest(store, segments)
+    ref, segment = _newest(store, archive)
     sealed = ref.last if ref else 0
     blocks = tuple(Block.read(data) for height, _, data in notes if data is not None and height > sealed)
     if not blocks and segment is not None:
         # Nothing is known after the segment, and a head holds at least one block: take its blocks back in.
         blocks, ref = segment.blocks, segment.before
+    if not blocks:
+        raise LedgerBroken("Neither the segments nor the journal hold a block that a head could be made of.")
     end = State() if ref is None else _end(segments.read(ref))
     state = replay(blocks, end, *((ref.last, ref.block) if ref else (0, GENESIS)))
     head = Head(state, blocks, ref)
@@ -173,16 +193,17 @@ def rebuild(store: Store, archive: SegmentArchive | None, noted: Iterable[Noted]
     walk.run((data, ""))
     if found := _differences(walk, {height: known for height, known, _ in notes}, whole=True):
         raise LedgerBroken(f"The ledger cannot be rebuilt: {found[0]}")
-    store.swap_head(data, None)
+    return data
 
 
-def _newest(store: Store, segments: Segments) -> tuple[SegmentRef | None, Segment | None]:
+def _newest(store: Store, archive: SegmentArchive | None) -> tuple[SegmentRef | None, Segment | None]:
     """The segment that reaches highest and has all before it; a lost swap's will do, its blocks are real."""
     by_height = sorted(store.list_segments(), key=lambda name: int(name.split("-")[2]), reverse=True)
     for name in by_height:
         try:
             ref, segment = decode(name, store.read_segment(name) or b"")
-            segments.reach(ref)
+            # A walk of its own: what a broken candidate led to is no part of another's chain.
+            deque(Segments(store, archive).back(ref), maxlen=0)
         except LedgerBroken:
             continue
         return ref, segment

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
-from concord.ledger.audit import Noted, Report, audit, rebuild
+from concord.ledger.audit import HEAD_IS_GONE, Noted, Report, audit, rebuild
 from concord.ledger.chain import GENESIS, Block, canonical, digest, extend, replay
 from concord.ledger.events import Event
 from concord.ledger.head import Head, decode_head, encode_head
@@ -148,11 +148,15 @@ class Ledger:
 
     def blocks(self, start: int = 1, stop: int | None = None) -> list[Block]:
         """Blocks from height `start` up to but not including `stop`, as far as there are any."""
+        return list(self.stream(start, stop))
+
+    def stream(self, start: int = 1, stop: int | None = None) -> Iterator[Block]:
+        """The same blocks one after the other, of which only a segment's are in memory at a time."""
         head = self.head()
         start, stop = max(1, start), min(head.height + 1, stop or head.height + 1)
-        sealed = self._segments.reach(head.segment, start) if start <= head.sealed else []
-        read = [block for ref in sealed if ref.first < stop for block in self._segments.read(ref).blocks]
-        return [block for block in [*read, *head.blocks] if start <= block.height < stop]
+        if start <= head.sealed:
+            yield from self._segments.blocks(head.segment, start, min(stop, head.sealed + 1))
+        yield from (block for block in head.blocks if start <= block.height < stop)
 
     def state_before(self, height: int) -> State:
         """The state that the block of a height was built on; of the next height, the newest state."""
@@ -162,7 +166,7 @@ class Ledger:
         if height > head.sealed:
             base = self._base(head)
             return replay(head.blocks[: height - head.sealed - 1], base, head.sealed, self._sealed_hash(head))
-        segment = self._segments.read(self._segments.reach(head.segment, height)[0])
+        segment = self._segments.holding(head.segment, height)
         before = segment.blocks[: height - segment.height_before - 1]
         return replay(before, segment.state, segment.height_before, segment.hash_before)
 
@@ -170,15 +174,20 @@ class Ledger:
         """Reads everything that is stored, replays it, and compares the hashes noted in the journal."""
         return audit(self._store, self._archive, noted)
 
-    def rebuild(self, noted: Iterable[Noted]) -> Head:
+    def rebuild(self, noted: Iterable[Noted], *, replace: bool = False) -> Head:
         """Makes the head anew from segments and the journal's blocks, where it was deleted.
 
+        Args:
+            noted: What the journal noted.
+            replace: Put it in the place of a head that is there and is not what was written.
+
         Raises:
-            Conflict: There is a head.
+            Conflict: There is a head, and it is sound or not to be replaced.
             LedgerBroken: What is left does not reach the blocks that were noted.
+            LedgerConflict: Somebody swapped the head meanwhile.
         """
         with self._lock:
-            rebuild(self._store, self._archive, noted)
+            rebuild(self._store, self._archive, noted, replace=replace)
             self._head = Head(State())
             return self.head()
 
@@ -191,7 +200,7 @@ class Ledger:
         if self._archive is None:
             raise LedgerError("There is no archive to copy segments to.")
         here = set(self._store.list_segments())
-        refs = self._segments.reach(self.head().segment)
+        refs = list(self._segments.back(self.head().segment))[::-1]
         moved = [ref for ref in refs[: max(0, len(refs) - keep)] if ref.name in here]
         for ref in moved:
             data = self._segments.stored(ref)
@@ -205,12 +214,7 @@ class Ledger:
 
     def export(self) -> Iterator[bytes]:
         """All blocks as JSON lines, oldest first."""
-        head = self.head()
-        for ref in self._segments.reach(head.segment):
-            for block in self._segments.read(ref).blocks:
-                yield block.data + b"\n"
-        for block in head.blocks:
-            yield block.data + b"\n"
+        return (block.data + b"\n" for block in self.stream())
 
     def _head_after(self, gap: int) -> Head:
         head = self.head()
@@ -259,7 +263,7 @@ class Ledger:
             raise UnknownName(f"There is no block {height}.", code="unknown_block", field="height")
         block = head.block(height)
         if block is None:
-            segment = self._segments.read(self._segments.reach(head.segment, height)[0])
+            segment = self._segments.holding(head.segment, height)
             block = segment.blocks[height - segment.height_before - 1]
         return block
 
@@ -306,9 +310,7 @@ class Ledger:
     def _refuse_missing_head(self) -> None:
         known = self._head.revision is not None
         if (known or self._store.list_segments()) and self._store.read_head() is None:
-            raise LedgerBroken(
-                "The ledger's head is gone. It can be rebuilt from the segments and the journal."
-            )
+            raise LedgerBroken(HEAD_IS_GONE)
 
     @staticmethod
     def _sealed_hash(head: Head) -> str:

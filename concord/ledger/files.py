@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from concord import private
 from concord.errors import LedgerConflict, LedgerError
 
 _SEGMENT = re.compile(r"ledger-\d+-\d+-[0-9a-f]{8}")
@@ -82,7 +83,7 @@ class FileStore:
     def _write(self, path: Path, data: bytes) -> None:
         # The lock is held, so one fixed name is enough and a crash leaves no litter behind.
         temporary = self._folder / "writing.tmp"
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=private.opener) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -93,13 +94,13 @@ class FileStore:
     def _locked(self) -> Iterator[None]:
         with self._faults():
             self._make_folder()
-            with (self._folder / "lock").open("wb") as lock:
+            with open(self._folder / "lock", "wb", opener=private.opener) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
 
     def _make_folder(self) -> None:
         if not self._folder.is_dir():
-            self._folder.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self._folder)
             _sync_folder(self._folder.parent)
 
     @contextmanager

@@ -10,8 +10,9 @@ import gzip
 import re
 import threading
 import zlib
+from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +22,12 @@ from concord.ledger.state import State
 from concord.ledger.store import SegmentArchive, Store
 
 _NAME = re.compile(r"ledger-([1-9]\d*)-([1-9]\d*)-([0-9a-f]{8})")
+
+INDEXED = 64
+"""Newest segments whose keys are kept: some hours of blocks, and a claim is taken up after half a minute."""
+
+WAYPOINTS = 4096
+"""References that are kept, some 3 MB: two weeks of a block every ten seconds without a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +153,38 @@ def _heights(name: str) -> tuple[int, int]:
 
 
 class Segments:
-    """The sealed part of a chain, read from its newest reference backwards, as far as it is asked for."""
+    """The sealed part of a chain, read from its newest reference backwards, as far as it is asked for.
 
-    def __init__(self, store: Store, archive: SegmentArchive | None = None, *, cached: int = 8) -> None:
-        self._store, self._archive, self._size = store, archive, cached
+    What it keeps in memory does not grow with the chain: some parsed segments, the keys of the newest
+    ones, and references with gaps between them, which widen as they become too many. What lies further
+    back is read again.
+
+    Args:
+        store: Where segments are.
+        archive: Where those are that are not in the store any more.
+        cached: Parsed segments to keep.
+        indexed: Newest segments whose keys are kept.
+        waypoints: References to keep.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        archive: SegmentArchive | None = None,
+        *,
+        cached: int = 8,
+        indexed: int = INDEXED,
+        waypoints: int = WAYPOINTS,
+    ) -> None:
+        self._store, self._archive = store, archive
+        self._cached, self._indexed = cached, indexed
         self._cache: OrderedDict[SegmentRef, Segment] = OrderedDict()
-        self._refs: list[SegmentRef] = []
-        self._older: SegmentRef | None = None
-        self._keys: dict[str, int] = {}
-        # Callers read from several threads; the lists above must move together.
-        self._lock = threading.RLock()
+        self._indices: dict[SegmentRef, _Index] = {}
+        self._newest: SegmentRef | None = None
+        self._way = _Way(waypoints)
+        # Callers read from several threads; each change of what is kept is one step. Reading itself is
+        # not under it, so that who looks far back delays nobody.
+        self._lock = threading.Lock()
 
     def write(self, ref: SegmentRef, data: bytes) -> SegmentRef:
         """Stores a segment and returns its reference, which is another one if it was there already.
@@ -181,11 +210,12 @@ class Segments:
             if ref in self._cache:
                 self._cache.move_to_end(ref)
                 return self._cache[ref]
-            segment = read_checked(self.stored(ref), ref)
+        segment = read_checked(self.stored(ref), ref)
+        with self._lock:
             self._cache[ref] = segment
-            while len(self._cache) > self._size:
+            while len(self._cache) > self._cached:
                 self._cache.popitem(last=False)
-            return segment
+        return segment
 
     def stored(self, ref: SegmentRef) -> bytes:
         """The stored bytes of a segment, wherever it is."""
@@ -196,47 +226,124 @@ class Segments:
             raise LedgerBroken(f"Segment {ref.name} is gone.")
         return data
 
-    def reach(self, newest: SegmentRef | None, height: int = 1) -> list[SegmentRef]:
-        """References from the newest back to the one that holds `height`, oldest first.
+    def back(self, newest: SegmentRef | None, height: int | None = None) -> Iterator[SegmentRef]:
+        """References back to the first, from the one that holds `height` on, or from the newest.
 
         Raises:
             LedgerBroken: A segment is broken, or the chain is not the one that was read before.
         """
+        if newest is None:
+            return
+        self._join(newest)
+        height = newest.last if height is None else height
         with self._lock:
-            self._catch_up(newest)
-            while self._older is not None and self._older.last >= height:
-                ref = self._older
-                self._older = self._learn(ref)
-                self._refs.insert(0, ref)
-            return [ref for ref in self._refs if ref.last >= height]
+            ref: SegmentRef | None = self._way.nearest(height, newest)
+        while ref is not None:
+            with self._lock:
+                self._way.note(ref)
+            if ref.first <= height:
+                yield ref
+            ref = self.read(ref).before
+
+    def holding(self, newest: SegmentRef | None, height: int) -> Segment:
+        """The segment that holds the block of a height, which must be sealed."""
+        return self.read(next(self.back(newest, height)))
+
+    def blocks(self, newest: SegmentRef | None, start: int, stop: int) -> Iterator[Block]:
+        """Sealed blocks from height `start` up to but not including `stop`, one segment at a time."""
+        refs: list[SegmentRef] = []
+        for ref in self.back(newest, stop - 1) if start < stop else ():
+            if ref.last < start:
+                break
+            refs.append(ref)
+            if ref.first <= start:
+                break
+        for ref in reversed(refs):
+            yield from (block for block in self.read(ref).blocks if start <= block.height < stop)
 
     def height_of(self, key: str, newest: SegmentRef | None, since: int) -> int | None:
         """Height of the newest sealed block above `since` that holds an event of this key."""
+        if newest is not None:
+            self._join(newest)
+        ref = newest
+        while ref is not None and ref.last > since:
+            index = self._index(ref)
+            height = index.heights.get(key)
+            if height is not None:
+                return height if height > since else None
+            ref = index.before
+        return None
+
+    def _join(self, newest: SegmentRef) -> None:
+        """Checks that a reference and the newest one that was seen before belong to one chain."""
         with self._lock:
-            self.reach(newest, since + 1)
-            height = self._keys.get(key)
-        return height if height is not None and height > since else None
-
-    def _catch_up(self, newest: SegmentRef | None) -> None:
-        if not self._refs:
-            self._older = newest
-            return
-        known, fresh, ref = self._refs[-1], [], newest
-        while ref != known:
-            if ref is None or ref.last <= known.last:
-                raise LedgerBroken(f"Segment {known.name} is no part of the chain any more.")
-            fresh.append(ref)
+            known = self._newest = self._newest or newest
+            if newest.last > known.last:
+                later, earlier = newest, known
+            else:
+                later, earlier = self._way.nearest(newest.last, known), newest
+        ref: SegmentRef | None = later
+        while ref is not None and ref.last > earlier.last:
             ref = self.read(ref).before
-        for one in reversed(fresh):
-            self._learn(one)
-            self._refs.append(one)
+        if ref != earlier:
+            raise LedgerBroken(f"Segment {known.name} is no part of the chain any more.")
+        with self._lock:
+            if self._newest is None or newest.last > self._newest.last:
+                self._newest = newest
 
-    def _learn(self, ref: SegmentRef) -> SegmentRef | None:
-        segment = self.read(ref)
-        for block in segment.blocks:
-            for key in block.events:
-                self._keys[key] = max(block.height, self._keys.get(key, 0))
-        return segment.before
+    def _index(self, ref: SegmentRef) -> "_Index":
+        with self._lock:
+            index = self._indices.get(ref)
+        if index is None:
+            segment = self.read(ref)
+            index = _Index(
+                segment.before, {key: block.height for block in segment.blocks for key in block.events}
+            )
+            with self._lock:
+                self._indices[ref] = index
+                while len(self._indices) > self._indexed:
+                    del self._indices[min(self._indices, key=_last)]
+        return index
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Where each key of a segment is: its newest block."""
+
+    before: SegmentRef | None
+    heights: Mapping[str, int]
+
+
+class _Way:
+    """References of one chain with gaps between them: where a search for an old block begins."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._stride = size, 1
+        self._refs: list[SegmentRef] = []
+
+    def nearest(self, height: int, newest: SegmentRef) -> SegmentRef:
+        """The lowest one known that reaches `height`, and none after `newest`."""
+        at = bisect_left(self._refs, height, key=_last)
+        found = self._refs[at] if at < len(self._refs) else newest
+        return min(found, newest, key=_last)
+
+    def note(self, ref: SegmentRef) -> None:
+        """Keeps a reference, unless there is one close by; where they are too many, the gaps double."""
+        at = bisect_left(self._refs, ref.last, key=_last)
+        beside = self._refs[max(0, at - 1) : at + 1]
+        if all(abs(other.last - ref.last) >= self._stride for other in beside):
+            self._refs.insert(at, ref)
+        while len(self._refs) > self._size:
+            self._stride *= 2
+            spread: list[SegmentRef] = []
+            for one in self._refs:
+                if not spread or one.last - spread[-1].last >= self._stride:
+                    spread.append(one)
+            self._refs = spread
+
+
+def _last(ref: SegmentRef) -> int:
+    return ref.last
 
 
 def read_checked(data: bytes, ref: SegmentRef) -> Segment:

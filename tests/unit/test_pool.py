@@ -172,3 +172,15 @@ def test_valid_probabilities_always_become_a_million(row):
 def test_values_become_counts_of_the_resolution():
     counts, valid = pool.read_values(np.array([[1234.56], [float("nan")], [1e30]], dtype=np.float32), 0.01)
     assert (counts.tolist(), valid.tolist()) == ([[123_456], [0], [0]], [True, False, False])
+
+
+@given(st.lists(st.lists(st.floats(-0.125, 1.125, width=32), min_size=3, max_size=3), min_size=1, max_size=4))
+@settings(derandomize=True, max_examples=300)
+def test_few_rows_are_read_as_many_are(rows):
+    scaled = [[x / (sum(map(abs, row)) or 1) for x in row] for row in rows]
+    few = np.array(scaled, dtype=np.float32)
+    many = np.repeat(few, 4, axis=0)[::1]
+    few_counts, few_valid = pool.read_probabilities(few)
+    many_counts, many_valid = pool.read_probabilities(np.concatenate([many, many]))
+    assert (few_counts == many_counts[: len(many) : 4]).all()
+    assert (few_valid == many_valid[: len(many) : 4]).all()

@@ -32,7 +32,8 @@ SCHEMA = TaskSchema(
         # Up to 1e11: the original project's file has two scraped films with amounts in cents.
         Feature("budget", "integer", 63_000_000, "USD", 1, 1e11, description="What the film cost."),
         Feature("revenue", "integer", 850_000_000, "USD", 1, 1e11, description="What it earned in cinemas."),
-        Feature("runtime", "number", 152, "min", 1, 1000, description="Its length."),
+        # Above 0, as whole numbers are from 1: a film of seconds is a film.
+        Feature("runtime", "number", 152, "min", 0.1, 1000, description="Its length."),
         Feature("vote_count", "integer", 9400, "", 1, 1e7, description="Votes that it got on TMDB."),
     ),
     labels=(

@@ -1,7 +1,9 @@
-"""`python -m training` says what it does, and a mistake is a sentence and exit code 1."""
+"""`python -m training` says what it does; a mistake is a sentence and an exit code."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -9,29 +11,9 @@ from click.testing import CliRunner
 from training.__main__ import main
 from training.champions import champions
 
-NEW_TASK = '''
-"""Is a number large?"""
-
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-
-from concord.schema import Feature, Label, TaskSchema
-from training.task import Answer, Task
-
-TASK = Task(
-    schema=TaskSchema(
-        task="size",
-        title="Size",
-        description="Whether a number is large.",
-        features=(Feature("number", "number", 0.5, minimum=0, maximum=1),),
-        labels=(Label("small", "This is small."), Label("large", "This is large.")),
-    ),
-    answers=(Answer("size", grade=lambda number: "large" if number > 0.5 else "small"),),
-    generate=lambda random: {"number": (column := random.random(100)), "size": column},
-    nodes={"line": lambda: make_pipeline(LogisticRegression())},
-    metric="accuracy",
-)
-'''
+GUIDE = Path(__file__).parents[3] / "docs" / "new-task.md"
+(NEW_TASK,) = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+"""The new task of the tests is the guide's example, so what the guide prints is what was fitted."""
 
 
 @pytest.fixture
@@ -55,7 +37,7 @@ def size(tmp_path, monkeypatch, iris_home):
 
 
 @pytest.mark.usefixtures("size")
-def test_a_new_file_is_a_new_task(training, tmp_path):
+def test_the_guides_example_is_one_new_file_and_a_new_task(training, tmp_path):
     done = training("fit", "size", "--json")
     (made,) = json.loads(done.stdout)
     assert (made["model"], made["version"]) == ("size.line", "1")
@@ -93,12 +75,44 @@ def test_a_node_that_fails_stops_no_other_and_is_told(training, monkeypatch):
     assert "✗ It broke [here]." in done.stderr
 
 
+@pytest.mark.usefixtures("size")
+def test_a_node_that_fails_is_told_on_stderr_beside_the_json(training, monkeypatch):
+    from concord.errors import TrainingError
+
+    monkeypatch.setattr("training.run.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke.")))
+    done = training("fit", "size", "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)[0]["error"] == "It broke."
+    assert "✗ It broke." in done.stderr
+
+
 def test_bad_data_are_a_sentence_and_no_traceback(training, tmp_path):
     (tmp_path / "bad.csv").write_text("sepal_length\n5.1\n")
     done = training("fit", "iris", "--data", "iris=bad.csv")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "✗ bad.csv has no column" in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_bad_data_are_one_json_document_for_programs(training, tmp_path):
+    (tmp_path / "bad.csv").write_text("sepal_length\n5.1\n")
+    done = training("fit", "iris", "--data", "iris=bad.csv", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.exit_code, error["code"], error["field"]) == (2, "bad_data", "species")
+    assert f"✗ {error['message']}" in done.stderr
+
+
+def test_an_unknown_task_is_one_json_document_for_programs(training):
+    done = training("fit", "irsi", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.exit_code, error["code"], error["field"]) == (2, "unknown_task", "irsi")
+
+
+def test_packing_nothing_is_one_json_document_and_not_the_users_mistake(training):
+    done = training("package", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.exit_code, error["code"], error["field"]) == (1, "training", None)
+    assert f"✗ {error['message']}" in done.stderr
 
 
 def test_bad_data_leave_nothing_behind(training, tmp_path):
@@ -111,13 +125,15 @@ def test_a_file_for_a_task_that_is_not_fitted_is_refused(training):
     assert "'loan_default', which is not among those to fit" in done.stderr
 
 
-def test_a_file_without_its_task_is_a_usage_error(training):
-    assert training("fit", "--data", "x.csv").exit_code == 2
+def test_a_file_without_its_task_is_the_users_mistake(training):
+    done = training("fit", "--data", "x.csv", "--json")
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["error"]["field"] == "--data"
 
 
 def test_an_unknown_task_is_named_with_those_there_are(training):
     done = training("fit", "irsi")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "There is no task 'irsi'" in done.stderr
 
 

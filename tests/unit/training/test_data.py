@@ -1,11 +1,15 @@
 """A file that cannot be learned from is refused with its column, its line and the remedy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from concord.errors import DataError
+from concord.errors import DataError, InvalidInput
+from training.data import read
 from training.split import split
 from training.table import load
+from training.task import Rule
 
 IRIS = "sepal_length,sepal_width,petal_length,petal_width,species"
 FILM = "budget,revenue,runtime,vote_count,evaluation"
@@ -76,6 +80,22 @@ def test_an_unknown_label_is_refused_with_those_there_are(read_file):
     error = refusal(read_file, "film_rating", FILM, "1000,1000,90,10,bon")
     assert error.field == "evaluation"
     assert "'bon' is none of bien, moyen, mediocre" in error.message
+
+
+@pytest.mark.parametrize("amount", ["1e999", "-1e999", "1e39"])
+def test_a_value_that_is_not_finite_is_no_answer_to_learn_from(read_file, amount):
+    error = refusal(read_file, "loan_amount", PERSON, person(), person(montant_pret=amount))
+    assert error.field == "montant_pret"
+    assert error.message == (
+        "rows.csv, line 3, column 'montant_pret': montant_pret must be a finite number. "
+        "Correct the cell, or remove the row."
+    )
+
+
+def test_a_mean_vote_that_is_not_finite_is_not_graded(read_file):
+    header = FILM.replace("evaluation", "vote_average")
+    error = refusal(read_file, "film_rating", header, "1000,1000,90,10,1e999")
+    assert (error.field, "must be a finite number" in error.message) == ("vote_average", True)
 
 
 def test_an_empty_file_is_refused(read_file):
@@ -186,6 +206,19 @@ def test_a_zero_of_a_film_is_unknown_and_drops_its_row(read_file, column):
     cells = {"budget": "1000", "revenue": "1000", "runtime": "90", "vote_count": "10"} | {column: "0"}
     data = read_file("film_rating", FILM, ",".join([*cells.values(), "bien"]), "1000,1000,90,10,bien")
     assert data.dropped == {column: 1}
+
+
+def test_a_number_that_means_unknown_is_filled_in_where_empty_cells_are(task, csv_file):
+    filled = replace(task("film_rating"), rules={"budget": Rule(unknown=(0.0,), fill=5.0)})
+    data = read(filled, load(csv_file(FILM, "0,1000,90,10,bien", ",1000,90,10,bien")))
+    assert data.rows[:, 0].tolist() == [5.0, 5.0]
+
+
+def test_a_film_of_half_a_minute_is_above_0(task):
+    runtime = next(one for one in task("film_rating").schema.features if one.name == "runtime")
+    assert runtime.read(0.5) == 0.5
+    with pytest.raises(InvalidInput):
+        runtime.read(0)
 
 
 @pytest.mark.parametrize(("text", "label"), [("bien", 2), ("moyen", 1), ("mediocre", 0), ("good", 2)])

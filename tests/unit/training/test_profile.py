@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from training.data import generated
+from training.data import generated, read
 from training.profile import profile
+from training.table import tabulate
 
 
 def of(task, name, **changes):
@@ -36,7 +38,32 @@ def test_a_choice_keeps_the_share_of_each_text(task):
     assert found == {"F": pytest.approx(0.5, abs=0.05), "H": pytest.approx(0.5, abs=0.05)}
 
 
-def test_dropped_cells_are_the_missing_share(task):
-    found = of(task, "iris", dropped={"petal_width": 50})["features"]
-    assert found["petal_width"]["missing"] == 0.25
-    assert found["petal_length"]["missing"] == 0.0
+def missing(task, name, table):
+    data = read(task(name), table)
+    found = profile(task(name).schema, data.rows, data)["features"]
+    return {feature: one["missing"] for feature, one in found.items() if one["missing"]}
+
+
+def test_a_cell_that_is_filled_in_was_missing_all_the_same(task):
+    columns = task("loan_amount").generate(np.random.default_rng(0))
+    licences = [cell if place % 2 else "" for place, cell in enumerate(columns["sport_licence"])]
+    assert missing(task, "loan_amount", tabulate({**columns, "sport_licence": licences})) == {
+        "sport_licence": 0.5
+    }
+
+
+def test_every_empty_cell_of_a_dropped_row_was_missing_and_not_the_first_alone(task):
+    columns = task("iris").generate(np.random.default_rng(0))
+    widths = [cell if place % 3 else "" for place, cell in enumerate(columns["petal_width"])]
+    lengths = [cell if place % 6 else "NaN" for place, cell in enumerate(columns["petal_length"])]
+    table = tabulate({**columns, "petal_width": widths, "petal_length": lengths})
+    assert missing(task, "iris", table) == {
+        "petal_length": pytest.approx(1 / 6),
+        "petal_width": pytest.approx(1 / 3),
+    }
+
+
+def test_a_number_that_means_unknown_was_missing(task):
+    columns = task("film_rating").generate(np.random.default_rng(0))
+    budgets = [cell if place % 4 else 0 for place, cell in enumerate(columns["budget"])]
+    assert missing(task, "film_rating", tabulate({**columns, "budget": budgets})) == {"budget": 0.25}

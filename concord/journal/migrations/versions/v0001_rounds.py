@@ -44,7 +44,6 @@ def upgrade() -> None:
         sa.Column("batch", sa.String(32), nullable=False),
         sa.Column("noted_height", sa.BigInteger, nullable=False),
         sa.Column("time", sa.BigInteger, nullable=False),
-        sa.Column("taken", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("batch", name="pk_claims"),
     )
     op.create_table(
