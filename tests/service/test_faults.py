@@ -28,8 +28,10 @@ def outcomes(body):
 def test_one_faulty_node_degrades_the_answer_and_is_named(start_stack, fault, outcome):
     stack = start_stack(terms="deadline_ms = 1000\ngrace_ms = 100")
     stack.nodes["knn"].fault = fault
+    began = time.monotonic()
     response = stack.predict()
     body = response.json()
+    assert time.monotonic() - began < 4, "a hanging node kept the caller beyond the deadline"
     assert response.status_code == 200
     assert body["verdicts"][0]["status"] == "degraded"
     assert outcomes(body)["knn"] == outcome
@@ -63,7 +65,33 @@ def test_without_quorum_the_answer_is_a_503_with_evidence_and_nothing_settles(st
     assert stack.client.ledger()["due"] == 0
 
 
-def test_many_rows_are_200_with_a_status_a_row_unless_all_lack_the_quorum(start_stack):
+def half_silent(stack, share):
+    """Makes nodes answer NaN for every row whose sepals are longer than 7 cm."""
+    for name in list(stack.nodes)[:share]:
+        model = stack.nodes[name].model
+        good = model._answer
+        model._answer = lambda row, good=good: [float("nan")] * 3 if row[0] > 7 else good(row)
+
+
+def test_many_rows_are_200_with_a_status_of_their_own(start_stack):
+    stack = start_stack(terms="deadline_ms = 400\ngrace_ms = 100")
+    half_silent(stack, 3)
+    rows = {"rows": [IRIS.example, IRIS.example | {"sepal_length": 8.0}]}
+    response = stack.http.post("/v1/tasks/iris/predict", json=rows)
+    assert response.status_code == 200
+    assert [verdict["status"] for verdict in response.json()["verdicts"]] == ["ok", "no_quorum"]
+
+
+def test_a_single_invalid_vote_degrades_its_own_row_only(start_stack):
+    stack = start_stack()
+    half_silent(stack, 1)
+    rows = {"rows": [IRIS.example, IRIS.example | {"sepal_length": 8.0}]}
+    verdicts = stack.http.post("/v1/tasks/iris/predict", json=rows).json()["verdicts"]
+    assert [verdict["status"] for verdict in verdicts] == ["ok", "degraded"]
+    assert [vote["outcome"] for vote in verdicts[1]["votes"]].count("invalid") == 1
+
+
+def test_many_whole_rows_are_all_ok(start_stack):
     stack = start_stack()
     rows = {"rows": [IRIS.example] * 3}
     assert [v["status"] for v in stack.http.post("/v1/tasks/iris/predict", json=rows).json()["verdicts"]] == [

@@ -1,5 +1,7 @@
 """What an answer says, where its ids go, and what the journal keeps."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -122,13 +124,17 @@ def test_a_history_tells_what_moved_the_stake(start_stack):
     ]
 
 
-def test_no_feature_value_is_in_metrics_or_ledger(start_stack):
+def test_no_feature_value_is_in_a_log_a_metric_or_the_ledger(start_stack, caplog, capfd):
+    caplog.set_level("DEBUG")
     stack = start_stack(terms='policy = "seed"')
     row = IRIS.example | {"sepal_length": 7.777}
     stack.predict(row, query="?settled=true")
+    stack.predict(row | {"petal_width": 99}, query="?settled=true")
     stored = b"".join(path.read_bytes() for path in (stack.home / "ledger").iterdir())
+    logged = "".join(str(vars(record)) for record in caplog.records) + capfd.readouterr().err
     assert "7.777" not in stack.http.get("/metrics").text
     assert b"7.777" not in stored
+    assert "7.777" not in logged
 
 
 def test_metrics_tell_rounds_outcomes_and_overhead(start_stack):
@@ -146,7 +152,27 @@ def test_metrics_tell_rounds_outcomes_and_overhead(start_stack):
         assert name in text
 
 
-def test_rows_that_meet_share_a_call(start_stack):
+def test_requests_that_meet_share_a_call_that_names_them_all(start_stack):
+    stack = start_stack(terms="deadline_ms = 4000\ngrace_ms = 4000")
+    node = stack.nodes["knn"]
+    node.fault = 0.3
+    before = len(node.asked)
+
+    def ask(name):
+        headers = {"x-request-id": name}
+        return httpx.post(
+            f"{stack.url}/v1/tasks/iris/predict", json={"rows": [IRIS.example]}, headers=headers
+        ).json()
+
+    with ThreadPoolExecutor(12) as callers:
+        answers = list(callers.map(ask, [f"caller-{i}" for i in range(12)]))
+    named = [asked["x-request-id"].split(",") for asked in node.asked[before:]]
+    assert all(answer["verdicts"][0]["status"] == "ok" for answer in answers)
+    assert sorted(name for names in named for name in names) == sorted(f"caller-{i}" for i in range(12))
+    assert len(named) < 12
+
+
+def test_the_rows_of_a_request_share_a_call(start_stack):
     stack = start_stack()
     rows = {"rows": [IRIS.example] * 100}
     before = len(stack.nodes["knn"].asked)

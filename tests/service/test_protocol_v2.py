@@ -88,3 +88,13 @@ def test_without_quorum_it_is_a_503(start_stack):
         node.fault = "error"
     response = stack.http.post(INFER, json=tensors())
     assert (response.status_code, response.json()["code"]) == (503, "no_quorum")
+    assert json.loads(response.json()["parameters"]["verdicts"])[0]["votes"][0]["outcome"] == "unavailable"
+
+
+def test_without_quorum_it_answers_as_the_task_is_configured(start_stack):
+    stack = start_stack(terms='deadline_ms = 300\nbelow_quorum = "fallback"\nfallback = "setosa"')
+    for node in stack.nodes.values():
+        node.fault = "error"
+    response = stack.http.post(INFER, json=tensors())
+    outputs = {output["name"]: output["data"] for output in response.json()["outputs"]}
+    assert (response.status_code, outputs["label"], outputs["status"]) == (200, ["setosa"], ["no_quorum"])

@@ -151,7 +151,22 @@ def test_rounds_are_filtered(journal, wanted, found):
     assert ids(journal.rounds(**wanted)[0]) == found
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "zz-1", "-", "1" * 100 + "-a"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "zz-1",
+        "-",
+        "1" * 100 + "-a",
+        "f" * 30 + "-x",
+        f"8{'0' * 15}-{'0' * 32}",
+        f"-1-{'0' * 32}",
+        f"1_0-{'0' * 32}",
+        f"3e8-{'A' * 32}",
+        f"3e8-{'0' * 32}\n",
+    ],
+)
 def test_a_cursor_that_was_not_given_out_is_invalid(journal, cursor):
     with pytest.raises(InvalidInput) as caught:
         journal.rounds(after=cursor)
@@ -217,21 +232,20 @@ def test_an_open_claim_comes_back_with_its_rounds_and_the_height_it_noted(journa
     assert (claim.batch, claim.noted_height, ids(claim.rounds)) == ("b1", 41, [1, 2])
 
 
-def test_an_unclaimed_batch_is_due_again(journal):
+def test_a_cursor_of_the_latest_time_that_there_is_leads_to_all_rounds(journal):
     journal.record([row(1)])
-    journal.claim("b1", 3, 10)
-    assert journal.due_count() == 1
-    assert journal.unclaim("b1")
-    assert ids(journal.claim("b2", 3, 10)) == [1]
+    assert ids(journal.rounds(after=f"7{'f' * 15}-{'0' * 32}")[0]) == [1]
 
 
-def test_a_claim_that_another_took_up_cannot_go_back_into_the_queue(open_journal):
-    mine, other = open_journal(), open_journal()
-    mine.record([row(1)])
-    mine.claim("b1", 3, 10)
-    assert len(other.open_claims()) == 1
-    assert not mine.unclaim("b1")
-    assert mine.claim("b2", 3, 10) == []
+def test_a_claim_whose_rounds_another_replica_has_marked_meanwhile_is_not_open(journal, path):
+    journal.record([row(1), row(2)])
+    journal.claim("b1", 3, 1)
+    journal.claim("b2", 3, 1)
+    # What READ COMMITTED shows between the two queries: the claim, and rounds that are settled.
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE rounds SET batch=NULL, block=7 WHERE batch='b1'")
+    connection.close()
+    assert [claim.batch for claim in journal.open_claims()] == ["b2"]
 
 
 def test_claimers_in_many_threads_never_share_a_round(journal):
@@ -370,6 +384,24 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalUnavailable):
         Journal(f"sqlite:///{tmp_path / 'file' / 'x' / 'journal.sqlite'}").migrate()
+
+
+def test_a_new_journal_is_its_owners_alone(tmp_path):
+    journal = Journal(f"sqlite:///{tmp_path / 'above' / 'home' / 'journal.sqlite'}")
+    journal.migrate()
+    journal.record([row(1)])
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "above").rglob("*")}
+    journal.close()
+    assert modes.pop("home") == 0o700
+    assert set(modes) >= {"journal.sqlite", "journal.sqlite-wal"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_journal_in_memory_makes_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Journal("sqlite://").migrate()
+    Journal("sqlite:///:memory:").migrate()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("url", ["nonsense", "oracle2://x", "mysql+nodriver://x"])

@@ -48,6 +48,6 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(home):  # noqa: ARG001 - every command runs in a home of the test's
+def run(home):
     """Runs a command line; returns click's result."""
     return lambda *arguments: CliRunner().invoke(main, list(arguments), prog_name="concord")

@@ -156,10 +156,51 @@ def test_a_service_that_stays_away_is_given_up():
 
 
 def test_rows_without_a_quorum_are_answered_as_such_and_a_body_too_large_is_halved():
-    client = Busy(Refused("x", status=413, code="too_large"), Refused("few", status=503, code="no_quorum"))
+    client = Busy(Refused("x", status=413, code="too_large"), no_quorum(UNANSWERED))
     verdicts = ask(client, "iris", [1, 2, 3])
     assert client.sizes == [3, 1, 2]
-    assert (verdicts[0].status, verdicts[1:]) == ("no_quorum", ["verdict 2", "verdict 3"])
+    assert (verdicts[0].id, verdicts[0].votes[0].outcome) == ("a" * 32, "unavailable")
+    assert verdicts[1:] == ["verdict 2", "verdict 3"]
+
+
+def test_a_task_whose_nodes_have_not_come_up_yet_is_asked_again():
+    waits = []
+    assert ask(Busy(no_quorum()), "iris", [1], waits.append) == ["verdict 1"]
+    assert waits == [1.0]
+
+
+def no_quorum(*verdicts):
+    return Refused("few", status=503, code="no_quorum", body={"verdicts": list(verdicts)})
+
+
+UNANSWERED = {
+    "id": "a" * 32,
+    "task": "iris",
+    "status": "no_quorum",
+    "label": None,
+    "value": None,
+    "unit": None,
+    "sentence": None,
+    "probabilities": None,
+    "agreement": None,
+    "policy": "seed",
+    "pool": None,
+    "height": 1,
+    "recorded": False,
+    "settlement": "none",
+    "votes": [
+        {
+            "node": "knn",
+            "label": None,
+            "value": None,
+            "probabilities": None,
+            "weight": 0.0,
+            "latency_ms": None,
+            "outcome": "unavailable",
+            "version": None,
+        }
+    ],
+}
 
 
 def test_times_are_ages_or_moments():

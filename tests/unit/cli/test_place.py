@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from concord.cli.place import Place, service_url, settings
+from concord.cli.processes import open_log
 from concord.errors import ConfigurationError, Conflict
 
 
@@ -43,6 +44,12 @@ def test_an_address_in_the_environment_goes_before_what_runs_here(home, monkeypa
     with Place(home).held():
         Place(home).note({"url": "http://127.0.0.1:9"})
         assert service_url(settings()) == "http://elsewhere:1"
+
+
+def test_a_new_home_and_its_logs_are_their_owners_alone(home):
+    with Place(home).held(), open_log(Place(home).log("consensus")):
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (home, *home.rglob("*"))}
+    assert (modes["home"], modes["logs"], modes["run"], modes["consensus.log"]) == (0o700,) * 3 + (0o600,)
 
 
 def test_a_setting_that_is_wrong_is_named_by_its_variable(monkeypatch):

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from concord.cli.preparation import Packaged, Preparation, Seen, Stopped, read_data, summary
-from concord.errors import ConfigurationError, TrainingError
+from concord.cli.screen import exit_status
+from concord.errors import CallerError, ConfigurationError, TrainingError
 
 
 @pytest.fixture
@@ -38,6 +39,31 @@ def test_what_training_prints_is_read_and_its_failure_is_one_sentence(training):
     assert preparation.package() == Packaged({"concord-node": "n:1"}, ("iris.knn",))
     with pytest.raises(TrainingError, match="training package` ended with exit code 3"):
         training("sys.exit(3)").package()
+
+
+def error(code):
+    return f'print(\'{{"error": {{"code": "{code}", "message": "m", "field": "f"}}}}\');'
+
+
+@pytest.mark.parametrize(("status", "kind"), [(2, CallerError), (1, TrainingError)])
+def test_trainings_own_error_is_told_with_its_code_and_status(training, status, kind):
+    preparation = training(error("bad_data") + f"sys.exit({status})")
+    with pytest.raises(kind) as caught:
+        preparation.fit([], {}, missing=False)
+    told = caught.value
+    assert (told.message, told.code, told.field) == ("m", "bad_data", "f")
+    assert exit_status(told) == status
+
+
+def test_models_that_failed_are_named_with_their_reasons(training):
+    failed = [{"model": "iris.knn", "error": "It differs."}, {"model": "iris.svm", "error": None}]
+    with pytest.raises(TrainingError, match=r"1 of 2 models failed\. iris\.knn: It differs\."):
+        training(f"import json; print(json.dumps({failed})); sys.exit(1)").fit([], {}, missing=False)
+
+
+def test_a_home_that_training_is_started_with_is_its_owners_alone(training, tmp_path):
+    training("print('[]')").fit([], {}, missing=False)
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
 
 
 def test_training_ends_when_the_user_has_had_enough(training, tmp_path):

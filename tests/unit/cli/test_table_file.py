@@ -85,7 +85,7 @@ def test_a_column_of_the_input_keeps_its_name_where_ours_has_the_same(file, iris
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     target = tmp_path / "answers.csv"
     target.write_text("old")
-    monkeypatch.setattr(table_file.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(out_file.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
         table_file.write(target, "new")
     assert [path.name for path in tmp_path.iterdir()] == ["answers.csv"]

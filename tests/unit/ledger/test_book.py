@@ -12,6 +12,7 @@ from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, 
 from concord.ledger import events
 from concord.ledger.book import HEAD_LIMIT, Ledger
 from concord.ledger.chain import GENESIS, replay
+from concord.ledger.segments import Segments
 from concord.ledger.state import State
 from tests.unit.ledger.conformance import MemoryArchive, MemoryStore
 
@@ -356,9 +357,117 @@ def test_a_rebuilt_chain_that_differs_from_the_notes_is_not_written():
     assert store.head is None
 
 
-def test_there_is_nothing_to_rebuild_where_there_is_a_head():
+@pytest.mark.parametrize("replace", [False, True])
+def test_there_is_nothing_to_rebuild_where_there_is_a_sound_head(replace):
     with pytest.raises(Conflict):
-        open_ledger().rebuild([])
+        open_ledger().rebuild([], replace=replace)
+
+
+def test_a_head_that_is_not_what_was_written_is_replaced_only_where_that_is_asked_for():
+    store = MemoryStore()
+    noted, before = notes(open_ledger(store, blocks=20, limit=2500)), store.head
+    store.head = (before[0].replace(b"knn", b"kmm", 1), "changed")
+    with pytest.raises(Conflict):
+        Ledger(store).rebuild(noted)
+    assert Ledger(store).rebuild(noted, replace=True).height == 21
+    assert store.head[0] == before[0]
+
+
+def test_an_old_head_that_was_put_back_is_replaced_by_what_was_noted():
+    store = MemoryStore()
+    ledger = open_ledger(store, blocks=3)
+    old = store.head
+    ledger.append([deposit("late")])
+    noted, newest = notes(ledger), store.head[0]
+    store.head = old
+    assert Ledger(store).rebuild(noted, replace=True).height == 5
+    assert store.head[0] == newest
+
+
+def test_a_head_cannot_be_made_of_nothing():
+    with pytest.raises(LedgerBroken, match="Neither"):
+        Ledger(MemoryStore()).rebuild([])
+
+
+class CountingStore(MemoryStore):
+    """Counts the segments that are read."""
+
+    def __init__(self):
+        super().__init__()
+        self.read = 0
+
+    def read_segment(self, name):
+        self.read += 1
+        return super().read_segment(name)
+
+
+def test_what_is_kept_of_a_long_chain_is_bounded_and_everything_is_still_found():
+    store = MemoryStore()
+    ledger = open_ledger(store, blocks=150, limit=1500)
+    segments = Segments(store, cached=2, indexed=3, waypoints=8)
+    newest = ledger.head().segment
+    assert len(store.segments) > 30
+    heights = [segments.holding(newest, height).height_before for height in range(1, newest.last + 1)]
+    assert heights == sorted(heights)
+    assert [segments.height_of(f"deposit:k{i}", newest, 0) for i in (0, 70, 100)] == [2, 72, 102]
+    assert segments.height_of("deposit:none", newest, 0) is None
+    assert segments.height_of("deposit:k0", newest, 2) is None
+    assert [b.height for b in segments.blocks(newest, 1, newest.last + 1)] == list(range(1, newest.last + 1))
+    assert (len(segments._cache), len(segments._indices)) == (2, 3)
+    assert 4 <= len(segments._way._refs) <= 8
+
+
+def test_a_key_above_a_recent_height_is_looked_for_in_the_newest_segments_only():
+    store = CountingStore()
+    newest = open_ledger(store, blocks=100, limit=1500).head().segment
+    store.read = 0
+    assert Segments(store).height_of("deposit:none", newest, newest.first) is None
+    assert store.read == 1
+
+
+def test_an_old_block_is_found_again_without_reading_all_that_came_after_it():
+    store = CountingStore()
+    newest = open_ledger(store, blocks=100, limit=1500).head().segment
+    segments = Segments(store, cached=1)
+    segments.holding(newest, 3)
+    store.read = 0
+    segments.holding(newest, 60)
+    segments.holding(newest, 4)
+    assert store.read <= 2
+
+
+def test_a_reader_with_an_older_head_beside_one_with_a_newer_head_is_no_fork():
+    store = MemoryStore()
+    ledger = open_ledger(store, blocks=40, limit=1500)
+    older = ledger.head().segment
+    for i in range(40):
+        ledger.append([deposit(f"later{i}")])
+    segments = Segments(store)
+    assert segments.holding(ledger.head().segment, 2).blocks
+    assert segments.holding(older, older.last).blocks[-1].height == older.last
+    assert segments.height_of("deposit:k0", older, 0) == 2
+
+
+def test_a_chain_that_is_not_the_one_read_before_is_a_broken_ledger():
+    store, twin = MemoryStore(), MemoryStore()
+    newest = open_ledger(store, blocks=40, limit=1500).head().segment
+    other = open_ledger(twin, blocks=60, limit=1500, clock=lambda: 10**15).head().segment
+    store.segments.update(twin.segments)
+    for first, second in ((newest, other), (other, newest)):
+        segments = Segments(store)
+        segments.holding(first, 1)
+        with pytest.raises(LedgerBroken, match="no part of the chain"):
+            segments.holding(second, 1)
+
+
+def test_a_range_of_old_blocks_is_read_from_its_own_segments_alone():
+    store = CountingStore()
+    ledger = open_ledger(store, blocks=100, limit=1500)
+    ledger.block(1)
+    store.read = 0
+    assert [block.height for block in ledger.stream(1, 3)] == [1, 2]
+    assert store.read <= 1
+    assert list(ledger.stream(1, 1)) == []
 
 
 @settings(derandomize=True, max_examples=25, deadline=None)

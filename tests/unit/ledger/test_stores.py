@@ -29,6 +29,14 @@ class TestFileStore(StoreSuite):
         with pytest.raises(LedgerError, match="does not serve"):
             FileStore(tmp_path / "file" / "ledger").swap_head(b"1", None)
 
+    def test_new_files_are_their_owners_alone(self, make, tmp_path):
+        make().swap_head(b"1", None)
+        make().write_segment("ledger-1-2-01234567", b"2")
+        folder = tmp_path / "ledger"
+        modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert modes == {"head.json": 0o600, "lock": 0o600, "ledger-1-2-01234567.jsonl.gz": 0o600}
+
     def test_a_file_of_another_name_is_no_segment(self, make, tmp_path):
         make().swap_head(b"1", None)
         (tmp_path / "ledger" / "ledger-copy.jsonl.gz").write_bytes(b"")

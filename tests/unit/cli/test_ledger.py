@@ -1,0 +1,117 @@
+"""The ledger's commands on stored files: after archiving, after a loss, and into a file."""
+
+import json
+
+import pytest
+
+from concord.cli import workshop
+from concord.cli.records import open_ledger
+from concord.journal import Journal
+from concord.ledger import FileStore, Ledger, events
+
+BLOCKS = 41
+
+
+@pytest.fixture
+def stored(home):
+    """A home with a ledger of several segments, noted in its journal; returns the journal's URL."""
+    journal = Journal(f"sqlite:///{home}/journal.sqlite")
+    journal.migrate()
+    ledger = Ledger(FileStore(home / "ledger"), limit=3000)
+    ledger.append(lambda state: workshop.opening(state, "one", again=False))
+    for i in range(BLOCKS - 1):
+        ledger.append([events.deposit("workshop", "knn", 1, f"k{i}")])
+    sealed = ledger.head().sealed
+    journal.note_blocks(
+        [(b.height, b.hash, b.data if b.height > sealed else None) for b in ledger.blocks()], sealed
+    )
+    journal.close()
+
+
+@pytest.fixture
+def archived(run, stored):
+    """The same with all segments but the newest in the journal."""
+    assert json.loads(run("ledger", "archive", "--keep", "1", "--json").stdout)["moved"] > 2
+
+
+@pytest.fixture
+def head(home):
+    return home / "ledger" / "head.json"
+
+
+def test_a_block_that_was_archived_is_shown(run, archived):
+    assert "opens with 1,000" in run("ledger", "show", "1").stdout
+
+
+def test_the_demo_appends_to_a_ledger_that_was_archived(archived):
+    with open_ledger() as book:
+        block = book.append(lambda state: workshop.opening(state, "two", again=False))
+        assert block.height == BLOCKS + 1
+        assert book.head().state.task("workshop").balances["knn"] == workshop.START
+
+
+def test_the_balances_are_shown_without_a_journal(run, stored, home):
+    for file in home.glob("journal.sqlite*"):
+        file.unlink()
+    assert "workshop" in run("ledger", "show").stdout
+
+
+def test_an_export_is_every_block_as_a_line_archived_ones_too(run, archived, tmp_path):
+    lines = run("ledger", "export").stdout.splitlines()
+    assert [json.loads(line)["height"] for line in lines] == list(range(1, BLOCKS + 1))
+    target = tmp_path / "blocks.jsonl"
+    told = json.loads(run("ledger", "export", "--out", str(target), "--json").stdout)
+    assert told == {"blocks": BLOCKS, "out": str(target)}
+    assert target.read_text().splitlines() == lines
+
+
+def test_an_export_overwrites_nothing_unasked(run, stored, tmp_path):
+    target = tmp_path / "blocks.jsonl"
+    target.write_text("mine")
+    assert run("ledger", "export", "--out", str(target)).exit_code == 2
+    assert target.read_text() == "mine"
+    assert run("ledger", "export", "--out", str(target), "--force").exit_code == 0
+
+
+def test_a_lost_head_is_rebuilt_as_verify_says(run, archived, head):
+    before = head.read_bytes()
+    head.unlink()
+    assert "`concord ledger rebuild`" in run("ledger", "verify").stdout
+    assert json.loads(run("ledger", "rebuild", "--json").stdout)["height"] == BLOCKS
+    assert head.read_bytes() == before
+    assert run("ledger", "verify").exit_code == 0
+
+
+def test_a_head_that_has_changed_is_replaced_only_when_told_and_a_copy_is_kept(run, stored, head, home):
+    before, broken = head.read_bytes(), head.read_bytes().replace(b"knn", b"kmm", 1)
+    head.write_bytes(broken)
+    refused = run("ledger", "rebuild")
+    assert (refused.exit_code, head.read_bytes()) == (2, broken)
+    assert "concord ledger rebuild --yes" in refused.stderr
+    assert run("ledger", "rebuild", "--yes").exit_code == 0
+    assert head.read_bytes() == before
+    assert [copy.read_bytes() for copy in home.glob("replaced-head-*.json")] == [broken]
+
+
+def test_a_sound_head_is_never_replaced(run, stored, head, home):
+    before = head.read_bytes()
+    result = run("ledger", "rebuild", "--yes")
+    assert (result.exit_code, head.read_bytes()) == (2, before)
+    assert "nothing to rebuild" in result.stderr
+    assert list(home.glob("replaced-head-*")) == []
+
+
+def test_a_ledger_whose_whole_folder_is_gone_is_rebuilt_from_the_journal(run, home):
+    journal = Journal(f"sqlite:///{home}/journal.sqlite")
+    journal.migrate()
+    ledger = Ledger(FileStore(home / "elsewhere"))
+    block = ledger.append(lambda state: workshop.opening(state, "one", again=False))
+    journal.note_blocks([(1, block.hash, block.data)])
+    journal.close()
+    assert json.loads(run("ledger", "rebuild", "--json").stdout)["hash"] == block.hash
+
+
+def test_doctor_says_how_to_look_into_a_broken_ledger(run, stored, head):
+    head.write_bytes(b"{}")
+    checks = {check["name"]: check for check in json.loads(run("doctor", "--json").stdout)["checks"]}
+    assert "`concord ledger verify`" in checks["ledger"]["remedy"]

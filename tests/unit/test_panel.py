@@ -1,0 +1,57 @@
+"""A panel refuses terms that its schema cannot mean, before anyone is answered by them."""
+
+import pytest
+
+from concord.errors import ConfigurationError
+from concord.panel import Panel, Terms
+from concord.pool import ONE, Seat
+from concord.round import Patience, Reply
+from tests.service.stack import AMOUNT, IRIS
+
+PATIENCE = Patience(500_000, 1.0, 0.2)
+SEATS = tuple(Seat(name, 1000 * ONE, 1000 * ONE) for name in "abc")
+
+
+def panel(schema=IRIS, **terms):
+    return Panel(
+        schema.task, schema, (None,) * 3, SEATS, Terms(terms.pop("policy", "wager"), PATIENCE, **terms), 7
+    )
+
+
+@pytest.mark.parametrize(
+    ("schema", "fallback"),
+    [(IRIS, "setossa"), (IRIS, 1.0), (AMOUNT, "setosa")],
+    ids=["misspelt", "number", "text"],
+)
+def test_a_fallback_must_be_an_answer_of_the_task(schema, fallback):
+    with pytest.raises(ConfigurationError, match="fallback"):
+        panel(schema, below_quorum="fallback", fallback=fallback)
+
+
+def test_the_workshops_rule_is_for_labels_only():
+    with pytest.raises(ConfigurationError, match="for labels only"):
+        panel(AMOUNT, policy="seed")
+
+
+def test_a_fallback_value_is_said_in_the_tasks_words():
+    away = [Reply("unavailable")] * 3
+    verdict = (
+        panel(AMOUNT, below_quorum="fallback", fallback=500.0).rule(away, 0, "id", recorded=False).verdict
+    )
+    assert (verdict.status, verdict.value, verdict.sentence) == ("no_quorum", 500.0, "A loan of 500.00 EUR.")
+
+
+def test_the_quorum_is_reached_at_exactly_its_share():
+    seats = tuple(Seat(name, 1000 * ONE, 1000 * ONE) for name in "abcd")
+    four = Panel("iris", IRIS, (None,) * 4, seats, Terms("wager", PATIENCE), 7)
+    voted, away = Reply("voted", "1", 1.0, [[0, ONE, 0]]), Reply("unavailable")
+    statuses = [
+        four.rule([voted] * n + [away] * (4 - n), 0, "id", recorded=False).verdict.status for n in (1, 2, 4)
+    ]
+    assert statuses == ["no_quorum", "degraded", "ok"]
+
+
+def test_weights_are_those_of_the_voters_and_sum_to_one():
+    voted, away = Reply("voted", "1", 1.0, [[0, ONE, 0]]), Reply("late")
+    votes = panel().rule([voted, away, voted], 0, "id", recorded=False).verdict.votes
+    assert [vote.weight for vote in votes] == [0.5, 0.0, 0.5]
