@@ -103,6 +103,7 @@ def serve(application: "ASGIApp", host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         date_header=False,
         timeout_keep_alive=60,
         timeout_graceful_shutdown=GRACE_SECONDS,

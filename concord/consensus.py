@@ -144,8 +144,7 @@ class Consensus:
         replies = await self._poll(panel, request, array.tobytes())
         durable = panel.terms.policy == "seed"
         rulings = [
-            panel.rule(replies, row, fresh_id(16), recorded=durable)
-            for row in range(len(request.rows))
+            panel.rule(replies, row, fresh_id(16), recorded=durable) for row in range(len(request.rows))
         ]
         response = await self._record(panel, request, rulings, durable=durable or request.recorded)
         observe(panel, replies, rulings, time.perf_counter() - began)

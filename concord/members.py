@@ -21,6 +21,7 @@ import aiohttp
 import numpy as np
 import orjson
 from pydantic import TypeAdapter
+from yarl import URL
 
 from concord import metrics, pool
 from concord.background import spawn
@@ -89,6 +90,7 @@ class Member:
         self.task = task
         self.node = node
         self.url = url.rstrip("/")
+        self._votes_url, self._info_url = URL(f"{self.url}/v1/votes"), URL(f"{self.url}/info")
         self.profile: Profile | None = None
         self.reason: str | None = "It has not answered yet."
         self.latency_ms: float | None = None
@@ -172,7 +174,7 @@ class Member:
             headers["traceparent"] = trace
         body = first.body if len(tickets) == 1 else b"".join(ticket.question.body for ticket in tickets)
         limit = self._answer_bytes(tickets) + 1
-        async with self._session.post(f"{self.url}/v1/votes", data=body, headers=headers) as response:
+        async with self._session.post(self._votes_url, data=body, headers=headers) as response:
             answer = await _read(response, limit)
             return response.status, response.content_type, response.headers.get(MODEL_HEADER), answer
 
@@ -218,7 +220,7 @@ class Member:
 
     async def _look(self) -> None:
         try:
-            async with asyncio.timeout(INFO_SECONDS), self._session.get(f"{self.url}/info") as response:
+            async with asyncio.timeout(INFO_SECONDS), self._session.get(self._info_url) as response:
                 if response.status != 200:
                     raise ValueError(f"/info answered {response.status}")
                 info = _node_info.validate_python(orjson.loads(await _read(response, INFO_BYTES)))

@@ -39,7 +39,10 @@ AGREEMENT = Histogram(
     "concord_agreement", "Share of the weight behind the answer.", ["task"], buckets=_SHARES
 )
 NODE_SECONDS = Histogram(
-    "concord_node_seconds", "A call to a node, with the rows of one or more requests.", ["task", "node"], buckets=_LATENCY
+    "concord_node_seconds",
+    "A call to a node, with rows of one or more requests.",
+    ["task", "node"],
+    buckets=_LATENCY,
 )
 OUTCOMES = Counter("concord_outcomes_total", "What nodes did in rounds.", ["task", "node", "outcome"])
 VOTES = Counter("concord_votes_total", "Valid votes, by the label they name.", ["task", "node", "label"])

@@ -17,7 +17,7 @@ from concord.background import spawn
 from concord.errors import JournalUnavailable
 from concord.journal import Journal, RoundRow
 
-BEHIND_SECONDS: Final = 0.02
+BEHIND_SECONDS: Final = 0.03
 """How long rounds that nobody waits for gather; with the write itself, within the 50 ms promised."""
 
 RETRY_SECONDS: Final = 1.0

@@ -249,7 +249,34 @@ class Settler:
     def _recover(self) -> None:
         self._check_noted()
         self._open = self._journal.open_claims()
+        self._check_known()
         self._note()
+
+    def _check_known(self) -> None:
+        """Raises LedgerBroken if rounds are due that the ledger may have settled already.
+
+        An older journal beside a newer ledger holds such rounds, and they would be settled twice. Every
+        settlement is noted here or stands under an open claim: its claim was there before its block.
+        """
+        if self._journal.due_count() and self._unknown():
+            self._open = self._journal.open_claims()
+            unknown = self._unknown()
+            if unknown:
+                raise LedgerBroken(
+                    f"Block {unknown} settles rounds that the journal has no trace of: the journal is older "
+                    "than the ledger, and what is due in it may be settled already."
+                )
+
+    def _unknown(self) -> int | None:
+        """Height of the first settlement that the journal neither noted nor has a claim of."""
+        newest = self._journal.newest_block()
+        claimed = {claim.batch for claim in self._open}
+        start = (newest[0] if newest else 0) + 1
+        for block in self._ledger.blocks(start, self._ledger.newest.height + 1):
+            settled = {key.split(":")[1] for key, body in block.events.items() if body["kind"] == "settle"}
+            if settled - claimed:
+                return block.height
+        return None
 
     def _refresh(self) -> None:
         before = self._ledger.newest.height

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import re
 import time
 
 import pytest
 from click.testing import CliRunner
 
 from concord.cli import main
+from tests.service.stack import iris_nodes
 
 ASKED = ("sepal_length=6.0", "sepal_width=2.7", "petal_length=5.1", "petal_width=1.6")
 
@@ -60,6 +62,39 @@ def test_a_file_is_answered_line_by_line(run, tmp_path):
     assert {answer["status"] for answer in answers} == {"ok"}
     assert len({answer["id"] for answer in answers}) == 1500
     assert run("predict", "iris", "--file", str(source), "--out", str(target)).exit_code == 2
+
+
+@pytest.fixture
+def run_without_quorum(start_stack):
+    """Runs a command line against a service two of whose three nodes fail."""
+    stack = start_stack(iris_nodes(knn=1, svm=2, tree=1), terms="deadline_ms = 300\ngrace_ms = 100")
+    stack.nodes["knn"].fault, stack.nodes["svm"].fault = "error", "nan"
+    env = {"CONCORD_HOME": str(stack.home), "CONCORD_URL": stack.url, "COLUMNS": "100"}
+    return lambda *arguments: CliRunner(env=env).invoke(main, list(arguments), prog_name="concord")
+
+
+def test_without_a_quorum_the_evidence_is_shown_with_status_1(run_without_quorum):
+    shown = run_without_quorum("predict", "iris", *ASKED)
+    assert shown.exit_code == 1
+    assert "No answer." in shown.stdout
+    for word in ("unavailable", "invalid", "voted", "Round "):
+        assert word in shown.stdout
+    told = run_without_quorum("predict", "iris", *ASKED, "--json")
+    verdict = json.loads(told.stdout)["verdicts"][0]
+    assert (told.exit_code, json.loads(told.stdout)["error"]["code"]) == (1, "no_quorum")
+    assert {vote["node"]: vote["outcome"] for vote in verdict["votes"]} == {
+        "knn": "unavailable", "svm": "invalid", "tree": "voted",
+    }  # fmt: skip
+    assert re.fullmatch("[0-9a-f]{32}", verdict["id"])
+
+
+def test_a_file_without_a_quorum_has_the_ids_of_its_rounds_and_status_1(run_without_quorum, tmp_path):
+    source = tmp_path / "rows.csv"
+    source.write_text("sepal_length,sepal_width,petal_length,petal_width\n1,2,3,4\n5,2,3,1\n")
+    result = run_without_quorum("predict", "iris", "--file", str(source))
+    answers = list(csv.DictReader(result.stdout.splitlines()))
+    assert (result.exit_code, [answer["status"] for answer in answers]) == (1, ["no_quorum"] * 2)
+    assert len({answer["id"] for answer in answers if len(answer["id"]) == 32}) == 2
 
 
 def test_nothing_is_sent_when_one_line_is_bad(run, module_stack, tmp_path):

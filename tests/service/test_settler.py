@@ -131,6 +131,25 @@ def test_a_node_that_did_not_vote_or_has_no_account_is_left_alone(world):
     assert world.ledger().head().state.task("workshop").account("decision_tree").rounds == 0
 
 
+def test_an_older_journal_put_back_is_an_alarm_and_settles_nothing_twice(world):
+    settler = world.settler()
+    world.open_task(settler)
+    waiting = world.record()
+    world.journal.close()
+    old = (world.folder / "journal.sqlite").read_bytes()
+    settler = world.settler()
+    assert play(settler, lambda: settler.settled(waiting, 10)) == {waiting[0]: 2}
+    before = world.balances()
+    world.journal.close()
+    for rest in world.folder.glob("journal.sqlite-*"):
+        rest.unlink()
+    (world.folder / "journal.sqlite").write_bytes(old)
+    again = world.settler()
+    assert play(again, lambda: again.settled(waiting, 1)) == {}
+    assert "older than the ledger" in again.alarm
+    assert world.balances() == before
+
+
 def test_rounds_that_were_due_before_the_start_are_settled_without_a_word(world):
     settler = world.settler()
     world.open_task(settler)

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from concord.cli import table_file
+from concord.cli import out_file, table_file
 from concord.errors import Conflict, InvalidInput
 from concord.wire import Verdict
 
