@@ -1,7 +1,8 @@
 """What travels over HTTP between caller, consensus service and nodes: shapes, names and limits.
 
 These are values; they decide nothing. `pydantic.TypeAdapter` reads and describes them (OpenAPI),
-orjson writes them. The bodies between the service and its nodes are raw little-endian float32,
+orjson writes them. `Vote` and `Verdict` are not frozen, because making a frozen one takes three times as
+long and there are five or more a round; nobody changes one. The bodies between the service and its nodes are raw little-endian float32,
 because at many rows that costs what one row costs; a pickle is never read.
 """
 
@@ -52,7 +53,7 @@ class NodeInfo:
     accuracy: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Vote:
     """What one node did in a round. Probabilities and weight are in 0..1, latency in milliseconds."""
 
@@ -81,7 +82,7 @@ class Pool:
     mean: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
     """The consensus answer to one row, with its evidence.
 

@@ -27,6 +27,7 @@ from mlflow.models.model import ModelInfo
 from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import TrainingError
+from concord.private import make_folder
 from concord.schema import TaskSchema
 from concord.wire import NodeInfo
 from training import card
@@ -58,7 +59,7 @@ class Registry:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.uri = tracking_uri(home)
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         # Its log lines ("Successfully registered …") would tear the progress bar.
         for name in ("mlflow", "alembic", "urllib3"):
             logging.getLogger(name).setLevel(logging.ERROR)
