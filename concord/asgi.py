@@ -12,9 +12,11 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from concord import metrics
@@ -33,6 +35,9 @@ ONE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 SHARED_IDS = re.compile(r"[A-Za-z0-9._-]{1,64}(,[A-Za-z0-9._-]{1,64}){0,31}")
 """The ids of the requests that share a call to a node."""
+
+UNKNOWN: Final = "unknown"
+"""The route, in logs and metrics, of a path that nothing answers; its method may be any text."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -99,7 +104,7 @@ class Application:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         request_id, traceparent = self._caller_id(scope), _traceparent(scope)
-        template = "unknown"
+        template = UNKNOWN
         try:
             route, path = self._find(scope["method"], scope["path"])
             template = route.template
@@ -120,9 +125,11 @@ class Application:
             _log.exception("request failed", extra={"request_id": request_id, "route": template})
             response = self._refuse(scope["path"], ConcordError("Something went wrong here; it is logged."))
         await _send(response, request_id, send, head=scope["method"] == "HEAD")
-        metrics.HTTP_REQUESTS.labels(template, scope["method"], response.status).inc()
         seconds = time.perf_counter() - began
-        metrics.HTTP_SECONDS.labels(template).observe(seconds)
+        method = scope["method"] if template != UNKNOWN else "any"
+        requests, durations = _route_metrics(template, method, response.status)
+        metrics.count(requests)
+        durations.observe(seconds)
         line = {
             "request_id": request_id,
             "method": scope["method"],
@@ -176,6 +183,12 @@ class Application:
             await self._close()
         self._access.flush()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+@lru_cache
+def _route_metrics(template: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    """A route's metrics with their labels bound."""
+    return metrics.HTTP_REQUESTS.labels(template, method, status), metrics.HTTP_SECONDS.labels(template)
 
 
 class Deferred:

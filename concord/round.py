@@ -34,9 +34,9 @@ class Question:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
-    """What one node did with a question.
+    """What one node did with a question; not frozen, as `concord.wire` says of its busiest values.
 
     Attributes:
         outcome: `voted` if at least one row got a usable answer.

@@ -1,9 +1,10 @@
 """What travels over HTTP between caller, consensus service and nodes: shapes, names and limits.
 
 These are values; they decide nothing. `pydantic.TypeAdapter` reads and describes them (OpenAPI),
-orjson writes them. `Vote` and `Verdict` are not frozen, because making a frozen one takes three times as
-long and there are five or more a round; nobody changes one. The bodies between the service and its nodes are raw little-endian float32,
-because at many rows that costs what one row costs; a pickle is never read.
+orjson writes them. `Vote` and `Verdict` are not frozen, because making a frozen one takes three times
+as long and there are five or more a round; nobody changes one. The bodies between the service and its
+nodes are raw little-endian float32, because at many rows that costs what one row costs; a pickle is
+never read.
 """
 
 from dataclasses import dataclass, field
