@@ -70,6 +70,10 @@ def up(**options: Any) -> None:  # noqa: ANN401 - click's parameters
         _Up(place, Voice(as_json=options["as_json"]), options).run()
 
 
+SAME_SIGNAL_SECONDS: Final = 1.0
+"""A second signal within this time is the first one once more; a later one kills what has not ended."""
+
+
 @dataclass
 class _Up:
     """One run.
@@ -85,6 +89,7 @@ class _Up:
     options: dict[str, Any]
     stop: threading.Event = field(default_factory=threading.Event)
     impatient: bool = False
+    stopped: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
@@ -237,5 +242,8 @@ class _Up:
             self.voice.say("stopped", f"{OK} Stopped.")
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.impatient = self.stop.is_set()
+        # One Ctrl-C can arrive twice: from the terminal, and from a `uv run` that hands it on.
+        now = time.monotonic()
+        self.impatient = self.stop.is_set() and now - self.stopped > SAME_SIGNAL_SECONDS
+        self.stopped = self.stopped if self.stop.is_set() else now
         self.stop.set()
