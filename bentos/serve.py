@@ -1,6 +1,6 @@
 """Runs one BentoML service in one process, and many nodes from one parent.
 
-    python -m bentos.serve concord-consensus:latest --port 7400
+    python -m bentos.serve concord-consensus:latest --direct --port 7400
     CONCORD_NODE=iris.knn python -m bentos.serve concord-node:latest --port 7411
     python -m bentos.serve concord-node:latest --fork        what `concord up` starts
 
@@ -8,7 +8,8 @@
 nodes on a laptop are then 32 processes and most of its memory. Here the service's own ASGI
 application, with BentoML's layers, runs under uvicorn. With `--fork` the service is imported once
 and every node is a fork of that process, so they share its pages and start in a tenth of a second.
-An image is still served by `bentoml serve`.
+With `--direct` BentoML starts and stops the service, and requests go past its layers. An image is
+still served by `bentoml serve`.
 
 With `--fork` one JSON object a line comes in on standard input, `{"name", "node", "host", "port", "log"}`,
 and goes out on standard output: `{"name", "pid"}` once started and `{"name", "pid", "exit"}` when

@@ -9,7 +9,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -161,7 +161,3 @@ def _report(error: ConcordError, *, as_json: bool) -> None:
 def ask(question: str) -> bool:
     """Asks a person yes or no; without a terminal the answer is no."""
     return sys.stdin.isatty() and sys.stderr.isatty() and click.confirm(question, default=True, err=True)
-
-
-Tell = Callable[[str], None]
-"""Hears of each step in words."""

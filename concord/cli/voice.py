@@ -1,8 +1,6 @@
 """What `concord up` says while it works: lines for people, or one JSON document per event."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +38,6 @@ class Voice:
         self.console.print(text, soft_wrap=True)
         if plain:
             self.console.print(plain, soft_wrap=True, markup=False)
-
-    @contextmanager
-    def doing(self, text: str) -> Iterator[None]:
-        """Shows that something is under way, for as long as it is."""
-        if self.is_live:
-            with self.console.status(text):
-                yield
-        else:
-            yield
 
     def ended(self, ended: Ended) -> None:
         """Says that a process has ended, with the last lines of its log."""
