@@ -27,7 +27,7 @@ from concord.errors import (
     WrongMethod,
 )
 from concord.ids import fresh_id
-from concord.incoming import Incoming, Response, header_of, unless_gone
+from concord.incoming import Incoming, Response, Watch, headers_of, text_of, unless_gone
 from concord.logs import FLUSH_SECONDS, AccessLog
 
 ONE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -93,6 +93,7 @@ class Application:
         self._max_body_bytes = max_body_bytes
         self._access = access_log or AccessLog()
         self._request_ids = request_ids
+        self._watch = Watch()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one ASGI connection."""
@@ -103,13 +104,15 @@ class Application:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        request_id, traceparent = self._caller_id(scope), _traceparent(scope)
+        headers = headers_of(scope)
+        request_id, traceparent = self._caller_id(headers), _traceparent(headers)
         template = UNKNOWN
         try:
             route, path = self._find(scope["method"], scope["path"])
             template = route.template
             incoming = Incoming(
-                scope,
+                headers,
+                scope.get("query_string", b""),
                 receive,
                 path,
                 request_id,
@@ -117,7 +120,7 @@ class Application:
                 self._max_body_bytes,
                 is_read=route.method == "GET",
             )
-            response = await unless_gone(route.handler(incoming), incoming)
+            response = await unless_gone(route.handler(incoming), incoming, self._watch)
         except ConcordError as error:
             _report(error, request_id, template)
             response = self._refuse(scope["path"], error)
@@ -164,8 +167,8 @@ class Application:
         if self._access.add(line):
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._access.flush)
 
-    def _caller_id(self, scope: Scope) -> str:
-        stated = header_of(scope, b"x-request-id")
+    def _caller_id(self, headers: Mapping[bytes, bytes]) -> str:
+        stated = text_of(headers, b"x-request-id")
         return stated if stated and self._request_ids.fullmatch(stated) else fresh_id(8)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -247,6 +250,6 @@ def _report(error: ConcordError, request_id: str, template: str) -> None:
     _log.log(level, "request refused", extra=fields)
 
 
-def _traceparent(scope: Scope) -> str | None:
-    stated = header_of(scope, b"traceparent")
+def _traceparent(headers: Mapping[bytes, bytes]) -> str | None:
+    stated = text_of(headers, b"traceparent")
     return stated if stated and _TRACEPARENT.fullmatch(stated) else None

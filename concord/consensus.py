@@ -11,8 +11,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -42,8 +42,7 @@ EXPIRY_SECONDS: Final = 3600.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One caller's question.
 
     Attributes:
@@ -63,8 +62,7 @@ class Request:
     settled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """The verdicts on a request's rows, and each of them as JSON already."""
 
     verdicts: Sequence[Verdict]
@@ -165,12 +163,12 @@ class Consensus:
             )
         question = Question(body, rows, panel.schema.digest, request.request_id, request.traceparent)
         self._waiting_rows += rows
-        metrics.WAITING_ROWS.set(self._waiting_rows)
+        metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
         try:
             return await Poll(panel.members, panel.deposits, panel.terms.patience).replies(question)
         finally:
             self._waiting_rows -= rows
-            metrics.WAITING_ROWS.set(self._waiting_rows)
+            metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
 
     async def _record(
         self, panel: Panel, request: Request, rulings: Sequence[Ruling], *, durable: bool

@@ -36,7 +36,8 @@ class Response:
 class Incoming:
     """A request whose route is known: its path's parts, its ids, and a way to its body."""
 
-    scope: Scope
+    headers: Mapping[bytes, bytes]
+    query_string: bytes
     receive: Receive
     path: Mapping[str, str]
     request_id: str
@@ -47,7 +48,7 @@ class Incoming:
 
     def header(self, name: str) -> str | None:
         """The first header of that name (in lower case)."""
-        return header_of(self.scope, name.encode())
+        return text_of(self.headers, name.encode())
 
     @property
     def media_type(self) -> str:
@@ -104,11 +105,10 @@ class Incoming:
         Raises:
             InvalidInput: One is unknown, or stands there twice.
         """
-        text = self.scope.get("query_string", b"")
-        if not text:
+        if not self.query_string:
             return {}
         found: dict[str, str] = {}
-        for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True):
+        for name, value in parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True):
             if name not in allowed:
                 known = f"Known: {', '.join(allowed)}." if allowed else "This path takes none."
                 raise InvalidInput(f"Unknown parameter {name[:60]!r}. {known}", field=name[:60])
@@ -125,6 +125,38 @@ class Incoming:
         return value == "true"
 
 
+class Watch:
+    """Looks at an application's requests now and then, and has the slow ones listen for a hang-up.
+
+    One timer for all of them: one for each would cost more than everything else that a hang-up needs.
+    """
+
+    def __init__(self) -> None:
+        self._new: dict[HangUp, None] = {}
+        self._old: dict[HangUp, None] = {}
+        self._ticking = False
+
+    def add(self, request: "HangUp") -> None:
+        """Begins to watch a request; it listens after one to two times `PATIENCE_SECONDS`."""
+        self._new[request] = None
+        if not self._ticking:
+            self._tick()
+
+    def remove(self, request: "HangUp") -> None:
+        """The request is answered."""
+        if self._new.pop(request, self) is self:
+            self._old.pop(request, None)
+
+    def _tick(self) -> None:
+        for request in self._old:
+            request.listen()
+        waiting = {request: None for request in self._old if not request.listens}
+        self._old, self._new = self._new | waiting, {}
+        self._ticking = bool(self._old)
+        if self._ticking:
+            asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._tick)
+
+
 class HangUp:
     """Cancels the task that answers a request when the caller hangs up.
 
@@ -133,31 +165,34 @@ class HangUp:
     references behind for the garbage collector.
     """
 
-    __slots__ = ("_incoming", "_listener", "_task", "_timer", "noticed")
+    __slots__ = ("_incoming", "_listener", "_task", "_watch", "noticed")
 
-    def __init__(self, incoming: Incoming) -> None:
+    def __init__(self, incoming: Incoming, watch: Watch) -> None:
         self._incoming = incoming
+        self._watch = watch
         self._task = asyncio.current_task()
-        self._timer: asyncio.TimerHandle | None = None
         self._listener: asyncio.Task[None] | None = None
         self.noticed = False
 
     def __enter__(self) -> Self:
-        self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._begin)
+        self._watch.add(self)
         return self
 
     def __exit__(self, *_error: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._watch.remove(self)
         if self._listener is not None:
             self._listener.cancel()
-        self._timer = self._listener = self._task = None
+        self._listener = self._task = None
 
-    def _begin(self) -> None:
+    @property
+    def listens(self) -> bool:
+        """Whether it would notice a hang-up."""
+        return self._listener is not None
+
+    def listen(self) -> None:
+        """Begins to listen, if only a hang-up can still arrive."""
         if self._incoming.is_read:
             self._listener = asyncio.create_task(self._listen())
-        else:
-            self._timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._begin)
 
     async def _listen(self) -> None:
         while (await self._incoming.receive())["type"] != "http.disconnect":
@@ -167,9 +202,9 @@ class HangUp:
             self._task.cancel()
 
 
-async def unless_gone(work: Awaitable[Response], incoming: Incoming) -> Response:
+async def unless_gone(work: Awaitable[Response], incoming: Incoming, watch: Watch) -> Response:
     """Awaits the answer; if the caller hangs up meanwhile the work is cancelled."""
-    with HangUp(incoming) as hang_up:
+    with HangUp(incoming, watch) as hang_up:
         try:
             return await work
         except asyncio.CancelledError:
@@ -180,6 +215,12 @@ async def unless_gone(work: Awaitable[Response], incoming: Incoming) -> Response
             return Response(b"", CALLER_GONE)
 
 
-def header_of(scope: Scope, name: bytes) -> str | None:
-    """The first header of that name (in lower case), or None."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """A request's headers by their names in lower case; of several, the first."""
+    return dict(reversed(scope["headers"]))
+
+
+def text_of(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
+    """The header of that name, or None."""
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")

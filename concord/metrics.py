@@ -94,8 +94,20 @@ def count(counter: Counter) -> None:
     _counted[counter] = _counted.get(counter, 0) + 1
 
 
+_shown: dict[Gauge, float] = {}
+"""Values that have not reached their gauges yet."""
+
+
+def show(gauge: Gauge, value: float) -> None:
+    """Sets a gauge as cheaply as `count` counts."""
+    _shown[gauge] = value
+
+
 def render() -> bytes:
     """All metrics in the text format that Prometheus reads."""
+    while _shown:
+        gauge, value = _shown.popitem()
+        gauge.set(value)
     while _counted:
         counter, times = _counted.popitem()
         counter.inc(times)

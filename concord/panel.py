@@ -8,6 +8,7 @@ It is rebuilt when the ledger or a member changes, and never reads the network, 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import orjson
 
@@ -36,8 +37,7 @@ class Terms:
     fallback: str | float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """One row's outcome.
 
     Attributes:
@@ -91,6 +91,10 @@ class Panel:
         return tuple(seat.deposit for seat in self.seats)
 
     @cached_property
+    def _quorum(self) -> int:
+        return sum(self.deposits) * self.terms.patience.quorum
+
+    @cached_property
     def weights(self) -> tuple[float, ...]:
         """Each node's weight in 0..1 if all of them vote."""
         if not self.seats:
@@ -107,15 +111,14 @@ class Panel:
             recorded: Whether the journal will have the round before the caller has the answer.
         """
         voters = [i for i, reply in enumerate(replies) if reply.usable(row)]
-        in_favour = sum(self.deposits[i] for i in voters)
-        if not voters or in_favour * ONE < sum(self.deposits) * self.terms.patience.quorum:
+        in_favour = sum([self.deposits[i] for i in voters])
+        if not voters or in_favour * ONE < self._quorum:
             return self._without_quorum(replies, row, round_id, recorded=recorded)
         decision = self._decide([self.seats[i] for i in voters], [replies[i].votes[row] for i in voters])
-        weights = dict(zip(voters, decision.weights, strict=True))
-        votes = self._votes(replies, row, weights)
+        votes = self._votes(replies, row, decision)
         status: Status = "ok" if len(voters) == len(replies) else "degraded"
         verdict = self._verdict(decision, round_id, status, votes, recorded=recorded)
-        evidence = self._evidence(decision, voters, replies, row) if self.terms.policy == "seed" else None
+        evidence = self._evidence(decision, voters) if self.terms.policy == "seed" else None
         return Ruling(verdict, evidence)
 
     def _decide(self, seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
@@ -170,7 +173,7 @@ class Panel:
             height=self.height,
             recorded=recorded,
             settlement="none",
-            votes=self._votes(replies, row, {}),
+            votes=self._votes(replies, row, None),
             error={
                 "code": "no_quorum",
                 "message": f"{usable} of {len(replies)} nodes of {self.task} gave a usable answer in time, "
@@ -202,22 +205,24 @@ class Panel:
         decimals = max(0, -int(described.step.as_tuple().exponent))
         return described.sentence.format(value=f"{value:,.{decimals}f}", unit=described.unit)
 
-    def _votes(self, replies: Sequence[Reply], row: int, weights: Mapping[int, int]) -> list[Vote]:
+    def _votes(self, replies: Sequence[Reply], row: int, decision: Decision | None) -> list[Vote]:
+        """What each node said; a decision holds weight and choice of those that voted, in their order."""
+        weights = iter(decision.weights if decision else ())
+        choices = iter(decision.choices if decision else ())
         return [
-            self._vote(seat, reply, row, weights.get(i, 0))
-            for i, (seat, reply) in enumerate(zip(self.seats, replies, strict=True))
+            self._vote(seat, reply, row, next(weights, 0), next(choices, None))
+            if reply.usable(row)
+            else Vote(seat.node, reply.outcome_of(row), reply.version, 0.0, _rounded(reply.latency_ms))
+            for seat, reply in zip(self.seats, replies, strict=True)
         ]
 
-    def _vote(self, seat: Seat, reply: Reply, row: int, weight: int) -> Vote:
-        latency = None if reply.latency_ms is None else round(reply.latency_ms, 3)
-        if not reply.usable(row):
-            return Vote(seat.node, reply.outcome_of(row), reply.version, 0.0, latency)
-        counts = reply.votes[row]
+    def _vote(self, seat: Seat, reply: Reply, row: int, weight: int, choice: int | None) -> Vote:
+        counts, share, latency = reply.votes[row], weight / ONE, _rounded(reply.latency_ms)
         if self.schema.value is not None:
             value = self.schema.value.to_float(counts[0])
-            return Vote(seat.node, "voted", reply.version, weight / ONE, latency, value=value)
-        label = self._label_names[pool.argmax(counts)]
-        return Vote(seat.node, "voted", reply.version, weight / ONE, latency, label, self._named(counts))
+            return Vote(seat.node, "voted", reply.version, share, latency, value=value)
+        label = self._label_names[pool.argmax(counts) if choice is None else choice]
+        return Vote(seat.node, "voted", reply.version, share, latency, label, self._named(counts))
 
     @cached_property
     def _label_names(self) -> tuple[str, ...]:
@@ -226,11 +231,14 @@ class Panel:
     def _named(self, shares: Sequence[int]) -> dict[str, float]:
         return {name: share / ONE for name, share in zip(self._label_names, shares, strict=True)}
 
-    def _evidence(
-        self, decision: Decision, voters: Sequence[int], replies: Sequence[Reply], row: int
-    ) -> bytes:
-        votes = {self.seats[i].node: pool.argmax(replies[i].votes[row]) for i in voters}
+    def _evidence(self, decision: Decision, voters: Sequence[int]) -> bytes:
+        votes = {self.seats[i].node: choice for i, choice in zip(voters, decision.choices, strict=True)}
         return orjson.dumps({"answer": decision.answer, "votes": votes}, option=orjson.OPT_SORT_KEYS)
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    """To the µs; what a clock says beyond that is no news."""
+    return None if milliseconds is None else round(milliseconds, 3)
 
 
 def _pool(decision: Decision) -> Pool:

@@ -9,7 +9,8 @@ movement.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,13 +50,13 @@ class Seat:
     skill: int = 700_000
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One row decided.
 
     Attributes:
         answer: Class index, or value in steps of the resolution.
         weights: Per voter, in ppm; sums to 1,000,000.
+        choices: Per voter, the class that it names; empty for values.
         agreement: Weight (ppm) of those whose own answer it is; for values, that are within σ of it.
         method: How the votes were pooled.
         pooled: Per class, in ppm; None for a value.
@@ -64,6 +65,7 @@ class Decision:
 
     answer: int
     weights: tuple[int, ...]
+    choices: tuple[int, ...]
     agreement: int
     method: Method
     pooled: tuple[int, ...] | None = None
@@ -87,13 +89,15 @@ def read_probabilities(
     given = answers.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         sums = given.sum(axis=1)
-        valid = (
-            np.isfinite(given).all(axis=1) & (given >= 0).all(axis=1) & (np.abs(sums - 1) <= SUM_TOLERANCE)
-        )
-    exact = np.zeros_like(given)
-    exact[valid] = given[valid] / sums[valid, None] * ONE
+        # A NaN or an infinity fails both comparisons.
+        valid = (given.min(axis=1) >= 0) & (np.abs(sums - 1) <= SUM_TOLERANCE)
+    if not valid.all():
+        given, sums = np.where(valid[:, None], given, 0), np.where(valid, sums, 1)
+    exact = given / sums[:, None] * ONE
     floors = np.floor(exact)
     missing = np.where(valid, ONE - floors.sum(axis=1), 0)
+    if not missing.any():
+        return floors.astype(np.int64), valid
     ranks = np.argsort(np.argsort(floors - exact, axis=1, kind="stable"), axis=1, kind="stable")
     return (floors + (ranks < missing[:, None])).astype(np.int64), valid
 
@@ -156,7 +160,7 @@ def seed(seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
 
     Source: `consensus.md` section 1.
     """
-    classes = [argmax(vote) for vote in votes]
+    classes = tuple(argmax(vote) for vote in votes)
     raw = [seat.accuracy * seat.stake for seat in seats]
     if not any(raw):
         raw = [1] * len(seats)
@@ -166,9 +170,8 @@ def seed(seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
     pooled = [0] * len(votes[0])
     for weight, k in zip(weights, classes, strict=True):
         pooled[k] += weight
-    return Decision(
-        answer, tuple(weights), pooled[answer], "weighted_mean", tuple(pooled), (numerator, denominator)
-    )
+    mean = (numerator, denominator)
+    return Decision(answer, tuple(weights), classes, pooled[answer], "weighted_mean", tuple(pooled), mean)
 
 
 def wager(seats: Sequence[Seat], votes: Sequence[Sequence[int]], labelled: int = 0) -> Decision:
@@ -184,17 +187,17 @@ def wager(seats: Sequence[Seat], votes: Sequence[Sequence[int]], labelled: int =
     """
     stakes = _stakes(seats)
     if labelled < WARM_LABELS:
-        weights, (pooled, method) = split(ONE, stakes), _median_pool(stakes, votes)
+        weights, (pooled, method) = _shares(stakes), _median_pool(stakes, votes)
     else:
-        weights, method = skill_weights(seats), "linear"
+        weights, method = tuple(skill_weights(seats)), "linear"
         columns = zip(*votes, strict=True)
         pooled = apportion(
             [sum(w * p for w, p in zip(weights, column, strict=True)) for column in columns], ONE
         )
-    choices = [argmax(vote) for vote in votes]
+    choices = tuple(argmax(vote) for vote in votes)
     answer = _argmax_by_stake(pooled, choices, stakes)
     agreement = sum(w for w, k in zip(weights, choices, strict=True) if k == answer)
-    return Decision(answer, tuple(weights), agreement, method, tuple(pooled))
+    return Decision(answer, weights, choices, agreement, method, tuple(pooled))
 
 
 def wager_value(seats: Sequence[Seat], values: Sequence[int], sigma: int, labelled: int = 0) -> Decision:
@@ -208,10 +211,12 @@ def wager_value(seats: Sequence[Seat], values: Sequence[int], sigma: int, labell
     """
     stakes = _stakes(seats)
     # The median is taken over the exact stakes: weights in ppm would let the order of names decide a tie.
-    weights, exact = (split(ONE, stakes), stakes) if labelled < WARM_LABELS else 2 * (skill_weights(seats),)
+    weights, exact = (
+        (_shares(stakes), stakes) if labelled < WARM_LABELS else 2 * (tuple(skill_weights(seats)),)
+    )
     answer = lower_median(values, exact)
     agreement = sum(w for w, v in zip(weights, values, strict=True) if abs(v - answer) <= sigma)
-    return Decision(answer, tuple(weights), agreement, "weighted_median")
+    return Decision(answer, weights, (), agreement, "weighted_median")
 
 
 def skill_weights(seats: Sequence[Seat]) -> list[int]:
@@ -243,6 +248,12 @@ def lower_median(values: Sequence[int], weights: Sequence[int]) -> int:
     raise ValueError("A median needs at least one value.")
 
 
+@lru_cache(1024)
+def _shares(stakes: tuple[int, ...]) -> tuple[int, ...]:
+    """Weights (ppm) by stake alone; they stay the same from block to block, for the same voters."""
+    return tuple(split(ONE, stakes))
+
+
 def _median_pool(stakes: Sequence[int], votes: Sequence[Sequence[int]]) -> tuple[list[int], Method]:
     medians = [lower_median(column, stakes) for column in zip(*votes, strict=True)]
     if any(medians):
@@ -261,9 +272,9 @@ def _argmax_by_stake(pooled: Sequence[int], choices: Sequence[int], stakes: Sequ
     return max(tied, key=lambda k: (behind[k], -k))
 
 
-def _stakes(seats: Sequence[Seat]) -> list[int]:
-    stakes = [seat.stake for seat in seats]
-    return stakes if any(stakes) else [1] * len(stakes)
+def _stakes(seats: Sequence[Seat]) -> tuple[int, ...]:
+    stakes = tuple([seat.stake for seat in seats])
+    return stakes if any(stakes) else (1,) * len(stakes)
 
 
 def _eighth_power(share: int) -> int:
