@@ -9,26 +9,38 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import aiohttp
 
-from concord.round import OnReply, Question, Reply
+from concord.round import Ballots, OnReply, Question, Reply
 from concord.wire import VOTES_TYPE
 
 _log = logging.getLogger(__name__)
 
 
+class Answer(NamedTuple):
+    """What a node sent back: `model` and `challenger` as their headers say, if they are there."""
+
+    status: int
+    media_type: str
+    model: str | None
+    challenger: str | None
+    body: bytes
+
+
 class Node(Protocol):
     """The side of a member that its calls see."""
 
-    async def post(self, tickets: Sequence["WaitingQuestion"]) -> tuple[int, str, str | None, bytes]:
-        """Sends the tickets' rows; returns status, media type, model and body of the answer."""
+    async def post(self, tickets: Sequence["WaitingQuestion"]) -> Answer:
+        """Sends the tickets' rows."""
 
-    def read(
-        self, tickets: Sequence["WaitingQuestion"], answer: bytes
-    ) -> tuple[list[list[int]], list[bool] | None]:
-        """Turns bytes into integer votes; raises ValueError if they are no votes at all."""
+    def read(self, tickets: Sequence["WaitingQuestion"], answer: Answer) -> tuple[Ballots, Ballots | None]:
+        """Turns bytes into integer votes, the champion's and the challenger's if there is one.
+
+        Raises:
+            ValueError: They are no votes at all.
+        """
 
     def heard(self, version: str | None, seconds: float) -> None:
         """Takes note of who answered, and how soon."""
@@ -108,13 +120,13 @@ class Call:
 
     async def _run(self) -> None:
         try:
-            status, media_type, model, answer = await self._member.post(self._tickets)
+            answer = await self._member.post(self._tickets)
         except (aiohttp.ClientError, OSError) as error:
             self._answered, self._reason = False, words(error)
             self._answer_all(Reply("unavailable"))
             return
-        self._answered = self._understand(status, media_type, model, answer)
-        self._reason = f"It answered {status} {media_type}, which is no vote."
+        self._answered = self._understand(answer)
+        self._reason = f"It answered {answer.status} {answer.media_type}, which is no vote."
 
     def _end(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
@@ -126,41 +138,51 @@ class Call:
             self._answer_all(Reply("unavailable"))
         self._member.call_over(self, answered=self._answered, reason=self._reason)
 
-    def _understand(self, status: int, media_type: str, model: str | None, answer: bytes) -> bool | None:
+    def _understand(self, answer: Answer) -> bool | None:
         """Hands each ticket its part of the answer; false if the node failed, None if the question did."""
-        if status != 200:
-            if status in (404, 409):
+        if answer.status != 200:
+            if answer.status in (404, 409):
                 self._member.look_again()
             self._answer_all(Reply("unavailable"))
-            return None if status in (413, 422) else False
-        version = model.rpartition("/")[2] if model else None
+            return None if answer.status in (413, 422) else False
+        version, challenger = _version(answer.model), _version(answer.challenger)
         try:
-            if media_type != VOTES_TYPE:
+            if answer.media_type != VOTES_TYPE:
                 raise ValueError("its answer has another media type")
-            votes, valid = self._member.read(self._tickets, answer)
+            ballots, tried = self._member.read(self._tickets, answer)
         except ValueError:
             self._answer_all(Reply("invalid", version))
             # It lives, and what it says is worthless: that is an outcome, not an outage.
             return True
-        self._share_out(version, votes, valid)
+        now = time.perf_counter()
+        self._share_out(now, version, ballots, challenger, tried)
+        self._member.heard(version, now - self._began)
         return True
 
-    def _share_out(self, version: str | None, votes: list[list[int]], valid: list[bool] | None) -> None:
-        now, start = time.perf_counter(), 0
+    def _share_out(
+        self, now: float, version: str | None, ballots: Ballots, challenger: str | None, tried: Ballots | None
+    ) -> None:
+        start = 0
         for ticket in self._tickets:
             stop = start + ticket.question.rows
-            mine = None if valid is None or all(valid[start:stop]) else valid[start:stop]
+            votes, valid = ballots.part(start, stop)
             latency = ticket.latency_ms(now)
-            if mine is not None and not any(mine):
-                ticket.answer(Reply("invalid", version, latency))
+            if valid is not None and not any(valid):
+                reply = Reply("invalid", version, latency)
             else:
-                ticket.answer(Reply("voted", version, latency, votes[start:stop], mine))
+                reply = Reply("voted", version, latency, votes, valid)
+            if tried is not None:
+                reply.challenger, reply.tried = challenger, tried.part(start, stop)
+            ticket.answer(reply)
             start = stop
-        self._member.heard(version, now - self._began)
 
     def _answer_all(self, reply: Reply) -> None:
         for ticket in self._tickets:
             ticket.answer(reply)
+
+
+def _version(model: str | None) -> str | None:
+    return model.rpartition("/")[2] if model else None
 
 
 def words(error: Exception) -> str:

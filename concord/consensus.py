@@ -100,8 +100,7 @@ class Consensus:
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Brings journal and ledger up to date and begins to look for nodes."""
-        await asyncio.to_thread(self.journal.migrate)
+        """Brings journal and ledger up to date, or begins without them, and looks for nodes."""
         await self.settler.start()
         await self.members.start()
         await self.panels.start()
@@ -123,8 +122,12 @@ class Consensus:
         await asyncio.to_thread(self.journal.close)
 
     def ready(self) -> bool:
-        """Whether some task can reach its quorum."""
-        return any(self.panels.is_ready(task) for task in self.panels.names())
+        """Whether every node was looked at once, and some task can reach its quorum.
+
+        Without the first, a new replica would be sent questions about tasks whose nodes it meets in a moment.
+        """
+        looked = all(member.looked for member in self.members)
+        return looked and any(self.panels.is_ready(task) for task in self.panels.names())
 
     async def predict(self, request: Request) -> Response:
         """Asks all nodes of the task about the rows, decides and records.

@@ -13,8 +13,10 @@
     ├── JournalUnavailable       503 journal_unavailable
     ├── LedgerError              500 ledger
     │   ├── LedgerBroken         500 ledger_broken      a stored byte or link is not what was written
-    │   └── LedgerConflict       409 ledger_conflict    somebody else swapped the head; read again
-    ├── ServiceAway              503 service_away       a service of ours cannot be reached
+    │   ├── LedgerConflict       409 ledger_conflict    somebody else swapped the head; read again
+    │   └── LedgerUnavailable    503 ledger_unavailable its store does not serve
+    ├── ServiceAway              503 service_away       a service of ours or the cluster's API is out of reach
+    ├── NotAllowed               403 not_allowed        the cluster's API does not let this account do it
     ├── Refused                  …   as answered        a service answered with an error of its own
     ├── ConfigurationError       500 configuration      a setting or file of the operator's
     └── TrainingError            500 training           a step of fit, convert, register or package
@@ -136,11 +138,25 @@ class LedgerConflict(LedgerError):
     code = "ledger_conflict"
 
 
+class LedgerUnavailable(LedgerError):
+    """The ledger's store does not serve; whether the last write was carried out is not known."""
+
+    status = 503
+    code = "ledger_unavailable"
+
+
 class ServiceAway(ConcordError):
     """A service cannot be reached, or what answers there is none of ours."""
 
     status = 503
     code = "service_away"
+
+
+class NotAllowed(ConcordError):
+    """The cluster's API knows who asks, and does not let it do this."""
+
+    status = 403
+    code = "not_allowed"
 
 
 class Refused(ConcordError):

@@ -25,11 +25,12 @@ from yarl import URL
 
 from concord import metrics, pool
 from concord.background import spawn
-from concord.calls import Call, WaitingQuestion, words
+from concord.calls import Answer, Call, WaitingQuestion, words
 from concord.errors import ConcordError
-from concord.round import OnReply, Question, Reply
+from concord.round import Ballots, OnReply, Question, Reply
 from concord.schema import TaskSchema
 from concord.wire import (
+    CHALLENGER_HEADER,
     MODEL_HEADER,
     REQUEST_ID_HEADER,
     ROWS_TYPE,
@@ -92,6 +93,7 @@ class Member:
         self.url = url.rstrip("/")
         self._votes_url, self._info_url = URL(f"{self.url}/v1/votes"), URL(f"{self.url}/info")
         self.profile: Profile | None = None
+        self.looked = False
         self.reason: str | None = "It has not answered yet."
         self.latency_ms: float | None = None
         self._session = session
@@ -164,8 +166,8 @@ class Member:
             self._note(answered=answered, reason=reason)
         self._send()
 
-    async def post(self, tickets: Sequence[WaitingQuestion]) -> tuple[int, str, str | None, bytes]:
-        """Sends the tickets' rows; returns status, media type, model and body of the node's answer."""
+    async def post(self, tickets: Sequence[WaitingQuestion]) -> Answer:
+        """Sends the tickets' rows."""
         first = tickets[0].question
         ids = ",".join(ticket.question.request_id for ticket in tickets[:NAMED_REQUESTS])
         headers = {"content-type": ROWS_TYPE, SCHEMA_HEADER: first.schema_digest, REQUEST_ID_HEADER: ids}
@@ -173,25 +175,31 @@ class Member:
         if trace:
             headers["traceparent"] = trace
         body = first.body if len(tickets) == 1 else b"".join(ticket.question.body for ticket in tickets)
-        limit = self._answer_bytes(tickets) + 1
+        # A challenger doubles it; one byte more shows that it is too long.
+        limit = 2 * self._answer_bytes(tickets) + 1
         async with self._session.post(self._votes_url, data=body, headers=headers) as response:
-            answer = await _read(response, limit)
-            return response.status, response.content_type, response.headers.get(MODEL_HEADER), answer
+            said = response.headers
+            body = await _read(response, limit)
+            model, challenger = said.get(MODEL_HEADER), said.get(CHALLENGER_HEADER)
+            return Answer(response.status, response.content_type, model, challenger, body)
 
-    def read(
-        self, tickets: Sequence[WaitingQuestion], answer: bytes
-    ) -> tuple[list[list[int]], list[bool] | None]:
+    def read(self, tickets: Sequence[WaitingQuestion], answer: Answer) -> tuple[Ballots, Ballots | None]:
         """Turns a node's bytes into integer votes; raises ValueError if they are no votes at all."""
+        size = self._answer_bytes(tickets)
+        if len(answer.body) != size * (2 if answer.challenger else 1):
+            raise ValueError("its answer has another length than its rows")
+        tried = self._ballots(answer.body[size:]) if answer.challenger else None
+        return self._ballots(answer.body[:size]), tried
+
+    def _ballots(self, body: bytes) -> Ballots:
         assert self.profile is not None
         schema = self.profile.schema
-        if len(answer) != self._answer_bytes(tickets):
-            raise ValueError("its answer has another length than its rows")
-        floats = np.frombuffer(answer, dtype="<f4").reshape(-1, schema.width)
+        floats = np.frombuffer(body, dtype="<f4").reshape(-1, schema.width)
         if schema.value is not None:
             votes, valid = pool.read_values(floats, float(schema.value.step))
         else:
             votes, valid = pool.read_probabilities(floats)
-        return votes.tolist(), None if valid.all() else valid.tolist()
+        return Ballots(votes.tolist(), None if valid.all() else valid.tolist())
 
     def heard(self, version: str | None, seconds: float) -> None:
         """Takes note of who answered, and how soon; another version is asked about at once."""
@@ -227,6 +235,8 @@ class Member:
                 await self._meet(info)
         except (aiohttp.ClientError, OSError, ValueError, TypeError, ConcordError) as error:
             self._note(answered=False, reason=words(error))
+        finally:
+            self.looked = True
 
     async def _meet(self, info: NodeInfo) -> None:
         if info.model != f"{self.task}.{self.node}":
@@ -248,11 +258,11 @@ class Member:
         """Asks a node that is down for the schema's example; a good answer brings it back."""
         rows = profile.schema.read_rows([profile.schema.example])
         ticket = WaitingQuestion(self, Question(rows.tobytes(), 1, profile.digest, "probe"), lambda _: None)
-        status, media_type, _, answer = await self.post([ticket])
-        if status != 200 or media_type != VOTES_TYPE:
-            raise ValueError(f"it answered {status} {media_type}")
-        _, invalid = self.read([ticket], answer)
-        if invalid:
+        answer = await self.post([ticket])
+        if answer.status != 200 or answer.media_type != VOTES_TYPE:
+            raise ValueError(f"it answered {answer.status} {answer.media_type}")
+        ballots, _ = self.read([ticket], answer)
+        if ballots.valid:
             raise ValueError("its answer to the example is no vote")
         self._note(answered=True)
 

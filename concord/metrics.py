@@ -55,6 +55,11 @@ NODE_UP = Gauge("concord_node_up", "1 if the node is asked.", ["task", "node"], 
 SLASHES = Counter("concord_slashes_total", "Settlements that took stake from a node.", ["task", "node"])
 SLASHED_STAKE = Counter("concord_slashed_stake_total", "Stake taken by settlements.", ["task", "node"])
 LEDGER_HEIGHT = Gauge("concord_ledger_height", "Height of the newest block.", multiprocess_mode="max")
+LEDGER_WRITES = Counter("concord_ledger_head_writes_total", "Swaps of the ledger's head by this replica.")
+LEDGER_CONFLICTS = Counter(
+    "concord_ledger_conflicts_total", "Swaps that were lost to another replica, and tried again."
+)
+LEDGER_FAULTS = Counter("concord_ledger_faults_total", "Steps that failed because the store did not serve.")
 LEDGER_ALARM = Gauge("concord_ledger_alarm", "1 if the chain is broken.", multiprocess_mode="max")
 
 BATCH_ROWS = Histogram("concord_batch_rows", "Rows in one call to a node.", ["task", "node"], buckets=_ROWS)

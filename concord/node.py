@@ -3,35 +3,36 @@
 A node loads ONNX and nothing else, after checking its digest: a model is data here, not code. It
 stays simple and vectorised: many rows in one call, one thread, no batching of its own (the
 consensus service batches where requests meet). Rows come as raw float32 or as JSON by the task's
-schema; a pickle is refused like anything else that is neither.
-
-The contract of a model: one input, float32 of shape (rows, features) in the order of the schema's
-features, a choice as its index; an output `probabilities` of shape (rows, classes), or `value` of
-shape (rows, 1).
+schema; a pickle is refused like anything else that is neither. A second version, the challenger, may
+answer the same rows in the same call; its votes follow the champion's.
 """
 
 import asyncio
-import hashlib
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-import orjson
-from pydantic import TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
 
 from concord import logs, metrics
 from concord.asgi import SHARED_IDS, Application, Route, json_response
+from concord.challenger import Absent, Challenger
 from concord.errors import ConfigurationError, Conflict, InvalidInput, WrongMediaType
 from concord.incoming import Incoming, Response
-from concord.schema import Rows, TaskSchema
-from concord.wire import MODEL_HEADER, ROWS_TYPE, SCHEMA_HEADER, VOTES_TYPE, NodeInfo
-
-MODEL_FILE: Final = "model.onnx"
-INFO_FILE: Final = "info.json"
+from concord.model import Answers, Model, OnnxModel
+from concord.schema import Rows
+from concord.wire import (
+    CHALLENGER_HEADER,
+    MODEL_HEADER,
+    ROWS_TYPE,
+    SCHEMA_HEADER,
+    VOTES_TYPE,
+    NodeInfo,
+)
 
 MAX_BODY_BYTES: Final = 4 << 20
 MAX_ROWS: Final = 8192
@@ -40,35 +41,52 @@ MAX_ROWS: Final = 8192
 OFF_LOOP_ROWS: Final = 512
 """From this many rows the model runs in a thread, so that probes are answered meanwhile."""
 
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+"""Folders below CONCORD_MODELS, each a model folder."""
+
+REFUSED_FILE: Final = "refused"
+"""In the challenger's folder, instead of a model: why it could not be fetched."""
+
 _log = logging.getLogger(__name__)
-_node_info = TypeAdapter(NodeInfo)
 
 
-class OnnxModel:
-    """A model folder, loaded: `model.onnx` and `info.json`.
+def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "NodeApi":
+    """The application of the node that `CONCORD_NODE` names.
 
     Args:
-        folder: Where they are.
+        name: Registered name, `iris.knn`; for a packaged model also with its version, `iris.knn:7`.
+        fetched: Folder of the versions that were fetched for this node, which win over the packaged one.
+        packaged: Finds the folder of the packaged model.
 
     Raises:
-        ConfigurationError: A file is missing, the digest differs or the graph breaks the contract.
+        ConfigurationError: The champion cannot be served. A challenger that cannot is dropped.
     """
+    champion = fetched / CHAMPION if fetched else None
+    is_fetched = champion is not None and champion.is_dir()
+    model = OnnxModel(champion if champion is not None and is_fetched else packaged(name))
+    if is_fetched and model.info.model != name.partition(":")[0]:
+        raise ConfigurationError(
+            f"{champion} holds {model.info.model}, and CONCORD_NODE={name}. Fetch it again, or remove it.",
+            field="CONCORD_NODE",
+        )
+    event = {"model": model.tag, "fetched": is_fetched}
+    _log.info("model loaded", extra=event)
+    return NodeApi(model, challenger=_challenger(fetched, model.info))
 
-    def __init__(self, folder: Path) -> None:
-        self.info = _read_info(folder / INFO_FILE)
-        self.schema = TaskSchema.from_json(self.info.schema)
-        self._session, self._input, self._output = _load(folder / MODEL_FILE, self.info, self.schema)
-        self.answer(self.schema.read_rows([self.schema.example]))
 
-    @property
-    def tag(self) -> str:
-        """`<task>.<node>/<version>`."""
-        return f"{self.info.model}/{self.info.version}"
-
-    def answer(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Answers rows of shape (rows, features) with float32 of shape (rows, classes) or (rows, 1)."""
-        answers = self._session.run([self._output], {self._input: rows})[0]
-        return np.ascontiguousarray(answers, dtype="<f4").reshape(len(rows), self.schema.width)
+def _challenger(fetched: Path | None, champion: NodeInfo) -> Challenger | None:
+    if fetched is None or not (fetched / CHALLENGER).is_dir():
+        return None
+    refused = fetched / CHALLENGER / REFUSED_FILE
+    try:
+        if refused.exists():
+            return Absent(ConfigurationError(refused.read_text("utf-8")))
+        found = Challenger(OnnxModel(fetched / CHALLENGER), champion)
+    except ConfigurationError as error:
+        return Absent(error)
+    _log.info("challenger loaded", extra={"model": found.tag})
+    return found
 
 
 class NodeApi:
@@ -77,10 +95,13 @@ class NodeApi:
     Args:
         model: The model that it serves.
         access_log: Where access lines go.
+        challenger: A version that answers beside it.
     """
 
-    def __init__(self, model: OnnxModel, access_log: logs.AccessLog | None = None) -> None:
-        self._model = model
+    def __init__(
+        self, model: Model, access_log: logs.AccessLog | None = None, challenger: Challenger | None = None
+    ) -> None:
+        self._model, self._challenger = model, challenger
         self._rows_seen = metrics.NODE_ROWS.labels(model.info.model)
         self._seconds = metrics.INFERENCE_SECONDS.labels(model.info.model)
         metrics.MODEL.labels(model.info.model, model.info.version, model.info.run_id).set(1)
@@ -111,24 +132,33 @@ class NodeApi:
         media_type = incoming.media_type
         if media_type == ROWS_TYPE:
             rows = self._read_raw(incoming.header(SCHEMA_HEADER), await incoming.body())
-            answers = await self._answer(rows)
-            return Response(answers.tobytes(), 200, VOTES_TYPE, {MODEL_HEADER: self._model.tag})
+            return self._pack(*await self._answer(rows))
         if media_type == "application/json":
             rows = self._read_json(await incoming.json())
-            return self._show(await self._answer(rows))
+            return self._show(*await self._answer(rows))
         raise WrongMediaType(
             f"Rows come as application/json or {ROWS_TYPE}, nothing else.", field="content-type"
         )
 
-    async def _answer(self, rows: Rows) -> npt.NDArray[np.float32]:
-        began = time.perf_counter()
+    async def _answer(self, rows: Rows) -> tuple[Answers, Answers | None]:
+        """The champion's answers, and the challenger's if it has any."""
         if len(rows) >= OFF_LOOP_ROWS:
-            answers = await asyncio.to_thread(self._model.answer, rows)
-        else:
-            answers = self._model.answer(rows)
+            return await asyncio.to_thread(self._ask, rows)
+        return self._ask(rows)
+
+    def _ask(self, rows: Rows) -> tuple[Answers, Answers | None]:
+        began = time.perf_counter()
+        answers = self._model.answer(rows)
         self._seconds.observe(time.perf_counter() - began)
         self._rows_seen.inc(len(rows))
-        return answers
+        return answers, self._challenger.answer(rows) if self._challenger else None
+
+    def _pack(self, answers: Answers, tried: Answers | None) -> Response:
+        body, headers = answers.tobytes(), {MODEL_HEADER: self._model.tag}
+        if tried is not None and self._challenger:
+            body += tried.tobytes()
+            headers[CHALLENGER_HEADER] = self._challenger.tag
+        return Response(body, 200, VOTES_TYPE, headers)
 
     def _read_raw(self, digest: str | None, body: bytes) -> Rows:
         schema = self._model.schema
@@ -152,23 +182,25 @@ class NodeApi:
         _check_count(len(rows))
         return self._model.schema.read_rows(rows)
 
-    def _show(self, answers: npt.NDArray[np.float32]) -> Response:
+    def _show(self, answers: Answers, tried: Answers | None) -> Response:
+        document: dict[str, object] = {"model": self._model.tag, "votes": self._named(answers)}
+        if tried is not None and self._challenger:
+            document["challenger"] = {"model": self._challenger.tag, "votes": self._named(tried)}
+        return json_response(document)
+
+    def _named(self, answers: Answers) -> list[dict[str, object]]:
         schema = self._model.schema
         if schema.value is not None:
-            votes: list[dict[str, object]] = [{schema.value.name: float(row[0])} for row in answers]
-        else:
-            names = [label.name for label in schema.labels]
-            votes = [
-                {
-                    "label": names[int(row.argmax())],
-                    "probabilities": dict(zip(names, row.tolist(), strict=True)),
-                }
-                for row in answers
-            ]
-        return json_response({"model": self._model.tag, "votes": votes})
+            return [{schema.value.name: float(row[0])} for row in answers]
+        names = [label.name for label in schema.labels]
+        return [
+            {"label": names[int(row.argmax())], "probabilities": dict(zip(names, row.tolist(), strict=True))}
+            for row in answers
+        ]
 
     async def _info(self, _incoming: Incoming) -> Response:
-        return json_response(self._model.info)
+        tried = self._challenger.info if self._challenger else None
+        return json_response(replace(self._model.info, challenger=tried))
 
     async def _live(self, _incoming: Incoming) -> Response:
         return json_response({"model": self._model.tag, "ready": True})
@@ -183,40 +215,3 @@ def _check_count(rows: int) -> None:
     if rows > MAX_ROWS:
         message = f"{rows} rows are more than one call takes ({MAX_ROWS})."
         raise InvalidInput(message, field="rows", code="too_many_rows")
-
-
-def _read_info(path: Path) -> NodeInfo:
-    try:
-        return _node_info.validate_python(orjson.loads(path.read_bytes()))
-    except (OSError, ValueError, ValidationError) as error:
-        raise ConfigurationError(
-            f"{path} does not say what model this is: {error}.", field=INFO_FILE
-        ) from error
-
-
-def _load(path: Path, info: NodeInfo, schema: TaskSchema) -> tuple[Any, str, str]:
-    """Opens the graph; returns the session and the names of its input and output."""
-    import onnxruntime  # noqa: PLC0415 - the consensus image has none, and imports this package too
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.", field=MODEL_FILE) from error
-    if hashlib.sha256(data).hexdigest() != info.digest:
-        raise ConfigurationError(
-            f"{path} is not what was registered as {info.model} {info.version}: its digest differs.",
-            field=MODEL_FILE,
-        )
-    options = onnxruntime.SessionOptions()
-    # One thread a node: many share a machine, and one that takes all cores makes the others late.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    inputs, outputs = session.get_inputs(), {output.name for output in session.get_outputs()}
-    wanted = "value" if schema.is_regression else "probabilities"
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or wanted not in outputs:
-        raise ConfigurationError(
-            f"{path} must have one float32 input and an output {wanted!r}; it has "
-            f"{', '.join(i.type for i in inputs)} and {', '.join(sorted(outputs))}.",
-            field=MODEL_FILE,
-        )
-    return session, inputs[0].name, wanted

@@ -18,7 +18,7 @@ from concord.pool import ONE, Decision, Method, Seat
 from concord.round import Asked, Patience, Reply
 from concord.schema import TaskSchema
 from concord.settings import BelowQuorum, PolicyName
-from concord.wire import Pool, Status, Verdict, Vote
+from concord.wire import ChallengerVote, Pool, Status, Verdict, Vote
 
 _POOLS: Mapping[Method, Pool] = {
     "weighted_median": Pool("weighted_median"),
@@ -218,11 +218,21 @@ class Panel:
 
     def _vote(self, seat: Seat, reply: Reply, row: int, weight: int, choice: int | None) -> Vote:
         counts, share, latency = reply.votes[row], weight / ONE, _rounded(reply.latency_ms)
+        tried = self._tried(reply, row) if reply.tried else None
         if self.schema.value is not None:
             value = self.schema.value.to_float(counts[0])
-            return Vote(seat.node, "voted", reply.version, share, latency, value=value)
+            return Vote(seat.node, "voted", reply.version, share, latency, value=value, challenger=tried)
         label = self._label_names[pool.argmax(counts) if choice is None else choice]
-        return Vote(seat.node, "voted", reply.version, share, latency, label, self._named(counts))
+        named = self._named(counts)
+        return Vote(seat.node, "voted", reply.version, share, latency, label, named, challenger=tried)
+
+    def _tried(self, reply: Reply, row: int) -> ChallengerVote | None:
+        if reply.tried is None or reply.challenger is None or not reply.tried.usable(row):
+            return None
+        counts = reply.tried.votes[row]
+        if self.schema.value is not None:
+            return ChallengerVote(reply.challenger, value=self.schema.value.to_float(counts[0]))
+        return ChallengerVote(reply.challenger, self._label_names[pool.argmax(counts)], self._named(counts))
 
     @cached_property
     def _label_names(self) -> tuple[str, ...]:

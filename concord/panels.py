@@ -5,6 +5,11 @@ say of themselves) and the ledger's head (accounts, policy, tasks that borrow an
 node met for the first time gets an account; a task's policy goes into the ledger before it is
 used. The last schema known of a task is kept in the journal, so that a service that starts before
 its nodes answers `no_quorum` and not `unknown_task`.
+
+A service that starts while ledger or journal are away answers all the same, with every node on the
+deposit that the nodes file gives it, as on the ledger's first day, and height 0, as long as the ledger
+could not be read. A policy that moves money on an answer (`seed`) is refused then: its answer is made of
+stakes.
 """
 
 import asyncio
@@ -15,11 +20,18 @@ from typing import Final
 
 from concord import metrics
 from concord.background import spawn
-from concord.errors import ConcordError, ConfigurationError, NoQuorum, UnknownName
+from concord.errors import (
+    ConcordError,
+    ConfigurationError,
+    JournalUnavailable,
+    LedgerUnavailable,
+    NoQuorum,
+    UnknownName,
+)
 from concord.journal import Journal
 from concord.ledger import events
 from concord.ledger.state import TaskState
-from concord.members import Member, Members
+from concord.members import Member, Members, Profile
 from concord.panel import Panel, Terms
 from concord.pool import ONE, Seat
 from concord.round import Asked, OnReply, Patience, Question, Reply, Ticket
@@ -45,17 +57,13 @@ class Panels:
         self._schemas: dict[str, TaskSchema] = {}
         self._panels: dict[str, tuple[tuple[int, int], Panel]] = {}
         self._task: asyncio.Task[None] | None = None
-        self._counted = 0
+        self._counted: int | None = None
+        self._remembered = False
 
     async def start(self) -> None:
-        """Reads the schemas known from before, and begins to open accounts."""
-        known = await asyncio.to_thread(self._journal.schemas)
-        for task, (_, document) in known.items():
-            try:
-                self._schemas[task] = TaskSchema.from_json(document)
-            except ConfigurationError as error:
-                _log.warning("schema forgotten", extra={"of": task, "reason": error.message})
-        self._counted = self._settler.head.height
+        """Begins to open accounts; reads the schemas known from before, if the journal lets it."""
+        with contextlib.suppress(JournalUnavailable):
+            await self._remember_schemas()
         self._task = spawn(self._keep_house(), "panels")
 
     async def close(self) -> None:
@@ -88,6 +96,9 @@ class Panels:
             UnknownName: There is no such task.
         """
         settings = self._declared.get(self.asks(task) or task)
+        if settings is None and not self._settler.known:
+            # It may be one that only the ledger knows.
+            raise self._not_started(task)
         if settings is None:
             known = ", ".join(self.names()) or "none"
             raise UnknownName(
@@ -116,6 +127,8 @@ class Panels:
         Raises:
             UnknownName: There is no such task.
             NoQuorum: None of its nodes has an account yet.
+            LedgerUnavailable: Its policy needs the stakes, and the ledger could not be read yet.
+            JournalUnavailable: The same, where no account can be opened yet.
         """
         key = (self._members.revision, self._settler.head.height)
         cached = self._panels.get(task)
@@ -160,19 +173,32 @@ class Panels:
 
     def _build(self, task: str) -> Panel:
         settings, schema = self.settings(task), self.schema(task)
-        state = self._states().get(task)
-        if state is None or not state.accounts:
+        accounted, policy = bool((state := self._states().get(task)) and state.accounts), self.policy(task)
+        if not accounted and self._settler.started:
             raise NoQuorum(f"No node of {task} has an account yet; the first ones are being opened.")
+        if not accounted and policy == "seed":
+            raise self._not_started(task)
         seats: list[Seat] = []
         members: list[Asked] = []
         for name, member in self.members(task).items():
-            seats.append(self.account(task, name) or Seat(name, 0, 0))
+            seat = self.account(task, name) if accounted else _as_opened(name, member, settings)
+            seats.append(seat or Seat(name, 0, 0))
             members.append(_Absent() if self.mismatch(task, member) else member)
         patience = Patience(
             round(settings.quorum * ONE), settings.deadline_ms / 1000, settings.grace_ms / 1000
         )
-        terms = Terms(_policy(state), patience, settings.below_quorum, settings.fallback)
+        terms = Terms(policy, patience, settings.below_quorum, settings.fallback)
         return Panel(task, schema, tuple(members), tuple(seats), terms, self._settler.head.height)
+
+    def _not_started(self, task: str) -> ConcordError:
+        """Why what needs stakes is refused for now."""
+        if self._settler.known:
+            return JournalUnavailable(
+                f"No node of {task[:60]} has an account, and none can be opened without the journal."
+            )
+        return LedgerUnavailable(
+            f"The ledger could not be read since the start, and {task[:60]} needs its stakes. Try again soon."
+        )
 
     def _stated(self, task: str) -> TaskSchema | None:
         """The schema with most deposits behind it; ties go to the smaller digest."""
@@ -204,10 +230,14 @@ class Panels:
 
     async def _settle_in(self) -> bool:
         """Opens what accounts are wanted; false if some could not be, and are to be tried again."""
+        if not self._settler.started:
+            return False
         try:
             wanted = [event for task in self._declared for event in self._opening(task)]
             if wanted:
                 await self._settler.append(wanted)
+            if not self._remembered:
+                await self._remember_schemas()
             for task in self._declared:
                 await self._keep_schema(task)
         except ConcordError as error:
@@ -215,6 +245,15 @@ class Panels:
             await asyncio.sleep(1)
             return False
         return True
+
+    async def _remember_schemas(self) -> None:
+        known = await asyncio.to_thread(self._journal.schemas)
+        for task, (_, document) in known.items():
+            try:
+                self._schemas.setdefault(task, TaskSchema.from_json(document))
+            except ConfigurationError as error:
+                _log.warning("schema forgotten", extra={"of": task, "reason": error.message})
+        self._remembered = True
 
     async def _keep_schema(self, task: str) -> None:
         schema = self._stated(task)
@@ -230,19 +269,22 @@ class Panels:
             opening.append(events.params(task, settings.policy))
         for node, member in self._members.of(task).items():
             if member.profile is not None and (state is None or node not in state.accounts):
-                accuracy = round((member.profile.info.accuracy or 0) * ONE)
+                accuracy = _accuracy(member.profile)
                 opening.append(events.open_account(task, node, settings.deposit * MICRO, accuracy))
         return opening
 
     def _show_state(self) -> None:
         """Brings the metrics up to date with the newest block, and counts what it took from nodes."""
         head = self._settler.head
-        for block in head.blocks:
-            if block.height > self._counted:
+        if self._counted is None and self._settler.known:
+            # What was settled before the start is no event of this process.
+            self._counted = head.height
+        for block in head.blocks if self._counted is not None else ():
+            if block.height > (self._counted or 0):
                 for body in block.events.values():
                     if body["kind"] == "settle":
                         _count_debits(body)
-        self._counted = head.height
+        self._counted = head.height if self._settler.known else None
         metrics.LEDGER_HEIGHT.set(head.height)
         for task in self.names():
             with contextlib.suppress(ConcordError):
@@ -256,6 +298,18 @@ class Panels:
 
 def _policy(state: TaskState) -> PolicyName:
     return "seed" if state.policy == "seed" else "wager"
+
+
+def _as_opened(name: str, member: Member, settings: TaskSettings) -> Seat | None:
+    """A node's seat as its account will be opened, once it has said what it serves."""
+    if member.profile is None:
+        return None
+    deposit = settings.deposit * MICRO
+    return Seat(name, deposit, deposit, _accuracy(member.profile))
+
+
+def _accuracy(profile: Profile) -> int:
+    return round((profile.info.accuracy or 0) * ONE)
 
 
 def _count_debits(settlement: events.Body) -> None:

@@ -2,7 +2,8 @@
 
 A round that moves money waits for its group to be durable before its caller hears of it; others
 follow behind their answers, within 50 ms. While the journal is away rounds wait here, up to a
-bound; beyond it they are refused, so that memory is bounded and nothing is dropped silently.
+bound; beyond it they are refused, so that memory is bounded and nothing is dropped silently. A round
+that moves money is then refused at once, instead of after the seconds that a try may take.
 """
 
 import asyncio
@@ -40,6 +41,7 @@ class Recorder:
         self._on_due = on_due
         self._rows: list[RoundRow] = []
         self._writing = 0
+        self._away = False
         # Its own, so that readers who occupy the shared ones never keep an answer waiting.
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._wanted = asyncio.Event()
@@ -78,11 +80,15 @@ class Recorder:
     def record_soon(self, rows: Sequence[RoundRow]) -> asyncio.Future[None]:
         """Takes rounds and returns what is done once they are durable, or fails if they could not be.
 
-        Many callers share it, so it is awaited under `asyncio.shield`.
+        Many callers share it, so it is awaited under `asyncio.shield`. While the journal is known to be away
+        it has failed already; of the rounds, those that move no money are taken all the same.
 
         Raises:
             JournalUnavailable: They were not even taken, as by `record`.
         """
+        if self._away:
+            self.record([row for row in rows if not row.due])
+            return _failed(JournalUnavailable("The journal is away. Try again soon."))
         self.record(rows)
         if self._written is None:
             self._written = asyncio.get_running_loop().create_future()
@@ -106,13 +112,19 @@ class Recorder:
         metrics.JOURNAL_WAITING.set(len(rows))
         try:
             # One transaction: a group is durable as a whole or not at all, and so are its callers' answers.
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.record, rows)
+            loop = asyncio.get_running_loop()
+            if rows:
+                await loop.run_in_executor(self._thread, self._journal.record, rows)
+            elif self._away:
+                # Nothing waits, so this is how one finds out that it is back.
+                await loop.run_in_executor(self._thread, self._journal.ping)
         except asyncio.CancelledError:
             self._rows = rows + self._rows
             raise
         except Exception as error:  # noqa: BLE001 - rounds must not be lost by a bug either
             await self._keep(rows, written, error)
         else:
+            self._away = False
             if written and not written.done():
                 written.set_result(None)
             if any(row.due for row in rows):
@@ -126,6 +138,7 @@ class Recorder:
     ) -> None:
         """Keeps for the next try what has been answered; what was waited for has been refused instead."""
         metrics.JOURNAL_FAULTS.inc()
+        self._away = isinstance(error, JournalUnavailable)
         known = isinstance(error, JournalUnavailable)
         _log.error("journal away", extra={"rounds": len(rows)}, exc_info=None if known else error)
         if written and not written.done():
@@ -135,3 +148,11 @@ class Recorder:
         self._rows = [row for row in rows if not row.due] + self._rows
         self._wanted.set()
         await asyncio.sleep(RETRY_SECONDS)
+
+
+def _failed(error: JournalUnavailable) -> "asyncio.Future[None]":
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    # Nobody has to look at it.
+    future.exception()
+    return future

@@ -33,6 +33,27 @@ class Question(NamedTuple):
     traceparent: str | None = None
 
 
+class Ballots(NamedTuple):
+    """Votes on several rows.
+
+    Attributes:
+        votes: Per row, integers as `concord.pool` reads them.
+        valid: Per row, whether the vote is usable; None if all are.
+    """
+
+    votes: Sequence[Sequence[int]]
+    valid: Sequence[bool] | None
+
+    def part(self, start: int, stop: int) -> "Ballots":
+        """Those of some of the rows."""
+        valid = None if self.valid is None or all(self.valid[start:stop]) else self.valid[start:stop]
+        return Ballots(self.votes[start:stop], valid)
+
+    def usable(self, row: int) -> bool:
+        """Whether a row got a vote that counts."""
+        return self.valid is None or self.valid[row]
+
+
 @dataclass(slots=True)
 class Reply:
     """What one node did with a question; not frozen, as `concord.wire` says of its busiest values.
@@ -43,6 +64,8 @@ class Reply:
         latency_ms: From asking to answer; None where there was none.
         votes: Per row, integers as `concord.pool` reads them; empty unless `voted`.
         valid: Per row, whether the vote is usable; None if all are.
+        challenger: Version of the model that was tried beside it, if one was.
+        tried: The challenger's votes, which count for nothing.
     """
 
     outcome: Outcome
@@ -50,6 +73,8 @@ class Reply:
     latency_ms: float | None = None
     votes: Sequence[Sequence[int]] = ()
     valid: Sequence[bool] | None = None
+    challenger: str | None = None
+    tried: Ballots | None = None
 
     def usable(self, row: int) -> bool:
         """Whether the row got a vote that counts."""

@@ -9,11 +9,24 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from concord.errors import ConfigurationError
+
+_DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_CONFIGMAP = re.compile(rf"configmap:(?:(?P<namespace>{_DNS})/)?(?P<name>{_DNS})")
+_WITH_USER = re.compile(r"(?P<scheme>[\w+]+://)(?P<user>[^:@/]+)(?::[^@/]*)?(?P<rest>@.+)")
 
 BelowQuorum = Literal["refuse", "abstain", "fallback"]
 PolicyName = Literal["wager", "seed"]
@@ -116,8 +129,15 @@ class Settings(BaseSettings):
     nodes: Path | None = None
     """The nodes file; `nodes.toml` in `home` unless said."""
 
-    journal: str | None = None
+    ledger: str | None = None
+    """`configmap:NAMESPACE/NAME`, or `configmap:NAME` in the namespace of the pod or the kubeconfig's
+    context: the ConfigMap that is the ledger's head. Files in `home` unless said."""
+
+    journal: str | None = Field(default=None, repr=False)
     """SQLAlchemy URL of the journal; SQLite in `home` unless said."""
+
+    journal_password: SecretStr | None = None
+    """The password of the journal's URL, apart from it because one stands in a Secret and one need not."""
 
     retention_days: int = Field(default=30, ge=0)
     """Days that the features of a round are kept. A month is what a retraining looks back on."""
@@ -136,6 +156,13 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lines below this level are dropped. One line per request is INFO."""
+
+    @field_validator("ledger")
+    @classmethod
+    def _names_a_configmap(cls, given: str | None) -> str | None:
+        if given and _CONFIGMAP.fullmatch(given) is None:
+            raise ValueError("say configmap:NAMESPACE/NAME or configmap:NAME, in lower case, each at most 63")
+        return given or None
 
     @classmethod
     def read(cls) -> Self:
@@ -162,6 +189,26 @@ class Settings(BaseSettings):
         return self.home / "ledger"
 
     @property
+    def ledger_configmap(self) -> tuple[str | None, str] | None:
+        """Namespace (None: one's own) and name of the head's ConfigMap; None where the ledger is files."""
+        found = _CONFIGMAP.fullmatch(self.ledger or "")
+        return (found["namespace"], found["name"]) if found else None
+
+    @property
     def journal_url(self) -> str:
-        """SQLAlchemy URL of the journal."""
-        return self.journal or f"sqlite:///{self.home / 'journal.sqlite'}"
+        """SQLAlchemy URL of the journal, its password included: not for logs or messages.
+
+        Raises:
+            ConfigurationError: There is a password and no user that it could belong to.
+        """
+        url = self.journal or f"sqlite:///{self.home / 'journal.sqlite'}"
+        if self.journal_password is None or not self.journal_password.get_secret_value():
+            return url
+        found = _WITH_USER.fullmatch(url)
+        if found is None:
+            raise ConfigurationError(
+                "CONCORD_JOURNAL_PASSWORD needs a user in CONCORD_JOURNAL: mysql+pymysql://USER@HOST/DATABASE.",
+                field="CONCORD_JOURNAL_PASSWORD",
+            )
+        password = quote(self.journal_password.get_secret_value(), safe="")
+        return f"{found['scheme']}{found['user']}:{password}{found['rest']}"

@@ -6,8 +6,9 @@
 Whatever step a crash interrupts, the claim is still open; the next start, or another replica, looks
 the batch up by its key in the blocks since and marks it or tries it again. An answer never waits for
 any of this, unless its caller asked to: then blocks come after 200 ms instead of 10 s, measured from
-the head's time and so for all writers together. Where the stored chain is not what was written, the
-settler stops for good, keeps the reason as its `alarm`, and never tries to mend it.
+the head's time and so for all writers together. Where journal or ledger are away, at the start or later,
+it tries until they are back. Where the stored chain is not what was written, it stops for good, keeps
+the reason as its `alarm`, and never tries to mend it.
 """
 
 import asyncio
@@ -19,7 +20,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
-from concord.errors import JournalUnavailable, LedgerBroken, LedgerConflict, LedgerError
+from concord import metrics
+from concord.errors import (
+    ConcordError,
+    JournalUnavailable,
+    LedgerBroken,
+    LedgerConflict,
+    LedgerError,
+    LedgerUnavailable,
+)
 from concord.journal import Claim, Journal
 from concord.ledger import Block, Head, Ledger, State
 from concord.ledger.chain import canonical
@@ -45,6 +54,9 @@ REFRESH = 1.0
 
 ABANDONED = 30_000_000
 """µs after which a claim is taken up that its claimer has not finished."""
+
+START_SECONDS = 3.0
+"""How long the start waits for a journal or ledger that is away; what it is there for is answered without."""
 
 _LONGEST_BACKOFF = 10.0
 
@@ -82,6 +94,8 @@ class Settler:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
         self._head = Head(State())
         self._alarm: str | None = None
+        self._known = self._caught_up = False
+        self._catching_up: asyncio.Task[None] | None = None
         self._open: list[Claim] = []
         self._waiting = 0
         self._due, self._hurry, self._settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -96,21 +110,34 @@ class Settler:
         """Why settling has stopped, or None."""
         return self._alarm
 
-    async def start(self) -> None:
-        """Reads the head, compares it with the journal's notes, and takes up the claims of a crash.
+    @property
+    def known(self) -> bool:
+        """Whether the ledger has been read: before it has, nobody here knows what any node's stake is."""
+        return self._known or self._alarm is not None
 
-        A broken ledger is an alarm and no error: rounds are still answered and recorded.
+    @property
+    def started(self) -> bool:
+        """Whether ledger and journal have been compared, so that something may be appended."""
+        return self._caught_up or self._alarm is not None
+
+    async def start(self) -> None:
+        """Reads the head, migrates the journal, compares the two, and takes up the claims of a crash.
+
+        Where one of them is away, `run` goes on with this, and the service starts without: its answers need
+        neither. A broken ledger is an alarm and no error for the same reason.
 
         Raises:
-            JournalUnavailable: The journal does not serve.
-            LedgerError: The ledger's store does not serve.
+            ConfigurationError: There is no way to one of them.
         """
-        with suppress(LedgerBroken):
-            await self._guarded(self._recover)
+        self._catching_up = asyncio.create_task(self._catch_up(), name="catching up")
+        done, _ = await asyncio.wait([self._catching_up], timeout=START_SECONDS)
+        for task in done:
+            task.result()
         self._due.set()
 
     async def run(self) -> None:
         """Settles until it is cancelled; a step under way is finished first."""
+        await (self._catching_up or self._catch_up())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._refresh_forever())
             group.create_task(self._settle_forever())
@@ -129,11 +156,13 @@ class Settler:
         Raises:
             CallerError: An event that cannot happen, or whose key another one has.
             LedgerBroken: The alarm.
-            LedgerError: The store does not serve; the same events again are harmless.
+            LedgerError: The store does not serve, or did not since the start; again is harmless.
             JournalUnavailable: The block stands and could not be noted; again is harmless.
         """
         if self._alarm is not None:
             raise LedgerBroken(self._alarm)
+        if self._catching_up is not None and not self._caught_up:
+            raise LedgerUnavailable("The ledger and the journal have not been compared since the start yet.")
         return await self._guarded(self._append, events)
 
     async def settled(self, ids: Iterable[str], timeout: float) -> dict[str, int]:  # noqa: ASYNC109
@@ -167,6 +196,36 @@ class Settler:
         return found
 
     # The loops
+
+    async def _catch_up(self) -> None:
+        """Migrates the journal and reads the head, each as soon as it serves, and then compares the two."""
+        first: list[Callable[[], object]] = [self._journal.migrate, self._read_head]
+        failures = 0
+        while not self._caught_up:
+            fault = None
+            for step in first[:]:
+                failed = await self._attempt(step)
+                fault = failed or fault
+                if failed is None:
+                    first.remove(step)
+            if not first and self._alarm is None:
+                fault = await self._attempt(self._recover)
+            if fault is None:
+                self._caught_up = True
+                break
+            failures += 1
+            _log.warning("start_waits", extra={"reason": fault.message, "failures": failures})
+            await self._sleep(min(1.0, self._backoff(failures)))
+
+    async def _attempt(self, step: Callable[[], object]) -> ConcordError | None:
+        """Takes a step of the start; what makes it worth another try, or None. The alarm is not worth one."""
+        try:
+            await self._guarded(step)
+        except LedgerBroken:
+            return None
+        except (JournalUnavailable, LedgerError) as error:
+            return error
+        return None
 
     async def _refresh_forever(self) -> None:
         while self._alarm is None:
@@ -240,11 +299,18 @@ class Settler:
                 self._alarm = error.message
                 _log.error("ledger_broken", extra={"reason": error.message})
             raise
+        except LedgerUnavailable:
+            metrics.LEDGER_FAULTS.inc()
+            raise
         finally:
             self._head = self._ledger.newest
         return result
 
     # The steps, in a thread
+
+    def _read_head(self) -> None:
+        self._ledger.head()
+        self._known = True
 
     def _recover(self) -> None:
         self._check_noted()

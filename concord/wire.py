@@ -27,8 +27,28 @@ SCHEMA_HEADER = "x-concord-schema"
 MODEL_HEADER = "x-concord-model"
 """`<task>.<node>/<version>` of the model that answered."""
 
+CHALLENGER_HEADER = "x-concord-challenger"
+"""`<task>.<node>/<version>` of the version whose votes follow the champion's; absent without one."""
+
 REQUEST_ID_HEADER = "x-request-id"
 """The caller's id, or one made here; a call that serves several requests lists theirs, with commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengerInfo:
+    """The version that a node tries beside its champion; its votes count for nothing.
+
+    Attributes:
+        version: Version in the registry; like the rest None where it could not be loaded.
+        run_id: MLflow run that fitted it.
+        digest: SHA-256 of the ONNX file, in hex.
+        dropped: Why it answers no more, for people; None while it does.
+    """
+
+    version: str | None
+    run_id: str | None
+    digest: str | None
+    dropped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +63,7 @@ class NodeInfo:
         schema_digest: Digest of `schema`.
         schema: The task's schema as JSON.
         accuracy: Held-out accuracy in 0..1; None for a regression.
+        challenger: The version that is tried beside it, if there is one.
     """
 
     model: str
@@ -52,6 +73,17 @@ class NodeInfo:
     schema_digest: str
     schema: dict[str, Any]
     accuracy: float | None = None
+    challenger: ChallengerInfo | None = None
+
+
+@dataclass(slots=True)
+class ChallengerVote:
+    """What the version under trial would have voted, in the same call. It counts for nothing."""
+
+    version: str
+    label: str | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | None = None
 
 
 @dataclass(slots=True)
@@ -66,6 +98,7 @@ class Vote:
     label: str | None = None
     probabilities: dict[str, float] | None = None
     value: float | None = None
+    challenger: ChallengerVote | None = None
 
 
 @dataclass(frozen=True, slots=True)

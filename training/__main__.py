@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from training.data import Dataset
+    from training.promotion import Versions
     from training.run import Result
     from training.split import Split
 
@@ -74,6 +75,7 @@ class Group(click.Group):
     """Commands of that kind."""
 
     command_class = Command
+    group_class = type
 
 
 @click.group(cls=Group)
@@ -150,6 +152,60 @@ def package_command(names: tuple[str, ...], as_json: bool) -> None:
     for tag in made.bentos.values():
         click.echo(f"{tag} {'unchanged' if tag in made.unchanged else 'built'}")
     click.echo(f"{len(made.models)} models: {', '.join(made.models.values())}")
+
+
+@main.group("models")
+def models_group() -> None:
+    """The registry's side of `concord models`, as JSON."""
+
+
+def _versions() -> "Versions":
+    from training.promotion import Versions
+
+    return Versions(Settings.read().home)
+
+
+@models_group.command("list")
+@click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
+def models_list_command(as_json: bool) -> None:  # noqa: ARG001  how an error is shown
+    """List every registered model with its versions."""
+    click.echo(json.dumps(_versions().listing()))
+
+
+@models_group.command("promote")
+@click.argument("model")
+@click.argument("version")
+@click.option("--served", metavar="VERSION:DIGEST", help="What is served now, if not the champion.")
+@click.option("--again", is_flag=True, help="End a promotion that was begun.")
+@click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
+def models_promote_command(
+    model: str,
+    version: str,
+    served: str | None,
+    again: bool,
+    as_json: bool,  # noqa: ARG001
+) -> None:
+    """Name VERSION of MODEL champion."""
+    number, _, digest = (served or "").partition(":")
+    known = {"version": number, "digest": digest} if served else {}
+    click.echo(json.dumps(asdict(_versions().promote(model, version, known, again=again))))
+
+
+@models_group.command("rollback")
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
+def models_rollback_command(model: str, as_json: bool) -> None:  # noqa: ARG001
+    """Name the version champion that was served before."""
+    click.echo(json.dumps(asdict(_versions().roll_back(model))))
+
+
+@models_group.command("settle")
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
+def models_settle_command(model: str, as_json: bool) -> None:  # noqa: ARG001
+    """End a rollback: forget what was served before, because it is served again."""
+    _versions().settle(model)
+    click.echo("null")
 
 
 def _fit(chosen: "Sequence[Any]", files: dict[str, Path], seed: int, home: Path) -> "list[Result]":

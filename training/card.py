@@ -14,16 +14,10 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from training.champions import DIGEST_TAG
 from training.convert import INPUT
 from training.fit import Fitted
 from training.split import Part
-
-SCHEMA_TAG = "concord.schema"
-"""Tag of a model version: the schema's JSON. MLflow keeps 5,000 characters on any of its databases."""
-
-ACCURACY_TAG = "concord.accuracy"
-"""Tag of a model version: held-out accuracy in 0..1; absent for a regression."""
+from training.version import ACCURACY_TAG, DIGEST_TAG, SCHEMA_TAG
 
 
 def tags(fitted: Fitted) -> dict[str, str]:

@@ -14,15 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.task import Task
-
-ALIAS = "champion"
-"""The registry alias of the version that is served."""
-
-DIGEST_TAG = "concord.digest"
-"""Tag of a model version: SHA-256 of its ONNX file."""
-
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
-"""MLflow's own setting; it wins over the home folder."""
+from training.version import ALIAS, DIGEST_TAG, URI_VARIABLE
 
 DATABASE = "mlflow.db"
 """The default registry's file, below the home folder."""

@@ -11,9 +11,8 @@ that out imports no MLflow: `concord up` runs this at every start.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bentoml
 from bentoml.exceptions import NotFound
@@ -21,14 +20,7 @@ from bentoml.exceptions import NotFound
 from concord.errors import TrainingError
 from training.build import build
 from training.champions import Champion, champions
-
-if TYPE_CHECKING:
-    from training.registry import Fetched
-
-ONNX_FILE = "model.onnx"
-INFO_FILE = "info.json"
-PROFILE_FILE = "profile.json"
-"""What a model's folder holds: the graph, its `NodeInfo`, and the reference profile if there is one."""
+from training.version import INFO_FILE, Fetched
 
 
 @dataclass(frozen=True)
@@ -141,14 +133,8 @@ def _stated(tag: str) -> tuple[str, str, str] | None:
     return info.get("version", ""), info.get("run_id", ""), info.get("digest", "")
 
 
-def _write(tag: str, fetched: "Fetched") -> None:
+def _write(tag: str, fetched: Fetched) -> None:
     info = fetched.info
     labels = {"task": info.model.partition(".")[0], "run_id": info.run_id, "digest": info.digest[:16]}
     with bentoml.models.create(tag, labels=labels) as model:
-        folder = Path(model.path)
-        (folder / ONNX_FILE).write_bytes(fetched.onnx)
-        (folder / INFO_FILE).write_text(json.dumps(asdict(info), ensure_ascii=False, indent=2), "utf-8")
-        if fetched.profile is not None:
-            (folder / PROFILE_FILE).write_text(
-                json.dumps(fetched.profile, ensure_ascii=False, indent=2), "utf-8"
-            )
+        fetched.write(Path(model.path))

@@ -6,12 +6,9 @@ ONNX file and never a pickle. A version's number is an int in SQLite and a text 
 is a text. Nothing but this module and `champions` knows MLflow.
 """
 
-import hashlib
-import json
 import logging
 import os
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -21,32 +18,21 @@ import mlflow
 import mlflow.onnx
 import onnx
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import TrainingError
 from concord.private import make_folder
-from concord.schema import TaskSchema
 from concord.wire import NodeInfo
 from training import card
-from training.card import ACCURACY_TAG, SCHEMA_TAG
-from training.champions import ALIAS, DIGEST_TAG, URI_VARIABLE, Champion, tracking_uri
+from training.champions import Champion, tracking_uri
 from training.fit import Fitted
 from training.plots import draw
+from training.version import ALIAS, DIGEST_TAG, PREVIOUS_TAG, SCHEMA_TAG, URI_VARIABLE, Fetched, first_line
 
 PROFILE = "profile.json"
 """The run's artifact that later rows are compared with."""
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A champion as it leaves the registry."""
-
-    info: NodeInfo
-    onnx: bytes
-    profile: dict[str, Any] | None
 
 
 class Registry:
@@ -71,7 +57,7 @@ class Registry:
             self.client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise TrainingError(
-                f"The registry {self.uri} cannot be opened: {_first_line(error)} "
+                f"The registry {self.uri} cannot be opened: {first_line(error)} "
                 f"Check {URI_VARIABLE}, or move the file away.",
                 field=URI_VARIABLE,
             ) from error
@@ -87,7 +73,7 @@ class Registry:
             version, run_id = self._record(fitted)
         except (MlflowException, OSError) as error:
             raise TrainingError(
-                f"{fitted.model}: the step `register` failed: {_first_line(error)} "
+                f"{fitted.model}: the step `register` failed: {first_line(error)} "
                 f"Check MLFLOW_TRACKING_URI ({self.uri})."
             ) from error
         self._copy(fitted)
@@ -110,10 +96,10 @@ class Registry:
             if SCHEMA_TAG not in found.tags:
                 return None
             folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{found.version}"))
-            return _fetched(found, next(folder.glob("*.onnx")).read_bytes(), self._profile(found.run_id))
+            return Fetched.of(found, next(folder.glob("*.onnx")).read_bytes(), self._profile(found.run_id))
         except (MlflowException, OSError, StopIteration) as error:
             raise TrainingError(
-                f"{model}: the registry {self.uri} does not hand out its champion: {_first_line(error)}"
+                f"{model}: the registry {self.uri} does not hand out its champion: {first_line(error)}"
             ) from error
 
     def _choose(self) -> None:
@@ -143,8 +129,14 @@ class Registry:
                 save_as_external_data=False,
             )
         version = self._register(fitted, run.info.run_id, logged)
+        self._keep_previous(fitted.model)
         self.client.set_registered_model_alias(fitted.model, ALIAS, version)
         return version, run.info.run_id
+
+    def _keep_previous(self, model: str) -> None:
+        champion = self.client.get_registered_model(model).aliases.get(ALIAS)
+        if champion is not None:
+            self.client.set_registered_model_tag(model, PREVIOUS_TAG, str(champion))
 
     def _register(self, fitted: Fitted, run_id: str, logged: ModelInfo) -> str:
         # Not through log_model, which prints and sets the tags only after the version can be seen.
@@ -197,12 +189,6 @@ class Registry:
         (folder / f"{fitted.model}_{_stamp()}.onnx").write_bytes(fitted.onnx)
 
 
-def _first_line(error: Exception) -> str:
-    # MLflow and SQLAlchemy append a query or a page of HTML.
-    lines = str(error).splitlines() or [type(error).__name__]
-    return f"{lines[0][:300].rstrip('.')}."
-
-
 def _stamp() -> str:
     return datetime.now(UTC).strftime("%Y_%m_%dT%H_%M_%S")
 
@@ -218,23 +204,3 @@ def _info(fitted: Fitted, version: str, run_id: str) -> NodeInfo:
         schema=schema.to_json(),
         accuracy=fitted.metrics.get("accuracy"),
     )
-
-
-def _fetched(found: ModelVersion, data: bytes, profile: dict[str, Any] | None) -> Fetched:
-    digest, accuracy = hashlib.sha256(data).hexdigest(), found.tags.get(ACCURACY_TAG)
-    if found.tags.get(DIGEST_TAG, digest) != digest:
-        raise TrainingError(
-            f"{found.name}, version {found.version}: its file is not the one that was registered. "
-            "Fit it again."
-        )
-    schema = TaskSchema.from_json(json.loads(found.tags[SCHEMA_TAG]))
-    info = NodeInfo(
-        model=found.name,
-        version=str(found.version),
-        run_id=found.run_id or "",
-        digest=digest,
-        schema_digest=schema.digest,
-        schema=schema.to_json(),
-        accuracy=None if accuracy is None else float(accuracy),
-    )
-    return Fetched(info, data, profile)

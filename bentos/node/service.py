@@ -1,18 +1,26 @@
-"""The node bento: one packaged model behind HTTP; `CONCORD_NODE=iris.knn` says which.
+"""The node bento: one model behind HTTP; `CONCORD_NODE=iris.knn` says which.
 
-No logic of its own: `concord.node` answers, BentoML packs, starts and stops it. The service's name
-is fixed, because a name taken from the environment breaks a built bento.
+It is the packaged one, unless a version from the registry was fetched into the folder
+`CONCORD_MODELS`. No logic of its own: `concord.node` answers, BentoML packs, starts and stops it. The
+service's name is fixed, because a name taken from the environment breaks a built bento.
 """
 
+import logging
 import os
+import signal
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 import bentoml
 
 from concord import logs
 from concord.asgi import Deferred
 from concord.errors import ConfigurationError
-from concord.node import NodeApi, OnnxModel
+from concord.node import load
+
+WORKER = "_bentoml_impl.worker.service"
+"""The module that `bentoml serve` runs a service's process by."""
 
 app = Deferred()
 
@@ -32,6 +40,32 @@ def model_folder(name: str) -> Path:
         ) from error
 
 
+def environment() -> tuple[str, Path | None]:
+    """The node's name, and the folder of what was fetched for it.
+
+    Raises:
+        ConfigurationError: It has no name.
+    """
+    name, fetched = os.environ.get("CONCORD_NODE", ""), os.environ.get("CONCORD_MODELS")
+    if not name:
+        raise ConfigurationError(
+            "CONCORD_NODE is not set; it names a model, such as iris.knn.", field="CONCORD_NODE"
+        )
+    return name, Path(fetched) if fetched else None
+
+
+def end(error: ConfigurationError) -> NoReturn:
+    """Ends the process, and the one of `bentoml serve` above it, which would start it anew for ever."""
+    logging.getLogger(__name__).critical(
+        "node cannot start", extra={"reason": error.message, "field": error.field}
+    )
+    if WORKER in sys.orig_argv:
+        os.kill(os.getppid(), signal.SIGTERM)
+    # Not `sys.exit`: BentoML would log a traceback of its own.
+    logging.shutdown()
+    os._exit(1)
+
+
 @bentoml.service(
     name="concord-node",
     traffic={"timeout": 5},
@@ -46,10 +80,10 @@ class Node:
 
     def __init__(self) -> None:
         logs.configure(os.environ.get("CONCORD_LOG_LEVEL", "INFO"))
-        name = os.environ.get("CONCORD_NODE", "")
-        if not name:
-            raise ConfigurationError("CONCORD_NODE is not set; it names a model, such as iris.knn.")
-        self.api = NodeApi(OnnxModel(model_folder(name)))
+        try:
+            self.api = load(*environment(), model_folder)
+        except ConfigurationError as error:
+            end(error)
         app.target = self.api
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]

@@ -18,7 +18,7 @@ from concord.asgi import Application, Route, json_response
 from concord.consensus import Consensus
 from concord.incoming import Incoming, Response
 from concord.journal import Journal
-from concord.ledger import FileStore, Ledger
+from concord.ledger import Ledger, open_store
 from concord.settings import NodesFile, Settings
 
 
@@ -53,7 +53,7 @@ class ConsensusApi:
         """
         declared = declared or NodesFile.load(settings.nodes_file)
         journal = Journal(settings.journal_url)
-        ledger = Ledger(FileStore(settings.ledger_dir), archive=journal)
+        ledger = Ledger(open_store(settings), archive=journal)
         return cls(Consensus(settings, declared, ledger, journal))
 
     async def start(self) -> None:

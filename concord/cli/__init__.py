@@ -16,6 +16,7 @@ COMMANDS = {
     "rounds": "concord.cli.rounds:rounds",
     "ledger": "concord.cli.ledger:ledger",
     "train": "concord.cli.train:train",
+    "models": "concord.cli.models:models",
     "doctor": "concord.cli.doctor:doctor",
 }
 """Command → where it is, in the order in which a newcomer meets them."""

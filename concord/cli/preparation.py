@@ -132,6 +132,24 @@ class Preparation:
         made = self._run("package")
         return Packaged(made["bentos"], tuple(made["models"]))
 
+    def models(self, step: str, *arguments: str, registry: str | None = None) -> Any:  # noqa: ANN401
+        """A step of `python -m training models`, at another registry if one is named; its own JSON.
+
+        Raises:
+            CallerError: The user can mend it; with training's own words and code.
+            TrainingError: The registry does not serve.
+        """
+        named = {"MLFLOW_TRACKING_URI": registry} if registry else {}
+        private.make_folder(self._home)
+        command = [sys.executable, "-m", "training", "models", step, *arguments]
+        done = subprocess.run(command, capture_output=True, env=self._environment | named, check=False)
+        if done.returncode:
+            failure = _failure(f"python -m training models {step}", done.returncode, done.stdout)
+            if not done.stdout:
+                sys.stderr.write(done.stderr.decode(errors="replace"))
+            raise failure
+        return json.loads(done.stdout)
+
     def _run(self, step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
         # Training would make it for everybody.
         private.make_folder(self._home)

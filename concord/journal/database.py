@@ -1,17 +1,22 @@
 """How the journal reaches its database: engine, transactions, faults, and the dialects' differences.
 
 SQLite is opened so that a commit is on disk when it returns (WAL, synchronous FULL), that a writer
-takes its lock at once instead of failing half-way, and that what is deleted is overwritten. A fault
-of the database becomes `JournalUnavailable`, whose message never carries a value of a row.
+takes its lock at once instead of failing half-way, and that what is deleted is overwritten. A server
+(MySQL, MariaDB, PostgreSQL) is spoken to under READ COMMITTED, where inserts don't wait for claimers,
+and with bounds on every wait, because one that hangs must look like one that is away. A fault of the
+database becomes `JournalUnavailable`, whose message never carries a value of a row.
 """
 
+import functools
+import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
@@ -22,6 +27,27 @@ from concord.errors import ConfigurationError, JournalUnavailable
 
 BUSY_MS = 2_000
 """A writer waits so long for another process's transaction; theirs take milliseconds, and callers wait."""
+
+CONNECT_SECONDS: Final = 3
+"""A server in the same cluster accepts within milliseconds."""
+
+REPLY_SECONDS: Final = 3
+"""A server that says nothing for so long hangs; our statements take milliseconds."""
+
+LOCK_SECONDS: Final = 2
+"""A statement waits so long for another replica's transaction."""
+
+PATIENT_SECONDS: Final = 300
+"""The same for what is long on a large journal: another version's tables, and old features."""
+
+TRIES: Final = 4
+"""How often a transaction is tried that lost to another one: a deadlock, or a lock that stayed taken."""
+
+_CONTENDED: Final = {1020, 1205, 1213, "40001", "40P01", "55P03"}
+"""Codes of MySQL and states of PostgreSQL that mean: rolled back because of another, try again."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_MS}",
@@ -36,20 +62,21 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            # Values stay out of every message and log line.
-            self._engine = sa.create_engine(
-                url, hide_parameters=True, pool_pre_ping=not url.startswith("sqlite")
-            )
-        except (ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+            self._engine = _engine(url, REPLY_SECONDS)
+            # Its connections are closed after use, and with them the lock of a migration.
+            self._patient = _engine(url, PATIENT_SECONDS, poolclass=sa.pool.NullPool)
+        except (ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
             raise ConfigurationError(
                 "CONCORD_JOURNAL is no URL of a database that can be reached from here "
                 "(sqlite:///FILE, mysql+pymysql://…, postgresql+psycopg://…).",
                 field="CONCORD_JOURNAL",
             ) from error
-        self._writing = self._engine.execution_options(concord_writing=True)
         if self.is_sqlite:
+            # SQLite has no long waits, and a journal in memory is one connection's own.
+            self._patient = self._engine
             sa.event.listen(self._engine, "connect", _open_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
+        self._writing = self._engine.execution_options(concord_writing=True)
 
     @property
     def dialect(self) -> sa.Dialect:
@@ -71,6 +98,26 @@ class Database:
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that sees one state of the database."""
         with _faults(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def patient(self) -> Iterator[sa.Connection]:
+        """A transaction that may take minutes."""
+        with _faults(), self._patient.execution_options(concord_writing=True).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def migrating(self) -> Iterator[sa.Connection]:
+        """A transaction that no other process migrates beside: SQLite's own lock, or one of the server's."""
+        with self.patient() as connection:
+            if self.dialect.name == "postgresql":
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('concord-journal'))")
+            elif not self.is_sqlite:
+                # A lock of this name is one for the whole server, and ends with the connection.
+                name = f"concord-journal-{self._engine.url.database}"[:64]
+                got = connection.scalar(sa.select(sa.func.get_lock(name, LOCK_SECONDS * 30)))
+                if got != 1:
+                    raise JournalUnavailable("Another process has been migrating the journal for a minute.")
             yield connection
 
     def make_file(self) -> None:
@@ -115,6 +162,7 @@ class Database:
     def close(self) -> None:
         """Gives all connections back."""
         self._engine.dispose()
+        self._patient.dispose()
 
 
 class FastInsert:
@@ -128,10 +176,15 @@ class FastInsert:
     SIZES: Final = (64, 8, 1)
     """Rows in one statement; a group is cut into as few as these make."""
 
+    BYTES: Final = 1 << 20
+    """Of several rows' values in one statement to a server, which refuses one above 4 to 64 MiB; escaped
+    they take up to twice as many."""
+
     def __init__(self, database: Database, table: sa.Table, columns: tuple[str, ...]) -> None:
         in_table = tuple(column.name for column in table.columns if column.name in columns)
         self._statements = {size: _compile(database, table, in_table, size) for size in self.SIZES}
         self._in_order = itemgetter(*(columns.index(name) for name in in_table))
+        self._bounded = not database.is_sqlite
 
     def run(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Inserts rows whose values stand in the order of the columns."""
@@ -140,8 +193,14 @@ class FastInsert:
             sql, names = self._statements[size]
             while len(rows) - start >= size:
                 values = tuple(chain.from_iterable(map(self._in_order, rows[start : start + size])))
+                if size > 1 and self._bounded and _size(values) > self.BYTES:
+                    break
                 connection.exec_driver_sql(sql, dict(zip(names, values, strict=True)) if names else values)
                 start += size
+
+
+def _size(values: Sequence[Any]) -> int:
+    return sum(len(value) for value in values if isinstance(value, bytes | str))
 
 
 def _compile(
@@ -160,14 +219,63 @@ def _compile(
     return str(compiled), order
 
 
+class _Contended(JournalUnavailable):
+    """The transaction was rolled back because of another one."""
+
+
+def retried(transaction: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Makes a method of one transaction try again where it lost to another process's."""
+
+    @functools.wraps(transaction)
+    def trying(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        for attempt in range(1, TRIES):
+            try:
+                return transaction(*args, **kwargs)
+            except _Contended:
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, no secret
+        return transaction(*args, **kwargs)
+
+    return trying
+
+
+def _engine(url: str, reply_seconds: int, **options: Any) -> sa.Engine:  # noqa: ANN401 - SQLAlchemy's own
+    made = sa.make_url(url)
+    server = made.get_backend_name()
+    if server in {"mysql", "mariadb"}:
+        # A group under REPEATABLE READ would lock the gaps into which others insert.
+        options |= {"isolation_level": "READ COMMITTED", "pool_timeout": CONNECT_SECONDS}
+        options["connect_args"] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": reply_seconds,
+            "write_timeout": reply_seconds,
+            "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}",
+        }
+    elif server == "postgresql":
+        options |= {"isolation_level": "READ COMMITTED", "pool_timeout": CONNECT_SECONDS}
+        options["connect_args"] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "options": f"-c statement_timeout={reply_seconds * 1000} -c lock_timeout={LOCK_SECONDS * 1000}",
+            "tcp_user_timeout": reply_seconds * 1000,
+        }
+    if options.get("poolclass") is not None:
+        options.pop("pool_timeout", None)
+    # Values stay out of every message and log line.
+    return sa.create_engine(made, hide_parameters=True, pool_pre_ping=server != "sqlite", **options)
+
+
 @contextmanager
 def _faults() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        reason = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
-        raise JournalUnavailable(f"The journal's database does not serve ({reason}).") from error
+        # MySQL's drivers number their faults, PostgreSQL's name a state, SQLite's a word.
+        code = cause.args[0] if cause.args and isinstance(cause.args[0], int) else None
+        code = code or getattr(cause, "sqlstate", None)
+        named = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+        reason = f"{named} {code}" if code else named
+        kind = _Contended if code in _CONTENDED else JournalUnavailable
+        raise kind(f"The journal's database does not serve ({reason}).") from error
 
 
 def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:

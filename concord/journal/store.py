@@ -24,7 +24,7 @@ import orjson
 import sqlalchemy as sa
 
 from concord.errors import InvalidInput, LedgerBroken
-from concord.journal.database import Database, FastInsert
+from concord.journal.database import Database, FastInsert, retried
 from concord.journal.rows import Claim, RoundRow, StoredRound
 from concord.journal.tables import KEPT, QUEUED, blocks, claims, rounds, schemas, segments
 
@@ -79,6 +79,8 @@ class Journal:
         self._clock = clock
         self._insert_rounds = FastInsert(self._database, rounds, _INSERTED)
         self._migrating = threading.Lock()
+        # Up to where this process has been through: the next time it begins there.
+        self._expired = self._cleared = 0
 
     def migrate(self) -> None:
         """Brings the database to the tables of this version; safe to call by several processes."""
@@ -87,11 +89,12 @@ class Journal:
         from alembic.config import Config  # noqa: PLC0415
 
         self._database.make_file()
+        self.ping()
         config = Config()
         config.set_main_option(
             "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
         )
-        with self._migrating, self._database.writing() as connection:
+        with self._migrating, self._database.migrating() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -106,6 +109,7 @@ class Journal:
 
     # Rounds
 
+    @retried
     def record(self, rows: Sequence[RoundRow]) -> None:
         """Records rounds in one transaction, durable on return; an id that is there stays as it is."""
         if not rows:
@@ -174,6 +178,7 @@ class Journal:
                 found.update((row[0], row[1]) for row in connection.execute(query))
         return found
 
+    @retried
     def forget(self, ids: Iterable[str]) -> int:
         """Drops the features of rounds for good, and says of how many."""
         forgotten = 0
@@ -189,14 +194,22 @@ class Journal:
     def expire(self, before: int) -> int:
         """Drops the features of all rounds older than `before` (µs since the epoch), and says of how many."""
         expired = 0
-        # In chunks, so that the writer of rounds waits for milliseconds and not for a month of rows.
-        old = sa.select(rounds.c.id).where(rounds.c.time < before, KEPT).limit(CHUNK)
+        # In chunks, so that the writer of rounds waits for milliseconds and not for a month of rows. Where an
+        # index of the kept ones alone cannot be had (MySQL), finding them takes a walk over all that is old.
         while True:
-            with self._database.writing() as connection:
-                some = [row[0] for row in connection.execute(old)]
+            old = (
+                sa.select(rounds.c.id, rounds.c.time)
+                .where(rounds.c.time >= self._expired, rounds.c.time < before, KEPT)
+                .order_by(rounds.c.time)
+                .limit(CHUNK)
+            )
+            with self._database.patient() as connection:
+                some = connection.execute(old).all()
                 if some:
-                    connection.execute(rounds.update().where(rounds.c.id.in_(some)).values(features=None))
+                    which = rounds.c.id.in_([row[0] for row in some])
+                    connection.execute(rounds.update().where(which).values(features=None))
             expired += len(some)
+            self._expired = some[-1][1] if len(some) == CHUNK else max(self._expired, before)
             if len(some) < CHUNK:
                 break
         if expired:
@@ -210,6 +223,7 @@ class Journal:
         with self._database.reading() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(rounds).where(QUEUED)) or 0
 
+    @retried
     def claim(self, batch: str, noted_height: int, limit: int) -> list[StoredRound]:
         """Claims up to `limit` due rounds, oldest first, under a batch id that nobody else uses."""
         oldest = (
@@ -217,17 +231,15 @@ class Journal:
             .where(rounds.c.batch == _DUE)
             .order_by(rounds.c.time)
             .limit(limit)
-            .subquery()
+            # What another claimer is just taking is not waited for; SQLite has one writer at a time.
+            .with_for_update(skip_locked=True)
         )
         with self._database.writing() as connection:
-            claimed = connection.execute(
-                rounds.update()
-                # The second condition holds for a row that another claimer was just faster with.
-                .where(rounds.c.id.in_(sa.select(oldest.c.id)), rounds.c.batch == _DUE)
-                .values(batch=batch)
-            ).rowcount
-            if not claimed:
+            ids = connection.scalars(oldest).all()
+            if not ids:
                 return []
+            for some in _chunks(ids):
+                connection.execute(rounds.update().where(rounds.c.id.in_(some)).values(batch=batch))
             connection.execute(
                 claims.insert().values(batch=batch, noted_height=noted_height, time=self._clock())
             )
@@ -242,6 +254,7 @@ class Journal:
         # Under READ COMMITTED another replica may mark a claim between the two queries: it is done then.
         return [claim for claim in read if claim.rounds]
 
+    @retried
     def mark_settled(self, batch: str, height: int, block_hash: str, records: Mapping[str, bytes]) -> None:
         """Writes the block's height and hash and each round's record; the claim is done. Again is harmless.
 
@@ -261,6 +274,7 @@ class Journal:
 
     # What the ledger was seen to be
 
+    @retried
     def note_blocks(self, noted: Iterable[tuple[int, str, bytes | None]], sealed: int = 0) -> None:
         """Notes blocks by height, hash and bytes, and drops the bytes of those up to height `sealed`.
 
@@ -270,11 +284,18 @@ class Journal:
         rows = list(noted)
         with self._database.writing() as connection:
             self._note(connection, rows)
-            connection.execute(
-                blocks.update()
-                .where(blocks.c.height <= sealed, blocks.c.document.is_not(None))
-                .values(document=None)
-            )
+            if sealed > self._cleared:
+                connection.execute(
+                    blocks.update()
+                    .where(
+                        blocks.c.height > self._cleared,
+                        blocks.c.height <= sealed,
+                        blocks.c.document.is_not(None),
+                    )
+                    .values(document=None)
+                )
+        # Heights are noted in their order, so what lies below was noted without its bytes since.
+        self._cleared = max(self._cleared, sealed)
 
     def newest_block(self) -> tuple[int, str] | None:
         """Height and hash of the highest block that was noted."""
@@ -293,6 +314,7 @@ class Journal:
         with self._database.reading() as connection:
             return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
+    @retried
     def keep_segment(self, name: str, data: bytes) -> None:
         """Keeps a segment that leaves the ledger's store; the same again is harmless."""
         row = {"name": name, "data": data, "archived": datetime.fromtimestamp(self._clock() / 1e6, UTC)}
@@ -306,6 +328,7 @@ class Journal:
 
     # Schemas
 
+    @retried
     def save_schema(self, task: str, digest: str, document: Mapping[str, Any]) -> None:
         """Keeps the schema that a task was last seen with."""
         saved = datetime.fromtimestamp(self._clock() / 1e6, UTC)

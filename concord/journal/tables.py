@@ -6,6 +6,7 @@ without a zone. JSON is kept as bytes, as it was sent: nobody queries inside it.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -18,7 +19,7 @@ NAMES = sa.MetaData(
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
     """Stores UTC and gives back aware datetimes; refuses naive ones."""
 
-    impl = sa.DateTime
+    impl = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
@@ -36,6 +37,12 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 
 # A BLOB of MySQL ends at 64 KiB, which a verdict of many nodes or a segment may pass.
 Bytes = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+# Names and ids are bytes to us: by the usual collation of MySQL `Iris` would be `iris`.
+ON_MYSQL: dict[str, Any] = {
+    f"{name}_{option}": value
+    for name in ("mysql", "mariadb")
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
 Micros = sa.BigInteger()
 Name = sa.String(64)
 
@@ -58,6 +65,7 @@ rounds = sa.Table(
     sa.Column("evidence", Bytes),
     sa.Column("features", Bytes),
     sa.Column("record", Bytes),
+    **ON_MYSQL,
 )
 
 QUEUED = rounds.c.batch.is_not(None)
@@ -74,6 +82,7 @@ claims = sa.Table(
     sa.Column("batch", sa.String(32), primary_key=True),
     sa.Column("noted_height", sa.BigInteger, nullable=False),
     sa.Column("time", Micros, nullable=False),
+    **ON_MYSQL,
 )
 
 blocks = sa.Table(
@@ -83,6 +92,7 @@ blocks = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
     # The block itself, as long as it is in no segment: what a deleted head is rebuilt from.
     sa.Column("document", Bytes),
+    **ON_MYSQL,
 )
 
 segments = sa.Table(
@@ -91,6 +101,7 @@ segments = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("data", Bytes, nullable=False),
     sa.Column("archived", UtcDateTime, nullable=False),
+    **ON_MYSQL,
 )
 
 schemas = sa.Table(
@@ -100,4 +111,5 @@ schemas = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("document", Bytes, nullable=False),
     sa.Column("saved", UtcDateTime, nullable=False),
+    **ON_MYSQL,
 )

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from concord import metrics
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
 from concord.ledger.audit import HEAD_IS_GONE, Noted, Report, audit, rebuild
 from concord.ledger.chain import GENESIS, Block, canonical, digest, extend, replay
 from concord.ledger.events import Event
 from concord.ledger.head import Head, decode_head, encode_head
+from concord.ledger.importing import Lines, import_blocks
 from concord.ledger.segments import Segments, encode
 from concord.ledger.state import State
 from concord.ledger.store import SegmentArchive, Store
@@ -191,6 +193,21 @@ class Ledger:
             self._head = Head(State())
             return self.head()
 
+    def import_blocks(self, lines: Lines) -> Head:
+        """Takes in the blocks that another ledger exported; this one must be empty.
+
+        Args:
+            lines: Opens the export, which is read twice.
+
+        Raises:
+            InvalidInput: A line is no block, or none that follows the one before.
+            Conflict: This ledger is not empty.
+            LedgerConflict: Somebody else wrote into it meanwhile.
+        """
+        with self._lock:
+            import_blocks(self._store, lines, self._limit)
+            return self.head()
+
     def archive(self, keep: int = KEPT_SEGMENTS) -> int:
         """Copies segments beyond the newest `keep` into the archive, then removes them from the store.
 
@@ -276,7 +293,12 @@ class Ledger:
         if len(data) > HEAD_LIMIT:
             raise LedgerError(f"A block of {len(block.data)} bytes does not fit into the ledger's head.")
         self._checkpoint("before-swap")
-        revision = self._store.swap_head(data, head.revision)
+        try:
+            revision = self._store.swap_head(data, head.revision)
+        except LedgerConflict:
+            metrics.LEDGER_CONFLICTS.inc()
+            raise
+        metrics.LEDGER_WRITES.inc()
         self._checkpoint("swapped")
         with self._lock:
             if grown.height > self._head.height:

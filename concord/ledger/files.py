@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from concord import private
-from concord.errors import LedgerConflict, LedgerError
+from concord.errors import LedgerConflict, LedgerError, LedgerUnavailable
 
 _SEGMENT = re.compile(r"ledger-\d+-\d+-[0-9a-f]{8}")
 _SUFFIX = ".jsonl.gz"
@@ -108,7 +108,7 @@ class FileStore:
         try:
             yield
         except OSError as error:
-            raise LedgerError(
+            raise LedgerUnavailable(
                 f"The ledger's folder {self._folder} does not serve: {error.strerror}."
             ) from error
 

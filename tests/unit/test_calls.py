@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
+from concord.calls import Answer
 from concord.members import CALLS_UNDER_WAY, FAILURES_TO_DOWN, Member, Profile
 from concord.round import Question
 from concord.wire import VOTES_TYPE, NodeInfo
@@ -30,7 +31,7 @@ def member():
         found.asked.append([ticket.question.request_id for ticket in tickets])
         await found.open.wait()
         votes = np.tile(np.array([[0, 1, 0]], "<f4"), (sum(t.question.rows for t in tickets), 1))
-        return 200, VOTES_TYPE, "iris.knn/1", votes.tobytes()
+        return Answer(200, VOTES_TYPE, "iris.knn/1", None, votes.tobytes())
 
     found.post = post
     return found
@@ -120,7 +121,7 @@ async def test_callers_that_hang_up_are_no_failure_of_the_node(member):
 
 async def test_a_question_that_the_node_refuses_is_no_failure_of_the_node(member):
     async def post(_tickets):
-        return 422, "application/json", None, b"{}"
+        return Answer(422, "application/json", None, None, b"{}")
 
     member.post = post
     replies = []
@@ -157,3 +158,40 @@ async def test_a_node_that_says_what_cannot_be_is_not_met(member, change, words)
     member.profile = None
     with pytest.raises(ValueError, match=words):
         await member._meet(NodeInfo(**info))
+
+
+def answered(body, challenger="iris.knn/9"):
+    async def post(_tickets):
+        return Answer(200, VOTES_TYPE, "iris.knn/1", challenger, np.array(body, "<f4").tobytes())
+
+    return post
+
+
+async def test_a_challengers_votes_follow_the_champions(member):
+    member.post = answered([[0, 1, 0], [1, 0, 0], [0, 0, 1], [0.5, 0.5, 0]])
+    replies = []
+    ask(member, replies, Question(b"\0" * 32, 2, IRIS.digest, "request"))
+    await settle()
+    [reply] = replies
+    assert (reply.challenger, reply.votes[1], reply.tried.votes[0]) == (
+        "9",
+        [1_000_000, 0, 0],
+        [0, 0, 1_000_000],
+    )
+
+
+async def test_a_challenger_that_says_nothing_usable_leaves_the_champions_vote_alone(member):
+    member.post = answered([[0, 1, 0], [np.nan, 0, 0]])
+    replies = []
+    ask(member, replies)
+    await settle()
+    [reply] = replies
+    assert (reply.outcome, reply.tried.usable(0)) == ("voted", False)
+
+
+async def test_votes_of_nobody_that_follow_the_champions_are_no_answer(member):
+    member.post = answered([[0, 1, 0], [0, 0, 1]], challenger=None)
+    replies = []
+    ask(member, replies)
+    await settle()
+    assert [reply.outcome for reply in replies] == ["invalid"]

@@ -5,7 +5,7 @@ import pytest
 from concord.errors import ConfigurationError
 from concord.panel import Panel, Terms
 from concord.pool import ONE, Seat
-from concord.round import Patience, Reply
+from concord.round import Ballots, Patience, Reply
 from tests.service.stack import AMOUNT, IRIS
 
 PATIENCE = Patience(500_000, 1.0, 0.2)
@@ -55,3 +55,19 @@ def test_weights_are_those_of_the_voters_and_sum_to_one():
     voted, away = Reply("voted", "1", 1.0, [[0, ONE, 0]]), Reply("late")
     votes = panel().rule([voted, away, voted], 0, "id", recorded=False).verdict.votes
     assert [vote.weight for vote in votes] == [0.5, 0.0, 0.5]
+
+
+def test_a_challengers_vote_is_shown_and_counts_for_nothing():
+    tried = Reply("voted", "1", 1.0, [[0, ONE, 0]], None, "2", Ballots([[0, 0, ONE]], None))
+    plain = Reply("voted", "1", 1.0, [[0, ONE, 0]])
+    with_it = panel().rule([tried] * 3, 0, "id", recorded=False).verdict
+    without = panel().rule([plain] * 3, 0, "id", recorded=False).verdict
+    shown = with_it.votes[0].challenger
+    assert (shown.version, shown.label) == ("2", "virginica")
+    assert (with_it.label, with_it.probabilities) == (without.label, without.probabilities)
+
+
+def test_a_challengers_value_is_shown_in_the_tasks_unit():
+    tried = Reply("voted", "1", 1.0, [[50_000]], None, "2", Ballots([[49_950]], None))
+    verdict = panel(AMOUNT).rule([tried] * 3, 0, "id", recorded=False).verdict
+    assert verdict.votes[0].challenger.value == 499.5

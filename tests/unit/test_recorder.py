@@ -36,6 +36,9 @@ class Paper:
             raise self.faults.pop(0)
         self.groups.append(list(group))
 
+    def ping(self):
+        self.record([])
+
 
 @pytest.fixture
 async def writing(monkeypatch):
@@ -131,3 +134,27 @@ async def test_closing_writes_what_waits(writing):
     recorder.record(rows(3))
     await recorder.close()
     assert len(journal.groups[0]) == 3
+
+
+async def test_while_the_journal_is_away_what_moves_money_is_refused_at_once_and_the_rest_is_kept(writing):
+    journal = Paper(*[JournalUnavailable("away")] * 4)
+    recorder = writing(journal)
+    recorder.record(rows(1))
+    await until(lambda: len(journal.faults) < 4)
+    await asyncio.sleep(0)
+    for due in (True, False):
+        refused = recorder.record_soon(rows(2, due=due))
+        with pytest.raises(JournalUnavailable):
+            await asyncio.wait_for(asyncio.shield(refused), 0.005)
+    await until(lambda: journal.groups)
+    assert [row.due for row in journal.groups[0]] == [False] * 3
+
+
+async def test_a_journal_that_is_back_is_noticed_though_nothing_waits_for_it(writing):
+    journal = Paper(*[JournalUnavailable("away")] * 3)
+    recorder = writing(journal)
+    with pytest.raises(JournalUnavailable):
+        await recorder.record_soon(rows(1, due=True))
+    await until(lambda: journal.groups == [[]])
+    await recorder.record_soon(rows(1, due=True))
+    assert [len(group) for group in journal.groups] == [0, 1]

@@ -61,3 +61,49 @@ def test_a_wrong_variable_is_named(monkeypatch):
 def test_variables_that_kubernetes_injects_are_ignored(monkeypatch):
     monkeypatch.setenv("CONCORD_CONSENSUS_PORT", "tcp://10.0.0.1:7400")
     assert Settings.read().url == "http://127.0.0.1:7400"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("configmap:concord/concord-ledger", ("concord", "concord-ledger")),
+        ("configmap:blue-ledger", (None, "blue-ledger")),
+        ("", None),
+    ],
+)
+def test_a_ledger_in_a_cluster_is_named_by_its_configmap(monkeypatch, given, read):
+    monkeypatch.setenv("CONCORD_LEDGER", given)
+    assert Settings.read().ledger_configmap == read
+
+
+@pytest.mark.parametrize(
+    "given", ["concord-ledger", "configmap:", "configmap:A/b", "configmap:a/b/c", "file:x"]
+)
+def test_another_form_of_ledger_is_refused(monkeypatch, given):
+    monkeypatch.setenv("CONCORD_LEDGER", given)
+    with pytest.raises(ConfigurationError, match=r"CONCORD_LEDGER.*configmap:NAMESPACE/NAME"):
+        Settings.read()
+
+
+def test_the_journals_password_is_put_into_its_url_and_shown_nowhere(monkeypatch):
+    monkeypatch.setenv("CONCORD_JOURNAL", "mysql+pymysql://concord@journal:3306/concord?charset=utf8mb4")
+    monkeypatch.setenv("CONCORD_JOURNAL_PASSWORD", "p@ss/w:rd")
+    settings = Settings.read()
+    url = "mysql+pymysql://concord:p%40ss%2Fw%3Ard@journal:3306/concord?charset=utf8mb4"
+    assert settings.journal_url == url
+    assert "p@ss" not in f"{settings!r} {settings.model_dump_json()}"
+
+
+def test_a_url_with_its_password_inside_is_not_shown_either(monkeypatch):
+    monkeypatch.setenv("CONCORD_JOURNAL", "postgresql+psycopg://concord:secret@journal/concord")
+    assert "secret" not in repr(Settings.read())
+
+
+@pytest.mark.parametrize("url", [None, "sqlite:///x", "mysql+pymysql://journal/concord"])
+def test_a_password_that_belongs_to_nobody_is_refused_without_being_named(monkeypatch, url):
+    if url:
+        monkeypatch.setenv("CONCORD_JOURNAL", url)
+    monkeypatch.setenv("CONCORD_JOURNAL_PASSWORD", "secret")
+    with pytest.raises(ConfigurationError, match="needs a user") as caught:
+        _ = Settings.read().journal_url
+    assert "secret" not in caught.value.message

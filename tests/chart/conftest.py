@@ -1,0 +1,115 @@
+"""What the chart's tests share: renderings, each made once for each set of values."""
+
+import importlib.util
+import json
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+
+def _load(name):
+    # Tests are no package; a module beside them is loaded by its path.
+    spec = importlib.util.spec_from_file_location(f"chart_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+RENDERING = _load("rendering")
+
+SETS = {
+    "defaults": {},
+    "mariadb": {
+        "consensus": {"replicas": 3, "autoscaling": {"enabled": True}},
+        "journal": {"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
+        "nodes": {"replicas": 2},
+        "page": {"replicas": 2},
+        "ledger": {"archive": {"enabled": True}},
+    },
+    "url": {
+        "consensus": {"replicas": 2},
+        "journal": {"kind": "url", "url": {"existingSecret": "concord-journal"}},
+        "mlflow": {"enabled": False, "trackingUri": "https://mlflow.example.com"},
+        "training": {"enabled": True},
+    },
+    "everything": {
+        "image": {"registry": "registry.example.com/concord", "pullSecrets": ["registry"]},
+        "pods": {
+            "annotations": {"team": "models"},
+            "labels": {"team": "models"},
+            "tolerations": [{"key": "models", "operator": "Exists"}],
+            "priorityClassName": "models",
+        },
+        "tasks": {
+            "iris": {
+                "policy": "seed",
+                "below_quorum": "fallback",
+                "fallback": 'se"tosa',
+                "nodes": {
+                    "svm": {"enabled": False},
+                    "knn": {"replicas": 3, "autoscaling": {"enabled": True}},
+                },
+            },
+            "mine": {"nodes": {"first": {"enabled": True, "image": {"tag": "2"}}}},
+        },
+        "journal": {"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
+        "ledger": {"archive": {"enabled": True}},
+        "training": {"enabled": True, "tasks": ["iris"], "cronJob": {"enabled": True}},
+        "monitoring": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+        "networkPolicy": {"enabled": True, "pageClients": [{"namespaceSelector": {}}]},
+    },
+    "small": {
+        "tasks": {name: {"enabled": False} for name in ("film_rating", "loan_amount", "loan_default")},
+        "ledger": {"store": "files"},
+        "mlflow": {"enabled": False},
+        "page": {"enabled": False},
+        "monitoring": {"annotations": False, "podMonitor": {"enabled": True}},
+        "networkPolicy": {"enabled": True},
+    },
+}
+"""Values under which the chart is looked at, by name."""
+
+
+@cache
+def _rendered(values, name, namespace):
+    return json.dumps(RENDERING.manifests(json.loads(values), name, namespace))
+
+
+def render(values=None, name="concord", namespace="concord"):
+    """Every object of the chart, with values or with those of a set by its name."""
+    values = SETS[values] if isinstance(values, str) else values
+    return json.loads(_rendered(json.dumps(values or {}), name, namespace))
+
+
+def of_kind(objects, *kinds):
+    """Name → object, of these kinds."""
+    return {one["metadata"]["name"]: one for one in objects if one["kind"] in kinds}
+
+
+@pytest.fixture(scope="session")
+def rendering():
+    return RENDERING
+
+
+@pytest.fixture(params=list(SETS))
+def objects(request):
+    """All objects, under each set of values."""
+    return render(request.param)
+
+
+@pytest.fixture
+def sets():
+    return SETS
+
+
+@pytest.fixture(name="render")
+def render_fixture():
+    return render
+
+
+@pytest.fixture(name="of_kind")
+def of_kind_fixture():
+    return of_kind

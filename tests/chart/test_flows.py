@@ -1,0 +1,194 @@
+"""The table of flows, and proof that the NetworkPolicies admit exactly these, on both sides.
+
+A policy is evaluated here as Kubernetes does it: a pod that some policy selects for a direction may do
+what some rule of these admits, and nothing else. A rule without `to` admits every address.
+"""
+
+from itertools import product
+
+import pytest
+
+HERE = {"kubernetes.io/metadata.name": "concord"}
+COMPONENTS = ("node", "consensus", "page", "mlflow", "journal", "training", "archiver", "test")
+
+
+def component(name):
+    labels = {"app.kubernetes.io/name": "concord", "app.kubernetes.io/instance": "concord"}
+    return {"namespace": HERE, "labels": labels | {"app.kubernetes.io/component": name}}
+
+
+INSIDE = {name: component(name) for name in COMPONENTS}
+OUTSIDE = {
+    "client": {"namespace": HERE, "labels": {"concord.dev/client": "true"}},
+    "prometheus": {"namespace": {"kubernetes.io/metadata.name": "monitoring"}, "labels": {}},
+    "dns": {"namespace": {"kubernetes.io/metadata.name": "kube-system"}, "labels": {"k8s-app": "kube-dns"}},
+    "neighbour": {"namespace": HERE, "labels": {"app": "other"}},
+    "stranger": {
+        "namespace": {"kubernetes.io/metadata.name": "other"},
+        "labels": {"concord.dev/client": "true"},
+    },
+    # An address that is no pod: the API server, a database, a registry.
+    "address": None,
+}
+PORTS = {("TCP", port) for port in (22, 53, 80, 443, 3000, 3306, 5000, 5432, 6443, 8501, 9090)} | {
+    ("UDP", 53)
+}
+
+DNS = {("UDP", 53), ("TCP", 53)}
+API_SERVER = {("TCP", 443), ("TCP", 6443)}
+
+# Who calls whom where everything is enabled, and with the journal in the cluster.
+TABLE = {
+    ("page", "consensus"): {("TCP", 3000)},
+    ("test", "consensus"): {("TCP", 3000)},
+    ("client", "consensus"): {("TCP", 3000)},
+    ("consensus", "node"): {("TCP", 3000)},
+    ("consensus", "journal"): {("TCP", 3306)},
+    ("archiver", "journal"): {("TCP", 3306)},
+    ("node", "mlflow"): {("TCP", 5000)},
+    ("training", "mlflow"): {("TCP", 5000)},
+    ("prometheus", "node"): {("TCP", 3000)},
+    ("prometheus", "consensus"): {("TCP", 3000)},
+    **{(name, "dns"): DNS for name in ("page", "test", "consensus", "archiver", "node", "training")},
+    **{(name, "address"): API_SERVER for name in ("consensus", "archiver")},
+}
+# The API server is no pod that a selector could name, so its ports are open to every address, pods too.
+ANYWHERE = {"consensus", "archiver"}
+
+
+def selects(selector, labels):
+    assert set(selector) <= {"matchLabels"}
+    return selector.get("matchLabels", {}).items() <= labels.items()
+
+
+def is_peer(peer, pod):
+    if pod is None:
+        return False
+    namespace = peer.get("namespaceSelector")
+    near = selects(namespace, pod["namespace"]) if namespace is not None else pod["namespace"] == HERE
+    return near and selects(peer.get("podSelector", {}), pod["labels"])
+
+
+def admits(policies, pod, direction, other, port):
+    """Whether a pod's policies let it talk to another (Egress), or be talked to by it (Ingress)."""
+    ours = [one["spec"] for one in policies if direction in one["spec"]["policyTypes"]]
+    ours = [spec for spec in ours if selects(spec["podSelector"], pod["labels"])]
+    if not ours:
+        return True
+    side = "to" if direction == "Egress" else "from"
+    return any(
+        (side not in rule or any(is_peer(peer, other) for peer in rule[side]))
+        and port in {(one["protocol"], one["port"]) for one in rule["ports"]}
+        for spec in ours
+        for rule in spec[direction.lower()]
+    )
+
+
+def flows(policies, direction):
+    """(from, to) → ports, as this direction's policies have it."""
+    found = {}
+    for (name, pod), (other_name, other) in product(INSIDE.items(), (INSIDE | OUTSIDE).items()):
+        ports = {port for port in PORTS if admits(policies, pod, direction, other, port)}
+        if ports:
+            found[(name, other_name) if direction == "Egress" else (other_name, name)] = ports
+    return found
+
+
+@pytest.fixture
+def policies(render, of_kind):
+    def make(**values):
+        objects = render({"networkPolicy": {"enabled": True}} | values)
+        return list(of_kind(objects, "NetworkPolicy").values())
+
+    return make
+
+
+@pytest.fixture
+def everything(policies):
+    return policies(
+        journal={"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
+        ledger={"archive": {"enabled": True}},
+        training={"enabled": True},
+    )
+
+
+def test_they_are_off_by_default(render, of_kind):
+    assert of_kind(render(), "NetworkPolicy") == {}
+
+
+def test_every_component_has_a_policy_for_both_directions(everything):
+    selected = {
+        one["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for one in everything
+    }
+    assert selected == set(COMPONENTS)
+    assert all(one["spec"]["policyTypes"] == ["Ingress", "Egress"] for one in everything)
+
+
+def test_what_may_come_in_is_the_table(everything):
+    assert flows(everything, "Ingress") == {
+        (source, target): ports for (source, target), ports in TABLE.items() if target in INSIDE
+    }
+
+
+def test_what_may_go_out_is_the_table(everything):
+    found = flows(everything, "Egress")
+    for name, other in product(ANYWHERE, INSIDE | OUTSIDE):
+        ports = found.pop((name, other)) - API_SERVER
+        if ports:
+            found[name, other] = ports
+    inside = {key: ports for key, ports in TABLE.items() if key[0] in INSIDE and key[1] != "address"}
+    assert found == inside
+
+
+def test_a_flow_between_components_is_admitted_by_both_or_by_none(everything):
+    out, into = flows(everything, "Egress"), flows(everything, "Ingress")
+    both = {
+        pair: out.get(pair, set()) & into.get(pair, set())
+        for pair in product(INSIDE, INSIDE)
+        if out.get(pair, set()) & into.get(pair, set())
+    }
+    assert both == {pair: ports for pair, ports in TABLE.items() if set(pair) <= set(INSIDE)}
+
+
+def test_nobody_reaches_the_api_server_where_the_ledger_is_in_files(policies):
+    assert not any(
+        ports & API_SERVER for ports in flows_of_policies(policies(ledger={"store": "files"})).values()
+    )
+
+
+def flows_of_policies(policies):
+    selected = {one["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for one in policies}
+    return {pair: ports for pair, ports in flows(policies, "Egress").items() if pair[0] in selected}
+
+
+def test_without_a_registry_nodes_reach_nothing(policies):
+    found = flows_of_policies(policies(mlflow={"enabled": False}))
+    assert "node" not in {source for source, _ in found}
+
+
+def test_a_journal_and_a_registry_elsewhere_open_their_ports_only(policies):
+    found = flows_of_policies(
+        policies(
+            journal={"kind": "url", "url": {"existingSecret": "concord-journal"}},
+            mlflow={"enabled": False, "trackingUri": "https://mlflow.example.com"},
+        )
+    )
+    assert found["consensus", "address"] == API_SERVER | {("TCP", 3306), ("TCP", 5432)}
+    assert found["node", "address"] == {("TCP", 80), ("TCP", 443), ("TCP", 5000)}
+    assert ("page", "address") not in found
+
+
+def test_the_page_and_mlflow_are_opened_for_whom_the_values_name(policies):
+    ingress = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}]
+    found = flows(
+        policies(networkPolicy={"enabled": True, "pageClients": ingress, "mlflowClients": ingress}), "Ingress"
+    )
+    assert found["stranger", "page"] == {("TCP", 8501)}
+    assert found["stranger", "mlflow"] == {("TCP", 5000)}
+    assert ("stranger", "consensus") not in found
+
+
+def test_metrics_are_closed_where_nobody_reads_them(policies):
+    found = flows(policies(monitoring={"annotations": False}), "Ingress")
+    assert ("client", "consensus") in found
+    assert not {("prometheus", "consensus"), ("prometheus", "node")} & set(found)

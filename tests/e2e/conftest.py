@@ -1,0 +1,100 @@
+"""One kind cluster for all tests that need one, with the images that `make images` builds.
+
+Both are made when the first test asks for them and removed at the end; after a failure the
+cluster's logs are left in `.concord/e2e-logs` (or $CONCORD_E2E_LOGS).
+"""
+
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from concord import __version__
+from tests.e2e.kind import CHART, ROOT, Cluster, LoadPod, run
+from tests.e2e.replicas import SPACE, helm
+
+NAMES = ("node", "consensus", "trainer", "mlflow", "page", "fetch")
+NEEDED = ("docker", "kind", "helm", "kubectl")
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """Builds all images from nothing, as a newcomer does; docker's cache is the only thing kept."""
+    home = tmp_path_factory.mktemp("images")
+    settings = {
+        "CONCORD_HOME": str(home),
+        "BENTOML_HOME": str(home / "bentoml"),
+        "BUILD_NETWORK": "host",
+    }
+    run("make", "images", seconds=1800, env=os.environ | settings)
+    return [f"concord-{name}:{__version__}" for name in NAMES]
+
+
+@pytest.fixture(scope="session")
+def cluster(images, tmp_path_factory, request):
+    """A running cluster that has the images."""
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not on the PATH; ../shared/cluster/prepare brings them here")
+    made = Cluster(f"concord-e2e-{os.getpid()}", tmp_path_factory.mktemp("cluster"))
+    try:
+        made.create()
+        made.load(*images, "mariadb:10.11")
+        yield made
+    finally:
+        if request.session.testsfailed:
+            folder = Path(os.environ.get("CONCORD_E2E_LOGS", ROOT / ".concord" / "e2e-logs"))
+            made.logs(folder)
+            sys.stderr.write(f"The cluster's logs are in {folder}.\n")
+        made.delete()
+
+
+@pytest.fixture(scope="session")
+def installed(cluster):
+    """The chart with its own values, as release and namespace `concord`; all sixteen nodes."""
+    cluster.restricted("concord")
+    cluster.helm("install", "concord", CHART, "-n", "concord", "--wait", "--timeout", "5m")
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def release(cluster):
+    """Iris and its five nodes, three consensus replicas, MariaDB, and the demo's task opened."""
+    cluster.restricted(SPACE)
+    passwords = [f"--from-literal={key}={secrets.token_hex(16)}" for key in ("password", "root-password")]
+    cluster.kubectl("-n", SPACE, "create", "secret", "generic", "concord-journal", *passwords)
+    helm(cluster, "install", "--set", "consensus.replicas=3")
+    with cluster.forward(SPACE, "concord-consensus", 3000) as url:
+        cluster.concord(SPACE, url, "demo", "--json")
+    yield cluster
+    cluster.helm("uninstall", "concord", "-n", SPACE)
+    cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
+
+
+@pytest.fixture
+def load(cluster):
+    """Starts callers in a pod; `load(namespace, task, …)` returns what has their result."""
+    count = 0
+
+    def start(namespace, task, *, worker=None, **order):
+        nonlocal count
+        count += 1
+        pod = LoadPod(cluster, namespace, f"load-{count}", f"concord-consensus:{__version__}", worker)
+        return pod.start(task, **order)
+
+    yield start
+    cluster.kubectl("delete", "pods,configmaps", "-A", "-l", "concord.dev/client=true", "--wait=false")
+
+
+@pytest.fixture
+def say(capsys):
+    """Prints a measurement where a person who runs the tests sees it."""
+
+    def tell(words):
+        with capsys.disabled():
+            sys.stdout.write(f"\n  {words}\n")
+
+    return tell

@@ -1,0 +1,211 @@
+"""A real kind cluster for the tests: made, filled, asked, disturbed, and removed with all that ran in it."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm" / "concord"
+IRIS_ROW = {"sepal_length": 6.0, "sepal_width": 2.7, "petal_length": 5.1, "petal_width": 1.6}
+"""The workshop's flower: logistic_regression and knn say virginica, the tree and the forest versicolor."""
+
+
+def run(*command, seconds=600, check=True, **options):
+    """Runs a command and returns what it printed; a failure shows all that it said."""
+    options = {"capture_output": True, "text": True, "cwd": ROOT} | options
+    done = subprocess.run([str(part) for part in command], timeout=seconds, check=False, **options)
+    said = f"{' '.join(map(str, command))}\n{(done.stdout or '')[-4000:]}\n{(done.stderr or '')[-4000:]}"
+    assert not check or done.returncode == 0, said
+    return done.stdout
+
+
+def until(condition, seconds, what, pause=0.5):
+    """Waits until something holds and returns what it gave; an exception counts as not yet."""
+    end, last = time.monotonic() + seconds, None
+    while time.monotonic() < end:
+        try:
+            last = condition()
+            if last:
+                return last
+        except (httpx.HTTPError, AssertionError, KeyError, ValueError) as error:
+            last = error
+        time.sleep(pause)
+    raise AssertionError(f"{what} did not come within {seconds} s; last seen: {last}")
+
+
+class Cluster:
+    """One kind cluster with a kubeconfig of its own.
+
+    Args:
+        name: Its name, and the prefix of its nodes' containers.
+        folder: Where kubeconfig and scratch files go.
+    """
+
+    def __init__(self, name, folder):
+        self.name, self.folder = name, folder
+        self.environment = os.environ | {"KUBECONFIG": str(folder / "kubeconfig")}
+
+    def create(self):
+        image = os.environ.get("KIND_IMAGE", "kindest/node:v1.34.4")
+        options = ("--config", ROOT / "kind-config.yaml", "--image", image, "--wait", "120s")
+        run("kind", "create", "cluster", "--name", self.name, *options, env=self.environment)
+        run(ROOT / ".ci" / "kind-volumes", self.name, env=self.environment)
+
+    def delete(self):
+        run("kind", "delete", "cluster", "--name", self.name, env=self.environment, check=False)
+
+    def load(self, *images):
+        run("kind", "load", "docker-image", *images, "--name", self.name, env=self.environment)
+
+    def kubectl(self, *arguments, **options):
+        return run("kubectl", *arguments, env=self.environment, **options)
+
+    def helm(self, *arguments, **options):
+        return run("helm", *arguments, env=self.environment, **options)
+
+    def get(self, namespace, *what):
+        return json.loads(self.kubectl("-n", namespace, "get", *what, "-o", "json"))
+
+    def apply(self, document):
+        text = json.dumps(document)
+        self.kubectl("apply", "-f", "-", input=text)
+
+    def restricted(self, namespace):
+        """Makes a namespace that admits restricted pods only."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        metadata = {"name": namespace, "labels": labels}
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+    def pods(self, namespace, selector):
+        return self.get(namespace, "pods", "-l", selector)["items"]
+
+    def ready(self, namespace, selector):
+        """How many pods of a selector are Ready, and not on their way out."""
+        return sum(
+            any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
+            for pod in self.pods(namespace, selector)
+            if "deletionTimestamp" not in pod["metadata"]
+        )
+
+    def workers(self):
+        return [f"{self.name}-worker", f"{self.name}-worker2"]
+
+    @contextlib.contextmanager
+    def forward(self, namespace, service, port):
+        """The address, on this machine, of a service in the cluster."""
+        command = ["kubectl", "-n", namespace, "port-forward", f"svc/{service}", f":{port}"]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment
+        )
+        try:
+            line = process.stdout.readline()
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            assert found, f"{' '.join(command)}: {line}"
+            yield f"http://127.0.0.1:{found[1]}"
+        finally:
+            process.terminate()
+            process.wait()
+            process.stdout.close()
+
+    def predict(self, namespace, task, rows, query="", service="concord-consensus"):
+        """Asks a task through a port-forward of its own."""
+        with self.forward(namespace, service, 3000) as url:
+            answer = httpx.post(f"{url}/v1/tasks/{task}/predict{query}", json={"rows": rows}, timeout=15)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["verdicts"]
+
+    def concord(self, namespace, url, *arguments, check=True, **extra):
+        """The command line on this machine, about the cluster's ledger and service."""
+        settings = {
+            "CONCORD_URL": url,
+            "CONCORD_LEDGER": f"configmap:{namespace}/concord-ledger",
+            "CONCORD_HOME": str(self.folder / "home"),
+        }
+        return run("uv", "run", "concord", *arguments, env=self.environment | settings | extra, check=check)
+
+    def logs(self, folder):
+        """Leaves behind what one would want to read after a failure."""
+        folder.mkdir(parents=True, exist_ok=True)
+        everything = self.kubectl("get", "all,configmaps,pvc,events", "-A", "-o", "wide", check=False)
+        (folder / "objects.txt").write_text(everything, "utf-8")
+        (folder / "pods.txt").write_text(self.kubectl("describe", "pods", "-A", check=False), "utf-8")
+        run("kind", "export", "logs", folder / "kind", "--name", self.name, env=self.environment, check=False)
+
+
+class LoadPod:
+    """Callers in a pod of the cluster.
+
+    Args:
+        cluster: Where.
+        namespace: Its namespace.
+        name: The pod's name.
+        image: An image with Python and aiohttp.
+        worker: The worker that it must run on; any if None.
+    """
+
+    def __init__(self, cluster, namespace, name, image, worker=None):
+        self.cluster, self.namespace, self.name = cluster, namespace, name
+        self._image, self._worker = image, worker
+
+    def start(self, task, *, callers, rows=1, query="", service="concord-consensus", **order):
+        """Begins to ask a task; `seconds` or `requests` say for how long."""
+        order |= {
+            "url": f"http://{service}:3000/v1/tasks/{task}/predict{query}",
+            "body": {"rows": [IRIS_ROW] * rows},
+            "callers": callers,
+        }
+        script = (Path(__file__).parent / "load.py").read_text("utf-8")
+        metadata = {"name": self.name, "namespace": self.namespace}
+        self.cluster.apply(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"load.py": script}}
+        )
+        self.cluster.apply(self._pod(metadata | {"labels": {"concord.dev/client": "true"}}, order))
+        phase = ("-n", self.namespace, "wait", f"pod/{self.name}", "--for=condition=Ready", "--timeout=60s")
+        self.cluster.kubectl(*phase)
+        return self
+
+    def result(self, seconds=300):
+        """Waits for the end and returns what the callers saw."""
+        until(lambda: self._phase() in ("Succeeded", "Failed"), seconds, f"the end of {self.name}")
+        lines = self.cluster.kubectl("-n", self.namespace, "logs", self.name).splitlines()
+        assert self._phase() == "Succeeded", lines[-30:]
+        self.cluster.kubectl("-n", self.namespace, "delete", f"pod/{self.name}", f"configmap/{self.name}")
+        return json.loads(lines[-1])
+
+    def _phase(self):
+        return self.cluster.get(self.namespace, f"pod/{self.name}")["status"]["phase"]
+
+    def _pod(self, metadata, order):
+        container = {
+            "name": "load",
+            "image": self._image,
+            "command": ["python", "/load/load.py", json.dumps(order)],
+            "volumeMounts": [{"name": "load", "mountPath": "/load"}],
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            },
+            "resources": {"requests": {"cpu": "50m"}},
+        }
+        spec = {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 1034,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": [{"name": "load", "configMap": {"name": self.name}}],
+        }
+        if self._worker:
+            spec["nodeSelector"] = {"kubernetes.io/hostname": self._worker}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -1,0 +1,182 @@
+"""The chart on a real cluster: installed, asked, changed, rolled back, removed and installed again."""
+
+import datetime as dt
+import json
+
+import httpx
+import pytest
+
+from concord import __version__
+from tests.e2e.kind import CHART, IRIS_ROW, ROOT, until
+
+pytestmark = pytest.mark.e2e
+NODES = "app.kubernetes.io/component=node"
+DEMO = {"logistic_regression": 1000.0, "decision_tree": 900.0, "knn": 1000.0, "random_forest": 900.0}
+
+
+def moment(text):
+    return dt.datetime.fromisoformat(text)
+
+
+def stakes(cluster, namespace="concord"):
+    """Stakes of the workshop's accounts, as the service tells them."""
+
+    def told():
+        with cluster.forward(namespace, "concord-consensus", 3000) as url:
+            nodes = httpx.get(f"{url}/v1/nodes", timeout=10).json()["nodes"]
+        return {one["node"]: one["stake"] for one in nodes if one["task"] == "workshop"}
+
+    return until(told, 60, "the workshop's accounts")
+
+
+@pytest.fixture(scope="module")
+def played(installed):
+    """The demo, played on the cluster."""
+    with installed.forward("concord", "concord-consensus", 3000) as url:
+        return json.loads(installed.concord("concord", url, "demo", "--json"))
+
+
+def test_sixteen_nodes_are_ready_within_two_minutes_and_six_gibibytes(installed, say):
+    pods = installed.pods("concord", NODES)
+    made = min(moment(pod["metadata"]["creationTimestamp"]) for pod in pods)
+    ready = max(
+        moment(condition["lastTransitionTime"])
+        for pod in pods
+        for condition in pod["status"]["conditions"]
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    )
+    memory = 0
+    for worker in installed.workers():
+        summary = json.loads(installed.kubectl("get", "--raw", f"/api/v1/nodes/{worker}/proxy/stats/summary"))
+        memory += sum(
+            pod["memory"]["rssBytes"]
+            for pod in summary["pods"]
+            if pod["podRef"]["namespace"] == "concord"
+            and pod["podRef"]["name"] in {one["metadata"]["name"] for one in pods}
+        )
+    seconds = (ready - made).total_seconds()
+    say(f"{len(pods)} nodes Ready {seconds:.0f} s after the install began, {memory / 2**30:.2f} GiB resident")
+    assert len(pods) == 16
+    assert seconds <= 120
+    assert 0 < memory < 6 * 2**30
+    requests = {
+        container["resources"]["requests"]["cpu"] for pod in pods for container in pod["spec"]["containers"]
+    }
+    assert requests == {"50m"}
+
+
+def test_helm_test_passes(installed):
+    installed.helm("test", "concord", "-n", "concord", "--timeout", "3m")
+
+
+def test_every_task_answers_and_so_does_the_page(installed):
+    with installed.forward("concord", "concord-consensus", 3000) as url:
+        for task in httpx.get(f"{url}/v1/tasks", timeout=10).json()["tasks"]:
+            example = httpx.get(f"{url}/v1/tasks/{task['task']}", timeout=10).json()["example"]
+            answer = httpx.post(
+                f"{url}/v1/tasks/{task['task']}/predict", json={"rows": [example]}, timeout=10
+            )
+            assert answer.json()["verdicts"][0]["status"] == "ok", answer.text
+    with installed.forward("concord", "concord-page", 8501) as url:
+        assert httpx.get(f"{url}/_stcore/health", timeout=10).text == "ok"
+        assert "<title>" in httpx.get(url, timeout=10).text
+
+
+def test_manifests_alone_serve_a_subset_of_tasks_in_another_namespace(installed):
+    overlay = ROOT / "k8s" / "overlays" / "iris"
+    installed.kubectl("apply", "-k", overlay)
+    try:
+        installed.kubectl(
+            *("-n", "concord-iris", "wait", "deployment", "--all"),
+            *("--for=condition=Available", "--timeout=180s"),
+        )
+        with installed.forward("concord-iris", "concord-consensus", 3000) as url:
+            tasks = httpx.get(f"{url}/v1/tasks", timeout=10).json()["tasks"]
+        [verdict] = installed.predict("concord-iris", "iris", [IRIS_ROW])
+        with installed.forward("concord-iris", "concord-page", 8501) as url:
+            health = httpx.get(f"{url}/_stcore/health", timeout=10).text
+    finally:
+        installed.kubectl("delete", "namespace", "concord-iris", "--wait=false")
+    assert [one["task"] for one in tasks] == ["iris"]
+    assert (verdict["status"], len(verdict["votes"]), health) == ("ok", 5, "ok")
+
+
+def test_the_demo_gives_the_workshops_numbers(played, installed):
+    assert played["consensus"]["mean"] == pytest.approx(1.63)
+    assert stakes(installed) == DEMO
+
+
+def test_the_ledger_in_configmaps_verifies(played, installed):
+    with installed.forward("concord", "concord-consensus", 3000) as url:
+        report = json.loads(installed.concord("concord", url, "ledger", "verify", "--json"))
+    head = installed.get("concord", "configmap/concord-ledger")
+    assert report["ok"]
+    assert report["height"] > 0
+    assert "workshop" in "".join(head["data"].values())
+
+
+def test_balances_outlive_pods_upgrades_rollbacks_and_a_new_install(played, installed):
+    """What the ledger's ConfigMaps and the journal's volume hold is the running system's, not the chart's."""
+    selector = "app.kubernetes.io/component=consensus"
+    install = ("concord", CHART, "-n", "concord", "--wait", "--timeout", "5m")
+    steps = {
+        "a deleted pod": lambda: installed.kubectl("-n", "concord", "delete", "pod", "-l", selector),
+        "an upgrade": lambda: installed.helm("upgrade", *install, "--set", "consensus.logLevel=WARNING"),
+        "a rollback": lambda: installed.helm("rollback", "concord", "1", "-n", "concord", "--wait"),
+        "an uninstall": lambda: installed.helm("uninstall", "concord", "-n", "concord", "--wait"),
+    }
+    for name, step in steps.items():
+        step()
+        if name == "an uninstall":
+            installed.helm("install", *install)
+        until(lambda: installed.ready("concord", selector) == 1, 120, f"a consensus pod after {name}")
+        assert stakes(installed) == DEMO, name
+    with installed.forward("concord", "concord-consensus", 3000) as url:
+        assert json.loads(installed.concord("concord", url, "ledger", "verify", "--json"))["ok"]
+
+
+def test_a_promoted_version_is_served_without_an_image_build_and_rolled_back(installed):
+    """The training Job registers new versions; one command each brings one to its node and back."""
+    before = version_of(installed)
+    installed.helm(
+        *("upgrade", "concord", CHART, "-n", "concord", "--set", "training.enabled=true"),
+        *("--set", "training.tasks={iris}", "--wait", "--wait-for-jobs", "--timeout", "8m"),
+    )
+    assert version_of(installed) == before, "a fit changes no node by itself"
+    with (
+        installed.forward("concord", "concord-consensus", 3000) as url,
+        installed.forward("concord", "concord-mlflow", 5000) as registry,
+    ):
+        where = ("--namespace", "concord")
+        extra = {"MLFLOW_TRACKING_URI": registry, "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+        listed = json.loads(installed.concord("concord", url, "models", "list", "--json", *where, **extra))
+        newest = str(
+            max(
+                int(version["version"])
+                for model in listed["models"]
+                if model["model"] == "iris.knn"
+                for version in model["versions"]
+            )
+        )
+        installed.concord("concord", url, "models", "promote", "iris.knn", newest, *where, **extra)
+    image = f"concord-node:{__version__}"
+    assert until(lambda: version_of(installed) == newest, 60, "the promoted version's vote")
+    used = {c["image"] for pod in installed.pods("concord", NODES) for c in pod["spec"]["containers"]}
+    assert {one.rpartition("/")[2] for one in used} == {image}
+    with (
+        installed.forward("concord", "concord-consensus", 3000) as url,
+        installed.forward("concord", "concord-mlflow", 5000) as registry,
+    ):
+        extra = {"MLFLOW_TRACKING_URI": registry}
+        installed.concord("concord", url, "models", "rollback", "iris.knn", *where, **extra)
+    assert until(lambda: version_of(installed) == before, 60, "the vote of the version before")
+
+
+def version_of(cluster, node="knn"):
+    """The version that voted, as the round shows it."""
+
+    def voted():
+        [verdict] = cluster.predict("concord", "iris", [IRIS_ROW])
+        return next(vote["version"] for vote in verdict["votes"] if vote["node"] == node)
+
+    return until(voted, 60, f"a vote of {node}")

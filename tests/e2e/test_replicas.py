@@ -1,0 +1,124 @@
+"""Three consensus replicas over one journal: settling, upgrading, and being killed, under load."""
+
+import threading
+import time
+
+import httpx
+import pytest
+
+from tests.e2e.kind import run, until
+from tests.e2e.replicas import (
+    CONSENSUS,
+    HEAD_LIMIT,
+    NODE,
+    SPACE,
+    blocks,
+    conserved,
+    counted,
+    scale,
+    settlements,
+    verify,
+)
+
+pytestmark = pytest.mark.e2e
+
+
+def test_ten_thousand_settlements_by_three_replicas(release, load, say):
+    before = settlements(blocks(release))
+    puts, began = counted(release), time.time()
+    sizes, stop = [], threading.Event()
+
+    def measure():
+        while not stop.wait(2):
+            head = release.get(SPACE, "configmap/concord-ledger")
+            sizes.append(sum(len(text) for text in head.get("data", {}).values()))
+
+    watcher = threading.Thread(target=measure)
+    watcher.start()
+    try:
+        order = {"callers": 16, "rows": 10, "query": "?recorded=true", "requests": 1000, "ids": True}
+        told = load(SPACE, "workshop", **order).result(600)
+        assert (told["statuses"], told["lost"]) == ({"200": 1000}, 0), told
+        settled = until(
+            lambda: sum(e["rounds"] for e in settlements(blocks(release))[len(before) :]) >= 10_000 and True,
+            120,
+            "the last settlement",
+            pause=3,
+        )
+    finally:
+        stop.set()
+        watcher.join()
+    seconds, puts = time.time() - began, counted(release) - puts
+    chain = blocks(release)
+    assert settled
+    assert sum(e["rounds"] for e in settlements(chain)) - sum(e["rounds"] for e in before) == 10_000
+    assert len(set(told["ids"])) == 10_000
+    verify(release)
+    times = [block["time"] for block in chain]
+    most = max(sum(start <= t < start + 1_000_000 for t in times) for start in times)
+    say(
+        f"10,000 settlements in {len(chain)} blocks; head at most {max(sizes)} bytes; "
+        f"at most {most} blocks in any second; {puts / seconds:.1f} writes a second at the API server"
+    )
+    assert max(sizes) <= HEAD_LIMIT
+    assert most <= 5
+    assert puts / seconds <= 5
+    conserved(chain)
+
+
+def test_the_ledgers_price_for_a_request(release, load, say):
+    """The same four nodes asked with settlement and without, in turns."""
+    p99 = {"with": [], "without": []}
+    for _ in range(3):
+        for name, task in (("with", "workshop"), ("without", "iris")):
+            told = load(SPACE, task, callers=4, query="?recorded=true", seconds=8).result()
+            assert set(told["statuses"]) == {"200"}
+            p99[name].append(told["p99_ms"])
+    shown = {name: f"{sorted(values)[1]:.0f} ms" for name, values in p99.items()}
+    say(f"p99 of 4 callers with the ledger {shown['with']}, without it {shown['without']}")
+
+
+def test_rolling_upgrades_lose_no_request(release, load, say):
+    scale(release, 2)
+    running = load(SPACE, "iris", callers=4, seconds=150)
+    time.sleep(3)
+    for deployment in [
+        one["metadata"]["name"] for one in release.get(SPACE, "deployments", "-l", NODE)["items"]
+    ]:
+        release.kubectl("-n", SPACE, "rollout", "restart", f"deployment/{deployment}")
+    release.kubectl("-n", SPACE, "rollout", "status", "deployment/concord-iris-knn", "--timeout=120s")
+    scale(release, 2, "--set", "consensus.logLevel=WARNING")
+    told = running.result()
+    say(f"rolled nodes and both replicas: {told['outcomes']} of {told['answered']}, lost {told['lost']}")
+    assert set(told["statuses"]) == {"200"}, told
+    assert told["lost"] == 0, told
+
+
+def kill(cluster, pod):
+    """Ends every process of a pod at once, by SIGKILL from the machine that it runs on."""
+    uid = pod["metadata"]["uid"].replace("-", "[-_]")
+    script = f"kill -9 $(grep -lE 'pod{uid}' /proc/[0-9]*/cgroup | cut -d/ -f3)"
+    run("docker", "exec", pod["spec"]["nodeName"], "sh", "-c", script)
+
+
+def test_a_replica_killed_in_a_loop_loses_nothing(release, load, say):
+    scale(release, 2)
+    before = sum(e["rounds"] for e in settlements(blocks(release)))
+    running = load(SPACE, "workshop", callers=4, query="?recorded=true", seconds=60, ids=True)
+    for turn in range(6):
+        kill(release, release.pods(SPACE, CONSENSUS)[turn % 2])
+        time.sleep(8)
+    told = running.result()
+    until(lambda: release.ready(SPACE, CONSENSUS) == 2, 120, "both replicas")
+    with release.forward(SPACE, "concord-consensus", 3000) as url:
+        known = [httpx.get(f"{url}/v1/rounds/{one}", timeout=10).status_code for one in told["ids"]]
+    assert set(known) == {200}
+
+    def all_settled():
+        chain = blocks(release)
+        return sum(e["rounds"] for e in settlements(chain)) - before >= len(told["ids"])
+
+    until(all_settled, 120, "every acknowledged round's settlement", pause=3)
+    say(f"killed six times: all of {len(told['ids'])} acknowledged rounds are settled; lost {told['lost']}")
+    verify(release)
+    conserved(blocks(release))
