@@ -29,7 +29,8 @@ images: ## Build the six images as concord-NAME:TAG (TAG=… unless it is the ve
 	@.ci/images $(TAG)
 
 load: ## Bring the images into a kind cluster (CLUSTER=concord)
-	kind load docker-image $(IMAGES:%=concord-%:$(TAG)) --name $(CLUSTER)
+	kind load docker-image $(IMAGES:%=concord-%:$(TAG)) --name $(CLUSTER) \
+		--nodes $$(kind get nodes --name $(CLUSTER) | grep -v control-plane | paste -sd,)
 
 kind: ## Concord on a kind cluster of its own: make, load, install, test (KIND_IMAGE=… names the node image)
 	@CLUSTER=$(CLUSTER) TAG=$(TAG) .ci/kind-up

@@ -1,7 +1,8 @@
 """One kind cluster for all tests that need one, with the images that `make images` builds.
 
 Both are made when the first test asks for them and removed at the end; after a failure the
-cluster's logs are left in `.concord/e2e-logs` (or $CONCORD_E2E_LOGS).
+cluster's logs are left in `.concord/e2e-logs` (or $CONCORD_E2E_LOGS). $CONCORD_E2E_CLUSTER names a
+cluster that is kept, and used as it is if it is there (`make images load CLUSTER=…` brings new images).
 """
 
 import os
@@ -22,15 +23,19 @@ NEEDED = ("docker", "kind", "helm", "kubectl")
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory):
-    """Builds all images from nothing, as a newcomer does; docker's cache is the only thing kept."""
+    """Builds all images, when called, as a newcomer does: from nothing but Docker's cache."""
     home = tmp_path_factory.mktemp("images")
     settings = {
         "CONCORD_HOME": str(home),
         "BENTOML_HOME": str(home / "bentoml"),
         "BUILD_NETWORK": "host",
     }
-    run("make", "images", seconds=1800, env=os.environ | settings)
-    return [f"concord-{name}:{__version__}" for name in NAMES]
+
+    def build():
+        run("make", "images", seconds=1800, env=os.environ | settings)
+        return [f"concord-{name}:{__version__}" for name in NAMES]
+
+    return build
 
 
 @pytest.fixture(scope="session")
@@ -39,24 +44,26 @@ def cluster(images, tmp_path_factory, request):
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)} not on the PATH; ../shared/cluster/prepare brings them here")
-    made = Cluster(f"concord-e2e-{os.getpid()}", tmp_path_factory.mktemp("cluster"))
+    kept = os.environ.get("CONCORD_E2E_CLUSTER")
+    made = Cluster(kept or f"concord-e2e-{os.getpid()}", tmp_path_factory.mktemp("cluster"))
     try:
-        made.create()
-        made.load(*images, "mariadb:10.11")
+        if made.create():
+            made.load(*images(), "mariadb:10.11")
         yield made
     finally:
         if request.session.testsfailed:
             folder = Path(os.environ.get("CONCORD_E2E_LOGS", ROOT / ".concord" / "e2e-logs"))
             made.logs(folder)
             sys.stderr.write(f"The cluster's logs are in {folder}.\n")
-        made.delete()
+        if not kept:
+            made.delete()
 
 
 @pytest.fixture(scope="session")
 def installed(cluster):
     """The chart with its own values, as release and namespace `concord`; all sixteen nodes."""
     cluster.restricted("concord")
-    cluster.helm("install", "concord", CHART, "-n", "concord", "--wait", "--timeout", "5m")
+    cluster.helm("upgrade", "--install", "concord", CHART, "-n", "concord", "--wait", "--timeout", "5m")
     return cluster
 
 

@@ -52,16 +52,23 @@ class Cluster:
         self.environment = os.environ | {"KUBECONFIG": str(folder / "kubeconfig")}
 
     def create(self):
+        """Makes the cluster, or takes the one of this name that is there; says whether it is new."""
+        if self.name in run("kind", "get", "clusters").split():
+            run("kind", "export", "kubeconfig", "--name", self.name, env=self.environment)
+            return False
         image = os.environ.get("KIND_IMAGE", "kindest/node:v1.34.4")
         options = ("--config", ROOT / "kind-config.yaml", "--image", image, "--wait", "120s")
         run("kind", "create", "cluster", "--name", self.name, *options, env=self.environment)
         run(ROOT / ".ci" / "kind-volumes", self.name, env=self.environment)
+        return True
 
     def delete(self):
         run("kind", "delete", "cluster", "--name", self.name, env=self.environment, check=False)
 
     def load(self, *images):
-        run("kind", "load", "docker-image", *images, "--name", self.name, env=self.environment)
+        """Brings images to the workers; the control plane runs none of ours."""
+        workers = ("--nodes", ",".join(self.workers()))
+        run("kind", "load", "docker-image", *images, "--name", self.name, *workers, env=self.environment)
 
     def kubectl(self, *arguments, **options):
         return run("kubectl", *arguments, env=self.environment, **options)

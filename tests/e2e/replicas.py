@@ -38,10 +38,10 @@ def blocks(cluster):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def settlements(chain, task="workshop"):
-    return [
-        e for block in chain for e in block["events"].values() if e["kind"] == "settle" and e["task"] == task
-    ]
+def rounds(cluster, task="workshop"):
+    """Rounds of a task that the blocks have settled."""
+    events = (event for block in blocks(cluster) for event in block["events"].values())
+    return sum(one["rounds"] for one in events if one["kind"] == "settle" and one["task"] == task)
 
 
 def counted(cluster):
@@ -61,22 +61,23 @@ def verify(cluster):
     return told
 
 
-def conserved(chain):
-    """Every µS of the accounts is accounted for by deposits, withdrawals and settlements."""
+def conserved(cluster, task="workshop"):
+    """Every µS of every account is there by a deposit, a withdrawal or a settlement of some block."""
     balance = Counter()
-    for block in chain:
+    for block in blocks(cluster):
         for event in block["events"].values():
-            if event["task"] != "workshop":
+            if event["task"] != task:
                 continue
             if event["kind"] in ("open", "deposit"):
-                balance[event["node"]] += event.get("deposit", event.get("amount", 0))
+                balance[event["node"]] += event["deposit" if event["kind"] == "open" else "amount"]
             elif event["kind"] == "withdraw":
                 balance[event["node"]] -= event["amount"]
             elif event["kind"] == "settle":
                 for node, (_, moved, levelled, *_) in event["nodes"].items():
                     balance[node] += moved + levelled
-    assert min(balance.values()) >= 0
-    return balance
+    with cluster.forward(SPACE, "concord-consensus", 3000) as url:
+        nodes = httpx.get(f"{url}/v1/nodes", timeout=10).json()["nodes"]
+    assert balance == {one["node"]: round(one["stake"] * 1e6) for one in nodes if one["task"] == task}
 
 
 def placed(cluster, selector):

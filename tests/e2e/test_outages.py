@@ -9,10 +9,9 @@ from tests.e2e.replicas import (
     CONSENSUS,
     NODE,
     SPACE,
-    blocks,
     placed,
+    rounds,
     scale,
-    settlements,
     verify,
 )
 
@@ -60,7 +59,7 @@ def test_of_two_replicas_the_living_one_fails_no_request(release, load, say):
 def test_predictions_go_on_while_the_api_server_is_away(release, load, say):
     scale(release, 2)
     until(lambda: release.ready(SPACE, NODE) == 5, 180, "all nodes")
-    before = sum(e["rounds"] for e in settlements(blocks(release)))
+    before = rounds(release)
     manifest, away = "/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/kube-apiserver.yaml"
     plane = f"{release.name}-control-plane"
     running = load(SPACE, "workshop", callers=2, query="?recorded=true", seconds=90, ids=True)
@@ -73,9 +72,11 @@ def test_predictions_go_on_while_the_api_server_is_away(release, load, say):
     assert (set(told["statuses"]), told["lost"]) == ({"200"}, 0), told
     acknowledged = len(told["ids"])
 
-    def all_settled():
-        return sum(e["rounds"] for e in settlements(blocks(release))) - before == acknowledged
-
-    until(all_settled, 180, f"the settlement of {acknowledged} rounds", pause=3)
+    until(
+        lambda: rounds(release) - before == acknowledged,
+        180,
+        f"the settlement of {acknowledged} rounds",
+        pause=3,
+    )
     say(f"API server away for a minute: {told['answered']} answered, {acknowledged} acknowledged and settled")
     verify(release)
