@@ -54,7 +54,13 @@ class OnnxModel:
         self.info = _read_info(folder / INFO_FILE)
         self.schema = TaskSchema.from_json(self.info.schema)
         self._session, self._input, self._output = _load(folder / MODEL_FILE, self.info, self.schema)
-        self.answer(self.schema.read_rows([self.schema.example]))
+        try:
+            self.answer(self.schema.read_rows([self.schema.example]))
+        except Exception as error:  # onnxruntime's faults have no base of their own
+            raise ConfigurationError(
+                f"{folder / MODEL_FILE} does not answer the schema's example ({type(error).__name__}).",
+                field=MODEL_FILE,
+            ) from error
 
     @property
     def tag(self) -> str:
@@ -92,7 +98,12 @@ def _load(path: Path, info: NodeInfo, schema: TaskSchema) -> tuple[Any, str, str
     options = onnxruntime.SessionOptions()
     # One thread a node: many share a machine, and one that takes all cores makes the others late.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above; an operator that this onnxruntime does not know, for instance
+        raise ConfigurationError(
+            f"{path} is no graph that can be run here ({type(error).__name__}).", field=MODEL_FILE
+        ) from error
     inputs, outputs = session.get_inputs(), {output.name for output in session.get_outputs()}
     wanted = "value" if schema.is_regression else "probabilities"
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or wanted not in outputs:

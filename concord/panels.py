@@ -43,6 +43,10 @@ from concord.stake import MICRO
 HOUSEKEEPING_SECONDS: Final = 0.1
 """How soon a node that has just been met gets its account."""
 
+CONTRADICTED_SECONDS: Final = 10.0
+"""How long the ledger may have another policy than the nodes file before it is set again: while replicas are
+rolled, old ones and new ones have different files, and they must not set it by turns."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +63,7 @@ class Panels:
         self._task: asyncio.Task[None] | None = None
         self._counted: int | None = None
         self._remembered = False
+        self._contradicted_since: float | None = None
 
     async def start(self) -> None:
         """Begins to open accounts; reads the schemas known from before, if the journal lets it."""
@@ -216,17 +221,27 @@ class Panels:
         return self._settler.head.state.tasks
 
     async def _keep_house(self) -> None:
-        """Opens accounts and keeps schemas whenever a member has changed."""
-        settled_in = shown = (-1, -1)
+        """Opens accounts and keeps schemas whenever a member has changed, or another has set other terms."""
+        settled_in, shown = -1, (-1, -1)
         while True:
             state = (self._members.revision, self._settler.head.height)
-            if state[0] != settled_in[0] and await self._settle_in():
-                settled_in = state
+            if (state[0] != settled_in or self._is_contradicted()) and await self._settle_in():
+                settled_in = state[0]
             if state != shown:
                 self._show_state()
                 shown = state
             metrics.LEDGER_ALARM.set(self._settler.alarm is not None)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    def _is_contradicted(self) -> bool:
+        """Whether the ledger has had another policy than the nodes file for a while."""
+        states = self._states()
+        if all(states[task].policy == one.policy for task, one in self._declared.items() if task in states):
+            self._contradicted_since = None
+            return False
+        now = asyncio.get_running_loop().time()
+        self._contradicted_since = self._contradicted_since or now
+        return now - self._contradicted_since >= CONTRADICTED_SECONDS
 
     async def _settle_in(self) -> bool:
         """Opens what accounts are wanted; false if some could not be, and are to be tried again."""

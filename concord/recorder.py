@@ -60,8 +60,11 @@ class Recorder:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         if self._rows:
+            # In the same thread, so after a group that it still writes: beside it, the two would wait for
+            # one another's rows.
+            last = asyncio.get_running_loop().run_in_executor(self._thread, self._journal.record, self._rows)
             try:
-                await asyncio.to_thread(self._journal.record, self._rows)
+                await last
             except JournalUnavailable:
                 _log.exception("rounds lost at shutdown", extra={"rounds": len(self._rows)})
         self._thread.shutdown(wait=False)
@@ -138,9 +141,9 @@ class Recorder:
     ) -> None:
         """Keeps for the next try what has been answered; what was waited for has been refused instead."""
         metrics.JOURNAL_FAULTS.inc()
-        self._away = isinstance(error, JournalUnavailable)
-        known = isinstance(error, JournalUnavailable)
-        _log.error("journal away", extra={"rounds": len(rows)}, exc_info=None if known else error)
+        self._away = known = isinstance(error, JournalUnavailable)
+        fields = {"rounds": len(rows), "reason": str(error)}
+        _log.error("journal away", extra=fields, exc_info=None if known else error)
         if written and not written.done():
             written.set_exception(error if known else JournalUnavailable("The journal could not be written."))
             # Nobody may be waiting any more; the fault is logged above.

@@ -18,6 +18,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import ParamSpec, TypeVar
 
 from concord import metrics
@@ -48,6 +49,9 @@ PATIENT = 10_000_000
 
 BATCH = 1000
 """Rounds that one block settles; what is left waits for the next."""
+
+NOTED_AT_ONCE = 500
+"""Blocks that are in memory, and in one transaction of the journal, while they are noted."""
 
 REFRESH = 1.0
 """Seconds between two looks at the head, which other replicas move too."""
@@ -338,7 +342,7 @@ class Settler:
         newest = self._journal.newest_block()
         claimed = {claim.batch for claim in self._open}
         start = (newest[0] if newest else 0) + 1
-        for block in self._ledger.blocks(start, self._ledger.newest.height + 1):
+        for block in self._ledger.stream(start, self._ledger.newest.height + 1):
             settled = {key.split(":")[1] for key, body in block.events.items() if body["kind"] == "settle"}
             if settled - claimed:
                 return block.height
@@ -419,9 +423,10 @@ class Settler:
         """Notes every block that the journal has not seen, with its bytes while only the head has them."""
         noted = self._journal.newest_block()
         head = self._ledger.head()
-        fresh = self._ledger.blocks(noted[0] + 1 if noted else 1, head.height + 1)
-        if fresh:
+        fresh = self._ledger.stream(noted[0] + 1 if noted else 1, head.height + 1)
+        # Some at a time: to a new journal beside an old ledger all blocks are fresh.
+        while some := list(islice(fresh, NOTED_AT_ONCE)):
             self._journal.note_blocks(
-                [(one.height, one.hash, one.data if one.height > head.sealed else None) for one in fresh],
+                [(one.height, one.hash, one.data if one.height > head.sealed else None) for one in some],
                 head.sealed,
             )

@@ -140,15 +140,17 @@ def fetch(order: Order, source: Callable[[], Source]) -> dict[str, str]:
 
 
 def _bring(order: Order, role: str, reference: str, registry: Source) -> str:
-    if _is_there(order.models / role, order.node, reference):
-        return f"{order.node}/{reference} (was there)"
+    named = REFERENCE.fullmatch(reference)
+    number = named["number"] if named else None
+    if number and _is_there(order.models / role, order.node, number):
+        return f"{order.node}/{number} (was there)"
     version = registry.number(order.node, reference)
     fetched = registry.fetch(order.node, version)
     place(order.models / role, fetched.write)
     return f"{order.node}/{version}"
 
 
-def _is_there(folder: Path, node: str, reference: str) -> bool:
+def _is_there(folder: Path, node: str, number: str) -> bool:
     """Whether a pod that starts again has this number already; an alias may mean another one by now."""
     try:
         info = json.loads((folder / INFO_FILE).read_text("utf-8"))
@@ -156,7 +158,7 @@ def _is_there(folder: Path, node: str, reference: str) -> bool:
     except (OSError, ValueError):
         return False
     stated = (info.get("model"), info.get("version"), info.get("digest"))
-    return stated == (node, reference, hashlib.sha256(data).hexdigest())
+    return stated == (node, number, hashlib.sha256(data).hexdigest())
 
 
 def _note_refusal(folder: Path, error: ConcordError) -> None:

@@ -1,9 +1,10 @@
 """Which versions of a model there are, and which of them is to be served: the registry's side of it.
 
-The alias `champion` names the version to serve; a tag of the registered model, `concord.previous`, what
-was served before, so that one command goes back. The tag is written before the alias is moved and
-removed when a rollback is through, so that whatever step fails, the same command again ends it. What
-runs is not touched here: `concord models` does that.
+The alias `champion` names the version to serve; a tag of the registered model what was served before,
+so that one command goes back. On a laptop the tag is `concord.previous`, which a fit writes too, since
+its version is served next; a cluster has its own, because there a fit changes nothing that is served.
+The tag is written before the alias is moved and removed when a rollback is through, so that whatever
+step fails, the same command again ends it. What runs is not touched here: `concord models` does that.
 """
 
 import logging
@@ -17,7 +18,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from concord.errors import Conflict, InvalidInput, TrainingError, UnknownName
 from training.champions import DATABASE, tracking_uri
-from training.version import ALIAS, DIGEST_TAG, PREVIOUS_TAG, SCHEMA_TAG, URI_VARIABLE, first_line
+from training.version import (
+    ALIAS,
+    DIGEST_TAG,
+    PREVIOUS_TAG,
+    SCHEMA_TAG,
+    SERVED_TAG,
+    URI_VARIABLE,
+    first_line,
+    without_password,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -52,12 +62,14 @@ class Versions:
 
     Args:
         home: Concord's home folder, with the default registry.
+        cluster: Whether it is about what a cluster serves, where only a promotion changes that.
 
     Raises:
         TrainingError: The registry does not serve.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, cluster: bool = False) -> None:
+        self._tag = SERVED_TAG if cluster else PREVIOUS_TAG
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         self.uri = tracking_uri(home)
@@ -73,7 +85,8 @@ class Versions:
             found = self._client.search_registered_models(max_results=1000, order_by=["name"])
         except (MlflowException, OSError) as error:
             raise TrainingError(
-                f"The registry {self.uri} does not serve: {first_line(error)} Check {URI_VARIABLE}.",
+                f"The registry {without_password(self.uri)} does not serve: {first_line(error)} "
+                f"Check {URI_VARIABLE}.",
                 field=URI_VARIABLE,
             ) from error
         self._models: dict[str, RegisteredModel] = {model.name: model for model in found}
@@ -83,7 +96,7 @@ class Versions:
         return [
             {
                 "model": name,
-                "previous": model.tags.get(PREVIOUS_TAG),
+                "previous": model.tags.get(self._tag),
                 "versions": [self._describe(model, found) for found in self._versions(name)],
             }
             for name, model in self._models.items()
@@ -95,7 +108,8 @@ class Versions:
         Args:
             model: Registered name.
             version: Its number.
-            served: `version` and `digest` of what is served now; empty where that is not known.
+            served: `version` of what is served now, and its `digest`, empty where that is not known; empty
+                where nothing is known.
             again: Whether a version that is champion already is no mistake.
 
         Raises:
@@ -113,9 +127,9 @@ class Versions:
             raise Conflict(f"Version {version} of {model} is the champion already.")
         before = self._name_of(model, served) if served else champion
         if before is not None and before != version:
-            self._client.set_registered_model_tag(model, PREVIOUS_TAG, before)
+            self._client.set_registered_model_tag(model, self._tag, before)
         else:
-            before = self._known(model).tags.get(PREVIOUS_TAG)
+            before = self._known(model).tags.get(self._tag)
         self._client.set_registered_model_alias(model, ALIAS, version)
         return Move(model, version, before)
 
@@ -126,7 +140,7 @@ class Versions:
             UnknownName: There is no such model.
             Conflict: Nothing was served before.
         """
-        before = self._known(model).tags.get(PREVIOUS_TAG)
+        before = self._known(model).tags.get(self._tag)
         if before is None:
             raise Conflict(f"There is no version of {model} to roll back to; it was not promoted since.")
         if before == PACKAGED:
@@ -137,15 +151,16 @@ class Versions:
 
     def settle(self, model: str) -> None:
         """Forgets what was served before, because it is served again."""
-        if PREVIOUS_TAG in self._known(model).tags:
-            self._client.delete_registered_model_tag(model, PREVIOUS_TAG)
+        if self._tag in self._known(model).tags:
+            self._client.delete_registered_model_tag(model, self._tag)
 
     def _known(self, model: str) -> "RegisteredModel":
         if model not in self._models:
             near = get_close_matches(model, self._models, 1)
             hint = f"Did you mean {near[0]!r}?" if near else "`concord models list` shows what there is."
             raise UnknownName(
-                f"There is no model {model!r} in the registry {self.uri}. {hint}", field="model"
+                f"There is no model {model!r} in the registry {without_password(self.uri)}. {hint}",
+                field="model",
             )
         return self._models[model]
 
@@ -170,7 +185,7 @@ class Versions:
     def _name_of(self, model: str, served: Mapping[str, str]) -> str:
         """The served version's number here; another registry's number 1 is another model."""
         for found in self._versions(model):
-            stated = found.tags.get(DIGEST_TAG, served["digest"])
+            stated = found.tags.get(DIGEST_TAG, served["digest"]) if served["digest"] else ""
             if (str(found.version), stated) == (served["version"], served["digest"]):
                 return served["version"]
         return PACKAGED

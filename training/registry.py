@@ -29,7 +29,16 @@ from training import card
 from training.champions import Champion, tracking_uri
 from training.fit import Fitted
 from training.plots import draw
-from training.version import ALIAS, DIGEST_TAG, PREVIOUS_TAG, SCHEMA_TAG, URI_VARIABLE, Fetched, first_line
+from training.version import (
+    ALIAS,
+    DIGEST_TAG,
+    PREVIOUS_TAG,
+    SCHEMA_TAG,
+    URI_VARIABLE,
+    Fetched,
+    first_line,
+    without_password,
+)
 
 PROFILE = "profile.json"
 """The run's artifact that later rows are compared with."""
@@ -57,7 +66,7 @@ class Registry:
             self.client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise TrainingError(
-                f"The registry {self.uri} cannot be opened: {first_line(error)} "
+                f"The registry {without_password(self.uri)} cannot be opened: {first_line(error)} "
                 f"Check {URI_VARIABLE}, or move the file away.",
                 field=URI_VARIABLE,
             ) from error
@@ -74,7 +83,7 @@ class Registry:
         except (MlflowException, OSError) as error:
             raise TrainingError(
                 f"{fitted.model}: the step `register` failed: {first_line(error)} "
-                f"Check MLFLOW_TRACKING_URI ({self.uri})."
+                f"Check MLFLOW_TRACKING_URI ({without_password(self.uri)})."
             ) from error
         self._copy(fitted)
         return _info(fitted, version, run_id)
@@ -99,7 +108,8 @@ class Registry:
             return Fetched.of(found, next(folder.glob("*.onnx")).read_bytes(), self._profile(found.run_id))
         except (MlflowException, OSError, StopIteration) as error:
             raise TrainingError(
-                f"{model}: the registry {self.uri} does not hand out its champion: {first_line(error)}"
+                f"{model}: the registry {without_password(self.uri)} does not hand out its champion: "
+                f"{first_line(error)}"
             ) from error
 
     def _choose(self) -> None:

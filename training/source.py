@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from concord.errors import ServiceAway, TrainingError
-from training.version import SCHEMA_TAG, URI_VARIABLE, Fetched, first_line
+from concord.errors import ConcordError, ServiceAway, TrainingError
+from training.version import SCHEMA_TAG, URI_VARIABLE, Fetched, first_line, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -62,7 +62,8 @@ class Source:
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         mlflow.set_tracking_uri(uri)
         self._client: MlflowClient = mlflow.MlflowClient(uri)
-        self._uri, self._end, self._pause = uri, time.monotonic() + seconds, pause
+        # As messages name it.
+        self._uri, self._end, self._pause = without_password(uri), time.monotonic() + seconds, pause
         self._seconds = seconds
 
     def number(self, model: str, reference: str) -> str:
@@ -97,8 +98,11 @@ class Source:
         data = self._ask(model, lambda: _download(model, version), gone)
         try:
             return Fetched.of(found, data)
-        except TrainingError as error:
+        except ConcordError as error:
             raise unserved(model, error.message) from error
+        except ValueError as error:
+            what = f"The tags of version {version} of {model} cannot be read: {first_line(error)}"
+            raise unserved(model, what) from error
 
     def _ask(self, model: str, question: Callable[[], Any], unknown: str) -> Any:  # noqa: ANN401  what MLflow returns
         from mlflow.exceptions import MlflowException

@@ -6,6 +6,7 @@ MLflow nor anything that fits.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,10 @@ ALIAS: Final = "champion"
 """The registry alias of the version that is served."""
 
 PREVIOUS_TAG: Final = "concord.previous"
-"""Tag of a registered model: the version that a rollback returns to."""
+"""Tag of a registered model: the champion before this one, to which a rollback on a laptop returns."""
+
+SERVED_TAG: Final = "concord.served"
+"""The same in a cluster, where a fit makes a champion and nobody serves it before it is promoted."""
 
 SCHEMA_TAG: Final = "concord.schema"
 """Tag of a model version: the schema's JSON. MLflow keeps 5,000 characters on any of its databases."""
@@ -95,5 +99,14 @@ class Fetched:
 
 def first_line(error: Exception) -> str:
     """What an error says, without the query or the page of HTML that MLflow and SQLAlchemy append."""
-    lines = str(error).splitlines() or [type(error).__name__]
+    lines = without_password(str(error)).splitlines() or [type(error).__name__]
     return f"{lines[0][:300].rstrip('.')}."
+
+
+def without_password(text: str) -> str:
+    """Text for a message or a log, where an address in it may carry a password, as MLflow's may.
+
+    >>> without_password("http://ann:secret@mlflow:5000 is away")
+    'http://ann:***@mlflow:5000 is away'
+    """
+    return re.sub(r"(://[^\s/:@]*):[^\s/]*@", r"\1:***@", text)

@@ -7,6 +7,7 @@ node itself say that it stopped.
 """
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 MLFLOW_PORT: Final = 5000
 SERVICE_PORT: Final = 3000
+
+PACKAGED: Final = "packaged"
+"""To the registry's side: the version in the node's image."""
+
+LOOKS: Final = 5
+"""At a node that has rolled out, a second apart, until the old pod is out of its Service."""
 
 where_options: Final = (
     click.option("--namespace", "-n", help="Where Concord runs in a cluster; a laptop's without it."),
@@ -61,7 +68,8 @@ class Desk:
 
     def ask(self, step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
         """A step of `python -m training models`."""
-        return self.preparation.models(step, *arguments, registry=self.registry)
+        about = ["--cluster"] if self.target else []
+        return self.preparation.models(step, *arguments, *about, registry=self.registry)
 
 
 @contextmanager
@@ -137,12 +145,9 @@ def promote(
             _say_local(move, as_json=as_json)
             return
         rollout = _rollout(desk.target, model)
-        now = _info(desk.target, model)
-        is_served = now.get("version") == version and rollout.entry().get("champion") == version
-        serves = f"--served={now['version']}:{now['digest']}" if now else ""
-        move = desk.ask(
-            "promote", model, version, *([serves] if serves else []), *([] if is_served else ["--again"])
-        )
+        now, entry = _info(desk.target, model), rollout.entry()
+        is_served = now.get("version") == version and entry.get("champion") == version
+        move = desk.ask("promote", model, version, *_stated(now, entry), *([] if is_served else ["--again"]))
         # A challenger that becomes champion challenges nobody.
         after = _roll(rollout, desk.target, move, timeout)
     _say(move, after, as_json=as_json)
@@ -174,6 +179,15 @@ def rollback(*, model: str, namespace: str | None, release: str, timeout: float,
     _say(move, after, as_json=as_json)
 
 
+def _stated(now: Mapping[str, Any], entry: Mapping[str, str]) -> list[str]:
+    """What is served, as the node says itself or, where it cannot be asked, as its entry says."""
+    if now:
+        return [f"--served={now['version']}:{now['digest']}"]
+    champion = str(entry.get("champion", PACKAGED))
+    # An alias may mean another version than when the node started.
+    return [f"--served={champion}:"] if champion == PACKAGED or champion.isdecimal() else []
+
+
 def _rollout(target: "Target", model: str) -> "Rollout":
     from concord.cli.rollout import Rollout
     from concord.cluster import Cluster
@@ -195,7 +209,27 @@ def _roll(rollout: "Rollout", target: "Target", move: Mapping[str, Any], timeout
     rollout.restart()
     with err().status(f"Rolling out {rollout.deployment} …") as status:
         rollout.wait(timeout, lambda words: status.update(f"Rolling out {rollout.deployment}: {words}"))
-    return _info(target, move["model"])
+        return _answering(target, move["model"], version)
+
+
+def _answering(target: "Target", model: str, version: str | None) -> Mapping[str, Any]:
+    """What the node says of itself after the roll-out; empty where it cannot be asked from here.
+
+    Raises:
+        ServiceAway: Another version answers than the one that was asked for.
+    """
+    from concord.errors import ServiceAway
+
+    for look in range(LOOKS):
+        if look:
+            time.sleep(1)
+        found = _info(target, model)
+        if not found or version is None or found.get("version") == version:
+            return found
+    raise ServiceAway(
+        f"{model} has rolled out and answers with version {found['version']}, not {version}: the new pod may "
+        "have read its entry before it was written. Run the same command again."
+    )
 
 
 def _info(target: "Target", model: str) -> dict[str, Any]:

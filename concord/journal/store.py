@@ -283,6 +283,8 @@ class Journal:
         """
         rows = list(noted)
         with self._database.writing() as connection:
+            if sealed > self._cleared == 0:
+                self._cleared = _newest_bare(connection)
             self._note(connection, rows)
             if sealed > self._cleared:
                 connection.execute(
@@ -364,6 +366,15 @@ class Journal:
 def _claimed(connection: sa.Connection, batch: str) -> list[StoredRound]:
     query = _READ.where(rounds.c.batch == batch).order_by(rounds.c.time, rounds.c.id)
     return [StoredRound(*row) for row in connection.execute(query)]
+
+
+def _newest_bare(connection: sa.Connection) -> int:
+    """The highest block that was noted without its bytes; 0 where there is none.
+
+    No block below it has any, and looking for some takes a server seconds, once there are millions.
+    """
+    query = sa.select(blocks.c.height).where(blocks.c.document.is_(None))
+    return connection.scalar(query.order_by(blocks.c.height.desc()).limit(1)) or 0
 
 
 def _read_cursor(cursor: str) -> tuple[int, str]:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice, takewhile
 
 from concord import metrics
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
@@ -217,9 +218,10 @@ class Ledger:
         if self._archive is None:
             raise LedgerError("There is no archive to copy segments to.")
         here = set(self._store.list_segments())
-        refs = list(self._segments.back(self.head().segment))[::-1]
-        moved = [ref for ref in refs[: max(0, len(refs) - keep)] if ref.name in here]
-        for ref in moved:
+        beyond = islice(self._segments.back(self.head().segment), keep, None)
+        # The oldest go first, so what lies before one that is gone is gone too, and need not be read.
+        moved = list(takewhile(lambda ref: ref.name in here, beyond))
+        for ref in reversed(moved):
             data = self._segments.stored(ref)
             if digest(data) != ref.stored:
                 raise LedgerBroken(f"Segment {ref.name} is not what was written: its bytes have changed.")

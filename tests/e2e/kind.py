@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def until(condition, seconds, what, pause=0.5):
             last = error
         time.sleep(pause)
     raise AssertionError(f"{what} did not come within {seconds} s; last seen: {last}")
+
+
+def _address(said):
+    said.seek(0)
+    found = re.search(r"127\.0\.0\.1:\d+", said.read())
+    return found and f"http://{found[0]}"
 
 
 class Cluster:
@@ -90,14 +97,15 @@ class Cluster:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
     def pods(self, namespace, selector):
-        return self.get(namespace, "pods", "-l", selector)["items"]
+        """Those that are not on their way out."""
+        found = self.get(namespace, "pods", "-l", selector)["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def ready(self, namespace, selector):
-        """How many pods of a selector are Ready, and not on their way out."""
+        """How many pods of a selector are Ready."""
         return sum(
             any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
             for pod in self.pods(namespace, selector)
-            if "deletionTimestamp" not in pod["metadata"]
         )
 
     def workers(self):
@@ -107,18 +115,14 @@ class Cluster:
     def forward(self, namespace, service, port):
         """The address, on this machine, of a service in the cluster."""
         command = ["kubectl", "-n", namespace, "port-forward", f"svc/{service}", f":{port}"]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment
-        )
-        try:
-            line = process.stdout.readline()
-            found = re.search(r"127\.0\.0\.1:(\d+)", line)
-            assert found, f"{' '.join(command)}: {line}"
-            yield f"http://127.0.0.1:{found[1]}"
-        finally:
-            process.terminate()
-            process.wait()
-            process.stdout.close()
+        # A file and no pipe: kubectl prints a line for each connection, and a full pipe would stop it.
+        with tempfile.TemporaryFile("w+", dir=self.folder) as said:
+            process = subprocess.Popen(command, stdout=said, stderr=said, env=self.environment)
+            try:
+                yield until(lambda: _address(said), 20, " ".join(command), pause=0.05)
+            finally:
+                process.terminate()
+                process.wait()
 
     def predict(self, namespace, task, rows, query="", service="concord-consensus"):
         """Asks a task through a port-forward of its own."""

@@ -446,3 +446,16 @@ def test_being_cancelled_ends_the_run_between_two_steps(world):
 
     play(settler, scene)
     assert world.journal.open_claims() == [] or world.journal.due_count() == 1
+
+
+def test_a_new_journal_beside_a_long_ledger_takes_its_blocks_in_some_at_a_time(world, monkeypatch):
+    monkeypatch.setattr("concord.settler.NOTED_AT_ONCE", 3)
+    ledger, groups = world.ledger(), []
+    for number in range(8):
+        ledger.append([events.params(f"task{number}", "seed")])
+    note = world.journal.note_blocks
+    monkeypatch.setattr(
+        world.journal, "note_blocks", lambda some, sealed: (groups.append(len(some)), note(some, sealed))
+    )
+    world.settler()._recover()
+    assert (groups, world.journal.newest_block()[0]) == ([3, 3, 2], 8)

@@ -282,6 +282,17 @@ def test_blocks_are_noted_with_their_bytes_until_they_are_sealed(journal):
     assert (journal.newest_block(), journal.noted_blocks()) == ((3, "c"), [(1, "a"), (2, "b"), (3, "c")])
 
 
+def test_a_process_that_begins_anew_does_not_search_all_blocks_for_bytes_to_drop(open_journal):
+    open_journal().note_blocks([(1, "a", None), (2, "b", None), (3, "c", b"three")], sealed=2)
+    again, ran = open_journal(), []
+    sa.event.listen(
+        again._database._engine, "before_cursor_execute", lambda *event: ran.append((event[2], event[3]))
+    )
+    again.note_blocks([(4, "d", b"four")], sealed=3)
+    assert again.noted_documents()[2:] == [(3, "c", None), (4, "d", b"four")]
+    assert [list(values)[-2:] for sql, values in ran if sql.startswith("UPDATE blocks")] == [[2, 3]]
+
+
 def test_nothing_is_noted_at_first(journal):
     assert (journal.newest_block(), journal.noted_blocks()) == (None, [])
 

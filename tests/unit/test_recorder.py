@@ -1,6 +1,8 @@
 """Rounds reach the journal in groups; nobody is told what is not so, and nothing is dropped silently."""
 
 import asyncio
+import threading
+import time
 
 import pytest
 
@@ -134,6 +136,23 @@ async def test_closing_writes_what_waits(writing):
     recorder.record(rows(3))
     await recorder.close()
     assert len(journal.groups[0]) == 3
+
+
+async def test_closing_in_the_midst_of_a_write_does_not_write_beside_it():
+    entered, written = threading.Event(), []
+
+    class Slow(Paper):
+        def record(self, group):
+            entered.set()
+            time.sleep(0.05)
+            written.append(threading.current_thread().name)
+
+    recorder = Recorder(Slow(), lambda: None)
+    recorder.start()
+    recorder.record(rows(1))
+    await asyncio.to_thread(entered.wait)
+    await recorder.close()
+    assert written == ["recorder_0", "recorder_0"]
 
 
 async def test_while_the_journal_is_away_what_moves_money_is_refused_at_once_and_the_rest_is_kept(writing):

@@ -80,7 +80,7 @@ def test_on_a_laptop_the_alias_moves_and_the_next_start_serves_it(run, world):
 def test_in_a_cluster_alias_entry_and_restart_follow_one_another(run, world):
     done = run("models", "promote", "iris.knn", "8", "-n", "concord")
     assert world.steps == [
-        "promote iris.knn 8 --served=7:d --again",
+        "promote iris.knn 8 --served=7:d --again --cluster",
         'write {"champion": "8"}',
         "restart",
         "wait",
@@ -101,7 +101,7 @@ def test_what_is_served_already_is_a_mistake(run, world):
     world.entry, world.version = {"champion": "8"}, "8"
     world.registry_error = CallerError("Version 8 of iris.knn is the champion already.")
     done = run("models", "promote", "iris.knn", "8", "-n", "concord")
-    assert (done.exit_code, world.steps) == (2, ["promote iris.knn 8 --served=8:d"])
+    assert (done.exit_code, world.steps) == (2, ["promote iris.knn 8 --served=8:d --cluster"])
 
 
 def test_a_challenger_stays_unless_it_is_promoted(run, world):
@@ -117,11 +117,11 @@ def test_a_rollback_forgets_its_target_only_when_it_serves(run, world):
     world.move = {"model": "iris.knn", "version": "7", "previous": None}
     run("models", "rollback", "iris.knn", "-n", "concord")
     assert world.steps == [
-        "rollback iris.knn",
+        "rollback iris.knn --cluster",
         'write {"champion": "7"}',
         "restart",
         "wait",
-        "settle iris.knn",
+        "settle iris.knn --cluster",
     ]
 
 
@@ -136,3 +136,30 @@ def test_a_node_that_cannot_be_asked_is_said(run, world, monkeypatch):
     monkeypatch.setattr(models, "_info", lambda *_: {})
     done = run("models", "promote", "iris.knn", "8", "-n", "concord", "--json")
     assert json.loads(done.stdout)["answers"] is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "stated"),
+    [({"champion": "7"}, ["--served=7:"]), ({}, ["--served=packaged:"]), ({"champion": "@champion"}, [])],
+    ids=["a number", "no entry", "an alias"],
+)
+def test_where_the_node_cannot_be_asked_its_entry_says_what_it_serves(run, world, monkeypatch, entry, stated):
+    """Not the alias, which every fit moves."""
+    monkeypatch.setattr(models, "_info", lambda *_: {})
+    world.entry = entry
+    run("models", "promote", "iris.knn", "8", "-n", "concord")
+    assert world.steps[0] == " ".join(["promote iris.knn 8", *stated, "--again --cluster"])
+
+
+def test_a_node_that_answers_with_another_version_is_no_success(run, world, monkeypatch):
+    monkeypatch.setattr(models.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(models, "_info", lambda *_: {"version": "7", "digest": "d"})
+    done = run("models", "promote", "iris.knn", "8", "-n", "concord")
+    assert (done.exit_code, "answers with version 7, not 8" in done.stderr) == (1, True)
+
+
+def test_an_old_pod_that_still_answers_is_asked_again(run, world, monkeypatch):
+    answers = iter(["7", "7", "8"])
+    monkeypatch.setattr(models.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(models, "_info", lambda *_: {"version": next(answers), "digest": "d"})
+    assert "answers with version 8" in run("models", "promote", "iris.knn", "8", "-n", "concord").output

@@ -290,6 +290,33 @@ def test_archiving_moves_all_but_the_newest_segments_and_nothing_gets_lost():
     assert not Ledger(store).verify().ok
 
 
+def test_archiving_again_reads_nothing_of_what_was_archived(monkeypatch):
+    store, archive = MemoryStore(), MemoryArchive()
+    ledger = open_ledger(store, blocks=40, limit=2500, archive=archive)
+    moved = ledger.archive(keep=3)
+    monkeypatch.setattr(archive, "kept_segment", lambda name: pytest.fail(f"{name} was read"))
+    again = Ledger(store, archive=archive)
+    assert (moved > 2, again.archive(keep=3)) == (True, 0)
+
+
+def test_an_archiving_that_was_broken_off_goes_on_where_it_stopped(monkeypatch):
+    store, archive = MemoryStore(), MemoryArchive()
+    ledger = open_ledger(store, blocks=40, limit=2500, archive=archive)
+    count, delete = len(store.segments), store.delete_segment
+
+    def refused(name):
+        if len(store.segments) < count:
+            raise LedgerError("away")
+        delete(name)
+
+    monkeypatch.setattr(store, "delete_segment", refused)
+    with pytest.raises(LedgerError, match="away"):
+        ledger.archive(keep=1)
+    monkeypatch.undo()
+    assert Ledger(store, archive=archive).archive(keep=1) == count - 2
+    assert Ledger(store, archive=archive).verify().ok
+
+
 def test_a_segment_that_has_changed_is_not_archived():
     store, archive = MemoryStore(), MemoryArchive()
     ledger = open_ledger(store, blocks=40, limit=2500, archive=archive)

@@ -85,3 +85,25 @@ def test_a_version_without_a_schema_cannot_be_served(versions, own_home):
 def test_a_home_without_a_registry_says_what_makes_one(tmp_path):
     with pytest.raises(UnknownName, match="`concord train` makes one"):
         Versions(tmp_path)
+
+
+@pytest.fixture
+def in_a_cluster(own_home, versions):
+    return lambda: Versions(own_home, cluster=True)
+
+
+def test_in_a_cluster_a_fit_does_not_change_what_a_rollback_returns_to(in_a_cluster, own_home):
+    in_a_cluster().promote("iris.knn", "2", {"version": "1", "digest": ""}, again=True)
+    data = generated(TASK, 2)
+    Registry(own_home).record(fit(TASK, "knn", data, split(TASK, data, 2), 2))
+    assert in_a_cluster().roll_back("iris.knn").version == "1"
+
+
+def test_in_a_cluster_there_is_nothing_to_roll_back_to_before_a_promotion(in_a_cluster):
+    with pytest.raises(Conflict, match=r"no version of iris\.knn to roll back to"):
+        in_a_cluster().roll_back("iris.knn")
+
+
+def test_in_a_cluster_the_version_of_the_image_is_gone_back_to(in_a_cluster):
+    served = {"version": "packaged", "digest": ""}
+    assert in_a_cluster().promote("iris.knn", "2", served, again=True).previous == PACKAGED

@@ -1,0 +1,51 @@
+"""What a pod is told of the registry: a sentence that names the key, and never a password."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from concord.errors import ServiceAway, TrainingError
+from training.source import Source
+from training.version import DIGEST_TAG, SCHEMA_TAG
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch):
+    """What a `Source` sets for its process would be every later test's."""
+    monkeypatch.setattr("mlflow.set_tracking_uri", lambda _uri: None)
+    for name, value in (("REQUEST_MAX_RETRIES", "0"), ("REQUEST_TIMEOUT", "10")):
+        monkeypatch.setenv(f"MLFLOW_HTTP_{name}", value)
+    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+@pytest.fixture
+def source(monkeypatch):
+    """A registry with one version of these tags."""
+
+    def source(tags, uri="http://127.0.0.1:9"):
+        made = Source(uri, seconds=0, pause=lambda _seconds: None)
+        found = SimpleNamespace(name="iris.knn", version="8", run_id="r", tags=tags)
+        made._client = SimpleNamespace(get_model_version=lambda *_: found)
+        monkeypatch.setattr("training.source._download", lambda *_: b"graph")
+        return made
+
+    return source
+
+
+@pytest.mark.parametrize("schema", ["{", "{}", "[]"])
+def test_a_version_whose_schema_cannot_be_read_is_refused_with_its_key(source, schema):
+    """So that a challenger of this kind is noted and costs no champion."""
+    with pytest.raises(TrainingError, match=r"The key iris\.knn of the models ConfigMap"):
+        source({SCHEMA_TAG: schema}).fetch("iris.knn", "8")
+
+
+def test_a_file_of_another_digest_is_refused(source):
+    with pytest.raises(TrainingError, match="not the one that was registered"):
+        source({SCHEMA_TAG: "{}", DIGEST_TAG: "0" * 64}).fetch("iris.knn", "8")
+
+
+def test_a_password_in_the_registrys_address_stays_out_of_the_message():
+    away = Source("http://ann:secret@127.0.0.1:9", seconds=0, pause=lambda _seconds: None)
+    with pytest.raises(ServiceAway, match=r"ann:\*\*\*@") as caught:
+        away.fetch("iris.knn", "8")
+    assert "secret" not in caught.value.message
