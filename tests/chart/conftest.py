@@ -1,24 +1,11 @@
 """What the chart's tests share: renderings, each made once for each set of values."""
 
-import importlib.util
 import json
-import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-
-def _load(name):
-    # Tests are no package; a module beside them is loaded by its path.
-    spec = importlib.util.spec_from_file_location(f"chart_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-RENDERING = _load("rendering")
+from tests.chart import rendering
 
 SETS = {
     "defaults": {},
@@ -75,7 +62,7 @@ SETS = {
 
 @cache
 def _rendered(values, name, namespace):
-    return json.dumps(RENDERING.manifests(json.loads(values), name, namespace))
+    return json.dumps(rendering.manifests(json.loads(values), name, namespace))
 
 
 def render(values=None, name="concord", namespace="concord"):
@@ -87,11 +74,6 @@ def render(values=None, name="concord", namespace="concord"):
 def of_kind(objects, *kinds):
     """Name → object, of these kinds."""
     return {one["metadata"]["name"]: one for one in objects if one["kind"] in kinds}
-
-
-@pytest.fixture(scope="session")
-def rendering():
-    return RENDERING
 
 
 @pytest.fixture(params=list(SETS))

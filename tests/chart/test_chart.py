@@ -10,6 +10,7 @@ from helm_python.chart import lint
 from kubernetes_validate import validate
 
 import concord
+from tests.chart import rendering
 
 VERSIONS = ("1.31", "1.32", "1.33", "1.34")
 CUSTOM = {"ServiceMonitor", "PodMonitor"}
@@ -42,7 +43,7 @@ def shape(manifest):
     return manifest["kind"], "node", tuple(sorted(spec)), len(json.dumps(spec.get("template", {}))) // 400
 
 
-def test_the_chart_lints_under_every_set_of_values(rendering, sets):
+def test_the_chart_lints_under_every_set_of_values(sets):
     for values in sets.values():
         report = lint(rendering.CHART, values, strict=True, kube_version="v1.34.0")
         assert report["errors"] == []
@@ -61,13 +62,13 @@ def test_only_the_prometheus_operators_kinds_are_not_checked(objects):
 
 
 @pytest.mark.parametrize("file", ["concord.yaml", "overlays/iris/concord.yaml"])
-def test_k8s_is_the_charts_rendering(rendering, file):
+def test_k8s_is_the_charts_rendering(file):
     committed = (rendering.ROOT / "k8s" / file).read_text("utf-8")
     assert committed == rendering.k8s(file), "run `make k8s`"
 
 
 @pytest.mark.parametrize("file", ["concord.yaml", "overlays/iris/concord.yaml"])
-def test_k8s_holds_the_charts_objects_without_hooks_and_helms_marks(rendering, render, file):
+def test_k8s_holds_the_charts_objects_without_hooks_and_helms_marks(render, file):
     def bare(manifest):
         metadata = manifest["metadata"]
         for marks in (metadata.get("labels", {}), metadata.get("annotations", {})):
@@ -93,29 +94,29 @@ def test_every_object_names_its_namespace_and_carries_the_recommended_labels(ren
         assert wanted <= set(one["metadata"]["labels"])
 
 
-def test_the_overlay_is_kustomized_from_a_rendering_of_its_own(rendering):
+def test_the_overlay_is_kustomized_from_a_rendering_of_its_own():
     overlay = yaml.safe_load((rendering.ROOT / "k8s/overlays/iris/kustomization.yaml").read_text("utf-8"))
     assert overlay["resources"] == ["concord.yaml"]
 
 
-def test_the_chart_runs_the_images_of_this_version(rendering):
+def test_the_chart_runs_the_images_of_this_version():
     assert rendering.chart().metadata["appVersion"] == concord.__version__
 
 
-def test_the_charts_tasks_and_nodes_are_those_of_training(rendering):
+def test_the_charts_tasks_and_nodes_are_those_of_training():
     tasks = rendering.chart().values["tasks"]
     known = known_nodes(rendering.ROOT)
     assert {name: set(task["nodes"]) for name, task in tasks.items()} == known
     assert sum(len(nodes) for nodes in known.values()) == 16
 
 
-def test_the_schema_knows_the_charts_tasks_and_nodes(rendering):
+def test_the_schema_knows_the_charts_tasks_and_nodes():
     tasks = rendering.chart().schema["properties"]["tasks"]["properties"]
     known = known_nodes(rendering.ROOT)
     assert {name: set(task["properties"]["nodes"]["properties"]) for name, task in tasks.items()} == known
 
 
-def test_kinds_ports_are_on_this_machine_only_and_are_those_of_the_values(rendering):
+def test_kinds_ports_are_on_this_machine_only_and_are_those_of_the_values():
     cluster = yaml.safe_load((rendering.ROOT / "kind-config.yaml").read_text("utf-8"))
     values = yaml.safe_load((rendering.CHART / "values-kind.yaml").read_text("utf-8"))
     assert [node["role"] for node in cluster["nodes"]] == ["control-plane", "worker", "worker"]

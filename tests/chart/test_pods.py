@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from tests.chart import rendering
+
 ALLOWED_VOLUMES = {
     "configMap",
     "csi",
@@ -88,19 +90,19 @@ def against_restricted(spec):
     return found
 
 
-def test_every_pod_passes_the_restricted_profile(objects, rendering):
+def test_every_pod_passes_the_restricted_profile(objects):
     refused = {name: against_restricted(spec) for name, spec in rendering.pod_specs(objects)}
     assert {name: rules for name, rules in refused.items() if rules} == {}
 
 
-def test_the_check_sees_what_the_profile_refuses(render, rendering):
+def test_the_check_sees_what_the_profile_refuses(render):
     _, spec = next(rendering.pod_specs(render()))
     spec["containers"][0]["securityContext"] = {"privileged": True}
     spec["volumes"].append({"name": "host", "hostPath": {"path": "/"}})
     assert len(against_restricted(spec)) == 4
 
 
-def test_every_pod_is_a_number_and_writes_to_volumes_only(objects, rendering):
+def test_every_pod_is_a_number_and_writes_to_volumes_only(objects):
     for name, spec in rendering.pod_specs(objects):
         user = 999 if name == "concord-journal" else 1034
         assert (spec["securityContext"]["runAsUser"], spec["securityContext"]["fsGroup"]) == (user, user)
@@ -111,7 +113,7 @@ def test_every_pod_is_a_number_and_writes_to_volumes_only(objects, rendering):
             )
 
 
-def test_every_mount_has_its_volume(objects, rendering):
+def test_every_mount_has_its_volume(objects):
     for _, spec in rendering.pod_specs(objects):
         mounted = {mount["name"] for one in containers(spec) for mount in one.get("volumeMounts", [])}
         assert mounted == {volume["name"] for volume in spec.get("volumes", [])}
@@ -267,7 +269,7 @@ def test_training_with_other_settings_is_another_job(render, of_kind):
 
 
 @pytest.mark.parametrize("values", ["defaults", "everything"])
-def test_the_test_pod_asks_each_enabled_task_and_runs_only_for_helm_test(render, rendering, of_kind, values):
+def test_the_test_pod_asks_each_enabled_task_and_runs_only_for_helm_test(render, of_kind, values):
     pod = of_kind(render(values), "Pod")["concord-test"]
     _, address, *tasks = pod["spec"]["containers"][0]["args"]
     known = {one["metadata"]["labels"].get("concord.dev/task") for one in render(values)} - {None}

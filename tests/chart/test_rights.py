@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from tests.chart import rendering
+
 CONSENSUS = {
     ("", "configmaps", None, ("get", "list", "create")),
     ("", "configmaps", ("concord-ledger",), ("update",)),
@@ -86,7 +88,7 @@ def test_each_account_is_bound_to_its_own_role_only(render, of_kind):
         assert binding["subjects"] == [{"kind": "ServiceAccount", "name": name, "namespace": "concord"}]
 
 
-def test_only_the_consensus_service_and_the_archiver_have_a_token(objects, rendering):
+def test_only_the_consensus_service_and_the_archiver_have_a_token(objects):
     with_token = {name for name, spec in rendering.pod_specs(objects) if spec["automountServiceAccountToken"]}
     assert with_token <= {"concord-consensus", "concord-archiver"}
     for name, spec in rendering.pod_specs(objects):
@@ -104,7 +106,7 @@ def test_no_secret_is_rendered(objects):
 
 
 @pytest.mark.parametrize(("values", "secret"), [("mariadb", "concord-journal"), ("url", "concord-journal")])
-def test_what_is_secret_comes_from_the_secret_that_was_named(render, rendering, values, secret):
+def test_what_is_secret_comes_from_the_secret_that_was_named(render, values, secret):
     found = {}
     for _, spec in rendering.pod_specs(render(values)):
         for container in spec["containers"] + spec.get("initContainers", []):
@@ -139,6 +141,6 @@ def test_every_volume_is_kept(render, of_kind):
         assert one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
-def test_nothing_random_or_timed_is_in_a_rendering(rendering, sets):
+def test_nothing_random_or_timed_is_in_a_rendering(sets):
     for values in sets.values():
         assert rendering.texts(values) == rendering.texts(values)

@@ -7,6 +7,7 @@ import pytest
 from helm_python.errors import HelmError
 
 from concord.settings import NodesFile, TaskSettings
+from tests.chart import rendering
 
 
 def tasks(**iris):
@@ -178,7 +179,7 @@ def test_every_url_of_the_nodes_file_is_a_service_of_a_deployment(objects, of_ki
             ]
 
 
-def test_the_schemas_ranges_are_those_of_the_settings(rendering):
+def test_the_schemas_ranges_are_those_of_the_settings():
     ours = rendering.chart().schema["properties"]["tasks"]["properties"]["iris"]["properties"]
     theirs = TaskSettings.model_json_schema()["properties"]
     for name in ("quorum", "deadline_ms", "grace_ms", "deposit"):
