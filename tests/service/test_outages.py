@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from concord import cluster
+from concord import cluster, settler
 from concord.cluster import Cluster
 from concord.ledger import Ledger
 from concord.ledger.configmaps import ConfigMapStore
@@ -20,6 +20,12 @@ from tests.service.test_settler_crash import STEPS, in_a_process_that_may_die
 from tests.unit.ledger.fake_api_server import FakeApiServer
 
 LEDGER = "configmap:concord/concord-ledger"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    """A service starts without ledger or journal after a third of a second instead of three."""
+    monkeypatch.setattr(settler, "START_SECONDS", 0.3)
 
 
 @pytest.fixture
