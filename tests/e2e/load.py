@@ -1,9 +1,10 @@
 """Callers in a pod: each asks, waits for its answer, and asks again, over a connection that is kept open.
 
 Runs by itself on the consensus image's Python; `kind.py` mounts it. Takes one JSON object as its
-argument, `{"url", "body", "callers", "seconds"?, "requests"?, "ids"?}`, and prints one: how many
-were answered by what, when the last failed or was degraded, and how long they took. An answer is a
-failure if its status is not 200; what never became an answer is counted apart, as `lost`.
+argument, `{"url", "body", "callers", "seconds"?, "requests"?, "ids"?, "pause"?}` (`pause`: seconds between
+an answer and the next question), and prints one: how many were answered by what, when the last failed or
+was degraded, and how long they took. An answer is a failure if its status is not 200; what never became an
+answer is counted apart, as `lost`.
 """
 
 import asyncio
@@ -52,6 +53,7 @@ class Load:
                 self.last["lost"] = time.time()
                 self.reason(f"{type(error).__name__}: {error}")
                 await asyncio.sleep(0.05)
+            await asyncio.sleep(self.order.get("pause", 0))
 
     def note(self, status, body, seconds):
         self.statuses[str(status)] += 1
