@@ -111,7 +111,7 @@ def ledger_beside(journal: "Journal | None", where: str | None = None, *, lost: 
     if not isinstance(store, ConfigMapStore) and not read.ledger_dir.is_dir():
         raise ConfigurationError(
             f"There is no ledger in {read.home}. `concord up` makes one; CONCORD_HOME names another folder, "
-            "and --ledger one in a cluster.",
+            "and CONCORD_LEDGER=configmap:NAMESPACE/NAME one in a cluster.",
             field="CONCORD_HOME",
         )
     return Ledger(store, archive=journal)
