@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 import pytest
@@ -108,20 +107,7 @@ def world(tmp_path, migrated):
 
 
 def test_three_replicas_that_start_at_once_migrate_once(fresh):
-    ended = []
-
-    def start():
-        journal = Journal(fresh)
-        journal.migrate()
-        ended.append(journal.due_count())
-        journal.close()
-
-    threads = [threading.Thread(target=start) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert ended == [0, 0, 0]
+    assert shared.three_starts_at_once(fresh) == [0, 0, 0]
 
 
 def test_a_database_that_is_not_there_is_unavailable_and_its_state_is_named(url):
