@@ -11,8 +11,6 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-import aiohttp
-
 from concord.round import Ballots, OnReply, Question, Reply
 from concord.wire import VOTES_TYPE
 
@@ -44,6 +42,9 @@ class Node(Protocol):
 
     def heard(self, version: str | None, seconds: float) -> None:
         """Takes note of who answered, and how soon."""
+
+    def judged(self, *, well_formed: bool) -> None:
+        """Takes note of whether an answer was one."""
 
     def look_again(self) -> None:
         """Has `/info` asked soon."""
@@ -121,7 +122,7 @@ class Call:
     async def _run(self) -> None:
         try:
             answer = await self._member.post(self._tickets)
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             self._answered, self._reason = False, words(error)
             self._answer_all(Reply("unavailable"))
             return
@@ -152,10 +153,12 @@ class Call:
             ballots, tried = self._member.read(self._tickets, answer)
         except ValueError:
             self._answer_all(Reply("invalid", version))
+            self._member.judged(well_formed=False)
             # It lives, and what it says is worthless: that is an outcome, not an outage.
             return True
         now = time.perf_counter()
         self._share_out(now, version, ballots, challenger, tried)
+        self._member.judged(well_formed=ballots.valid is None)
         self._member.heard(version, now - self._began)
         return True
 

@@ -5,7 +5,7 @@ together all that the event loop has in hand, and gathers what arrives meanwhile
 After five failures in a row a member is `down`: rounds get `unavailable` at once instead of
 waiting, and one probe a second brings it back.
 
-Members speak HTTP over one pooled client. They refuse to interpret votes beyond turning them into
+Members speak HTTP over kept connections of their own. They refuse to interpret votes beyond turning them into
 integers, and never read a pickle: a node's answer is raw floats of a known length or it is invalid.
 """
 
@@ -17,16 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import aiohttp
 import numpy as np
 import orjson
 from pydantic import TypeAdapter
-from yarl import URL
 
 from concord import metrics, pool
 from concord.background import spawn
 from concord.calls import Answer, Call, WaitingQuestion, words
-from concord.errors import ConcordError
+from concord.connection import Origin
+from concord.errors import ConcordError, ConfigurationError
 from concord.round import Ballots, OnReply, Question, Reply
 from concord.schema import TaskSchema
 from concord.wire import (
@@ -50,6 +49,9 @@ FAILURES_TO_DOWN: Final = 5
 PROBE_SECONDS: Final = 1.0
 REFRESH_SECONDS: Final = 5.0
 """How often a healthy node is asked which version it serves; a reply by another version asks at once."""
+
+ANSWERS_REMEMBERED: Final = 100
+"""Answers among which malformed ones are counted."""
 
 NAMED_REQUESTS: Final = 32
 """Request ids that one call names; a header has a limit."""
@@ -81,27 +83,29 @@ class Member:
         task: The task that it answers.
         node: Its name within the task.
         url: Base URL of its service.
-        session: The pooled client.
         on_change: Called when what the node says of itself, or its health, has changed.
+
+    Raises:
+        ConfigurationError: The URL is none.
     """
 
-    def __init__(
-        self, task: str, node: str, url: str, session: aiohttp.ClientSession, on_change: Callable[[], None]
-    ) -> None:
+    def __init__(self, task: str, node: str, url: str, on_change: Callable[[], None]) -> None:
         self.task = task
         self.node = node
         self.url = url.rstrip("/")
-        self._votes_url, self._info_url = URL(f"{self.url}/v1/votes"), URL(f"{self.url}/info")
+        self._origin = _origin(task, node, url)
+        self._votes = self._origin.opening("POST", "/v1/votes", {"content-type": ROWS_TYPE})
+        self._info = self._origin.opening("GET", "/info")
         self.profile: Profile | None = None
         self.looked = False
         self.reason: str | None = "It has not answered yet."
         self.latency_ms: float | None = None
-        self._session = session
         self._on_change = on_change
         self._queue: deque[WaitingQuestion] = deque()
         self._calls: set[Call] = set()
         self._sending = False
         self._failures = 0
+        self._well_formed: deque[bool] = deque(maxlen=ANSWERS_REMEMBERED)
         self._look_again = asyncio.Event()
         self._batch_rows = metrics.BATCH_ROWS.labels(task, node)
         self._seconds = metrics.NODE_SECONDS.labels(task, node)
@@ -138,9 +142,10 @@ class Member:
                     await self._look_again.wait()
 
     def close(self) -> None:
-        """Cancels what is under way."""
+        """Cancels what is under way, and asks nothing any more."""
         for call in tuple(self._calls):
             call.cancel()
+        self._origin.close()
 
     def _send(self) -> None:
         self._sending = False
@@ -170,18 +175,16 @@ class Member:
         """Sends the tickets' rows."""
         first = tickets[0].question
         ids = ",".join(ticket.question.request_id for ticket in tickets[:NAMED_REQUESTS])
-        headers = {"content-type": ROWS_TYPE, SCHEMA_HEADER: first.schema_digest, REQUEST_ID_HEADER: ids}
+        headers = {SCHEMA_HEADER: first.schema_digest, REQUEST_ID_HEADER: ids}
         trace = next((t.question.traceparent for t in tickets if t.question.traceparent), None)
         if trace:
             headers["traceparent"] = trace
         body = first.body if len(tickets) == 1 else b"".join(ticket.question.body for ticket in tickets)
         # A challenger doubles it; one byte more shows that it is too long.
         limit = 2 * self._answer_bytes(tickets) + 1
-        async with self._session.post(self._votes_url, data=body, headers=headers) as response:
-            said = response.headers
-            body = await _read(response, limit)
-            model, challenger = said.get(MODEL_HEADER), said.get(CHALLENGER_HEADER)
-            return Answer(response.status, response.content_type, model, challenger, body)
+        response = await self._origin.exchange(self._votes, headers, body, limit=limit)
+        model, challenger = response.header(MODEL_HEADER), response.header(CHALLENGER_HEADER)
+        return Answer(response.status, response.media_type, model, challenger, response.body)
 
     def read(self, tickets: Sequence[WaitingQuestion], answer: Answer) -> tuple[Ballots, Ballots | None]:
         """Turns a node's bytes into integer votes; raises ValueError if they are no votes at all."""
@@ -208,6 +211,21 @@ class Member:
         if version and self.profile and version != self.profile.info.version:
             self.look_again()
 
+    @property
+    def malformed(self) -> int:
+        """Malformed answers among its last hundred."""
+        return self._well_formed.count(False)
+
+    def judged(self, *, well_formed: bool) -> None:
+        """Takes note of an answer: malformed if any of its rows got no vote that counts."""
+        self._well_formed.append(well_formed)
+        if not well_formed:
+            self._on_change()
+
+    def forget_malformed(self) -> None:
+        """Counts malformed answers anew, as of a node that has been jailed for them."""
+        self._well_formed.clear()
+
     def look_again(self) -> None:
         """Has `/info` asked soon: the node answered by another version, or another schema."""
         self._look_again.set()
@@ -228,12 +246,12 @@ class Member:
 
     async def _look(self) -> None:
         try:
-            async with asyncio.timeout(INFO_SECONDS), self._session.get(self._info_url) as response:
+            async with asyncio.timeout(INFO_SECONDS):
+                response = await self._origin.exchange(self._info, {}, b"", limit=INFO_BYTES)
                 if response.status != 200:
                     raise ValueError(f"/info answered {response.status}")
-                info = _node_info.validate_python(orjson.loads(await _read(response, INFO_BYTES)))
-                await self._meet(info)
-        except (aiohttp.ClientError, OSError, ValueError, TypeError, ConcordError) as error:
+                await self._meet(_node_info.validate_python(orjson.loads(response.body)))
+        except (OSError, ValueError, TypeError, ConcordError) as error:
             self._note(answered=False, reason=words(error))
         finally:
             self.looked = True
@@ -245,6 +263,8 @@ class Member:
             raise ValueError(f"it states an accuracy of {info.accuracy}, which is not in 0..1")
         profile = Profile(info, TaskSchema.from_json(info.schema))
         if profile != self.profile:
+            if self.profile and self.profile.info.version != info.version:
+                self.forget_malformed()
             self.profile = profile
             _log.info("node met", extra={**self._names, "version": info.version, "run": info.run_id})
             self._up.set(1)
@@ -272,44 +292,32 @@ class Member:
 
 
 class Members:
-    """All members of all tasks, over one client.
+    """All members of all tasks.
 
     Args:
         urls: Task → node → base URL.
     """
 
     def __init__(self, urls: dict[str, dict[str, str]]) -> None:
-        self._urls = urls
-        self._tasks: dict[str, dict[str, Member]] = {}
+        self._tasks = {
+            task: {node: Member(task, node, url, self._changed) for node, url in sorted(nodes.items())}
+            for task, nodes in urls.items()
+        }
         self._watches: list[asyncio.Task[None]] = []
         self.revision = 0
         """Grows whenever anything that a round depends on has changed."""
 
     async def start(self) -> None:
-        """Opens the client and begins to look for the nodes."""
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=10)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
-        )
-        for task, nodes in self._urls.items():
-            self._tasks[task] = {
-                node: Member(task, node, url, self._session, self._changed)
-                for node, url in sorted(nodes.items())
-            }
+        """Begins to look for the nodes."""
         self._watches = [spawn(member.watch(), f"watch {member.task}.{member.node}") for member in self]
 
     async def close(self) -> None:
-        """Stops looking, cancels what is under way, closes the client."""
+        """Stops looking, cancels what is under way, closes the connections."""
         for watch in self._watches:
             watch.cancel()
         for member in self:
             member.close()
         await asyncio.gather(*self._watches, return_exceptions=True)
-        await self._session.close()
 
     def of(self, task: str) -> dict[str, Member]:
         """The task's members by node, sorted; empty where there is no such task."""
@@ -322,15 +330,10 @@ class Members:
         self.revision += 1
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Reads a body up to `limit` bytes; what is longer is cut, and so has the wrong length."""
-    if response.content_length is not None and response.content_length < limit:
-        return await response.read()
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size >= limit:
-            response.close()
-            break
-    return b"".join(parts)[:limit]
+def _origin(task: str, node: str, url: str) -> Origin:
+    try:
+        return Origin(url)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{task}.{node} cannot be at {url!r}: {error}.", field="CONCORD_NODES"
+        ) from error

@@ -23,7 +23,7 @@ def anyio_backend():
 @pytest.fixture
 def member():
     """A member whose node answers when the test lets it."""
-    found = Member("iris", "knn", "http://127.0.0.1:1", None, lambda: None)
+    found = Member("iris", "knn", "http://127.0.0.1:1", lambda: None)
     found.profile = Profile(StandInModel(IRIS, "knn", species(1)).info, IRIS)
     found.asked, found.open = [], asyncio.Event()
 
