@@ -2,8 +2,8 @@
 
 `Consensus` ties the parts together and owns their lifetimes: members, panels, settler, recorder.
 A request's rows are one poll; each row is a round of its own, with its own id. An answer never
-waits for the ledger unless its caller asks to (`settled`), and a round that moves money is durable
-in the journal before its caller hears of it.
+waits for the ledger unless its caller asks to (`settled`), nor for a node that does not count, and a
+round that moves money is durable in the journal before its caller hears of it.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ import orjson
 from concord import metrics
 from concord.background import spawn
 from concord.errors import JournalUnavailable, Overloaded
+from concord.housekeeping import Housekeeping
 from concord.ids import fresh_id
 from concord.journal import Journal, RoundRow
 from concord.ledger import Ledger
@@ -27,7 +28,7 @@ from concord.observation import observe
 from concord.panel import Panel, Ruling
 from concord.panels import Panels
 from concord.recorder import Recorder
-from concord.round import Poll, Question, Reply
+from concord.round import Poll, Question, Reply, Shadows
 from concord.settings import NodesFile, Settings
 from concord.settler import Settler
 from concord.wire import Verdict
@@ -35,6 +36,9 @@ from concord.wire import Verdict
 SETTLED_SECONDS: Final = 3.0
 """How long `?settled=true` waits for the block. With the longest deadline (4 s) and the wait for the
 journal (2 s) a request stays under the ten seconds after which its bento would end it."""
+
+SHADOW_SECONDS: Final = 0.1
+"""How long after the answer shadows may still be heard: their votes are recorded with the round."""
 
 EXPIRY_SECONDS: Final = 3600.0
 """How often features beyond their retention are removed."""
@@ -69,6 +73,16 @@ class Response(NamedTuple):
     encoded: Sequence[bytes]
 
 
+class _Polled(NamedTuple):
+    """A request that was asked and decided, on its way into the journal; `time` in µs since the epoch."""
+
+    panel: Panel
+    request: Request
+    replies: Sequence[Reply]
+    rulings: Sequence[Ruling]
+    time: int
+
+
 class Consensus:
     """Answers for all tasks of one nodes file.
 
@@ -93,17 +107,19 @@ class Consensus:
         self.journal = journal
         self.settler = Settler(ledger, journal)
         self.members = Members({task: one.nodes for task, one in declared.tasks.items()})
-        self.panels = Panels(declared, self.members, self.settler, journal)
+        self.panels = Panels(declared, self.members, self.settler)
+        self.housekeeping = Housekeeping(self.panels, self.members, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify)
         self._clock = clock
         self._waiting_rows = 0
         self._background: list[asyncio.Task[None]] = []
+        self._shadowed: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Brings journal and ledger up to date, or begins without them, and looks for nodes."""
         await self.settler.start()
         await self.members.start()
-        await self.panels.start()
+        await self.housekeeping.start()
         self.recorder.start()
         self._background = [
             spawn(self.settler.run(), "settler", self.settler.fail),
@@ -113,7 +129,8 @@ class Consensus:
 
     async def close(self) -> None:
         """Writes what waits and lets go of everything."""
-        await self.panels.close()
+        await self.housekeeping.close()
+        await asyncio.gather(*self._shadowed, return_exceptions=True)
         await self.members.close()
         await self.recorder.close()
         for task in self._background:
@@ -142,12 +159,13 @@ class Consensus:
         began = time.perf_counter()
         panel = self.panels.panel(request.task)
         array = panel.schema.read_rows(request.rows)
-        replies = await self._poll(panel, request, array.tobytes())
+        replies, shadows = await self._poll(panel, request, array.tobytes())
         durable = panel.terms.policy == "seed"
         rulings = [
             panel.rule(replies, row, fresh_id(16), recorded=durable) for row in range(len(request.rows))
         ]
-        response = await self._record(panel, request, rulings, durable=durable or request.recorded)
+        poll = _Polled(panel, request, replies, rulings, int(self._clock() * 1_000_000))
+        response = await self._record(poll, shadows, durable=durable or request.recorded)
         observe(panel, replies, rulings, time.perf_counter() - began)
         return await self._await_settlement(response) if request.settled else response
 
@@ -158,7 +176,7 @@ class Consensus:
         refuses = self.panels.settings(task).below_quorum == "refuse"
         return response.verdicts[0].error if refuses else None
 
-    async def _poll(self, panel: Panel, request: Request, body: bytes) -> list[Reply]:
+    async def _poll(self, panel: Panel, request: Request, body: bytes) -> tuple[list[Reply], Shadows | None]:
         rows = len(request.rows)
         if self._waiting_rows + rows > self.settings.max_waiting_rows:
             raise Overloaded(
@@ -167,47 +185,71 @@ class Consensus:
         question = Question(body, rows, panel.schema.digest, request.request_id, request.traceparent)
         self._waiting_rows += rows
         metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
+        shadows = Shadows(panel.shadows, question) if panel.shadows else None
         try:
-            return await Poll(panel.members, panel.deposits, panel.terms.patience).replies(question)
+            replies = await Poll(panel.members, panel.deposits, panel.terms.patience).replies(question)
+        except asyncio.CancelledError:
+            if shadows is not None:
+                shadows.abandon()
+            raise
         finally:
             self._waiting_rows -= rows
             metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
+        return replies, shadows
 
-    async def _record(
-        self, panel: Panel, request: Request, rulings: Sequence[Ruling], *, durable: bool
-    ) -> Response:
-        verdicts = [ruling.verdict for ruling in rulings]
+    async def _record(self, poll: "_Polled", shadows: Shadows | None, *, durable: bool) -> Response:
+        verdicts = [ruling.verdict for ruling in poll.rulings]
         encoded = [_encode(verdict) for verdict in verdicts]
-        now = int(self._clock() * 1_000_000)
-        rows = [
-            self._row(request, index, ruling, verdict, now)
-            for index, (ruling, verdict) in enumerate(zip(rulings, encoded, strict=True))
-        ]
         if not durable:
-            self.recorder.record(rows)
+            self._record_behind(poll, encoded, shadows)
             return Response(verdicts, encoded)
-        written = self.recorder.record_soon(rows)
+        seen = await shadows.replies(SHADOW_SECONDS) if shadows is not None else None
+        written = self.recorder.record_soon(self._rows(poll, encoded, seen))
         try:
             await asyncio.shield(written)
         except JournalUnavailable:
-            if panel.terms.policy == "seed":
+            if poll.panel.terms.policy == "seed":
                 raise
             return Response(verdicts, encoded)
         return _recorded(verdicts, encoded)
 
-    def _row(self, request: Request, index: int, ruling: Ruling, verdict: bytes, now: int) -> RoundRow:
+    def _record_behind(self, poll: "_Polled", encoded: Sequence[bytes], shadows: Shadows | None) -> None:
+        """Records behind the answer: at once, or as soon as the shadows have been heard."""
+        if shadows is None:
+            self.recorder.record(self._rows(poll, encoded, None))
+            return
+        # Room is taken before the answer goes out, so that a full recorder refuses it.
+        self.recorder.reserve(len(encoded))
+        task = asyncio.create_task(self._record_shadowed(poll, encoded, shadows))
+        self._shadowed.add(task)
+        task.add_done_callback(self._shadowed.discard)
+
+    async def _record_shadowed(self, poll: "_Polled", encoded: Sequence[bytes], shadows: Shadows) -> None:
+        seen = await shadows.replies(SHADOW_SECONDS)
+        self.recorder.record(self._rows(poll, encoded, seen), reserved=True)
+
+    def _rows(
+        self, poll: "_Polled", encoded: Sequence[bytes], shadows: Mapping[str, Reply] | None
+    ) -> list[RoundRow]:
+        return [self._row(poll, index, verdict, shadows) for index, verdict in enumerate(encoded)]
+
+    def _row(
+        self, poll: "_Polled", index: int, verdict: bytes, shadows: Mapping[str, Reply] | None
+    ) -> RoundRow:
+        ruling, request = poll.rulings[index], poll.request
+        evidence = poll.panel.evidence(ruling, poll.replies, index, shadows)
         return RoundRow(
             id=ruling.verdict.id,
             task=request.task,
-            time=now,
+            time=poll.time,
             status=ruling.verdict.status,
             policy=ruling.verdict.policy,
             height=ruling.verdict.height,
             request_id=request.request_id,
             verdict=verdict,
             features=_encode(request.rows[index]) if self.settings.retention_days else None,
-            evidence=ruling.evidence,
-            due=ruling.evidence is not None,
+            evidence=evidence,
+            due=ruling.verdict.settlement == "due" and evidence is not None,
             traceparent=request.traceparent,
         )
 

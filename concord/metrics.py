@@ -26,6 +26,7 @@ __all__ = ["CONTENT_TYPE_LATEST", "render", "watch_garbage_collection"]
 _LATENCY: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _SHARES: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.0)
 _ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+_AGES: Final = (1, 10, 60, 600, 3600, 21_600, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_400, 90 * 86_400)
 
 HTTP_REQUESTS = Counter("concord_http_requests_total", "Requests answered.", ["route", "method", "status"])
 HTTP_SECONDS = Histogram("concord_http_seconds", "Whole request.", ["route"], buckets=_LATENCY)
@@ -47,11 +48,57 @@ NODE_SECONDS = Histogram(
 OUTCOMES = Counter("concord_outcomes_total", "What nodes did in rounds.", ["task", "node", "outcome"])
 VOTES = Counter("concord_votes_total", "Valid votes, by the label they name.", ["task", "node", "label"])
 
+LABELS = Counter(
+    "concord_labels_total",
+    "Labels that came in, by what became of them; unknown rounds have no task.",
+    ["task", "status"],
+)
+LABEL_AGE = Histogram("concord_label_age_seconds", "From a round to its label.", ["task"], buckets=_AGES)
+
 WEIGHT = Gauge(
     "concord_weight", "Weight in 0..1 if all nodes vote.", ["task", "node"], multiprocess_mode="max"
 )
 STAKE = Gauge("concord_stake", "Stake of durable blocks.", ["task", "node"], multiprocess_mode="max")
 NODE_UP = Gauge("concord_node_up", "1 if the node is asked.", ["task", "node"], multiprocess_mode="max")
+SKILL = Gauge(
+    "concord_skill", "Faded mean score of the node's version.", ["task", "node"], multiprocess_mode="max"
+)
+REGRET = Gauge(
+    "concord_regret",
+    "Rounds lost against the mean; above 6 jails.",
+    ["task", "node"],
+    multiprocess_mode="max",
+)
+HIT_RATE = Gauge(
+    "concord_hit_rate",
+    "Share of its labelled rounds in which the node's version was right.",
+    ["task", "node"],
+    multiprocess_mode="max",
+)
+JAILED = Gauge("concord_jailed", "1 if the node is jailed.", ["task", "node"], multiprocess_mode="max")
+PROBATION = Gauge(
+    "concord_probation", "1 if the node is on probation.", ["task", "node"], multiprocess_mode="max"
+)
+JAIL_WITHHELD = Gauge(
+    "concord_jail_withheld",
+    "1 if the node is due to be jailed and too few would count without it.",
+    ["task", "node"],
+    multiprocess_mode="max",
+)
+LABELLED_ROUNDS = Gauge(
+    "concord_labelled_rounds", "Labelled rounds that were settled.", ["task"], multiprocess_mode="max"
+)
+IMBALANCE = Gauge(
+    "concord_imbalance",
+    "Stake held less stake paid in and not out: always 0.",
+    ["task"],
+    multiprocess_mode="max",
+)
+DEBITS = Counter(
+    "concord_debits_total",
+    "Stake taken under wager from nodes, by whether they were right in the round; without levelling.",
+    ["task", "right"],
+)
 SLASHES = Counter("concord_slashes_total", "Settlements that took stake from a node.", ["task", "node"])
 SLASHED_STAKE = Counter("concord_slashed_stake_total", "Stake taken by settlements.", ["task", "node"])
 LEDGER_HEIGHT = Gauge("concord_ledger_height", "Height of the newest block.", multiprocess_mode="max")

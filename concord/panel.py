@@ -1,19 +1,19 @@
 """Who sits in a task at one height, and what their votes amount to.
 
-A panel is a snapshot: the members, their seats (stake, deposit, accuracy) at one block, the policy
-and the schema. Rounds are decided on it, so that everything a verdict says belongs to one state.
-It is rebuilt when the ledger or a member changes, and never reads the network, a clock or a file.
+A panel is a snapshot: the members, their seats (stake, deposit, accuracy, skill) at one block, the policy
+and the schema. Who is on probation or jailed sits aside: it may be asked, and no answer sees its vote.
+Rounds are decided on a panel, so that everything a verdict says belongs to one state. It is rebuilt when
+the ledger or a member changes, and never reads the network, a clock or a file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-import orjson
-
-from concord import pool
+from concord import evidence, pool
 from concord.errors import ConfigurationError
+from concord.ledger.state import TaskState
 from concord.pool import ONE, Decision, Method, Seat
 from concord.round import Asked, Patience, Reply
 from concord.schema import TaskSchema
@@ -37,16 +37,41 @@ class Terms:
     fallback: str | float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A node that does not count: asked as a shadow, or (`member` None) not asked at all."""
+
+    node: str
+    member: Asked | None
+
+
 class Ruling(NamedTuple):
     """One row's outcome.
 
     Attributes:
         verdict: What the caller gets.
-        evidence: The integers that settlement needs, as canonical JSON; None if no money can move.
+        decision: How it was decided; None without a quorum, and then no money ever moves.
+        voters: Which replies it was decided from, by their place among the seats.
     """
 
     verdict: Verdict
-    evidence: bytes | None
+    decision: Decision | None = None
+    voters: Sequence[int] = ()
+
+
+def seats(task: TaskState) -> tuple[Seat, ...]:
+    """The seats of a task's accounts, sorted by node; under `seed` everybody counts."""
+    return tuple(
+        Seat(
+            node,
+            account.stake,
+            account.deposit,
+            account.accuracy,
+            account.skill,
+            account.standing == "active" or task.policy == "seed",
+        )
+        for node, account in sorted(task.accounts.items())
+    )
 
 
 @dataclass(frozen=True)
@@ -57,9 +82,12 @@ class Panel:
         task: The task's name.
         schema: What is asked and answered.
         members: Who is asked, in the order of `seats`.
-        seats: Their accounts, sorted by node.
+        seats: The accounts of those that count, sorted by node.
         terms: Policy, patience and what happens below the quorum.
         height: The block whose state this is.
+        aside: The nodes that do not count, sorted.
+        labels: Labelled rounds of the task so far.
+        sigma: The usual error of a regression in steps of its resolution; None before the first label.
     """
 
     task: str
@@ -68,6 +96,9 @@ class Panel:
     seats: tuple[Seat, ...]
     terms: Terms
     height: int
+    aside: tuple[Aside, ...] = ()
+    labels: int = 0
+    sigma: int | None = None
 
     def __post_init__(self) -> None:
         if self.terms.policy == "seed" and self.schema.is_regression:
@@ -89,6 +120,11 @@ class Panel:
     def deposits(self) -> tuple[int, ...]:
         """Deposits in µS, in the order of the seats."""
         return tuple(seat.deposit for seat in self.seats)
+
+    @cached_property
+    def shadows(self) -> tuple[tuple[str, Asked], ...]:
+        """The nodes that are asked and do not count, by name."""
+        return tuple((one.node, one.member) for one in self.aside if one.member is not None)
 
     @cached_property
     def _quorum(self) -> int:
@@ -118,16 +154,59 @@ class Panel:
         votes = self._votes(replies, row, decision)
         status: Status = "ok" if len(voters) == len(replies) else "degraded"
         verdict = self._verdict(decision, round_id, status, votes, recorded=recorded)
-        evidence = self._evidence(decision, voters) if self.terms.policy == "seed" else None
-        return Ruling(verdict, evidence)
+        return Ruling(verdict, decision, voters)
+
+    def evidence(
+        self,
+        ruling: Ruling,
+        replies: Sequence[Reply],
+        row: int,
+        shadows: Mapping[str, Reply] | None = None,
+    ) -> bytes | None:
+        """What settling the round will need; None where it never settles.
+
+        Args:
+            ruling: What became of the row.
+            replies: What it was decided from.
+            row: Which row of the poll.
+            shadows: What the shadows answered, by node.
+        """
+        decision = ruling.decision
+        if decision is None:
+            return None
+        voted = [(self.seats[i].node, replies[i]) for i in ruling.voters]
+        if self.terms.policy == "seed":
+            names = [node for node, _ in voted]
+            return evidence.write_seed(decision.answer, dict(zip(names, decision.choices, strict=True)))
+        return evidence.write(
+            decision.answer,
+            {node: [reply.version, *reply.votes[row]] for node, reply in voted},
+            {
+                node: [reply.version, *reply.votes[row]]
+                for node, reply in (shadows or {}).items()
+                if reply.usable(row)
+            },
+            {
+                node: [reply.challenger, *reply.tried.votes[row]]
+                for node, reply in (*voted, *(shadows or {}).items())
+                if reply.tried is not None and reply.tried.usable(row)
+            },
+            self._scale,
+        )
+
+    @cached_property
+    def _scale(self) -> int | None:
+        """The usual error that the schema states, in steps; None for a classification."""
+        value = self.schema.value
+        return None if value is None else max(1, round(value.scale / float(value.step)))
 
     def _decide(self, seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
-        value = self.schema.value
-        if value is not None:
-            return pool.wager_value(
-                seats, [vote[0] for vote in votes], round(value.scale / float(value.step))
-            )
-        return pool.seed(seats, votes) if self.terms.policy == "seed" else pool.wager(seats, votes)
+        if self._scale is not None:
+            sigma = self._scale if self.sigma is None else self.sigma
+            return pool.wager_value(seats, [vote[0] for vote in votes], sigma, self.labels)
+        return (
+            pool.seed(seats, votes) if self.terms.policy == "seed" else pool.wager(seats, votes, self.labels)
+        )
 
     def _weigh(self, seats: Sequence[Seat]) -> tuple[int, ...]:
         blank = [0] if self.schema.is_regression else pool.one_hot(0, self.schema.width)
@@ -181,7 +260,7 @@ class Panel:
                 "field": None,
             },
         )
-        return Ruling(verdict, None)
+        return Ruling(verdict)
 
     def _fallback(self) -> tuple[str | None, float | None, str | None]:
         fallback = self.terms.fallback
@@ -209,12 +288,19 @@ class Panel:
         """What each node said; a decision holds weight and choice of those that voted, in their order."""
         weights = iter(decision.weights if decision else ())
         choices = iter(decision.choices if decision else ())
-        return [
+        votes = [
             self._vote(seat, reply, row, next(weights, 0), next(choices, None))
             if reply.usable(row)
             else Vote(seat.node, reply.outcome_of(row), reply.version, 0.0, _rounded(reply.latency_ms))
             for seat, reply in zip(self.seats, replies, strict=True)
         ]
+        return sorted([*votes, *self._aside()], key=lambda vote: vote.node) if self.aside else votes
+
+    def _aside(self) -> Iterator[Vote]:
+        return (
+            Vote(one.node, "jailed" if one.member is None else "shadow", None, 0.0, None)
+            for one in self.aside
+        )
 
     def _vote(self, seat: Seat, reply: Reply, row: int, weight: int, choice: int | None) -> Vote:
         counts, share, latency = reply.votes[row], weight / ONE, _rounded(reply.latency_ms)
@@ -240,10 +326,6 @@ class Panel:
 
     def _named(self, shares: Sequence[int]) -> dict[str, float]:
         return {name: share / ONE for name, share in zip(self._label_names, shares, strict=True)}
-
-    def _evidence(self, decision: Decision, voters: Sequence[int]) -> bytes:
-        votes = {self.seats[i].node: choice for i, choice in zip(voters, decision.choices, strict=True)}
-        return orjson.dumps({"answer": decision.answer, "votes": votes}, option=orjson.OPT_SORT_KEYS)
 
 
 def _rounded(milliseconds: float | None) -> float | None:

@@ -41,13 +41,17 @@ Method = Literal["weighted_mean", "weighted_median", "stake_mean", "linear"]
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One node's say in a task at one height: stake and deposit in µS, accuracy and skill in ppm."""
+    """One node's say in a task at one height: stake and deposit in µS, accuracy and skill in ppm.
+
+    One that does not count (`counts`) sits aside: it is asked at most, and no rule here may see it.
+    """
 
     node: str
     stake: int
     deposit: int
     accuracy: int = 0
     skill: int = 700_000
+    counts: bool = True
 
 
 class Decision(NamedTuple):
@@ -189,7 +193,7 @@ def wager(seats: Sequence[Seat], votes: Sequence[Sequence[int]], labelled: int =
     if labelled < WARM_LABELS:
         weights, (pooled, method) = _shares(stakes), _median_pool(stakes, votes)
     else:
-        weights, method = tuple(skill_weights(seats)), "linear"
+        weights, method = skill_weights(seats), "linear"
         columns = zip(*votes, strict=True)
         pooled = apportion(
             [sum(w * p for w, p in zip(weights, column, strict=True)) for column in columns], ONE
@@ -211,31 +215,35 @@ def wager_value(seats: Sequence[Seat], values: Sequence[int], sigma: int, labell
     """
     stakes = _stakes(seats)
     # The median is taken over the exact stakes: weights in ppm would let the order of names decide a tie.
-    weights, exact = (
-        (_shares(stakes), stakes) if labelled < WARM_LABELS else 2 * (tuple(skill_weights(seats)),)
-    )
+    weights, exact = (_shares(stakes), stakes) if labelled < WARM_LABELS else 2 * (skill_weights(seats),)
     answer = lower_median(values, exact)
     agreement = sum(w for w, v in zip(weights, values, strict=True) if abs(v - answer) <= sigma)
     return Decision(answer, weights, (), agreement, "weighted_median")
 
 
-def skill_weights(seats: Sequence[Seat]) -> list[int]:
+def skill_weights(seats: Sequence[Seat]) -> tuple[int, ...]:
     """Weights (ppm) by stake and skill: S·g, where g falls with the 8th power of the lag in skill.
 
     One node above `CAP` is cut to it while another has any weight; the others share the rest.
     """
-    best = max(seat.skill for seat in seats)
-    raw = [
-        stake * _eighth_power(ONE - (best - seat.skill))
-        for stake, seat in zip(_stakes(seats), seats, strict=True)
-    ]
+    return _skill_shares(_stakes(seats), tuple([seat.skill for seat in seats]))
+
+
+@lru_cache(1024)
+def _skill_shares(stakes: tuple[int, ...], skills: tuple[int, ...]) -> tuple[int, ...]:
+    """The same, once for each block and set of voters."""
+    best = max(skills)
+    raw = [stake * _eighth_power(ONE - (best - skill)) for stake, skill in zip(stakes, skills, strict=True)]
+    if not any(raw):
+        # Whoever has stake lags too far behind somebody who has none.
+        raw = list(stakes)
     total, first = sum(raw), raw.index(max(raw))
     others = [0 if i == first else weight for i, weight in enumerate(raw)]
     if raw[first] * ONE <= total * CAP or not any(others):
-        return split(ONE, raw)
+        return tuple(split(ONE, raw))
     weights = split(ONE - CAP, others)
     weights[first] = CAP
-    return weights
+    return tuple(weights)
 
 
 def lower_median(values: Sequence[int], weights: Sequence[int]) -> int:

@@ -41,6 +41,7 @@ class Recorder:
         self._on_due = on_due
         self._rows: list[RoundRow] = []
         self._writing = 0
+        self._reserved = 0
         self._away = False
         # Its own, so that readers who occupy the shared ones never keep an answer waiting.
         self._thread = ThreadPoolExecutor(1, "recorder")
@@ -69,14 +70,29 @@ class Recorder:
                 _log.exception("rounds lost at shutdown", extra={"rounds": len(self._rows)})
         self._thread.shutdown(wait=False)
 
-    def record(self, rows: Sequence[RoundRow]) -> None:
-        """Takes rounds to be written behind their answers.
+    def reserve(self, rounds: int) -> None:
+        """Keeps room for rounds that are not complete yet.
 
         Raises:
             JournalUnavailable: The journal is away and as many rounds wait as may.
         """
-        if self._writing + len(self._rows) + len(rows) > MOST_WAITING:
+        if self._writing + self._reserved + len(self._rows) + rounds > MOST_WAITING:
             raise JournalUnavailable("The journal is away, and no more rounds can wait for it.")
+        self._reserved += rounds
+
+    def record(self, rows: Sequence[RoundRow], *, reserved: bool = False) -> None:
+        """Takes rounds to be written behind their answers.
+
+        Args:
+            rows: The rounds.
+            reserved: Whether room was kept for them.
+
+        Raises:
+            JournalUnavailable: As `reserve`, where none was kept.
+        """
+        if not reserved:
+            self.reserve(len(rows))
+        self._reserved -= len(rows)
         self._rows.extend(rows)
         self._wanted.set()
 

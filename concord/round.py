@@ -7,6 +7,7 @@ It decides nothing about the answer (`concord.pool`) and knows no HTTP (`concord
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -197,3 +198,45 @@ class Poll:
                     ticket.abandon()
                 else:
                     ticket.give_up()
+
+
+class Shadows:
+    """The same question to nodes that do not count, asked with the others and waited for by no answer.
+
+    Args:
+        members: Whom to ask, by node.
+        question: What they are asked.
+    """
+
+    def __init__(self, members: Sequence[tuple[str, Asked]], question: Question) -> None:
+        self._replies: dict[str, Reply] = {}
+        self._tickets: dict[str, Ticket] = {}
+        self._complete = asyncio.Event()
+        self._asked = len(members)
+        for node, member in members:
+            ticket = member.ask(question, partial(self._take, node))
+            if ticket is not None:
+                self._tickets[node] = ticket
+
+    async def replies(self, seconds: float) -> dict[str, Reply]:
+        """What each did, by node; those who have not answered after so many more seconds are given up."""
+        if len(self._replies) < self._asked:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._complete.wait()
+        for node, ticket in self._tickets.items():
+            if node not in self._replies:
+                ticket.give_up()
+        self._tickets.clear()
+        return self._replies
+
+    def abandon(self) -> None:
+        """Nobody waits for the round any more."""
+        for node, ticket in self._tickets.items():
+            if node not in self._replies:
+                ticket.abandon()
+
+    def _take(self, node: str, reply: Reply) -> None:
+        self._replies[node] = reply
+        if len(self._replies) == self._asked:
+            self._complete.set()

@@ -1,24 +1,26 @@
-"""What a batch of rounds does to stake, as events for the ledger and records for the journal.
+"""What a batch of rounds does to stake and standing, as events for the ledger and records for the journal.
 
 A pure function of the rounds and the state that they are settled on, so anyone who has both can
-check a block: the records, sorted by id, are the leaves under the root that the event names. It
-knows the policies' rules only through `concord.stake`, and refuses a round whose evidence it cannot
+check a block: the records, sorted by id, are the leaves under the root that the event names. Changes of
+standing that the settlement calls for stand in the same block. It knows the policies' rules only through
+`concord.stake`, `concord.skill` and `concord.standing`, and refuses a round whose evidence it cannot
 read rather than settle the others without it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import orjson
+from typing import Protocol
 
 from concord.errors import LedgerBroken, UnknownName
+from concord.evidence import read_seed
 from concord.ledger import events
 from concord.ledger.chain import canonical
 from concord.ledger.events import Event, NodeSums
 from concord.ledger.merkle import merkle_root
-from concord.ledger.state import State, TaskState
+from concord.ledger.state import State, TaskState, fold
+from concord.reckoning import LabelledRound, reckon
 from concord.stake import SeedRound, SeedSettlement, settle_seed
+from concord.standing import review
 
 
 class DueRound(Protocol):
@@ -40,13 +42,24 @@ class DueRound(Protocol):
     def evidence(self) -> bytes | None:
         """JSON of the answer and the votes, as integers."""
 
+    @property
+    def label(self) -> int | None:
+        """The truth: class index, or value in steps of the resolution; `seed` needs none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a batch does: one event a task, one record a round."""
+    """What a batch does.
+
+    Attributes:
+        events: One a task and policy, and the changes of standing that follow.
+        records: Round id → what the settlement did in it, as canonical JSON.
+        debits: Task → µS taken under `wager` from nodes that were right in a round, and from wrong ones.
+    """
 
     events: tuple[Event, ...]
     records: dict[str, bytes]
+    debits: Mapping[str, tuple[int, int]]
 
 
 def settle_batch(batch: str, rounds: Sequence[DueRound], state: State) -> Settlement:
@@ -60,29 +73,62 @@ def settle_batch(batch: str, rounds: Sequence[DueRound], state: State) -> Settle
     Raises:
         LedgerBroken: A round that does not fit this ledger, or whose evidence cannot be read.
     """
-    by_task: dict[str, list[DueRound]] = {}
+    parts: dict[tuple[str, str], list[DueRound]] = {}
     for one in rounds:
-        by_task.setdefault(one.task, []).append(one)
+        parts.setdefault((one.task, one.policy), []).append(one)
     made: list[Event] = []
+    after = state
     records: dict[str, bytes] = {}
-    for task, some in sorted(by_task.items()):
-        event, found = _settle_task(batch, task, some, state)
-        made.append(event)
-        records |= found
-    return Settlement(tuple(made), records)
+    debits: dict[str, tuple[int, int]] = {}
+    for (task, policy), some in sorted(parts.items()):
+        part = (_settle_seed if policy == "seed" else _settle_wager)(batch, task, some, _task(after, task))
+        made.append(part.event)
+        # Of a task whose policy was changed, rounds of both may be due: they move stake one after the other.
+        after = fold(after, [part.event])
+        records |= part.records
+        if part.debits is not None:
+            debits[task] = part.debits
+    changed = [event for task in sorted({task for task, _ in parts}) for event in _review(task, after)]
+    return Settlement((*made, *changed), records, debits)
 
 
-def _settle_task(
-    batch: str, task: str, rounds: Sequence[DueRound], state: State
-) -> tuple[Event, dict[str, bytes]]:
-    read = {one.id: _seed_round(one) for one in rounds}
-    settled = settle_seed(_task(state, task).balances, read.values())
-    records = {one: _record(task, read[one], settled.deltas[one]) for one in sorted(read)}
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What the rounds of one task and policy do."""
+
+    event: Event
+    records: dict[str, bytes]
+    debits: tuple[int, int] | None = None
+
+
+def _review(task: str, state: State) -> tuple[Event, ...]:
+    return review(task, state.task(task)).events
+
+
+def _settle_seed(batch: str, task: str, rounds: Sequence[DueRound], state: TaskState) -> _Part:
+    read = {one.id: SeedRound(one.id, *read_seed(one.id, one.evidence)) for one in rounds}
+    settled = settle_seed(state.balances, read.values())
+    records = {one: _seed_record(task, read[one], settled.deltas[one]) for one in sorted(read)}
     root = merkle_root(list(records.values()))
     event = events.settle(
         batch, task, "seed", rounds=len(read), root=root, nodes=_sums(settled), treasury=settled.treasury
     )
-    return event, records
+    return _Part(event, records)
+
+
+def _settle_wager(batch: str, task: str, rounds: Sequence[DueRound], state: TaskState) -> _Part:
+    reckoned = reckon(state, [LabelledRound.of(one.id, one.evidence, one.label) for one in rounds])
+    records = {one: canonical({"id": one, "task": task, **said}) for one, said in reckoned.records.items()}
+    event = events.settle(
+        batch,
+        task,
+        "wager",
+        rounds=len(rounds),
+        root=merkle_root(list(records.values())),
+        nodes=reckoned.nodes,
+        learned=reckoned.learned,
+    )
+    return _Part(event, records, reckoned.debits)
 
 
 def _task(state: State, task: str) -> TaskState:
@@ -92,20 +138,7 @@ def _task(state: State, task: str) -> TaskState:
         raise LedgerBroken(f"The journal has rounds of {task!r}, which the ledger does not know.") from error
 
 
-def _seed_round(one: DueRound) -> SeedRound:
-    if one.policy != "seed":
-        raise LedgerBroken(
-            f"Round {one.id} is due under {one.policy!r}, which does not settle without labels."
-        )
-    try:
-        evidence: dict[str, Any] = orjson.loads(one.evidence or b"")
-        votes = {str(node): int(vote) for node, vote in evidence["votes"].items()}
-        return SeedRound(one.id, int(evidence["answer"]), votes)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LedgerBroken(f"The evidence of round {one.id} cannot be read.") from error
-
-
-def _record(task: str, one: SeedRound, deltas: Mapping[str, int]) -> bytes:
+def _seed_record(task: str, one: SeedRound, deltas: Mapping[str, int]) -> bytes:
     return canonical(
         {
             "id": one.id,

@@ -32,9 +32,11 @@ from concord.errors import (
 )
 from concord.journal import Claim, Journal
 from concord.ledger import Block, Head, Ledger, State
+from concord.ledger.book import Build
 from concord.ledger.chain import canonical
 from concord.ledger.events import Event
 from concord.settlement import Settlement, settle_batch
+from concord.stake import MICRO
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -48,7 +50,8 @@ PATIENT = 10_000_000
 """µs between blocks where nobody waits."""
 
 BATCH = 1000
-"""Rounds that one block settles; what is left waits for the next."""
+"""Rounds that one block settles; what is left waits for the next, which comes as if a caller waited: at a
+thousand labels a second, one block in ten seconds would fall behind for good."""
 
 NOTED_AT_ONCE = 500
 """Blocks that are in memory, and in one transaction of the journal, while they are noted."""
@@ -101,7 +104,7 @@ class Settler:
         self._known = self._caught_up = False
         self._catching_up: asyncio.Task[None] | None = None
         self._open: list[Claim] = []
-        self._waiting = 0
+        self._waiting, self._behind = 0, False
         self._due, self._hurry, self._settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @property
@@ -154,8 +157,11 @@ class Settler:
         """Says that rounds are due."""
         self._due.set()
 
-    async def append(self, events: Sequence[Event]) -> Block:
+    async def append(self, events: Sequence[Event] | Build) -> Block:
         """Appends events, such as openings of accounts, and notes the block in the journal.
+
+        Args:
+            events: The events, or what makes them from the state that they will be folded onto.
 
         Raises:
             CallerError: An event that cannot happen, or whose key another one has.
@@ -197,6 +203,10 @@ class Settler:
             self._waiting -= 1
             if not self._waiting:
                 self._hurry.clear()
+        if any(height > self._head.height for height in found.values()):
+            # Another replica wrote it; who hears here of a block may look here at what it led to.
+            with suppress(LedgerError, JournalUnavailable):
+                await self._guarded(self._refresh)
         return found
 
     # The loops
@@ -266,7 +276,7 @@ class Settler:
             now = self._clock()
             # A head from the future, by a clock that runs ahead, must not stop everybody.
             last = self._head.time if self._head.time <= now else entered
-            left = last + (URGENT if self._waiting else PATIENT) - now
+            left = last + (URGENT if self._waiting or self._behind else PATIENT) - now
             if left <= 0 or self._alarm is not None:
                 return
             await self._nap(min(left / 1e6, REFRESH), *(() if self._waiting else (self._hurry,)))
@@ -354,7 +364,7 @@ class Settler:
             # Another process wrote it, and may not know this journal.
             self._note()
 
-    def _append(self, events: Sequence[Event]) -> Block:
+    def _append(self, events: Sequence[Event] | Build) -> Block:
         self._check_noted()
         block = self._ledger.append(events, gap=URGENT)
         self._note()
@@ -368,6 +378,7 @@ class Settler:
         if not self._open:
             batch, height = self._batch_id(), self._ledger.newest.height
             claimed = self._journal.claim(batch, height, BATCH)
+            self._behind = len(claimed) >= BATCH
             if not claimed:
                 return False
             self._open.append(Claim(batch, height, tuple(claimed)))
@@ -381,6 +392,7 @@ class Settler:
                 claim.noted_height,
                 gap=URGENT,
                 attempts=1,
+                whole=True,
             )
         except LedgerConflict:
             # Another writer's block came first, so this one has to wait for its turn again.
@@ -389,8 +401,11 @@ class Settler:
         self._note()
         self._checkpoint("noted")
         settlement = self._settlement_in(block, claim)
+        # Before the journal says so: who hears there of a block may look at what it led to.
+        self._head = self._ledger.newest
         self._journal.mark_settled(claim.batch, block.height, block.hash, settlement.records)
         self._checkpoint("marked")
+        _count(settlement)
         self._open.pop(0)
         return bool(self._open) or len(claim.rounds) >= BATCH
 
@@ -430,3 +445,9 @@ class Settler:
                 [(one.height, one.hash, one.data if one.height > head.sealed else None) for one in some],
                 head.sealed,
             )
+
+
+def _count(settlement: Settlement) -> None:
+    for task, (right, wrong) in settlement.debits.items():
+        metrics.DEBITS.labels(task, "true").inc(right / MICRO)
+        metrics.DEBITS.labels(task, "false").inc(wrong / MICRO)

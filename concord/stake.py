@@ -7,16 +7,15 @@ its rounds are taken by id, so the order in which they arrived cannot matter. Th
 see a float, a clock or a store; what a settlement is written into is `concord.ledger`'s business.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from concord.apportion import apportion
+from concord.skill import FIRST_ANSWERED, FIRST_SCORE, PPM, Trial
 
 MICRO = 1_000_000
 """µS in one stake."""
-
-PPM = 1_000_000
-"""A whole, in parts per million."""
 
 SLASH_DIVISOR = 10
 """Policy `seed` takes ⌊balance / 10⌋ of a node that dissents."""
@@ -25,21 +24,59 @@ MIN_STAKE = 10 * MICRO
 """Below this, a node has no part in a settlement by `wager`."""
 
 
+Standing = Literal["active", "probation", "jailed"]
+"""Whether a node counts, has yet to show what it can, or has shown what it does."""
+
+JailReason = Literal["regret", "invalid", "stake"]
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What the ledger knows of one node in one task.
+
+    Stake and deposit are the node's; score, answered, regret, labelled and hits belong to the version that it
+    serves and start anew with another.
 
     Attributes:
         stake: Balance in µS.
         deposit: What was paid in and not withdrawn, in µS; quorum and levelling count it.
         accuracy: Accuracy stated when the account was opened, in ppm.
-        rounds: Settled rounds that the node voted in.
+        rounds: Settled rounds that the node voted in; under `wager`, that its version then answered.
+        version: The version that the record belongs to; None where none was stated yet.
+        score: A, the faded sum of scores in ppm.
+        answered: N, the faded number of labelled rounds, in ppm.
+        regret: C, what it lost against the mean beyond what is forgiven, in ppm.
+        labelled: Labelled rounds that its version answered.
+        hits: Those of them in which its answer was right.
+        standing: Whether it counts.
+        reason: Why it is jailed; None unless it is.
+        watched: Labelled rounds since it entered probation or jail, in jail since the last look at them.
+        watched_regret: Its regret in those, in ppm.
+        changes: Changes of standing and version so far; they make the keys of the next ones.
+        trial: The record of the version that is tried beside its own.
     """
 
     stake: int
     deposit: int
     accuracy: int
     rounds: int = 0
+    version: str | None = None
+    score: int = FIRST_SCORE
+    answered: int = FIRST_ANSWERED
+    regret: int = 0
+    labelled: int = 0
+    hits: int = 0
+    standing: Standing = "active"
+    reason: JailReason | None = None
+    watched: int = 0
+    watched_regret: int = 0
+    changes: int = 0
+    trial: Trial | None = None
+
+    @property
+    def skill(self) -> int:
+        """Mean score in ppm, b = ⌊10⁶ A / N⌋."""
+        return PPM * self.score // self.answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +137,6 @@ def settle_seed(balances: Mapping[str, int], rounds: Iterable[SeedRound]) -> See
             left[node] += delta
         deltas[one.id] = moved
     return SeedSettlement(deltas, sum(balances.values()) - sum(left.values()), left)
-
-
-def hit(votes: Sequence[int], label: int) -> int:
-    """Score `hit` in ppm: whole if the lowest class with the highest probability is the label."""
-    return PPM if max(range(len(votes)), key=lambda k: votes[k]) == label else 0
-
-
-def brier(votes: Sequence[int], label: int) -> int:
-    """Quadratic score 1 − ½‖p − e‖² in ppm, of probabilities in ppm."""
-    distance = sum((p - (PPM if k == label else 0)) ** 2 for k, p in enumerate(votes))
-    return (2 * PPM * PPM - distance) // (2 * PPM)
 
 
 def wager_round(stakes: Mapping[str, int], scores: Mapping[str, int], block_rounds: int) -> dict[str, int]:

@@ -8,11 +8,20 @@ never read.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-Outcome = Literal["voted", "late", "unavailable", "invalid"]
+from concord.explained import Explanation
+
+Outcome = Literal["voted", "late", "unavailable", "invalid", "shadow", "jailed"]
+"""What a node did in a round. A `shadow` is asked and scored off the answer's path and does not count; one
+that is `jailed` for malformed answers is not even asked."""
+
+ASIDE: Final[frozenset[Outcome]] = frozenset({"shadow", "jailed"})
+"""What is no failing of a node in this round: it was not meant to count."""
+
 Status = Literal["ok", "degraded", "no_quorum"]
 Settlement = Literal["none", "due", "settled"]
+LabelOutcome = Literal["accepted", "known", "conflict", "unknown", "expired", "invalid", "forbidden"]
 NodeStatus = Literal["up", "down", "mismatched", "unknown"]
 
 ROWS_TYPE = "application/vnd.concord.rows"
@@ -194,15 +203,35 @@ class TaskDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengerRecord:
+    """What a version under trial has shown: it is on probation for its first 20 labelled rounds."""
+
+    version: str
+    standing: Literal["probation", "proven"]
+    labelled: int
+    skill: float
+
+
+@dataclass(frozen=True, slots=True)
 class NodeView:
-    """One line of `GET /v1/nodes`. Stake is in stake units, weight and accuracy in 0..1."""
+    """One line of `GET /v1/nodes`. Stake is in stake units, weight and accuracy in 0..1.
+
+    Attributes:
+        reason: Why it is not up, for people.
+        standing_reason: Why it does not count, for people; None where it does.
+        skill: Faded mean of its version's quadratic score, in 0..1; None before its account is open.
+        labelled: Labelled rounds that its version answered.
+        hit_rate: Share of them in which it was right; None without any.
+        regret: What it lost against the mean beyond what is forgiven; above 6 it is jailed.
+        challenger: The record of the version that is tried beside it.
+    """
 
     task: str
     node: str
     model: str
     version: str | None
     status: NodeStatus
-    standing: Literal["active"]
+    standing: Literal["active", "probation", "jailed"]
     stake: float
     deposit: float
     weight: float
@@ -210,6 +239,12 @@ class NodeView:
     latency_ms: float | None
     url: str
     reason: str | None = None
+    standing_reason: str | None = None
+    skill: float | None = None
+    labelled: int = 0
+    hit_rate: float | None = None
+    regret: float = 0.0
+    challenger: ChallengerRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +261,49 @@ class Round:
     block: int | None = None
     deltas: dict[str, float] | None = None
     """Stake that the settlement moved, by node; None until settled."""
+    explanation: Explanation | None = None
+    """Why, and the proof; None in a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelResult:
+    """What became of one label.
+
+    Attributes:
+        id: The round, as the caller named it; None where it named none.
+        status: `accepted` and `known` are good; each other one comes with an `error`.
+        settlement: `none`: no money moves by it; `due`: the block follows; `settled`: it is in `block`.
+    """
+
+    id: str | None
+    status: LabelOutcome
+    settlement: Settlement
+    block: int | None
+    error: dict[str, str | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackResponse:
+    """Answer to `POST /v1/feedback`: one result a label, in the labels' order.
+
+    `error` is the first label's, where not one was good.
+    """
+
+    request_id: str
+    labels: list[LabelResult]
+    error: dict[str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """A node's account after an operator changed it, and the block that says so. Stake is in stake units."""
+
+    task: str
+    node: str
+    height: int
+    standing: Literal["active", "probation", "jailed"]
+    stake: float
+    deposit: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ def _without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
 
 
 def _status(verdict: Verdict) -> None:
-    voted, all_of_them = len(words.voters(verdict.votes)), len(verdict.votes)
+    voted, all_of_them = len(words.voters(verdict.votes)), len(words.counted(verdict.votes))
+    for line in words.aside(verdict.votes):
+        st.markdown(f":small[{line}]")
     if verdict.status == "ok":
         st.badge(f"ok · all {all_of_them} nodes voted", icon=":material/check:", color="green")
         return

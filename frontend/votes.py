@@ -53,8 +53,9 @@ def states(nodes: Sequence[NodeView]) -> None:
             {
                 "Node": node.node,
                 "State": f"{'✔' if node.status == 'up' else '✕'} {node.status}",
+                "Standing": node.standing,
                 "Version": node.version,
-                "Reason": node.reason,
+                "Reason": node.reason or node.standing_reason,
             }
             for node in nodes
         ]

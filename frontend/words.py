@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from concord.schema import Feature, TaskSchema, Tone
-from concord.wire import Outcome, Pool, TaskSummary, Verdict, Vote
+from concord.wire import ASIDE, Outcome, Pool, TaskSummary, Verdict, Vote
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,16 @@ OUTCOMES: Final[Mapping[Outcome, Look]] = {
     ),
     "invalid": Look(
         "!", ":material/error:", "red", "invalid", "it answered something that is no vote, such as no number"
+    ),
+    "shadow": Look(
+        "◌",
+        ":material/visibility:",
+        "gray",
+        "a shadow",
+        "it is on probation or jailed, so it is asked and scored and its vote does not count",
+    ),
+    "jailed": Look(
+        "⊘", ":material/block:", "gray", "jailed", "it gave malformed answers, so it is not asked any more"
     ),
 }
 
@@ -161,11 +171,25 @@ def voters(votes: Sequence[Vote]) -> list[Vote]:
     return [vote for vote in votes if vote.outcome == "voted"]
 
 
+def counted(votes: Sequence[Vote]) -> list[Vote]:
+    """The votes of nodes that were to count, whatever became of them."""
+    return [vote for vote in votes if vote.outcome not in ASIDE]
+
+
+def aside(votes: Sequence[Vote]) -> list[str]:
+    """A line for every node that was not to count, and why."""
+    return [
+        f"**{plain(vote.node)}** is **{OUTCOMES[vote.outcome].word}**: {OUTCOMES[vote.outcome].meaning}."
+        for vote in votes
+        if vote.outcome in ASIDE
+    ]
+
+
 def absent(votes: Sequence[Vote]) -> list[str]:
-    """A line for every node that did not vote: which, what happened, what that means."""
+    """A line for every node that was to vote and did not: which, what happened, what that means."""
     lines = []
     for vote in votes:
-        if vote.outcome != "voted":
+        if vote.outcome != "voted" and vote.outcome not in ASIDE:
             look = OUTCOMES[vote.outcome]
             lines.append(f"**{plain(vote.node)}** was **{look.word}**: {look.meaning}.")
     return lines

@@ -6,22 +6,28 @@ ledger itself (`/v1/ledger`). Balances come from durable blocks only.
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 from pydantic import TypeAdapter
 
-from concord.api.history import entries, iso
+from concord.api.history import entries, iso, standing_words
 from concord.asgi import json_response
 from concord.consensus import Consensus
+from concord.deep_audit import deep_audit
 from concord.errors import ConcordError, InvalidInput, UnknownName
+from concord.explanation import Explanations
 from concord.incoming import Incoming, Response
 from concord.journal import StoredRound
+from concord.ledger.state import PROBATION_ROUNDS
 from concord.members import Member
 from concord.pool import ONE
-from concord.stake import MICRO
+from concord.schema import TaskSchema
+from concord.stake import MICRO, Account
 from concord.wire import (
+    ChallengerRecord,
     HistoryEntry,
     NodeHistory,
     NodeStatus,
@@ -53,7 +59,10 @@ class Records:
         self._panels = consensus.panels
         # What reads far back takes long and goes one after the other: anybody may ask for it, and all
         # threads together would be missed by the journal.
-        self._looking_back, self._verifying = asyncio.Lock(), asyncio.Lock()
+        self._looking_back, self._verifying, self._explaining = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        self._explanations = Explanations(
+            consensus.ledger, consensus.journal, label_days=consensus.settings.label_days
+        )
 
     async def tasks(self, incoming: Incoming) -> Response:
         """`GET /v1/tasks`."""
@@ -101,7 +110,7 @@ class Records:
         return json_response(RoundPage([_round(one) for one in stored], after))
 
     async def round(self, incoming: Incoming) -> Response:
-        """`GET /v1/rounds/{id}`."""
+        """`GET /v1/rounds/{id}`: the round, why it was answered so, and the proof of its settlement."""
         incoming.query()
         round_id = incoming.path["id"]
         stored = await asyncio.to_thread(self._consensus.journal.round, round_id)
@@ -111,7 +120,16 @@ class Records:
                 field="id",
                 code="unknown_round",
             )
-        return json_response(_round(stored))
+        found = _round(stored)
+        async with self._explaining:
+            explanation = await asyncio.to_thread(
+                self._explanations.of,
+                stored,
+                found.verdict,
+                self._schema(stored.task),
+                self._consensus.settler.alarm,
+            )
+        return json_response(replace(found, explanation=explanation))
 
     async def ledger(self, incoming: Incoming) -> Response:
         """`GET /v1/ledger`: the newest state, in µS."""
@@ -147,8 +165,22 @@ class Records:
             report = await asyncio.to_thread(self._verify)
         return json_response(report.to_json())
 
+    async def audit(self, incoming: Incoming) -> Response:
+        """`GET /v1/ledger/audit`: settles every block again from the journal's records; minutes, for many."""
+        incoming.query()
+        async with self._verifying:
+            report = await asyncio.to_thread(deep_audit, self._consensus.ledger, self._consensus.journal)
+        return json_response(report.to_json())
+
     def _verify(self) -> Any:  # noqa: ANN401 - the ledger's report, a dataclass
         return self._consensus.ledger.verify(self._consensus.journal.noted_blocks())
+
+    def _schema(self, task: str) -> TaskSchema | None:
+        """What a task asks; None where it is not there any more, or was never heard of."""
+        try:
+            return self._panels.schema(task)
+        except ConcordError:
+            return None
 
     def _known(self, task: str) -> str:
         self._panels.settings(task)
@@ -205,7 +237,7 @@ class Records:
             yield self._node(task, node, member, weights.get(node, 0.0))
 
     def _node(self, task: str, node: str, member: Member, weight: float) -> NodeView:
-        seat = self._panels.account(task, node)
+        account = self._panels.account(task, node)
         mismatch = self._panels.mismatch(task, member)
         status: NodeStatus = "mismatched" if mismatch else member.status
         info = member.profile.info if member.profile else None
@@ -215,15 +247,37 @@ class Records:
             model=info.model if info else f"{member.task}.{node}",
             version=info.version if info else None,
             status=status,
-            standing="active",
-            stake=seat.stake / MICRO if seat else 0.0,
-            deposit=seat.deposit / MICRO if seat else 0.0,
             weight=weight,
-            accuracy=seat.accuracy / ONE if seat else None,
             latency_ms=member.latency_ms,
             url=member.url,
             reason=mismatch or (member.reason if status != "up" else None),
+            **_record_of(account),
         )
+
+
+def _record_of(account: Account | None) -> dict[str, Any]:
+    """What the ledger says of a node; nothing has happened yet where it has no account."""
+    if account is None:
+        return {"standing": "active", "stake": 0.0, "deposit": 0.0, "accuracy": None}
+    trial = account.trial
+    return {
+        "standing": account.standing,
+        "standing_reason": standing_words(account),
+        "stake": account.stake / MICRO,
+        "deposit": account.deposit / MICRO,
+        "accuracy": account.accuracy / ONE,
+        "skill": account.skill / ONE,
+        "labelled": account.labelled,
+        "hit_rate": account.hits / account.labelled if account.labelled else None,
+        "regret": account.regret / ONE,
+        "challenger": trial
+        and ChallengerRecord(
+            trial.version,
+            "proven" if trial.rounds >= PROBATION_ROUNDS else "probation",
+            trial.rounds,
+            trial.skill / ONE,
+        ),
+    }
 
 
 def _round(stored: StoredRound) -> Round:
@@ -232,6 +286,9 @@ def _round(stored: StoredRound) -> Round:
     verdict["recorded"] = True
     if stored.block is not None:
         verdict.update(settlement="settled", block=stored.block)
+    elif stored.due:
+        # Under `wager` it has become so by its label.
+        verdict.update(settlement="due")
     deltas = orjson.loads(stored.record)["deltas"] if stored.record else None
     return Round(
         id=stored.id,

@@ -6,6 +6,8 @@ from concord.cli.screen import Command, json_option, out, print_json, table
 
 STATUS = {"up": "[green]✓[/] up", "down": "[red]✗[/] down", "mismatched": "[yellow]![/] mismatched"}
 
+STANDING = {"active": "", "probation": ", [yellow]probation[/]", "jailed": ", [red]jailed[/]"}
+
 
 @click.command("tasks", cls=Command)
 @json_option
@@ -49,18 +51,20 @@ def nodes(*, task: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    right = ("stake", "weight", "accuracy", "latency")
-    made = table("task", "node", "v", "status", "stake", "weight", "accuracy", "latency", right=right)
+    learned = any(one.labelled for one in found)
+    right = ("stake", "weight", "accuracy", "hits", "skill", "latency")
+    earned = ("hits", "skill") if learned else ("accuracy",)
+    made = table("task", "node", "v", "status", "stake", "weight", *earned, "latency", right=right)
     last = None
     for one in found:
         made.add_row(
             one.task if one.task != last else "",
             one.node,
             one.version or "",
-            STATUS.get(one.status, f"[dim]{one.status}[/]"),
+            STATUS.get(one.status, f"[dim]{one.status}[/]") + STANDING[one.standing],
             f"{one.stake:,.10g}",
             f"{one.weight:.3f}",
-            "" if one.accuracy is None else f"{one.accuracy:.3f}",
+            *(_share(share) for share in ((one.hit_rate, one.skill) if learned else (one.accuracy,))),
             "" if one.latency_ms is None else f"{one.latency_ms:.1f} ms",
         )
         last = one.task
@@ -69,3 +73,9 @@ def nodes(*, task: str | None, as_json: bool) -> None:
     for one in found:
         if one.reason:
             console.print(f"[red]✗[/] {one.task}.{one.node}: {one.reason}", soft_wrap=True)
+        if one.standing_reason:
+            console.print(f"[yellow]![/] {one.task}.{one.node}: {one.standing_reason}", soft_wrap=True)
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.3f}"

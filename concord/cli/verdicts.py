@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from concord.cli.screen import table
-from concord.wire import Verdict, Vote
+from concord.wire import ASIDE, Verdict, Vote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,9 +64,15 @@ def votes(verdict: Verdict) -> "Table":
             *([_probability(vote)] if probability else []),
             f"{vote.weight:.3f}",
             "" if vote.latency_ms is None else f"{vote.latency_ms:.1f} ms",
-            vote.outcome if vote.outcome == "voted" else f"[red]{vote.outcome}[/]",
+            _did(vote),
         )
     return made
+
+
+def _did(vote: Vote) -> str:
+    if vote.outcome in ASIDE:
+        return f"[dim]{vote.outcome}[/]"
+    return vote.outcome if vote.outcome == "voted" else f"[red]{vote.outcome}[/]"
 
 
 _NUMBERS: Final = ("probability", "weight", "latency")
@@ -83,13 +89,12 @@ def _headline(verdict: Verdict, schema: "TaskSchema | None") -> str:
 
 def _certainty(verdict: Verdict) -> str:
     voted = sum(vote.outcome == "voted" for vote in verdict.votes)
+    counted = sum(vote.outcome not in ASIDE for vote in verdict.votes)
     parts = [answer(verdict)]
     if verdict.agreement is not None:
         parts.append(f"agreement {verdict.agreement:.0%}")
     status = STATUS[verdict.status]
-    parts.append(
-        status if verdict.status == "ok" else f"{status}: {voted} of {len(verdict.votes)} nodes voted"
-    )
+    parts.append(status if verdict.status == "ok" else f"{status}: {voted} of {counted} nodes voted")
     if verdict.pool:
         mean = "" if verdict.pool.mean is None else f" {verdict.pool.mean:.6f}"
         parts.append(POOLS[verdict.pool.method] + mean)

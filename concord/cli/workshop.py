@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from concord.errors import ConcordError, ConfigurationError, NoQuorum, Refused, ServiceAway
 from concord.ledger import Ledger, State, events
 from concord.ledger.events import Event
-from concord.stake import MICRO, hit, wager_round
+from concord.skill import hit
+from concord.stake import MICRO, wager_round
 from concord.wire import Verdict
 
 if TYPE_CHECKING:

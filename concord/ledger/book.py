@@ -22,7 +22,7 @@ from concord.ledger.events import Event
 from concord.ledger.head import Head, decode_head, encode_head
 from concord.ledger.importing import Lines, import_blocks
 from concord.ledger.segments import Segments, encode
-from concord.ledger.state import State
+from concord.ledger.state import State, fold_task
 from concord.ledger.store import SegmentArchive, Store
 
 Build = Callable[[State], Sequence[Event]]
@@ -102,6 +102,7 @@ class Ledger:
         *,
         gap: int = 0,
         attempts: int = ATTEMPTS,
+        whole: bool = False,
     ) -> Block:
         """Appends those events that are not there yet, as one block.
 
@@ -111,6 +112,8 @@ class Ledger:
             since: Height above which their keys are looked for; None looks through the whole chain.
             gap: µs that must lie between the last block and this one.
             attempts: Swaps to try before giving up.
+            whole: The events belong together, so where one stands all do: what is made anew of the state
+                that they led to is not what they were.
 
         Returns:
             The new block; where all events were there already, the newest block that holds one of them.
@@ -125,10 +128,10 @@ class Ledger:
             head = self._head_after(gap)
             wanted = events(head.state) if callable(events) else events
             missing, there = self._missing(head, wanted, since, bodies=not callable(events))
-            if not missing:
-                if there is None:
-                    raise LedgerError("There is nothing to append.")
+            if there is not None and (whole or not missing):
                 return there
+            if not missing:
+                raise LedgerError("There is nothing to append.")
             block, state = extend(
                 head.state,
                 missing,
@@ -342,10 +345,7 @@ class Ledger:
 
 
 def _stands(event: Event, state: State) -> bool:
-    task, body = state.tasks.get(event.body["task"]), event.body
-    members = tuple(body["members"]) if "members" in body else None
-    return task is not None and (task.policy, task.asks, task.members) == (
-        body["policy"],
-        body.get("asks"),
-        members,
-    )
+    """Whether the parameters of an event are those in force."""
+    name = event.body["task"]
+    task = state.tasks.get(name)
+    return task is not None and fold_task(task, event) == task

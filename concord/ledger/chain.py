@@ -174,7 +174,7 @@ def replay(blocks: Iterable[Block], state: State, height: int = 0, previous: str
         check_link(block, height, previous)
         try:
             state = fold(state, block.event_list)
-        except (ConcordError, KeyError, TypeError, ValueError) as error:
+        except (ConcordError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise LedgerBroken(f"Block {block.height} holds an event that cannot happen: {error}") from error
         if state_hash(state) != block.state:
             raise LedgerBroken(f"Block {block.height} does not lead to the state that it names.")

@@ -49,10 +49,10 @@ def starting(serve, folder):
             text = f"[tasks.{task}]\n{terms}\n[tasks.{task}.nodes]\n" + "\n".join(lines)
             (home / "nodes.toml").write_text(text, "utf-8")
             api = ConsensusApi.from_settings(Settings(home=home, log_level="WARNING", **settings))
-            _, url = serve(api)
+            service, url = serve(api)
             http = stack.enter_context(httpx.Client(base_url=url, timeout=20, trust_env=False))
             client = stack.enter_context(Client(url))
-            running = Stack(home, url, api, nodes, servers, http, client)
+            running = Stack(home, url, api, nodes, servers, http, client, service)
             if ready:
                 wait_until(lambda: all_open(running, task))
             return running

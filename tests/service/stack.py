@@ -160,6 +160,7 @@ class Stack:
     servers: dict[str, Server]
     http: httpx.Client
     client: Client
+    service: Server
 
     def predict(self, row=None, task="iris", query=""):
         return self.http.post(f"/v1/tasks/{task}/predict{query}", json={"rows": [row or IRIS.example]})

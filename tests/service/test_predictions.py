@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from concord import panels
+from concord import housekeeping
 from concord.ledger import FileStore, Ledger, events
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, species, wait_until
 
@@ -209,7 +209,7 @@ def test_a_new_version_is_noticed_and_stated(start_stack):
 
 def test_a_policy_that_another_replica_has_set_back_is_set_again(start_stack, monkeypatch):
     """While replicas are rolled, one with the old nodes file may write last."""
-    monkeypatch.setattr(panels, "CONTRADICTED_SECONDS", 0.2)
+    monkeypatch.setattr(housekeeping, "CONTRADICTED_SECONDS", 0.2)
     stack = start_stack(terms='policy = "seed"')
     Ledger(FileStore(stack.home / "ledger")).append([events.params("iris", "wager")])
     wait_until(lambda: stack.client.task("iris").policy == "wager")

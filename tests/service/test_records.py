@@ -8,6 +8,7 @@ import pytest
 from concord.api import records
 from concord.api.history import entries
 from concord.ledger import FileStore, Ledger, events
+from concord.ledger.chain import Block
 from tests.service.stack import wait_until
 
 NODE = "decision_tree"
@@ -69,7 +70,7 @@ def test_a_history_is_that_of_one_head_while_the_chain_grows(long_chain, monkeyp
 def test_who_loses_nothing_is_not_said_to_have_agreed():
     sums = {"knn": events.NodeSums(1, 0), NODE: events.NodeSums(2, -5)}
     event = events.settle("b", "iris", "seed", rounds=2, root="00", nodes=sums, treasury=5)
-    block = type("Block", (), {"height": 2, "time": 0, "events": {event.key: event.body}})()
+    block = Block.build(2, "0" * 64, 0, {event.key: event.body}, "0" * 64)
     (knn,), (tree,) = (entries([block], "iris", node, 9) for node in ("knn", NODE))
     assert knn.reason == "1 round settled under seed: nothing taken"
     assert tree.reason == "2 rounds settled under seed: dissented from the consensus"

@@ -4,11 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from concord import pool
 from concord.pool import ONE, Seat
+from tests.unit.laws import Laws
+
+law = Laws()
 
 STAKE = 1000 * ONE
 V1 = {"logistic_regression": (970_000, 2), "decision_tree": (570_000, 1), "knn": (920_000, 2)}
@@ -104,11 +106,11 @@ def test_skill_counts_by_its_eighth_power():
 
 def test_no_weight_passes_the_cap_while_another_has_any():
     seats = [Seat("rich", 98 * STAKE, STAKE), Seat("a", STAKE, STAKE), Seat("b", STAKE, STAKE)]
-    assert pool.skill_weights(seats) == [600_000, 200_000, 200_000]
+    assert pool.skill_weights(seats) == (600_000, 200_000, 200_000)
 
 
 def test_a_lone_voter_has_all_the_weight():
-    assert pool.skill_weights([Seat("alone", STAKE, STAKE)]) == [ONE]
+    assert pool.skill_weights([Seat("alone", STAKE, STAKE)]) == (ONE,)
 
 
 def test_values_are_decided_by_the_lower_weighted_median_and_agreement_is_within_sigma():
@@ -116,11 +118,12 @@ def test_values_are_decided_by_the_lower_weighted_median_and_agreement_is_within
     assert (decision.answer, decision.agreement) == (200, 750_000)
 
 
-@given(
+@law(
     st.lists(st.lists(st.integers(0, 1000), min_size=3, max_size=3).filter(any), min_size=1, max_size=6),
     st.data(),
+    few=200,
+    many=400,
 )
-@settings(derandomize=True, max_examples=200)
 def test_weights_and_pools_always_sum_to_one(raw, data):
     votes = [pool.split(ONE, shares) for shares in raw]
     stakes = data.draw(st.lists(st.integers(0, 10**12), min_size=len(votes), max_size=len(votes)))
@@ -129,9 +132,9 @@ def test_weights_and_pools_always_sum_to_one(raw, data):
     assert sum(decision.weights) == sum(decision.pooled) == ONE
 
 
-@given(st.permutations(range(5)))
-@settings(derandomize=True, max_examples=50)
+@law(st.permutations(range(5)), few=50, many=400)
 def test_renaming_the_nodes_permutes_the_weights_and_keeps_the_answer(order):
+    """I12. Without ties of the remainders."""
     stakes, votes = [7, 1, 5, 3, 4], one_hots(0, 1, 1, 2, 0)
     before = pool.wager(panel([0] * 5, stakes), votes)
     after = pool.wager(panel([0] * 5, [stakes[i] for i in order]), [votes[i] for i in order])
@@ -160,8 +163,11 @@ def test_what_is_no_distribution_is_invalid(row):
     assert valid.tolist() == [False, True]
 
 
-@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=9).filter(lambda r: sum(r) > 0.01))
-@settings(derandomize=True, max_examples=200)
+@law(
+    st.lists(st.floats(0, 1, width=32), min_size=2, max_size=9).filter(lambda r: sum(r) > 0.01),
+    few=200,
+    many=400,
+)
 def test_valid_probabilities_always_become_a_million(row):
     scaled = np.array([row], dtype=np.float64)
     counts, valid = pool.read_probabilities((scaled / scaled.sum()).astype(np.float32))
@@ -174,8 +180,11 @@ def test_values_become_counts_of_the_resolution():
     assert (counts.tolist(), valid.tolist()) == ([[123_456], [0], [0]], [True, False, False])
 
 
-@given(st.lists(st.lists(st.floats(-0.125, 1.125, width=32), min_size=3, max_size=3), min_size=1, max_size=4))
-@settings(derandomize=True, max_examples=300)
+@law(
+    st.lists(st.lists(st.floats(-0.125, 1.125, width=32), min_size=3, max_size=3), min_size=1, max_size=4),
+    few=300,
+    many=400,
+)
 def test_few_rows_are_read_as_many_are(rows):
     scaled = [[x / (sum(map(abs, row)) or 1) for x in row] for row in rows]
     few = np.array(scaled, dtype=np.float32)
@@ -184,3 +193,142 @@ def test_few_rows_are_read_as_many_are(rows):
     many_counts, many_valid = pool.read_probabilities(np.concatenate([many, many]))
     assert (few_counts == many_counts[: len(many) : 4]).all()
     assert (few_valid == many_valid[: len(many) : 4]).all()
+
+
+skills = st.integers(0, ONE)
+held = st.integers(0, 10**12)
+
+
+@st.composite
+def panels(draw):
+    seats = [
+        Seat(f"n{i}", draw(st.sampled_from([0, 1, 10**9]) | held), 1, skill=draw(skills))
+        for i in range(draw(st.integers(1, 6)))
+    ]
+    raw = st.lists(st.integers(0, 9), min_size=3, max_size=3).filter(any)
+    return seats, [pool.split(ONE, draw(raw)) for _ in seats]
+
+
+@law(panels(), many=300)
+def test_any_panel_gets_an_answer_whoever_holds_nothing_and_whoever_lags(panel_):
+    seats, votes = panel_
+    for labelled in (0, 49, 50):
+        decision = pool.wager(seats, votes, labelled)
+        assert sum(decision.weights) == sum(decision.pooled) == ONE
+        assert decision.pooled[decision.answer] == max(decision.pooled)
+        assert decision.agreement == sum(
+            w for w, k in zip(decision.weights, decision.choices, strict=True) if k == decision.answer
+        )
+
+
+@law(panels(), many=300)
+def test_no_weight_passes_the_cap_but_where_nobody_else_has_any(panel_):
+    weights = pool.skill_weights(panel_[0])
+    assert max(weights) <= pool.CAP or sorted(weights)[:-1] == [0] * (len(weights) - 1)
+
+
+@law(panels(), many=300)
+def test_the_pool_lies_between_the_least_and_the_most_that_any_vote_says(panel_):
+    seats, votes = panel_
+    pooled = pool.wager(seats, votes, 50).pooled
+    for share, column in zip(pooled, zip(*votes, strict=True), strict=True):
+        assert min(column) - 1 <= share <= max(column) + 1
+
+
+@law(panels(), many=300)
+def test_weights_are_those_of_the_formula_by_fractions(panel_):
+    seats, _ = panel_
+    best = max(seat.skill for seat in seats)
+    raw = [seat.stake * eighth_power(ONE - best + seat.skill) for seat in seats]
+    if not any(raw):
+        return
+    exact = [Fraction(ONE * one, sum(raw)) for one in raw]
+    first = max(range(len(raw)), key=lambda i: raw[i])
+    if exact[first] > pool.CAP and any(raw[:first] + raw[first + 1 :]):
+        rest = sum(raw) - raw[first]
+        exact = [Fraction((ONE - pool.CAP) * one, rest) for one in raw]
+        exact[first] = Fraction(pool.CAP)
+    assert all(abs(w - e) < 1 for w, e in zip(pool.skill_weights(seats), exact, strict=True))
+
+
+def eighth_power(share):
+    for _ in range(3):
+        share = share * share // ONE
+    return share
+
+
+@law(panels(), st.randoms(use_true_random=False), many=300)
+def test_values_come_out_alike_in_any_order_of_names(panel_, random):
+    """I12. The median is that of the values, not of the names, while stake alone counts."""
+    seats, votes = panel_
+    values = [vote[0] - vote[1] for vote in votes]
+    pairs = list(zip(seats, values, strict=True))
+    random.shuffle(pairs)
+    again = pool.wager_value([seat for seat, _ in pairs], [value for _, value in pairs], 5)
+    assert again.answer == pool.wager_value(seats, values, 5).answer
+
+
+@law(panels(), few=60, many=300)
+def test_the_lower_median_is_the_smallest_value_with_half_of_the_stake_at_or_below_it(panel_):
+    seats, votes = panel_
+    stakes = [seat.stake for seat in seats]
+    values = [vote[0] for vote in votes]
+    if any(stakes):
+        enough = [
+            v
+            for v in values
+            if 2 * sum(s for s, w in zip(stakes, values, strict=True) if w <= v) >= sum(stakes)
+        ]
+        assert pool.lower_median(values, stakes) == min(enough)
+
+
+def test_a_node_without_stake_that_is_the_best_leaves_the_weight_to_the_others():
+    seats = [Seat("broke", 0, STAKE, skill=900_000), Seat("poor", STAKE, STAKE, skill=50_000)]
+    assert pool.skill_weights(seats) == (0, ONE)
+
+
+def test_where_nobody_holds_anything_all_weigh_by_skill_alone():
+    seats = [Seat(f"n{i}", 0, STAKE, skill=900_000) for i in range(4)]
+    assert pool.skill_weights(seats) == (250_000,) * 4
+
+
+def test_a_lag_of_all_the_skill_there_is_weighs_nothing():
+    seats = [Seat("good", STAKE, STAKE, skill=ONE), Seat("useless", STAKE, STAKE, skill=0)]
+    assert pool.skill_weights(seats) == (ONE, 0)
+
+
+def test_a_tie_of_equal_stakes_goes_to_the_lower_class_in_the_linear_pool_too():
+    assert pool.wager(panel([0] * 2), one_hots(2, 1), labelled=50).answer == 1
+
+
+def test_the_cap_leaves_the_others_their_proportion():
+    seats = [Seat("rich", 9 * STAKE, 1), Seat("a", 3, 1), Seat("b", 1, 1)]
+    assert pool.skill_weights(seats) == (600_000, 300_000, 100_000)
+
+
+def test_exactly_the_cap_is_not_past_it():
+    seats = [Seat("rich", 6, 1), Seat("a", 3, 1), Seat("b", 1, 1)]
+    assert pool.skill_weights(seats) == (600_000, 300_000, 100_000)
+
+
+def test_values_are_weighed_by_skill_from_fifty_labels_on():
+    seats = [Seat("good", 1000, 1, skill=900_000), Seat("x", 1000, 1, skill=500_000)]
+    seats += [Seat("y", 1000, 1, skill=500_000)]
+    assert pool.wager_value(seats, [100, 900, 900], 10, labelled=49).answer == 900
+    assert pool.wager_value(seats, [100, 900, 900], 10, labelled=50).answer == 100
+
+
+def test_a_value_on_the_edge_of_sigma_agrees():
+    assert pool.wager_value(panel([0] * 3), [90, 100, 111], sigma=10).agreement == 666_667
+
+
+@pytest.mark.parametrize("row", [[1.0], [1.001, 0.0], [0.9991, 0.0]], ids=["alone", "over", "under"])
+def test_a_sum_within_a_thousandth_of_one_is_a_vote(row):
+    counts, valid = pool.read_probabilities(np.array([row], dtype=np.float64))
+    assert (counts.sum(), valid.tolist()) == (ONE, [True])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one", law, ids=str)
+def test_what_holds_in_a_few_cases_holds_in_many(one):
+    one.check()

@@ -1,0 +1,111 @@
+"""What a settlement needs of a round: its answer and its votes as integers, as JSON in the journal.
+
+Written once, when a round is decided, and read when it settles, perhaps months later. Under `seed` a
+vote is a class; under `wager` it is the version that voted and its probabilities in ppm, or its value
+in steps of the resolution. Shadows and challengers stand apart, since they are scored and never paid.
+The module decides nothing and refuses to guess: what it cannot read is an error.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from concord.errors import LedgerBroken
+
+RawVote = Sequence[Any]
+"""A vote as it is written: its version (or None), then its integers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One vote: who cast it by version, and its integers."""
+
+    version: str | None
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A round under `wager` as it was decided.
+
+    Attributes:
+        answer: Class index, or value in steps of the resolution.
+        votes: Node → its ballot, of the nodes that counted.
+        shadows: The same of nodes that are scored and did not count.
+        challengers: The same of versions that were tried beside a node's own.
+        scale: Usual error that the task's schema states, in steps; None for a classification.
+    """
+
+    answer: int
+    votes: Mapping[str, Ballot]
+    shadows: Mapping[str, Ballot] = field(default_factory=dict)
+    challengers: Mapping[str, Ballot] = field(default_factory=dict)
+    scale: int | None = None
+
+
+def write_seed(answer: int, votes: Mapping[str, int]) -> bytes:
+    """Evidence of a round under `seed`: the class that was answered, and each node's class."""
+    return orjson.dumps({"answer": answer, "votes": votes}, option=orjson.OPT_SORT_KEYS)
+
+
+def write(
+    answer: int,
+    votes: Mapping[str, RawVote],
+    shadows: Mapping[str, RawVote] | None = None,
+    challengers: Mapping[str, RawVote] | None = None,
+    scale: int | None = None,
+) -> bytes:
+    """Evidence of a round under `wager`; what is empty is left out.
+
+    >>> write(1, {"knn": ["3", 0, 1_000_000]}).decode()
+    '{"answer":1,"votes":{"knn":["3",0,1000000]}}'
+    """
+    document: dict[str, Any] = {"answer": answer, "votes": votes}
+    if shadows:
+        document["shadows"] = shadows
+    if challengers:
+        document["challengers"] = challengers
+    if scale is not None:
+        document["scale"] = scale
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def read_seed(round_id: str, data: bytes | None) -> tuple[int, dict[str, int]]:
+    """Answer and classes of a round under `seed`; LedgerBroken where they cannot be read."""
+    try:
+        document: dict[str, Any] = orjson.loads(data or b"")
+        return int(document["answer"]), {str(node): int(vote) for node, vote in document["votes"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(round_id) from error
+
+
+def read(round_id: str, data: bytes | None) -> Evidence:
+    """Evidence of a round under `wager`; LedgerBroken where it cannot be read."""
+    try:
+        document: dict[str, Any] = orjson.loads(data or b"")
+        return Evidence(
+            int(document["answer"]),
+            _ballots(document["votes"]),
+            _ballots(document.get("shadows", {})),
+            _ballots(document.get("challengers", {})),
+            int(document["scale"]) if "scale" in document else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(round_id) from error
+
+
+def _ballots(written: Mapping[str, RawVote]) -> dict[str, Ballot]:
+    return {node: _ballot(vote) for node, vote in written.items()}
+
+
+def _ballot(written: RawVote) -> Ballot:
+    version, *counts = written
+    if not isinstance(version, str | None) or not counts or any(type(one) is not int for one in counts):
+        raise ValueError("A vote is a version and integers.")
+    return Ballot(version, tuple(counts))
+
+
+def _unreadable(round_id: str) -> LedgerBroken:
+    return LedgerBroken(f"The evidence of round {round_id} cannot be read.")
