@@ -23,6 +23,7 @@ from concord import metrics
 from concord.errors import (
     ConcordError,
     Overloaded,
+    Unauthorized,
     UnknownName,
     WrongMethod,
 )
@@ -159,6 +160,8 @@ class Application:
         headers = {}
         if isinstance(error, Overloaded):
             headers["retry-after"] = str(max(1, round(error.retry_after)))
+        if isinstance(error, Unauthorized):
+            headers["www-authenticate"] = "Bearer"
         if isinstance(error, _MethodNotAllowed):
             headers["allow"] = ", ".join(error.allowed)
         return Response(self._error_bodies[prefix](error), error.status, headers=headers)

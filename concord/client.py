@@ -16,9 +16,12 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from concord.errors import Refused, ServiceAway
+from concord.errors import ConfigurationError, Refused, ServiceAway
 from concord.schema import TaskSchema
 from concord.wire import (
+    AccountView,
+    FeedbackResponse,
+    LabelResult,
     NodeHistory,
     NodeView,
     PredictResponse,
@@ -39,11 +42,13 @@ class Client:
     Args:
         url: Its address.
         timeout: Seconds to wait for an answer; a round ends within its deadline of a few.
+        token: What labels, reads rounds or administers, where the service asks for it.
     """
 
-    def __init__(self, url: str, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, timeout: float = 10.0, token: str | None = None) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=self.url, timeout=timeout, trust_env=False)
+        headers = {"authorization": f"Bearer {_readable(token)}"} if token else {}
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, trust_env=False, headers=headers)
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +121,41 @@ class Client:
         )
         return _read(PredictResponse, answer)
 
+    def feedback(
+        self, labels: Sequence[Mapping[str, object]], *, settled: bool = False, request_id: str | None = None
+    ) -> FeedbackResponse:
+        """Says what was true of rounds; the same again changes nothing.
+
+        Args:
+            labels: Up to 1,000 of `{"id", "label"}`, or `{"id", "value"}` for a regression.
+            settled: Wait until they are settled in a block.
+            request_id: An id of the caller's own, for logs.
+
+        Raises:
+            Refused: No label was good; `results_of` has what became of each.
+            ServiceAway: Nothing answers.
+        """
+        answer = self._request(
+            "POST",
+            "/v1/feedback",
+            params={"settled": "true"} if settled else {},
+            json={"labels": list(labels)},
+            headers={"x-request-id": request_id} if request_id else None,
+        )
+        return _read(FeedbackResponse, answer)
+
+    def release(self, task: str, node: str, reason: str, *, key: str | None = None) -> AccountView:
+        """Lets a node that is jailed or in probation count again."""
+        return self._administer(task, node, "release", {"reason": reason}, key)
+
+    def deposit(self, task: str, node: str, amount: float, *, key: str | None = None) -> AccountView:
+        """Pays stake into a node's account; with the same key only once."""
+        return self._administer(task, node, "deposit", {"amount": amount}, key)
+
+    def withdraw(self, task: str, node: str, amount: float, *, key: str | None = None) -> AccountView:
+        """Takes stake out of a node's account; with the same key only once."""
+        return self._administer(task, node, "withdraw", {"amount": amount}, key)
+
     def rounds(
         self,
         *,
@@ -155,6 +195,17 @@ class Client:
         """Has the service replay and compare every block."""
         return self._get("/v1/ledger/verify")
 
+    def audit(self) -> dict[str, Any]:
+        """Has the service settle every block again; needs a token that administers."""
+        return self._get("/v1/ledger/audit")
+
+    def _administer(
+        self, task: str, node: str, action: str, body: Mapping[str, object], key: str | None
+    ) -> AccountView:
+        path = f"/v1/nodes/{_part(task)}/{_part(node)}/{action}"
+        headers = {"idempotency-key": key} if key else None
+        return _read(AccountView, self._request("POST", path, json=dict(body), headers=headers))
+
     def _get(self, path: str, **query: str | int | None) -> dict[str, Any]:
         return self._request("GET", path, params={k: v for k, v in query.items() if v is not None})
 
@@ -181,6 +232,22 @@ class Client:
 def verdicts_of(refusal: Refused) -> list[Verdict]:
     """The verdicts that came with a refusal: a 503 below the quorum has one a row."""
     return _read(list[Verdict], refusal.body.get("verdicts", []))
+
+
+def results_of(refusal: Refused) -> list[LabelResult]:
+    """What became of each label of a call that was refused because none was good; else nothing."""
+    return _read(list[LabelResult], refusal.body.get("labels", []))
+
+
+def _readable(token: str) -> str:
+    """A token that a header can carry, without the line break that a file may have left behind it."""
+    text = token.strip()
+    if not text.isascii() or not text.isprintable():
+        raise ConfigurationError(
+            "The token holds characters that no token has; copy it anew (CONCORD_TOKEN).",
+            field="CONCORD_TOKEN",
+        )
+    return text
 
 
 def _refusal(response: httpx.Response, document: Any) -> Refused:  # noqa: ANN401 - whatever was answered

@@ -3,9 +3,12 @@
     ConcordError                 500 internal
     ├── CallerError              400 bad_request        the caller can mend it; logged as INFO
     │   ├── InvalidInput         422 invalid_input      names the field, and the row where there are many
+    │   ├── Unauthorized         401 unauthorized       no token, or none that is known here
+    │   ├── Forbidden            403 forbidden          a token that may not do this, or no tokens at all
     │   ├── UnknownName          404 unknown_*          a task, node, round or block that is not there
     │   ├── WrongMethod          405 method_not_allowed
     │   ├── Conflict             409 conflict
+    │   ├── Expired              410 expired            a label that comes too late for its round
     │   ├── BodyTooLarge         413 too_large
     │   ├── WrongMediaType       415 unsupported_media_type
     │   └── Overloaded           429 overloaded         carries `retry_after` in seconds
@@ -59,6 +62,20 @@ class InvalidInput(CallerError):
     code = "invalid_input"
 
 
+class Unauthorized(CallerError):
+    """Who asks has not shown a token that is known here."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class Forbidden(CallerError):
+    """Who asks is known, and may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
 class UnknownName(CallerError):
     """A name that nothing here answers to."""
 
@@ -78,6 +95,13 @@ class Conflict(CallerError):
 
     status = 409
     code = "conflict"
+
+
+class Expired(CallerError):
+    """A label of a round that was answered too long ago."""
+
+    status = 410
+    code = "expired"
 
 
 class BodyTooLarge(CallerError):

@@ -43,6 +43,9 @@ class TaskSettings(BaseModel):
     policy: PolicyName = "wager"
     """`wager` moves stake on true labels only; `seed` is the workshop's rule, for classification."""
 
+    score: Literal["hit", "brier"] = "hit"
+    """What `wager` pays for in a classification: being right, or how sure one was of it."""
+
     quorum: float = Field(default=0.5, gt=0, le=1)
     """Share of the active deposits that must have answered. Half: one loss among three is no outage."""
 
@@ -142,6 +145,17 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=30, ge=0)
     """Days that the features of a round are kept. A month is what a retraining looks back on."""
 
+    label_days: int = Field(default=365, ge=1)
+    """Days after a round in which it can be labelled. A year: a loan's default shows within one, and a label
+    that comes later tells of models that are long gone."""
+
+    tokens: Path | None = None
+    """The file of tokens that label, read and administer; `tokens.toml` in `home` unless said. Where there is
+    none, nobody labels or administers, and everybody reads."""
+
+    token: SecretStr | None = None
+    """The token that the command line shows to the service; a service of ours has no use for it."""
+
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """A larger body gets 413. 1 MiB holds the 1,000 rows of one call with room to spare."""
 
@@ -182,6 +196,11 @@ class Settings(BaseSettings):
     def nodes_file(self) -> Path:
         """Path of the nodes file."""
         return self.nodes or self.home / "nodes.toml"
+
+    @property
+    def tokens_file(self) -> Path:
+        """Path of the tokens' file."""
+        return self.tokens or self.home / "tokens.toml"
 
     @property
     def ledger_dir(self) -> Path:

@@ -9,8 +9,12 @@ import sys
 from starlette.types import Receive, Scope, Send
 
 from concord import __version__, logs, metrics
+from concord.api.access import Access
+from concord.api.administration import Administration
 from concord.api.docs import page
+from concord.api.feedback import Labelling
 from concord.api.openapi import document
+from concord.api.operation import Schema
 from concord.api.predictions import Predictions
 from concord.api.protocol_v2 import ProtocolV2, protocol_error
 from concord.api.records import Records
@@ -20,6 +24,7 @@ from concord.incoming import Incoming, Response
 from concord.journal import Journal
 from concord.ledger import Ledger, open_store
 from concord.settings import NodesFile, Settings
+from concord.tokens import Tokens
 
 
 class ConsensusApi:
@@ -27,10 +32,14 @@ class ConsensusApi:
 
     Args:
         consensus: The service; this application starts and closes it.
+
+    Raises:
+        ConfigurationError: The tokens' file is there and wrong.
     """
 
     def __init__(self, consensus: Consensus) -> None:
         self.consensus = consensus
+        self._tokens = Tokens(consensus.settings.tokens_file)
         self._application = Application(
             self._routes(),
             error_bodies={"/v2": protocol_error},
@@ -49,7 +58,7 @@ class ConsensusApi:
             declared: The tasks and their nodes; read from the nodes file unless given.
 
         Raises:
-            ConfigurationError: The nodes file is missing or wrong.
+            ConfigurationError: The nodes file is missing or wrong, or the tokens' file is wrong.
         """
         declared = declared or NodesFile.load(settings.nodes_file)
         journal = Journal(settings.journal_url)
@@ -75,17 +84,24 @@ class ConsensusApi:
     def _routes(self) -> list[Route]:
         predictions, records = Predictions(self.consensus), Records(self.consensus)
         v2 = ProtocolV2(self.consensus, __version__)
+        access = Access(self._tokens)
+        labelling, administration = Labelling(self.consensus, access), Administration(self.consensus, access)
         return [
             Route("POST", "/v1/tasks/{task}/predict", predictions.predict),
             Route("POST", "/v2/models/{task}/infer", v2.infer),
+            Route("POST", "/v1/feedback", labelling.feedback),
             Route("GET", "/v1/tasks", records.tasks),
             Route("GET", "/v1/tasks/{task}", records.task),
             Route("GET", "/v1/nodes", records.nodes),
             Route("GET", "/v1/nodes/{task}/{node}/history", records.history),
-            Route("GET", "/v1/rounds", records.rounds),
-            Route("GET", "/v1/rounds/{id}", records.round),
+            Route("POST", "/v1/nodes/{task}/{node}/release", administration.release),
+            Route("POST", "/v1/nodes/{task}/{node}/deposit", administration.deposit),
+            Route("POST", "/v1/nodes/{task}/{node}/withdraw", administration.withdraw),
+            Route("GET", "/v1/rounds", access.reading(records.rounds)),
+            Route("GET", "/v1/rounds/{id}", access.reading(records.round)),
             Route("GET", "/v1/ledger", records.ledger),
             Route("GET", "/v1/ledger/verify", records.verify),
+            Route("GET", "/v1/ledger/audit", access.administering(records.audit)),
             Route("GET", "/v1/ledger/blocks/{height}", records.block),
             Route("GET", "/v2", v2.server),
             Route("GET", "/v2/health/live", v2.live),
@@ -102,11 +118,14 @@ class ConsensusApi:
 
     async def _openapi(self, incoming: Incoming) -> Response:
         incoming.query()
-        return json_response(document(self.consensus.panels, __version__))
+        return json_response(self._document())
+
+    def _document(self) -> Schema:
+        return document(self.consensus.panels, __version__, secured=not self._tokens.are_off)
 
     async def _docs(self, incoming: Incoming) -> Response:
         incoming.query()
-        text = page(document(self.consensus.panels, __version__))
+        text = page(self._document())
         return Response(text.encode(), media_type="text/html; charset=utf-8")
 
     async def _live(self, incoming: Incoming) -> Response:

@@ -62,6 +62,8 @@ def _parameters(operation: dict[str, Any]) -> str:
 
 def _curl(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
     address = f'"$CONCORD_URL{path}"'
+    if {} not in operation.get("security", [{}]):
+        address += ' \\\n  -H "authorization: Bearer $CONCORD_TOKEN"'
     if method == "get":
         return f"curl -s {address}"
     schema = operation["requestBody"]["content"]["application/json"]["schema"]

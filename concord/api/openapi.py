@@ -5,22 +5,25 @@ says of each task exactly which columns it takes. It describes; the checks stand
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from pydantic import TypeAdapter
-
+from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
 from concord.api.protocol_v2 import DATATYPES
 from concord.api.records import MOST_HEIGHT
+from concord.api.tokened import SCHEMES, administration, labelling
 from concord.errors import ConcordError
 from concord.panels import Panels
 from concord.schema import FLOAT32_MAX, Feature, TaskSchema
-from concord.wire import NodeHistory, NodeView, PredictResponse, Round, RoundPage, TaskDetail, TaskSummary
+from concord.wire import (
+    NodeHistory,
+    NodeView,
+    PredictResponse,
+    Round,
+    RoundPage,
+    TaskDetail,
+    TaskSummary,
+)
 
-Schema = dict[str, Any]
-
-_REF: Final = "#/components/schemas/{model}"
-_FLAG: Final[Schema] = {"type": "string", "enum": ["true", "false"]}
 _PATH_PARTS: Final[Mapping[str, Schema]] = {
     "height": {"type": "integer", "minimum": 1, "maximum": MOST_HEIGHT}
 }
@@ -48,9 +51,14 @@ _ERROR_V2: Final[Schema] = {
         "field": {"type": ["string", "null"]},
     },
 }
+_SECURITY: Final[Mapping[str, list[Schema]]] = {"may": [{}, {"token": []}], "must": [{"token": []}]}
 _MEANINGS: Final = {
     400: "The body is no JSON.",
+    401: "No token is shown, or one that is not known.",
+    403: "The token may not do this, or the service has no tokens.",
     404: "There is nothing of that name.",
+    409: "It contradicts what is there already.",
+    410: "The round was answered too long ago.",
     413: "The body, or the number of rows, is over the limit.",
     415: "The body is not declared as JSON.",
     422: "A value is not as the schema says; `field` names it.",
@@ -59,29 +67,26 @@ _MEANINGS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One method on one path."""
+def document(panels: Panels, version: str, *, secured: bool = True) -> Schema:
+    """The OpenAPI 3.1 document for the tasks that are known now.
 
-    method: str
-    path: str
-    summary: str
-    answer: Schema
-    errors: Sequence[int] = ()
-    query: Mapping[str, Schema] | None = None
-    body: Schema | None = None
-    media_type: str = "application/json"
-    tag: str = "predict"
-    statuses: Sequence[int] = (200,)
-
-
-def document(panels: Panels, version: str) -> Schema:
-    """The OpenAPI 3.1 document for the tasks that are known now."""
+    Args:
+        panels: Knows the tasks.
+        version: Of this software.
+        secured: Whether there are tokens; without any, showing one is of no use.
+    """
     components: Schema = {"Error": _ERROR, "ErrorV2": _ERROR_V2}
-    operations = [*_tasks(panels, components), *_reading(components), *_protocol_v2(), *_house()]
+    operations = [
+        *_tasks(panels, components),
+        *labelling(components),
+        *administration(components),
+        *_reading(components),
+        *_protocol_v2(),
+        *_house(),
+    ]
     paths: dict[str, Schema] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
+        paths.setdefault(operation.path, {})[operation.method] = _describe(operation, secured=secured)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -90,7 +95,7 @@ def document(panels: Panels, version: str) -> Schema:
             "description": "Several models answer one question; this service answers with their consensus.",
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": SCHEMES},
     }
 
 
@@ -119,14 +124,14 @@ def _tasks(panels: Panels, components: Schema) -> list[Operation]:
 
 
 def _predict(task: str, schema: TaskSchema, row: str, components: Schema) -> Operation:
-    rows = {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"$ref": _REF.format(model=row)}}
+    rows = {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"$ref": REF.format(model=row)}}
     return Operation(
         "post",
         f"/v1/tasks/{task}/predict",
         f"{schema.title}: ask all nodes and answer with their consensus",
-        _wire(PredictResponse, components),
+        wire(PredictResponse, components),
         (400, 413, 415, 422, 429, 503),
-        {"recorded": _FLAG, "settled": _FLAG},
+        {"recorded": FLAG, "settled": FLAG},
         {
             "type": "object",
             "required": ["rows"],
@@ -172,7 +177,7 @@ def _reading(components: Schema) -> list[Operation]:
     statuses = {"type": "string", "enum": ["ok", "degraded", "no_quorum"]}
     return [
         _read("/v1/tasks", "The tasks", _listed("tasks", TaskSummary, components)),
-        _read("/v1/tasks/{task}", "A task with its schema", _wire(TaskDetail, components), (404, 503)),
+        _read("/v1/tasks/{task}", "A task with its schema", wire(TaskDetail, components), (404, 503)),
         _read(
             "/v1/nodes",
             "The nodes: status, stake, weight",
@@ -183,15 +188,15 @@ def _reading(components: Schema) -> list[Operation]:
         _read(
             "/v1/nodes/{task}/{node}/history",
             "What moved a node's stake",
-            _wire(NodeHistory, components),
+            wire(NodeHistory, components),
             (404, 422),
             {"before": whole},
         ),
         _read(
             "/v1/rounds",
             "Rounds, newest first",
-            _wire(RoundPage, components),
-            (404, 422, 503),
+            wire(RoundPage, components),
+            (401, 403, 404, 422, 503),
             {
                 "task": {"type": "string"},
                 "status": statuses,
@@ -199,10 +204,14 @@ def _reading(components: Schema) -> list[Operation]:
                 "limit": {"type": "integer", "minimum": 1, "maximum": 500},
                 "after": {"type": "string", "pattern": "^[0-9a-f]{1,14}-[0-9a-f]{32}$"},
             },
+            "may",
         ),
-        _read("/v1/rounds/{id}", "One round", _wire(Round, components), (404, 503)),
+        _read("/v1/rounds/{id}", "One round", wire(Round, components), (401, 403, 404, 503), access="may"),
         _read("/v1/ledger", "The ledger's newest state, in µS", {"type": "object"}, (503,)),
         _read("/v1/ledger/verify", "Replay every block and compare", {"type": "object"}, (503,)),
+        _read(
+            "/v1/ledger/audit", "Settle every block again", {"type": "object"}, (401, 403, 503), access="must"
+        ),
         _read("/v1/ledger/blocks/{height}", "One block", {"type": "object"}, (404, 422)),
     ]
 
@@ -236,13 +245,15 @@ def _read(
     answer: Schema,
     errors: Sequence[int] = (),
     query: Mapping[str, Schema] | None = None,
+    access: NeedsToken = "no",
 ) -> Operation:
-    return Operation("get", path, summary, answer, errors, query, tag="read")
+    return Operation("get", path, summary, answer, errors, query, tag="read", access=access)
 
 
-def _describe(operation: Operation) -> Schema:
+def _describe(operation: Operation, *, secured: bool) -> Schema:
     v2 = operation.path.startswith("/v2")
-    error = {"application/json": {"schema": {"$ref": _REF.format(model="ErrorV2" if v2 else "Error")}}}
+    refusal = "ErrorV2" if v2 else operation.refusal
+    error = {"application/json": {"schema": {"$ref": REF.format(model=refusal)}}}
     described: Schema = {
         "summary": operation.summary,
         "tags": [operation.tag],
@@ -262,6 +273,8 @@ def _describe(operation: Operation) -> Schema:
             },
         },
     }
+    if operation.access != "no":
+        described["security"] = _SECURITY["must" if secured and operation.access == "must" else "may"]
     if operation.body is not None:
         described["requestBody"] = {
             "required": True,
@@ -276,6 +289,8 @@ def _parameters(operation: Operation) -> list[Schema]:
         {"name": name, "in": "path", "required": True, "schema": _PATH_PARTS.get(name, {"type": "string"})}
         for name in path
     ]
+    headers = operation.headers or {}
+    found += [{"name": name, "in": "header", "schema": schema} for name, schema in headers.items()]
     query = operation.query or {}
     return found + [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()]
 
@@ -314,13 +329,5 @@ def _tensor(feature: Feature) -> Schema:
 
 
 def _listed(name: str, model: type, components: Schema) -> Schema:
-    items = {"type": "array", "items": _wire(model, components)}
+    items = {"type": "array", "items": wire(model, components)}
     return {"type": "object", "required": [name], "properties": {name: items}}
-
-
-def _wire(model: type, components: Schema) -> Schema:
-    """A reference to a wire type's schema, which is added to the components."""
-    schema = TypeAdapter(model).json_schema(ref_template=_REF, mode="serialization")
-    components.update(schema.pop("$defs", {}))
-    components[model.__name__] = schema
-    return {"$ref": _REF.format(model=model.__name__)}

@@ -105,7 +105,7 @@ def _introduce(console: "Console", *, again: bool) -> None:
 
 
 def _tell_votes(console: "Console", played: "Play") -> None:
-    from concord.cli.ledger import plain_stake
+    from concord.cli.blocks import plain_stake
     from concord.cli.workshop import ACCURACIES
 
     console.print("[bold]1  What each node says[/]")
@@ -133,7 +133,7 @@ def _tell_votes(console: "Console", played: "Play") -> None:
 
 
 def _tell_consensus(console: "Console", played: "Play") -> None:
-    from concord.cli.ledger import plain_stake
+    from concord.cli.blocks import plain_stake
     from concord.cli.workshop import ACCURACIES
 
     weights = {
@@ -152,7 +152,7 @@ def _tell_consensus(console: "Console", played: "Play") -> None:
 
 
 def _tell_slashes(console: "Console", played: "Play") -> None:
-    from concord.cli.ledger import plain_stake
+    from concord.cli.blocks import plain_stake
     from concord.cli.workshop import ACCURACIES
 
     console.print("\n[bold]3  Who pays[/]   10 % of its stake, if a node said something else")
@@ -181,7 +181,7 @@ def _tell_truth(console: "Console", played: "Play") -> None:
 
 
 def _tell_wager(console: "Console", played: "Play") -> None:
-    from concord.cli.ledger import plain_stake
+    from concord.cli.blocks import plain_stake
     from concord.cli.workshop import ACCURACIES, TRUTH
 
     console.print("\n[bold]5  What `wager`, Concord's default policy, would have done[/]")

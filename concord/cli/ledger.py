@@ -4,20 +4,20 @@ These commands read what is stored themselves, files or ConfigMaps, whether or n
 trust none of it.
 """
 
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from concord.cli.screen import Group, ask, json_option, out, print_json, table
-from concord.errors import Conflict, JournalUnavailable
+from concord.cli.blocks import show_block, show_head
+from concord.cli.resettle import tell as tell_deep
+from concord.cli.screen import Group, ask, json_option, out, print_json
+from concord.errors import ConfigurationError, Conflict, JournalUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from concord.ledger import Block, Head
+    from concord.deep_audit import DeepReport
     from concord.ledger.audit import Report
 
 # The ledger's modules and the journal's are imported by what uses them.
@@ -30,9 +30,14 @@ ledger_option = click.option(
 )
 
 
-@click.group("ledger", cls=Group)
+@click.group(
+    "ledger",
+    cls=Group,
+    lazy={"prove": "concord.cli.prove:prove"},
+    short_help="Show, verify, copy, mend the ledger; check proofs.",
+)
 def ledger() -> None:
-    """Show, verify, copy, archive and rebuild the ledger of stakes.
+    """Show, verify, copy, archive and rebuild the ledger of stakes; check a round's proof.
 
     \b
     Examples:
@@ -62,48 +67,36 @@ def show(*, height: int | None, where: str | None, as_json: bool) -> None:
     if block is not None and as_json:
         print_json({"hash": block.hash, **block.to_json()})
     elif block is not None:
-        _show_block(block)
+        show_block(block)
     elif as_json:
         print_json({"height": head.height, "hash": head.hash, "unit": "µS", **head.state.to_json()})
     else:
-        _show_head(head)
+        show_head(head)
 
 
 @ledger.command("verify")
+@click.option("--deep", is_flag=True, help="Settle every block again from the journal's rounds, too.")
 @ledger_option
 @json_option
-def verify(*, where: str | None, as_json: bool) -> None:
+def verify(*, deep: bool, where: str | None, as_json: bool) -> None:
     """Replay every block and compare it with what the journal noted; exit status 1 if anything differs.
 
+    With --deep every block is settled again from the votes and labels in the journal, so that one of them
+    that was changed is found. That takes as long as settling did: some thousand rounds a second.
+
     \b
-    Example:
+    Examples:
       concord ledger verify
+      concord ledger verify --deep
     """
     report, missing = _verified(where)
+    again = _settled_again(where, report, missing) if deep else None
     if as_json:
-        print_json(report.to_json() | {"compared": missing is None})
+        deeply = {"deep": again.to_json() if again else None} if deep else {}
+        print_json(report.to_json() | {"compared": missing is None} | deeply)
     else:
-        console = out()
-        counted = f"{report.blocks} blocks in {report.segments} segments and the head"
-        if report.ok:
-            console.print(f"[green]✓[/] Every balance follows from the blocks: {counted} were replayed.")
-        if report.ok and missing is None:
-            console.print(f"  {report.noted} of them were compared with the hashes that the journal noted.")
-        if missing is not None:
-            console.print(
-                f"  [yellow]Nothing was compared with a journal, so an old head would not be noticed:[/] "
-                f"{missing}",
-                soft_wrap=True,
-            )
-        if report.ok:
-            console.print(f"  [dim]Height {report.height}, hash {report.hash}[/]", soft_wrap=True)
-        for problem in report.problems:
-            console.print(f"[red]✗[/] {problem}", soft_wrap=True, markup=True)
-        if report.orphans:
-            console.print(
-                f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]"
-            )
-    if not report.ok:
+        _tell(report, missing, again, deep=deep)
+    if not report.ok or (again is not None and not again.ok):
         raise SystemExit(1)
 
 
@@ -239,61 +232,45 @@ def _verified(where: str | None) -> "tuple[Report, str | None]":
     return ledger_beside(None, where).verify(), missing
 
 
-def stake(micro: int) -> str:
-    """µS as stake, exactly, with its thousands apart."""
-    return f"{Decimal(micro) / 1_000_000:,f}"
+def _settled_again(where: str | None, report: "Report", missing: str | None) -> "DeepReport | None":
+    """What settling again finds; None where the chain is not sound.
+
+    Raises:
+        ConfigurationError: The journal that holds the rounds is not here.
+    """
+    from concord.cli.records import ledger_beside, open_journal
+    from concord.cli.resettle import resettle
+
+    if missing is not None:
+        raise ConfigurationError(f"--deep settles again from the journal: {missing}", field="--deep")
+    if not report.ok:
+        return None
+    with open_journal(where) as journal:
+        return resettle(ledger_beside(journal, where), journal)
 
 
-def plain_stake(micro: int) -> str:
-    """µS as stake, exactly, as one would type it."""
-    return f"{Decimal(micro) / 1_000_000:f}"
-
-
-def when(micros: int) -> str:
-    """µs since the epoch as local time."""
-    return f"{datetime.fromtimestamp(micros / 1e6, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def _show_head(head: "Head") -> None:
+def _tell(report: "Report", missing: str | None, again: "DeepReport | None", *, deep: bool) -> None:
     console = out()
-    if not head.height:
-        console.print("The ledger is empty.")
-        return
-    console.print(f"Height [bold]{head.height}[/], {when(head.time)}, hash {head.hash[:16]}…\n")
-    right = ("stake", "paid in", "rounds")
-    made = table("task", "policy", "node", "stake", "paid in", "rounds", right=right)
-    for name, task in sorted(head.state.tasks.items()):
-        for index, (node, account) in enumerate(sorted(task.accounts.items())):
-            first = (name, task.policy) if not index else ("", "")
-            made.add_row(*first, node, stake(account.stake), stake(account.deposit), str(account.rounds))
-        if task.treasury:
-            made.add_row("", "", "[dim]treasury[/]", stake(task.treasury), "", "")
-    console.print(made)
-
-
-def _show_block(block: "Block") -> None:
-    console = out()
-    console.print(f"Block [bold]{block.height}[/], {when(block.time)}, hash {block.hash[:16]}…\n")
-    made = table("event", "task", "what")
-    for body in block.events.values():
-        made.add_row(str(body["kind"]), str(body["task"]), _words(dict(body)))
-    console.print(made)
-
-
-def _words(body: dict[str, "object"]) -> str:
-    match body:
-        case {"kind": "params", "policy": policy}:
-            asks = f", asks the nodes of {body['asks']}" if "asks" in body else ""
-            return f"policy {policy}{asks}"
-        case {"kind": "open", "node": node, "deposit": int(deposit), "accuracy": int(accuracy)}:
-            return f"{node} opens with {stake(deposit)}, stated accuracy {accuracy / 1e6:.3f}"
-        case {"kind": "deposit", "node": node, "amount": int(amount)}:
-            return f"{node} pays in {stake(amount)}"
-        case {"kind": "withdraw", "node": node, "amount": int(amount)}:
-            return f"{node} takes out {stake(amount)}"
-        case {"kind": "settle", "rounds": count, "nodes": dict(nodes)}:
-            moved = ", ".join(
-                f"{node} {stake(sums[1] + sums[2])}" for node, sums in nodes.items() if sums[1] + sums[2]
-            )
-            return f"{count} rounds; {moved or 'no stake moved'}"
-    return ""
+    counted = f"{report.blocks} blocks in {report.segments} segments and the head"
+    if report.ok:
+        console.print(f"[green]✓[/] Every balance follows from the blocks: {counted} were replayed.")
+    if report.ok and missing is None:
+        console.print(f"  {report.noted} of them were compared with the hashes that the journal noted.")
+    if missing is not None:
+        console.print(
+            f"  [yellow]Nothing was compared with a journal, so an old head would not be noticed:[/] "
+            f"{missing}",
+            soft_wrap=True,
+        )
+    if report.ok:
+        console.print(f"  [dim]Height {report.height}, hash {report.hash}[/]", soft_wrap=True)
+    for problem in report.problems:
+        console.print(f"[red]✗[/] {problem}", soft_wrap=True, markup=True)
+    if report.orphans:
+        console.print(
+            f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]"
+        )
+    if again is not None:
+        tell_deep(console, again)
+    elif deep:
+        console.print("[yellow]Nothing was settled again, since the chain itself is not sound.[/]")

@@ -124,10 +124,11 @@ def service_url(of: "Settings") -> str:
 
 
 def connect(timeout: float = 10.0) -> "Client":
-    """A client of the consensus service that the environment means."""
+    """A client of the consensus service that the environment means, with the environment's token."""
     from concord.client import Client
 
-    return Client(service_url(settings()), timeout)
+    read = settings()
+    return Client(service_url(read), timeout, read.token.get_secret_value() if read.token else None)
 
 
 def project() -> Path:

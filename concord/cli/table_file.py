@@ -49,15 +49,15 @@ def load(path: Path, schema: TaskSchema) -> TableFile:
     Raises:
         InvalidInput: Names the file, the line as an editor counts it, the column and the remedy.
     """
-    lines = _lines(path)
-    if not lines:
+    found = lines(path)
+    if not found:
         raise InvalidInput(f"{path} is empty. It needs a header and one line a row.", field="--file")
-    header = tuple(normalize("NFC", name.strip()) for name in lines[0][1])
+    header = tuple(normalize("NFC", name.strip()) for name in found[0][1])
     _check_header(path, header, schema)
     places = {name: header.index(name) for name in (feature.name for feature in schema.features)}
     rows: list[Row] = []
     faults: list[InvalidInput] = []
-    for number, cells in lines[1:]:
+    for number, cells in found[1:]:
         try:
             rows.append(_row(cells, header, places, schema))
         except InvalidInput as error:
@@ -68,7 +68,7 @@ def load(path: Path, schema: TaskSchema) -> TableFile:
     if not rows:
         raise InvalidInput(f"{path} has a header and no rows.", field="--file")
     unsent = tuple(name for name in header if name not in schema.names)
-    return TableFile(header, tuple(tuple(cells) for _, cells in lines[1:]), tuple(rows), unsent)
+    return TableFile(header, tuple(tuple(cells) for _, cells in found[1:]), tuple(rows), unsent)
 
 
 def render(table: TableFile, verdicts: Iterable[Verdict]) -> str:
@@ -104,7 +104,12 @@ def write(target: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
+def lines(path: Path, field: str = "--file") -> list[tuple[int, list[str]]]:
+    """A CSV file's lines that are not empty: each one's number, as an editor counts it, and its cells.
+
+    Raises:
+        InvalidInput: It cannot be read as CSV in UTF-8.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -115,12 +120,12 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
                 before = reader.line_num
             return found
     except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", field="--file") from error
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", field=field) from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} is not UTF-8. Save it as CSV UTF-8.", field="--file") from error
+        raise InvalidInput(f"{path} is not UTF-8. Save it as CSV UTF-8.", field=field) from error
     except csv.Error as error:
         raise InvalidInput(
-            f"{path} is no CSV file: {error}. Save it as CSV with commas.", field="--file"
+            f"{path} is no CSV file: {error}. Save it as CSV with commas.", field=field
         ) from error
 
 

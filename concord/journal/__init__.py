@@ -1,11 +1,11 @@
-"""The journal: rounds, their settlements, claims of settlers, and what the ledger was seen to be.
+"""The journal: rounds, their labels and settlements, claims of settlers, and what the ledger was seen to be.
 
 `store` is the class that callers use and `rows` what goes in and comes out; `tables` names every table,
 `database` reaches the database, and `migrations` brings one to the tables of this version. Only this
 package imports SQLAlchemy.
 """
 
-from concord.journal.rows import Claim, RoundRow, StoredRound
+from concord.journal.rows import Claim, Labelled, LabelRow, Origin, RoundRow, StoredRound
 from concord.journal.store import Journal
 
-__all__ = ["Claim", "Journal", "RoundRow", "StoredRound"]
+__all__ = ["Claim", "Journal", "LabelRow", "Labelled", "Origin", "RoundRow", "StoredRound"]

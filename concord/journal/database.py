@@ -11,7 +11,7 @@ import functools
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import itemgetter
@@ -48,6 +48,9 @@ _CONTENDED: Final = {1020, 1205, 1213, "40001", "40P01", "55P03"}
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+CHUNK: Final = 500
+"""Ids in one statement; SQLite admits 32,766 variables and others fewer bytes."""
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_MS}",
@@ -197,6 +200,12 @@ class FastInsert:
                     break
                 connection.exec_driver_sql(sql, dict(zip(names, values, strict=True)) if names else values)
                 start += size
+
+
+def chunks(items: Iterable[_T]) -> Iterable[list[_T]]:
+    """Cuts items into as many as one statement takes."""
+    found = list(items)
+    return (found[i : i + CHUNK] for i in range(0, len(found), CHUNK))
 
 
 def _size(values: Sequence[Any]) -> int:

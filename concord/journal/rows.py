@@ -1,6 +1,11 @@
-"""What the journal takes in and gives back: rounds and claims, as values that decide nothing."""
+"""What the journal takes in and gives back: rounds, labels and claims, as values that decide nothing."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from concord.wire import Settlement
+
+LabelStatus = Literal["accepted", "known", "conflict", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,71 @@ class StoredRound(RoundRow):
         block: Height of the block that settled it.
         block_hash: Hash of that block.
         record: Canonical JSON of what the settlement did, a leaf under the block's Merkle root.
+        label: What was true: a class's number, or a value in steps of the task's resolution.
+        label_source: Name of the token that the label came with.
+        label_time: When it came, in µs since the epoch.
     """
 
     block: int | None = None
     block_hash: str | None = None
     record: bytes | None = None
+    label: int | None = None
+    label_source: str | None = None
+    label_time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """A label of a round as it came in.
+
+    Attributes:
+        id: The round.
+        label: A class's number, or a value in steps of the task's resolution.
+        source: Name of the token that it came with.
+        time: µs since the epoch.
+        request_id: Id of the request that brought it.
+    """
+
+    id: str
+    label: int
+    source: str
+    time: int
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What became of a label.
+
+    Attributes:
+        id: The round.
+        status: `accepted`: it is the round's label now; `known`: it was already; `conflict`: the round has
+            another label, and this one is kept as a dispute; `unknown`: there is no such round.
+        settlement: `none`: the round moves no money; `due`: a block follows; `settled`: it is in `block`.
+        block: Height of the block that settled the round.
+        label: The label that stands; None for an unknown round.
+        source: Whose it is.
+    """
+
+    id: str
+    status: LabelStatus
+    settlement: Settlement = "none"
+    block: int | None = None
+    label: int | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What must be known of a round before it is labelled.
+
+    Attributes:
+        task: Whose schema reads the label.
+        time: When it was answered, in µs since the epoch.
+    """
+
+    task: str
+    time: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 Synchronous on purpose: the service calls it in a thread, and one writer thread hands over groups of
 rounds. It stores verdicts, features and evidence as the bytes that it is given and looks into none.
+Labels are `concord.journal.labels`' part of it.
 
 How a settlement is claimed. `claim` puts due rounds under a batch id that nobody else has, and notes
 the ledger's height. The batch id makes the key of the event in the ledger, so whoever tries a claim
@@ -18,26 +19,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from concord.errors import InvalidInput, LedgerBroken
-from concord.journal.database import Database, FastInsert, retried
-from concord.journal.rows import Claim, RoundRow, StoredRound
-from concord.journal.tables import KEPT, QUEUED, blocks, claims, rounds, schemas, segments
-
-_T = TypeVar("_T")
-
-_DUE = ""
-"""`rounds.batch` of a round that is due and not claimed."""
+from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
+from concord.journal.labels import Labels
+from concord.journal.rows import Claim, Labelled, LabelRow, Origin, RoundRow, StoredRound
+from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, labels, rounds, schemas, segments
 
 _CURSOR = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{32})")
-
-CHUNK = 500
-"""Ids in one statement; SQLite admits 32,766 variables and others fewer bytes."""
-
 
 _INSERTED = (
     "id",
@@ -56,8 +49,16 @@ _INSERTED = (
 )
 _values = attrgetter(*_INSERTED[:-1])
 _READ = sa.select(
-    *(rounds.c[name] for name in _INSERTED[:-1]), rounds.c.block, blocks.c.hash, rounds.c.record
-).select_from(rounds.outerjoin(blocks, rounds.c.block == blocks.c.height))
+    *(rounds.c[name] for name in _INSERTED[:-1]),
+    rounds.c.block,
+    blocks.c.hash,
+    rounds.c.record,
+    labels.c.label,
+    labels.c.source,
+    labels.c.time,
+).select_from(
+    rounds.outerjoin(blocks, rounds.c.block == blocks.c.height).outerjoin(labels, rounds.c.id == labels.c.id)
+)
 
 
 def _now() -> int:
@@ -78,6 +79,7 @@ class Journal:
         self._database = Database(url)
         self._clock = clock
         self._insert_rounds = FastInsert(self._database, rounds, _INSERTED)
+        self._labels = Labels(self._database)
         self._migrating = threading.Lock()
         # Up to where this process has been through: the next time it begins there.
         self._expired = self._cleared = 0
@@ -114,7 +116,7 @@ class Journal:
         """Records rounds in one transaction, durable on return; an id that is there stays as it is."""
         if not rows:
             return
-        values = [(*_values(row), _DUE if row.due else None) for row in rows]
+        values = [(*_values(row), DUE if row.due else None) for row in rows]
         with self._database.writing() as connection:
             self._insert_rounds.run(connection, values)
 
@@ -171,7 +173,7 @@ class Journal:
         """Id → height of its block, of those rounds that are settled."""
         found: dict[str, int] = {}
         with self._database.reading() as connection:
-            for some in _chunks(ids):
+            for some in chunks(ids):
                 query = sa.select(rounds.c.id, rounds.c.block).where(
                     rounds.c.id.in_(some), rounds.c.block.is_not(None)
                 )
@@ -183,7 +185,7 @@ class Journal:
         """Drops the features of rounds for good, and says of how many."""
         forgotten = 0
         with self._database.writing() as connection:
-            for some in _chunks(ids):
+            for some in chunks(ids):
                 forgotten += connection.execute(
                     rounds.update().where(rounds.c.id.in_(some), KEPT).values(features=None)
                 ).rowcount
@@ -216,7 +218,37 @@ class Journal:
             self._database.wipe_log()
         return expired
 
+    # Labels
+
+    @retried
+    def label(self, rows: Sequence[LabelRow]) -> list[Labelled]:
+        """Labels rounds in one transaction, durable on return, and says of each label what became of it.
+
+        A round has one label: the same again is known, another one is kept as a dispute and changes nothing.
+        A round that was answered under `wager` and has evidence becomes due.
+        """
+        with self._database.writing() as connection:
+            return self._labels.write(connection, rows)
+
+    def origins(self, ids: Iterable[str]) -> dict[str, Origin]:
+        """Id → task and time, of those rounds that are there."""
+        with self._database.reading() as connection:
+            return self._labels.origins(connection, ids)
+
+    def disputes(self, id: str) -> list[LabelRow]:  # noqa: A002
+        """The labels of a round that came after another one, oldest first."""
+        with self._database.reading() as connection:
+            return self._labels.disputes(connection, id)
+
     # Settlements
+
+    def rounds_of_block(self, height: int, task: str) -> list[StoredRound]:
+        """The rounds of a task that a block settled, by id: as its Merkle tree has them."""
+        query = _READ.where(rounds.c.block == height, rounds.c.task == task)
+        with self._database.reading() as connection:
+            found = [StoredRound(*row) for row in connection.execute(query)]
+        # Not by the database, which may sort texts in another way.
+        return sorted(found, key=lambda one: one.id)
 
     def due_count(self) -> int:
         """Rounds whose settlement is due, claimed or not."""
@@ -228,7 +260,7 @@ class Journal:
         """Claims up to `limit` due rounds, oldest first, under a batch id that nobody else uses."""
         oldest = (
             sa.select(rounds.c.id)
-            .where(rounds.c.batch == _DUE)
+            .where(rounds.c.batch == DUE)
             .order_by(rounds.c.time)
             .limit(limit)
             # What another claimer is just taking is not waited for; SQLite has one writer at a time.
@@ -238,7 +270,7 @@ class Journal:
             ids = connection.scalars(oldest).all()
             if not ids:
                 return []
-            for some in _chunks(ids):
+            for some in chunks(ids):
                 connection.execute(rounds.update().where(rounds.c.id.in_(some)).values(batch=batch))
             connection.execute(
                 claims.insert().values(batch=batch, noted_height=noted_height, time=self._clock())
@@ -348,7 +380,7 @@ class Journal:
         if not rows:
             return
         known: dict[int, str] = {}
-        for some in _chunks([row[0] for row in rows]):
+        for some in chunks([row[0] for row in rows]):
             query = sa.select(blocks.c.height, blocks.c.hash).where(blocks.c.height.in_(some))
             known.update((row[0], row[1]) for row in connection.execute(query))
         for height, found, _ in rows:
@@ -383,8 +415,3 @@ def _read_cursor(cursor: str) -> tuple[int, str]:
     if found is None or (at := int(found[1], 16)) >= 1 << 63:
         raise InvalidInput("This cursor was not given out here.", field="after")
     return at, found[2]
-
-
-def _chunks(items: Iterable[_T]) -> Iterable[list[_T]]:
-    found = list(items)
-    return (found[i : i + CHUNK] for i in range(0, len(found), CHUNK))

@@ -46,6 +46,9 @@ ON_MYSQL: dict[str, Any] = {
 Micros = sa.BigInteger()
 Name = sa.String(64)
 
+DUE = ""
+"""`rounds.batch` of a round that is due and not claimed."""
+
 rounds = sa.Table(
     "rounds",
     NAMES,
@@ -70,11 +73,37 @@ rounds = sa.Table(
 
 QUEUED = rounds.c.batch.is_not(None)
 KEPT = rounds.c.features.is_not(None)
+SETTLED = rounds.c.block.is_not(None)
 
 sa.Index("ix_rounds_time", rounds.c.time, rounds.c.id)
 sa.Index("ix_rounds_task", rounds.c.task, rounds.c.time, rounds.c.id)
 sa.Index("ix_rounds_queue", rounds.c.batch, rounds.c.time, sqlite_where=QUEUED, postgresql_where=QUEUED)
 sa.Index("ix_rounds_kept", rounds.c.time, sqlite_where=KEPT, postgresql_where=KEPT)
+sa.Index("ix_rounds_block", rounds.c.block, rounds.c.task, sqlite_where=SETTLED, postgresql_where=SETTLED)
+
+# One a round: what was true, by whose word. A class's number, or a value in steps of the resolution.
+labels = sa.Table(
+    "labels",
+    NAMES,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("label", sa.BigInteger, nullable=False),
+    sa.Column("source", Name, nullable=False),
+    sa.Column("time", Micros, nullable=False),
+    sa.Column("request_id", sa.String(128), nullable=False),
+    **ON_MYSQL,
+)
+
+# Labels that came after another one, kept as evidence. They change nothing.
+disputes = sa.Table(
+    "disputes",
+    NAMES,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("label", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("source", Name, primary_key=True),
+    sa.Column("time", Micros, nullable=False),
+    sa.Column("request_id", sa.String(128), nullable=False),
+    **ON_MYSQL,
+)
 
 claims = sa.Table(
     "claims",

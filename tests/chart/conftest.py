@@ -10,7 +10,11 @@ from tests.chart import rendering
 SETS = {
     "defaults": {},
     "mariadb": {
-        "consensus": {"replicas": 3, "autoscaling": {"enabled": True}},
+        "consensus": {
+            "replicas": 3,
+            "autoscaling": {"enabled": True},
+            "tokens": {"existingSecret": "concord-tokens"},
+        },
         "journal": {"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
         "nodes": {"replicas": 2},
         "page": {"replicas": 2},

@@ -259,6 +259,22 @@ def test_the_journal_and_the_ledger_are_where_the_contract_says(render, of_kind)
     assert environment("url")["CONCORD_JOURNAL"] == url
 
 
+def test_tokens_are_mounted_read_only_from_the_secret_that_is_named_and_off_by_default(render, of_kind):
+    def consensus(values):
+        spec = of_kind(render(values), "Deployment")["concord-consensus"]["spec"]["template"]["spec"]
+        env = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+        return spec, env.get("CONCORD_TOKENS")
+
+    spec, path = consensus({"consensus": {"tokens": {"existingSecret": "mine"}}})
+    (volume,) = (one["secret"] for one in spec["volumes"] if one["name"] == "tokens")
+    (mount,) = (one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "tokens")
+    assert volume == {"secretName": "mine", "items": [{"key": "tokens.toml", "path": "tokens.toml"}]}
+    assert (path, mount["readOnly"]) == (f"{mount['mountPath']}/tokens.toml", True)
+    assert "subPath" not in mount, "a file mounted alone is never updated"
+    spec, path = consensus({})
+    assert (path, [one for one in spec["volumes"] if "secret" in one]) == (None, [])
+
+
 def test_training_with_other_settings_is_another_job(render, of_kind):
     def job(**settings):
         (name,) = of_kind(render({"training": {"enabled": True, **settings}}), "Job")

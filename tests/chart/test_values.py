@@ -120,6 +120,7 @@ def nodes_file(render, of_kind, values=None):
 def test_the_nodes_file_says_what_the_values_say(render, of_kind):
     values = tasks(
         policy="seed",
+        score="brier",
         quorum="0.25",
         deadline_ms=2000,
         grace_ms=0,
@@ -135,6 +136,7 @@ def test_the_nodes_file_says_what_the_values_say(render, of_kind):
             for node in ("decision_tree", "knn", "logistic_regression", "random_forest")
         },
         policy="seed",
+        score="brier",
         quorum=0.25,
         deadline_ms=2000,
         grace_ms=0,

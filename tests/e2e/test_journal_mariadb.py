@@ -24,7 +24,7 @@ from tests.unit import test_journal as suite
 
 IMAGE = "mariadb:10.11"
 PASSWORD = "p@ss/w:rd%"
-TABLES = ("rounds", "claims", "blocks", "segments", "schemas")
+TABLES = ("rounds", "claims", "blocks", "segments", "schemas", "labels", "disputes")
 
 pytestmark = [
     pytest.mark.e2e,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from concord.tokens import Token, hash_of, render
 from tests.service.stack import IRIS
 
 
@@ -23,8 +24,38 @@ def test_the_page_for_people_loads_nothing_from_elsewhere(module_stack):
     assert "<script" not in page
 
 
+def test_what_needs_a_token_says_so_where_there_are_any(start_stack):
+    stack = start_stack()
+    off = stack.http.get("/openapi.json").json()["paths"]["/v1/feedback"]["post"]["security"]
+    assert off == [{}, {"token": []}]
+    (stack.home / "tokens.toml").write_text(render([Token("crm", hash_of("x"), frozenset({"iris"}))]))
+    document = stack.http.get("/openapi.json").json()
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    secured = {
+        path: one["security"]
+        for path, item in document["paths"].items()
+        for one in item.values()
+        if "security" in one
+    }
+    must = [{"token": []}]
+    assert secured == {
+        "/v1/feedback": must,
+        "/v1/ledger/audit": must,
+        "/v1/nodes/{task}/{node}/release": must,
+        "/v1/nodes/{task}/{node}/deposit": must,
+        "/v1/nodes/{task}/{node}/withdraw": must,
+        "/v1/rounds": [{}, *must],
+        "/v1/rounds/{id}": [{}, *must],
+    }
+    assert "Bearer $CONCORD_TOKEN" in stack.http.get("/docs").text
+
+
 @pytest.mark.slow
-def test_schemathesis_finds_nothing_on_either_api(module_stack, tmp_path):
+@pytest.mark.parametrize("token", [None, "secret-root"], ids=["without tokens", "with every right"])
+def test_schemathesis_finds_nothing_on_either_api(module_stack, tmp_path, token):
+    if token:
+        known = Token("root", hash_of(token), frozenset({"*"}), reads=True, administers=True)
+        (module_stack.home / "tokens.toml").write_text(render([known]))
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         "run",
@@ -33,6 +64,7 @@ def test_schemathesis_finds_nothing_on_either_api(module_stack, tmp_path):
         "--phases=examples,coverage,fuzzing",
         "--generation-deterministic",
         "--no-color",
+        *([f"--header=Authorization: Bearer {token}"] if token else []),
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

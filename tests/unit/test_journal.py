@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from concord.errors import ConfigurationError, InvalidInput, JournalUnavailable, LedgerBroken
-from concord.journal import Journal, RoundRow
+from concord.journal import Journal, LabelRow, RoundRow
 from concord.journal.tables import NAMES, UtcDateTime
 
 SECRET = b'{"income":54321.5}'
@@ -180,8 +180,9 @@ def test_a_cursor_that_was_not_given_out_is_invalid(journal, cursor):
         ("SELECT id FROM rounds ORDER BY time DESC, id DESC LIMIT 50", "ix_rounds_time"),
         ("SELECT id FROM rounds WHERE batch=? ORDER BY time LIMIT 50", "ix_rounds_queue"),
         ("SELECT id FROM rounds WHERE time < 5 AND features IS NOT NULL LIMIT 500", "ix_rounds_kept"),
+        ("SELECT id FROM rounds WHERE block=5 AND task='a'", "ix_rounds_block"),
     ],
-    ids=["of a task", "all", "due", "expiring"],
+    ids=["of a task", "all", "due", "expiring", "of a block"],
 )
 def test_no_query_that_is_asked_often_reads_the_whole_table(journal, path, query, index):
     journal.record([row(n) for n in range(3)])
@@ -304,6 +305,181 @@ def test_a_segment_is_kept_as_it_is(journal):
     assert journal.kept_segment("ledger-3-4-00000000") is None
 
 
+WAGER = {"policy": "wager", "due": False}
+
+
+def label(number, value=1, **fields):
+    values = {"source": "crm", "time": 5000, "request_id": "q"}
+    return LabelRow(f"{number:032x}", value, **values | fields)
+
+
+def became(labelled):
+    return [(int(one.id, 16), one.status, one.settlement, one.block) for one in labelled]
+
+
+def test_a_label_makes_its_round_due_and_is_read_with_it(journal):
+    journal.record([row(1, **WAGER), row(2, **WAGER)])
+    assert became(journal.label([label(1, 2)])) == [(1, "accepted", "due", None)]
+    (claimed,) = journal.claim("b1", 3, 10)
+    assert (claimed.id, claimed.label, claimed.label_source, claimed.label_time) == (
+        row(1).id,
+        2,
+        "crm",
+        5000,
+    )
+    assert (journal.round(row(1).id).due, journal.round(row(2).id).label) == (True, None)
+
+
+def test_a_label_that_comes_again_is_known_and_changes_nothing(journal):
+    journal.record([row(1, **WAGER)])
+    journal.label([label(1, 2)])
+    again = journal.label([label(1, 2, source="erp", time=6000), label(1, 2)])
+    assert became(again) == [(1, "known", "due", None)] * 2
+    assert (again[0].label, again[0].source) == (2, "crm")
+    assert (journal.round(row(1).id).label_time, journal.due_count()) == (5000, 1)
+
+
+def test_a_label_of_a_settled_round_is_known_with_its_block_and_not_settled_again(journal):
+    journal.record([row(1, **WAGER)])
+    journal.label([label(1)])
+    settle(journal, "b1", 7)
+    assert became(journal.label([label(1)])) == [(1, "known", "settled", 7)]
+    assert journal.due_count() == 0
+
+
+def test_another_label_is_a_conflict_that_is_kept_and_changes_nothing(journal):
+    journal.record([row(1, **WAGER)])
+    journal.label([label(1, 2)])
+    for time in (7000, 8000):
+        assert became(journal.label([label(1, 0, time=time)])) == [(1, "conflict", "due", None)]
+    journal.label([label(1, 1, time=6000, source="erp")])
+    assert journal.disputes(row(1).id) == [label(1, 1, time=6000, source="erp"), label(1, 0, time=7000)]
+    assert (journal.round(row(1).id).label, journal.disputes(row(2).id)) == (2, [])
+
+
+def test_of_two_labels_in_one_call_the_first_stands(journal):
+    journal.record([row(1, **WAGER), row(2, **WAGER)])
+    labelled = journal.label([label(1, 2), label(2, 1), label(1, 2), label(2, 0)])
+    assert [one.status for one in labelled] == ["accepted", "accepted", "known", "conflict"]
+    assert (journal.round(row(2).id).label, len(journal.disputes(row(2).id))) == (1, 1)
+
+
+def test_a_label_of_an_unknown_round_is_not_kept_and_hinders_no_other(journal):
+    journal.record([row(1, **WAGER)])
+    labelled = journal.label([label(9), label(1)])
+    assert became(labelled) == [(9, "unknown", "none", None), (1, "accepted", "due", None)]
+    journal.record([row(9, **WAGER)])
+    assert journal.round(row(9).id).label is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (WAGER | {"evidence": None}, "none"),
+        (WAGER | {"status": "no_quorum"}, "none"),
+        ({"due": False}, "none"),
+        ({"due": True}, "due"),
+        (WAGER | {"status": "degraded"}, "due"),
+    ],
+    ids=["no evidence", "no quorum", "seed without money", "seed", "degraded"],
+)
+def test_only_a_round_that_settles_by_its_label_becomes_due_by_it(journal, wanted, found):
+    journal.record([row(1, **wanted)])
+    assert became(journal.label([label(1)])) == [(1, "accepted", found, None)]
+    assert (journal.due_count(), journal.round(row(1).id).label) == (int(found == "due"), 1)
+
+
+def test_a_claimed_round_stays_with_its_batch_when_its_label_comes_again(journal):
+    journal.record([row(1, **WAGER)])
+    journal.label([label(1)])
+    journal.claim("b1", 3, 10)
+    assert became(journal.label([label(1)])) == [(1, "known", "due", None)]
+    assert journal.claim("b2", 3, 10) == []
+
+
+def test_a_label_may_be_any_value_of_63_bits(journal):
+    journal.record([row(n, **WAGER) for n in range(2)])
+    journal.label([label(0, 2**63 - 1), label(1, -(2**63) + 1)])
+    assert [journal.round(row(n).id).label for n in range(2)] == [2**63 - 1, -(2**63) + 1]
+
+
+def test_labelling_nothing_is_harmless(journal):
+    assert journal.label([]) == []
+
+
+def test_many_labels_come_in_one_call(journal):
+    journal.record([row(n, **WAGER) for n in range(1203)])
+    assert {one.status for one in journal.label([label(n) for n in range(1203)])} == {"accepted"}
+    assert journal.due_count() == 1203
+
+
+def test_labellers_at_once_never_both_label_a_round(journal):
+    journal.record([row(n, **WAGER) for n in range(60)])
+    found, lock = [], threading.Lock()
+
+    def work(value):
+        # From both ends, so that each has some that the other has not yet.
+        for n in range(60) if value else reversed(range(60)):
+            labelled = journal.label([label(n, value, source=f"s{value}")])
+            with lock:
+                found.extend(labelled)
+
+    threads = [threading.Thread(target=work, args=(value,)) for value in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    accepted = [one for one in found if one.status == "accepted"]
+    assert sorted(ids(accepted)) == list(range(60))
+    assert all(journal.round(one.id).label == one.label for one in accepted)
+    assert sum(len(journal.disputes(row(n).id)) for n in range(60)) == 120
+
+
+def test_labelling_claiming_and_marking_at_once_lose_nothing(journal):
+    journal.record([row(n, **WAGER) for n in range(400)])
+    found, lock, faults = [], threading.Lock(), []
+
+    def work(turn):
+        try:
+            for start in range(0, 400, 50):
+                first = (start + 150 * turn) % 400
+                labelled = journal.label([label(n, time=turn) for n in range(first, first + 50)])
+                with lock:
+                    found.extend(one.status for one in labelled)
+                settle(journal, f"b{turn}-{start}", 7, limit=60)
+        except JournalUnavailable as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=work, args=(turn,)) for turn in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    while settle(journal, f"last-{journal.due_count()}", 7):
+        pass
+    assert (faults, found.count("accepted"), found.count("known")) == ([], 400, 1200)
+    assert len(journal.rounds_of_block(7, "iris")) == 400
+
+
+def test_the_origin_of_a_round_is_its_task_and_time(journal):
+    journal.record([row(1), row(2, task="film")])
+    origins = journal.origins([row(1).id, row(2).id, row(3).id])
+    assert {int(one, 16): (o.task, o.time) for one, o in origins.items()} == {
+        1: ("iris", 1001),
+        2: ("film", 1002),
+    }
+
+
+def test_a_block_knows_its_rounds_of_each_task_by_their_ids(journal):
+    journal.record([row(n, time=9000 - n) for n in range(12)] + [row(50, task="film")])
+    settle(journal, "b1", 7, limit=11)
+    settle(journal, "b2", 8)
+    assert ids(journal.rounds_of_block(7, "iris")) == [*range(2, 12)]
+    assert ids(journal.rounds_of_block(7, "film")) == [50]
+    assert ids(journal.rounds_of_block(8, "iris")) == [0, 1]
+    assert journal.rounds_of_block(8, "film") == []
+
+
 def everything(path):
     return b"".join(file.read_bytes() for file in path.parent.iterdir())
 
@@ -335,6 +511,19 @@ def test_migrating_again_is_harmless(journal):
     journal.record([row(1)])
     journal.migrate()
     assert journal.round(row(1).id) is not None
+
+
+@pytest.mark.parametrize("left", ["nothing", "labels"], ids=["as it was", "broken off before"])
+def test_a_journal_of_the_first_version_keeps_its_rounds(journal, path, left):
+    journal.record([row(1, **WAGER)])
+    with sqlite3.connect(path) as connection:
+        for table in {"labels", "disputes"} - {left}:
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX ix_rounds_block")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    journal.migrate()
+    assert became(journal.label([label(1)])) == [(1, "accepted", "due", None)]
 
 
 def test_the_migrations_lead_to_the_tables_of_the_code(journal):

@@ -30,6 +30,7 @@
 {{- if $last }}{{ "\n\n" }}{{ end -}}
 [tasks.{{ .task }}]
 policy = {{ $asked.policy | default "wager" | quote }}
+score = {{ $asked.score | default "hit" | quote }}
 quorum = {{ hasKey $asked "quorum" | ternary $asked.quorum 0.5 }}
 deadline_ms = {{ hasKey $asked "deadline_ms" | ternary $asked.deadline_ms 1000 | int64 }}
 grace_ms = {{ hasKey $asked "grace_ms" | ternary $asked.grace_ms 200 | int64 }}

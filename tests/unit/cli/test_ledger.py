@@ -43,6 +43,17 @@ def test_a_block_that_was_archived_is_shown(run, archived):
     assert "opens with 1,000" in run("ledger", "show", "1").stdout
 
 
+def test_changes_of_standing_are_shown_in_words(run, stored, home):
+    ledger = Ledger(FileStore(home / "ledger"))
+    ledger.append([events.jail("workshop", "knn", "regret", 7_000_000, 0)])
+    release = events.release("workshop", "knn", to="active", by="operator", why="mended", key="k")
+    height = ledger.append([release, events.promote("workshop", "knn", "2", 1)]).height
+    assert "knn is jailed for regret" in run("ledger", "show", str(height - 1)).stdout
+    shown = run("ledger", "show", str(height)).stdout
+    assert "knn is active now, by operator: mended" in shown
+    assert "knn serves version 2" in shown
+
+
 def test_the_demo_appends_to_a_ledger_that_was_archived(archived):
     with open_ledger() as book:
         block = book.append(lambda state: workshop.opening(state, "two", again=False))

@@ -1,0 +1,52 @@
+"""`concord ledger verify --deep`: settling again, with a bar that tells how far it is."""
+
+from typing import TYPE_CHECKING
+
+from concord.cli.screen import err
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from concord.deep_audit import DeepReport
+    from concord.journal import Journal
+    from concord.ledger import Ledger
+
+
+def resettle(ledger: "Ledger", journal: "Journal") -> "DeepReport":
+    """Settles every block again; on a terminal, a bar shows the blocks."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from concord.deep_audit import deep_audit
+
+    console = err()
+    columns = (
+        TextColumn("Settling again"),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TextColumn("blocks"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("blocks", total=None)
+        return deep_audit(
+            ledger, journal, lambda height, end: progress.update(bar, completed=height, total=end)
+        )
+
+
+def tell(console: "Console", report: "DeepReport") -> None:
+    """Says what settling again came to."""
+    from rich.markup import escape
+
+    if report.ok:
+        rounds = "1 round" if report.rounds == 1 else f"{report.rounds} rounds"
+        blocks = "1 block" if report.blocks == 1 else f"{report.blocks} blocks"
+        console.print(
+            f"[green]✓[/] Settled again from the journal, {rounds} in {blocks} come to the same records, "
+            "roots and sums, and so to the same balances."
+        )
+    if report.unmarked:
+        console.print(f"  [dim]{report.unmarked} of them are not marked in the journal yet.[/]")
+    for problem in report.problems:
+        console.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
+    if report.more:
+        console.print(f"  … and {report.more} problems more.")

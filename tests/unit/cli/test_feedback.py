@@ -1,0 +1,214 @@
+"""`concord feedback`: a file is checked whole before anything is sent, and every line's fate is told."""
+
+import json
+
+import pytest
+
+from concord.cli import feedback, label_file
+from concord.errors import ConfigurationError, InvalidInput, Refused, ServiceAway
+from concord.wire import FeedbackResponse, LabelResult, TaskSummary
+
+CLASSES = {"setosa", "versicolor", "virginica"}
+
+
+def round_id(number):
+    return f"{number:032x}"
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes a CSV file of labels; returns its path."""
+
+    def write(text):
+        path = tmp_path / "labels.csv"
+        path.write_text(text.replace("#", "0" * 30), "utf-8")
+        return path
+
+    return write
+
+
+def load(path, classes=CLASSES, id_column="id", label_column="label"):
+    return label_file.load(path, id_column, label_column, classes)
+
+
+def test_labels_are_names_or_numbers_and_other_columns_are_left(file):
+    path = file("name,id,label\na,#01,virginica\n\nb,#02,2\nc,#03, 12.5 \n")
+    assert [(one.line, one.id, one.label) for one in load(path)] == [
+        (2, round_id(1), "virginica"),
+        (4, round_id(2), 2),
+        (5, round_id(3), 12.5),
+    ]
+
+
+def test_columns_may_have_other_names(file):
+    path = file("round,species\n#01,setosa\n")
+    assert load(path, id_column="round", label_column="species")[0].label == "setosa"
+
+
+def test_a_round_may_stand_there_twice_with_the_same_label(file):
+    assert len(load(file("id,label\n#01,setosa\n#01,setosa\n"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty"),
+        ("id,label\n", "no labels"),
+        ("id,labels\n#01,setosa\n", "'label' is missing. Did you mean 'labels'.*--label-column"),
+        ("id,id,label\n#01,#01,setosa\n", "'id' is there twice"),
+        ("id,label\n#01,setosa\nx,setosa\n", "line 3: 'x' is no round's id"),
+        ("id,label\n#01,\n", "line 2: the label is empty"),
+        ("id,label\n#01,virginca\n", "line 2: no task has a class 'virginca'.*Did you mean 'virginica'"),
+        ("id,label\n#01,setosa,1\n", "line 2: 3 cells"),
+        ("id,label\n#01,a\n#02,b\n#03,setosa\n", "line 2: .*1 more lines are wrong. Nothing was sent"),
+        ("id,label\n#01,setosa\n#01,virginica\n", "line 3: line 2 labels the same round otherwise"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_line(file, text, words):
+    with pytest.raises(InvalidInput, match=words):
+        load(file(text))
+
+
+def test_any_text_may_be_a_class_where_not_all_are_known():
+    assert label_file.read_label("rose", ()) == "rose"
+
+
+class FakeClient:
+    """A service that answers each call with what it is told, in turn; then takes everything."""
+
+    def __init__(self, schema, *answers):
+        self.schema_of, self.answers, self.calls = schema, list(answers), []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
+
+    def tasks(self):
+        return [TaskSummary("iris", "Iris", "", "wager", ready=True, nodes=4, nodes_up=4)]
+
+    def schema(self, _task):
+        return self.schema_of
+
+    def feedback(self, labels, *, settled=False):
+        self.calls.append((labels, settled))
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        return FeedbackResponse("r", answer or [taken(one["id"], settled=settled) for one in labels])
+
+
+def taken(id_, *, settled=False):
+    return LabelResult(id_, "accepted", "settled" if settled else "due", 7 if settled else None, None)
+
+
+def failed(id_, status, message):
+    return LabelResult(id_, status, "none", None, {"code": status, "message": message, "field": None})
+
+
+@pytest.fixture
+def service(monkeypatch, iris):
+    """Puts a service in the place of the one that the environment means."""
+
+    def put(*answers):
+        client = FakeClient(iris, *answers)
+        monkeypatch.setattr("concord.cli.place.connect", lambda: client)
+        return client
+
+    return put
+
+
+def test_a_file_is_sent_in_calls_of_a_hundred(run, service, file):
+    client = service()
+    path = file("id,label\n" + "".join(f"{round_id(n)},setosa\n" for n in range(250)))
+    result = run("feedback", str(path), "--settled")
+    assert result.exit_code == 0
+    assert [len(labels) for labels, _ in client.calls] == [100, 100, 50]
+    assert client.calls[0] == ([{"id": round_id(n), "label": "setosa"} for n in range(100)], True)
+    assert "250 labels: accepted 250." in result.output
+    assert "250 settled, the newest in block 7." in result.output
+
+
+def test_what_failed_is_listed_by_line_and_makes_the_exit_status_1(run, service, file):
+    gone = [taken(round_id(1)), failed(round_id(2), "unknown", "There is no such round.")]
+    service(gone)
+    result = run("feedback", str(file("id,label\n#01,setosa\n#02,setosa\n")))
+    assert result.exit_code == 1
+    assert "accepted 1, unknown 1" in result.output
+    assert f"line 3, {round_id(2)}: unknown. There is no such round." in result.output
+
+
+def test_a_call_of_which_every_label_failed_is_told_line_by_line_too(run, service, file):
+    body = {
+        "labels": [
+            {"id": round_id(1), "status": "conflict", "settlement": "due", "block": None,
+             "error": {"code": "conflict", "message": "Another one.", "field": None}}
+        ]
+    }  # fmt: skip
+    service(Refused("Another one.", status=409, code="conflict", body=body))
+    result = run("feedback", str(file("id,label\n#01,setosa\n")), "--json")
+    shown = json.loads(result.output)
+    assert result.exit_code == 1
+    assert (shown["labels"], shown["status"], shown["settled"]) == (1, {"conflict": 1}, 0)
+    assert shown["failures"][0] == {
+        "line": 2, "id": round_id(1), "status": "conflict",
+        "error": {"code": "conflict", "message": "Another one.", "field": None},
+    }  # fmt: skip
+
+
+def test_one_label_is_sent_by_its_id(run, service):
+    client = service()
+    result = run("feedback", round_id(5), "virginica")
+    assert (result.exit_code, client.calls) == (0, [([{"id": round_id(5), "label": "virginica"}], False)])
+
+
+def test_an_id_without_a_label_is_not_taken_for_a_file(run, service):
+    client = service()
+    result = run("feedback", round_id(5))
+    assert (result.exit_code, client.calls) == (2, [])
+    assert "What was true of this round?" in result.output
+
+
+def test_a_wrong_file_sends_nothing(run, service, file):
+    client = service()
+    result = run("feedback", str(file("id,label\n#01,setosa\n#02,rose\n")))
+    assert (result.exit_code, client.calls) == (2, [])
+
+
+def test_a_file_that_is_broken_off_says_how_far_it_came(run, service, file):
+    service(None, Refused("This token is not known here.", status=401, code="unauthorized"))
+    path = file("id,label\n" + "".join(f"{round_id(n)},setosa\n" for n in range(150)))
+    result = run("feedback", str(path))
+    assert result.exit_code == 2
+    assert "100 of 150 labels were sent. Send the file again" in result.output
+    assert "not known here" in result.output
+
+
+BUSY = Refused("busy", status=429, code="overloaded", retry_after=3)
+AWAY = Refused("away", status=503, code="journal_unavailable")
+
+
+def test_a_busy_or_absent_service_is_asked_again(iris):
+    client, waits = FakeClient(iris, BUSY, AWAY, ServiceAway("gone")), []
+    labels = [label_file.FileLabel(2, round_id(1), "setosa")]
+    assert feedback.send(client, labels, sleep=waits.append)[0].status == "accepted"
+    assert waits == [3, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("error", [AWAY, BUSY, ServiceAway("gone")])
+def test_after_a_minute_it_is_given_up(iris, error):
+    waits = []
+    with pytest.raises(type(error)):
+        feedback.send(FakeClient(iris, *[error] * 99), [label_file.FileLabel(2, round_id(1), 1)],
+                      sleep=waits.append)  # fmt: skip
+    assert 60 <= sum(waits) <= 63
+
+
+@pytest.mark.parametrize("token", ["tökèn", "a\nb"])
+def test_a_token_that_no_header_can_carry_is_refused_in_words(run, monkeypatch, token):
+    from concord.client import Client
+
+    with pytest.raises(ConfigurationError, match="copy it anew") as caught:
+        Client("http://127.0.0.1:1", token=token)
+    assert token not in caught.value.message

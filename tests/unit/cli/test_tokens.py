@@ -1,0 +1,104 @@
+"""`concord tokens`: a token is shown once, and the file has its hash for its owner alone."""
+
+import json
+
+import pytest
+
+from concord.tokens import Tokens, load
+
+
+def made(result):
+    """The token: the first line, since click's runner shows both outputs in one."""
+    return result.stdout.strip()
+
+
+def test_a_token_is_printed_once_and_kept_as_its_hash(run, home):
+    result = run("tokens", "add", "crm", "--labels", "iris", "--labels", "film_rating")
+    path = home / "tokens.toml"
+    assert result.exit_code == 0
+    assert "export CONCORD_TOKEN=" in result.stderr
+    assert made(result) not in path.read_text() + result.stderr
+    token = Tokens(path).bearer(f"Bearer {made(result)}")
+    assert (token.name, token.rights) == ("crm", "labels film_rating, iris")
+    assert (path.stat().st_mode & 0o777, home.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert [one.name for one in home.iterdir()] == ["tokens.toml"]
+
+
+def test_what_a_token_may_is_as_it_was_said(run, home):
+    run("tokens", "add", "all", "--labels", "*", "--reads")
+    run("tokens", "add", "operator", "--administers")
+    shown = json.loads(run("tokens", "list", "--json").stdout)
+    assert shown == [
+        {"name": "all", "labels": ["*"], "reads": True, "administers": False},
+        {"name": "operator", "labels": [], "reads": False, "administers": True},
+    ]
+
+
+def test_the_list_has_names_and_no_hash(run, home):
+    run("tokens", "add", "crm", "--labels", "iris")
+    (token,) = load(home / "tokens.toml")
+    shown = run("tokens", "list").output
+    assert "crm" in shown
+    assert token.sha256 not in shown
+
+
+def test_a_name_that_is_taken_is_refused_and_the_file_stays(run, home):
+    run("tokens", "add", "crm", "--labels", "iris")
+    before = (home / "tokens.toml").read_text()
+    result = run("tokens", "add", "crm", "--reads")
+    assert result.exit_code == 2
+    assert "has a token crm already" in result.stderr
+    assert (home / "tokens.toml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("c r m", "--reads"), "letters, digits"),
+        (("crm",), "may do nothing"),
+        (("crm", "--labels", "no task"), "no task's name"),
+    ],
+)
+def test_a_token_that_makes_no_sense_is_refused_with_its_reason(run, home, arguments, words):
+    result = run("tokens", "add", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert not home.exists()
+
+
+def test_a_removed_token_is_gone_and_the_others_stay(run, home):
+    kept = made(run("tokens", "add", "kept", "--reads"))
+    run("tokens", "add", "crm", "--labels", "iris")
+    assert run("tokens", "remove", "crm").exit_code == 0
+    assert Tokens(home / "tokens.toml").bearer(f"Bearer {kept}").name == "kept"
+    again = run("tokens", "remove", "crm")
+    assert again.exit_code == 2
+    assert "There are: kept." in again.stderr
+
+
+def test_another_file_may_be_named_by_option_or_setting(run, home, tmp_path, monkeypatch):
+    run("tokens", "add", "crm", "--labels", "iris", "--file", str(tmp_path / "a" / "t.toml"))
+    monkeypatch.setenv("CONCORD_TOKENS", str(tmp_path / "b.toml"))
+    run("tokens", "add", "erp", "--labels", "iris")
+    assert [one.name for one in load(tmp_path / "a" / "t.toml")] == ["crm"]
+    assert [one.name for one in load(tmp_path / "b.toml")] == ["erp"]
+
+
+def test_a_file_behind_a_link_is_changed_and_the_link_stays(run, home, tmp_path):
+    home.mkdir()
+    (home / "tokens.toml").symlink_to(tmp_path / "real.toml")
+    run("tokens", "add", "crm", "--labels", "iris")
+    assert (home / "tokens.toml").is_symlink()
+    assert [one.name for one in load(tmp_path / "real.toml")] == ["crm"]
+
+
+def test_a_broken_file_is_not_overwritten(run, home):
+    home.mkdir()
+    (home / "tokens.toml").write_text("[tokens.crm")
+    result = run("tokens", "add", "crm", "--labels", "iris")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert (home / "tokens.toml").read_text() == "[tokens.crm"
+
+
+def test_an_empty_list_says_how_to_make_one(run, home):
+    assert "concord tokens add NAME --labels TASK" in run("tokens", "list").stdout
