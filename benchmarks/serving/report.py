@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from benchmarks.pages import table as markdown_table
+from benchmarks.pages import write_between
 from benchmarks.serving.results import Ratio, Result
 from benchmarks.serving.slices import Settings
 
@@ -106,10 +108,10 @@ class Report:
         """The same for the docs."""
         found = [self._where()]
         for title, group in self._groups():
-            found.append(f"**{title}**\n\n" + _markdown(HEADINGS, [_cells(one) for one in group]))
+            found.append(f"**{title}**\n\n" + markdown_table(HEADINGS, [_cells(one) for one in group]))
         found.append(
             "**Memory**, proportional set size after the run\n\n"
-            + _markdown(("stack", "processes", "service MiB", "nodes MiB", "MiB"), self._memory_cells())
+            + markdown_table(("stack", "processes", "service MiB", "nodes MiB", "MiB"), self._memory_cells())
         )
         found.append("\n".join(f"- {one.stack}: {one.description}." for one in self.memory))
         return "\n\n".join(found)
@@ -144,12 +146,7 @@ class Report:
 
 def write_markdown(path: Path, text: str) -> None:
     """Writes a file, or what stands between the marks of one that is there."""
-    known = path.read_text("utf-8") if path.exists() else ""
-    before, mark, rest = known.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (mark and end):
-        before, after = "", "\n"
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", "utf-8")
+    write_between(path, text, BEGIN, END)
 
 
 def _cells(one: Result) -> tuple[str, ...]:
@@ -175,11 +172,6 @@ def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -
     for row in rows:
         table.add_row(*row)
     return table
-
-
-def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *("---:" for _ in headings[1:])]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rule, *rows))
 
 
 def _processor() -> str:

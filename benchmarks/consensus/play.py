@@ -1,0 +1,265 @@
+"""Plays a stream through the shipped rule: seats, pool, evidence, settlement and ledger, round by round.
+
+Nothing of the rule is written here: who counts and with what comes from the ledger's state, the
+answer from `concord.pool`, what moves from `settle_batch`, and the next state from `fold`. What is
+left out is the network and the clock: every node that is present answers in time, and nobody's
+absence reaches the quorum. Each block is audited as it is settled.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from benchmarks.consensus.actors import Actor, wants_to_lie
+from benchmarks.consensus.streams import Stream
+from concord import evidence, pool
+from concord.ledger import events
+from concord.ledger.events import Event
+from concord.ledger.state import State, TaskState, fold
+from concord.panel import seats
+from concord.pool import ONE, Decision, Seat
+from concord.settlement import Settlement, settle_batch
+
+TASK: Final = "stream"
+BLOCK: Final = 5
+"""Labelled rounds that settle together."""
+
+Counts = list[list[int]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a stream is played under: a policy, and what it pays for."""
+
+    name: str
+    policy: str = "wager"
+    score: str = "hit"
+
+
+WAGER: Final = Rule("wager hit")
+BRIER: Final = Rule("wager brier", score="brier")
+SEED: Final = Rule("seed", "seed")
+RULES: Final = (WAGER, BRIER, SEED)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A round as `settle_batch` wants it."""
+
+    id: str
+    task: str
+    policy: str
+    evidence: bytes | None
+    label: int | None
+
+
+@dataclass
+class Audit:
+    """What is looked at in every block.
+
+    Attributes:
+        blocks: How many were settled.
+        unbalanced: Blocks after which stake and treasury are not what was paid in, or whose events or
+            records don't sum to 0.
+        right_debited: Votes that were right and lost, levelling apart.
+        wrong_credited: Votes that were wrong and gained, levelling apart.
+        right: Votes that were right in a settled round.
+        debits: All debits in µS, levelling apart.
+        debits_of_wrong: Those of votes that did not name the truth.
+        jailed: Node → labelled rounds when it was first jailed, and why.
+    """
+
+    blocks: int = 0
+    unbalanced: int = 0
+    right_debited: int = 0
+    wrong_credited: int = 0
+    right: int = 0
+    debits: int = 0
+    debits_of_wrong: int = 0
+    jailed: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Played:
+    """What happened.
+
+    Attributes:
+        answers: The consensus of each round.
+        labelled: Labelled rounds settled before each round.
+        weights: Node → weight in ppm in each round, 0 where it did not count.
+        lied: Adaptive node → the rounds in which it chose to lie.
+        audit: What was looked at in every block.
+        state: The task at the end.
+    """
+
+    answers: npt.NDArray[np.int64]
+    labelled: npt.NDArray[np.int64]
+    weights: Mapping[str, npt.NDArray[np.int64]]
+    lied: Mapping[str, npt.NDArray[np.bool_]]
+    audit: Audit
+    state: TaskState
+
+
+def play(
+    stream: Stream, actors: Sequence[Actor], arriving: Sequence[Sequence[tuple[int, int]]], rule: Rule
+) -> Played:
+    """Plays all rounds of a stream under a rule.
+
+    Args:
+        stream: The stream.
+        actors: Who votes, sorted by node.
+        arriving: For each round, the labels that arrive right before it: (round, label).
+        rule: The rule; `seed` settles without labels.
+    """
+    return _Game(stream, actors, rule).play(arriving)
+
+
+class _Game:
+    """One run: the ledger's state, and what is waiting to be settled."""
+
+    def __init__(self, stream: Stream, actors: Sequence[Actor], rule: Rule) -> None:
+        self._stream, self._rule, self._actors = stream, rule, actors
+        self._truth = stream.truth.tolist()
+        self._votes: dict[str, Counts] = {one.node: one.votes.tolist() for one in actors}
+        self._lies: dict[str, Counts] = {
+            one.node: one.lies.tolist() for one in actors if one.lies is not None
+        }
+        self._present = {one.node: one.present.tolist() for one in actors if one.present is not None}
+        self._state = fold(State(), _opening(stream, actors, rule))
+        self._audit = Audit()
+        self._waiting: list[Settled] = []
+        self._evidence: list[bytes | None] = [None] * stream.rounds
+        self._take_seats()
+
+    def play(self, arriving: Sequence[Sequence[tuple[int, int]]]) -> Played:
+        rounds = self._stream.rounds
+        answers, labelled = np.full(rounds, -1, dtype=np.int64), np.zeros(rounds, dtype=np.int64)
+        weights = {one.node: np.zeros(rounds, dtype=np.int64) for one in self._actors}
+        lied = {node: np.zeros(rounds, dtype=np.bool_) for node in self._lies}
+        for one in range(rounds):
+            for which, label in arriving[one] if self._rule.policy == "wager" else ():
+                self._queue(which, label)
+            labelled[one] = self._task.labels
+            voters, decision = self._decide(one)
+            answers[one] = decision.answer
+            for seat, weight in zip(voters, decision.weights, strict=True):
+                weights[seat.node][one] = weight
+            for node in self._lying:
+                lied[node][one] = True
+            if self._rule.policy == "seed":
+                self._queue(one, None)
+        return Played(answers, labelled, weights, lied, self._audit, self._task)
+
+    @property
+    def _task(self) -> TaskState:
+        return self._state.task(TASK)
+
+    def _take_seats(self) -> None:
+        """Who sits where from now on, and who has decided to lie: once a block, from the new state."""
+        self._seats = seats(self._task)
+        self._lying = {node for node in self._lies if wants_to_lie(self._task.account(node))}
+
+    def _decide(self, one: int) -> tuple[list[Seat], Decision]:
+        said: dict[str, list[int]] = {}
+        for node, counts in self._votes.items():
+            if node not in self._present or self._present[node][one]:
+                said[node] = self._lies[node][one] if node in self._lying else counts[one]
+        voters = [seat for seat in self._seats if seat.counts and seat.node in said]
+        decision = self._pool(voters, [said[seat.node] for seat in voters])
+        if self._rule.policy == "seed":
+            choices = {seat.node: k for seat, k in zip(voters, decision.choices, strict=True)}
+            self._evidence[one] = evidence.write_seed(decision.answer, choices)
+        else:
+            self._evidence[one] = self._write(decision, voters, said)
+        return voters, decision
+
+    def _pool(self, voters: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
+        task = self._task
+        if self._rule.policy == "seed":
+            return pool.seed(voters, votes)
+        if self._stream.classes:
+            return pool.wager(voters, votes, task.labels)
+        sigma = task.sigma if task.sigma is not None else self._stream.scale
+        return pool.wager_value(voters, [vote[0] for vote in votes], sigma, task.labels)
+
+    def _write(self, decision: Decision, voters: Sequence[Seat], said: Mapping[str, list[int]]) -> bytes:
+        shadows = {
+            seat.node: ["1", *said[seat.node]]
+            for seat in self._seats
+            if not seat.counts and seat.node in said and self._is_watched(seat.node)
+        }
+        votes = {seat.node: ["1", *said[seat.node]] for seat in voters}
+        scale = None if self._stream.classes else self._stream.scale
+        return evidence.write(decision.answer, votes, shadows, scale=scale)
+
+    def _is_watched(self, node: str) -> bool:
+        """Whether a node that does not count is asked all the same."""
+        return self._task.account(node).reason != "invalid"
+
+    def _queue(self, one: int, label: int | None) -> None:
+        settled = Settled(f"r{one:07d}", TASK, self._rule.policy, self._evidence[one], label)
+        self._waiting.append(settled)
+        if len(self._waiting) == BLOCK:
+            self._settle()
+
+    def _settle(self) -> None:
+        before = self._task
+        settlement = settle_batch(f"b{self._audit.blocks:07d}", self._waiting, self._state)
+        self._state = fold(self._state, settlement.events)
+        self._look_at(settlement, before)
+        self._waiting = []
+        self._take_seats()
+
+    def _look_at(self, settlement: Settlement, before: TaskState) -> None:
+        audit, task = self._audit, self._task
+        held = sum(account.stake for account in task.accounts.values()) + task.treasury
+        records = [orjson.loads(record) for record in settlement.records.values()]
+        moved = sum(_moved(event.body) for event in settlement.events if event.kind == "settle")
+        in_rounds = sum(sum(record["deltas"].values()) for record in records)
+        in_rounds += task.treasury - before.treasury
+        audit.blocks += 1
+        audit.unbalanced += bool(held != task.paid_in - task.paid_out or moved or in_rounds)
+        for record in records:
+            self._look_at_round(record)
+        for event in settlement.events:
+            if event.kind == "jail":
+                audit.jailed.setdefault(event.body["node"], (task.labels, event.body["reason"]))
+
+    def _look_at_round(self, record: Mapping[str, Any]) -> None:
+        """Who was paid and who paid, by the label that the settlement had, and by the truth."""
+        if not self._stream.classes:
+            return
+        truth = self._truth[int(record["id"][1:])]
+        for node, delta in record["deltas"].items():
+            vote = record["votes"][node]
+            named = pool.argmax(vote[1:]) if self._rule.policy == "wager" else vote
+            right = named == (record["label"] if self._rule.policy == "wager" else truth)
+            self._audit.right += right
+            self._audit.right_debited += right and delta < 0
+            self._audit.wrong_credited += not right and delta > 0
+            self._audit.debits += max(0, -delta)
+            self._audit.debits_of_wrong += max(0, -delta) if named != truth else 0
+
+
+def _opening(stream: Stream, actors: Sequence[Actor], rule: Rule) -> Iterator[Event]:
+    nodes = [one.node for one in actors]
+    yield events.params(TASK, rule.policy, opens=nodes, score=rule.score)
+    for one in actors:
+        stated = _stated(stream, one)
+        yield events.open_account(TASK, one.node, one.deposit, stated, version="1")
+
+
+def _stated(stream: Stream, actor: Actor) -> int:
+    """The accuracy that a node states, which only `seed` believes: its own where it is honest, else 1."""
+    if not stream.classes:
+        return ONE
+    return round(float((actor.votes.argmax(axis=1) == stream.truth).mean()) * ONE) if actor.honest else ONE
+
+
+def _moved(body: Mapping[str, Any]) -> int:
+    nodes = (events.NodeSums(*numbers) for numbers in body["nodes"].values())
+    return sum(one.delta + one.levelling for one in nodes) + int(body["treasury"])

@@ -1,0 +1,326 @@
+"""The simulation: streams are their seed's, adversaries what they say, and promises can be broken."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.consensus.__main__ import main
+from benchmarks.consensus.actors import ADVERSARIES, cast, wants_to_lie
+from benchmarks.consensus.labels import LABELLINGS
+from benchmarks.consensus.outcomes import BEST, BEST_HONEST, MAJORITY, Outcome, lay, measure, run
+from benchmarks.consensus.play import BRIER, RULES, SEED, WAGER, play
+from benchmarks.consensus.plots import draw
+from benchmarks.consensus.promises import promises, shortfalls
+from benchmarks.consensus.report import BEGIN, Report
+from benchmarks.consensus.scenarios import SCENARIOS, Scenario, chosen
+from benchmarks.consensus.streams import STREAMS, drawn, make
+from concord.pool import ONE
+from concord.stake import MICRO, Account
+
+ROUNDS = 240
+
+
+@pytest.fixture
+def make_outcome():
+    """What one scenario reached with one seed, all of it good; what varies is said."""
+
+    def build(scenario, seed=0, **changes):
+        right = {
+            WAGER.name: 0.96,
+            BRIER.name: 0.96,
+            SEED.name: 0.62,
+            MAJORITY: 0.7,
+            BEST: 0.85,
+            BEST_HONEST: 0.96,
+        }
+        known = right if scenario.is_labelled else {}
+        made = Outcome(
+            scenario=scenario.name,
+            seed=seed,
+            right=right,
+            known=known,
+            last=right,
+            influence=0.01,
+            caught=15,
+            honest_jailed=0,
+            unbalanced=0,
+            blocks=400,
+            right_debited=0,
+            rights=5000,
+            precision={WAGER.name: 1.0},
+        )
+        return replace(made, **changes)
+
+    return build
+
+
+@pytest.fixture
+def good(make_outcome):
+    """Every scenario with five seeds, every promise kept."""
+    return [make_outcome(scenario, seed) for scenario in SCENARIOS for seed in range(5)]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_is_made_by_its_seed_alone(name):
+    one = make(name, 3, ROUNDS)
+    make.cache_clear()
+    same, other = make(name, 3, ROUNDS), make(name, 4, ROUNDS)
+
+    assert (one.truth == same.truth).all()
+    assert all((one.says[node] == same.says[node]).all() for node in one.says)
+    assert (one.truth != other.truth).any()
+
+
+def test_a_drawn_node_is_right_as_often_as_said(rng):
+    truth = rng.integers(3, size=20_000)
+
+    votes = drawn(rng, truth, 3, 0.6)
+
+    assert (votes.argmax(axis=1) == truth).mean() == pytest.approx(0.6, abs=0.01)
+    assert votes.sum(axis=1) == pytest.approx(np.ones(len(truth)))
+
+
+def test_the_concept_changes_for_each_node_that_knows_only_one():
+    stream = make("concept", 0, 1000)
+    right = {node: says.argmax(axis=1) == stream.truth for node, says in stream.says.items()}
+
+    assert right["old_knn"][:500].mean() > right["old_knn"][500:].mean() + 0.3
+    assert right["new_knn"][500:].mean() > right["new_knn"][:500].mean() + 0.3
+
+
+@pytest.mark.parametrize(
+    ("adversary", "share"), [("33 % collude", 0.33), ("49 % collude", 0.49), ("80 % collude", 0.8)]
+)
+@pytest.mark.parametrize("stream", ["four", "expert"])
+def test_colluders_hold_the_share_of_the_deposits_that_their_name_says(stream, adversary, share, rng):
+    actors = cast(make(stream, 0, ROUNDS), adversary, rng)
+
+    bad = sum(one.deposit for one in actors if not one.honest)
+
+    assert bad / sum(one.deposit for one in actors) == pytest.approx(share, abs=1e-6)
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES)
+@pytest.mark.parametrize("stream", ["four", "regression"])
+def test_every_adversary_brings_votes_that_the_service_would_read(stream, adversary, rng):
+    for one in cast(make(stream, 0, ROUNDS), adversary, rng):
+        for votes in (one.votes, one.lies):
+            if votes is not None and stream == "four":
+                assert (votes.sum(axis=1) == ONE).all()
+                assert (votes >= 0).all()
+
+
+def test_a_sleeper_is_as_good_as_it_was_until_it_turns(rng):
+    stream = make("four", 0, ROUNDS)
+    [sleeper] = [one for one in cast(stream, "sleeper", rng) if not one.honest]
+    right = sleeper.votes.argmax(axis=1) == stream.truth
+
+    assert right[: ROUNDS // 2].mean() > 0.6
+    assert not right[ROUNDS // 2 :].any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "lies"),
+    [
+        ({}, True),
+        ({"regret": 3 * ONE}, False),
+        ({"stake": 499 * MICRO}, False),
+        ({"standing": "jailed", "reason": "regret"}, False),
+    ],
+)
+def test_one_that_adapts_lies_only_while_it_can_afford_to(changes, lies):
+    account = replace(Account(1000 * MICRO, 1000 * MICRO, ONE), **changes)
+
+    assert wants_to_lie(account) is lies
+
+
+@pytest.mark.parametrize(("name", "share"), [("prompt", 1.0), ("scarce", 0.2), ("absent", 0.0)])
+def test_as_many_labels_arrive_as_are_promised(name, share, rng):
+    stream = make("expert", 0, 4000)
+
+    arriving = LABELLINGS[name].arrivals(stream, rng)
+
+    assert sum(map(len, arriving)) / stream.rounds == pytest.approx(share, abs=0.03)
+
+
+def test_a_label_never_comes_before_its_round_is_over(rng):
+    for labelling in LABELLINGS.values():
+        for now, labels in enumerate(labelling.arrivals(make("expert", 0, ROUNDS), rng)):
+            assert all(which < now for which, _ in labels)
+
+
+def test_noisy_labels_are_wrong_as_often_as_said(rng):
+    stream = make("expert", 0, 4000)
+
+    arriving = LABELLINGS["noisy"].arrivals(stream, rng)
+
+    wrong = [label != stream.truth[which] for labels in arriving for which, label in labels]
+    assert np.mean(wrong) == pytest.approx(0.15, abs=0.02)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_run_says_the_same_when_it_is_run_again(rule):
+    table = lay(Scenario("four", "33 % adaptive"), 1, ROUNDS)
+
+    one, other = (play(table.stream, table.actors, table.arriving, rule) for _ in range(2))
+
+    assert (one.answers == other.answers).all()
+    assert one.state == other.state
+
+
+def test_the_shipped_rule_holds_up_against_colluders_in_a_short_run():
+    found = run(Scenario("four", "49 % collude"), 0, ROUNDS)
+
+    assert found.influence is not None
+    assert found.influence < 0.05
+    assert found.caught is not None
+    assert found.caught <= 40
+    assert (found.right_debited, found.unbalanced) == (0, 0)
+    assert found.rights > ROUNDS
+
+
+def test_labels_that_never_come_move_nothing():
+    table = lay(Scenario("four", "33 % collude", "absent"), 0, ROUNDS)
+    played = play(table.stream, table.actors, table.arriving, WAGER)
+
+    assert played.audit.blocks == 0
+    assert {one.stake - one.deposit for one in played.state.accounts.values()} == {0}
+
+
+def test_a_node_that_is_absent_is_not_right_alone():
+    table = lay(Scenario("four", "crash"), 0, ROUNDS)
+    [crashing] = [one for one in table.actors if one.present is not None]
+    perfect = np.zeros_like(crashing.votes)
+    perfect[np.arange(ROUNDS), table.stream.truth] = ONE
+    alone = replace(table, actors=(replace(crashing, votes=perfect),))
+
+    found = measure("crash", 0, alone, {WAGER: play(table.stream, table.actors, table.arriving, WAGER)})
+
+    assert found.right[BEST] == pytest.approx(crashing.present.mean())
+
+
+def test_nothing_is_said_where_every_promise_is_kept(good):
+    assert shortfalls(promises(good)) == []
+
+
+@pytest.mark.parametrize(
+    ("scenario", "changes", "sentence"),
+    [
+        (
+            Scenario("iris", "liar"),
+            {"known": {WAGER.name: 0.83, BEST: 0.85}},
+            "-0.020 at worst (iris, liar, prompt)",
+        ),
+        (Scenario("iris", labels="late"), {"known": {}}, "iris, nobody, late"),
+        (Scenario("concept"), {"right": {WAGER.name: 0.9, BEST: 0.81}}, "+0.090 at worst"),
+        (
+            Scenario("expert"),
+            {"right": {WAGER.name: 0.93, BEST: 0.8, SEED.name: 0.6}},
+            "0.930, the seed rule 0.600",
+        ),
+        (Scenario("four", "49 % collude"), {"influence": 0.06}, "6.0% at most"),
+        (Scenario("four", "49 % collude"), {"influence": None}, "100.0% at most"),
+        (Scenario("four", "80 % collude"), {"last": {WAGER.name: 0.9, BEST_HONEST: 0.92}}, "-0.020 at worst"),
+        (
+            Scenario("four", "33 % collude", "absent"),
+            {"right": {WAGER.name: 0.9, BEST: 0.8}},
+            "-0.060 at worst",
+        ),
+        (Scenario("four", "liar"), {"right_debited": 1}, "is debited: 5 of "),
+        (Scenario("four", "liar"), {"unbalanced": 1}, "to the µS: 5 of "),
+    ],
+)
+def test_each_broken_promise_is_a_sentence(good, scenario, changes, sentence):
+    broken = [replace(one, **changes) if one.scenario == scenario.name else one for one in good]
+
+    [found] = shortfalls(promises(broken))
+
+    assert sentence in found
+
+
+def test_what_was_not_played_is_not_kept(make_outcome):
+    found = shortfalls(promises([make_outcome(Scenario("iris"), seed) for seed in range(5)]))
+
+    assert sum("not played" in one for one in found) == 9
+
+
+def test_four_seeds_are_too_few(good):
+    [found] = shortfalls(promises([one for one in good if one.seed < 4]))
+
+    assert "4 seeds" in found
+
+
+def test_the_adaptive_attacker_is_shown_and_not_judged(make_outcome, good):
+    bad = {WAGER.name: 0.1, BEST: 0.9}
+    worse = [replace(one, right=bad, known=bad) if "adaptive" in one.scenario else one for one in good]
+
+    made = promises(worse)
+
+    assert shortfalls(made) == []
+    assert any("four with adaptive -0.800" in one.reached for one in made)
+
+
+def test_the_table_has_a_line_for_each_scenario(good):
+    text = Report(good, promises(good), 2000).markdown()
+
+    assert all(f"| {one.name} |" in text for one in SCENARIOS)
+
+
+def test_scenarios_are_chosen_by_any_part_of_their_name():
+    assert {one.stream for one in chosen(["IRIS", "expert, liar"])} == {"iris", "expert"}
+    assert chosen([]) == list(SCENARIOS)
+
+
+def test_the_command_falls_short_when_little_is_played_and_writes_its_table(tmp_path):
+    page = tmp_path / "page.md"
+    words = ["--seeds", "1", "--rounds", "120", "--scenario", "expert, liar", "--markdown", str(page)]
+
+    found = CliRunner().invoke(main, words)
+
+    assert found.exit_code == 1
+    assert "expert, liar, prompt" in found.output
+    assert page.read_text().startswith(BEGIN)
+    assert CliRunner().invoke(main, [*words, "--no-check"]).exit_code == 0
+
+
+def test_the_command_names_what_it_knows():
+    found = CliRunner().invoke(main, ["--list"])
+
+    assert found.output.splitlines() == [one.name for one in SCENARIOS]
+    assert CliRunner().invoke(main, ["--scenario", "nonsense"]).exit_code == 2
+
+
+@pytest.mark.slow
+def test_pictures_are_the_same_when_they_are_drawn_again(tmp_path):
+    first = [path.read_text() for path in draw(tmp_path / "one", 0, ROUNDS)]
+    second = [path.read_text() for path in draw(tmp_path / "two", 0, ROUNDS)]
+
+    assert first == second
+    assert all("<svg" in one for one in first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "rounds", "lines"),
+    [
+        ("expert, nobody, prompt", 1000, 5),
+        # What is lost at the change is the same in a shorter stream, and weighs more.
+        ("concept, nobody, prompt", 2000, 5),
+        ("four, 49", 1000, 5),
+        ("regression, 49", 1000, 4),
+    ],
+)
+def test_what_is_promised_holds_in_a_part_of_the_run(text, rounds, lines):
+    outcomes = [run(scenario, seed, rounds) for scenario in chosen([text]) for seed in range(5)]
+
+    judged = [one for one in promises(outcomes) if one.reached != "not played" and one.kept is not None]
+
+    assert [one for one in judged if not one.kept] == []
+    assert len(judged) == lines

@@ -1,0 +1,74 @@
+"""The example in docs/consensus.md is what the rule does, figure by figure."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.consensus.report import BEGIN, END
+from concord import pool
+from concord.pool import Seat, read_probabilities
+from concord.skill import PPM, brier, hit
+from concord.stake import MICRO, settle_wager
+
+PAGE = (Path(__file__).parents[3] / "docs" / "consensus.md").read_text("utf-8")
+NODES = ("logistic regression", "decision tree", "nearest neighbours", "forest")
+LABEL = 1
+
+
+@pytest.fixture
+def votes():
+    """The page's probabilities, as ppm."""
+    import numpy as np
+
+    rows = {node: _cells(node)[0] for node in NODES}
+    ppm, _ = read_probabilities(np.array([[0, float(row[0]), float(row[1])] for row in rows.values()]))
+    return dict(zip(rows, ppm.tolist(), strict=True))
+
+
+def _cells(node):
+    """The cells beside a node's name, in each table that has it."""
+    return [re.split(r"\s*\|\s*", line)[2:-1] for line in PAGE.splitlines() if line.startswith(f"| {node} |")]
+
+
+def _seats():
+    return [Seat(node, 1000 * MICRO, 1000 * MICRO) for node in NODES]
+
+
+def test_the_page_says_how_four_nodes_answer(votes):
+    first = pool.wager(_seats(), list(votes.values()))
+    later = pool.wager(_seats(), list(votes.values()), labelled=pool.WARM_LABELS)
+
+    assert first.answer == 2
+    assert all(f"{share / PPM:.3f}" in PAGE for share in first.pooled[1:])
+    assert later.answer == LABEL
+    assert f"({later.pooled[LABEL] / PPM:.4f})" in PAGE
+
+
+def test_the_page_says_what_the_label_moves(votes):
+    stakes = dict.fromkeys(votes, 1000 * MICRO)
+    scores = {node: hit(vote, LABEL) for node, vote in votes.items()}
+    settled = settle_wager(stakes, stakes, {"r": scores})
+
+    for node, vote in votes.items():
+        score, change, stake, quality = _cells(node)[1]
+        delta = settled.deltas["r"][node]
+        assert int(score) == scores[node] // PPM
+        assert int(change.replace("−", "-")) * MICRO == delta
+        assert int(stake) * MICRO == stakes[node] + delta
+        assert round(float(quality) * PPM) == brier(vote, LABEL)
+    assert f"(950 to {settled.stakes['logistic regression'] / MICRO:g})" in PAGE
+
+
+def test_the_page_says_what_an_expert_weighs():
+    others = [Seat(f"layman_{i}", 400 * MICRO, 1000 * MICRO, skill=550_000) for i in range(3)]
+    weights = pool.skill_weights([Seat("expert", 2800 * MICRO, 1000 * MICRO, skill=930_000), *others])
+
+    assert [f"{weight / PPM:.3f}" for weight in weights] == ["0.600", "0.133", "0.133", "0.133"]
+
+
+def test_the_page_has_a_place_for_the_results_and_its_pictures_are_there():
+    folder = Path(__file__).parents[3] / "docs"
+
+    assert PAGE.index(BEGIN) < PAGE.index(END)
+    assert all((folder / name).exists() for name in re.findall(r"\]\((pictures/[^)]+)\)", PAGE))
