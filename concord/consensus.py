@@ -219,7 +219,11 @@ class Consensus:
             self.recorder.record(self._rows(poll, encoded, None))
             return
         # Room is taken before the answer goes out, so that a full recorder refuses it.
-        self.recorder.reserve(len(encoded))
+        try:
+            self.recorder.reserve(len(encoded))
+        except JournalUnavailable:
+            shadows.abandon()
+            raise
         task = asyncio.create_task(self._record_shadowed(poll, encoded, shadows))
         self._shadowed.add(task)
         task.add_done_callback(self._shadowed.discard)

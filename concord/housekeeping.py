@@ -11,7 +11,7 @@ Beside that it shows the newest state as metrics and keeps the schemas of tasks 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from concord import metrics
@@ -26,7 +26,7 @@ from concord.pool import ONE
 from concord.schema import TaskSchema
 from concord.settler import Settler
 from concord.stake import MICRO
-from concord.standing import Review, review
+from concord.standing import needed, review
 
 HOUSEKEEPING_SECONDS: Final = 0.1
 """How soon a node that has just been met gets its account."""
@@ -148,18 +148,19 @@ class Housekeeping:
 
     def _changes(self, state: State) -> list[events.Event]:
         """The changes of standing that a state calls for; Conflict where another replica has made them."""
-        due = [event for found in self._reviewed(state) for event in found.events]
+        due = [event for found in self._reviewed(state) for event in found]
         if not due:
             raise Conflict("No change of standing is due any more.")
         return due
 
-    def _reviewed(self, state: State) -> Iterator[Review]:
-        """The reviews of the declared tasks in which something is due."""
-        for name in self._panels.declared:
+    def _reviewed(self, state: State) -> Iterator[Sequence[events.Event]]:
+        """What is due in each of the declared tasks in which anything is."""
+        for name, settings in self._panels.declared.items():
             if name in state.tasks:
-                found = review(name, state.tasks[name], self._malformed(name))
-                if found.events:
-                    yield found
+                task = state.tasks[name]
+                due = review(name, task, self._malformed(name)).events or needed(name, task, settings.nodes)
+                if due:
+                    yield due
 
     def _malformed(self, name: str) -> dict[str, int]:
         return {node: member.malformed for node, member in self._members.of(name).items()}

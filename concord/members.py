@@ -218,8 +218,10 @@ class Member:
 
     def judged(self, *, well_formed: bool) -> None:
         """Takes note of an answer: malformed if any of its rows got no vote that counts."""
+        before = None if well_formed else self.malformed
         self._well_formed.append(well_formed)
-        if not well_formed:
+        # Of a node that is malformed for good and may not be jailed, there is no news in each answer.
+        if before is not None and self.malformed > before:
             self._on_change()
 
     def forget_malformed(self) -> None:

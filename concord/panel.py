@@ -43,6 +43,7 @@ class Aside:
 
     node: str
     member: Asked | None
+    version: str | None = None
 
 
 class Ruling(NamedTuple):
@@ -69,6 +70,7 @@ def seats(task: TaskState) -> tuple[Seat, ...]:
             account.accuracy,
             account.skill,
             account.standing == "active" or task.policy == "seed",
+            account.version,
         )
         for node, account in sorted(task.accounts.items())
     )
@@ -165,6 +167,9 @@ class Panel:
     ) -> bytes | None:
         """What settling the round will need; None where it never settles.
 
+        A vote is put to the account of the version that the ledger knows at this height, whatever version
+        the answer names: that changes for moments while a node is rolled, and for good only with a lie.
+
         Args:
             ruling: What became of the row.
             replies: What it was decided from.
@@ -180,9 +185,9 @@ class Panel:
             return evidence.write_seed(decision.answer, dict(zip(names, decision.choices, strict=True)))
         return evidence.write(
             decision.answer,
-            {node: [reply.version, *reply.votes[row]] for node, reply in voted},
+            {node: [self._versions[node] or reply.version, *reply.votes[row]] for node, reply in voted},
             {
-                node: [reply.version, *reply.votes[row]]
+                node: [self._versions[node] or reply.version, *reply.votes[row]]
                 for node, reply in (shadows or {}).items()
                 if reply.usable(row)
             },
@@ -193,6 +198,12 @@ class Panel:
             },
             self._scale,
         )
+
+    @cached_property
+    def _versions(self) -> dict[str, str | None]:
+        """The version that each node's record is of: a node that names another could not be scored for it."""
+        seated = {seat.node: seat.version for seat in self.seats}
+        return seated | {one.node: one.version for one in self.aside}
 
     @cached_property
     def _scale(self) -> int | None:

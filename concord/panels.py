@@ -134,7 +134,7 @@ class Panels:
             for seat, member in zip(panel.seats, panel.members, strict=True)
             if isinstance(member, Member) and member.status == "up"
         )
-        return up * ONE >= sum(panel.deposits) * panel.terms.patience.quorum
+        return bool(panel.seats) and up * ONE >= sum(panel.deposits) * panel.terms.patience.quorum
 
     def account(self, task: str, node: str) -> Account | None:
         """A node's account, whether or not it is asked; None before it is open."""
@@ -174,7 +174,7 @@ class Panels:
                 members.append(asked)
             else:
                 barred = state is not None and state.accounts[name].reason == "invalid"
-                aside.append(Aside(name, None if barred else asked))
+                aside.append(Aside(name, None if barred else asked, seat.version))
         patience = Patience(
             round(settings.quorum * ONE), settings.deadline_ms / 1000, settings.grace_ms / 1000
         )

@@ -41,7 +41,7 @@ Method = Literal["weighted_mean", "weighted_median", "stake_mean", "linear"]
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One node's say in a task at one height: stake and deposit in µS, accuracy and skill in ppm.
+    """One node's say in a task at one height: stake and deposit in µS, accuracy and skill in ppm, version.
 
     One that does not count (`counts`) sits aside: it is asked at most, and no rule here may see it.
     """
@@ -52,6 +52,7 @@ class Seat:
     accuracy: int = 0
     skill: int = 700_000
     counts: bool = True
+    version: str | None = None
 
 
 class Decision(NamedTuple):

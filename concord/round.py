@@ -221,9 +221,13 @@ class Shadows:
     async def replies(self, seconds: float) -> dict[str, Reply]:
         """What each did, by node; those who have not answered after so many more seconds are given up."""
         if len(self._replies) < self._asked:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._complete.wait()
+            try:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._complete.wait()
+            except asyncio.CancelledError:
+                self.abandon()
+                raise
         for node, ticket in self._tickets.items():
             if node not in self._replies:
                 ticket.give_up()

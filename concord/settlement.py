@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from concord.errors import LedgerBroken, UnknownName
+from concord.errors import LedgerBroken, LedgerUnavailable, UnknownName
 from concord.evidence import read_seed
 from concord.ledger import events
 from concord.ledger.chain import canonical
@@ -72,6 +72,8 @@ def settle_batch(batch: str, rounds: Sequence[DueRound], state: State) -> Settle
 
     Raises:
         LedgerBroken: A round that does not fit this ledger, or whose evidence cannot be read.
+        LedgerUnavailable: A labelled round of a task that is not opened yet: it was answered while the ledger
+            was away.
     """
     parts: dict[tuple[str, str], list[DueRound]] = {}
     for one in rounds:
@@ -81,7 +83,8 @@ def settle_batch(batch: str, rounds: Sequence[DueRound], state: State) -> Settle
     records: dict[str, bytes] = {}
     debits: dict[str, tuple[int, int]] = {}
     for (task, policy), some in sorted(parts.items()):
-        part = (_settle_seed if policy == "seed" else _settle_wager)(batch, task, some, _task(after, task))
+        settle = _settle_seed if policy == "seed" else _settle_wager
+        part = settle(batch, task, some, _task(after, task, policy))
         made.append(part.event)
         # Of a task whose policy was changed, rounds of both may be due: they move stake one after the other.
         after = fold(after, [part.event])
@@ -131,11 +134,15 @@ def _settle_wager(batch: str, task: str, rounds: Sequence[DueRound], state: Task
     return _Part(event, records, reckoned.debits)
 
 
-def _task(state: State, task: str) -> TaskState:
+def _task(state: State, task: str, policy: str) -> TaskState:
     try:
         return state.task(task)
     except UnknownName as error:
-        raise LedgerBroken(f"The journal has rounds of {task!r}, which the ledger does not know.") from error
+        message = f"The journal has rounds of {task!r}, which the ledger does not know."
+        if policy == "wager":
+            # Its nodes answer without accounts as long as the ledger is away; these are opened any moment.
+            raise LedgerUnavailable(f"{message} They wait until its accounts are open.") from error
+        raise LedgerBroken(message) from error
 
 
 def _seed_record(task: str, one: SeedRound, deltas: Mapping[str, int]) -> bytes:

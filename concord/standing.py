@@ -10,7 +10,7 @@ withheld and shown, never carried out: a consensus of one is worse than a bad no
 operator's release is an event like the others and needs no leave from here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,20 +75,55 @@ def review(name: str, task: TaskState, malformed: Mapping[str, int] | None = Non
     return Review(tuple(due), tuple(withheld))
 
 
+def needed(name: str, task: TaskState, declared: Container[str]) -> tuple[Event, ...]:
+    """Releases from probation where fewer than two of the nodes that are declared count.
+
+    Nodes that left the nodes file still count in the ledger, where nobody can see that they are gone. Were
+    all of those who are there on probation, no round would have its quorum, and none of them ever be watched.
+
+    Args:
+        name: The task's name.
+        task: Its state.
+        declared: The nodes that there are.
+    """
+    if task.policy != "wager":
+        return ()
+    missing = FEWEST_ACTIVE - sum(node in declared for node in task.active)
+    waiting = [
+        (node, account)
+        for node, account in sorted(task.accounts.items())
+        if node in declared and _may_count(account)
+    ]
+    why = "fewer than two nodes of the nodes file count"
+    return tuple(
+        # What the nodes file says is the operator's word; from the ledger alone it does not follow.
+        events.release(name, node, to="active", by="operator", why=why, key=_key(name, node, account))
+        for node, account in waiting[: max(0, missing)]
+    )
+
+
 def _releases(name: str, task: TaskState) -> Iterator[Event]:
     active = len(task.active)
     for node, account in sorted(task.accounts.items()):
         why = _why_released(account, active)
         if why is not None:
             active += 1
-            key = f"{name}:{node}:{account.changes}"
-            yield events.release(name, node, to="active", by="rule", why=why, key=key)
+            yield events.release(name, node, to="active", by="rule", why=why, key=_key(name, node, account))
+
+
+def _key(name: str, node: str, account: Account) -> str:
+    return f"{name}:{node}:{account.changes}"
+
+
+def _may_count(account: Account) -> bool:
+    """Whether nothing but its probation keeps a node from counting."""
+    return account.standing == "probation" and account.regret <= MOST_REGRET and account.stake >= MIN_STAKE
 
 
 def _why_released(account: Account, active: int) -> str | None:
     """Why a node counts from now on, in words; None if it does not, or did before."""
     n, regret = account.watched, account.watched_regret
-    if account.standing == "probation" and account.regret <= MOST_REGRET and account.stake >= MIN_STAKE:
+    if _may_count(account):
         if n >= PROBATION_ROUNDS:
             return f"{n} labelled rounds on probation"
         return "fewer than two nodes count" if active < FEWEST_ACTIVE else None

@@ -88,7 +88,7 @@ class Tokens:
         self._path = path
         self._version = _version(path)
         self._tokens = load(path) if self._version else ()
-        self._guarded = _guard(self._tokens)
+        self._guarded = guards(self._tokens)
 
     @property
     def are_off(self) -> bool:
@@ -153,7 +153,7 @@ class Tokens:
         if version is None:
             _log.warning("tokens gone", extra={"file": str(self._path)})
         self._tokens = fresh
-        self._guarded = _guard(fresh) if version else self._guarded
+        self._guarded = guards(fresh) if version else self._guarded
 
 
 def make() -> str:
@@ -196,6 +196,11 @@ def render(tokens: Iterable[Token]) -> str:
         lines += [f"labels = [{labels}]"] if labels else []
         lines += [f"{name} = true" for name in ("reads", "administers") if getattr(token, name)]
     return "\n".join(lines) + "\n"
+
+
+def guards(tokens: Iterable[Token]) -> bool:
+    """Whether with these tokens rounds are read with one only: some token's right it is."""
+    return any(token.reads or token.administers for token in tokens)
 
 
 def check(token: Token) -> None:
@@ -257,10 +262,6 @@ def _check_apart(path: Path, tokens: Iterable[Token]) -> None:
         if token.sha256 in seen:
             raise _wrong(path, f"tokens.{seen[token.sha256]} and tokens.{token.name} are the same token")
         seen[token.sha256] = token.name
-
-
-def _guard(tokens: Iterable[Token]) -> bool:
-    return any(token.reads or token.administers for token in tokens)
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:

@@ -93,7 +93,9 @@ def standing_words(account: Account) -> str | None:
     if account.reason == "stake":
         return "Jailed because its stake fell under 10: paying in brings it back."
     watched = f"{min(account.watched, SHADOW_ROUNDS)} of {SHADOW_ROUNDS} labelled rounds watched"
-    mean = account.watched_regret / max(1, account.watched) / PPM
+    if not account.watched:
+        return f"Jailed for regret: {watched}."
+    mean = account.watched_regret / account.watched / PPM
     return f"Jailed for regret: {watched}, with a mean regret of {mean:.3f} (0.100 is admitted)."
 
 

@@ -5,10 +5,10 @@ ledger itself (`/v1/ledger`). Balances come from durable blocks only.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 import orjson
 from pydantic import TypeAdapter
@@ -46,6 +46,9 @@ MOST_HEIGHT: Final = 10**15
 
 MOST_BLOCKS: Final = 1000
 """Blocks that a node's history looks back on at once."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _verdict = TypeAdapter(Verdict)
 _STATUSES: Final[tuple[Status, ...]] = ("ok", "degraded", "no_quorum")
@@ -90,8 +93,7 @@ class Records:
             raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
         end = self._consensus.settler.head.height + 1
         stop = min(_whole(query, "before", default=end, least=1), end)
-        async with self._looking_back:
-            found = await asyncio.to_thread(self._entries, task, node, stop)
+        found = await _alone(self._looking_back, self._entries, task, node, stop)
         return json_response(NodeHistory(task, node, found))
 
     async def rounds(self, incoming: Incoming) -> Response:
@@ -116,19 +118,19 @@ class Records:
         stored = await asyncio.to_thread(self._consensus.journal.round, round_id)
         if stored is None:
             raise UnknownName(
-                f"There is no round {round_id[:40]!r}. A new one takes up to 50 ms to be recorded.",
+                f"There is no round {round_id[:40]!r}. A new one takes up to 150 ms to be recorded.",
                 field="id",
                 code="unknown_round",
             )
         found = _round(stored)
-        async with self._explaining:
-            explanation = await asyncio.to_thread(
-                self._explanations.of,
-                stored,
-                found.verdict,
-                self._schema(stored.task),
-                self._consensus.settler.alarm,
-            )
+        explanation = await _alone(
+            self._explaining,
+            self._explanations.of,
+            stored,
+            found.verdict,
+            self._schema(stored.task),
+            self._consensus.settler.alarm,
+        )
         return json_response(replace(found, explanation=explanation))
 
     async def ledger(self, incoming: Incoming) -> Response:
@@ -154,22 +156,19 @@ class Records:
         height = _whole(incoming.path, "height", default=0, least=1)
         if height > self._consensus.settler.head.height:
             raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
-        async with self._looking_back:
-            block = await asyncio.to_thread(self._consensus.ledger.block, height)
+        block = await _alone(self._looking_back, self._consensus.ledger.block, height)
         return json_response({"hash": block.hash, "time_text": iso(block.time), **block.to_json()})
 
     async def verify(self, incoming: Incoming) -> Response:
         """`GET /v1/ledger/verify`: replays every block and compares it with the journal's notes."""
         incoming.query()
-        async with self._verifying:
-            report = await asyncio.to_thread(self._verify)
+        report = await _alone(self._verifying, self._verify)
         return json_response(report.to_json())
 
     async def audit(self, incoming: Incoming) -> Response:
         """`GET /v1/ledger/audit`: settles every block again from the journal's records; minutes, for many."""
         incoming.query()
-        async with self._verifying:
-            report = await asyncio.to_thread(deep_audit, self._consensus.ledger, self._consensus.journal)
+        report = await _alone(self._verifying, deep_audit, self._consensus.ledger, self._consensus.journal)
         return json_response(report.to_json())
 
     def _verify(self) -> Any:  # noqa: ANN401 - the ledger's report, a dataclass
@@ -253,6 +252,19 @@ class Records:
             reason=mismatch or (member.reason if status != "up" else None),
             **_record_of(account),
         )
+
+
+async def _alone(lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Runs a step in a thread while nobody else holds the lock, to its end."""
+    async with lock:
+        work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # The thread goes on anyway; a caller who hung up must not let the next one in beside it.
+            await asyncio.wait([work])
+            work.exception()
+            raise
 
 
 def _record_of(account: Account | None) -> dict[str, Any]:

@@ -24,7 +24,10 @@ def labelling(components: Schema) -> list[Operation]:
         "additionalProperties": False,
         "properties": {
             "id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "The round's id."},
-            "label": {"type": ["string", "integer"], "description": "A class's name or number."},
+            "label": {
+                "type": ["string", "number"],
+                "description": "A class's name or number; of a regression the same as `value`.",
+            },
             "value": {"type": "number", "description": "The value of a regression, in its unit."},
         },
         "oneOf": [{"required": ["label"]}, {"required": ["value"]}],

@@ -45,11 +45,18 @@ def show_head(head: "Head") -> None:
 
 def show_block(block: "Block") -> None:
     """Prints what happened in a block."""
+    from rich.markup import escape
+
     console = out()
     console.print(f"Block [bold]{block.height}[/], {when(block.time)}, hash {block.hash[:16]}…\n")
     made = table("event", "task", "what")
     for body in block.events.values():
-        made.add_row(str(body["kind"]), str(body["task"]), _words(dict(body)))
+        made.add_row(
+            str(body["kind"]),
+            str(body["task"]),
+            # An operator's reason is any text, and stays for good.
+            escape(_words(dict(body))),
+        )
     console.print(made)
 
 
@@ -68,7 +75,8 @@ def _words(body: dict[str, "object"]) -> str:
             moved = ", ".join(
                 f"{node} {stake(sums[1] + sums[2])}" for node, sums in nodes.items() if sums[1] + sums[2]
             )
-            return f"{count} rounds; {moved or 'no stake moved'}"
+            rounds = "1 round" if count == 1 else f"{count} rounds"
+            return f"{rounds}; {moved or 'no stake moved'}"
     return _standing_words(body)
 
 

@@ -16,7 +16,7 @@ from concord.errors import Conflict
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from concord.explained import Explanation, Said, Testimony
+    from concord.explained import Explanation, Said, Testimony, Tried
     from concord.wire import Round
 
 _STAGES: Final = {
@@ -26,6 +26,12 @@ _STAGES: Final = {
     "never": "[yellow]![/]",
 }
 _MARKS: Final = {True: "[green]✓ right[/]", False: "[red]✗ wrong[/]", None: ""}
+_NEAR: Final = {
+    True: "[green]✓ within the usual error[/]",
+    False: "[yellow]✗ beyond the usual error[/]",
+    None: "",
+}
+"""Of a value, which is paid by how near it came to the truth, and not by being right."""
 
 
 @click.command("explain", cls=Command, short_help="Say why a round was answered so, and prove it.")
@@ -103,7 +109,7 @@ def _show_vote(console: "Console", one: "Testimony", unit: str | None) -> None:
     counted = f"weight {one.weight:.3f}" if one.counted else f"[yellow]{one.outcome}, not counted[/]"
     parts = [f"{said}{share}" if said else "", counted]
     console.print(f"[bold]{one.node}[/]{version}  " + "  ".join(part for part in parts if part))
-    became = [_MARKS[one.right]]
+    became = [_mark(one)]
     if one.quality is not None:
         became.append(f"quality {one.quality:.3f}")
     if one.delta is not None:
@@ -114,8 +120,12 @@ def _show_vote(console: "Console", one: "Testimony", unit: str | None) -> None:
     if one.challenger is not None:
         tried = one.challenger
         said = _said(tried.label, tried.value, unit)
-        mark = f"  {_MARKS[tried.right]}" if tried.right is not None else ""
+        mark = f"  {_mark(tried)}" if tried.right is not None else ""
         console.print(f"  [dim]tried beside it, not counted: v{tried.version}[/] {said}{mark}")
+
+
+def _mark(one: "Testimony | Tried") -> str:
+    return (_MARKS if one.value is None else _NEAR)[one.right]
 
 
 def _show_truth(console: "Console", explained: "Explanation", unit: str | None) -> None:

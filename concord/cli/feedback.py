@@ -170,10 +170,16 @@ def _report(
     console = out()
     mark = "[red]✗[/]" if failed else "[green]✓[/]"
     said = ", ".join(f"{name} {count}" for name, count in status.items())
-    console.print(f"{mark} {len(results)} labels: {said}.", soft_wrap=True)
+    counted = "1 label" if len(results) == 1 else f"{len(results)} labels"
+    console.print(f"{mark} {counted}: {said}.", soft_wrap=True)
     if settled:
         newest = max(result.block or 0 for result in results)
         console.print(f"  {settled} settled, the newest in block {newest}.", soft_wrap=True)
+    good = Counter(result.settlement for result in results if result.status in _GOOD)
+    if good["due"]:
+        console.print(f"  Still to settle, in the next block: {good['due']}.", soft_wrap=True)
+    if good["none"]:
+        console.print(f"  Of rounds below the quorum, so no stake moves: {good['none']}.", soft_wrap=True)
     for label, result in failed[:SHOWN]:
         where = label.id if one else f"line {label.line}, {label.id}"
         message = (result.error or {}).get("message") or ""

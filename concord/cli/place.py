@@ -154,7 +154,9 @@ def project() -> Path:
 def environment(root: Path, home: Path) -> dict[str, str]:
     """What the processes that are started here find in their environment."""
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
-    kept = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+    # A token is the command line's: no service has a use for it.
+    ours = {"PROMETHEUS_MULTIPROC_DIR", "CONCORD_TOKEN"}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {
         "BENTOML_DO_NOT_TRACK": "true",
         "OTEL_SDK_DISABLED": "true",

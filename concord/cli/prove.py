@@ -45,8 +45,10 @@ def prove(*, export: BinaryIO, proof: Path, as_json: bool) -> None:
     if as_json:
         print_json({"proven": True, **_document(proven)})
         return
+    from rich.markup import escape
+
     console = out()
-    console.print(f"[green]✓[/] {_sentence(proven)}")
+    console.print(f"[green]✓[/] {escape(_sentence(proven))}")
     console.print(
         f"  [dim]That the chain is the real one, its last hash says; compare it:[/]\n  {proven.hash}"
     )

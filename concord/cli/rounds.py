@@ -147,6 +147,9 @@ def _list(found: list[Round]) -> None:
     from concord.cli.verdicts import answer
 
     made = table("", "time", "task", "answer", "agree", "id", right=("agree",))
+    # The id is copied, to explain or label a round: rather than cut it, the others take a second line.
+    for column in made.columns[1:4]:
+        column.no_wrap = False
     for one in found:
         local = datetime.fromisoformat(one.time).astimezone()
         agreement = one.verdict.agreement

@@ -63,13 +63,14 @@ def add(
       concord tokens add crm --labels loan_default --labels loan_amount
       concord tokens add operator --administers
     """
-    from concord.tokens import Token, check, hash_of, make
+    from concord.tokens import Token, check, guards, hash_of, make
 
     secret = make()
     made = Token(name, hash_of(secret), frozenset(labels), reads, administers)
     check(made)
     where = _path(path)
     with _changing(where) as known:
+        were_open = not guards(known)
         if any(token.name == name for token in known):
             raise Conflict(
                 f"{where} has a token {name} already. `concord tokens remove {name}` takes it away.",
@@ -82,9 +83,11 @@ def add(
     click.echo(secret)
     click.echo(
         f"This is token {name}, which {made.rights}; it is not shown again. Use it by "
-        "`export CONCORD_TOKEN=…`, or send 'Authorization: Bearer …'.",
+        f"`export CONCORD_TOKEN=…`, or send 'Authorization: Bearer …'. Its hash is in {where}.",
         err=True,
     )
+    if were_open and guards([made]):
+        click.echo("From now on rounds are read with a token only, this one or another that reads.", err=True)
 
 
 @tokens.command("list")
@@ -125,8 +128,11 @@ def remove(*, name: str, path: Path | None, as_json: bool) -> None:
     Example:
       concord tokens remove crm
     """
+    from concord.tokens import guards
+
     where = _path(path)
     with _changing(where) as known:
+        were_guarded = guards(known)
         left = [token for token in known if token.name != name]
         if len(left) == len(known):
             names = ", ".join(token.name for token in known) or "none"
@@ -136,6 +142,8 @@ def remove(*, name: str, path: Path | None, as_json: bool) -> None:
         print_json({"removed": name, "file": str(where)})
     else:
         click.echo(f"Token {name} is taken away.")
+        if were_guarded and not guards(left):
+            click.echo("No token is left that reads, so everybody reads rounds from now on.", err=True)
 
 
 def _path(given: Path | None) -> Path:

@@ -225,6 +225,9 @@ def _open(state: State, body: Body) -> TaskState:
 def _promote(state: State, body: Body) -> TaskState:
     task = state.task(body["task"])
     before, version = task.account(body["node"]), body["version"]
+    if before.version == version:
+        # By a writer whose head was a moment old; it would cost the version its record.
+        raise Conflict(f"{body['node']} serves version {version} already.", field="node")
     account = replace(before, version=version, changes=before.changes + 1)
     if before.version is None:
         # What it has answered so far is taken for this version's: nobody said otherwise.

@@ -114,6 +114,15 @@ def test_only_a_token_that_administers_may(stack, action):
     assert error(Operator(stack, None).do(action, {})) == (401, "unauthorized")
 
 
+def test_only_a_token_that_administers_has_everything_settled_again(stack, operator):
+    def audit(headers):
+        return stack.http.get("/v1/ledger/audit", headers=headers)
+
+    assert error(audit({})) == (401, "unauthorized")
+    assert error(audit(Caller(stack, "crm").headers)) == (403, "forbidden")
+    assert audit(operator.headers).json()["ok"] is True
+
+
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 201, "two\nlines", None, 5])
 def test_a_release_needs_a_reason_in_a_line(operator, reason):
     response = operator.do("release", {"reason": reason})

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from concord.cli import main
-from tests.service.stack import iris_nodes
+from tests.service.stack import iris_nodes, wait_until
 
 ASKED = ("sepal_length=6.0", "sepal_width=2.7", "petal_length=5.1", "petal_width=1.6")
 
@@ -111,6 +111,14 @@ def test_tasks_and_nodes_are_listed(run):
     assert "Iris species" in run("tasks").stdout
     assert run("nodes", "iris").stdout.count("✓ up") == 4
     assert {node["status"] for node in read_json(run("nodes", "--json"))} == {"up"}
+
+
+def test_the_id_of_a_round_is_whole_however_narrow_the_screen(run, module_stack):
+    read_json(run("predict", "iris", *ASKED, "--json"))
+    wait_until(lambda: module_stack.client.rounds(limit=1).rounds)
+    env = {"CONCORD_HOME": str(module_stack.home), "CONCORD_URL": module_stack.url, "COLUMNS": "60"}
+    shown = CliRunner(env=env).invoke(main, ["rounds"], prog_name="concord").stdout
+    assert re.search(r" [0-9a-f]{32}$", shown, re.MULTILINE)
 
 
 def test_rounds_are_listed_shown_and_forgotten(run):

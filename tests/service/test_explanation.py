@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from concord.cli import main
 from concord.ledger import FileStore, Ledger, events
 from tests.service.labelling import Caller, ask, label, write_tokens
-from tests.service.stack import iris_nodes, wait_until
+from tests.service.stack import AMOUNT, Node, StandInModel, iris_nodes, wait_until
 
 
 @pytest.fixture
@@ -144,6 +144,18 @@ def test_an_explanation_reads_well_within_80_columns(settled):
     ):
         assert words in shown
     assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def test_a_value_is_said_to_be_near_or_far_and_not_right_or_wrong(start_stack):
+    said = {"ann": 100.0, "bob": 110.0, "cleo": 900.0}
+    nodes = {n: Node(StandInModel(AMOUNT, n, lambda _row, v=v: [v])) for n, v in said.items()}
+    stack = start_stack(nodes, task="loan_amount")
+    write_tokens(stack.home, "crm")
+    (one,) = ask(stack, task="loan_amount", row=AMOUNT.example)
+    Caller(stack).send({"id": one, "value": 100.0}, query="?settled=true")
+    shown = run(stack, "explain", one).stdout
+    assert "✓ within the usual error" in shown
+    assert "✗ wrong" not in shown
 
 
 def test_for_programs_it_is_the_round_with_its_explanation(settled):

@@ -364,6 +364,25 @@ def test_a_node_that_comes_later_begins_in_probation(start, patient_with_shadows
     assert teacher.account("late")["stake"] == 1000 * MICRO
 
 
+def test_where_the_nodes_file_names_others_than_before_two_of_them_count_at_once(start):
+    first, _ = start(company())
+    first.service.stop()
+    stack, teacher = start({name: actor(honest, name) for name in ("dan", "eve", "fay")}, home=first.home)
+    wait_until(lambda: [teacher.standing(node) for node in stack.nodes] == ["active", "active", "probation"])
+    assert teacher.ask(flower(1))[0]["status"] == "ok"
+
+
+def test_a_shadow_is_not_waited_for_where_no_round_can_be_recorded(start, monkeypatch):
+    first, _ = start(company())
+    first.service.stop()
+    late = actor(honest, "late")
+    stack, _ = start({**first.nodes, "late": late}, home=first.home)
+    late.fault = "hang"
+    monkeypatch.setattr("concord.recorder.MOST_WAITING", 0)
+    assert stack.predict(flower(1)).status_code == 503
+    wait_until(lambda: late.dropped == len(late.asked) == 1)
+
+
 def test_a_challenger_has_a_record_of_its_own_and_moves_no_money(start):
     stack, teacher = start(company())
     stack.nodes["ann"].deploy(model(honest, "ann", "1"), model(liar, "ann", "2"))

@@ -3,10 +3,12 @@
 import threading
 import time
 
+import httpx
 import pytest
 
 from concord.api import records
 from concord.api.history import entries
+from concord.errors import UnknownName
 from concord.ledger import FileStore, Ledger, events
 from concord.ledger.chain import Block
 from tests.service.stack import wait_until
@@ -103,3 +105,22 @@ def test_a_cursor_of_no_time_there_is_gets_a_422(start_stack):
     for cursor in ("f" * 30 + "-x", f"8{'0' * 15}-{'0' * 32}"):
         response = http.get("/v1/rounds", params={"after": cursor})
         assert (response.status_code, response.json()["error"]["field"]) == (422, "after")
+
+
+def test_who_hangs_up_lets_nobody_in_beside_what_still_runs_for_him(start_stack, monkeypatch):
+    stack, gate, running, most = start_stack(), threading.Event(), [], []
+
+    def verify(_records):
+        running.append(None)
+        most.append(len(running))
+        gate.wait(20)
+        running.pop()
+        raise UnknownName("It was enough.")
+
+    monkeypatch.setattr(records.Records, "_verify", verify)
+    for _ in range(3):
+        with pytest.raises(httpx.ReadTimeout):
+            stack.http.get("/v1/ledger/verify", timeout=0.4)
+    gate.set()
+    assert stack.http.get("/v1/ledger/verify").status_code == 404
+    assert set(most) == {1}

@@ -7,11 +7,14 @@ import time
 import orjson
 import pytest
 
+from concord import evidence
 from concord.errors import Conflict, JournalUnavailable, LedgerBroken, LedgerError
+from concord.journal import LabelRow
 from concord.ledger import events
 from concord.ledger.merkle import merkle_root
 from concord.settler import BATCH, PATIENT, URGENT
-from tests.service.settling import VOTES, World, after_slashes
+from concord.stake import MICRO
+from tests.service.settling import ACCURACIES, VOTES, World, after_slashes
 from tests.service.stack import wait_until
 
 
@@ -438,6 +441,22 @@ def test_a_round_that_cannot_be_settled_is_an_alarm_and_stays_due(world, fields)
     play(settler, lambda: settler.settled(waiting, 5))
     assert settler.alarm
     assert world.journal.due_count() == 1
+
+
+def test_a_labelled_round_of_a_task_that_is_not_opened_yet_waits_for_its_accounts(world):
+    settler = world.settler()
+    votes = {node: ["1", 0, 1_000_000] for node in ACCURACIES}
+    (one,) = world.record(task="late", policy="wager", due=False, evidence=evidence.write(1, votes))
+    world.journal.label([LabelRow(one, 1, "crm", 10, "r")])
+
+    async def scene():
+        await settler.settled([one], 0.5)
+        opened = [events.open_account("late", node, 1000 * MICRO, 900_000) for node in ACCURACIES]
+        await settler.append([events.params("late", "wager"), *opened])
+        return await settler.settled([one], 10)
+
+    assert play(settler, scene) == {one: 2}
+    assert settler.alarm is None
 
 
 def test_a_deleted_head_is_rebuilt_from_what_the_settler_noted(world):

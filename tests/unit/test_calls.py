@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from concord.calls import Answer
-from concord.members import CALLS_UNDER_WAY, FAILURES_TO_DOWN, Member, Profile
+from concord.members import (
+    ANSWERS_REMEMBERED,
+    CALLS_UNDER_WAY,
+    FAILURES_TO_DOWN,
+    Member,
+    Profile,
+)
 from concord.round import Question
 from concord.wire import VOTES_TYPE, NodeInfo
 from tests.service.stack import IRIS, StandInModel, species
@@ -195,3 +201,11 @@ async def test_votes_of_nobody_that_follow_the_champions_are_no_answer(member):
     ask(member, replies)
     await settle()
     assert [reply.outcome for reply in replies] == ["invalid"]
+
+
+async def test_a_node_that_is_malformed_for_good_is_news_a_hundred_times_and_no_more():
+    news = []
+    member = Member("iris", "knn", "http://127.0.0.1:1", lambda: news.append(1))
+    for _ in range(2 * ANSWERS_REMEMBERED):
+        member.judged(well_formed=False)
+    assert len(news) == ANSWERS_REMEMBERED

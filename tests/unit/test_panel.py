@@ -2,6 +2,7 @@
 
 import pytest
 
+from concord import evidence
 from concord.errors import ConfigurationError
 from concord.panel import Panel, Terms
 from concord.pool import ONE, Seat
@@ -71,3 +72,13 @@ def test_a_challengers_value_is_shown_in_the_tasks_unit():
     tried = Reply("voted", "1", 1.0, [[50_000]], None, "2", Ballots([[49_950]], None))
     verdict = panel(AMOUNT).rule([tried] * 3, 0, "id", recorded=False).verdict
     assert verdict.votes[0].challenger.value == 499.5
+
+
+def test_a_vote_is_put_to_the_account_of_the_version_that_the_ledger_knows():
+    """Or a node that lies would name another version in each answer, and never be scored."""
+    seats = (Seat("a", 1000 * ONE, 1000 * ONE, version="3"), Seat("b", 1000 * ONE, 1000 * ONE))
+    panel = Panel("iris", IRIS, (None,) * 2, seats, Terms("wager", PATIENCE), 7)
+    replies = [Reply("voted", "another", 1.0, [[0, ONE, 0]])] * 2
+    ruling = panel.rule(replies, 0, "id", recorded=False)
+    votes = evidence.read("id", panel.evidence(ruling, replies, 0)).votes
+    assert {node: ballot.version for node, ballot in votes.items()} == {"a": "3", "b": "another"}

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from concord.pool import ONE
-from concord.round import Patience, Poll, Question, Reply
+from concord.round import Patience, Poll, Question, Reply, Shadows
 
 QUESTION = Question(b"", 1, "digest", "request")
 VOTED = Reply("voted", "1", 1.0, [[ONE, 0]])
@@ -103,3 +103,13 @@ async def test_hanging_up_abandons_what_is_open():
 
 async def test_a_task_without_members_ends_at_once():
     assert await outcomes(deadline=60.0) == []
+
+
+async def test_shadows_that_nobody_waits_for_any_more_are_abandoned():
+    slow = Stand(after=None)
+    task = asyncio.create_task(Shadows([("slow", slow)], QUESTION).replies(60.0))
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert slow.left == "abandoned"

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from hypothesis import strategies as st
 
-from concord.errors import LedgerBroken
+from concord.errors import LedgerBroken, LedgerUnavailable
 from concord.ledger import events
 from concord.ledger.chain import GENESIS, Block, canonical, digest, replay, state_hash
 from concord.ledger.merkle import merkle_root
@@ -104,8 +104,13 @@ def test_a_task_that_has_no_due_rounds_is_not_reviewed():
 # What is refused
 
 
-def test_a_round_of_a_task_that_the_ledger_does_not_know_is_a_broken_ledger():
+def test_a_slashing_round_of_a_task_that_the_ledger_does_not_know_is_a_broken_ledger():
     with pytest.raises(LedgerBroken, match="'nowhere'"):
+        settle(start(), seed_round("r", 0, {"a": 0}, "nowhere"))
+
+
+def test_a_labelled_round_of_a_task_that_is_not_opened_yet_waits():
+    with pytest.raises(LedgerUnavailable, match="'nowhere'"):
         settle(start(), wager_round("r", RIGHT, 0, task="nowhere"))
 
 

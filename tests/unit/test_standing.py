@@ -11,7 +11,7 @@ from concord.ledger.state import State, fold
 from concord.settlement import settle_batch
 from concord.skill import PPM, Trial
 from concord.stake import MICRO, MIN_STAKE, Account
-from concord.standing import Withheld, review
+from concord.standing import Withheld, needed, review
 from tests.unit.settling import Round, hot
 
 NODES = ("a", "b", "c", "d")
@@ -125,6 +125,35 @@ def test_probation_ends_at_once_where_fewer_than_two_count_and_for_no_more_nodes
     )
     (body,) = bodies(replace(state, paid_in=3000 * MICRO))
     assert (body["node"], body["why"]) == ("x", "fewer than two nodes count")
+
+
+def newcomers(*names, **fields):
+    return {name: account(standing="probation", **fields) for name in names}
+
+
+def test_two_that_are_declared_count_at_once_where_those_who_count_have_left_the_nodes_file():
+    state = task(**newcomers("x", "y", "z"))
+    found = needed("t", state, {"x", "y", "z"})
+    assert [(one.body["node"], one.body["to"]) for one in found] == [("x", "active"), ("y", "active")]
+    assert not needed("t", fold(State({"t": state}), found).task("t"), {"x", "y", "z"})
+
+
+@pytest.mark.parametrize(
+    ("declared", "fields"),
+    [
+        ({"a", "b", "x"}, {}),
+        ({"a", "b"}, {}),
+        ({"x"}, {"regret": standing.MOST_REGRET + 1}),
+        ({"x"}, {"stake": MIN_STAKE - 1}),
+    ],
+    ids=["two count", "it has left too", "it lied", "it has no stake"],
+)
+def test_nobody_else_leaves_probation_for_the_nodes_files_sake(declared, fields):
+    assert not needed("t", task(**newcomers("x", **fields)), declared)
+
+
+def test_under_seed_the_nodes_file_releases_nobody():
+    assert not needed("t", task("seed", **newcomers("x")), {"x"})
 
 
 def test_a_liar_on_probation_is_jailed_and_never_counted():
@@ -398,6 +427,11 @@ def test_the_first_version_that_is_stated_keeps_the_record():
     old = account(version=None, score=5 * PPM, answered=9 * PPM, regret=5, labelled=8)
     found = fold(State({"t": task(z=old)}), [events.promote("t", "z", "1", 0)]).task("t").accounts["z"]
     assert found == replace(old, version="1", changes=1)
+
+
+def test_no_version_takes_its_own_place():
+    with pytest.raises(Conflict):
+        fold(State({"t": task()}), [events.promote("t", "a", "1", 0)])
 
 
 def test_a_challenger_is_scored_beside_its_champion_and_costs_it_nothing():

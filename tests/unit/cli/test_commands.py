@@ -21,6 +21,7 @@ from concord.errors import (
     ServiceAway,
     TrainingError,
 )
+from concord.wire import NodeView
 
 
 def commands(group=main, path=()):
@@ -209,3 +210,59 @@ def test_times_are_ages_or_moments():
     assert datetime.fromisoformat(moment("2026-01-31T09:00:00Z", now)) == now
     with pytest.raises(InvalidInput, match="--since takes"):
         moment("yesterday", now)
+
+
+class Nodes:
+    """A service whose nodes have labels behind them."""
+
+    def __init__(self, *standings):
+        names = ("decision_tree", "logistic_regression", "random_forest")
+        self.views = [
+            NodeView(
+                "loan_default",
+                name,
+                f"loan_default.{name}",
+                "12",
+                "up",
+                standing,
+                1256.744321,
+                1000.0,
+                0.314,
+                0.9,
+                12.3,
+                "http://127.0.0.1:1",
+                standing_reason=None if standing == "active" else "It waits.",
+                skill=0.847,
+                labelled=15,
+                hit_rate=1.0,
+            )
+            for name, standing in zip(names, standings, strict=True)
+        ]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
+
+    def nodes(self, _task):
+        return self.views
+
+
+def test_nodes_that_do_not_count_are_shown_in_80_columns_and_nothing_is_cut(run, monkeypatch):
+    monkeypatch.setattr("concord.cli.place.connect", lambda: Nodes("active", "probation", "jailed"))
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("nodes").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    assert [line.split()[-7:] for line in lines[2:4]] == [
+        ["logistic_regression", "12", "probation", "1,256.74", "0.314", "1.000", "0.847"],
+        ["random_forest", "12", "jailed", "1,256.74", "0.314", "1.000", "0.847"],
+    ]
+    assert "! loan_default.random_forest: It waits." in lines
+
+
+def test_where_there_is_room_nodes_are_shown_with_their_latency(run, monkeypatch):
+    monkeypatch.setattr("concord.cli.place.connect", lambda: Nodes("active", "active", "active"))
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run("nodes").stdout.count("12.3 ms") == 3

@@ -49,6 +49,16 @@ def test_a_round_may_stand_there_twice_with_the_same_label(file):
     assert len(load(file("id,label\n#01,setosa\n#01,setosa\n"))) == 2
 
 
+def test_a_name_and_a_number_of_one_round_are_left_to_the_service(file):
+    assert [one.label for one in load(file("id,label\n#01,virginica\n#01,2\n"))] == ["virginica", 2]
+
+
+def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(b"\xef\xbb\xbfid,label\r\n" + b"0" * 31 + b"1,setosa\r\n")
+    assert [(one.line, one.label) for one in load(path)] == [(2, "setosa")]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -161,6 +171,13 @@ def test_one_label_is_sent_by_its_id(run, service):
     client = service()
     result = run("feedback", round_id(5), "virginica")
     assert (result.exit_code, client.calls) == (0, [([{"id": round_id(5), "label": "virginica"}], False)])
+    assert "1 label: accepted 1." in result.output
+    assert "in the next block: 1." in result.output
+
+
+def test_labels_that_move_no_stake_are_said(run, service):
+    service([LabelResult(round_id(5), "accepted", "none", None, None)])
+    assert "below the quorum, so no stake moves: 1." in run("feedback", round_id(5), "setosa").output
 
 
 def test_an_id_without_a_label_is_not_taken_for_a_file(run, service):

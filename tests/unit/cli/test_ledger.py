@@ -54,6 +54,17 @@ def test_changes_of_standing_are_shown_in_words(run, stored, home):
     assert "knn serves version 2" in shown
 
 
+def test_an_operators_reason_is_shown_to_the_letter(run, stored, home):
+    ledger = Ledger(FileStore(home / "ledger"))
+    why = "see [/] and [bold]#7[/bold]"
+    ledger.append([events.jail("workshop", "knn", "regret", 7_000_000, 0)])
+    height = ledger.append(
+        [events.release("workshop", "knn", to="active", by="operator", why=why, key="k")]
+    ).height
+    shown = run("ledger", "show", str(height))
+    assert (shown.exit_code, why in shown.stdout) == (0, True)
+
+
 def test_the_demo_appends_to_a_ledger_that_was_archived(archived):
     with open_ledger() as book:
         block = book.append(lambda state: workshop.opening(state, "two", again=False))

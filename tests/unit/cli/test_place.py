@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from concord.cli.place import Place, service_url, settings
+from concord.cli.place import Place, environment, service_url, settings
 from concord.cli.processes import open_log
 from concord.errors import ConfigurationError, Conflict
 
@@ -50,6 +50,11 @@ def test_a_new_home_and_its_logs_are_their_owners_alone(home):
     with Place(home).held(), open_log(Place(home).log("consensus")):
         modes = {path.name: path.stat().st_mode & 0o777 for path in (home, *home.rglob("*"))}
     assert (modes["home"], modes["logs"], modes["run"], modes["consensus.log"]) == (0o700,) * 3 + (0o600,)
+
+
+def test_a_token_stays_with_the_command_line(home, monkeypatch):
+    monkeypatch.setenv("CONCORD_TOKEN", "secret")
+    assert "secret" not in environment(home, home).values()
 
 
 def test_a_setting_that_is_wrong_is_named_by_its_variable(monkeypatch):

@@ -34,6 +34,15 @@ def test_what_a_token_may_is_as_it_was_said(run, home):
     ]
 
 
+def test_it_is_said_when_a_token_closes_rounds_and_when_they_are_open_again(run):
+    run("tokens", "add", "crm", "--labels", "iris")
+    first = run("tokens", "add", "operator", "--administers").stderr
+    second = run("tokens", "add", "reader", "--reads").stderr
+    assert ["From now on rounds are read with a token" in text for text in (first, second)] == [True, False]
+    gone = [run("tokens", "remove", name).stderr for name in ("operator", "reader", "crm")]
+    assert ["everybody reads rounds" in text for text in gone] == [False, True, False]
+
+
 def test_the_list_has_names_and_no_hash(run, home):
     run("tokens", "add", "crm", "--labels", "iris")
     (token,) = load(home / "tokens.toml")
