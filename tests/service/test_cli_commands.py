@@ -3,7 +3,9 @@
 import csv
 import json
 import re
+import shlex
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -194,3 +196,26 @@ def test_doctor_finds_the_service_and_its_nodes(run):
     assert "iris 4/4" in checks["service"]["found"]
     assert checks["journal"]["ok"]
     assert checks["ledger"]["ok"]
+
+
+def test_the_readmes_way_from_a_token_to_an_explanation_is_as_printed(start_stack):
+    """Each command of the README's part on labels, with the id of a round that is there."""
+    stack = start_stack()
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    part = readme.split("**Tell it the truth.**")[1].split("**Look around.**")[0]
+    commands = [shlex.split(line) for line in re.findall(r"^uv run concord (.*)$", part, re.MULTILINE)]
+    assert [command[0] for command in commands] == ["tokens", "feedback", "explain", "nodes"]
+    printed = re.search(r"[0-9a-f]{32}", readme)[0]
+    asked = stack.predict(query="?recorded=true").json()["verdicts"][0]["id"]
+    env = {"CONCORD_HOME": str(stack.home), "CONCORD_URL": stack.url, "COLUMNS": "80"}
+    shown = []
+    for command in commands:
+        words = [asked if word == printed else word for word in command]
+        result = CliRunner(env=env).invoke(main, words, prog_name="concord")
+        assert result.exit_code == 0, result.output
+        shown.append(result.stdout)
+        if command[0] == "tokens":
+            env["CONCORD_TOKEN"] = result.stdout.strip()
+    assert "1 settled, the newest in block" in shown[1]
+    assert "versicolor" in shown[2]
+    assert "hits" in shown[3]
