@@ -35,6 +35,10 @@ CONTRADICTED_SECONDS: Final = 10.0
 """How long the ledger may have another policy or version than what is declared or served, before it is set:
 while replicas or nodes are rolled, old ones and new ones say different things by turns."""
 
+DISPUTED_SECONDS: Final = 600.0
+"""The same for a version that this replica has written before and another has replaced since: each promotion
+starts a record anew, and two replicas that see two pods of one node would do so by turns."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +58,7 @@ class Housekeeping:
         self._remembered = False
         self._counted: int | None = None
         self._since: dict[tuple[str, str], tuple[str, float]] = {}
+        self._promoted: dict[tuple[str, str], str] = {}
 
     async def start(self) -> None:
         """Begins; reads the schemas known from before, if the journal lets it."""
@@ -117,7 +122,8 @@ class Housekeeping:
             opens = sorted(settings.nodes)
             return [events.params(task, settings.policy, opens=opens, score=settings.score)]
         policy, score = settings.policy, settings.score
-        if not self._is_contradicted(task, "", f"{policy} {score}", f"{state.policy} {state.score}"):
+        declared, known = f"{policy} {score}", f"{state.policy} {state.score}"
+        if not self._is_contradicted((task, ""), declared, known, CONTRADICTED_SECONDS):
             if state.opens is not None or not state.accounts:
                 return []
             # A ledger from before there was probation does not say who opened the task: whoever is there.
@@ -141,8 +147,11 @@ class Housekeeping:
             account = state.accounts.get(node)
             if member.profile is None or account is None:
                 continue
-            served = member.profile.info.version
-            if account.version is None or self._is_contradicted(task, node, served, account.version):
+            served, key = member.profile.info.version, (task, node)
+            # Somebody has taken back what this replica once wrote: two of them see two pods of one node.
+            seconds = DISPUTED_SECONDS if self._promoted.get(key) == served else CONTRADICTED_SECONDS
+            if account.version is None or self._is_contradicted(key, served, account.version, seconds):
+                self._promoted[key] = served
                 found.append(events.promote(task, node, served, account.changes))
         return found
 
@@ -175,17 +184,17 @@ class Housekeeping:
         for node in task.accounts:
             metrics.JAIL_WITHHELD.labels(name, node).set(node in due)
 
-    def _is_contradicted(self, task: str, what: str, declared: str, known: str) -> bool:
-        """Whether the ledger has known something else for long enough."""
+    def _is_contradicted(self, key: tuple[str, str], declared: str, known: str, seconds: float) -> bool:
+        """Whether the ledger has known something else for so long."""
         if declared == known:
-            self._since.pop((task, what), None)
+            self._since.pop(key, None)
             return False
         now = asyncio.get_running_loop().time()
-        said, since = self._since.get((task, what), (declared, now))
+        said, since = self._since.get(key, (declared, now))
         if said != declared:
             since = now
-        self._since[task, what] = (declared, since)
-        return now - since >= CONTRADICTED_SECONDS
+        self._since[key] = (declared, since)
+        return now - since >= seconds
 
     async def _remember_schemas(self) -> None:
         known = await asyncio.to_thread(self._journal.schemas)

@@ -2,10 +2,10 @@
 
     python -m benchmarks.serving.plain_gather service --port 5000 --labels a,b --node URL=WEIGHT …
 
-It sends the very bodies and headers that the consensus service sends, over an aiohttp session with
-the same options, and reads the same raw floats; so what differs is what happens between requests
-and calls. It has no journal, no ids, no deadline of its own, no validation and no evidence, and
-uvicorn's access log is off: all of that is in its favour.
+It sends the very bodies and headers that the consensus service sends, over one pooled aiohttp
+session, as most would, and reads the same raw floats; so what differs is the client, and what
+happens between requests and calls. It has no journal, no ids, no deadline of its own, no validation
+and no evidence, and uvicorn's access log is off: all of that is in its favour.
 """
 
 import asyncio

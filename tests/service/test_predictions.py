@@ -1,5 +1,6 @@
 """What an answer says, where its ids go, and what the journal keeps."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -214,3 +215,20 @@ def test_a_policy_that_another_replica_has_set_back_is_set_again(start_stack, mo
     Ledger(FileStore(stack.home / "ledger")).append([events.params("iris", "wager")])
     wait_until(lambda: stack.client.task("iris").policy == "wager")
     wait_until(lambda: stack.client.task("iris").policy == "seed")
+
+
+def test_a_version_that_another_replica_has_taken_back_is_not_written_by_turns(start_stack, monkeypatch):
+    """Two replicas may see two pods of one node for long, and each promotion starts its record anew."""
+    monkeypatch.setattr(housekeeping, "CONTRADICTED_SECONDS", 0.2)
+    stack = start_stack()
+    other = Ledger(FileStore(stack.home / "ledger"))
+
+    def version():
+        return other.head().state.task("iris").accounts["knn"].version
+
+    other.append([events.promote("iris", "knn", "another", 0)])
+    wait_until(lambda: version() == "1")
+    height = other.append([events.promote("iris", "knn", "another", 2)]).height
+    wait_until(lambda: stack.api.consensus.settler.head.height == height)
+    time.sleep(0.5)
+    assert version() == "another"
