@@ -51,16 +51,22 @@ def _without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
 
 def _status(verdict: Verdict) -> None:
     voted, all_of_them = len(words.voters(verdict.votes)), len(words.counted(verdict.votes))
-    for line in words.aside(verdict.votes):
-        st.markdown(f":small[{line}]")
     if verdict.status == "ok":
         st.badge(f"ok · all {all_of_them} nodes voted", icon=":material/check:", color="green")
+        _aside(verdict)
         return
     st.badge(f"degraded · {voted} of {all_of_them} nodes voted", icon=":material/warning:", color="orange")
     st.markdown(
         "The answer stands: those who voted hold the quorum. Without a vote, and without weight here:"
     )
     votes.absent(verdict)
+    _aside(verdict)
+
+
+def _aside(verdict: Verdict) -> None:
+    """Says of the nodes that were not to count why."""
+    for line in words.aside(verdict.votes):
+        st.markdown(f":small[{line}]")
 
 
 def _figures(schema: TaskSchema, verdict: Verdict) -> None:

@@ -207,9 +207,11 @@ def money(verdict: Verdict) -> str:
     """What the answer does to the nodes' stake."""
     if verdict.settlement == "settled":
         return f"stake moved in block {verdict.block}"
-    return (
-        "stake moves with the next block" if verdict.settlement == "due" else "no stake moves by this answer"
-    )
+    if verdict.settlement == "due":
+        return "stake moves with the next block"
+    if verdict.status == "no_quorum":
+        return "no stake moves by it"
+    return "stake moves when its label comes"
 
 
 def describe(schema: TaskSchema, verdict: Verdict) -> str:

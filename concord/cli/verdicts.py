@@ -116,7 +116,7 @@ def _probability(vote: Vote) -> str:
 def _money(verdict: Verdict) -> str:
     height = "the first state" if not verdict.height else f"block {verdict.height}"
     words = {
-        "none": "moved no stake",
+        "none": "moves no stake" if verdict.status == "no_quorum" else "stake moves with its label",
         "due": "its settlement follows",
         "settled": f"settled in block {verdict.block}",
     }

@@ -90,11 +90,20 @@ def test_a_label_that_the_schema_does_not_know_is_neutral():
 
 def test_what_stake_does_is_said():
     said = [words.money(verdict(settlement=kind, block=7)) for kind in ("none", "due", "settled")]
-    assert said == [
-        "no stake moves by this answer",
+    assert [*said, words.money(no_quorum())] == [
+        "stake moves when its label comes",
         "stake moves with the next block",
         "stake moved in block 7",
+        "no stake moves by it",
     ]
+
+
+def test_who_was_not_to_count_is_named_apart_from_who_failed():
+    votes_cast = [vote("knn"), vote("tree", outcome="late"), vote("liar", outcome="shadow")]
+    assert [one.node for one in words.counted(votes_cast)] == ["knn", "tree"]
+    assert len(words.absent(votes_cast)) == 1
+    [line] = words.aside(votes_cast)
+    assert "**liar** is **a shadow**" in line
 
 
 def test_every_way_of_pooling_has_its_words():
