@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.screen import Command, err, json_option, out, print_json
+from concord.cli.screen import Command, counting, json_option, out, print_json
 from concord.errors import ConcordError, InvalidInput, Refused, ServiceAway
 
 if TYPE_CHECKING:
@@ -125,23 +125,13 @@ def _check_is_file(source: str) -> None:
 
 
 def _send_all(client: "Client", labels: "Sequence[FileLabel]", *, settled: bool) -> "list[LabelResult]":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = err()
-    columns = (
-        TextColumn("Sending"),
-        BarColumn(30),
-        MofNCompleteColumn(),
-        TextColumn("labels"),
-        TimeRemainingColumn(),
-    )
     results: list[LabelResult] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("labels", total=len(labels))
+    total = len(labels)
+    with counting("Sending", "labels", total) as told:
         try:
-            for start in range(0, len(labels), CHUNK):
+            for start in range(0, total, CHUNK):
                 results += send(client, labels[start : start + CHUNK], settled=settled)
-                progress.update(bar, completed=len(results))
+                told(len(results), total)
         except ConcordError:
             if results:
                 click.echo(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from concord.cli.screen import Command, err, json_option, out, print_json, table
+from concord.cli.screen import Command, counting, json_option, out, print_json, table
 from concord.errors import InvalidInput, Refused, ServiceAway
 
 if TYPE_CHECKING:
@@ -145,22 +145,12 @@ def _predict_file(
 
 
 def _ask_all(client: "Client", task: str, found: "TableFile") -> "list[Verdict]":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = err()
-    columns = (
-        TextColumn("Asking"),
-        BarColumn(30),
-        MofNCompleteColumn(),
-        TextColumn("rows"),
-        TimeRemainingColumn(),
-    )
     verdicts: list[Verdict] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("rows", total=len(found.rows))
-        for start in range(0, len(found.rows), CHUNK):
+    total = len(found.rows)
+    with counting("Asking", "rows", total) as told:
+        for start in range(0, total, CHUNK):
             verdicts += ask(client, task, found.rows[start : start + CHUNK])
-            progress.update(bar, completed=len(verdicts))
+            told(len(verdicts), total)
     return verdicts
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from concord.cli.screen import err
+from concord.cli.screen import counting
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,23 +14,10 @@ if TYPE_CHECKING:
 
 def resettle(ledger: "Ledger", journal: "Journal") -> "DeepReport":
     """Settles every block again; on a terminal, a bar shows the blocks."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from concord.deep_audit import deep_audit
 
-    console = err()
-    columns = (
-        TextColumn("Settling again"),
-        BarColumn(30),
-        MofNCompleteColumn(),
-        TextColumn("blocks"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("blocks", total=None)
-        return deep_audit(
-            ledger, journal, lambda height, end: progress.update(bar, completed=height, total=end)
-        )
+    with counting("Settling again", "blocks") as told:
+        return deep_audit(ledger, journal, told)
 
 
 def tell(console: "Console", report: "DeepReport") -> None:

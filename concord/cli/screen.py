@@ -9,7 +9,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -136,6 +137,33 @@ def table(*columns: str, right: Sequence[str] = (), title: str | None = None) ->
 
 
 _WRAPPED: Final = {"what", "description", "reason", "range"}
+
+
+@contextmanager
+def counting(verb: str, unit: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on standard error, where that is a terminal, while something is counted.
+
+    Args:
+        verb: What is done, such as `Sending`.
+        unit: What is counted, such as `labels`.
+        total: How many there are, where that is known already.
+
+    Yields:
+        What is told how many are done, and of how many.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = err()
+    columns = (
+        TextColumn(verb),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(unit, total=total)
+        yield lambda done, of: progress.update(bar, completed=done, total=of)
 
 
 def print_json(document: object) -> None:
