@@ -10,7 +10,7 @@ as `Refused` with its code, message and field; a service that cannot be reached 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -34,6 +34,10 @@ from concord.wire import (
 
 T = TypeVar("T")
 Row = Mapping[str, float | str]
+
+
+REPLAY_SECONDS: Final = 600.0
+"""How long a replay of a whole ledger is waited for: some hundred thousand rounds."""
 
 
 class Client:
@@ -193,11 +197,11 @@ class Client:
 
     def verify(self) -> dict[str, Any]:
         """Has the service replay and compare every block."""
-        return self._get("/v1/ledger/verify")
+        return self._request("GET", "/v1/ledger/verify", timeout=REPLAY_SECONDS)
 
     def audit(self) -> dict[str, Any]:
         """Has the service settle every block again; needs a token that administers."""
-        return self._get("/v1/ledger/audit")
+        return self._request("GET", "/v1/ledger/audit", timeout=REPLAY_SECONDS)
 
     def _administer(
         self, task: str, node: str, action: str, body: Mapping[str, object], key: str | None
