@@ -23,8 +23,9 @@ ONE = 1_000_000
 SUM_TOLERANCE = 0.001
 """How far a node's probabilities may miss a sum of 1 and still be a vote."""
 
-WARM_LABELS = 50
-"""Labelled rounds of a task from which on skill is believed and the linear pool answers."""
+WARM_LABELS = 20
+"""Labelled rounds of a task from which on skill is believed and the linear pool answers: as many as a
+newcomer is on probation for. In simulation nothing is worse than with 50, and scarce labels tell sooner."""
 
 CAP = 600_000
 """Largest weight (ppm) of one node while another has any."""

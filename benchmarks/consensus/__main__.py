@@ -30,7 +30,7 @@ Job = tuple[Scenario, int, int]
 @click.command()
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1), help="How many seeds.")
 @click.option(
-    "--rounds", default=2000, show_default=True, type=click.IntRange(100), help="Length of a stream."
+    "--rounds", default=4000, show_default=True, type=click.IntRange(100), help="Length of a stream."
 )
 @click.option("--scenario", "texts", multiple=True, help="Only scenarios whose name contains this text.")
 @click.option("--list", "only_list", is_flag=True, help="Name the scenarios and end.")

@@ -88,17 +88,17 @@ def _seeds(found: Sequence[Outcome]) -> Promise:
 
 
 def _near_best(groups: Means) -> list[Promise]:
-    """One line a stream, so that it is seen where it fails; and what the first labels cost, shown apart."""
+    """One line a stream, so that it is seen where it fails; and what is left of it once there are labels."""
     labelled = _those(groups, lambda s: s.is_labelled and not s.is_adaptive)
     made = []
     for stream in dict.fromkeys(one.stream for one in SCENARIOS):
         says = f"{stream}: answer within {NEAR} of the best single node or better, every scenario with labels"
-        found = {one: known_margin(group) for one, group in labelled.items() if one.stream == stream}
-        # Too few labels to be judged is as far off as can be.
-        made.append(_worst(says, {one: -1.0 if far is None else far for one, far in found.items()}, -NEAR))
-    whole = {scenario: margin(group) for scenario, group in labelled.items()}
-    says = f"the same over all rounds, the first {KNOWN} labels included"
-    shown = _worst(says, whole, -NEAR)
+        found = {one: margin(group) for one, group in labelled.items() if one.stream == stream}
+        made.append(_worst(says, found, -NEAR))
+    # Too few labels to be judged is as far off as can be.
+    known = {one: known_margin(group) for one, group in labelled.items()}
+    says = f"the same once {KNOWN} labels are settled"
+    shown = _worst(says, {one: -1.0 if far is None else far for one, far in known.items()}, -NEAR)
     return [*made, replace(shown, kept=None)]
 
 

@@ -74,11 +74,11 @@ def why(node, task, *votes, heard=(), **fields):
 # Weights
 
 
-def test_before_fifty_labels_stake_alone_is_the_reason():
+def test_before_twenty_labels_stake_alone_is_the_reason():
     task = state(12, a=account(1000), b=account(3000, skill=0.2))
     said = "It held 3,000.00 of the 4,000.00 stake that voted (75.0%); "
     assert why("b", task, vote("a"), vote("b", 0.75)) == (
-        said + "with 12 of 50 labelled rounds, stake alone counts."
+        said + "with 12 of 20 labelled rounds, stake alone counts."
     )
 
 
@@ -185,9 +185,9 @@ def test_before_the_ledger_knew_anybody_the_nodes_file_was_the_reason():
 @pytest.mark.parametrize(
     ("labels", "fields", "words"),
     [
-        (49, {"method": "weighted_median"}, "had 49 labelled rounds, fewer than 50"),
+        (19, {"method": "weighted_median"}, "had 19 labelled rounds, fewer than 20"),
         (3, {"method": "stake_mean"}, "all medians were 0"),
-        (50, {}, "A weight is stake times a factor of skill; the weighted mean of the votes answers."),
+        (20, {}, "A weight is stake times a factor of skill; the weighted mean of the votes answers."),
         (0, {"policy": "seed"}, "stated accuracy times stake"),
         (90, {"status": "no_quorum", "pool": None}, "no consensus and no weight"),
     ],

@@ -89,10 +89,10 @@ def test_ties_go_to_the_class_with_more_stake_behind_it():
     assert decision.answer == 1
 
 
-def test_from_fifty_labels_on_the_linear_pool_answers():
+def test_from_twenty_labels_on_the_linear_pool_answers():
     votes = one_hots(0, 1, 1)
-    assert pool.wager(panel([0] * 3), votes, labelled=49).method != "linear"
-    assert pool.wager(panel([0] * 3), votes, labelled=50).pooled == (333_334, 666_666, 0)
+    assert pool.wager(panel([0] * 3), votes, labelled=19).method != "linear"
+    assert pool.wager(panel([0] * 3), votes, labelled=20).pooled == (333_334, 666_666, 0)
 
 
 def test_skill_counts_by_its_eighth_power():
@@ -298,7 +298,7 @@ def test_a_lag_of_all_the_skill_there_is_weighs_nothing():
 
 
 def test_a_tie_of_equal_stakes_goes_to_the_lower_class_in_the_linear_pool_too():
-    assert pool.wager(panel([0] * 2), one_hots(2, 1), labelled=50).answer == 1
+    assert pool.wager(panel([0] * 2), one_hots(2, 1), labelled=20).answer == 1
 
 
 def test_the_cap_leaves_the_others_their_proportion():
@@ -311,11 +311,11 @@ def test_exactly_the_cap_is_not_past_it():
     assert pool.skill_weights(seats) == (600_000, 300_000, 100_000)
 
 
-def test_values_are_weighed_by_skill_from_fifty_labels_on():
+def test_values_are_weighed_by_skill_from_twenty_labels_on():
     seats = [Seat("good", 1000, 1, skill=900_000), Seat("x", 1000, 1, skill=500_000)]
     seats += [Seat("y", 1000, 1, skill=500_000)]
-    assert pool.wager_value(seats, [100, 900, 900], 10, labelled=49).answer == 900
-    assert pool.wager_value(seats, [100, 900, 900], 10, labelled=50).answer == 100
+    assert pool.wager_value(seats, [100, 900, 900], 10, labelled=19).answer == 900
+    assert pool.wager_value(seats, [100, 900, 900], 10, labelled=20).answer == 100
 
 
 def test_a_value_on_the_edge_of_sigma_agrees():

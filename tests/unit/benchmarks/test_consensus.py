@@ -215,10 +215,9 @@ def test_nothing_is_said_where_every_promise_is_kept(good):
     [
         (
             Scenario("iris", "liar"),
-            {"known": {WAGER.name: 0.83, BEST: 0.85}},
+            {"right": {WAGER.name: 0.83, BEST: 0.85}},
             "-0.020 at worst (iris, liar, prompt)",
         ),
-        (Scenario("iris", labels="late"), {"known": {}}, "iris, nobody, late"),
         (Scenario("concept"), {"right": {WAGER.name: 0.9, BEST: 0.81}}, "+0.090 at worst"),
         (
             Scenario("expert"),
