@@ -158,7 +158,13 @@ def test_a_node_with_another_schema_is_shown_and_not_asked(start_stack):
     nodes = iris_nodes()
     nodes["odd"] = Node(StandInModel(replace(IRIS, title="Another"), "odd", species(0)))
     stack = start_stack(nodes, ready=False)
-    wait_until(lambda: any(view.status == "mismatched" for view in stack.client.nodes("iris")))
+    # Until the others have their deposits, whose schema the task's is depends on who answered first.
+    wait_until(
+        lambda: (
+            {view.node for view in stack.client.nodes("iris") if view.status != "up"} == {"odd"}
+            and all(view.deposit for view in stack.client.nodes("iris") if view.node != "odd")
+        )
+    )
     wait_until(stack.client.ready)
     assert outcomes(stack.predict().json())["odd"] == "unavailable"
     assert stack.nodes["odd"].asked == []
