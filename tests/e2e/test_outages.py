@@ -22,7 +22,8 @@ def test_a_stopped_worker_without_the_consensus_pod_fails_no_request(release, lo
     scale(release, 1)
     [holder] = placed(release, CONSENSUS)
     [other] = [worker for worker in release.workers() if worker != holder]
-    running = load(SPACE, "iris", callers=4, seconds=150, worker=holder)
+    # At a pace whose rounds have room, should the journal stand on the stopped worker.
+    running = load(SPACE, "iris", callers=4, pause=0.02, seconds=150, worker=holder)
     time.sleep(5)
     run("docker", "stop", "--time", "1", other)
     time.sleep(60)
