@@ -3,8 +3,8 @@
 A `Sketch` counts a column's values in the cells of the model's profile, so it is as large after a million
 rows as after one. A whole report is one test: Holm's correction keeps the chance of any false alarm in it
 at `LEVEL`, however many columns there are. Among many rows the slightest difference is significant, so a
-column has drifted only if its population stability index calls the difference moderate as well. Below
-`LEAST_ROWS` there is no answer. What an alarm leads to is not decided here.
+column has drifted only if its population stability index calls the difference moderate as well, or many of
+its values are new. Below `LEAST_ROWS` there is no answer. What an alarm leads to is not decided here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +30,10 @@ a column must differ by `LEAST_PSI` as well."""
 
 LEAST_PSI: Final = 0.1
 """Index from which a difference is called moderate, by the custom of credit scoring."""
+
+LEAST_NEW: Final = 0.1
+"""Share of rows with values never learned from that is a difference as well. The outer bins are open, and the
+index sees nothing of what moves within one: all of a column, if it was constant."""
 
 LEAST_ROWS: Final = 100
 """With fewer, ten bins hold a handful each, and their index is above 0.1 by chance alone."""
@@ -209,7 +213,7 @@ def standing(found: Sequence[Difference]) -> Standing:
 
 def _judged(one: Difference, adjusted: float) -> Difference:
     significant = adjusted <= LEVEL
-    drifted = significant and one.psi is not None and one.psi >= LEAST_PSI
+    drifted = significant and ((one.psi or 0.0) >= LEAST_PSI or max(one.unseen, one.outside) >= LEAST_NEW)
     return replace(one, adjusted=adjusted, significant=significant, status="drifted" if drifted else "steady")
 
 

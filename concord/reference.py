@@ -1,10 +1,10 @@
 """The profile that a model carries: what each column looked like in the rows that it learned from.
 
-A profile is plain JSON and holds no row. A number has bins by quantile for the population stability
-index (one more on either side is for what is out of range), and points with counts at and between them for Kolmogorov and Smirnov: where a column has no more
-distinct values than `MOST_POINTS`, these are all of them, and the test is exact. A choice has a share for
-each text. Profiles of version 1, which had no points and knew nothing of answers, are read as well: their
-bins' ends are the points. The module counts values in cells and decides nothing.
+A profile is plain JSON and holds no row. A number has bins by quantile for the population stability index,
+and points with counts at and between them for Kolmogorov and Smirnov: where a column has no more distinct
+values than `MOST_POINTS`, these are all of them, and the test is exact. A choice has a share for each text.
+Profiles of version 1, which had no points and knew nothing of answers, are read as well: their bins' ends
+are the points. The module counts values in cells and decides nothing.
 """
 
 import hashlib
@@ -42,8 +42,8 @@ class Column:
         choices: Texts of a choice; empty for a number.
         points: Of a number, in rising order.
         counts: Rows in each cell: before, at, between, at, … the points; or of each choice, and any other.
-        edges: Ends of the bins between them.
-        bins: Rows in each bin, among them one below `least` and one above `most`; of a choice as `counts`.
+        edges: Where one bin ends and the next begins.
+        bins: Rows in each bin; of a choice the same as `counts`.
         least: Smallest number.
         most: Largest number.
         missing: Cells that said nothing, of those read.
@@ -78,14 +78,10 @@ class Column:
         return number_cells(self.points, values) if len(self.points) else self.places(values)
 
     def places(self, values: Values) -> npt.NDArray[np.intp]:
-        """The bin of each value: the first and the last are beyond all that was learned from."""
+        """The bin of each value; the outer ones are open."""
         if self.choices:
             return values.astype(np.intp)
-        seen = as_seen(values)
-        places = 1 + np.searchsorted(self.edges, seen, side="right")
-        places[seen < self.least] = 0
-        places[seen > self.most] = len(self.edges) + 2
-        return places
+        return np.searchsorted(self.edges, as_seen(values), side="right")
 
     def read_values(self, cells: Sequence[object]) -> Values:
         """Turns cells as JSON has them into numbers: a choice into its place, an unknown one behind the last.
@@ -197,8 +193,7 @@ def _column(name: str, part: Mapping[str, Any], rows: int, read: int) -> Column:
         fill = None if part.get("fill") is None else float(choices.index(part["fill"]))
         return Column(name, rows, choices, none, counts, none, counts, 0, 0, missing, read, unknown, fill)
     edges, points = _rising(part["edges"]), _rising(part.get("points", ()))
-    shares = np.array([0.0, *part["shares"], 0.0], dtype=np.float64)
-    bins = _counts(np.rint(shares * rows), len(edges) + 3)
+    bins = _counts(np.rint(np.array(part["shares"], dtype=np.float64) * rows), len(edges) + 1)
     counts = _counts(part["counts"], 2 * len(points) + 1) if len(points) else bins
     fill = None if part.get("fill") is None else float(part["fill"])
     return Column(

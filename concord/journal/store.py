@@ -171,7 +171,7 @@ class Journal:
         return page, f"{page[-1].time:x}-{page[-1].id}" if len(found) > limit and page else None
 
     def kept(self, task: str, since: int, limit: int) -> Iterator[list[KeptRound]]:
-        """The newest `limit` rounds of a task since a time (µs) whose rows are kept, oldest first, in chunks."""
+        """The newest `limit` rounds of a task since a time (µs) whose rows are kept, oldest first."""
         return kept_rounds(self._database, task, since, limit)
 
     def heights(self, ids: Iterable[str]) -> dict[str, int]:

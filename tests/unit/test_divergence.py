@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -27,6 +27,7 @@ def both(pairs):
     return before, now
 
 
+@settings(deadline=None)
 @given(counts)
 def test_the_index_is_its_definition(pairs):
     before, now = both(pairs)
@@ -38,6 +39,7 @@ def test_the_index_is_its_definition(pairs):
     assert population_stability_index(now, before) == near(expected)
 
 
+@settings(deadline=None)
 @given(counts)
 def test_kolmogorov_smirnov_is_scipys(pairs):
     before, now = both(pairs)
@@ -49,6 +51,7 @@ def test_kolmogorov_smirnov_is_scipys(pairs):
     assert p == near(stats.kstwobign.sf(np.sqrt(n * m / (n + m)) * expected))
 
 
+@settings(deadline=None)
 @given(counts)
 def test_chi_squared_is_scipys_on_the_pooled_table(pairs):
     before, now = both(pairs)
@@ -77,11 +80,13 @@ def test_rare_cells_that_stay_rare_take_in_the_next_smallest():
     assert pooled(np.array([100, 1, 60]), np.array([100, 0, 60])).tolist() == [[100, 61], [100, 60]]
 
 
+@settings(deadline=None)
 @given(st.floats(0.0, 8.0))
 def test_kolmogorovs_distribution_is_scipys(x):
     assert kolmogorov_survival(x) == near(stats.kstwobign.sf(x))
 
 
+@settings(deadline=None)
 @given(st.floats(0.0, 1e6), st.integers(1, 200))
 def test_the_tail_of_chi_squared_is_scipys(x, freedom):
     assert chi_squared_survival(x, freedom) == near(stats.chi2.sf(x, freedom))

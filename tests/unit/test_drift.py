@@ -53,10 +53,10 @@ def test_of_a_column_with_more_values_than_points_the_distance_is_short_by_one_p
     assert expected - 1 / MOST_POINTS - 1e-4 <= found.statistic <= expected + 1e-12
 
 
-def test_the_index_is_that_of_the_deciles_and_of_what_lies_beyond_them(random):
+def test_the_index_is_that_of_the_deciles_that_were_learned(random):
     before, now = random.gamma(2, 1, 1000).astype(np.float32), random.gamma(2.5, 2, 800).astype(np.float32)
     deciles = np.quantile(before, np.linspace(0, 1, 11)[1:-1])
-    ends = [-np.inf, before.min(), *deciles, np.nextafter(before.max(), np.float32(np.inf)), np.inf]
+    ends = [-np.inf, *deciles, np.inf]
     p, q = (np.maximum(np.histogram(some, ends)[0] / len(some), PSI_FLOOR) for some in (before, now))
     found = report(reference_of(before), rows_of(now)).features[0]
     assert found.psi == near(float(((q - p) * np.log(q / p)).sum()))
