@@ -13,9 +13,9 @@ class Difference:
 
     Attributes:
         name: The column.
-        status: `drifted`: significant, and either the index or the share of new values is at least 0.1.
+        status: `drifted`: significant, and the index or the share of new values is at least 0.1.
         rows: Rows that were compared.
-        psi: Population stability index of the values, or of cells said and not said where `test` is `missing`;
+        psi: Population stability index of the values, or of said and missing cells where `test` is `missing`;
             like the four after it None for too few rows.
         test: Which test gave the smaller p-value.
         statistic: Its statistic.

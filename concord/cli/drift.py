@@ -56,7 +56,7 @@ def drift(
     """Compare the rows that TASK is asked now with those that its models learned from.
 
     A column has drifted if chance does not explain the difference (at 1 % for all columns together) and its
-    population stability index, or the share of new values, is at least 0.1. The exit status is 0 all the same.
+    population stability index, or the share of new values, is 0.1 or more. The exit status is 0 all the same.
 
     \b
     Examples:

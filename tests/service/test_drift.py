@@ -1,6 +1,7 @@
 """Drift through the real stack: rows, votes and labels of live rounds, and the command line."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -135,6 +136,19 @@ def test_metrics_say_how_far_each_feature_is_and_whether_that_is_chance(start_pr
     assert float(lines[significant % "sepal_width"]) == 1
     assert float(lines[significant % "sepal_length"]) == 0
     assert float(lines['concord_drift_psi{feature="sepal_width",task="iris"}']) > 0.25
+
+
+def test_a_node_that_is_promoted_is_compared_with_the_profile_of_its_new_version(start_profiled):
+    stack = start_profiled(knn=2)
+    member = stack.api.consensus.members.of("iris")["knn"]
+    before, served = member.reference, stack.nodes["knn"].model
+    served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
+    stack.nodes["knn"]._app._profile = learned(0)
+    stack.predict()
+    wait_until(lambda: member.reference is not None and member.reference is not before)
+    ask(stack, flowers(200))
+    (said,) = drift_of(stack)["answers"]
+    assert (said["version"], said["difference"]["status"]) == ("2", "drifted")
 
 
 def test_without_a_profile_there_is_no_answer_and_the_remedy_is_named(start_stack):
