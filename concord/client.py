@@ -16,7 +16,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from concord.drifted import DriftReport
 from concord.errors import ConfigurationError, Refused, ServiceAway
+from concord.reference import Reference
 from concord.schema import TaskSchema
 from concord.wire import (
     AccountView,
@@ -84,6 +86,14 @@ class Client:
     def schema(self, task: str) -> TaskSchema:
         """A task's schema."""
         return TaskSchema.from_json(self.task(task).schema)
+
+    def drift(self, task: str, *, since: str | None = None, limit: int | None = None) -> DriftReport:
+        """How far a task's newest rows are from those that its models learned from."""
+        return _read(DriftReport, self._get(f"/v1/tasks/{_part(task)}/drift", since=since, limit=limit))
+
+    def profile(self, task: str) -> Reference:
+        """What the rows looked like that its models learned from."""
+        return Reference.from_json(self._get(f"/v1/tasks/{_part(task)}/profile"))
 
     def nodes(self, task: str | None = None) -> list[NodeView]:
         """The nodes of a task, or of all."""

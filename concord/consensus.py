@@ -23,6 +23,7 @@ from concord.housekeeping import Housekeeping
 from concord.ids import fresh_id
 from concord.journal import Journal, RoundRow
 from concord.ledger import Ledger
+from concord.live_drift import LiveDrift
 from concord.members import Members
 from concord.observation import observe
 from concord.panel import Panel, Ruling
@@ -110,6 +111,7 @@ class Consensus:
         self.panels = Panels(declared, self.members, self.settler)
         self.housekeeping = Housekeeping(self.panels, self.members, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify)
+        self.drift = LiveDrift(journal, self.panels)
         self._clock = clock
         self._waiting_rows = 0
         self._background: list[asyncio.Task[None]] = []
@@ -125,6 +127,8 @@ class Consensus:
             spawn(self.settler.run(), "settler", self.settler.fail),
             spawn(self._expire(), "expiry"),
         ]
+        if self.settings.retention_days:
+            self._background.append(spawn(self.drift.watch(), "drift"))
         _log.info("consensus started", extra={"tasks": self.panels.names()})
 
     async def close(self) -> None:

@@ -26,6 +26,7 @@ from concord.background import spawn
 from concord.calls import Answer, Call, WaitingQuestion, words
 from concord.connection import Origin
 from concord.errors import ConcordError, ConfigurationError
+from concord.reference import Reference
 from concord.round import Ballots, OnReply, Question, Reply
 from concord.schema import TaskSchema
 from concord.wire import (
@@ -58,6 +59,8 @@ NAMED_REQUESTS: Final = 32
 
 INFO_SECONDS: Final = 2.0
 INFO_BYTES: Final = 1 << 20
+PROFILE_BYTES: Final = 16 << 20
+"""A profile of 300 numeric features; 40 kB each."""
 
 _log = logging.getLogger(__name__)
 _node_info = TypeAdapter(NodeInfo)
@@ -96,7 +99,11 @@ class Member:
         self._origin = _origin(task, node, url)
         self._votes = self._origin.opening("POST", "/v1/votes", {"content-type": ROWS_TYPE})
         self._info = self._origin.opening("GET", "/info")
+        self._profiled = self._origin.opening("GET", "/profile")
         self.profile: Profile | None = None
+        self.reference: Reference | None = None
+        """The profile of the data that its version learned from, if its model carries one."""
+        self._referred: NodeInfo | None = None
         self.looked = False
         self.reason: str | None = "It has not answered yet."
         self.latency_ms: float | None = None
@@ -135,6 +142,7 @@ class Member:
         """Keeps knowing the node: asks `/info` until it answers, then now and then; probes it when down."""
         while True:
             await self._look()
+            await self._refer()
             healthy = self.profile is not None and not self._failures
             self._look_again.clear()
             with contextlib.suppress(TimeoutError):
@@ -258,6 +266,26 @@ class Member:
         finally:
             self.looked = True
 
+    async def _refer(self) -> None:
+        """Fetches the profile of a version that it has just met; without one it answers all the same."""
+        if self.profile is None or self.profile.info == self._referred:
+            return
+        info, self.reference, found = self.profile.info, None, None
+        try:
+            async with asyncio.timeout(INFO_SECONDS):
+                response = await self._origin.exchange(self._profiled, {}, b"", limit=PROFILE_BYTES)
+            if response.status == 200:
+                if response.header(MODEL_HEADER) != f"{info.model}/{info.version}":
+                    # Another pod of a node that is being rolled: the next look asks again.
+                    return
+                found = await asyncio.to_thread(_read_reference, response.body)
+        except OSError:
+            return
+        except (ValueError, ConfigurationError) as error:
+            _log.warning("profile refused", extra={**self._names, "reason": words(error)})
+        # A model without one, or a node of an older release, answers 404.
+        self.reference, self._referred = found, info
+
     async def _meet(self, info: NodeInfo) -> None:
         if info.model != f"{self.task}.{self.node}":
             raise ValueError(f"it serves {info.model} and not {self.task}.{self.node}; check the nodes file")
@@ -330,6 +358,13 @@ class Members:
 
     def _changed(self) -> None:
         self.revision += 1
+
+
+def _read_reference(body: bytes) -> Reference:
+    found = Reference.from_json(orjson.loads(body))
+    # Made here and kept: it reads all of a document that may be large, and the event loop asks for it.
+    _ = found.digest
+    return found
 
 
 def _origin(task: str, node: str, url: str) -> Origin:

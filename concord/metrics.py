@@ -88,6 +88,18 @@ JAIL_WITHHELD = Gauge(
 LABELLED_ROUNDS = Gauge(
     "concord_labelled_rounds", "Labelled rounds that were settled.", ["task"], multiprocess_mode="max"
 )
+DRIFT_PSI = Gauge(
+    "concord_drift_psi",
+    "Population stability index of a feature's live rows against those that were learned from.",
+    ["task", "feature"],
+    multiprocess_mode="max",
+)
+DRIFT_SIGNIFICANT = Gauge(
+    "concord_drift_significant",
+    "1 if that difference is more than chance, at 1 % over all of the task's features and answers.",
+    ["task", "feature"],
+    multiprocess_mode="max",
+)
 IMBALANCE = Gauge(
     "concord_imbalance",
     "Stake held less stake paid in and not out: always 0.",

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from concord import logs, metrics
 from concord.asgi import SHARED_IDS, Application, Route, json_response
 from concord.challenger import Absent, Challenger
-from concord.errors import ConfigurationError, Conflict, InvalidInput, WrongMediaType
+from concord.errors import ConfigurationError, Conflict, InvalidInput, UnknownName, WrongMediaType
 from concord.incoming import Incoming, Response
 from concord.model import Answers, Model, OnnxModel
 from concord.schema import Rows
@@ -45,6 +45,9 @@ CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 """Folders below CONCORD_MODELS, each a model folder."""
 
+PROFILE_FILE: Final = "profile.json"
+"""In a model's folder, if it carries one: the rows that it learned from, in shares."""
+
 REFUSED_FILE: Final = "refused"
 """In the challenger's folder, instead of a model: why it could not be fetched."""
 
@@ -64,7 +67,8 @@ def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "N
     """
     champion = fetched / CHAMPION if fetched else None
     is_fetched = champion is not None and champion.is_dir()
-    model = OnnxModel(champion if champion is not None and is_fetched else packaged(name))
+    folder = champion if champion is not None and is_fetched else packaged(name)
+    model = OnnxModel(folder)
     if is_fetched and model.info.model != name.partition(":")[0]:
         raise ConfigurationError(
             f"{champion} holds {model.info.model}, and CONCORD_NODE={name}. Fetch it again, or remove it.",
@@ -72,7 +76,13 @@ def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "N
         )
     event = {"model": model.tag, "fetched": is_fetched}
     _log.info("model loaded", extra=event)
-    return NodeApi(model, challenger=_challenger(fetched, model.info))
+    return NodeApi(model, challenger=_challenger(fetched, model.info), profile=_profile(folder))
+
+
+def _profile(folder: Path) -> bytes | None:
+    """The profile of the data that the model learned from; whoever asks for it reads it."""
+    path = folder / PROFILE_FILE
+    return path.read_bytes() if path.exists() else None
 
 
 def _challenger(fetched: Path | None, champion: NodeInfo) -> Challenger | None:
@@ -96,12 +106,17 @@ class NodeApi:
         model: The model that it serves.
         access_log: Where access lines go.
         challenger: A version that answers beside it.
+        profile: JSON of what the rows that the model learned from looked like.
     """
 
     def __init__(
-        self, model: Model, access_log: logs.AccessLog | None = None, challenger: Challenger | None = None
+        self,
+        model: Model,
+        access_log: logs.AccessLog | None = None,
+        challenger: Challenger | None = None,
+        profile: bytes | None = None,
     ) -> None:
-        self._model, self._challenger = model, challenger
+        self._model, self._challenger, self._profile = model, challenger, profile
         self._rows_seen = metrics.NODE_ROWS.labels(model.info.model)
         self._seconds = metrics.INFERENCE_SECONDS.labels(model.info.model)
         metrics.MODEL.labels(model.info.model, model.info.version, model.info.run_id).set(1)
@@ -109,6 +124,7 @@ class NodeApi:
             [
                 Route("POST", "/v1/votes", self._votes),
                 Route("GET", "/info", self._info),
+                Route("GET", "/profile", self._profiled),
                 Route("GET", "/livez", self._live),
                 Route("GET", "/readyz", self._live),
                 Route("GET", "/metrics", self._metrics),
@@ -201,6 +217,11 @@ class NodeApi:
     async def _info(self, _incoming: Incoming) -> Response:
         tried = self._challenger.info if self._challenger else None
         return json_response(replace(self._model.info, challenger=tried))
+
+    async def _profiled(self, _incoming: Incoming) -> Response:
+        if self._profile is None:
+            raise UnknownName(f"{self._model.tag} carries no profile.", code="unknown_profile")
+        return Response(self._profile, headers={MODEL_HEADER: self._model.tag})
 
     async def _live(self, _incoming: Incoming) -> Response:
         return json_response({"model": self._model.tag, "ready": True})

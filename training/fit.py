@@ -66,8 +66,9 @@ class Fitted:
 
     @property
     def profile(self) -> dict[str, Any]:
-        """What the features looked like in the rows it learned from."""
-        return profile(self.task.schema, self.split.training.rows, self.data)
+        """What the rows that it learned from looked like, and its own answers to the others."""
+        part = self.split.training
+        return profile(self.task, part.rows, self.data, part.answers, self.votes)
 
 
 def fit(task: Task, node: str, data: Dataset, split: Split, seed: int) -> Fitted:

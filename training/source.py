@@ -3,17 +3,19 @@
 What cannot be had because MLflow is away is waited for, within a bound; what is not there is refused at once.
 """
 
+import json
 import logging
 import os
 import re
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from concord.errors import ConcordError, ServiceAway, TrainingError
-from training.version import SCHEMA_TAG, URI_VARIABLE, Fetched, first_line, without_password
+from training.version import PROFILE_FILE, SCHEMA_TAG, URI_VARIABLE, Fetched, first_line, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -97,12 +99,26 @@ class Source:
         gone = f"The file of {model} {version} is not there."
         data = self._ask(model, lambda: _download(model, version), gone)
         try:
-            return Fetched.of(found, data)
+            fetched = Fetched.of(found, data)
         except ConcordError as error:
             raise unserved(model, error.message) from error
         except ValueError as error:
             what = f"The tags of version {version} of {model} cannot be read: {first_line(error)}"
             raise unserved(model, what) from error
+        return replace(fetched, profile=self._profile(model, found.run_id))
+
+    def _profile(self, model: str, run_id: str | None) -> dict[str, Any] | None:
+        """The profile that the version's run kept; a node serves without one, only its drift is not seen."""
+        if not run_id:
+            return None
+        try:
+            found = self._ask(
+                model, lambda: _download_profile(self._client, run_id), f"Run {run_id} is gone."
+            )
+        except (ConcordError, ValueError) as error:
+            _log.warning("profile not fetched", extra={"of": model, "reason": first_line(error)})
+            return None
+        return found if isinstance(found, dict) else None
 
     def _ask(self, model: str, question: Callable[[], Any], unknown: str) -> Any:  # noqa: ANN401  what MLflow returns
         from mlflow.exceptions import MlflowException
@@ -142,6 +158,13 @@ def unserved(model: str, what: str) -> TrainingError:
         f"`concord models promote {model} VERSION` names another, `concord models list` shows what there is.",
         field=model,
     )
+
+
+def _download_profile(client: "MlflowClient", run_id: str) -> object:
+    if PROFILE_FILE not in {found.path for found in client.list_artifacts(run_id)}:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        return json.loads(Path(client.download_artifacts(run_id, PROFILE_FILE, folder)).read_bytes())
 
 
 def _download(model: str, version: str) -> bytes:

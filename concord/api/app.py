@@ -12,6 +12,7 @@ from concord import __version__, logs, metrics
 from concord.api.access import Access
 from concord.api.administration import Administration
 from concord.api.docs import page
+from concord.api.drift import Drift
 from concord.api.feedback import Labelling
 from concord.api.openapi import document
 from concord.api.operation import Schema
@@ -84,7 +85,7 @@ class ConsensusApi:
     def _routes(self) -> list[Route]:
         predictions, records = Predictions(self.consensus), Records(self.consensus)
         v2 = ProtocolV2(self.consensus, __version__)
-        access = Access(self._tokens)
+        access, drift = Access(self._tokens), Drift(self.consensus.drift)
         labelling, administration = Labelling(self.consensus, access), Administration(self.consensus, access)
         return [
             Route("POST", "/v1/tasks/{task}/predict", predictions.predict),
@@ -92,6 +93,8 @@ class ConsensusApi:
             Route("POST", "/v1/feedback", labelling.feedback),
             Route("GET", "/v1/tasks", records.tasks),
             Route("GET", "/v1/tasks/{task}", records.task),
+            Route("GET", "/v1/tasks/{task}/drift", access.reading(drift.report)),
+            Route("GET", "/v1/tasks/{task}/profile", drift.profile),
             Route("GET", "/v1/nodes", records.nodes),
             Route("GET", "/v1/nodes/{task}/{node}/history", records.history),
             Route("POST", "/v1/nodes/{task}/{node}/release", administration.release),

@@ -11,7 +11,9 @@ from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
 from concord.api.protocol_v2 import DATATYPES
 from concord.api.records import MOST_HEIGHT
 from concord.api.tokened import SCHEMES, administration, labelling
+from concord.drifted import DriftReport
 from concord.errors import ConcordError
+from concord.live_drift import MOST_ROUNDS as MOST_DRIFTED
 from concord.panels import Panels
 from concord.schema import FLOAT32_MAX, Feature, TaskSchema
 from concord.wire import (
@@ -178,6 +180,23 @@ def _reading(components: Schema) -> list[Operation]:
     return [
         _read("/v1/tasks", "The tasks", _listed("tasks", TaskSummary, components)),
         _read("/v1/tasks/{task}", "A task with its schema", wire(TaskDetail, components), (404, 503)),
+        _read(
+            "/v1/tasks/{task}/drift",
+            "How far the newest rows are from those that the models learned from",
+            wire(DriftReport, components),
+            (401, 403, 404, 422, 503),
+            {
+                "since": {"type": "string", "format": "date-time"},
+                "limit": {"type": "integer", "minimum": 1, "maximum": MOST_DRIFTED},
+            },
+            "may",
+        ),
+        _read(
+            "/v1/tasks/{task}/profile",
+            "What the rows looked like that the models learned from",
+            {"type": "object"},
+            (404, 503),
+        ),
         _read(
             "/v1/nodes",
             "The nodes: status, stake, weight",

@@ -92,8 +92,8 @@ class Records:
         if node not in self._panels.members(self._known(task)) and self._panels.account(task, node) is None:
             raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
         end = self._consensus.settler.head.height + 1
-        stop = min(_whole(query, "before", default=end, least=1), end)
-        found = await _alone(self._looking_back, self._entries, task, node, stop)
+        stop = min(whole(query, "before", default=end, least=1), end)
+        found = await alone(self._looking_back, self._entries, task, node, stop)
         return json_response(NodeHistory(task, node, found))
 
     async def rounds(self, incoming: Incoming) -> Response:
@@ -104,8 +104,8 @@ class Records:
             self._panels.settings(task)
         if status is not None and status not in _STATUSES:
             raise InvalidInput(f"status is one of {', '.join(_STATUSES)}.", field="status")
-        limit = _whole(query, "limit", default=50, least=1, most=MOST_ROUNDS)
-        since = _instant(query["since"]) if "since" in query else None
+        limit = whole(query, "limit", default=50, least=1, most=MOST_ROUNDS)
+        since = instant(query["since"]) if "since" in query else None
         stored, after = await asyncio.to_thread(
             self._consensus.journal.rounds, task, status, since, limit, query.get("after")
         )
@@ -123,7 +123,7 @@ class Records:
                 code="unknown_round",
             )
         found = _round(stored)
-        explanation = await _alone(
+        explanation = await alone(
             self._explaining,
             self._explanations.of,
             stored,
@@ -153,22 +153,22 @@ class Records:
     async def block(self, incoming: Incoming) -> Response:
         """`GET /v1/ledger/blocks/{height}`."""
         incoming.query()
-        height = _whole(incoming.path, "height", default=0, least=1)
+        height = whole(incoming.path, "height", default=0, least=1)
         if height > self._consensus.settler.head.height:
             raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
-        block = await _alone(self._looking_back, self._consensus.ledger.block, height)
+        block = await alone(self._looking_back, self._consensus.ledger.block, height)
         return json_response({"hash": block.hash, "time_text": iso(block.time), **block.to_json()})
 
     async def verify(self, incoming: Incoming) -> Response:
         """`GET /v1/ledger/verify`: replays every block and compares it with the journal's notes."""
         incoming.query()
-        report = await _alone(self._verifying, self._verify)
+        report = await alone(self._verifying, self._verify)
         return json_response(report.to_json())
 
     async def audit(self, incoming: Incoming) -> Response:
         """`GET /v1/ledger/audit`: settles every block again from the journal's records; minutes, for many."""
         incoming.query()
-        report = await _alone(self._verifying, deep_audit, self._consensus.ledger, self._consensus.journal)
+        report = await alone(self._verifying, deep_audit, self._consensus.ledger, self._consensus.journal)
         return json_response(report.to_json())
 
     def _verify(self) -> Any:  # noqa: ANN401 - the ledger's report, a dataclass
@@ -254,7 +254,7 @@ class Records:
         )
 
 
-async def _alone(lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+async def alone(lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Runs a step in a thread while nobody else holds the lock, to its end."""
     async with lock:
         work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
@@ -315,7 +315,8 @@ def _round(stored: StoredRound) -> Round:
     )
 
 
-def _whole(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401
+def whole(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401
+    """A whole number of a query; InvalidInput beyond its bounds."""
     text = query.get(name)
     if text is None:
         return default
@@ -325,7 +326,8 @@ def _whole(query: Any, name: str, *, default: int, least: int, most: int = MOST_
     return number
 
 
-def _instant(text: str) -> int:
+def instant(text: str) -> int:
+    """A time of a query in µs since the epoch; InvalidInput without its zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -16,6 +16,7 @@ COMMANDS = {
     "nodes": "concord.cli.show:nodes",
     "rounds": "concord.cli.rounds:rounds",
     "explain": "concord.cli.explain:explain",
+    "drift": "concord.cli.drift:drift",
     "ledger": "concord.cli.ledger:ledger",
     "release": "concord.cli.administration:release",
     "stake": "concord.cli.administration:stake",

@@ -63,6 +63,25 @@ class StoredRound(RoundRow):
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRound:
+    """What drift is seen in: a round whose row is kept, with its label if it has one.
+
+    Attributes:
+        id: 32 hex digits.
+        time: µs since the epoch.
+        features: JSON of the row.
+        verdict: JSON of the answer.
+        label: What was true: a class's number, or a value in steps of the task's resolution.
+    """
+
+    id: str
+    time: int
+    features: bytes
+    verdict: bytes
+    label: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LabelRow:
     """A label of a round as it came in.
 

@@ -15,7 +15,7 @@ they could be settled twice.
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
@@ -26,8 +26,9 @@ import sqlalchemy as sa
 
 from concord.errors import InvalidInput, LedgerBroken
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
+from concord.journal.kept import kept_rounds
 from concord.journal.labels import Labels
-from concord.journal.rows import Claim, Labelled, LabelRow, Origin, RoundRow, StoredRound
+from concord.journal.rows import Claim, KeptRound, Labelled, LabelRow, Origin, RoundRow, StoredRound
 from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, labels, rounds, schemas, segments
 
 _CURSOR = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{32})")
@@ -168,6 +169,10 @@ class Journal:
             found = [StoredRound(*row) for row in connection.execute(query)]
         page = found[:limit]
         return page, f"{page[-1].time:x}-{page[-1].id}" if len(found) > limit and page else None
+
+    def kept(self, task: str, since: int, limit: int) -> Iterator[list[KeptRound]]:
+        """The newest `limit` rounds of a task since a time (µs) whose rows are kept, oldest first."""
+        return kept_rounds(self._database, task, since, limit)
 
     def heights(self, ids: Iterable[str]) -> dict[str, int]:
         """Id → height of its block, of those rounds that are settled."""

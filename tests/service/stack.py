@@ -70,9 +70,10 @@ class Node:
     asked: list[dict[str, str]] = field(default_factory=list)
     dropped: int = 0
     url: str = ""
+    profile: bytes | None = None
 
     def __post_init__(self):
-        self._app = NodeApi(self.model, AccessLog(enabled=False))
+        self._app = NodeApi(self.model, AccessLog(enabled=False), profile=self.profile)
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http" or scope["path"] != "/v1/votes":

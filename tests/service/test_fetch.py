@@ -187,5 +187,8 @@ def test_a_node_serves_what_was_fetched_and_its_challenger(fetch):
         _, url = serve(node)
         answer = httpx.post(f"{url}/v1/votes", json={"rows": [ROW]}).json()
         info = httpx.get(f"{url}/info").json()
+        profile = httpx.get(f"{url}/profile")
+    assert profile.headers["x-concord-model"] == "iris.knn/2"
+    assert profile.json()["rows"] == 119
     assert (answer["model"], answer["challenger"]["model"]) == ("iris.knn/2", "iris.knn/1")
     assert (info["version"], info["challenger"]["version"]) == ("2", "1")

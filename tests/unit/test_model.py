@@ -64,3 +64,11 @@ def test_a_challenger_whose_graph_cannot_be_run_costs_no_champion(folder, tmp_pa
     folder("challenger", b"no graph")
     node = load("coin.flip", tmp_path, lambda _name: folder("packaged", graph(1)))
     assert "no graph that can be run here" in node._challenger.info.dropped
+
+
+@pytest.mark.parametrize("profile", [None, b'{"rows": 1}'])
+def test_a_node_hands_out_the_profile_of_its_models_folder(folder, tmp_path, profile):
+    packaged = folder("packaged", graph(1))
+    if profile is not None:
+        (packaged / "profile.json").write_bytes(profile)
+    assert load("coin.flip", tmp_path, lambda _name: packaged)._profile == profile

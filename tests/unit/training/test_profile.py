@@ -12,7 +12,7 @@ from training.table import tabulate
 
 def of(task, name, **changes):
     data = replace(generated(task(name), 0), **changes)
-    return profile(task(name).schema, data.rows, data)
+    return profile(task(name), data.rows, data)
 
 
 def test_every_feature_has_shares_that_sum_to_one(task):
@@ -40,7 +40,7 @@ def test_a_choice_keeps_the_share_of_each_text(task):
 
 def missing(task, name, table):
     data = read(task(name), table)
-    found = profile(task(name).schema, data.rows, data)["features"]
+    found = profile(task(name), data.rows, data)["features"]
     return {feature: one["missing"] for feature, one in found.items() if one["missing"]}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from concord.errors import TrainingError
+from concord.reference import Reference
 from concord.schema import TaskSchema
 from training.champions import Champion, champions, missing
 from training.data import generated
@@ -102,7 +103,8 @@ def test_a_champion_is_fetched_with_everything_a_node_states(iris_home):
     assert (fetched.info.version, fetched.info.run_id) == (champion.version, champion.run_id)
     assert fetched.info.schema_digest == TASK.schema.digest
     assert 0.8 < fetched.info.accuracy <= 1
-    assert fetched.profile["rows"] == 119
+    learned = Reference.from_json(fetched.profile)
+    assert (learned.rows, learned.target.rows, learned.held_out.rows) == (119, 119, 30)
 
 
 def test_a_file_that_is_not_the_one_registered_is_refused(own_home):

@@ -1,10 +1,12 @@
 """What a pod is told of the registry: a sentence that names the key, and never a password."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from concord.errors import ServiceAway, TrainingError
+from tests.service.stack import IRIS
 from training.source import Source
 from training.version import DIGEST_TAG, SCHEMA_TAG
 
@@ -49,3 +51,20 @@ def test_a_password_in_the_registrys_address_stays_out_of_the_message():
     with pytest.raises(ServiceAway, match=r"ann:\*\*\*@") as caught:
         away.fetch("iris.knn", "8")
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("listed", "text", "expected"),
+    [
+        (["profile.json"], '{"rows": 9}', {"rows": 9}),
+        (["profile.json"], "no JSON", None),
+        (["profile.json"], "[]", None),
+        (["plot.png"], "", None),
+    ],
+)
+def test_a_profile_that_cannot_be_had_costs_no_version(source, tmp_path, listed, text, expected):
+    made, path = source({SCHEMA_TAG: json.dumps(IRIS.to_json())}), tmp_path / "profile.json"
+    path.write_text(text)
+    made._client.list_artifacts = lambda _run: [SimpleNamespace(path=one) for one in listed]
+    made._client.download_artifacts = lambda *_: str(path)
+    assert made.fetch("iris.knn", "8").profile == expected

@@ -1,0 +1,51 @@
+"""Rounds whose rows are kept, streamed oldest first: what drift is seen in.
+
+Each chunk is a short transaction of its own, found by time and id, so that a million rounds take no more
+memory than a chunk and hold up nobody who writes. Rounds that come in meanwhile may be among them.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import sqlalchemy as sa
+
+from concord.journal.database import Database
+from concord.journal.rows import KeptRound
+from concord.journal.tables import KEPT, labels, rounds
+
+ROWS: Final = 2000
+"""Rounds in a chunk: a few MB of verdicts."""
+
+_READ: Final = sa.select(
+    rounds.c.id, rounds.c.time, rounds.c.features, rounds.c.verdict, labels.c.label
+).select_from(rounds.outerjoin(labels, rounds.c.id == labels.c.id))
+
+
+def kept_rounds(database: Database, task: str, since: int, limit: int) -> Iterator[list[KeptRound]]:
+    """The newest `limit` rounds of a task that are not older than `since` (µs), oldest first, in chunks."""
+    of_task = sa.and_(rounds.c.task == task, KEPT)
+    newest = (
+        sa.select(rounds.c.time, rounds.c.id)
+        .where(of_task, rounds.c.time >= since)
+        .order_by(rounds.c.time.desc(), rounds.c.id.desc())
+        .offset(limit - 1)
+        .limit(1)
+    )
+    with database.reading() as connection:
+        found = connection.execute(newest).first()
+    time, last = (found[0], found[1]) if found else (since, "")
+    begin = sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id >= last))
+    while limit > 0:
+        query = (
+            _READ.where(of_task, rounds.c.time >= time, begin)
+            .order_by(rounds.c.time, rounds.c.id)
+            .limit(min(ROWS, limit))
+        )
+        with database.reading() as connection:
+            chunk = [KeptRound(*row) for row in connection.execute(query)]
+        if not chunk:
+            return
+        yield chunk
+        limit -= len(chunk)
+        time, last = chunk[-1].time, chunk[-1].id
+        begin = sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id > last))

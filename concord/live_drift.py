@@ -1,0 +1,212 @@
+"""Drift of a task's live rounds: the journal's rows, votes and labels against what its models carry.
+
+The profile is the one that most of the task's deposits stand behind, as with schemas; a node's answers
+are compared with that node's own, by version. Everything is counted in one pass over the journal, oldest
+first, in a thread, in memory that does not grow with the rounds except by sixteen bytes a labelled one.
+It changes nothing; rounds whose rows were forgotten are not seen.
+"""
+
+import asyncio
+import logging
+import time
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import orjson
+
+from concord import metrics
+from concord.drift import Sketch, Sketches, report_of
+from concord.drifted import DriftReport
+from concord.error_drift import error_drift, scaled
+from concord.errors import ConcordError, UnknownName
+from concord.journal import Journal, KeptRound
+from concord.panels import Panels
+from concord.reference import Column, Reference
+from concord.schema import TaskSchema
+from concord.testimony import iso
+
+USUAL_ROUNDS: Final = 10_000
+"""Rounds that are looked at unless more are asked for: a second's work, and more than the tests need."""
+
+MOST_ROUNDS: Final = 1_000_000
+
+REFRESH_SECONDS: Final = 300.0
+"""How often the metrics are brought up to date. Drift takes days, and alerts are looked at by the minute."""
+
+FIRST_SECONDS: Final = 30.0
+"""When they are for the first time: the nodes have been met by then, and the start is over."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a task's models carry.
+
+    Attributes:
+        schema: The task's schema.
+        reference: The profile with most deposits behind it.
+        nodes: Whose models have this one.
+        held_out: Node → its version, and its answers to the rows that were held out.
+    """
+
+    schema: TaskSchema
+    reference: Reference
+    nodes: tuple[str, ...]
+    held_out: Mapping[str, tuple[str, Column]]
+
+
+class LiveDrift:
+    """Compares live rounds with what was learned from.
+
+    Args:
+        journal: Where the rounds are.
+        panels: Knows tasks and members.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(self, journal: Journal, panels: Panels, clock: Callable[[], float] = time.time) -> None:
+        self._journal, self._panels, self._clock = journal, panels, clock
+
+    def carried(self, task: str) -> Carried:
+        """What the task's models carry now; to be called from the event loop.
+
+        Raises:
+            UnknownName: There is no such task, or no model of it carries a profile.
+            NoQuorum: No node of the task has ever answered.
+        """
+        schema = self._panels.schema(task)
+        behind: dict[str, int] = {}
+        known: dict[str, tuple[Reference, list[str]]] = {}
+        held_out: dict[str, tuple[str, Column]] = {}
+        for node, member in self._panels.members(task).items():
+            reference, profile = member.reference, member.profile
+            if reference is None or profile is None or profile.digest != schema.digest:
+                continue
+            account = self._panels.account(task, node)
+            behind[reference.digest] = behind.get(reference.digest, 0) + (account.deposit if account else 0)
+            known.setdefault(reference.digest, (reference, []))[1].append(node)
+            if reference.held_out is not None:
+                held_out[node] = profile.info.version, reference.held_out
+        if not known:
+            raise UnknownName(
+                f"No model of {task[:60]} carries a profile of the data that it learned from. "
+                "`concord train` fits one that does.",
+                field="task",
+                code="unknown_profile",
+            )
+        reference, nodes = known[min(behind, key=lambda digest: (-behind[digest], digest))]
+        return Carried(schema, reference, tuple(nodes), held_out)
+
+    def report(
+        self, carried: Carried, task: str, since: int = 0, limit: int = USUAL_ROUNDS, *, errors: bool = True
+    ) -> DriftReport:
+        """Looks at the newest rounds; synchronous, for a thread.
+
+        Args:
+            carried: What to compare with.
+            task: Whose rounds.
+            since: None older than this, in µs since the epoch.
+            limit: At most so many.
+            errors: Whether the errors of labelled rounds are looked at too, which takes a process of its own.
+
+        Raises:
+            JournalUnavailable: The journal is away.
+        """
+        counting = _Counting(carried)
+        for chunk in self._journal.kept(task, since, limit):
+            counting.add(chunk)
+        return counting.report(task, errors=errors)
+
+    async def watch(self) -> None:
+        """Keeps the metrics up to date for as long as it runs."""
+        await asyncio.sleep(FIRST_SECONDS)
+        while True:
+            await self.refresh()
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def refresh(self) -> None:
+        """Brings the metrics of all tasks up to date; of one whose rounds cannot be compared they stay."""
+        for task in self._panels.names():
+            try:
+                report = await asyncio.to_thread(self.report, self.carried(task), task, errors=False)
+            except UnknownName:
+                continue
+            except ConcordError as error:
+                _log.info("drift not looked at", extra={"of": task, "reason": error.message})
+                continue
+            for one in report.features:
+                if one.psi is not None:
+                    metrics.DRIFT_PSI.labels(task, one.name).set(one.psi)
+                metrics.DRIFT_SIGNIFICANT.labels(task, one.name).set(one.significant)
+
+
+class _Counting:
+    """One pass over the rounds of a task."""
+
+    def __init__(self, carried: Carried) -> None:
+        self._carried, self._schema = carried, carried.schema
+        self._features = Sketches(carried.reference)
+        self._target = Sketch(carried.reference.target) if carried.reference.target else None
+        self._votes = {
+            (node, version): Sketch(column) for node, (version, column) in carried.held_out.items()
+        }
+        self._classes = {label.name: place for place, label in enumerate(carried.schema.labels)}
+        self._since = self._until = 0
+        # Sixteen bytes a labelled round: all that grows with them.
+        self._errors, self._labelled = array("d"), array("q")
+
+    def add(self, chunk: Sequence[KeptRound]) -> None:
+        """Counts some rounds."""
+        self._since, self._until = self._since or chunk[0].time, chunk[-1].time
+        self._features.add_rows([orjson.loads(one.features) for one in chunk])
+        self._add_labels([one.label for one in chunk if one.label is not None])
+        said: dict[tuple[str, str], list[object]] = {key: [] for key in self._votes}
+        for one in chunk:
+            verdict = orjson.loads(one.verdict)
+            self._add_error(one, verdict)
+            for vote in verdict["votes"]:
+                answers = said.get((vote["node"], vote["version"]))
+                if answers is not None and vote["outcome"] == "voted":
+                    answers.append(vote["label"] if self._classes else vote["value"])
+        for key, answers in said.items():
+            self._votes[key].add_cells(answers)
+
+    def report(self, task: str, *, errors: bool) -> DriftReport:
+        """What was seen."""
+        carried = self._carried
+        found = report_of(
+            task,
+            carried.reference,
+            carried.nodes,
+            self._features,
+            target=self._target,
+            answers=self._votes,
+        )
+        return replace(
+            found,
+            since=iso(self._since) if self._since else None,
+            until=iso(self._until) if self._until else None,
+            errors=error_drift(self._errors, self._labelled) if errors else None,
+        )
+
+    def _add_labels(self, labels: Sequence[int]) -> None:
+        value = self._schema.value
+        if self._target and labels:
+            names = self._schema.labels
+            self._target.add_cells(
+                [names[one].name if value is None else value.to_float(one) for one in labels]
+            )
+
+    def _add_error(self, one: KeptRound, verdict: Mapping[str, Any]) -> None:
+        if one.label is None or verdict["status"] == "no_quorum":
+            return
+        value = self._schema.value
+        if value is None:
+            error = float(self._classes.get(verdict["label"]) != one.label)
+        else:
+            error = scaled(abs(verdict["value"] - value.to_float(one.label)), value.scale)
+        self._errors.append(error)
+        self._labelled.append(one.time)

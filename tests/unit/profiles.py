@@ -1,0 +1,38 @@
+"""Profiles made as training makes them, of columns that a test chooses."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from concord.reference import Reference
+from concord.schema import Feature, Label, TaskSchema
+from training.data import Dataset
+from training.profile import profile
+from training.task import Answer, Rule
+
+GRADES = ("low", "middle", "high")
+
+
+def task_of(rules=None, choices=GRADES):
+    """Two features, a number `x` and a choice `grade`, and two labels."""
+    schema = TaskSchema(
+        "toy",
+        "Toy",
+        "A toy.",
+        (Feature("x", "number", 1.0), Feature("grade", "choice", choices[0], choices=choices)),
+        (Label("no", "No."), Label("yes", "Yes.")),
+    )
+    found = rules or {}
+    return SimpleNamespace(schema=schema, answers=(Answer("y"),), rule=lambda name: found.get(name, Rule()))
+
+
+def document_of(numbers, codes=None, *, answers=None, votes=None, empty=None, **options):
+    numbers = np.asarray(numbers, dtype=np.float32)
+    codes = np.zeros(len(numbers)) if codes is None else np.asarray(codes)
+    rows = np.column_stack([numbers, codes]).astype(np.float32)
+    data = Dataset("toy", rows, np.zeros(len(rows)), empty=empty or {})
+    return profile(task_of(**options), rows, data, answers, votes)
+
+
+def reference_of(*columns, **options):
+    return Reference.from_json(document_of(*columns, **options))

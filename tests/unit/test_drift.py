@@ -1,0 +1,237 @@
+"""What counts as drift, and what does not: sketches against a profile, and a report's one level."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from concord.divergence import PSI_FLOOR, population_stability_index
+from concord.drift import LEAST_ROWS, Sketches, judged, report_of, standing
+from concord.errors import ConfigurationError
+from concord.reference import MOST_POINTS, Reference
+from tests.unit.profiles import GRADES, document_of, reference_of
+from training.task import Rule
+
+near = lambda value: pytest.approx(value, rel=1e-9, abs=1e-9)  # noqa: E731
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(7)
+
+
+def report(reference, rows):
+    sketches = Sketches(reference)
+    for start in range(0, len(rows), 97):
+        sketches.add_rows(rows[start : start + 97])
+    return report_of("toy", reference, (), sketches)
+
+
+def rows_of(numbers, codes=None):
+    codes = [0] * len(numbers) if codes is None else codes
+    return [{"x": float(x), "grade": GRADES[int(c)]} for x, c in zip(numbers, codes, strict=True)]
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 6])
+def test_the_distance_is_scipys_to_the_last_digit_whatever_the_ties(random, decimals):
+    before = random.normal(0, 3, 1500).round(decimals).astype(np.float32)
+    now = random.normal(0.3, 4, 700).round(decimals).astype(np.float32)
+    found = report(reference_of(before), rows_of(now)).features[0]
+    expected = stats.ks_2samp(before, now, method="asymp")
+    n, m = len(before), len(now)
+    assert found.exact
+    assert found.statistic == near(expected.statistic)
+    assert found.p_value == near(stats.kstwobign.sf(np.sqrt(n * m / (n + m)) * expected.statistic))
+
+
+def test_of_a_column_with_more_values_than_points_the_distance_is_short_by_one_point_at_most(random):
+    before, now = random.normal(0, 1, 20_000), random.normal(0.1, 1, 5000)
+    found = report(reference_of(before), rows_of(now)).features[0]
+    expected = stats.ks_2samp(before.astype(np.float32), now.astype(np.float32)).statistic
+    assert not found.exact
+    assert expected - 1 / MOST_POINTS - 1e-4 <= found.statistic <= expected + 1e-12
+
+
+def test_the_index_is_that_of_the_deciles_that_were_learned(random):
+    before, now = random.gamma(2, 1, 1000).astype(np.float32), random.gamma(2.5, 2, 800).astype(np.float32)
+    deciles = np.quantile(before, np.linspace(0, 1, 11)[1:-1])
+    ends = [-np.inf, *deciles, np.inf]
+    p, q = (np.maximum(np.histogram(some, ends)[0] / len(some), PSI_FLOOR) for some in (before, now))
+    found = report(reference_of(before), rows_of(now)).features[0]
+    assert found.psi == near(float(((q - p) * np.log(q / p)).sum()))
+
+
+def test_choices_are_compared_by_chi_squared(random):
+    before, now = random.choice(3, 900, p=[0.5, 0.3, 0.2]), random.choice(3, 400, p=[0.2, 0.3, 0.5])
+    found = report(reference_of(np.arange(900), before), rows_of(random.random(400) * 900, now)).features[1]
+    table = np.stack([np.bincount(before, minlength=3), np.bincount(now, minlength=3)])
+    expected = stats.chi2_contingency(table, correction=False)
+    assert (found.statistic, found.p_value) == (near(expected.statistic), near(expected.pvalue))
+    assert found.psi == near(population_stability_index(*table))
+    assert found.status == "drifted"
+
+
+def test_a_choice_that_nobody_made_before_is_drift_and_is_counted(random):
+    before = random.choice(2, 1000)
+    found = report(reference_of(np.arange(1000), before), rows_of(range(500), [2] * 100 + [0, 1] * 200))
+    assert found.features[1].unseen == 0.2
+    assert found.features[1].status == "drifted"
+
+
+def test_a_text_that_the_profile_has_never_heard_of_is_unseen_too():
+    reference = reference_of(np.arange(1000), np.arange(1000) % 3)
+    rows = [{"x": float(i * 3), "grade": "none" if i % 2 else "low"} for i in range(300)]
+    assert report(reference, rows).features[1].unseen == 0.5
+
+
+def test_numbers_beyond_those_that_were_learned_from_are_counted():
+    found = report(reference_of(np.arange(1000)), rows_of([-1.0] * 30 + [1e39] * 20 + [5.0] * 50)).features[0]
+    assert found.outside == 0.5
+
+
+def test_the_same_rows_have_not_drifted(random):
+    numbers, codes = random.normal(0, 1, 500), random.choice(3, 500)
+    found = report(reference_of(numbers, codes), rows_of(numbers, codes))
+    assert found.status == "steady"
+    assert [(one.psi, one.statistic, one.p_value) for one in found.features] == [(0, 0, 1)] * 2
+
+
+def test_a_constant_column_that_stays_so_has_not_drifted_and_one_that_moves_has():
+    reference = reference_of(np.full(300, 4.0))
+    assert report(reference, rows_of([4.0] * 200)).status == "steady"
+    moved = report(reference, rows_of([4.5] * 200)).features[0]
+    assert (moved.status, moved.statistic, moved.outside) == ("drifted", 1.0, 1.0)
+
+
+def test_too_few_rows_are_no_answer():
+    reference = reference_of(np.arange(1000))
+    for rows in ([], rows_of([1e6] * (LEAST_ROWS - 1))):
+        found = report(reference, rows)
+        assert (found.status, found.features[0].status) == ("too_few_rows", "too_few_rows")
+        assert found.features[0].psi is found.features[0].p_value is None
+    assert report(reference, rows_of([1e6] * LEAST_ROWS)).status == "drifted"
+    assert report(reference_of(np.arange(LEAST_ROWS - 1)), rows_of(range(500))).status == "too_few_rows"
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_a_column_that_says_nothing_any_more_has_drifted(nothing):
+    rows = [{"x": nothing, "grade": "low"} for _ in range(200)]
+    found, other = report(reference_of(np.arange(1000)), rows).features
+    assert (found.status, found.test, found.missing, found.rows) == ("drifted", "missing", 1.0, 0)
+    assert (other.status, other.missing) == ("too_few_rows", 0)
+
+
+def test_fewer_cells_that_say_nothing_are_no_alarm():
+    reference = reference_of(np.arange(1000), empty={"x": 500})
+    rows = [{"x": None if i == 0 else float(i * 3), "grade": "low"} for i in range(300)]
+    found = report(reference, rows).features[0]
+    assert (found.status, found.missing_before) == ("steady", 0.5)
+
+
+def test_a_number_that_means_unknown_is_missing_and_its_row_is_not_compared():
+    reference = reference_of(np.arange(1, 1001), rules={"x": Rule(unknown=(0.0,))})
+    found = report(reference, rows_of([0.0] * 100 + list(range(1, 1001, 2)))).features
+    assert (found[0].rows, found[1].rows) == (500, 500)
+    assert found[0].missing == near(1 / 6)
+
+
+def test_an_empty_cell_that_is_filled_in_is_missing_and_compared_all_the_same():
+    reference = reference_of(
+        np.arange(600), np.arange(600) % 3, rules={"grade": Rule(fill="low")}, empty={"grade": 200}
+    )
+    rows = [{"x": float(2 * i), "grade": (None, "middle", "high")[i % 3]} for i in range(300)]
+    found = report(reference, rows).features[1]
+    assert (found.rows, found.psi, found.status) == (300, 0, "steady")
+    assert found.missing == near(found.missing_before)
+
+
+def test_two_tests_of_one_column_cost_twice_the_p_value(random):
+    reference = reference_of(np.arange(1000))
+    cells = [None] * 4 + list(random.random(396) * 1000)
+    found = report(reference, [{"x": x, "grade": "low"} for x in cells]).features[0]
+    whole = report(reference, rows_of(cells[4:])).features[0]
+    assert found.p_value == near(min(1.0, 2 * whole.p_value))
+
+
+def test_a_slight_difference_among_many_rows_is_significant_and_no_drift(random):
+    reference = reference_of(random.normal(0, 1, 2000).round(2))
+    found = report(reference, rows_of(random.normal(0.15, 1, 20_000).round(2))).features[0]
+    assert found.significant
+    assert found.psi < 0.1
+    assert found.status == "steady"
+
+
+def test_holms_correction_is_over_all_that_a_report_tests(random):
+    reference = reference_of(random.normal(0, 1, 500), random.choice(3, 500))
+    sketches = Sketches(reference)
+    sketches.add_rows(rows_of(random.normal(0.2, 1, 300), random.choice(3, 300)))
+    alone = [sketch.difference() for sketch in sketches.of]
+    first = judged(alone)[0]
+    assert first.adjusted == near(min(1.0, 2 * first.p_value))
+    assert judged([alone[0]])[0].adjusted == near(first.p_value)
+    assert standing([]) == "too_few_rows"
+
+
+def test_a_profile_of_version_1_is_read_and_its_bins_are_compared(random):
+    document = document_of(random.normal(0, 1, 1000), random.choice(3, 1000))
+    number = document["features"]["x"]
+    old = {key: document[key] for key in ("rows", "features")}
+    del number["points"], number["counts"]
+    now = random.normal(1, 1, 500)
+    found = report(Reference.from_json(old), rows_of(now, random.choice(3, 500))).features[0]
+    assert (found.status, found.exact) == ("drifted", False)
+    assert found.statistic <= stats.ks_2samp(random.normal(0, 1, 1000), now).statistic + 0.1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"features": {}},
+        {"rows": 0},
+        {"features": {"x": {"edges": [2, 1], "shares": [0, 0, 1], "minimum": 0, "maximum": 1}}},
+        {"features": {"x": {"edges": [1], "shares": [1], "minimum": 0, "maximum": 1}}},
+        {"features": {"x": {"edges": ["a"], "shares": [1, 0], "minimum": 0, "maximum": 1}}},
+        {"features": None},
+    ],
+)
+def test_what_is_no_profile_is_refused(change):
+    with pytest.raises(ConfigurationError, match="no profile"):
+        Reference.from_json(document_of(np.arange(100)) | change)
+    with pytest.raises(ConfigurationError):
+        Reference.from_json([1])
+
+
+def test_models_of_the_same_rows_have_one_digest_whatever_they_answer():
+    one, other = (document_of(np.arange(100), votes=np.eye(2)[[k] * 100]) for k in (0, 1))
+    assert one["held_out"] != other["held_out"]
+    assert Reference.from_json(one).digest == Reference.from_json(other).digest
+    assert Reference.from_json(one).digest != reference_of(np.arange(101)).digest
+
+
+def test_a_million_rows_take_no_more_memory_than_a_chunk(random):
+    sketches = Sketches(reference_of(random.normal(0, 1, 5000), random.choice(3, 5000)))
+    chunk = np.stack([random.normal(0, 1, 10_000), random.choice(3, 10_000)])
+    sketches.add(chunk.copy())
+    tracemalloc.start()
+    for _ in range(20):
+        sketches.add(chunk.copy())
+    few = tracemalloc.get_traced_memory()[1]
+    for _ in range(80):
+        sketches.add(chunk.copy())
+    many = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sketches.read == 1_010_000
+    assert many <= few * 1.05 < 4_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [100, 500, 3000])
+def test_samples_of_the_same_source_raise_at_most_five_alarms_in_a_hundred(random, size):
+    """Worst case for a test's level: fresh rows, not a bootstrap of the very rows that were learned from."""
+    alarms = 0
+    for _ in range(100):
+        before, grades = random.normal(0, 1, 2000), random.choice(3, 2000, p=[0.9, 0.09, 0.01])
+        rows = rows_of(random.normal(0, 1, size), random.choice(3, size, p=[0.9, 0.09, 0.01]))
+        alarms += any(one.significant for one in report(reference_of(before, grades), rows).features)
+    assert alarms <= 5

@@ -1,0 +1,114 @@
+"""Drift in the tasks' own data: what has moved between FastIA's files, and no alarm where nothing has."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from concord.cli import main
+from concord.drift import Sketches, report_of
+from concord.reference import Reference
+from training.data import generated, read
+from training.profile import profile
+from training.split import split
+from training.table import load
+from training.task import SEED
+
+
+@pytest.fixture
+def profile_of(task, shared_data, tmp_path):
+    """Writes the profile of a file's training rows, as a fit does."""
+
+    def write(name, file):
+        data = read(task(name), load(shared_data(file)))
+        part = split(task(name), data, SEED).training
+        path = tmp_path / "profile.json"
+        path.write_text(json.dumps(profile(task(name), part.rows, data, part.answers)), "utf-8")
+        return path
+
+    return write
+
+
+def compare(name, source, known):
+    arguments = ["drift", name, "--file", str(source), "--profile", str(known), "--json"]
+    result = CliRunner().invoke(main, arguments, prog_name="concord")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def status_of(report):
+    return {one["name"]: one["status"] for one in report["features"]}
+
+
+def test_fastias_new_file_has_drifted_in_region_degree_height_and_amount_and_not_in_income(
+    profile_of, shared_data
+):
+    known = profile_of("loan_amount", "fastia_df_old.csv")
+    report = compare("loan_amount", shared_data("fastia_df_new.csv"), known)
+    status = status_of(report)
+    assert {status[name] for name in ("region", "niveau_etude", "taille")} == {"drifted"}
+    assert (report["target"]["name"], report["target"]["status"]) == ("montant_pret", "drifted")
+    income = next(one for one in report["features"] if one["name"] == "revenu_estime_mois")
+    assert (income["status"], income["significant"]) == ("steady", False)
+
+
+def test_fastias_old_file_has_not_drifted_from_its_own_training_rows(profile_of, shared_data):
+    known = profile_of("loan_amount", "fastia_df_old.csv")
+    report = compare("loan_amount", shared_data("fastia_df_old.csv"), known)
+    assert set(status_of(report).values()) == {"steady"}
+    assert report["target"]["status"] == "steady"
+
+
+def test_recent_films_have_drifted_from_those_that_were_learned_from(profile_of, shared_data):
+    known = profile_of("film_rating", "tmdb_5000_min.csv")
+    report = compare("film_rating", shared_data("film_recent_2020_2025.csv"), known)
+    assert report["status"] == "drifted"
+    assert status_of(report)["vote_count"] == "drifted"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["film_rating", "loan_amount", "iris"])
+def test_a_hundred_bootstrap_samples_of_the_training_rows_raise_at_most_five_alarms(task, name):
+    rows, data = generated(task(name), SEED).rows, generated(task(name), SEED)
+    reference = Reference.from_json(profile(task(name), rows, data))
+    random, alarms = np.random.default_rng(SEED), 0
+    for _ in range(100):
+        sketches = Sketches(reference)
+        sketches.add(rows[random.integers(len(rows), size=len(rows))].T.astype(np.float64))
+        alarms += any(one.significant for one in report_of(name, reference, (), sketches).features)
+    assert alarms <= 5
+
+
+@pytest.mark.slow
+def test_a_hundred_bootstrap_samples_of_the_films_raise_at_most_five_alarms(task, shared_data):
+    data = read(task("film_rating"), load(shared_data("tmdb_5000_min.csv")))
+    rows = split(task("film_rating"), data, SEED).training.rows
+    reference = Reference.from_json(profile(task("film_rating"), rows, data))
+    random, alarms = np.random.default_rng(SEED), 0
+    for _ in range(100):
+        sketches = Sketches(reference)
+        sketches.add(rows[random.integers(len(rows), size=500)].T.astype(np.float64))
+        alarms += any(one.significant for one in report_of("film_rating", reference, (), sketches).features)
+    assert alarms <= 5
+
+
+def test_a_profile_has_the_answers_learned_from_and_the_models_own_on_the_rows_held_out(task):
+    data = generated(task("iris"), SEED)
+    document = profile(task("iris"), data.rows, data, data.answers, np.eye(3)[[1] * 30])
+    reference = Reference.from_json(json.loads(json.dumps(document)))
+    assert reference.target.name == "species"
+    assert reference.target.counts.sum() == len(data.rows)
+    assert reference.held_out.counts.tolist() == [0, 30, 0, 0]
+    assert document["version"] == 2
+
+
+def test_a_profile_keeps_quantiles_that_are_values_where_there_are_too_many(task, monkeypatch):
+    monkeypatch.setattr("training.profile.MOST_POINTS", 50)
+    data = generated(task("loan_amount"), SEED)
+    found = profile(task("loan_amount"), data.rows, data)["features"]["poids"]
+    assert len(found["points"]) <= 50
+    assert sum(found["counts"]) == len(data.rows)
+    assert found["points"][0] == found["minimum"]
+    assert found["points"][-1] == found["maximum"]
+    assert sum(found["counts"][::2]) > 0
