@@ -6,6 +6,7 @@ who heard no answer asks again with the same one and nothing happens twice.
 
 import logging
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -59,16 +60,16 @@ class Administration:
 
     async def deposit(self, incoming: Incoming) -> Response:
         """`POST /v1/nodes/{task}/{node}/deposit`: pays stake in."""
-        token, body = await self._asked(incoming, "amount", "key")
-        task, node = self._place(incoming)
-        event = events.deposit(task, node, _micros(body.get("amount")), _key(incoming, body))
-        return await self._write(token, event, incoming)
+        return await self._pay(incoming, events.deposit)
 
     async def withdraw(self, incoming: Incoming) -> Response:
         """`POST /v1/nodes/{task}/{node}/withdraw`: takes stake out."""
+        return await self._pay(incoming, events.withdraw)
+
+    async def _pay(self, incoming: Incoming, payment: Callable[[str, str, int, str], Event]) -> Response:
         token, body = await self._asked(incoming, "amount", "key")
         task, node = self._place(incoming)
-        event = events.withdraw(task, node, _micros(body.get("amount")), _key(incoming, body))
+        event = payment(task, node, _micros(body.get("amount")), _key(incoming, body))
         return await self._write(token, event, incoming)
 
     async def _asked(self, incoming: Incoming, *fields: str) -> tuple[Token, dict[str, Any]]:
