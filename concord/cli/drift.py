@@ -135,8 +135,9 @@ def _show(console: "Console", report: "DriftReport") -> None:
     drifted = [one.name for one in [*report.features, *target] if one.status == "drifted"]
     drifted += [said.node for said in report.answers if said.difference.status == "drifted"]
     console.print(_SAID[report.status] + (f" {', '.join(drifted)}." if drifted else ""), soft_wrap=True)
+    rows = "1 row" if report.rows == 1 else f"{report.rows:,} rows"
     console.print(
-        f"[dim]{report.rows:,} rows against {report.profile_rows:,} that were learned from; p by Holm, "
+        f"[dim]{rows} against {report.profile_rows:,} that were learned from; p by Holm, "
         f"{report.level:.0%} for all together; at least {report.least_rows} rows.[/]",
         soft_wrap=True,
     )
