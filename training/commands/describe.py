@@ -1,0 +1,17 @@
+"""`python -m training describe`: the tasks as Markdown."""
+
+import click
+
+from training.commands.screen import Command
+
+# Heavy modules are imported by the command that needs them: `--help` answers at once.
+# ruff: noqa: PLC0415
+
+
+@click.command("describe", cls=Command)
+def describe_command() -> None:
+    """Print the tasks as Markdown: features, missing values, answers, nodes."""
+    from training.describe import describe
+    from training.tasks import select
+
+    click.echo(describe(select(())), nl=False)

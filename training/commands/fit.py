@@ -1,0 +1,146 @@
+"""`python -m training fit`: fits nodes and shows how good they are."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from concord.errors import InvalidInput
+from concord.settings import Settings
+from training.commands.screen import COLUMNS, SCREEN, Command, complain
+from training.task import SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.data import Dataset
+    from training.run import Result
+    from training.split import Split
+
+# Heavy modules are imported by the command that needs them: `--help` answers at once.
+# click hands a flag over as a plain argument.
+# ruff: noqa: PLC0415, FBT001
+
+HEADINGS = {"version": "v", "precision": "prec.", "roc_auc": "AUC", "log_loss": "loss", "f1": "F1"}
+"""Short names, so that a table fits 80 columns."""
+
+
+@click.command("fit", cls=Command)
+@click.argument("tasks", nargs=-1, metavar="[TASK]...")
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    metavar="TASK=FILE.csv",
+    help="Learn a task from your own file. Repeatable.",
+)
+@click.option("--seed", default=SEED, show_default=True, help="Seed of generators and split.")
+@click.option(
+    "--missing", "only_missing", is_flag=True, help="Leave out tasks whose nodes all have a champion."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def fit_command(
+    tasks: tuple[str, ...], files: tuple[str, ...], seed: int, only_missing: bool, as_json: bool
+) -> None:
+    """Fit every node of the named tasks, or of all tasks, and register it as champion.
+
+    Without --data the rows come from each task's own seeded generator. Models go to MLflow at
+    MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
+    """
+    from training.champions import missing
+    from training.tasks import select
+
+    home, chosen = Settings.read().home, select(tasks)
+    if only_missing:
+        chosen = [task for task in chosen if missing([task], home)]
+    results = _fit(chosen, dict(_pair(file) for file in files), seed, home) if chosen else []
+    if as_json:
+        click.echo(json.dumps([_plain(result) for result in results]))
+    else:
+        _show(results)
+    failed = [result.error for result in results if result.error]
+    for error in failed:
+        complain(error)
+    if failed:
+        sys.exit(1)
+
+
+def _fit(chosen: "Sequence[Any]", files: dict[str, Path], seed: int, home: Path) -> "list[Result]":
+    with Progress(*COLUMNS, console=SCREEN) as progress:
+        bar = progress.add_task("Reading data", total=sum(len(task.nodes) for task in chosen))
+        from training.registry import Registry
+        from training.run import fit_all, prepare
+
+        prepared = prepare(chosen, files, seed)
+        for task, data, parts in prepared:
+            progress.console.print(_rows(task.name, data, parts), highlight=False, soft_wrap=True)
+        progress.update(bar, description="Opening the registry")
+        registry, results = Registry(home), []
+        for result in fit_all(prepared, registry, seed, lambda name: progress.update(bar, description=name)):
+            progress.advance(bar)
+            results.append(result)
+        progress.update(bar, description="Done")
+    return results
+
+
+def _rows(task: str, data: "Dataset", parts: "Split") -> Text:
+    learned, held_out = len(parts.training.rows), len(parts.test.rows)
+    notes = [f"{rows} without {column} dropped" for column, rows in data.dropped.items()]
+    if parts.copies:
+        notes.append(f"{parts.copies} copies left out")
+    return Text(", ".join([f"{task}: {learned} rows to learn and {held_out} held out ({data.name})", *notes]))
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    task, sign, path = text.partition("=")
+    if not sign or not path:
+        raise InvalidInput(f"--data takes TASK=FILE.csv, not {text!r}.", field="--data")
+    return task, Path(path)
+
+
+def _show(results: "Sequence[Result]") -> None:
+    if not results:
+        click.echo("Every node has a champion; nothing to fit.")
+    for task in dict.fromkeys(result.model.split(".")[0] for result in results):
+        mine = [result for result in results if result.model.startswith(f"{task}.")]
+        Console().print(_table(task, mine))
+
+
+def _table(title: str, results: "Sequence[Result]") -> Table:
+    metric = results[0].metric
+    columns = list(next((result.metrics for result in results if result.metrics), {}))
+    title = f"{title}, by {metric} on held-out rows"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
+    table.add_column("node", no_wrap=True)
+    for column in ["version", *columns, "fit s"]:
+        table.add_column(HEADINGS.get(column, column), justify="right", no_wrap=True)
+    sign = -1 if metric in {"log_loss", "brier", "mae", "mse"} else 1
+    for result in sorted(
+        results, key=lambda found: sign * found.metrics.get(metric, float("-inf")), reverse=True
+    ):
+        cells = [f"{result.metrics[column]:.3f}" for column in columns if result.metrics]
+        table.add_row(
+            result.model.split(".", 1)[1],
+            result.info.version if result.info else "[red]failed[/]",
+            *(cells or [""] * len(columns)),
+            f"{result.seconds:.2f}",
+        )
+    return table
+
+
+def _plain(result: "Result") -> dict[str, Any]:
+    return {
+        "model": result.model,
+        "version": result.info.version if result.info else None,
+        "run_id": result.info.run_id if result.info else None,
+        "digest": result.info.digest if result.info else None,
+        "metrics": dict(result.metrics),
+        "seconds": result.seconds,
+        "error": result.error.message if result.error else None,
+    }

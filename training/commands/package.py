@@ -1,0 +1,34 @@
+"""`python -m training package`: puts champions into BentoML's store and builds the bentos."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from concord.settings import Settings
+from training.commands.screen import SCREEN, Command
+
+# Heavy modules are imported by the command that needs them: `--help` answers at once.
+# click hands a flag over as a plain argument.
+# ruff: noqa: PLC0415, FBT001
+
+
+@click.command("package", cls=Command)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--json", "as_json", is_flag=True, help="Print the bentos' tags as JSON.")
+def package_command(names: tuple[str, ...], as_json: bool) -> None:
+    """Put the champions into BentoML's store and build the bentos concord-node and concord-consensus.
+
+    NAME is a task (iris) or a model (iris.knn); all champions where none is named. What is already
+    built from the same models and code is not built again.
+    """
+    from training.package import package
+
+    with SCREEN.status("Packaging …") as status:
+        made = package(Settings.read().home, names, tell=status.update)
+    if as_json:
+        click.echo(json.dumps(asdict(made)))
+        return
+    for tag in made.bentos.values():
+        click.echo(f"{tag} {'unchanged' if tag in made.unchanged else 'built'}")
+    click.echo(f"{len(made.models)} models: {', '.join(made.models.values())}")
