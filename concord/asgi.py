@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from concord import metrics
+from concord.drain import Drain
 from concord.errors import (
     ConcordError,
     Overloaded,
@@ -74,6 +75,7 @@ class Application:
         max_body_bytes: Longest body that is read.
         access_log: Where access lines go.
         request_ids: What a caller's id may look like.
+        drain: Whether callers are to go elsewhere.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Application:
         max_body_bytes: int = 1 << 20,
         access_log: AccessLog | None = None,
         request_ids: re.Pattern[str] = ONE_ID,
+        drain: Drain | None = None,
     ) -> None:
         self._routes = [(route.method, route.pattern, route) for route in routes]
         self._error_bodies = {"": error_body, **(error_bodies or {})}
@@ -94,6 +97,7 @@ class Application:
         self._max_body_bytes = max_body_bytes
         self._access = access_log or AccessLog()
         self._request_ids = request_ids
+        self._drain = drain or Drain(None)
         self._watch = Watch()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,6 +132,8 @@ class Application:
         except Exception:  # noqa: BLE001 - the edge: a bug becomes a 500 here, or the server hides it
             _log.exception("request failed", extra={"request_id": request_id, "route": template})
             response = self._refuse(scope["path"], ConcordError("Something went wrong here; it is logged."))
+        if self._drain.is_on:
+            response = replace(response, headers={**response.headers, "connection": "close"})
         await _send(response, request_id, send, head=scope["method"] == "HEAD")
         seconds = time.perf_counter() - began
         method = scope["method"] if template != UNKNOWN else "any"

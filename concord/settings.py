@@ -165,6 +165,9 @@ class Settings(BaseSettings):
     max_waiting_rows: int = Field(default=20_000, ge=1)
     """Rows that may wait for nodes at once; beyond it callers get 429. A second of work on two cores."""
 
+    drain_file: Path | None = None
+    """A file that says, once it is there, that this process will soon end: callers are sent elsewhere."""
+
     url: str = "http://127.0.0.1:7400"
     """Address of the consensus service, for the command line and the page."""
 

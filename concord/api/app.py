@@ -5,6 +5,7 @@ It runs mounted in the consensus bento, which starts and closes it, and under uv
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
@@ -20,12 +21,17 @@ from concord.api.predictions import Predictions
 from concord.api.protocol_v2 import ProtocolV2, protocol_error
 from concord.api.records import Records
 from concord.asgi import Application, Route, json_response
+from concord.background import spawn
 from concord.consensus import Consensus
+from concord.drain import Drain
 from concord.incoming import Incoming, Response
 from concord.journal import Journal
 from concord.ledger import Ledger, open_store
 from concord.settings import NodesFile, Settings
 from concord.tokens import Tokens
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class ConsensusApi:
@@ -41,13 +47,16 @@ class ConsensusApi:
     def __init__(self, consensus: Consensus) -> None:
         self.consensus = consensus
         self._tokens = Tokens(consensus.settings.tokens_file)
+        self._drain = Drain(consensus.settings.drain_file)
+        self._watching: asyncio.Task[None] | None = None
         self._application = Application(
             self._routes(),
             error_bodies={"/v2": protocol_error},
             start=self.start,
-            close=consensus.close,
+            close=self.close,
             max_body_bytes=consensus.settings.max_body_bytes,
             access_log=logs.AccessLog(enabled=consensus.settings.log_level in {"DEBUG", "INFO"}),
+            drain=self._drain,
         )
 
     @classmethod
@@ -69,6 +78,7 @@ class ConsensusApi:
     async def start(self) -> None:
         """Starts the service; once it runs, garbage collection spares what start-up made."""
         await self.consensus.start()
+        self._watching = spawn(self._drain.watch(), "drain")
         metrics.watch_garbage_collection()
         # The journal's thread gives Python's lock back within half a millisecond instead of five: requests
         # wait for it that much less (8 to 15 % more of them under load).
@@ -76,6 +86,8 @@ class ConsensusApi:
 
     async def close(self) -> None:
         """Closes the service."""
+        if self._watching is not None:
+            self._watching.cancel()
         await self.consensus.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -124,6 +124,16 @@ lifecycle:
 {{- end -}}
 {{- end -}}
 
+{{/* The same, and meanwhile its callers leave their connections, because CONCORD_DRAIN_FILE is there: root */}}
+{{- define "concord.drainAndSay" -}}
+{{- with .Values.pods.drainSeconds -}}
+lifecycle:
+  preStop:
+    exec:
+      command: [sh, -c, "touch /tmp/draining && sleep {{ . }}"]
+{{- end -}}
+{{- end -}}
+
 {{/* Probes of a service of ours: dict live ready. A start may take five minutes on a busy machine. */}}
 {{- define "concord.probes" -}}
 startupProbe:
