@@ -23,6 +23,8 @@ from concord.schema import TaskSchema
 from concord.wire import (
     AccountView,
     FeedbackResponse,
+    LabelledPage,
+    LabelledRow,
     LabelResult,
     NodeHistory,
     NodeView,
@@ -94,6 +96,23 @@ class Client:
     def profile(self, task: str) -> Reference:
         """What the rows looked like that its models learned from."""
         return Reference.from_json(self._get(f"/v1/tasks/{_part(task)}/profile"))
+
+    def labelled(self, task: str, *, since: str | None = None, at_once: int = 500) -> Iterator[LabelledRow]:
+        """Every row of a task that has a label and is kept, oldest first, page by page.
+
+        Args:
+            task: The task.
+            since: Only rows of this time, with its zone, or later.
+            at_once: Rows on a page, at most 1,000.
+        """
+        after: str | None = None
+        while True:
+            answer = self._get(f"/v1/tasks/{_part(task)}/labelled", since=since, limit=at_once, after=after)
+            page = _read(LabelledPage, answer)
+            yield from page.rows
+            after = page.next
+            if after is None:
+                return
 
     def nodes(self, task: str | None = None) -> list[NodeView]:
         """The nodes of a task, or of all."""

@@ -315,6 +315,31 @@ class RoundPage:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledRow:
+    """A row that was asked about, and what was true of it.
+
+    Attributes:
+        id: Of its round.
+        time: When it was asked.
+        features: The row.
+        label: The class's name, or the value in its unit.
+    """
+
+    id: str
+    time: str
+    features: dict[str, float | str]
+    label: str | float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPage:
+    """`GET /v1/tasks/{task}/labelled`: oldest first; `next` of the page after it, or None at the end."""
+
+    rows: list[LabelledRow]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One change of a node's stake."""
 

@@ -11,7 +11,8 @@ coerced, and an empty cell becomes what the task's `Rule` says.
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 from unicodedata import normalize
@@ -27,8 +28,16 @@ from training.task import Answer, Task
 Answers = npt.NDArray[Any]
 """Class indices as int64, or values as float64, of shape (rows,)."""
 
+Times = npt.NDArray[np.int64]
+"""µs since the epoch, of shape (rows,)."""
+
+UNDATED = np.iinfo(np.int64).min
+"""The time of a row that has none: older than all that have one."""
+
 NOTHING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}
 """Texts of an empty cell, as spreadsheets, pandas and databases write them."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 """A number as JSON callers may send it; `1_000`, `1 000`, `3,5` and `inf` are none."""
@@ -46,6 +55,9 @@ class Dataset:
             its first such column.
         empty: Feature → its cells that said nothing, in all rows that were read, filled in or not.
         ignored: Columns of the file that nobody asked for.
+        times: Since when each row is true, in µs since the epoch, `UNDATED` where that is not said; None
+            where the source says it of no row.
+        source: Where the rows are, for a record; without a password.
     """
 
     name: str
@@ -54,6 +66,8 @@ class Dataset:
     dropped: dict[str, int] = field(default_factory=dict)
     empty: dict[str, int] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    times: Times | None = None
+    source: str = "generator"
 
     @property
     def total(self) -> int:
@@ -69,7 +83,7 @@ class Dataset:
 def generated(task: Task, seed: int) -> Dataset:
     """The rows of the task's own generator, through the same checks as a file's."""
     columns = task.generate(np.random.default_rng(seed))
-    return read(task, tabulate(columns))
+    return read(task, tabulate(columns, source=f"generator:{seed}"))
 
 
 def read(task: Task, table: Table) -> Dataset:
@@ -93,12 +107,14 @@ def read(task: Task, table: Table) -> Dataset:
     names = [*(feature.name for feature in task.schema.features), answer.column]
     kept: list[tuple[float, ...]] = []
     dropped: Counter[str] = Counter()
-    for row in zip(*columns, answers, strict=True):
+    places: list[int] = []
+    for place, row in enumerate(zip(*columns, answers, strict=True)):
         empty = [name for name, cell in zip(names, row, strict=True) if cell is None]
         if empty:
             dropped[empty[0]] += 1
         else:
             kept.append(row)
+            places.append(place)
     _check_rows(table, kept, dropped)
     numbers = np.array(kept, dtype=np.float64)
     return Dataset(
@@ -107,8 +123,60 @@ def read(task: Task, table: Table) -> Dataset:
         answers=numbers[:, -1] if task.schema.is_regression else numbers[:, -1].astype(np.int64),
         dropped=dict(dropped),
         empty={name: cells.count(None) for name, cells in said.items() if None in cells},
-        ignored=tuple(column for column in table.columns if column not in names),
+        ignored=tuple(column for column in table.columns if column not in {*names, task.observed}),
+        times=_times(task, table, places),
+        source=table.source,
     )
+
+
+def _times(task: Task, table: Table, places: list[int]) -> Times | None:
+    if task.observed is None or task.observed not in table.columns:
+        return None
+    return np.array([_time(table, task.observed, place) for place in places], dtype=np.int64)
+
+
+def _time(table: Table, column: str, place: int) -> int:
+    try:
+        return moment(column, table.columns[column][place])
+    except InvalidInput as error:
+        raise DataError(
+            f"{_place(table, place, column)}: {error.message} Correct the cell, or empty it.", field=column
+        ) from None
+
+
+def moment(column: str, text: str) -> int:
+    """An ISO date or time in µs since the epoch, in UTC unless it names a zone; `UNDATED` of an empty cell.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    text = text.strip()
+    if text in NOTHING:
+        return UNDATED
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{column} must be a date such as 2026-01-31, not {text[:40]!r}.", field=column
+        ) from None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return (found - EPOCH) // timedelta(microseconds=1)
+
+
+def newer(data: Dataset, since: str) -> Dataset:
+    """Only the rows of an ISO date or time, or later.
+
+    Raises:
+        InvalidInput: It is none.
+        DataError: The rows have no times, or none is so new.
+    """
+    start = moment("since", since)
+    if data.times is None:
+        raise DataError(f"{data.name} does not say when its rows were true, so none is newer than another.")
+    kept = data.times >= start
+    if not kept.any():
+        raise DataError(f"{data.name} has no row since {since}.")
+    return replace(data, rows=data.rows[kept], answers=data.answers[kept], times=data.times[kept])
 
 
 def _column(table: Table, name: str) -> list[str]:

@@ -7,15 +7,14 @@ fitted. The module prints nothing: who runs it is told of each step by a callbac
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from concord.errors import DataError, TrainingError
 from concord.wire import NodeInfo
-from training.data import Dataset, generated, read
+from training.data import Dataset
 from training.fit import Fitted, fit
 from training.registry import Registry
+from training.rows import GENERATOR, read_rows
 from training.split import Split, split
-from training.table import load
 from training.task import Task
 
 
@@ -40,18 +39,25 @@ class Result:
     error: TrainingError | None = None
 
 
-def prepare(tasks: Sequence[Task], files: Mapping[str, Path], seed: int) -> list[tuple[Task, Dataset, Split]]:
+def prepare(
+    tasks: Sequence[Task], sources: Mapping[str, str], seed: int
+) -> list[tuple[Task, Dataset, Split]]:
     """Reads and parts the data of every task, before anything is fitted.
 
+    Args:
+        tasks: What to fit.
+        sources: Task → where its rows are, as `read_rows` takes it; of the others they are generated.
+        seed: Of generators and splits.
+
     Raises:
-        DataError: A file is given for a task that is not fitted, or cannot be learned from.
+        DataError: A source is given for a task that is not fitted, or cannot be learned from.
     """
-    for name in files:
+    for name in sources:
         if name not in {task.name for task in tasks}:
             raise DataError(f"--data names the task {name!r}, which is not among those to fit.", field=name)
     prepared = []
     for task in tasks:
-        data = read(task, load(files[task.name])) if task.name in files else generated(task, seed)
+        data = read_rows(task, sources.get(task.name, f"{GENERATOR}:{seed}"))
         prepared.append((task, data, split(task, data, seed)))
     return prepared
 

@@ -6,9 +6,12 @@ error with its remedy, and never a table that is silently wrong.
 """
 
 import csv
+import gzip
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from unicodedata import normalize
 
 from concord.errors import DataError
@@ -23,18 +26,20 @@ class Table:
         name: File name or `generator`, for messages.
         columns: Column → cells.
         lines: Line numbers of the rows, from 1; the header is line 1.
+        source: Where it is, in full.
     """
 
     name: str
     columns: dict[str, list[str]]
     lines: list[int]
+    source: str = "generator"
 
 
-def tabulate(columns: Columns, name: str = "generator") -> Table:
+def tabulate(columns: Columns, name: str = "generator", source: str = "generator") -> Table:
     """A generator's columns as the texts that a file would hold."""
     cells = {column: [str(cell) for cell in values] for column, values in columns.items()}
     length = len(next(iter(cells.values())))
-    return Table(name, cells, list(range(2, length + 2)))
+    return Table(name, cells, list(range(2, length + 2)), source)
 
 
 def load(path: Path) -> Table:
@@ -44,13 +49,15 @@ def load(path: Path) -> Table:
         DataError: Not there, not UTF-8, empty, ragged, or a header that repeats a column.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with _opened(path) as file:
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, row) for row in reader if row]
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not UTF-8 ({_where(path, error)}). Save it as CSV UTF-8.") from error
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} is a broken gzip: {error}. Make it anew.") from error
     except csv.Error as error:
         raise DataError(f"{path.name} is no CSV file: {error}. Save it again as CSV with commas.") from error
     if not lines:
@@ -63,7 +70,13 @@ def load(path: Path) -> Table:
                 "Add the missing commas, or put quotes around a cell that contains one."
             )
     cells = {name: [row[place] for _, row in lines[1:]] for place, name in enumerate(header)}
-    return Table(path.name, cells, [line for line, _ in lines[1:]])
+    return Table(path.name, cells, [line for line, _ in lines[1:]], str(path.absolute()))
+
+
+def _opened(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _header(name: str, header: list[str]) -> list[str]:
@@ -78,7 +91,7 @@ def _header(name: str, header: list[str]) -> list[str]:
 
 def _where(path: Path, error: UnicodeDecodeError) -> str:
     # The decoder works in chunks, so its own position is no place in the file.
-    data = path.read_bytes()
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     try:
         data.decode("utf-8-sig")
     except UnicodeDecodeError as whole:

@@ -85,6 +85,8 @@ class Task:
         rules: Feature → what an empty cell becomes; features that are not listed drop the row.
         pinned: Rows that stay in the training part wherever the split would put them.
         floor: Smallest value that a regression may answer, in its unit; smaller ones are raised to it.
+        key: Column of the data that names each row, where it has one: a row of the same key is the same row.
+        observed: Column of the data that says since when a row is true, as an ISO date or time.
     """
 
     schema: TaskSchema
@@ -95,6 +97,8 @@ class Task:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     pinned: tuple[tuple[float, ...], ...] = ()
     floor: float | None = None
+    key: str | None = None
+    observed: str | None = None
 
     def __post_init__(self) -> None:
         unknown = set(self.rules) - self.schema.names

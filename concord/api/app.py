@@ -15,6 +15,7 @@ from concord.api.administration import Administration
 from concord.api.docs import page
 from concord.api.drift import Drift
 from concord.api.feedback import Labelling
+from concord.api.labelled import LabelledRounds
 from concord.api.openapi import document
 from concord.api.operation import Schema
 from concord.api.predictions import Predictions
@@ -98,6 +99,7 @@ class ConsensusApi:
         predictions, records = Predictions(self.consensus), Records(self.consensus)
         v2 = ProtocolV2(self.consensus, __version__)
         access, drift = Access(self._tokens), Drift(self.consensus.drift)
+        labelled = LabelledRounds(self.consensus)
         labelling, administration = Labelling(self.consensus, access), Administration(self.consensus, access)
         return [
             Route("POST", "/v1/tasks/{task}/predict", predictions.predict),
@@ -107,6 +109,7 @@ class ConsensusApi:
             Route("GET", "/v1/tasks/{task}", records.task),
             Route("GET", "/v1/tasks/{task}/drift", access.reading(drift.report)),
             Route("GET", "/v1/tasks/{task}/profile", drift.profile),
+            Route("GET", "/v1/tasks/{task}/labelled", access.reading(labelled.page)),
             Route("GET", "/v1/nodes", records.nodes),
             Route("GET", "/v1/nodes/{task}/{node}/history", records.history),
             Route("POST", "/v1/nodes/{task}/{node}/release", administration.release),

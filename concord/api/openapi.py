@@ -7,6 +7,7 @@ says of each task exactly which columns it takes. It describes; the checks stand
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from concord.api.labelled import MOST_ROWS as MOST_LABELLED
 from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
 from concord.api.protocol_v2 import DATATYPES
 from concord.api.records import MOST_HEIGHT
@@ -17,6 +18,7 @@ from concord.live_drift import MOST_ROUNDS as MOST_DRIFTED
 from concord.panels import Panels
 from concord.schema import FLOAT32_MAX, Feature, TaskSchema
 from concord.wire import (
+    LabelledPage,
     NodeHistory,
     NodeView,
     PredictResponse,
@@ -53,6 +55,7 @@ _ERROR_V2: Final[Schema] = {
         "field": {"type": ["string", "null"]},
     },
 }
+_CURSOR: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{1,14}-[0-9a-f]{32}$"}
 _SECURITY: Final[Mapping[str, list[Schema]]] = {"may": [{}, {"token": []}], "must": [{"token": []}]}
 _MEANINGS: Final = {
     400: "The body is no JSON.",
@@ -198,6 +201,18 @@ def _reading(components: Schema) -> list[Operation]:
             (404, 503),
         ),
         _read(
+            "/v1/tasks/{task}/labelled",
+            "Rows that have a label, oldest first: what models learn from anew",
+            wire(LabelledPage, components),
+            (401, 403, 404, 422, 503),
+            {
+                "since": {"type": "string", "format": "date-time"},
+                "limit": {"type": "integer", "minimum": 1, "maximum": MOST_LABELLED},
+                "after": _CURSOR,
+            },
+            "may",
+        ),
+        _read(
             "/v1/nodes",
             "The nodes: status, stake, weight",
             _listed("nodes", NodeView, components),
@@ -221,7 +236,7 @@ def _reading(components: Schema) -> list[Operation]:
                 "status": statuses,
                 "since": {"type": "string", "format": "date-time"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 500},
-                "after": {"type": "string", "pattern": "^[0-9a-f]{1,14}-[0-9a-f]{32}$"},
+                "after": _CURSOR,
             },
             "may",
         ),

@@ -7,6 +7,7 @@ on the terminal itself, and its results are read from its standard output.
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from concord import private
+from concord.address import is_address, masked
 from concord.cli.place import environment
 from concord.cli.processes import tethered
 from concord.errors import CallerError, ConfigurationError, TrainingError
@@ -25,6 +27,10 @@ END_SECONDS: Final = 5
 
 USERS_MISTAKE: Final = 2
 """Exit status of training where the user can mend it, as the command line's own."""
+
+
+_NAMED: Final = re.compile(r"journal|generator(:\d+)?")
+"""Sources that are neither a file nor an address, as `training.rows` has them."""
 
 
 class Stopped(Exception):
@@ -105,14 +111,16 @@ class Preparation:
         self._stop = stop or threading.Event()
         self._seen = Seen(root, home)
 
-    def fit(self, tasks: Sequence[str], data: Mapping[str, Path], *, missing: bool) -> list[dict[str, Any]]:
+    def fit(self, tasks: Sequence[str], data: Mapping[str, str], *, missing: bool) -> list[dict[str, Any]]:
         """Fits tasks, or only those of them that lack a model; a task with data of its own always.
 
         Raises:
             CallerError: The user can mend it, such as a data file; with training's own words and code.
             TrainingError: Something could not be fitted.
         """
-        files = [f"--data={task}={path}" for task, path in data.items()]
+        files = [f"--data={task}={source}" for task, source in data.items()]
+        if "journal" in data.values() and "CONCORD_TOKEN" in os.environ:
+            self._environment["CONCORD_TOKEN"] = os.environ["CONCORD_TOKEN"]
         if not missing:
             return list(self._run("fit", *tasks, *files))
         results = self._run("fit", *data, *files) if data else []
@@ -159,7 +167,8 @@ class Preparation:
         )
         output = self._output(process)
         if process.returncode:
-            raise _failure(f"python -m training {' '.join([step, *arguments])}", process.returncode, output)
+            said = masked(f"python -m training {' '.join([step, *arguments])}")
+            raise _failure(said, process.returncode, output)
         return json.loads(output)
 
     def _output(self, process: "subprocess.Popen[bytes]") -> bytes:
@@ -194,22 +203,28 @@ def _failure(command: str, status: int, output: bytes) -> CallerError | Training
     return TrainingError(f"`{command}` ended with exit code {status}; it says why above.")
 
 
-def read_data(pairs: Sequence[str]) -> dict[str, Path]:
-    """Reads `TASK=FILE.csv` options.
+def read_data(pairs: Sequence[str]) -> dict[str, str]:
+    """Reads `TASK=SOURCE` options: a file, a database's URL, `journal`, `generator` or `generator:SEED`.
 
     Raises:
         ConfigurationError: One is none, or names a file that is not there.
     """
-    files = {}
+    sources = {}
     for pair in pairs:
-        task, sign, name = pair.partition("=")
-        if not sign or not task or not name:
-            raise ConfigurationError(f"--data takes TASK=FILE.csv, not {pair!r}.", field="--data")
-        path = Path(name).expanduser()
-        if not path.is_file():
-            raise ConfigurationError(f"--data {pair}: there is no file {name}.", field="--data")
-        files[task] = path.absolute()
-    return files
+        task, sign, source = pair.partition("=")
+        if not sign or not task or not source:
+            raise ConfigurationError(
+                f"--data takes TASK=FILE.csv or TASK=URL, not {masked(pair)!r}.", field="--data"
+            )
+        sources[task] = source if is_address(source) or _NAMED.fullmatch(source) else _file(source)
+    return sources
+
+
+def _file(name: str) -> str:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ConfigurationError(f"--data: there is no file {name}.", field="--data")
+    return str(path.absolute())
 
 
 def summary(results: Sequence[Mapping[str, Any]]) -> list[str]:

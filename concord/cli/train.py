@@ -11,8 +11,8 @@ from concord.cli.screen import Command, json_option, out, print_json
     "--data",
     "files",
     multiple=True,
-    metavar="TASK=FILE.csv",
-    help="Train a task from your own file. Repeatable.",
+    metavar="TASK=SOURCE",
+    help="Train a task from your own rows: a CSV file, URL#table or journal. Repeatable.",
 )
 @json_option
 def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:

@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -45,8 +44,8 @@ WATCH_SECONDS: Final = 0.5
     "--data",
     "files",
     multiple=True,
-    metavar="TASK=FILE.csv",
-    help="Train a task from your own file. Repeatable.",
+    metavar="TASK=SOURCE",
+    help="Train a task from your own rows: a CSV file, or URL#table of a database. Repeatable.",
 )
 @click.option("--no-page", "page", flag_value=False, default=True, help="Without the page for people.")
 @click.option("--no-mlflow", "mlflow", flag_value=False, default=True, help="Without MLflow's page.")
@@ -144,7 +143,7 @@ class _Up:
                 message=f"Everyone who reaches {ports.host} can use this installation.",
             )
 
-    def _fit(self, preparation: Preparation, data: dict[str, Path]) -> None:
+    def _fit(self, preparation: Preparation, data: dict[str, str]) -> None:
         tasks = self.options["tasks"]
         self.voice.say("training", "[dim]·[/] Training the models that are missing …", tasks=list(tasks))
         results = preparation.fit(tasks, data, missing=True)

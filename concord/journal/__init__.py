@@ -5,7 +5,26 @@
 package imports SQLAlchemy.
 """
 
-from concord.journal.rows import Claim, KeptRound, Labelled, LabelRow, Origin, RoundRow, StoredRound
+from concord.journal.rows import (
+    Claim,
+    KeptRound,
+    Labelled,
+    LabelledRound,
+    LabelRow,
+    Origin,
+    RoundRow,
+    StoredRound,
+)
 from concord.journal.store import Journal
 
-__all__ = ["Claim", "Journal", "KeptRound", "LabelRow", "Labelled", "Origin", "RoundRow", "StoredRound"]
+__all__ = [
+    "Claim",
+    "Journal",
+    "KeptRound",
+    "LabelRow",
+    "Labelled",
+    "LabelledRound",
+    "Origin",
+    "RoundRow",
+    "StoredRound",
+]

@@ -1,20 +1,24 @@
-"""Rounds whose rows are kept, streamed oldest first: what drift is seen in.
+"""Rounds whose rows are kept, oldest first: what drift is seen in, and what models learn from anew.
 
 Each chunk is a short transaction of its own, found by time and id, so that a million rounds take no more
 memory than a chunk and hold up nobody who writes. Rounds that come in meanwhile may be among them.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
+from concord.journal.cursor import read_cursor, write_cursor
 from concord.journal.database import Database
-from concord.journal.rows import KeptRound
+from concord.journal.rows import KeptRound, LabelledRound
 from concord.journal.tables import KEPT, labels, rounds
 
 ROWS: Final = 2000
 """Rounds in a chunk: a few MB of verdicts."""
+
+LOOKED_AT: Final = 20 * ROWS
+"""Rounds that one page of labelled ones looks at; where few have a label, a page is short instead of slow."""
 
 _READ: Final = sa.select(
     rounds.c.id, rounds.c.time, rounds.c.features, rounds.c.verdict, labels.c.label
@@ -49,3 +53,39 @@ def kept_rounds(database: Database, task: str, since: int, limit: int) -> Iterat
         limit -= len(chunk)
         time, last = chunk[-1].time, chunk[-1].id
         begin = sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id > last))
+
+
+def labelled_rounds(
+    database: Database, task: str, since: int, limit: int, after: str | None
+) -> tuple[list[LabelledRound], str | None]:
+    """A page of labelled rounds since a time (µs), and the cursor of the next one; as `Journal.labelled`."""
+    time, last = read_cursor(after) if after is not None else (since, "")
+    found: list[LabelledRound] = []
+    for _ in range(LOOKED_AT // ROWS):
+        chunk = _chunk(database, task, max(time, since), time, last)
+        for one in chunk:
+            if one.label is not None:
+                found.append(LabelledRound(one.id, one.time, one.features, one.label))
+            time, last = one.time, one.id
+            if len(found) == limit:
+                return found, write_cursor(time, last)
+        if len(chunk) < ROWS:
+            return found, None
+    return found, write_cursor(time, last)
+
+
+def _chunk(database: Database, task: str, since: int, time: int, last: str) -> Sequence[Any]:
+    query = (
+        sa.select(rounds.c.id, rounds.c.time, rounds.c.features, labels.c.label)
+        .select_from(rounds.outerjoin(labels, rounds.c.id == labels.c.id))
+        .where(
+            rounds.c.task == task,
+            KEPT,
+            rounds.c.time >= since,
+            sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id > last)),
+        )
+        .order_by(rounds.c.time, rounds.c.id)
+        .limit(ROWS)
+    )
+    with database.reading() as connection:
+        return connection.execute(query).all()

@@ -82,6 +82,23 @@ class KeptRound:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledRound:
+    """What a model can learn from: a round whose row is kept, and what was true.
+
+    Attributes:
+        id: 32 hex digits.
+        time: µs since the epoch.
+        features: JSON of the row.
+        label: A class's number, or a value in steps of the task's resolution.
+    """
+
+    id: str
+    time: int
+    features: bytes
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
 class LabelRow:
     """A label of a round as it came in.
 

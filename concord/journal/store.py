@@ -12,7 +12,6 @@ therefore harmless and needs no lease. Claimed rounds never go back into the que
 they could be settled twice.
 """
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,14 +23,22 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from concord.errors import InvalidInput, LedgerBroken
+from concord.errors import LedgerBroken
+from concord.journal.cursor import read_cursor, write_cursor
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
-from concord.journal.kept import kept_rounds
+from concord.journal.kept import kept_rounds, labelled_rounds
 from concord.journal.labels import Labels
-from concord.journal.rows import Claim, KeptRound, Labelled, LabelRow, Origin, RoundRow, StoredRound
+from concord.journal.rows import (
+    Claim,
+    KeptRound,
+    Labelled,
+    LabelledRound,
+    LabelRow,
+    Origin,
+    RoundRow,
+    StoredRound,
+)
 from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, labels, rounds, schemas, segments
-
-_CURSOR = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{32})")
 
 _INSERTED = (
     "id",
@@ -160,7 +167,7 @@ class Journal:
         if since is not None:
             query = query.where(rounds.c.time >= since)
         if after is not None:
-            at, last = _read_cursor(after)
+            at, last = read_cursor(after)
             query = query.where(
                 rounds.c.time <= at,
                 sa.or_(rounds.c.time < at, sa.and_(rounds.c.time == at, rounds.c.id < last)),
@@ -168,11 +175,30 @@ class Journal:
         with self._database.reading() as connection:
             found = [StoredRound(*row) for row in connection.execute(query)]
         page = found[:limit]
-        return page, f"{page[-1].time:x}-{page[-1].id}" if len(found) > limit and page else None
+        return page, write_cursor(page[-1].time, page[-1].id) if len(found) > limit and page else None
 
     def kept(self, task: str, since: int, limit: int) -> Iterator[list[KeptRound]]:
         """The newest `limit` rounds of a task since a time (µs) whose rows are kept, oldest first."""
         return kept_rounds(self._database, task, since, limit)
+
+    def labelled(
+        self, task: str, since: int = 0, limit: int = 500, after: str | None = None
+    ) -> tuple[list[LabelledRound], str | None]:
+        """One page of the rounds of a task that have a label and whose rows are kept, oldest first.
+
+        Args:
+            task: The task.
+            since: Only rounds of this time, in µs since the epoch, or later.
+            limit: Rounds on the page, at most: one that lay between many without a label is shorter.
+            after: The cursor that came with the page before.
+
+        Returns:
+            The rounds, and the cursor of the next page or None at the end.
+
+        Raises:
+            InvalidInput: The cursor is none that was given out.
+        """
+        return labelled_rounds(self._database, task, since, limit, after)
 
     def heights(self, ids: Iterable[str]) -> dict[str, int]:
         """Id → height of its block, of those rounds that are settled."""
@@ -412,11 +438,3 @@ def _newest_bare(connection: sa.Connection) -> int:
     """
     query = sa.select(blocks.c.height).where(blocks.c.document.is_(None))
     return connection.scalar(query.order_by(blocks.c.height.desc()).limit(1)) or 0
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    found = _CURSOR.fullmatch(cursor)
-    # A larger time fits into no BIGINT.
-    if found is None or (at := int(found[1], 16)) >= 1 << 63:
-        raise InvalidInput("This cursor was not given out here.", field="after")
-    return at, found[2]

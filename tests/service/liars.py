@@ -8,7 +8,6 @@ deployed like every other model of the registry. Run in a process of its own, si
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -52,7 +51,7 @@ def _appended(model, output, operation, operand, **attributes):
 def main(*arguments):
     """Fits the likeness of a champion of every task, or of those named, and registers its twisted form."""
     files = (argument.split("=") for argument in arguments if "=" in argument)
-    paths = {task: Path(path) for task, path in files}
+    paths = dict(files)
     named = [argument for argument in arguments if "=" not in argument]
     registry = Registry(Settings.read().home)
     for task, data, parts in prepare(select(named), paths, SEED):

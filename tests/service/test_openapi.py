@@ -47,6 +47,7 @@ def test_what_needs_a_token_says_so_where_there_are_any(start_stack):
         "/v1/rounds": [{}, *must],
         "/v1/rounds/{id}": [{}, *must],
         "/v1/tasks/{task}/drift": [{}, *must],
+        "/v1/tasks/{task}/labelled": [{}, *must],
     }
     assert "Bearer $CONCORD_TOKEN" in stack.http.get("/docs").text
 

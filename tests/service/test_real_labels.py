@@ -83,7 +83,7 @@ class Course:
 def streams():
     """Stream name → the held-out rows of its task, or the films that are newer than the training data."""
     found = {}
-    for task, _, parts in prepare(select(()), FILES, SEED):
+    for task, _, parts in prepare(select(()), {task: str(path) for task, path in FILES.items()}, SEED):
         found[task.name] = stream(task, parts.test.rows, parts.test.answers)
     (films,) = select(["film_rating"])
     recent = read(films, load(RECENT))

@@ -11,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from concord.address import masked
 from concord.errors import InvalidInput
 from concord.settings import Settings
 from training.commands.screen import COLUMNS, SCREEN, Command, complain
@@ -37,8 +38,8 @@ HEADINGS = {"version": "v", "precision": "prec.", "roc_auc": "AUC", "log_loss": 
     "--data",
     "files",
     multiple=True,
-    metavar="TASK=FILE.csv",
-    help="Learn a task from your own file. Repeatable.",
+    metavar="TASK=SOURCE",
+    help="Learn a task from your own rows: a CSV file, URL#table or journal. Repeatable.",
 )
 @click.option("--seed", default=SEED, show_default=True, help="Seed of generators and split.")
 @click.option(
@@ -71,7 +72,7 @@ def fit_command(
         sys.exit(1)
 
 
-def _fit(chosen: "Sequence[Any]", files: dict[str, Path], seed: int, home: Path) -> "list[Result]":
+def _fit(chosen: "Sequence[Any]", files: dict[str, str], seed: int, home: Path) -> "list[Result]":
     with Progress(*COLUMNS, console=SCREEN) as progress:
         bar = progress.add_task("Reading data", total=sum(len(task.nodes) for task in chosen))
         from training.registry import Registry
@@ -97,11 +98,11 @@ def _rows(task: str, data: "Dataset", parts: "Split") -> Text:
     return Text(", ".join([f"{task}: {learned} rows to learn and {held_out} held out ({data.name})", *notes]))
 
 
-def _pair(text: str) -> tuple[str, Path]:
-    task, sign, path = text.partition("=")
-    if not sign or not path:
-        raise InvalidInput(f"--data takes TASK=FILE.csv, not {text!r}.", field="--data")
-    return task, Path(path)
+def _pair(text: str) -> tuple[str, str]:
+    task, sign, source = text.partition("=")
+    if not sign or not source:
+        raise InvalidInput(f"--data takes TASK=SOURCE, not {masked(text)!r}.", field="--data")
+    return task, source
 
 
 def _show(results: "Sequence[Result]") -> None:

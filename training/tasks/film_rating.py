@@ -98,4 +98,7 @@ TASK = Task(
     },
     metric="accuracy",
     rules={feature.name: Rule(unknown=(0.0,)) for feature in SCHEMA.features},
+    # TMDB's; the original project's balanced file has neither.
+    key="id",
+    observed="release_date",
 )

@@ -89,4 +89,5 @@ TASK = Task(
         ),
     },
     metric="roc_auc",
+    key="customer_id",
 )

@@ -29,7 +29,7 @@ NOTE = "pathlib.Path(__file__).with_name('asked').open('a').write(' '.join(sys.a
 
 def test_a_task_with_data_is_fitted_and_the_others_where_models_are_missing(training, tmp_path):
     preparation = training(NOTE + "print('[]')")
-    preparation.fit(["iris", "loan"], {"loan": tmp_path / "loan.csv"}, missing=True)
+    preparation.fit(["iris", "loan"], {"loan": f"{tmp_path}/loan.csv"}, missing=True)
     asked = (tmp_path / "training" / "asked").read_text().splitlines()
     assert asked == [f"fit --json loan --data=loan={tmp_path}/loan.csv", "fit --json --missing iris"]
 
@@ -91,10 +91,35 @@ def test_training_is_not_asked_again_until_a_task_or_the_registry_changes(traini
 
 def test_data_options_name_a_task_and_a_file_that_is_there(tmp_path):
     (tmp_path / "rows.csv").touch()
-    assert read_data([f"iris={tmp_path}/rows.csv"]) == {"iris": tmp_path / "rows.csv"}
+    assert read_data([f"iris={tmp_path}/rows.csv"]) == {"iris": f"{tmp_path}/rows.csv"}
     for wrong in ("iris", "=x.csv", f"iris={tmp_path}/none.csv"):
         with pytest.raises(ConfigurationError, match="--data"):
             read_data([wrong])
+
+
+@pytest.mark.parametrize("source", ["mysql+pymysql://u:p@h/d#t", "journal", "generator", "generator:7"])
+def test_data_options_may_name_a_database_the_journal_or_a_generator(source):
+    assert read_data([f"iris={source}"]) == {"iris": source}
+
+
+def test_a_password_is_in_no_error_of_an_option(training):
+    with pytest.raises(ConfigurationError) as caught:
+        read_data(["mysql://u:secret@h/d"])
+    assert "secret" not in caught.value.message
+    with pytest.raises(TrainingError) as ended:
+        training("sys.exit(3)").fit(["iris"], {"iris": "mysql://u:secret@h/d"}, missing=False)
+    assert "mysql://u:***@h/d" in ended.value.message
+
+
+def test_only_who_reads_the_journal_is_given_the_token(training, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONCORD_TOKEN", "secret")
+    seen = "import os; seen = str(os.environ.get('CONCORD_TOKEN'))\n"
+    script = seen + "pathlib.Path(__file__).with_name('asked').write_text(seen)\n"
+    asked = tmp_path / "training" / "asked"
+    training(script + "print('[]')").fit(["iris"], {"iris": "generator"}, missing=False)
+    assert asked.read_text() == "None"
+    training(script + "print('[]')").fit(["iris"], {"iris": "journal"}, missing=False)
+    assert asked.read_text() == "secret"
 
 
 def test_a_summary_names_the_best_node_of_each_task():

@@ -1,0 +1,93 @@
+"""Rows of a task from wherever they are: a file, a database, the service's labelled rounds, a generator.
+
+`read_rows` is the one way in: fitting, benchmark, retraining and drift all take a source as this text and
+get a `Dataset` that says where its rows are and, where the source knows, when each of them was true. A
+source's password is in no message and in no record.
+"""
+
+import re
+from array import array
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from concord.address import is_address
+from concord.client import Client
+from concord.errors import ConfigurationError, DataError, InvalidInput
+from concord.settings import Settings
+from concord.testimony import iso
+from training.data import Answers, Dataset, generated, moment, newer, read
+from training.table import load
+from training.task import SEED, Task
+
+GENERATOR: Final = "generator"
+JOURNAL: Final = "journal"
+
+_GENERATOR: Final = re.compile(rf"{GENERATOR}(?::(?P<seed>\d{{1,9}}))?")
+
+
+def read_rows(task: Task, source: str, *, since: str | None = None) -> Dataset:
+    """The rows of a source.
+
+    Args:
+        task: Whose rows.
+        source: Path of a CSV file (`.csv` or `.csv.gz`), `URL#table` of a database (the task's table unless
+            said), `journal`, or `generator` or `generator:SEED`.
+        since: Only rows of this ISO date or time, or later; for sources that know times.
+
+    Raises:
+        DataError: There is nothing to learn from; says what and what to do.
+        ConfigurationError: The database or the service cannot be reached by what was said.
+    """
+    if source == JOURNAL:
+        return _labelled(task, since)
+    made = _GENERATOR.fullmatch(source)
+    if made is not None:
+        data = generated(task, int(made["seed"] or SEED))
+    elif is_address(source):
+        raise ConfigurationError("A database as a source of rows comes with the next commit.", field="--data")
+    else:
+        data = read(task, load(Path(source).expanduser()))
+    return data if since is None else newer(data, since)
+
+
+def _labelled(task: Task, since: str | None) -> Dataset:
+    """Rows that live callers asked about, and their labels, over HTTP."""
+    settings = Settings.read()
+    token = settings.token.get_secret_value() if settings.token else None
+    numbers, answers, times = array("f"), array("d"), array("q")
+    names = [label.name for label in task.schema.labels]
+    others = 0
+    with Client(settings.url, token=token) as concord:
+        for one in concord.labelled(task.name, since=_with_zone(since)):
+            try:
+                row = task.schema.read_row(one.features)
+                answer = float(one.label) if not names else float(names.index(str(one.label)))
+            except (InvalidInput, ValueError):
+                # Asked when the task had another schema.
+                others += 1
+                continue
+            numbers.extend(row)
+            answers.append(answer)
+            times.append(moment("time", one.time))
+    if not answers:
+        raise DataError(
+            f"The service at {settings.url} has no labelled rows of {task.name} whose features are kept"
+            f"{f' since {since}' if since else ''}. Labels come with `concord feedback`.",
+            field="--data",
+        )
+    found: Answers = np.frombuffer(answers, dtype=np.float64)
+    return Dataset(
+        name=JOURNAL,
+        rows=np.frombuffer(numbers, dtype=np.float32).reshape(len(answers), -1),
+        answers=found if task.schema.is_regression else found.astype(np.int64),
+        dropped={"another schema": others} if others else {},
+        times=np.frombuffer(times, dtype=np.int64),
+        source=JOURNAL,
+    )
+
+
+def _with_zone(since: str | None) -> str | None:
+    """A time as the service takes it."""
+    return None if since is None else iso(moment("since", since))
