@@ -9,6 +9,7 @@ import streamlit as st
 from concord.schema import TaskSchema
 from concord.wire import Verdict
 from frontend import pictures, states, votes, words
+from frontend.language import say, say_count
 from frontend.service import Answer
 
 
@@ -21,7 +22,7 @@ def show(schema: TaskSchema, answer: Answer) -> None:
         _sentence(schema, verdict)
         _status(verdict)
         _figures(schema, verdict)
-        st.subheader("How each node voted")
+        st.subheader(say("How each node voted"))
         st.html(pictures.legend(schema, verdict))
         st.altair_chart(
             pictures.of(schema, verdict, is_light=st.context.theme.type == "light"),
@@ -35,29 +36,28 @@ def show(schema: TaskSchema, answer: Answer) -> None:
 
 def _sentence(schema: TaskSchema, verdict: Verdict) -> None:
     look = words.tone(schema, verdict)
-    sentence = verdict.sentence or verdict.label or ""
-    st.markdown(f"## :{look.colour}[{look.icon} {words.plain(sentence)}]")
+    st.markdown(f"## :{look.colour}[{look.icon} {words.plain(words.sentence(schema, verdict))}]")
 
 
 def _without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
-    states.no_quorum((verdict.error or {}).get("message") or "Too few nodes voted.")
-    said = verdict.sentence or verdict.label
-    if verdict.value is not None:
-        said = said or words.value(schema, verdict.value)
+    states.no_quorum((verdict.error or {}).get("message") or say("Too few nodes voted."))
+    said = words.plain(words.sentence(schema, verdict))
     if said:
-        st.markdown(f"The operator has this answered instead, without the nodes: **{words.plain(said)}**")
+        st.markdown(say("The operator has this answered instead, without the nodes: **{said}**", said=said))
     votes.absent(verdict)
 
 
 def _status(verdict: Verdict) -> None:
     voted, all_of_them = len(words.voters(verdict.votes)), len(words.counted(verdict.votes))
     if verdict.status == "ok":
-        st.badge(f"ok · all {all_of_them} nodes voted", icon=":material/check:", color="green")
+        text = say_count("ok · the node voted", "ok · all {count} nodes voted", all_of_them)
+        st.badge(text, icon=":material/check:", color="green")
         _aside(verdict)
         return
-    st.badge(f"degraded · {voted} of {all_of_them} nodes voted", icon=":material/warning:", color="orange")
+    text = say("degraded · {voted} of {nodes} nodes voted", voted=voted, nodes=all_of_them)
+    st.badge(text, icon=":material/warning:", color="orange")
     st.markdown(
-        "The answer stands: those who voted hold the quorum. Without a vote, and without weight here:"
+        say("The answer stands: those who voted hold the quorum. Without a vote, and without weight here:")
     )
     votes.absent(verdict)
     _aside(verdict)
@@ -66,7 +66,7 @@ def _status(verdict: Verdict) -> None:
 def _aside(verdict: Verdict) -> None:
     """Says of the nodes that were not to count why."""
     for line in words.aside(verdict.votes):
-        st.markdown(f":small[{line}]")
+        st.markdown(words.small(line))
 
 
 def _figures(schema: TaskSchema, verdict: Verdict) -> None:
@@ -75,12 +75,12 @@ def _figures(schema: TaskSchema, verdict: Verdict) -> None:
             _spread(schema, verdict)
         elif verdict.probabilities and verdict.label:
             sure = verdict.probabilities.get(verdict.label, 0.0)
-            _figure("How sure", words.percent(sure), words.sureness(sure))
+            _figure(say("How sure"), words.percent(sure), words.sureness(sure))
         if verdict.agreement is not None:
             _figure(
-                "Agreement",
+                say("Agreement"),
                 words.percent(verdict.agreement),
-                f"of the weight, {words.agreement(verdict.agreement)}",
+                say("of the weight, {share}", share=words.agreement(verdict.agreement)),
             )
 
 
@@ -88,26 +88,29 @@ def _spread(schema: TaskSchema, verdict: Verdict) -> None:
     values = [vote.value for vote in words.voters(verdict.votes) if vote.value is not None]
     if values:
         low, high = words.value(schema, min(values)), words.value(schema, max(values))
-        _figure(
-            "Spread of the votes", words.value(schema, max(values) - min(values)), f"from {low} to {high}"
-        )
+        spread = words.value(schema, max(values) - min(values))
+        _figure(say("Spread of the votes"), spread, say("from {low} to {high}", low=low, high=high))
 
 
 def _figure(name: str, figure: str, in_words: str) -> None:
     with st.container(width="content", gap=None):
         st.metric(name, figure, width="content")
-        st.markdown(f":small[{in_words}]")
+        st.markdown(words.small(in_words))
 
 
 def _reference(schema: TaskSchema, answer: Answer) -> None:
     verdict = answer.verdict
-    st.markdown(":small[Id of this round]")
+    st.markdown(words.small(say("Id of this round")))
     st.code(verdict.id, language=None, wrap_lines=True)
-    st.markdown(
-        f":small[Decided on block {verdict.height} under policy {verdict.policy}, "
-        f"by {words.how(verdict.pool)}; {words.money(verdict)}.]"
+    decided = say(
+        "Decided on block {height} under policy {policy}, by {how}; {money}.",
+        height=verdict.height,
+        policy=verdict.policy,
+        how=words.how(verdict.pool),
+        money=words.money(verdict),
     )
-    with st.expander("What was asked"):
+    st.markdown(words.small(decided))
+    with st.expander(say("What was asked")):
         lines = [
             f"- {words.label(feature)}: **{_said(answer.row.get(feature.name))}**"
             for feature in schema.features

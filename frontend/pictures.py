@@ -16,17 +16,21 @@ import pandas as pd
 
 from concord.schema import TaskSchema
 from concord.wire import Verdict, Vote
-from frontend import words
+from frontend import language, words
+from frontend.language import mark, say, told
 
 PALETTE: Final = ("#1d4ed8", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#0e7490", "#a21caf")
 """White text on each has a contrast of 4.5 : 1 or more, and each 2.5 : 1 or more against both backgrounds."""
 
-CONSENSUS: Final = "Consensus"
+CONSENSUS: Final = mark("Consensus")
 INK: Final = "#31333f"
 ROW_PIXELS: Final = 46
 AXIS_PIXELS: Final = 60
 WRITTEN_SHARE: Final = 0.13
 """A narrower part of a bar has no room for its own percentage at 375 px."""
+
+FRENCH: Final = {"decimal": ",", "thousands": "\u202f", "grouping": [3], "currency": ["", "\u00a0€"]}
+"""How Vega writes numbers on a French axis."""
 
 _LINES: Final = "split(datum.label, '\\n')"
 """Vega breaks an axis label into lines only where it is given a list."""
@@ -41,15 +45,17 @@ def of(schema: TaskSchema, verdict: Verdict, *, is_light: bool) -> alt.LayerChar
         is_light: Whether it is drawn on white, where Streamlit's own grey is too pale to read.
     """
     chart = _values(schema, verdict) if schema.is_regression else _probabilities(schema, verdict)
+    if language.current() == "fr":
+        chart = chart.configure(locale={"number": FRENCH})
     return chart.configure_axis(labelColor=INK, titleColor=INK) if is_light else chart
 
 
 def legend(schema: TaskSchema, verdict: Verdict) -> str:
     """What the colours stand for, as HTML, which wraps on a narrow screen where Vega would cut."""
     if verdict.value is not None:
-        keys = [(PALETTE[0], "●", "a node's value"), (PALETTE[1], "┆", "consensus")]
+        keys = [(PALETTE[0], "●", say("a node's value")), (PALETTE[1], "┆", say("consensus"))]
     else:
-        names = [label.name for label in schema.labels]
+        names = [told(label.name) for label in schema.labels]
         keys = [(colour, "■", name) for colour, name in zip(_colours(len(names)), names, strict=True)]
     return " ".join(
         f'<span style="white-space: nowrap; margin-right: 1rem">'
@@ -62,7 +68,7 @@ def shares(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
     """One part of a bar for each voter and class: who, which class, from where to where."""
     bars = [(_who(vote), _thickness(vote, verdict), vote.probabilities) for vote in _by_weight(verdict)]
     if verdict.probabilities:
-        bars.insert(0, (f"{CONSENSUS}\nall votes", 1.0, verdict.probabilities))
+        bars.insert(0, ("\n".join((say(CONSENSUS), say("all votes"))), 1.0, verdict.probabilities))
     return [part for bar in bars for part in _parts(schema, *bar)]
 
 
@@ -84,7 +90,7 @@ def _by_weight(verdict: Verdict) -> list[Vote]:
 
 
 def _who(vote: Vote) -> str:
-    return f"{vote.node}\nweight {words.percent(vote.weight)}"
+    return "\n".join((vote.node, say("weight {weight}", weight=words.percent(vote.weight))))
 
 
 def _thickness(vote: Vote, verdict: Verdict) -> float:
@@ -97,7 +103,7 @@ def _parts(
     start = 0.0
     for label in schema.labels:
         share = (probabilities or {}).get(label.name, 0.0)
-        part = {"label": label.name, "share": share, "start": start, "end": start + share}
+        part = {"label": told(label.name), "share": share, "start": start, "end": start + share}
         part["written"] = words.percent(share)
         yield {"who": who, "thickness": thickness, **part}
         start += share
@@ -105,7 +111,7 @@ def _parts(
 
 def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
     frame = pd.DataFrame(shares(schema, verdict))
-    names = [label.name for label in schema.labels]
+    names = [told(label.name) for label in schema.labels]
     base = alt.Chart(frame).encode(y=_rows(list(frame["who"].unique())))
     bars = base.mark_bar(stroke="white", strokeWidth=1).encode(
         x=alt.X(
@@ -120,9 +126,9 @@ def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
             legend=None,
         ),
         tooltip=[
-            alt.Tooltip("who:N", title="Node"),
-            alt.Tooltip("label:N", title="Class"),
-            alt.Tooltip("share:Q", title="Probability", format=".1%"),
+            alt.Tooltip("who:N", title=say("Node")),
+            alt.Tooltip("label:N", title=say("Class")),
+            alt.Tooltip("share:Q", title=say("Probability"), format=".1%"),
         ],
     )
     written = (
@@ -153,7 +159,7 @@ def _values(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
     dots = base.mark_circle(color=PALETTE[0], opacity=1, stroke="white", strokeWidth=1.5).encode(
         x=x,
         size=alt.Size("thickness:Q", scale=alt.Scale(domain=[0, 1], range=[50, 450]), legend=None),
-        tooltip=[alt.Tooltip("who:N", title="Node"), alt.Tooltip("text:N", title="Value")],
+        tooltip=[alt.Tooltip("who:N", title=say("Node")), alt.Tooltip("text:N", title=say("Value"))],
     )
     return _framed([line, dots], len(frame))
 

@@ -24,7 +24,7 @@ FRESH_SECONDS: Final = 3
 SCHEMA_SECONDS: Final = 30
 """How old a schema may be; it changes with a training, and a 422 drops it at once."""
 
-_WAIT = "Asking the consensus service…"
+_WAIT = "…"
 
 Row = Mapping[str, float | str]
 

@@ -12,6 +12,7 @@ from concord.errors import ConcordError
 from concord.schema import TaskSchema
 from concord.wire import TaskSummary
 from frontend import service, votes, words
+from frontend.language import mark, say, say_count, told
 from frontend.service import Refusal
 
 WATCH_SECONDS = 5
@@ -39,33 +40,41 @@ def watch(url: str, seen: Sight) -> None:
 def away(url: str, error: ConcordError) -> None:
     """Nothing answers, or what answers is no consensus service."""
     st.error(
-        "**The consensus service is away.** Nothing can be asked until it is back.",
+        say("**The consensus service is away.** Nothing can be asked until it is back."),
         icon=":material/cloud_off:",
     )
-    st.markdown("Start it in a terminal, in the project's folder:")
+    st.markdown(say("Start it in a terminal, in the project's folder:"))
     st.code("uv run concord up", language="bash")
     st.markdown(
-        f"This page looked at `{url}`; the setting `CONCORD_URL` names another address. "
-        f"It looks again by itself every {WATCH_SECONDS} seconds."
+        say(
+            "This page looked at `{url}`; the setting `CONCORD_URL` names another address. It looks again by "
+            "itself every {seconds} seconds.",
+            url=url,
+            seconds=WATCH_SECONDS,
+        )
     )
-    _again("Try again", "away")
-    with st.expander("What went wrong"):
+    _again(say("Try again"), "away")
+    with st.expander(say("What went wrong")):
         st.markdown(words.plain(error.message))
 
 
 def no_tasks() -> None:
     """The service is there and knows no task."""
     st.info(
-        "**There is no task yet.** A task appears here by itself once it is trained.", icon=":material/inbox:"
+        say("**There is no task yet.** A task appears here by itself once it is trained."),
+        icon=":material/inbox:",
     )
     st.code("uv run concord up", language="bash")
-    _again("Look again", "no-tasks")
+    _again(say("Look again"), "no-tasks")
 
 
 def nothing_asked(button: str) -> None:
     """The form waits."""
     st.info(
-        f"**Nothing has been asked yet.** Fill in the form, or take the example, then press “{button}”.",
+        say(
+            "**Nothing has been asked yet.** Fill in the form, or take the example, then press “{button}”.",
+            button=button,
+        ),
         icon=":material/info:",
     )
 
@@ -73,21 +82,31 @@ def nothing_asked(button: str) -> None:
 def not_ready(url: str, task: TaskSummary) -> None:
     """Too few nodes are up for a quorum."""
     st.warning(
-        f"**{words.plain(task.title)} is not ready.** {task.nodes_up} of its {task.nodes} nodes are up, and "
-        "that is too few for an answer. They may still be starting; this page looks again every "
-        f"{WATCH_SECONDS} seconds.",
+        say(
+            "**{task} is not ready.** {up} of its {nodes} nodes are up, and that is too few for an answer. "
+            "They may still be starting; this page looks again every {seconds} seconds.",
+            task=words.plain(told(task.title)),
+            up=task.nodes_up,
+            nodes=task.nodes,
+            seconds=WATCH_SECONDS,
+        ),
         icon=":material/hourglass_top:",
     )
     with suppress(ConcordError):
         votes.states(service.nodes(url, task.task))
-    _again("Look again", "not-ready")
+    _again(say("Look again"), "not-ready")
 
 
 def incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
     """Some inputs hold nothing."""
     names = ", ".join(words.label(feature) for feature in schema.features if feature.name in problems)
-    count = f"{len(problems)} entries are" if len(problems) > 1 else "One entry is"
-    st.warning(f"**{count} missing:** {names}. Nothing was asked yet.", icon=":material/edit:")
+    text = say_count(
+        "**One entry is missing:** {names}. Nothing was asked yet.",
+        "**{count} entries are missing:** {names}. Nothing was asked yet.",
+        len(problems),
+        names=names,
+    )
+    st.warning(text, icon=":material/edit:")
 
 
 def refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
@@ -101,21 +120,25 @@ def refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
     if shown is not None:
         shown()
     else:
-        st.error(f"**The service gave no answer.** {words.plain(refusal.message)}", icon=":material/error:")
+        text = say("**The service gave no answer.** {message}", message=words.plain(refusal.message))
+        st.error(text, icon=":material/error:")
         st.markdown(
-            "Your entries are kept. Try again; if it happens again, tell the operator the number below."
+            say("Your entries are kept. Try again; if it happens again, tell the operator the number below.")
         )
     if refusal.code != "service_away":
-        st.markdown(f":small[Number of this question · {words.plain(refusal.code)}]")
+        number = say("Number of this question · {code}", code=words.plain(refusal.code))
+        st.markdown(words.small(number))
         st.code(refusal.request_id, language=None, wrap_lines=True)
 
 
 def no_quorum(message: str) -> None:
     """Too few nodes voted: the sentence, and what to do."""
-    st.error(f"**No consensus.** {words.plain(message)}", icon=":material/groups:")
+    st.error(say("**No consensus.** {message}", message=words.plain(message)), icon=":material/groups:")
     st.markdown(
-        "Too few nodes gave a usable answer, and Concord does not guess. Your entries are kept: ask again "
-        "in a few seconds. If it stays so, tell the operator which nodes are missing."
+        say(
+            "Too few nodes gave a usable answer, and Concord does not guess. Your entries are kept: ask "
+            "again in a few seconds. If it stays so, tell the operator which nodes are missing."
+        )
     )
 
 
@@ -127,18 +150,21 @@ def _no_quorum(refusal: Refusal, schema: TaskSchema) -> None:
 
 
 def _invalid(refusal: Refusal) -> None:
-    where = "Look at the entry that is marked in the form. " if refusal.column else ""
-    st.warning(
-        f"**The service does not accept this.** {words.plain(refusal.message)} {where}"
-        "Nothing was asked of the nodes.",
-        icon=":material/edit:",
+    text = mark(
+        "**The service does not accept this.** {message} Look at the entry that is marked in the form. "
+        "Nothing was asked of the nodes."
     )
+    if not refusal.column:
+        text = mark("**The service does not accept this.** {message} Nothing was asked of the nodes.")
+    st.warning(say(text, message=words.plain(refusal.message)), icon=":material/edit:")
 
 
 def _overloaded() -> None:
     st.warning(
-        "**Too many questions wait at the moment.** Yours was not asked, and your entries are kept: "
-        "wait a second and ask again.",
+        say(
+            "**Too many questions wait at the moment.** Yours was not asked, and your entries are kept: "
+            "wait a second and ask again."
+        ),
         icon=":material/traffic:",
     )
 

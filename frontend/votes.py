@@ -9,6 +9,7 @@ import streamlit as st
 from concord.schema import TaskSchema
 from concord.wire import NodeView, Verdict, Vote
 from frontend import words
+from frontend.language import say, told
 
 
 def rows(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
@@ -29,12 +30,12 @@ def table(schema: TaskSchema, verdict: Verdict) -> None:
         placeholder="–",
         alt=words.describe(schema, verdict),
         column_config={
-            "Node": st.column_config.TextColumn(pinned=True),
-            "Version": st.column_config.TextColumn(help="Version of the model in the registry."),
-            "Probability": column(format="%.1f%%", help="How sure the node is of its own vote."),
-            "Weight": column(format="%.1f%%", help="The node's share in this answer."),
-            "Latency (ms)": column(format="%.1f", help="From asking the node to its answer."),
-            "Outcome": st.column_config.TextColumn(help="What the node did in this round."),
+            say("Node"): st.column_config.TextColumn(pinned=True),
+            say("Version"): st.column_config.TextColumn(help=say("Version of the model in the registry.")),
+            say("Probability"): column(format="%.1f%%", help=say("How sure the node is of its own vote.")),
+            say("Weight"): column(format="%.1f%%", help=say("The node's share in this answer.")),
+            say("Latency (ms)"): column(format="%.1f", help=say("From asking the node to its answer.")),
+            say("Outcome"): st.column_config.TextColumn(help=say("What the node did in this round.")),
         },
     )
 
@@ -51,34 +52,39 @@ def states(nodes: Sequence[NodeView]) -> None:
     frame = pd.DataFrame(
         [
             {
-                "Node": node.node,
-                "State": f"{'✔' if node.status == 'up' else '✕'} {node.status}",
-                "Standing": node.standing,
-                "Version": node.version,
-                "Reason": node.reason or node.standing_reason,
+                say("Node"): node.node,
+                say("State"): f"{'✔' if node.status == 'up' else '✕'} {say(node.status)}",
+                say("Standing"): say(node.standing),
+                say("Version"): node.version,
+                say("Reason"): node.reason or node.standing_reason,
             }
             for node in nodes
         ]
     )
     st.dataframe(
-        frame, hide_index=True, width="stretch", placeholder="–", alt="The nodes and whether they are up."
+        frame,
+        hide_index=True,
+        width="stretch",
+        placeholder="–",
+        alt=say("The nodes and whether they are up."),
     )
 
 
 def _row(schema: TaskSchema, vote: Vote, *, is_weighed: bool) -> dict[str, Any]:
     look = words.OUTCOMES[vote.outcome]
     return {
-        "Node": vote.node,
+        say("Node"): vote.node,
         **_said(schema, vote),
-        "Weight": vote.weight * 100 if is_weighed else None,
-        "Outcome": f"{look.symbol} {look.word}",
-        "Latency (ms)": vote.latency_ms,
-        "Version": vote.version,
+        say("Weight"): vote.weight * 100 if is_weighed else None,
+        say("Outcome"): f"{look.symbol} {say(look.word)}",
+        say("Latency (ms)"): vote.latency_ms,
+        say("Version"): vote.version,
     }
 
 
 def _said(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
     if schema.is_regression:
-        return {"Vote": None if vote.value is None else words.value(schema, vote.value)}
+        return {say("Vote"): None if vote.value is None else words.value(schema, vote.value)}
     share = (vote.probabilities or {}).get(vote.label or "")
-    return {"Vote": vote.label, "Probability": None if share is None else share * 100}
+    label = None if vote.label is None else told(vote.label)
+    return {say("Vote"): label, say("Probability"): None if share is None else share * 100}

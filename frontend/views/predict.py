@@ -13,6 +13,7 @@ from concord.errors import ConcordError
 from concord.schema import TaskSchema
 from concord.wire import TaskSummary
 from frontend import answers, forms, service, states, words
+from frontend.language import say, say_count, told
 from frontend.service import Answer, Refusal
 
 Missing = dict[str, str]
@@ -28,7 +29,7 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.title("Predict")
+    st.title(say("Predict"))
     _draw(url)
     states.watch(url, states.sight(url))
 
@@ -61,7 +62,7 @@ def _choose(tasks: Sequence[TaskSummary]) -> TaskSummary:
     names = list(by_name)
     stated = st.query_params.get("task", "")
     name = st.selectbox(
-        "Task",
+        say("Task"),
         names,
         index=names.index(stated) if stated in by_name else 0,
         format_func=lambda name: words.task_name(by_name[name], tasks) if name in by_name else name,
@@ -69,9 +70,14 @@ def _choose(tasks: Sequence[TaskSummary]) -> TaskSummary:
         on_change=_name_in_address,
     )
     task = by_name[name or names[0]]
-    asks = f" · asks the nodes of {words.plain(task.asks)}" if task.asks else ""
-    st.markdown(words.plain(task.description))
-    st.markdown(f":small[{task.nodes_up} of {task.nodes} nodes up · policy {task.policy}{asks}]")
+    facts = [
+        say("{up} of {nodes} nodes up", up=task.nodes_up, nodes=task.nodes),
+        say("policy {policy}", policy=task.policy),
+    ]
+    if task.asks:
+        facts.append(say("asks the nodes of {task}", task=words.plain(task.asks)))
+    st.markdown(words.plain(told(task.description)))
+    st.markdown(f":small[{' · '.join(facts)}]")
     return task
 
 
@@ -90,7 +96,7 @@ def _without_schema(url: str, task: TaskSummary, error: ConcordError) -> None:
 def _ask(
     url: str, task: TaskSummary, schema: TaskSchema, left: DeltaGenerator, right: DeltaGenerator
 ) -> None:
-    button = f"Ask the {task.nodes} nodes" if task.nodes > 1 else "Ask the node"
+    button = say_count("Ask the node", "Ask the {count} nodes", task.nodes)
     place = f"said/{task.task}/{schema.digest}"
     with left:
         entry = forms.draw(schema, button)
@@ -108,7 +114,7 @@ def _said(url: str, task: TaskSummary, entry: forms.Entry) -> Said:
     missing = entry.missing()
     if missing:
         return missing
-    with st.spinner(f"Asking the {task.nodes} nodes…"):
+    with st.spinner(say("Asking the nodes…")):
         return service.ask(url, task.task, entry.row())
 
 

@@ -178,7 +178,7 @@ def test_the_seed_policy_has_no_probabilities_and_shows_its_mean(service, open_p
         policy="seed", probabilities=None, pool=Pool("weighted_mean", 1.63), settlement="due"
     )
     said = text(ask(open_page()))
-    assert "the weighted mean of the class numbers, 1.63; stake moves with the next block" in said
+    assert "the weighted mean of the class numbers (1.63); stake moves with the next block" in said
 
 
 def test_an_answer_stays_when_the_page_is_drawn_anew(service, open_page):
@@ -239,7 +239,7 @@ def test_a_service_that_is_away_is_told_with_the_command_that_starts_it(open_pag
     page = open_page()
     assert "The consensus service is away" in page.error[0].value
     assert page.code[0].value == "uv run concord up"
-    assert [button.label for button in page.button] == ["Try again"]
+    assert [button.label for button in page.button] == ["Try again", "English", "Français"]
 
 
 def test_a_service_that_is_back_is_found_by_trying_again(open_page, monkeypatch, service):

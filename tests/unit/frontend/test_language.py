@@ -1,0 +1,109 @@
+"""What the pages say in another language: nothing is missing, and nothing is said with the wrong values."""
+
+import ast
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from babel.messages.pofile import read_po
+
+from frontend import language
+from training.tasks import select
+
+SOURCES = sorted(Path(language.__file__).parent.rglob("*.py"))
+OTHERS = [name for name in language.NAMES if name != "en"]
+
+
+def said(path):
+    """Texts that a module says, as the catalogue knows them: one, or one and many."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        name = getattr(node.func, "id", None) if isinstance(node, ast.Call) else None
+        if name in {"say", "mark", "say_count"}:
+            texts = [one.value for one in node.args[:2] if isinstance(one, ast.Constant)]
+            if texts:
+                yield tuple(texts) if name == "say_count" else texts[0]
+
+
+def of_tasks():
+    for task in select(()):
+        schema = task.schema
+        yield from (schema.title, schema.description)
+        yield from (feature.description for feature in schema.features if feature.description)
+        yield from (feature.name.replace("_", " ") for feature in schema.features)
+        yield from (label.sentence for label in schema.labels)
+        if schema.value:
+            yield schema.value.sentence
+
+
+def catalogue(name):
+    with (language.CATALOGUES / f"{name}.po").open("rb") as file:
+        return read_po(file, locale=name, abort_invalid=True)
+
+
+def places(text):
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_text_of_the_pages_is_said_in_every_language(name):
+    known = catalogue(name)
+    missing = [
+        text
+        for path in SOURCES
+        for text in said(path)
+        if not (known.get(text) and all(_strings(known.get(text))))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_text_of_our_own_tasks_is_said_in_every_language(name):
+    known = catalogue(name)
+    assert [text for text in of_tasks() if known.get(text, language.TASK) is None] == []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_no_catalogue_keeps_what_nobody_says(name):
+    texts = {text for path in SOURCES for text in said(path)}
+    left = [one.id for one in catalogue(name) if one.id and one.context is None and one.id not in texts]
+    assert left == []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_translation_has_the_places_of_its_text(name):
+    for message in catalogue(name):
+        originals = message.id if isinstance(message.id, tuple) else (message.id,)
+        wanted = set().union(*map(places, originals))
+        for text in _strings(message):
+            assert places(text) <= wanted, message.id
+            # A count of one may go without saying.
+            assert wanted - places(text) <= {"count"}, message.id
+
+
+def _strings(message):
+    return message.string if isinstance(message.string, tuple) else (message.string,)
+
+
+@pytest.mark.parametrize(
+    ("locale", "spoken"),
+    [("fr-CA", "fr"), ("FR", "fr"), ("en-GB", "en"), ("de", "en"), (None, "en"), ("", "en")],
+)
+def test_a_browsers_language_is_spoken_where_there_is_one(locale, spoken):
+    assert language.of_browser(locale) == spoken
+
+
+def test_a_page_is_drawn_in_the_language_of_its_address(service, open_page):
+    page = open_page(lang="fr")
+    assert page.title[0].value == "Prédire"
+    assert page.query_params["lang"] == "fr" or page.query_params["lang"] == ["fr"]
+
+
+def test_numbers_are_written_as_the_language_has_them(monkeypatch):
+    monkeypatch.setattr(language, "current", lambda: "fr")
+    assert language.decimal(1234567.125) == "1\u202f234\u202f567,125"
+    assert language.percent(0.994, 1) == "99,4\xa0%"
+
+
+def test_a_text_that_no_catalogue_knows_is_said_as_it_stands(monkeypatch):
+    monkeypatch.setattr(language, "current", lambda: "fr")
+    assert language.told("Height of a tree") == "Height of a tree"
