@@ -2,45 +2,33 @@
 
 Whatever is wrong with a file is said with its column, its line as an editor counts it, and what
 to do. Only the columns of the schema and of the answer are kept: names of persons, customer ids
-and all the rest are dropped on reading and reach no other part of Concord. A cell's worth is
-decided by the schema's `Feature.read`, the same code that reads a caller's request, so a model
-never learns from a row that it could not be asked about. Nothing is guessed: texts are not
-coerced, and an empty cell becomes what the task's `Rule` says.
+and all the rest are dropped on reading and reach no other part of Concord. What a cell is worth is
+`cells`' business; here rows are gathered, or left out, and counted.
 """
 
 import hashlib
-import re
+from array import array
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 
 from concord.errors import DataError, InvalidInput
-from concord.schema import FLOAT32_MAX, Feature, Rows
-from training.table import Table, tabulate
-from training.task import Answer, Task
+from concord.schema import Rows
+from training.cells import Cleaner, fills, moment
+from training.stream import Line, RowFile
+from training.table import Table, sound, tabulate
+from training.task import Task
 
 Answers = npt.NDArray[Any]
 """Class indices as int64, or values as float64, of shape (rows,)."""
 
 Times = npt.NDArray[np.int64]
 """µs since the epoch, of shape (rows,)."""
-
-UNDATED = np.iinfo(np.int64).min
-"""The time of a row that has none: older than all that have one."""
-
-NOTHING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}
-"""Texts of an empty cell, as spreadsheets, pandas and databases write them."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-"""A number as JSON callers may send it; `1_000`, `1 000`, `3,5` and `inf` are none."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +68,43 @@ class Dataset:
         return hashlib.sha256(self.rows.tobytes() + self.answers.tobytes()).hexdigest()
 
 
+class Gathering:
+    """Rows as they come in, in as much memory as their numbers take."""
+
+    def __init__(self, task: Task) -> None:
+        self._task, self._fills = task, fills(task)
+        self._rows, self._answers, self._times = array("f"), array("d"), array("q")
+
+    def __len__(self) -> int:
+        """Rows so far."""
+        return len(self._answers)
+
+    def add(self, values: Iterable[float | None], answer: float, time: int) -> None:
+        """Takes in a row; what it doesn't say is filled in."""
+        pairs = zip(values, self._fills, strict=True)
+        self._rows.extend([fill if value is None else value for value, fill in pairs])
+        self._answers.append(answer)
+        self._times.append(time)
+
+    def extend(self, rows: Rows, answers: npt.NDArray[np.float64], times: Times) -> None:
+        """Takes in many rows at once, with nothing left to fill in."""
+        self._rows.frombytes(np.ascontiguousarray(rows, np.float32).tobytes())
+        self._answers.frombytes(answers.astype(np.float64).tobytes())
+        self._times.frombytes(times.astype(np.int64).tobytes())
+
+    def dataset(self, name: str, source: str, *, has_times: bool, **counts: Any) -> Dataset:  # noqa: ANN401
+        """All of them."""
+        answers: Answers = np.frombuffer(self._answers, dtype=np.float64)
+        return Dataset(
+            name=name,
+            rows=np.frombuffer(self._rows, dtype=np.float32).reshape(len(self), -1),
+            answers=answers if self._task.schema.is_regression else answers.astype(np.int64),
+            times=np.frombuffer(self._times, dtype=np.int64) if has_times else None,
+            source=source,
+            **counts,
+        )
+
+
 def generated(task: Task, seed: int) -> Dataset:
     """The rows of the task's own generator, through the same checks as a file's."""
     columns = task.generate(np.random.default_rng(seed))
@@ -92,75 +117,18 @@ def read(task: Task, table: Table) -> Dataset:
     Raises:
         DataError: Names the column, the line and the remedy.
     """
-    answer = _answer_column(task, table)
-    said = {
-        feature.name: [
-            _cell(task, feature, text, table, place)
-            for place, text in enumerate(_column(table, feature.name))
-        ]
-        for feature in task.schema.features
-    }
-    columns = [_filled(task, feature, said[feature.name]) for feature in task.schema.features]
-    answers = [
-        _answer(task, answer, text, table, place) for place, text in enumerate(table.columns[answer.column])
-    ]
-    names = [*(feature.name for feature in task.schema.features), answer.column]
-    kept: list[tuple[float, ...]] = []
-    dropped: Counter[str] = Counter()
-    places: list[int] = []
-    for place, row in enumerate(zip(*columns, answers, strict=True)):
-        empty = [name for name, cell in zip(names, row, strict=True) if cell is None]
-        if empty:
-            dropped[empty[0]] += 1
-        else:
-            kept.append(row)
-            places.append(place)
-    _check_rows(table, kept, dropped)
-    numbers = np.array(kept, dtype=np.float64)
-    return Dataset(
-        name=table.name,
-        rows=numbers[:, :-1].astype(np.float32),
-        answers=numbers[:, -1] if task.schema.is_regression else numbers[:, -1].astype(np.int64),
-        dropped=dict(dropped),
-        empty={name: cells.count(None) for name, cells in said.items() if None in cells},
-        ignored=tuple(column for column in table.columns if column not in {*names, task.observed}),
-        times=_times(task, table, places),
-        source=table.source,
-    )
+    return _gathered(task, Cleaner(task, table.name, table.header), table, table.source)
 
 
-def _times(task: Task, table: Table, places: list[int]) -> Times | None:
-    if task.observed is None or task.observed not in table.columns:
-        return None
-    return np.array([_time(table, task.observed, place) for place in places], dtype=np.int64)
-
-
-def _time(table: Table, column: str, place: int) -> int:
-    try:
-        return moment(column, table.columns[column][place])
-    except InvalidInput as error:
-        raise DataError(
-            f"{_place(table, place, column)}: {error.message} Correct the cell, or empty it.", field=column
-        ) from None
-
-
-def moment(column: str, text: str) -> int:
-    """An ISO date or time in µs since the epoch, in UTC unless it names a zone; `UNDATED` of an empty cell.
+def read_file(task: Task, path: Path) -> Dataset:
+    """The same of a CSV file, without ever holding its texts.
 
     Raises:
-        InvalidInput: It is none.
+        DataError: Names the column, the line and the remedy.
     """
-    text = text.strip()
-    if text in NOTHING:
-        return UNDATED
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(
-            f"{column} must be a date such as 2026-01-31, not {text[:40]!r}.", field=column
-        ) from None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return (found - EPOCH) // timedelta(microseconds=1)
+    with RowFile(path) as file:
+        cleaner = Cleaner(task, file.name, file.header)
+        return _gathered(task, cleaner, sound(file), str(path.absolute()))
 
 
 def newer(data: Dataset, since: str) -> Dataset:
@@ -179,92 +147,48 @@ def newer(data: Dataset, since: str) -> Dataset:
     return replace(data, rows=data.rows[kept], answers=data.answers[kept], times=data.times[kept])
 
 
-def _column(table: Table, name: str) -> list[str]:
-    if name in table.columns:
-        return table.columns[name]
-    near = get_close_matches(name, table.columns, n=1)
-    remedy = (
-        f"Is it {near[0]!r}? Then rename that one." if near else f"Its columns: {', '.join(table.columns)}."
+def _gathered(task: Task, cleaner: Cleaner, lines: Iterable[Line], source: str) -> Dataset:
+    rows, dropped, empty = Gathering(task), Counter[str](), Counter[str]()
+    names = [feature.name for feature in task.schema.features]
+    for line in lines:
+        try:
+            row = cleaner.read(line.cells)
+        except InvalidInput as error:
+            raise DataError(
+                f"{cleaner.name}, line {line.number}, column {error.field!r}: {error.message}",
+                field=error.field,
+            ) from None
+        if None in row.values:
+            empty.update(name for name, value in zip(names, row.values, strict=True) if value is None)
+        lacking = cleaner.lacks(row)
+        if lacking is not None:
+            dropped[lacking] += 1
+        else:
+            assert row.answer is not None, "a row without an answer lacks it"
+            rows.add(row.values, row.answer, row.time)
+    check_rows(cleaner.name, len(rows), dropped)
+    return rows.dataset(
+        cleaner.name,
+        source,
+        has_times=cleaner.has_times,
+        dropped=dict(dropped),
+        empty={name: empty[name] for name in names if empty[name]},
+        ignored=cleaner.ignored,
     )
-    raise DataError(f"{table.name} has no column {name!r}. {remedy}", field=name)
 
 
-def _answer_column(task: Task, table: Table) -> Answer:
-    for answer in task.answers:
-        if answer.column in table.columns:
-            return answer
-    _column(table, task.answers[0].column)
-    raise AssertionError("unreachable: the line above raises")
+def check_rows(name: str, kept: int, dropped: Counter[str]) -> None:
+    """Refuses a table of which nothing is left.
 
-
-def _cell(task: Task, feature: Feature, text: str, table: Table, place: int) -> float | None:
-    rule, text = task.rule(feature.name), text.strip()
-    if text in NOTHING:
-        return None
-    try:
-        value = normalize("NFC", text) if feature.kind == "choice" else _number(feature.name, text)
-        return None if value in rule.unknown else feature.read(value)
-    except InvalidInput as error:
-        near = get_close_matches(text, feature.choices, n=1)
-        remedy = f"Is it {near[0]!r}?" if near else "Correct the cell, or remove the row."
-        raise DataError(
-            f"{_place(table, place, feature.name)}: {error.message} {remedy}", field=feature.name
-        ) from None
-
-
-def _filled(task: Task, feature: Feature, cells: list[float | None]) -> list[float | None]:
-    fill = task.rule(feature.name).fill
-    if fill is None:
-        return cells
-    value = feature.read(fill)
-    return [value if cell is None else cell for cell in cells]
-
-
-def _answer(task: Task, answer: Answer, text: str, table: Table, place: int) -> float | None:
-    text = text.strip()
-    if text in NOTHING:
-        return None
-    names = [label.name for label in task.schema.labels]
-    try:
-        if not names:
-            return _number(answer.column, text)
-        label = answer.grade(_number(answer.column, text)) if answer.grade else answer.names.get(text, text)
-    except InvalidInput as error:
-        raise DataError(
-            f"{_place(table, place, answer.column)}: {error.message} Correct the cell, or remove the row.",
-            field=answer.column,
-        ) from None
-    if label not in names:
-        raise DataError(
-            f"{_place(table, place, answer.column)}: {text[:40]!r} is none of "
-            f"{', '.join([*answer.names, *names])}. Correct the cell, or remove the row.",
-            field=answer.column,
-        )
-    return float(names.index(label))
-
-
-def _number(name: str, text: str) -> float:
-    if NUMBER.fullmatch(text):
-        number = float(text)
-        # What a node's float32 cannot hold would be learned from as an infinity.
-        if not abs(number) <= FLOAT32_MAX:
-            raise InvalidInput(f"{name} must be a finite number.", field=name)
-        return number
-    hint = " Decimals are written with a point." if NUMBER.fullmatch(text.replace(",", ".")) else ""
-    raise InvalidInput(f"{name} must be a number, not the text {text[:40]!r}.{hint}", field=name)
-
-
-def _check_rows(table: Table, kept: list[tuple[float, ...]], dropped: Counter[str]) -> None:
+    Raises:
+        DataError: It has no rows, or all of them lack a cell.
+    """
     if not kept and not dropped:
-        raise DataError(f"{table.name} has a header and no rows. Add rows to learn from.")
+        raise DataError(f"{name} has a header and no rows. Add rows to learn from.")
     if not kept:
         column, times = dropped.most_common(1)[0]
         raise DataError(
-            f"{table.name} has no row left: column {column!r} says nothing in {times} of {len(table.lines)}. "
+            f"{name} has no row left: column {column!r} says nothing in {times} of {dropped.total()}. "
             "Fill it in.",
             field=column,
         )
-
-
-def _place(table: Table, place: int, column: str) -> str:
-    return f"{table.name}, line {table.lines[place]}, column {column!r}"

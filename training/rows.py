@@ -6,19 +6,16 @@ source's password is in no message and in no record.
 """
 
 import re
-from array import array
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from concord.address import is_address
 from concord.client import Client
 from concord.errors import ConfigurationError, DataError, InvalidInput
 from concord.settings import Settings
 from concord.testimony import iso
-from training.data import Answers, Dataset, generated, moment, newer, read
-from training.table import load
+from training.cells import moment
+from training.data import Dataset, Gathering, generated, newer, read_file
 from training.task import SEED, Task
 
 GENERATOR: Final = "generator"
@@ -48,7 +45,7 @@ def read_rows(task: Task, source: str, *, since: str | None = None) -> Dataset:
     elif is_address(source):
         raise ConfigurationError("A database as a source of rows comes with the next commit.", field="--data")
     else:
-        data = read(task, load(Path(source).expanduser()))
+        data = read_file(task, Path(source).expanduser())
     return data if since is None else newer(data, since)
 
 
@@ -56,7 +53,7 @@ def _labelled(task: Task, since: str | None) -> Dataset:
     """Rows that live callers asked about, and their labels, over HTTP."""
     settings = Settings.read()
     token = settings.token.get_secret_value() if settings.token else None
-    numbers, answers, times = array("f"), array("d"), array("q")
+    rows = Gathering(task)
     names = [label.name for label in task.schema.labels]
     others = 0
     with Client(settings.url, token=token) as concord:
@@ -68,24 +65,15 @@ def _labelled(task: Task, since: str | None) -> Dataset:
                 # Asked when the task had another schema.
                 others += 1
                 continue
-            numbers.extend(row)
-            answers.append(answer)
-            times.append(moment("time", one.time))
-    if not answers:
+            rows.add(row, answer, moment("time", one.time))
+    if not rows:
         raise DataError(
             f"The service at {settings.url} has no labelled rows of {task.name} whose features are kept"
             f"{f' since {since}' if since else ''}. Labels come with `concord feedback`.",
             field="--data",
         )
-    found: Answers = np.frombuffer(answers, dtype=np.float64)
-    return Dataset(
-        name=JOURNAL,
-        rows=np.frombuffer(numbers, dtype=np.float32).reshape(len(answers), -1),
-        answers=found if task.schema.is_regression else found.astype(np.int64),
-        dropped={"another schema": others} if others else {},
-        times=np.frombuffer(times, dtype=np.int64),
-        source=JOURNAL,
-    )
+    dropped = {"another schema": others} if others else {}
+    return rows.dataset(JOURNAL, JOURNAL, has_times=True, dropped=dropped)
 
 
 def _with_zone(since: str | None) -> str | None:

@@ -1,20 +1,15 @@
-"""Reads a CSV file into columns of texts, with the line of each row as an editor counts it.
+"""A table of texts with the line of each of its rows: a file that is read whole, or a generator's columns.
 
-Nothing is interpreted here: a cell is a text until `data` has asked the task's schema about it.
-Spreadsheets save many things as CSV, so each one that is not UTF-8 with commas and a header is an
-error with its remedy, and never a table that is silently wrong.
+Nothing is interpreted here: a cell is a text until `cells` has asked the task's schema about it. One line
+that is no row of the file ends the reading, so that nobody learns from a table that is silently wrong.
 """
 
-import csv
-import gzip
-import zlib
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-from unicodedata import normalize
 
 from concord.errors import DataError
+from training.stream import Line, RowFile
 from training.task import Columns
 
 
@@ -34,6 +29,16 @@ class Table:
     lines: list[int]
     source: str = "generator"
 
+    @property
+    def header(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.columns)
+
+    def __iter__(self) -> Iterator[Line]:
+        """The rows with their lines."""
+        for number, cells in zip(self.lines, zip(*self.columns.values(), strict=True), strict=True):
+            yield Line(number, list(cells))
+
 
 def tabulate(columns: Columns, name: str = "generator", source: str = "generator") -> Table:
     """A generator's columns as the texts that a file would hold."""
@@ -43,58 +48,24 @@ def tabulate(columns: Columns, name: str = "generator", source: str = "generator
 
 
 def load(path: Path) -> Table:
-    """Reads a CSV file with a header, in UTF-8 and with commas.
+    """Reads a CSV file with a header, in UTF-8 and with commas, or a gzip of one.
 
     Raises:
         DataError: Not there, not UTF-8, empty, ragged, or a header that repeats a column.
     """
-    try:
-        with _opened(path) as file:
-            reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, row) for row in reader if row]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 ({_where(path, error)}). Save it as CSV UTF-8.") from error
-    except (EOFError, zlib.error) as error:
-        raise DataError(f"{path.name} is a broken gzip: {error}. Make it anew.") from error
-    except csv.Error as error:
-        raise DataError(f"{path.name} is no CSV file: {error}. Save it again as CSV with commas.") from error
-    if not lines:
-        raise DataError(f"{path.name} is empty. It needs a header line and one line per row.")
-    header = _header(path.name, lines[0][1])
-    for line, row in lines[1:]:
-        if len(row) != len(header):
-            raise DataError(
-                f"{path.name}, line {line}: {len(row)} cells where the header names {len(header)} columns. "
-                "Add the missing commas, or put quotes around a cell that contains one."
-            )
-    cells = {name: [row[place] for _, row in lines[1:]] for place, name in enumerate(header)}
-    return Table(path.name, cells, [line for line, _ in lines[1:]], str(path.absolute()))
+    with RowFile(path) as file:
+        lines = list(sound(file))
+        cells = {name: [line.cells[place] for line in lines] for place, name in enumerate(file.header)}
+    return Table(path.name, cells, [line.number for line in lines], str(path.absolute()))
 
 
-def _opened(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+def sound(file: RowFile) -> Iterator[Line]:
+    """The lines of a file.
 
-
-def _header(name: str, header: list[str]) -> list[str]:
-    names = [normalize("NFC", column.strip()) for column in header]
-    if len(names) == 1 and ";" in names[0]:
-        raise DataError(f"{name} separates its columns with semicolons. Save it as CSV with commas.")
-    repeated = [column for column, times in Counter(names).items() if times > 1]
-    if repeated:
-        raise DataError(f"{name} has the column {repeated[0]!r} twice. Remove one.", field=repeated[0])
-    return names
-
-
-def _where(path: Path, error: UnicodeDecodeError) -> str:
-    # The decoder works in chunks, so its own position is no place in the file.
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    try:
-        data.decode("utf-8-sig")
-    except UnicodeDecodeError as whole:
-        line = data.count(b"\n", 0, whole.start) + 1
-        return f"line {line}"
-    return error.reason
+    Raises:
+        DataError: One of them is no row.
+    """
+    for line in file:
+        if line.fault is not None:
+            raise DataError(f"{file.name}, line {line.number}: {line.fault}")
+        yield line

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError, InvalidInput
-from training.data import UNDATED, generated
+from training.cells import UNDATED
+from training.data import generated
 from training.rows import read_rows
 from training.run import prepare
 
