@@ -12,6 +12,7 @@ from training.commands.describe import describe_command
 from training.commands.fit import fit_command
 from training.commands.models import models_group
 from training.commands.package import package_command
+from training.commands.retrain import retrain_command
 from training.commands.screen import Group
 
 
@@ -21,7 +22,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
 
 
-for command in (fit_command, describe_command, package_command, models_group):
+for command in (fit_command, describe_command, package_command, models_group, retrain_command):
     main.add_command(command)
 
 if __name__ == "__main__":
