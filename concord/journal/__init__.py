@@ -5,7 +5,26 @@
 package imports SQLAlchemy.
 """
 
-from concord.journal.rows import Claim, KeptRound, Labelled, LabelRow, Origin, RoundRow, StoredRound
+from concord.journal.rows import (
+    Claim,
+    JudgedRound,
+    KeptRound,
+    Labelled,
+    LabelRow,
+    Origin,
+    RoundRow,
+    StoredRound,
+)
 from concord.journal.store import Journal
 
-__all__ = ["Claim", "Journal", "KeptRound", "LabelRow", "Labelled", "Origin", "RoundRow", "StoredRound"]
+__all__ = [
+    "Claim",
+    "Journal",
+    "JudgedRound",
+    "KeptRound",
+    "LabelRow",
+    "Labelled",
+    "Origin",
+    "RoundRow",
+    "StoredRound",
+]

@@ -26,9 +26,19 @@ import sqlalchemy as sa
 
 from concord.errors import InvalidInput, LedgerBroken
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
+from concord.journal.judged import judged_rounds
 from concord.journal.kept import kept_rounds
 from concord.journal.labels import Labels
-from concord.journal.rows import Claim, KeptRound, Labelled, LabelRow, Origin, RoundRow, StoredRound
+from concord.journal.rows import (
+    Claim,
+    JudgedRound,
+    KeptRound,
+    Labelled,
+    LabelRow,
+    Origin,
+    RoundRow,
+    StoredRound,
+)
 from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, labels, rounds, schemas, segments
 
 _CURSOR = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{32})")
@@ -173,6 +183,10 @@ class Journal:
     def kept(self, task: str, since: int, limit: int) -> Iterator[list[KeptRound]]:
         """The newest `limit` rounds of a task since a time (µs) whose rows are kept, oldest first."""
         return kept_rounds(self._database, task, since, limit)
+
+    def judged(self, task: str, since: int, limit: int) -> Iterator[list[JudgedRound]]:
+        """The first `limit` labelled rounds under `wager` of a task since a time (µs), oldest first."""
+        return judged_rounds(self._database, task, since, limit)
 
     def heights(self, ids: Iterable[str]) -> dict[str, int]:
         """Id → height of its block, of those rounds that are settled."""
