@@ -20,6 +20,8 @@ from concord.drifted import DriftReport
 from concord.errors import ConfigurationError, Refused, ServiceAway
 from concord.reference import Reference
 from concord.schema import TaskSchema
+from concord.stake import Action
+from concord.versions import Appointed, Comparison, ModelView
 from concord.wire import (
     AccountView,
     FeedbackResponse,
@@ -42,6 +44,10 @@ Row = Mapping[str, float | str]
 
 REPLAY_SECONDS: Final = 600.0
 """How long a replay of a whole ledger is waited for: some hundred thousand rounds."""
+
+
+APPOINT_SECONDS: Final = 60.0
+"""How long a decision may take: registry, cluster and ledger, each with a bound of its own."""
 
 
 class Client:
@@ -188,6 +194,50 @@ class Client:
     def withdraw(self, task: str, node: str, amount: float, *, key: str | None = None) -> AccountView:
         """Takes stake out of a node's account; with the same key only once."""
         return self._administer(task, node, "withdraw", {"amount": amount}, key)
+
+    def models(self) -> list[ModelView]:
+        """Every node's model: which versions it has, serves and tries."""
+        return _read(list[ModelView], self._get("/v1/models")["models"])
+
+    def compare(self, name: str, *, since: str | None = None) -> Comparison:
+        """A model's champion and challenger on the labelled rounds since its phase began, or since a time."""
+        found = self._request(
+            "GET",
+            f"/v1/models/{_part(name)}/compare",
+            params={"since": since} if since else {},
+            timeout=REPLAY_SECONDS,
+        )
+        return _read(Comparison, found)
+
+    def appoint(
+        self,
+        name: str,
+        action: Action,
+        version: str | None = None,
+        why: str = "",
+        expect: Mapping[str, str | None] | None = None,
+    ) -> ModelView:
+        """Decides about a model's versions; the same call again ends one that was half done.
+
+        Args:
+            name: Registered name, `iris.knn`.
+            action: `challenge`, `promote`, `rollback` or `dismiss`.
+            version: Of a challenge, and of a promotion unless it is the challenger that is promoted.
+            why: The reason, one line; it stays in the ledger for good.
+            expect: `champion` and `challenger` as they were seen (None: none); if they are others by now,
+                nothing happens.
+
+        Raises:
+            Refused: With `code` `conflict`, `unknown_version`, `no_registry` and so on.
+            ServiceAway: Nothing answers.
+        """
+        body: dict[str, object] = {"why": why}
+        if version is not None:
+            body["version"] = version
+        if expect is not None:
+            body["expect"] = dict(expect)
+        path = f"/v1/models/{_part(name)}/{action}"
+        return _read(Appointed, self._request("POST", path, json=body, timeout=APPOINT_SECONDS)).model
 
     def rounds(
         self,

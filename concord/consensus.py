@@ -17,7 +17,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from concord import metrics
+from concord.appointing import Appointing
 from concord.background import spawn
+from concord.entries import open_entries
 from concord.errors import JournalUnavailable, Overloaded
 from concord.housekeeping import Housekeeping
 from concord.ids import fresh_id
@@ -29,6 +31,7 @@ from concord.observation import observe
 from concord.panel import Panel, Ruling
 from concord.panels import Panels
 from concord.recorder import Recorder
+from concord.registry import Registry
 from concord.round import Poll, Question, Reply, Shadows
 from concord.settings import NodesFile, Settings
 from concord.settler import Settler
@@ -112,6 +115,13 @@ class Consensus:
         self.housekeeping = Housekeeping(self.panels, self.members, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify)
         self.drift = LiveDrift(journal, self.panels)
+        self.appointing = Appointing(
+            self.panels,
+            self.settler,
+            open_entries(settings),
+            Registry(settings.registry) if settings.registry else None,
+            clock,
+        )
         self._clock = clock
         self._waiting_rows = 0
         self._background: list[asyncio.Task[None]] = []
@@ -140,6 +150,7 @@ class Consensus:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self.appointing.close()
         await asyncio.to_thread(self.journal.close)
 
     def ready(self) -> bool:

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from concord.errors import ConfigurationError
 
 _DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_DEPLOYMENT = re.compile(rf"{_DNS}/{_DNS}")
 _CONFIGMAP = re.compile(rf"configmap:(?:(?P<namespace>{_DNS})/)?(?P<name>{_DNS})")
 _WITH_USER = re.compile(r"(?P<scheme>[\w+]+://)(?P<user>[^:@/]+)(?::[^@/]*)?(?P<rest>@.+)")
 
@@ -124,7 +125,9 @@ class NodesFile(BaseModel):
 class Settings(BaseSettings):
     """Settings of the consensus service and the command line."""
 
-    model_config = SettingsConfigDict(env_prefix="CONCORD_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="CONCORD_", frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True
+    )
 
     home: Path = Path(".concord")
     """Folder of everything that Concord keeps on a laptop: ledger, journal, models, logs."""
@@ -135,6 +138,14 @@ class Settings(BaseSettings):
     ledger: str | None = None
     """`configmap:NAMESPACE/NAME`, or `configmap:NAME` in the namespace of the pod or the kubeconfig's
     context: the ConfigMap that is the ledger's head. Files in `home` unless said."""
+
+    deployment: str | None = None
+    """`NAMESPACE/FULLNAME` of the installation in a cluster whose nodes' versions this service changes; a
+    laptop's nodes read files in `home`."""
+
+    registry: str | None = Field(default=None, repr=False, validation_alias="MLFLOW_TRACKING_URI")
+    """Address of MLflow, the registry of models, in MLflow's own variable. One that is no `http` or `https`
+    is a file's or a database's, which the training reads and this service does not."""
 
     journal: str | None = Field(default=None, repr=False)
     """SQLAlchemy URL of the journal; SQLite in `home` unless said."""
@@ -187,6 +198,18 @@ class Settings(BaseSettings):
             raise ValueError("say configmap:NAMESPACE/NAME or configmap:NAME, in lower case, each at most 63")
         return given or None
 
+    @field_validator("deployment")
+    @classmethod
+    def _names_an_installation(cls, given: str | None) -> str | None:
+        if given and _DEPLOYMENT.fullmatch(given) is None:
+            raise ValueError(f"it is NAMESPACE/FULLNAME, such as concord/concord, not {given!r}")
+        return given or None
+
+    @field_validator("registry")
+    @classmethod
+    def _speaks_http(cls, given: str | None) -> str | None:
+        return given.rstrip("/") if given and given.startswith(("http://", "https://")) else None
+
     @classmethod
     def read(cls) -> Self:
         """The environment's settings.
@@ -210,6 +233,11 @@ class Settings(BaseSettings):
     def tokens_file(self) -> Path:
         """Path of the tokens' file."""
         return self.tokens or self.home / "tokens.toml"
+
+    @property
+    def versions_dir(self) -> Path:
+        """Folder of the entries that say which version a laptop's node serves."""
+        return self.home / "versions"
 
     @property
     def ledger_dir(self) -> Path:

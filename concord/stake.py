@@ -29,6 +29,37 @@ Standing = Literal["active", "probation", "jailed"]
 
 JailReason = Literal["regret", "invalid", "stake"]
 
+Action = Literal["challenge", "promote", "rollback", "dismiss"]
+"""What is decided about a node's versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """The last decision about which versions a node is to serve.
+
+    Attributes:
+        action: What was decided.
+        version: The version that it is about: who challenges, who becomes champion, or who leaves.
+        before: The champion when it was decided.
+        by: Name of the token.
+        at: When, in µs since the epoch.
+        previous: The version that a rollback returns to; None where there is none.
+        sigma: σ of the task then, by which a comparison since is scored; None for classes.
+    """
+
+    action: Action
+    version: str
+    before: str
+    by: str
+    at: int
+    previous: str | None = None
+    sigma: int | None = None
+
+    @property
+    def challenger(self) -> str | None:
+        """The version that answers beside the champion from then on."""
+        return {"challenge": self.version, "promote": self.before}.get(self.action)
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -54,6 +85,7 @@ class Account:
         watched_regret: Its regret in those, in ppm.
         changes: Changes of standing and version so far; they make the keys of the next ones.
         trial: The record of the version that is tried beside its own.
+        appointment: The last decision about its versions; None before the first.
     """
 
     stake: int
@@ -72,6 +104,7 @@ class Account:
     watched_regret: int = 0
     changes: int = 0
     trial: Trial | None = None
+    appointment: Appointment | None = None
 
     @property
     def skill(self) -> int:

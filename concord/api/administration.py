@@ -53,7 +53,7 @@ class Administration:
         """`POST /v1/nodes/{task}/{node}/release`: a jailed node, or one in probation, counts again."""
         token, body = await self._asked(incoming, "reason", "key")
         task, node = self._place(incoming)
-        why = _reason(body.get("reason"))
+        why = reason(body.get("reason"))
         self._check_stake(task, node)
         event = events.release(task, node, to="active", by="operator", why=why, key=_key(incoming, body))
         return await self._write(token, event, incoming)
@@ -129,11 +129,12 @@ class Administration:
         )
 
 
-def _reason(given: object) -> str:
+def reason(given: object, field: str = "reason") -> str:
+    """A reason that stays in the ledger for good; InvalidInput where it is none."""
     if not isinstance(given, str) or len(given) > MOST_REASON or not re.fullmatch(REASON, given):
         raise InvalidInput(
             f"Say why, in one line of at most {MOST_REASON} characters; it stays in the ledger for good.",
-            field="reason",
+            field=field,
         )
     return given.strip()
 

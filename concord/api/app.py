@@ -16,6 +16,7 @@ from concord.api.docs import page
 from concord.api.drift import Drift
 from concord.api.feedback import Labelling
 from concord.api.labelled import LabelledRounds
+from concord.api.models import Models
 from concord.api.openapi import document
 from concord.api.operation import Schema
 from concord.api.predictions import Predictions
@@ -100,6 +101,7 @@ class ConsensusApi:
         v2 = ProtocolV2(self.consensus, __version__)
         access, drift = Access(self._tokens), Drift(self.consensus.drift)
         labelled = LabelledRounds(self.consensus)
+        models = Models(self.consensus, access)
         labelling, administration = Labelling(self.consensus, access), Administration(self.consensus, access)
         return [
             Route("POST", "/v1/tasks/{task}/predict", predictions.predict),
@@ -115,6 +117,12 @@ class ConsensusApi:
             Route("POST", "/v1/nodes/{task}/{node}/release", administration.release),
             Route("POST", "/v1/nodes/{task}/{node}/deposit", administration.deposit),
             Route("POST", "/v1/nodes/{task}/{node}/withdraw", administration.withdraw),
+            Route("GET", "/v1/models", models.listing),
+            Route("GET", "/v1/models/{name}/compare", access.reading(models.compare)),
+            Route("POST", "/v1/models/{name}/challenge", models.challenge),
+            Route("POST", "/v1/models/{name}/promote", models.promote),
+            Route("POST", "/v1/models/{name}/rollback", models.roll_back),
+            Route("POST", "/v1/models/{name}/dismiss", models.dismiss),
             Route("GET", "/v1/rounds", access.reading(records.rounds)),
             Route("GET", "/v1/rounds/{id}", access.reading(records.round)),
             Route("GET", "/v1/ledger", records.ledger),

@@ -70,6 +70,8 @@ def _counted(rounds: int) -> str:
 
 
 def _standing_changed(body: Body) -> str:
+    if body["kind"] == "appoint":
+        return appointed_words(body)
     if body["kind"] == "promote":
         return f"serves version {body['version']}: its record starts anew, or goes on from its trial"
     if body["kind"] == "release":
@@ -80,6 +82,17 @@ def _standing_changed(body: Body) -> str:
         "invalid": f"jailed: {measured} malformed answers among its last 100",
         "stake": f"jailed: its stake of {measured / MICRO:.2f} is under 10",
     }[body["reason"]]
+
+
+def appointed_words(body: Body) -> str:
+    """A decision about a node's versions in words: what, by whom and why."""
+    version, before = body["version"], body["from"]
+    return {
+        "challenge": f"version {version} enters probation beside {before}",
+        "promote": f"version {version} is promoted over {before}",
+        "rollback": f"version {version} serves again instead of {before}",
+        "dismiss": f"version {version} leaves, {before} serves on alone",
+    }[body["action"]] + f", by {body['by']}: {body['why']}"
 
 
 def standing_words(account: Account) -> str | None:

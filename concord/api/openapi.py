@@ -12,6 +12,7 @@ from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
 from concord.api.protocol_v2 import DATATYPES
 from concord.api.records import MOST_HEIGHT
 from concord.api.tokened import SCHEMES, administration, labelling
+from concord.api.versioned import versioned
 from concord.drifted import DriftReport
 from concord.errors import ConcordError
 from concord.live_drift import MOST_ROUNDS as MOST_DRIFTED
@@ -85,6 +86,7 @@ def document(panels: Panels, version: str, *, secured: bool = True) -> Schema:
         *_tasks(panels, components),
         *labelling(components),
         *administration(components),
+        *versioned(components),
         *_reading(components),
         *_protocol_v2(),
         *_house(),

@@ -7,6 +7,7 @@ package imports SQLAlchemy.
 
 from concord.journal.rows import (
     Claim,
+    JudgedRound,
     KeptRound,
     Labelled,
     LabelledRound,
@@ -20,6 +21,7 @@ from concord.journal.store import Journal
 __all__ = [
     "Claim",
     "Journal",
+    "JudgedRound",
     "KeptRound",
     "LabelRow",
     "Labelled",

@@ -99,6 +99,25 @@ class LabelledRound:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedRound:
+    """What two versions are compared on: a labelled round's votes.
+
+    Attributes:
+        id: 32 hex digits.
+        time: µs since the epoch.
+        evidence: JSON of the votes as integers.
+        label: What was true: a class's number, or a value in steps of the task's resolution.
+        label_time: When that came, in µs since the epoch.
+    """
+
+    id: str
+    time: int
+    evidence: bytes
+    label: int
+    label_time: int
+
+
+@dataclass(frozen=True, slots=True)
 class LabelRow:
     """A label of a round as it came in.
 

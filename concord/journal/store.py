@@ -26,10 +26,12 @@ import sqlalchemy as sa
 from concord.errors import LedgerBroken
 from concord.journal.cursor import read_cursor, write_cursor
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
+from concord.journal.judged import judged_rounds
 from concord.journal.kept import kept_rounds, labelled_rounds
 from concord.journal.labels import Labels
 from concord.journal.rows import (
     Claim,
+    JudgedRound,
     KeptRound,
     Labelled,
     LabelledRound,
@@ -199,6 +201,10 @@ class Journal:
             InvalidInput: The cursor is none that was given out.
         """
         return labelled_rounds(self._database, task, since, limit, after)
+
+    def judged(self, task: str, since: int, limit: int) -> Iterator[list[JudgedRound]]:
+        """The first `limit` labelled rounds under `wager` of a task since a time (µs), oldest first."""
+        return judged_rounds(self._database, task, since, limit)
 
     def heights(self, ids: Iterable[str]) -> dict[str, int]:
         """Id → height of its block, of those rounds that are settled."""

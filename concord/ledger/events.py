@@ -14,7 +14,7 @@ import orjson
 
 from concord.errors import InvalidInput
 from concord.skill import PPM
-from concord.stake import JailReason, Standing
+from concord.stake import Action, JailReason, Standing
 
 Body = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """`params`, `open`, `promote`, `deposit`, `settle`, `jail`, `release` or `withdraw`."""
+        """`params`, `open`, `appoint`, `promote`, `deposit`, `settle`, `jail`, `release` or `withdraw`."""
         return str(self.body["kind"])
 
 
@@ -128,6 +128,49 @@ def open_account(task: str, node: str, deposit: int, accuracy: int, version: str
         raise InvalidInput("A deposit is 0 µS or more, an accuracy 0 to 1,000,000 ppm.", field="deposit")
     body = {"kind": "open", "task": task, "node": node, "deposit": deposit, "accuracy": accuracy}
     return Event(f"open:{task}:{node}", body | ({"version": version} if version is not None else {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is decided about a node's versions, by whom and why.
+
+    Attributes:
+        action: `challenge`, `promote`, `rollback` or `dismiss`.
+        version: The version that it is about.
+        before: The champion when it was decided; `packaged` where the registry does not know it.
+        by: Name of the token.
+        why: The reason, for people.
+    """
+
+    action: Action
+    version: str
+    before: str
+    by: str
+    why: str
+
+
+def appoint(task: str, node: str, decision: Decision, at: int, changes: int) -> Event:
+    """Says what a node is to serve from now on; that it does is `promote`'s to say.
+
+    Args:
+        task: The task's name.
+        node: The node.
+        decision: What is decided.
+        at: When, in µs since the epoch.
+        changes: The account's changes so far, which make the key.
+    """
+    body = {
+        "kind": "appoint",
+        "task": task,
+        "node": node,
+        "action": decision.action,
+        "version": decision.version,
+        "from": decision.before,
+        "by": decision.by,
+        "why": decision.why,
+        "at": at,
+    }
+    return Event(f"appoint:{task}:{node}:{changes}", body)
 
 
 def promote(task: str, node: str, version: str, changes: int) -> Event:

@@ -1,20 +1,20 @@
 """Balances as a fold over events: what each kind of event does, and what always holds.
 
-The events of a block have no order of their own, so they are folded by kind (parameters, openings, new
-versions, deposits, settlements, jailings, releases, withdrawals) and then by key. After every event the
-money of its task must add up exactly (I1) and no account may be below zero (I2); a fold that breaks this
-raises `LedgerBroken` and never mends a number. An event that its author could have known to be wrong
-raises one of the caller's errors instead.
+The events of a block have no order of their own, so they are folded by kind (parameters, openings,
+decisions about versions, new versions, deposits, settlements, jailings, releases, withdrawals) and then
+by key. After every event the money of its task must add up exactly (I1) and no account may be below zero
+(I2); a fold that breaks this raises `LedgerBroken` and never mends a number. An event that its author
+could have known to be wrong raises one of the caller's errors instead.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
-from concord.errors import Conflict, LedgerBroken, UnknownName
+from concord.errors import Conflict, InvalidInput, LedgerBroken, UnknownName
 from concord.ledger.events import Body, Event, NodeSums
 from concord.skill import PPM, Trial, faded, next_regret
-from concord.stake import MICRO, Account
+from concord.stake import MICRO, Account, Appointment
 
 PROBATION_ROUNDS: Final = 20
 """Labelled rounds that a newcomer, or a version that nobody knows, is watched for."""
@@ -122,13 +122,20 @@ def _account_json(account: Account) -> dict[str, Any]:
     for name, default in _LATER:
         value = getattr(account, name)
         if value != default:
-            document[name] = asdict(value) if name == "trial" else value
+            document[name] = _plain(value) if name in _NESTED else value
     return document
 
 
+_NESTED: Final = {"trial": Trial, "appointment": Appointment}
+
+
+def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - one of the dataclasses above
+    return {name: one for name, one in asdict(value).items() if one is not None}
+
+
 def _read_account(document: Mapping[str, Any]) -> Account:
-    trial = document.get("trial")
-    return Account(**{**document, "trial": Trial(**trial)} if trial else document)
+    nested = {name: kind(**document[name]) for name, kind in _NESTED.items() if document.get(name)}
+    return Account(**{**document, **nested})
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +229,22 @@ def _open(state: State, body: Body) -> TaskState:
     return replace(_with(task, node, account), paid_in=task.paid_in + deposit)
 
 
+_APPOINTED: Final = frozenset({"challenge", "promote", "rollback", "dismiss"})
+
+
+def _appoint(state: State, body: Body) -> TaskState:
+    task = state.task(body["task"])
+    account, action = task.account(body["node"]), body["action"]
+    if action not in _APPOINTED:
+        raise InvalidInput(f"{action!r} is no decision about a version.", field="action")
+    before = account.appointment
+    previous = {"promote": body["from"], "rollback": None}.get(action, before.previous if before else None)
+    appointment = Appointment(
+        action, body["version"], body["from"], body["by"], body["at"], previous, task.sigma
+    )
+    return _with(task, body["node"], replace(account, appointment=appointment, changes=account.changes + 1))
+
+
 def _promote(state: State, body: Body) -> TaskState:
     task = state.task(body["task"])
     before, version = task.account(body["node"]), body["version"]
@@ -242,12 +265,22 @@ def _promote(state: State, body: Body) -> TaskState:
         labelled=0,
         hits=0,
         watched_regret=0,
-        trial=None if tried is before.trial else before.trial,
+        trial=_shadowed(before, version) or (None if tried is before.trial else before.trial),
     )
     if before.standing == "probation" or before.reason in {"regret", "invalid"}:
         # Rounds as a challenger are rounds on probation.
         account = replace(account, standing="probation", reason=None, watched=tried.rounds)
     return _with(task, body["node"], account)
+
+
+def _shadowed(before: Account, version: str) -> Trial | None:
+    """The record of the version that was served, where it answers on beside the one that was promoted."""
+    appointed = before.appointment
+    if appointed is None or before.version is None:
+        return None
+    if (appointed.action, appointed.version, appointed.before) != ("promote", version, before.version):
+        return None
+    return Trial(before.version, before.labelled, before.score, before.answered)
 
 
 def _deposit(state: State, body: Body) -> TaskState:
@@ -284,6 +317,8 @@ def _settle(state: State, body: Body) -> TaskState:
     for node, (version, rounds, score) in body.get("trials", {}).items():
         trial = accounts[node].trial
         if trial is None or trial.version != version:
+            if _keeps_its_trial(accounts[node], version):
+                continue
             trial = Trial(version)
         accounts[node] = replace(accounts[node], trial=trial.after(rounds, score))
     return replace(
@@ -293,6 +328,19 @@ def _settle(state: State, body: Body) -> TaskState:
         sigma=body.get("sigma", task.sigma),
         accounts=accounts,
     )
+
+
+def _keeps_its_trial(account: Account, version: str) -> bool:
+    """Whether rounds of another version leave the record of the one under trial alone.
+
+    While a promotion is rolled the former champion is the challenger already, and labels of rounds from
+    before a decision come after it. Where nobody ever decided, it is as it was before there were decisions.
+    """
+    appointed = account.appointment
+    if appointed is None:
+        return False
+    is_appointed = account.trial is not None and account.trial.version == appointed.challenger
+    return is_appointed or version == account.version
 
 
 def _learn(account: Account, sums: NodeSums) -> Account:
@@ -350,6 +398,7 @@ def _release(state: State, body: Body) -> TaskState:
 _RULES: dict[str, Callable[[State, Body], TaskState]] = {
     "params": _params,
     "open": _open,
+    "appoint": _appoint,
     "promote": _promote,
     "deposit": _deposit,
     "settle": _settle,

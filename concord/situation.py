@@ -1,0 +1,313 @@
+"""What is known of one node's versions, and what a decision about them comes to: values, no effects.
+
+Three say it: the node (which version answers), its entry (which one is wanted), and the ledger (what was
+decided last, since when). A decision is made on the entry, and by the ledger alone where both differ: a
+process that died between the two left its decision half done, and the same call again ends it. So
+`decide` also recognises the call that was carried out already; the caller had no answer and asks again.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from concord.entries import NOTHING, Entry, number
+from concord.errors import Conflict, InvalidInput
+from concord.stake import Action, Appointment
+from concord.versions import Phase
+
+PACKAGED: Final = "packaged"
+"""In place of a number: the version in the node's image, where the registry does not know it."""
+
+Pair = tuple[str | None, str | None]
+"""Champion and challenger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One node's versions at one moment.
+
+    Attributes:
+        name: Registered name.
+        served: The version that answers, as the node says; None while it cannot be asked.
+        tried: The version that answers beside it.
+        dropped: Why that one answers no more.
+        entry: What is wanted.
+        appointment: What was decided last.
+        recorded: The version that the ledger's record is of, for a node that cannot be asked.
+        previous: What a rollback returns to, where only the registry remembers it.
+    """
+
+    name: str
+    served: str | None = None
+    tried: str | None = None
+    dropped: str | None = None
+    entry: Entry = NOTHING
+    appointment: Appointment | None = None
+    recorded: str | None = None
+    previous: str | None = None
+
+    @property
+    def champion(self) -> str | None:
+        """The version that counts, or will once the node has rolled."""
+        return number(self.entry.champion) or self.served or self.recorded
+
+    @property
+    def challenger(self) -> str | None:
+        """The version beside it; an alias is what the node made of it."""
+        return number(self.entry.challenger) or (self.tried if self.entry.challenger else None)
+
+    @property
+    def pair(self) -> Pair:
+        """Both."""
+        return self.champion, self.challenger
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the challenger is who was champion before."""
+        last, (champion, challenger) = self.appointment, self.pair
+        if last is None or challenger is None:
+            return False
+        # Or one that was promoted by a process that died before it could say so.
+        is_made = last.action == "promote" or (last.action == "challenge" and last.version == champion)
+        return is_made and (last.version, last.before) == (champion, challenger)
+
+    @property
+    def phase(self) -> Phase:
+        """`serving` without a challenger."""
+        if self.challenger is None:
+            return "serving"
+        return "watch" if self.is_watched else "probation"
+
+    @property
+    def since(self) -> int | None:
+        """When the phase began, in µs since the epoch, as the ledger has it."""
+        last, phase = self.appointment, self.phase
+        if last is None or (phase == "probation" and not self.decided("challenge", self.challenger)):
+            return None
+        return None if phase == "watch" and last.action != "promote" else last.at
+
+    @property
+    def returns_to(self) -> str | None:
+        """What a rollback returns to."""
+        known = self.appointment.previous if self.appointment else None
+        found = known or self.previous
+        return None if found == self.champion and found != PACKAGED else found
+
+    @property
+    def rolls(self) -> bool:
+        """Whether the node answers with other versions than are wanted."""
+        champion = number(self.entry.champion)
+        if self.served is not None and champion is not None and self.served != champion:
+            return True
+        last = self.appointment
+        if champion is None and last and (last.version, last.before) == (PACKAGED, self.served):
+            return True
+        if self.served is None or self.dropped is not None:
+            return False
+        challenger = number(self.entry.challenger)
+        return self.tried != challenger if challenger or not self.entry.challenger else False
+
+    def serves(self, version: str | None) -> bool:
+        """Whether a version, or the packaged one, is the one that counts."""
+        return self.entry.champion is None if version == PACKAGED else version == self.champion
+
+    def decided(self, action: Action, version: str | None) -> bool:
+        """Whether this was decided last."""
+        last = self.appointment
+        return last is not None and (last.action, last.version) == (action, version)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a decision comes to.
+
+    Attributes:
+        action: What is decided.
+        version: What it is about.
+        before: The champion until now.
+        entry: The entry afterwards.
+        is_said: Whether the ledger has it already.
+    """
+
+    action: Action
+    version: str
+    before: str
+    entry: Entry
+    is_said: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a caller asks for.
+
+    Attributes:
+        action: What is to be done.
+        version: The version that is named, if one is.
+        expect: Champion and challenger as the caller saw them; None: whatever they are.
+        shadow: How the champion of now is named in an entry; None where the registry does not know it.
+    """
+
+    action: Action
+    version: str | None = None
+    expect: Pair | None = None
+    shadow: str | None = None
+
+
+def decide(seen: Situation, wish: Wish) -> Plan:
+    """What is to be done; the same again where it was done already.
+
+    Raises:
+        Conflict: It does not fit what is, or what is differs from what was expected.
+        InvalidInput: A version has to be named and is not.
+    """
+    done = _done(seen, wish)
+    if done is not None:
+        return done
+    if wish.expect is not None and wish.expect != seen.pair:
+        raise Conflict(
+            f"{seen.name} has {_words(seen.pair)} by now, and not {_words(wish.expect)} as expected. "
+            "Nothing was changed; look at it again (`concord models list`).",
+            field="expect",
+        )
+    if seen.champion is None:
+        raise Conflict(f"{seen.name} has not said yet which version it serves. Try again once it answers.")
+    return _DECISIONS[wish.action](seen, wish)
+
+
+def _done(seen: Situation, wish: Wish) -> Plan | None:
+    """The plan that was carried out already, perhaps but for what follows the entry; else None."""
+    if wish.expect is not None and wish.expect == seen.pair:
+        return None
+    return _REPEATS[wish.action](seen, wish)
+
+
+def _challenge(seen: Situation, wish: Wish) -> Plan:
+    version = _named(wish)
+    _check_other(seen, wish, version)
+    _check_free(seen)
+    return Plan("challenge", version, _before(seen, wish), Entry(seen.entry.champion, version))
+
+
+def _challenged(seen: Situation, wish: Wish) -> Plan | None:
+    if wish.version is None or seen.challenger != wish.version or seen.is_watched:
+        return None
+    if wish.expect is not None and wish.expect[0] != seen.champion:
+        return None
+    said = seen.decided("challenge", wish.version)
+    return Plan("challenge", wish.version, _before(seen, wish), seen.entry, said)
+
+
+def _promote(seen: Situation, wish: Wish) -> Plan:
+    version = wish.version or seen.challenger
+    if version is None:
+        raise InvalidInput(
+            f"{seen.name} has no challenger; name the version that is to be promoted.", field="version"
+        )
+    if wish.version is None and seen.is_watched:
+        raise Conflict(
+            f"Version {version} of {seen.name} is the former champion, which answers beside the new one. "
+            "Roll back, or name the version that is to be promoted.",
+            field="version",
+        )
+    _check_other(seen, wish, version)
+    return Plan("promote", version, _before(seen, wish), Entry(version, wish.shadow))
+
+
+def _promoted(seen: Situation, wish: Wish) -> Plan | None:
+    version = wish.version or (wish.expect[1] if wish.expect else None)
+    last = seen.appointment
+    if version is None and seen.is_watched and last is not None and last.action == "challenge":
+        # By a process that died before it could say so.
+        version = seen.champion
+    if version is None or number(seen.entry.champion) != version:
+        return None
+    said = seen.decided("promote", version)
+    before = last.before if last is not None and last.version == version else seen.challenger or PACKAGED
+    return Plan("promote", version, before, seen.entry, said)
+
+
+def _roll_back(seen: Situation, wish: Wish) -> Plan:
+    version = seen.returns_to
+    if wish.version is not None:
+        raise InvalidInput(
+            "A rollback returns to what was served before; it names no version.", field="version"
+        )
+    if version is None:
+        raise Conflict(
+            f"There is no version of {seen.name} to roll back to; it was not promoted since. "
+            "`concord models promote` serves any other one."
+        )
+    return Plan("rollback", version, _before(seen, wish), Entry(None if version == PACKAGED else version))
+
+
+def _rolled_back(seen: Situation, wish: Wish) -> Plan | None:
+    last, before = seen.appointment, wish.expect[0] if wish.expect else None
+    if last is None or seen.challenger is not None or (before is not None and before == seen.champion):
+        return None
+    if last.action == "rollback" and seen.serves(last.version):
+        return Plan("rollback", last.version, last.before, seen.entry, is_said=True)
+    if last.previous is not None and seen.serves(last.previous):
+        # By a process that died before it could say so.
+        return Plan("rollback", last.previous, before or last.version, seen.entry)
+    return None
+
+
+def _dismiss(seen: Situation, wish: Wish) -> Plan:
+    if seen.challenger is None:
+        raise Conflict(f"{seen.name} has no challenger that could leave.")
+    return Plan("dismiss", seen.challenger, _before(seen, wish), Entry(seen.entry.champion))
+
+
+def _dismissed(seen: Situation, wish: Wish) -> Plan | None:
+    last = seen.appointment
+    if last is None or seen.entry.challenger is not None:
+        return None
+    said = last.action == "dismiss"
+    version = last.version if said else last.challenger
+    if version in {None, PACKAGED} or wish.expect not in {None, (seen.champion, version)}:
+        return None
+    before = last.before if said else seen.champion or PACKAGED
+    return Plan("dismiss", str(version), before, seen.entry, said)
+
+
+_DECISIONS: Final = {
+    "challenge": _challenge,
+    "promote": _promote,
+    "rollback": _roll_back,
+    "dismiss": _dismiss,
+}
+_REPEATS: Final = {
+    "challenge": _challenged,
+    "promote": _promoted,
+    "rollback": _rolled_back,
+    "dismiss": _dismissed,
+}
+
+
+def _named(wish: Wish) -> str:
+    if wish.version is None:
+        raise InvalidInput("Name the version that is to challenge.", field="version")
+    return wish.version
+
+
+def _check_other(seen: Situation, wish: Wish, version: str) -> None:
+    # What is packaged may come from another registry, whose number 1 is another model.
+    if version == (wish.shadow if seen.entry.champion is None else seen.champion):
+        raise Conflict(f"Version {version} of {seen.name} is the champion already.", field="version")
+
+
+def _check_free(seen: Situation) -> None:
+    if seen.challenger is not None:
+        what = "is watched beside the champion" if seen.is_watched else "is in probation"
+        raise Conflict(f"Version {seen.challenger} of {seen.name} {what}; dismiss it first.", field="version")
+
+
+def _before(seen: Situation, wish: Wish) -> str:
+    if seen.entry.champion is None and wish.shadow is None:
+        return PACKAGED
+    return seen.champion or PACKAGED
+
+
+def _words(pair: Pair) -> str:
+    champion, challenger = pair
+    beside = f"challenger {challenger}" if challenger else "no challenger"
+    return f"champion {champion or 'unknown'} and {beside}"

@@ -1,0 +1,48 @@
+"""Nodes that serve what their entry says, as pods and `concord up` do, around stand-in models."""
+
+import json
+
+from concord.challenger import Challenger
+from concord.logs import AccessLog
+from concord.node import NodeApi
+from tests.service.stack import IRIS, StandInModel, species
+
+
+class FollowingNode:
+    """A node that reads its entry at every request, as if it were restarted at once.
+
+    Attributes:
+        answers: Version → the class that it names.
+        packaged: The version without an entry.
+    """
+
+    def __init__(self, folder, node, answers, packaged="7", schema=IRIS):
+        self.path = folder / f"{schema.task}.{node}"
+        self.node, self.answers, self.packaged, self.schema = node, answers, packaged, schema
+        self.url = ""
+        self._serves, self._app = None, None
+        self.follows = True
+
+    def entry(self):
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    async def __call__(self, scope, receive, send):
+        if self.follows or self._app is None:
+            entry = self.entry()
+            serves = entry.get("champion", self.packaged), entry.get("challenger")
+            if serves != self._serves:
+                self._serves, self._app = serves, self._load(*serves)
+        await self._app(scope, receive, send)
+
+    def _load(self, champion, challenger):
+        model = self._model(champion)
+        beside = Challenger(self._model(challenger), model.info) if challenger else None
+        return NodeApi(model, AccessLog(enabled=False), challenger=beside)
+
+    def _model(self, version):
+        return StandInModel(self.schema, self.node, self.answers[version], version)
+
+
+def naming(**classes):
+    """Version → a model's function: `naming(v7=2, v9=1)`."""
+    return {name.removeprefix("v"): species(k) for name, k in classes.items()}
