@@ -3,7 +3,8 @@
 One experiment a node, one run a fit, one version a registered model; the version's tags carry the
 task's schema, so whoever fetches a model needs nothing of the code that made it. MLflow gets the
 ONNX file and never a pickle. A version's number is an int in SQLite and a text over REST; here it
-is a text. Nothing but this module and `champions` knows MLflow.
+is a text. Nothing but this module, `champions`
+and what keeps reports (`drift_report.record`) knows MLflow.
 """
 
 import logging
@@ -112,6 +113,17 @@ class Registry:
                 f"{first_line(error)}"
             ) from error
 
+    def experiment(self, name: str) -> str:
+        """The id of the experiment of a name, which is made if there is none."""
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        # A server keeps artifacts where it was told to; the default registry keeps them beside its file.
+        folder = (
+            (self.home / "mlartifacts" / name).absolute().as_uri() if self.uri.startswith("sqlite:") else None
+        )
+        return str(self.client.create_experiment(name, artifact_location=folder))
+
     def _choose(self) -> None:
         # MLflow keeps its choice for the process, and in the environment too, where the next reader
         # would take it for the user's.
@@ -125,7 +137,7 @@ class Registry:
         return Champion(str(found.version), found.run_id or "", found.tags.get(DIGEST_TAG, ""))
 
     def _record(self, fitted: Fitted) -> tuple[str, str]:
-        with mlflow.start_run(experiment_id=self._experiment(fitted.model), run_name=_stamp()) as run:
+        with mlflow.start_run(experiment_id=self.experiment(fitted.model), run_name=_stamp()) as run:
             self._describe(fitted, run.info.run_id)
             logged = mlflow.onnx.log_model(
                 onnx.load_from_string(fitted.onnx),
@@ -176,16 +188,6 @@ class Registry:
         self.client.log_dict(run_id, fitted.task.schema.to_json(), "schema.json")
         for name, figure in draw(fitted.task.schema, fitted.votes, fitted.split.test.answers, fitted.losses):
             self.client.log_figure(run_id, figure, f"plots/{name}")
-
-    def _experiment(self, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        # A server keeps artifacts where it was told to; the default registry keeps them beside its file.
-        folder = (
-            (self.home / "mlartifacts" / name).absolute().as_uri() if self.uri.startswith("sqlite:") else None
-        )
-        return str(self.client.create_experiment(name, artifact_location=folder))
 
     def _profile(self, run_id: str | None) -> dict[str, Any] | None:
         if not run_id or PROFILE not in {found.path for found in self.client.list_artifacts(run_id)}:
