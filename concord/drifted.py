@@ -103,7 +103,7 @@ class ErrorDrift:
         error_before: The same before the newest change; None where there was none.
         since: Time of the round at which the newest change was noticed.
         problem: Why there is no answer, for people.
-        course: How errors went, oldest first, in at most sixty stretches of as many rounds.
+        course: How errors went, oldest first, in at most thirty stretches of as many rounds.
     """
 
     labelled: int

@@ -22,7 +22,7 @@ from concord.testimony import iso
 SECONDS: Final = 60.0
 """A million errors take it half a second; starting it takes some where disk or cores are busy."""
 
-MOST_STRETCHES: Final = 60
+MOST_STRETCHES: Final = 30
 """Points of a curve that a picture has room for."""
 
 LEAST_STRETCH: Final = 20

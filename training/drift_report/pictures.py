@@ -85,10 +85,11 @@ def short(number: float) -> str:
     return f"{number:.4g}"
 
 
-def _figure(title: str, height: float = _HEIGHT) -> tuple[Figure, Any]:
+def _figure(title: str, below: str = "", height: float = _HEIGHT) -> tuple[Figure, Any]:
     figure = Figure(figsize=(_WIDE, height), dpi=_DOTS, layout="constrained")
+    figure.suptitle(title, x=0.02, ha="left", fontsize=12.5, fontweight="bold")
     axes = figure.subplots()
-    axes.set_title(title, loc="left", fontsize=12.5, fontweight="bold")
+    axes.set_title(below, loc="left", fontsize=10, color="#333333")
     axes.tick_params(labelsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
@@ -97,27 +98,40 @@ def _figure(title: str, height: float = _HEIGHT) -> tuple[Figure, Any]:
 
 def _title(one: Difference, name: str) -> str:
     said = {"drifted": "has drifted", "steady": "steady", "too_few_rows": "too few rows"}[one.status]
-    index = "" if one.psi is None else f", PSI {one.psi:.3f}"
-    return f"{name}: {said}{index}"
+    return f"{name}: {said}"
+
+
+def _below(one: Difference) -> str:
+    """What the bars do not say."""
+    index = "" if one.psi is None else f"PSI {one.psi:.3f}"
+    told = [f"{index} (said and missing cells)" if one.test == "missing" else index]
+    if one.adjusted is not None:
+        told.append(f"p {one.adjusted:.1g} by Holm")
+    if one.outside:
+        told.append(f"{one.outside:.1%} out of range")
+    if one.missing:
+        told.append(f"{one.missing:.1%} missing, {one.missing_before:.1%} then")
+    return "; ".join(filter(None, told))
 
 
 def _legend(figure: Figure, axes: Any, one: Difference, report: DriftReport) -> None:  # noqa: ANN401 - untyped
     then, now = axes.containers[:2]
-    labels = ["then: what was learned from", f"now: {one.rows:,} rows"]
-    if one.name in {feature.name for feature in report.features}:
-        labels[0] = f"then: {report.profile_rows:,} rows"
+    labels = ["then: rows held out from the fit", f"now: {one.rows:,} rows"]
+    if all(said.difference is not one for said in report.answers):
+        labels[0] = f"then: {report.profile_rows:,} rows learned from"
     figure.legend([then, now], labels, loc="outside lower right", ncols=2, frameon=False, fontsize=10)
 
 
 def _bins(one: Difference, name: str, shares: Shares, report: DriftReport, unit: str) -> Figure:
-    figure, axes = _figure(_title(one, name))
+    figure, axes = _figure(_title(one, name), _below(one))
     places = np.arange(len(shares.now))
     axes.bar(places - 0.2, shares.before, 0.4, color=THEN)
     axes.bar(places + 0.2, shares.now, 0.4, color=NOW, hatch="//", edgecolor="white", linewidth=0)
     ends = [shares.least, *shares.edges, shares.most]
     axes.set_xticks(np.arange(len(ends)) - 0.5, ["" if end is None else short(end) for end in ends])
     if len({short(end) for end in ends if end is not None}) > 8:
-        axes.tick_params(axis="x", labelrotation=30)
+        for label in axes.get_xticklabels():
+            label.set(rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlabel(f"{one.name} [{unit}]" if unit else one.name, **_FONT)
     _shares_axis(axes, "y")
     _legend(figure, axes, one, report)
@@ -126,7 +140,7 @@ def _bins(one: Difference, name: str, shares: Shares, report: DriftReport, unit:
 
 def _choices(one: Difference, name: str, shares: Shares, report: DriftReport) -> Figure:
     names, before, now = _largest(shares)
-    figure, axes = _figure(_title(one, name), max(_HEIGHT, 1.5 + 0.42 * len(names)))
+    figure, axes = _figure(_title(one, name), _below(one), max(_HEIGHT, 1.7 + 0.42 * len(names)))
     places = np.arange(len(names))
     axes.barh(places - 0.2, before, 0.4, color=THEN)
     axes.barh(places + 0.2, now, 0.4, color=NOW, hatch="//", edgecolor="white", linewidth=0)
@@ -152,7 +166,7 @@ def _largest(shares: Shares) -> tuple[list[str], list[float], list[float]]:
 
 def _shares_axis(axes: Any, which: str) -> None:  # noqa: ANN401 - matplotlib's axes have no useful type
     axis = axes.yaxis if which == "y" else axes.xaxis
-    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.set_major_formatter(PercentFormatter(1))
     axis.set_label_text("Share of rows [%]", fontdict=_FONT)
     axis.grid(visible=True, color="#dddddd", linewidth=0.8)
 
@@ -160,29 +174,23 @@ def _shares_axis(axes: Any, which: str) -> None:  # noqa: ANN401 - matplotlib's 
 def _indices(named: Sequence[tuple[Difference, str]]) -> Figure:
     rows = [(one, name) for one, name in named if one.psi is not None]
     rows = sorted(rows, key=lambda of: -(of[0].psi or 0.0))[:MOST_PICTURES]
-    figure, axes = _figure("Population stability index", max(_HEIGHT, 1.6 + 0.34 * len(rows)))
+    figure, axes = _figure("Population stability index", height=max(_HEIGHT, 1.6 + 0.34 * len(rows)))
     indices = [one.psi or 0.0 for one, _ in rows]
     colours = [DRIFTED if one.status == "drifted" else THEN for one, _ in rows]
     bars = axes.barh(range(len(rows)), indices, 0.66, color=colours)
     said = [f"{one.psi:.3f}{' drifted' if one.status == 'drifted' else ''}" for one, _ in rows]
-    axes.bar_label(bars, said, padding=4, fontsize=10)
+    words = axes.bar_label(bars, said, padding=4, fontsize=10, zorder=4)
+    for word in words:
+        word.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     axes.set_yticks(range(len(rows)), [name for _, name in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, max(0.32, 1.22 * max(indices)))
-    for index, word in ((LEAST_PSI, "moderate"), (LARGE_PSI, "large")):
-        axes.axvline(index, color="#444444", linestyle="--", linewidth=1)
+    for index in (LEAST_PSI, LARGE_PSI):
+        axes.axvline(index, color="#333333", linestyle="--", linewidth=1, zorder=3)
         axes.annotate(
-            f" {index:g} {word}",
-            (index, 0),
-            xycoords=("data", "axes fraction"),
-            xytext=(2, 4),
-            textcoords="offset points",
-            rotation=90,
-            fontsize=9,
-            color="#444444",
-            va="bottom",
+            f"{index:g}", (index, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=9
         )
-    axes.set_xlabel("PSI (no unit): 0 is no difference", **_FONT)
+    axes.set_xlabel("PSI (no unit); from 0.1 a change is moderate, from 0.25 large", **_FONT)
     return figure
 
 
@@ -195,7 +203,7 @@ def _errors(errors: ErrorDrift, schema: TaskSchema | None) -> Figure:
         before = sum(one.labelled for one in errors.course if one.since < errors.since)
         axes.axvline(before, color=DRIFTED, linestyle="--", linewidth=1.5)
         axes.annotate(
-            f" change: {errors.error_before:.3f} to {errors.error:.3f}",
+            f" noticed here: {errors.error_before:.3f} to {errors.error:.3f} ",
             (before, 1),
             xycoords=("data", "axes fraction"),
             ha="right" if before > ends[-1] / 2 else "left",
@@ -203,7 +211,7 @@ def _errors(errors: ErrorDrift, schema: TaskSchema | None) -> Figure:
             fontsize=10,
             color=DRIFTED,
         )
-    ticks = sorted({round(place) for place in np.linspace(0, len(errors.course) - 1, 5)})
+    ticks = sorted({round(place) for place in np.linspace(0, len(errors.course) - 1, 4)})
     axes.set_xticks(
         [ends[place] for place in ticks],
         [f"{ends[place]:,}\n{_when(errors.course[place].since)}" for place in ticks],
