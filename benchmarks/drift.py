@@ -2,28 +2,39 @@
 
 A million generated rows of six columns go through the sketches twice: as arrays, which is the rules alone,
 and as JSON, which is how they stand in the journal. Peak memory is Python's own, by tracemalloc, measured
-in a third and shorter run, since measuring takes time.
+in a third and shorter run, since measuring takes time. With `--live ROUNDS` so many rounds with votes of four
+nodes and a label each are written to a journal in a SQLite file, and reported on as
+`GET /v1/tasks/{task}/drift` does; the peak is the process' resident memory there, as the kernel counts it.
 """
 
 import argparse
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Iterator
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from concord.drift import Sketches, report_of
+from concord.journal import Journal, LabelRow, RoundRow
+from concord.live_drift import Carried, LiveDrift
 from concord.reference import Reference
+from concord.schema import Feature, Label, TaskSchema
+
+if TYPE_CHECKING:
+    from concord.panels import Panels
 
 CHUNK: Final = 2000
 """As the journal streams them."""
 
 CHOICES: Final = ("north", "east", "south", "west")
 NUMBERS: Final = 4
+NODES: Final = ("forest", "knn", "logistic", "svm")
 LEARNED: Final = 8000
 
 Matrix = npt.NDArray[np.float64]
@@ -105,12 +116,96 @@ def peak(reference: Reference, rows: int) -> int:
     return held
 
 
+def carried(reference: Reference) -> Carried:
+    """What a task's models would carry: the profile, and each node's answers to rows that were held out."""
+    features = tuple(
+        Feature(one.name, "choice", one.choices[0], choices=one.choices)
+        if one.choices
+        else Feature(one.name, "number", 50.0)
+        for one in reference.features
+    )
+    schema = TaskSchema("benchmark", "Benchmark", "", features, tuple(Label(one, "") for one in CHOICES))
+    answers = reference.features[-1]
+    return Carried(schema, reference, NODES, dict.fromkeys(NODES, ("1", answers)))
+
+
+def write(journal: Journal, reference: Reference, rounds: int) -> None:
+    """Records and labels so many rounds, a second apart."""
+    random = np.random.default_rng(2)
+    number = 0
+    for matrix in chunks(rounds):
+        rows, labels = [], []
+        for row in as_json(reference, matrix):
+            number += 1
+            said = random.integers(len(CHOICES), size=len(NODES))
+            name = f"{number:032x}"
+            at = number * 1_000_000
+            rows.append(
+                RoundRow(name, "benchmark", at, "ok", "wager", 1, name, verdict(said), row, None, due=False)
+            )
+            labels.append(LabelRow(name, int(said[0]), "benchmark", at, name))
+        journal.record(rows)
+        journal.label(labels)
+
+
+def verdict(said: npt.NDArray[np.int64]) -> bytes:
+    """An answer as it is kept, of about the usual length."""
+    votes = [
+        {
+            "node": node,
+            "version": "1",
+            "outcome": "voted",
+            "label": CHOICES[one],
+            "value": None,
+            "probabilities": dict.fromkeys(CHOICES, 0.25),
+            "weight": 0.25,
+            "latency_ms": 1.5,
+        }
+        for node, one in zip(NODES, said, strict=True)
+    ]
+    return orjson.dumps({"status": "ok", "label": CHOICES[said[0]], "value": None, "votes": votes})
+
+
+def report_live(reference: Reference, rounds: int, folder: Path) -> str:
+    """Rounds a second, peak and growth of resident memory of a report over so many rounds."""
+    journal = Journal(f"sqlite:///{folder}/journal.sqlite")
+    journal.migrate()
+    write(journal, reference, rounds)
+    # The task's names and members are not asked for here.
+    live = LiveDrift(journal, cast("Panels", None))
+    before, began = peak_resident(), time.perf_counter()
+    report = live.report(carried(reference), "benchmark", limit=rounds)
+    seconds, after = time.perf_counter() - began, peak_resident(reset=False)
+    journal.close()
+    labelled = report.errors.labelled if report.errors else 0
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return (
+        f"{rounds / seconds:12,.0f} rounds/s  ({report.rows:,} rounds, {labelled:,} labelled, "
+        f"{size / 1e6:,.0f} MB of journal, {report.status}); resident memory {before / 1e6:.0f} MB before, "
+        f"{after / 1e6:.0f} MB at the peak"
+    )
+
+
+def peak_resident(*, reset: bool = True) -> int:
+    """Bytes of the most that was resident since the last reset; Linux only."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
+
+
 def main() -> None:
     """Runs it and prints one line a way."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    rows = parser.parse_args().rows
+    parser.add_argument("--live", type=int, default=0, metavar="ROUNDS", help="a journal of so many rounds")
+    given = parser.parse_args()
+    rows = given.rows
     reference = learn(generate(np.random.default_rng(0), LEARNED))
+    if given.live:
+        with tempfile.TemporaryDirectory() as folder:
+            say(f"live    {report_live(reference, given.live, Path(folder))}")
+        return
     seconds, status = time_arrays(reference, rows)
     say(f"arrays  {rows / seconds:12,.0f} rows/s  ({rows:,} rows of 6 columns, {status})")
     fewer = max(CHUNK, rows // 5)

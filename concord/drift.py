@@ -21,7 +21,7 @@ from concord.divergence import (
     kolmogorov_smirnov,
     population_stability_index,
 )
-from concord.drifted import Difference, DriftReport, NodeAnswers, Standing
+from concord.drifted import Difference, DriftReport, NodeAnswers, Shares, Standing
 from concord.reference import Column, Reference, Values, as_seen
 
 LEVEL: Final = 0.01
@@ -93,8 +93,18 @@ class Sketch:
             unseen=unseen / self.rows if self.rows else 0.0,
             outside=self.outside / self.rows if self.rows else 0.0,
             exact=column.exact,
+            shares=self._shares() if self.rows >= LEAST_ROWS else None,
         )
         return self._tested(found)
+
+    def _shares(self) -> Shares:
+        """How the rows are spread over the bins; of fewer rows this would tell of single ones."""
+        column = self.column
+        before = (column.bins / column.bins.sum()).round(6).tolist()
+        now = (self._bins / self.rows).round(6).tolist()
+        if column.choices:
+            return Shares(before, now, choices=list(column.choices))
+        return Shares(before, now, column.edges.tolist(), column.least, column.most)
 
     def _tested(self, found: Difference) -> Difference:
         by_values = self._of_values(found) if self.rows >= LEAST_ROWS <= self.column.rows else None

@@ -8,6 +8,27 @@ Test = Literal["kolmogorov_smirnov", "chi_squared", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """Shares of a column's rows in the bins of its profile, then and now: what a picture of it is drawn from.
+
+    Attributes:
+        before: Of the rows that were learned from, one a bin.
+        now: Of the rows that were looked at.
+        edges: Of a number: where one bin ends and the next begins; the outer bins are open.
+        least: Of a number: the smallest that was learned from.
+        most: The largest.
+        choices: Of a choice: its text in each bin but the last, which holds any other.
+    """
+
+    before: list[float]
+    now: list[float]
+    edges: list[float] = field(default_factory=list)
+    least: float | None = None
+    most: float | None = None
+    choices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """How far a column's rows are from those that were learned from.
 
@@ -27,6 +48,7 @@ class Difference:
         unseen: Share of rows with a choice that no row had that was learned from.
         outside: Share of rows with a number beyond the least and the largest that was learned from.
         exact: Whether the profile tells all values apart; else the distance is found at its points only.
+        shares: How the rows are spread, then and now; None for too few rows.
     """
 
     name: str
@@ -43,6 +65,7 @@ class Difference:
     unseen: float
     outside: float
     exact: bool
+    shares: Shares | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +75,21 @@ class NodeAnswers:
     node: str
     version: str
     difference: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Labelled rounds that follow one another.
+
+    Attributes:
+        since: Time of the first of them.
+        labelled: How many.
+        error: Their mean error, as in `ErrorDrift`.
+    """
+
+    since: str
+    labelled: int
+    error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +103,7 @@ class ErrorDrift:
         error_before: The same before the newest change; None where there was none.
         since: Time of the round at which the newest change was noticed.
         problem: Why there is no answer, for people.
+        course: How errors went, oldest first, in at most thirty stretches of as many rounds.
     """
 
     labelled: int
@@ -73,6 +112,7 @@ class ErrorDrift:
     error_before: float | None = None
     since: str | None = None
     problem: str | None = None
+    course: list[Stretch] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

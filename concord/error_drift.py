@@ -1,7 +1,7 @@
 """Whether errors have grown: River's ADWIN over the errors of labelled rounds, in their order.
 
-River brings pandas and SciPy along: seconds of import and 190 MB, which a service that answers questions
-shall not bear. So the detector runs in a process of its own, `python -m concord.error_drift`, that gets
+River brings SciPy along: seconds of import and 150 MB, which a service that answers questions shall not
+bear. So the detector runs in a process of its own, `python -m concord.error_drift`, that gets
 errors in 0..1 as raw floats and says what it saw. Where River is not installed, that is said instead.
 """
 
@@ -10,16 +10,23 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from concord.drift import LEAST_ROWS, LEVEL
-from concord.drifted import ErrorDrift
+from concord.drifted import ErrorDrift, Stretch
 from concord.testimony import iso
 
 SECONDS: Final = 60.0
 """A million errors take it half a second; starting it takes some where disk or cores are busy."""
+
+MOST_STRETCHES: Final = 30
+"""Points of a curve that a picture has room for."""
+
+LEAST_STRETCH: Final = 20
+"""Rounds of which a mean error says something: that of twenty has a standard error of 0.1 or so."""
 
 _COMMAND: Final = (sys.executable, "-m", "concord.error_drift")
 
@@ -36,20 +43,17 @@ def error_drift(errors: Sequence[float], times: Sequence[int]) -> ErrorDrift:
     """
     if len(errors) < LEAST_ROWS:
         return ErrorDrift(len(errors), "too_few_rows")
+    course = course_of(errors, times)
     if find_spec("river") is None:
-        return ErrorDrift(
-            len(errors),
-            "too_few_rows",
-            problem="River is not installed beside this service: `uv sync --group drift`.",
-        )
+        missing = "River is not installed beside this service: `uv sync --group drift`."
+        return ErrorDrift(len(errors), "too_few_rows", problem=missing, course=course)
     try:
         data = np.array(errors, dtype="<f8").tobytes()
         done = subprocess.run(_COMMAND, input=data, capture_output=True, timeout=SECONDS, check=True)  # noqa: S603
         said = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return ErrorDrift(
-            len(errors), "too_few_rows", problem=f"The detector did not answer ({type(error).__name__})."
-        )
+        silent = f"The detector did not answer ({type(error).__name__})."
+        return ErrorDrift(len(errors), "too_few_rows", problem=silent, course=course)
     place, before, now = said["place"], said["before"], said["now"]
     return ErrorDrift(
         len(errors),
@@ -57,7 +61,18 @@ def error_drift(errors: Sequence[float], times: Sequence[int]) -> ErrorDrift:
         now,
         before,
         None if place is None else iso(times[place]),
+        course=course,
     )
+
+
+def course_of(errors: Sequence[float], times: Sequence[int]) -> list[Stretch]:
+    """The mean errors of stretches of as many rounds, the oldest first."""
+    count = max(1, min(MOST_STRETCHES, len(errors) // LEAST_STRETCH))
+    ends = [len(errors) * place // count for place in range(count + 1)]
+    return [
+        Stretch(iso(times[start]), stop - start, round(float(np.mean(errors[start:stop])), 6))
+        for start, stop in pairwise(ends)
+    ]
 
 
 def newest_change(errors: Sequence[float]) -> dict[str, float | int | None]:

@@ -8,17 +8,16 @@ It changes nothing; rounds whose rows were forgotten are not seen.
 
 import asyncio
 import logging
-import time
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 
-from concord import metrics
 from concord.drift import Sketch, Sketches, report_of
-from concord.drifted import DriftReport
+from concord.drift_gauges import DriftGauges
+from concord.drifted import DriftReport, ErrorDrift
 from concord.error_drift import error_drift, scaled
 from concord.errors import ConcordError, UnknownName
 from concord.journal import Journal, KeptRound
@@ -64,11 +63,13 @@ class LiveDrift:
     Args:
         journal: Where the rounds are.
         panels: Knows tasks and members.
-        clock: Seconds since the epoch.
     """
 
-    def __init__(self, journal: Journal, panels: Panels, clock: Callable[[], float] = time.time) -> None:
-        self._journal, self._panels, self._clock = journal, panels, clock
+    def __init__(self, journal: Journal, panels: Panels) -> None:
+        self._journal, self._panels = journal, panels
+        self._gauges = DriftGauges()
+        # Task → the errors that the detector was last told of, hashed, and what it said.
+        self._said: dict[str, tuple[int, ErrorDrift]] = {}
 
     def carried(self, task: str) -> Carried:
         """What the task's models carry now; to be called from the event loop.
@@ -100,9 +101,7 @@ class LiveDrift:
         reference, nodes = known[min(behind, key=lambda digest: (-behind[digest], digest))]
         return Carried(schema, reference, tuple(nodes), held_out)
 
-    def report(
-        self, carried: Carried, task: str, since: int = 0, limit: int = USUAL_ROUNDS, *, errors: bool = True
-    ) -> DriftReport:
+    def report(self, carried: Carried, task: str, since: int = 0, limit: int = USUAL_ROUNDS) -> DriftReport:
         """Looks at the newest rounds; synchronous, for a thread.
 
         Args:
@@ -110,7 +109,6 @@ class LiveDrift:
             task: Whose rounds.
             since: None older than this, in µs since the epoch.
             limit: At most so many.
-            errors: Whether the errors of labelled rounds are looked at too, which takes a process of its own.
 
         Raises:
             JournalUnavailable: The journal is away.
@@ -118,7 +116,17 @@ class LiveDrift:
         counting = _Counting(carried)
         for chunk in self._journal.kept(task, since, limit):
             counting.add(chunk)
-        return counting.report(task, errors=errors)
+        return replace(counting.report(task), errors=self._errors(task, counting))
+
+    def _errors(self, task: str, counting: "_Counting") -> ErrorDrift:
+        """What the detector says. It takes seconds of a core, so the same errors are shown to it once."""
+        errors, times = counting.errors, counting.labelled
+        told = hash((errors.tobytes(), times.tobytes()))
+        known, said = self._said.get(task, (None, None))
+        if said is None or known != told or said.problem:
+            said = error_drift(errors, times)
+            self._said[task] = told, said
+        return said
 
     async def watch(self) -> None:
         """Keeps the metrics up to date for as long as it runs."""
@@ -131,16 +139,13 @@ class LiveDrift:
         """Brings the metrics of all tasks up to date; of one whose rounds cannot be compared they stay."""
         for task in self._panels.names():
             try:
-                report = await asyncio.to_thread(self.report, self.carried(task), task, errors=False)
+                report = await asyncio.to_thread(self.report, self.carried(task), task)
             except UnknownName:
                 continue
             except ConcordError as error:
                 _log.info("drift not looked at", extra={"of": task, "reason": error.message})
                 continue
-            for one in report.features:
-                if one.psi is not None:
-                    metrics.DRIFT_PSI.labels(task, one.name).set(one.psi)
-                metrics.DRIFT_SIGNIFICANT.labels(task, one.name).set(one.significant)
+            self._gauges.show(report)
 
 
 class _Counting:
@@ -156,7 +161,7 @@ class _Counting:
         self._classes = {label.name: place for place, label in enumerate(carried.schema.labels)}
         self._since = self._until = 0
         # Sixteen bytes a labelled round: all that grows with them.
-        self._errors, self._labelled = array("d"), array("q")
+        self.errors, self.labelled = array("d"), array("q")
 
     def add(self, chunk: Sequence[KeptRound]) -> None:
         """Counts some rounds."""
@@ -174,8 +179,8 @@ class _Counting:
         for key, answers in said.items():
             self._votes[key].add_cells(answers)
 
-    def report(self, task: str, *, errors: bool) -> DriftReport:
-        """What was seen."""
+    def report(self, task: str) -> DriftReport:
+        """What was seen, but for the errors."""
         carried = self._carried
         found = report_of(
             task,
@@ -189,7 +194,6 @@ class _Counting:
             found,
             since=iso(self._since) if self._since else None,
             until=iso(self._until) if self._until else None,
-            errors=error_drift(self._errors, self._labelled) if errors else None,
         )
 
     def _add_labels(self, labels: Sequence[int]) -> None:
@@ -208,5 +212,5 @@ class _Counting:
             error = float(self._classes.get(verdict["label"]) != one.label)
         else:
             error = scaled(abs(verdict["value"] - value.to_float(one.label)), value.scale)
-        self._errors.append(error)
-        self._labelled.append(one.time)
+        self.errors.append(error)
+        self.labelled.append(one.time)

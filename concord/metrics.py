@@ -88,17 +88,42 @@ JAIL_WITHHELD = Gauge(
 LABELLED_ROUNDS = Gauge(
     "concord_labelled_rounds", "Labelled rounds that were settled.", ["task"], multiprocess_mode="max"
 )
+# The newest value counts of all workers', not the largest: what has drifted may come back.
+DRIFT_ROWS = Gauge(
+    "concord_drift_rows",
+    "Live rows that were compared with those that were learned from.",
+    ["task"],
+    multiprocess_mode="mostrecent",
+)
 DRIFT_PSI = Gauge(
     "concord_drift_psi",
     "Population stability index of a feature's live rows against those that were learned from.",
     ["task", "feature"],
-    multiprocess_mode="max",
+    multiprocess_mode="mostrecent",
 )
 DRIFT_SIGNIFICANT = Gauge(
     "concord_drift_significant",
     "1 if that difference is more than chance, at 1 % over all of the task's features and answers.",
     ["task", "feature"],
-    multiprocess_mode="max",
+    multiprocess_mode="mostrecent",
+)
+DRIFT_ANSWERS_PSI = Gauge(
+    "concord_drift_answers_psi",
+    "Population stability index of a version's answers against those to the rows held out from its fit.",
+    ["task", "node", "version"],
+    multiprocess_mode="mostrecent",
+)
+DRIFT_ERRORS = Gauge(
+    "concord_drift_errors",
+    "Mean error of labelled rounds, now and before the newest change.",
+    ["task", "stretch"],
+    multiprocess_mode="mostrecent",
+)
+DRIFTED = Gauge(
+    "concord_drifted",
+    "1 if it has drifted: a feature, the target, a node's answers, or the errors, which have grown.",
+    ["task", "kind", "name"],
+    multiprocess_mode="mostrecent",
 )
 IMBALANCE = Gauge(
     "concord_imbalance",

@@ -10,6 +10,7 @@ import click
 
 from training.commands.benchmark import benchmark_command
 from training.commands.describe import describe_command
+from training.commands.drift import drift_command
 from training.commands.fit import fit_command
 from training.commands.models import models_group
 from training.commands.package import package_command
@@ -27,6 +28,7 @@ COMMANDS = (
     fit_command,
     benchmark_command,
     retrain_command,
+    drift_command,
     describe_command,
     package_command,
     models_group,

@@ -3,7 +3,8 @@
 One experiment a node, one run a fit, one version a registered model; the version's tags carry the
 task's schema, so whoever fetches a model needs nothing of the code that made it. MLflow gets the
 ONNX file and never a pickle. A version's number is an int in SQLite and a text over REST; here it
-is a text. Besides this module `champions` and `benchmark.record` know MLflow.
+is a text. Besides this module `champions` and the modules `record` of benchmark, retraining and drift
+reports know MLflow.
 """
 
 import logging
@@ -186,6 +187,23 @@ class Registry:
                 f"{first_line(error)}"
             ) from error
 
+    def experiment(self, name: str) -> str:
+        """The id of the experiment of this name, which is made if there is none."""
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        # A server keeps artifacts where it was told to; the default registry keeps them beside its file.
+        folder = (
+            (self.home / "mlartifacts" / name).absolute().as_uri() if self.uri.startswith("sqlite:") else None
+        )
+        try:
+            return str(self.client.create_experiment(name, artifact_location=folder))
+        except MlflowException as error:
+            # Another process has made it meanwhile.
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self.experiment(name)
+
     def _choose(self) -> None:
         # MLflow keeps its choice for the process, and in the environment too, where the next reader
         # would take it for the user's.
@@ -254,23 +272,6 @@ class Registry:
         self.client.log_dict(run_id, fitted.task.schema.to_json(), "schema.json")
         for name, figure in draw(fitted.task.schema, fitted.votes, fitted.split.test.answers, fitted.losses):
             self.client.log_figure(run_id, figure, f"plots/{name}")
-
-    def experiment(self, name: str) -> str:
-        """The id of the experiment of this name, which is made if there is none."""
-        found = self.client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        # A server keeps artifacts where it was told to; the default registry keeps them beside its file.
-        folder = (
-            (self.home / "mlartifacts" / name).absolute().as_uri() if self.uri.startswith("sqlite:") else None
-        )
-        try:
-            return str(self.client.create_experiment(name, artifact_location=folder))
-        except MlflowException as error:
-            # Another process has made it meanwhile.
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            return self.experiment(name)
 
     def _profile(self, run_id: str | None) -> dict[str, Any] | None:
         if not run_id or PROFILE not in {found.path for found in self.client.list_artifacts(run_id)}:

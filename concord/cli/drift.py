@@ -4,9 +4,10 @@ Live rounds are compared by the service. A file is compared here, row by row, wi
 service knows or with one that lies beside it: its rows leave this machine in no case.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -43,6 +44,7 @@ _SAID: Final = {
 )
 @click.option("--since", metavar="WHEN", help="Only later rounds: 90s, 15m, 2h, 7d or 2026-01-31T09:00.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), help="The newest rounds, 10,000 unless said.")
+@click.option("--report", "kept", is_flag=True, help="Keep it in MLflow too, with a table and pictures.")
 @json_option
 def drift(
     *,
@@ -51,6 +53,7 @@ def drift(
     profile: Path | None,
     since: str | None,
     limit: int | None,
+    kept: bool,
     as_json: bool,
 ) -> None:
     """Compare the rows that TASK is asked now with those that its models learned from.
@@ -61,6 +64,7 @@ def drift(
     \b
     Examples:
       concord drift iris --since 7d
+      concord drift iris --since 7d --report
       concord drift loan_amount --file fastia_df_new.csv
       concord drift loan_amount --file fastia_df_new.csv --profile profile.json
     """
@@ -72,10 +76,13 @@ def drift(
         if since is not None or limit is not None:
             raise InvalidInput("--since and --limit are about live rounds, not about a file.", field="--file")
         report = _of_file(task, source, profile)
+    where = _keep(report, source) if kept else None
     if as_json:
-        print_json(report)
-    else:
-        _show(out(), report)
+        print_json(report if where is None else {"report": report, "kept": where})
+        return
+    _show(out(), report)
+    if where is not None:
+        _show_kept(out(), where)
 
 
 def _live(task: str, since: str | None, limit: int | None) -> "DriftReport":
@@ -103,6 +110,35 @@ def _of_file(task: str, source: Path, profile: Path | None) -> "DriftReport":
             target.add_cells(cells[-1])
     found = target if target is not None and target.read else None
     return report_of(task, reference, nodes, features, target=found)
+
+
+def _keep(report: "DriftReport", source: Path | None) -> dict[str, Any]:
+    """Has training draw the report and keep it, as a process; where it is."""
+    from dataclasses import asdict
+
+    import orjson
+
+    from concord.cli.place import place, project, service_url, settings
+    from concord.cli.preparation import Preparation
+
+    name = "live rounds" if source is None else source.name
+    preparation = Preparation(project(), place().home)
+    return preparation.report(report.task, orjson.dumps(asdict(report)), name, service_url(settings()))
+
+
+def _show_kept(console: "Console", where: Mapping[str, Any]) -> None:
+    console.print(
+        f"[green]✓[/] Kept in MLflow: run {where['run_id']} of the experiment {where['experiment']}.",
+        soft_wrap=True,
+    )
+    from concord.cli.place import place
+
+    # MLflow's page is `concord up`'s where the registry is a file of its home.
+    served = where["page"] and place().running().get("mlflow")
+    run = f"{served}/#/experiments/{where['experiment_id']}/runs/{where['run_id']}" if served else None
+    for told in (where["url"], run, where["page"]):
+        if told:
+            console.print(f"  {told}", soft_wrap=True)
 
 
 def _reference(task: str, profile: Path | None) -> "tuple[Reference, list[str]]":

@@ -148,11 +148,34 @@ class Preparation:
             TrainingError: The registry does not serve.
         """
         named = {"MLFLOW_TRACKING_URI": registry} if registry else {}
+        return self._quietly(f"models {step}", ["models", step, *arguments], named)
+
+    def report(self, task: str, report: bytes, source: str, url: str) -> dict[str, Any]:
+        """Keeps a drift report in MLflow; says where.
+
+        Args:
+            task: The task.
+            report: The report as JSON.
+            source: Where its rows are from, for people.
+            url: Address of the consensus service, which knows units of tasks that are not trained here.
+
+        Raises:
+            CallerError: The user can mend it; with training's own words and code.
+            TrainingError: The registry does not serve.
+        """
+        arguments = ["drift", task, "--from", "-", "--source", source, "--json"]
+        return dict(self._quietly("drift", arguments, {"CONCORD_URL": url}, report))
+
+    def _quietly(
+        self, name: str, arguments: Sequence[str], named: Mapping[str, str], given: bytes | None = None
+    ) -> Any:  # noqa: ANN401 - the step's own JSON
+        """A step that shows nothing on the terminal unless it fails without a word."""
         private.make_folder(self._home)
-        command = [sys.executable, "-m", "training", "models", step, *arguments]
-        done = subprocess.run(command, capture_output=True, env=self._environment | named, check=False)
+        command = [sys.executable, "-m", "training", *arguments]
+        environment = {**self._environment, **named}
+        done = subprocess.run(command, capture_output=True, env=environment, input=given, check=False)
         if done.returncode:
-            failure = _failure(f"python -m training models {step}", done.returncode, done.stdout)
+            failure = _failure(f"python -m training {name}", done.returncode, done.stdout)
             if not done.stdout:
                 sys.stderr.write(done.stderr.decode(errors="replace"))
             raise failure

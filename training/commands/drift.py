@@ -1,0 +1,107 @@
+"""`python -m training drift`: keeps a drift report in MLflow, with pictures."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from concord.errors import ConcordError, DataError, UnknownName
+from concord.settings import Settings
+from training.commands.screen import SCREEN, Command
+
+if TYPE_CHECKING:
+    from concord.client import Client
+    from concord.drifted import DriftReport
+    from concord.schema import TaskSchema
+    from training.drift_report.record import Kept
+
+# Heavy modules are imported by the command that needs them; click hands a flag over as a plain argument.
+# ruff: noqa: PLC0415, FBT001
+
+SECONDS = 300.0
+"""How long the service may take over a report of a million rounds."""
+
+
+@click.command("drift", cls=Command)
+@click.argument("task")
+@click.option(
+    "--from",
+    "file",
+    type=click.File("rb"),
+    help="A report as `concord drift TASK --json` prints it; - reads it from standard input.",
+)
+@click.option("--source", default="live rounds", show_default=True, help="Where its rows are from.")
+@click.option("--since", metavar="INSTANT", help="Without --from: only rounds since, as 2026-01-31T09:00Z.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), help="Without --from: the newest rounds.")
+@click.option("--json", "as_json", is_flag=True, help="Print where it is as JSON.")
+def drift_command(
+    task: str,
+    file: BinaryIO | None,
+    source: str,
+    since: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Keep a report on TASK's drift in MLflow: JSON, table, pictures and metrics in one run.
+
+    Without --from the consensus service at CONCORD_URL is asked about its newest rounds. MLflow is at
+    MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
+    """
+    from training.drift_report.record import keep
+    from training.registry import Registry
+
+    report = _live(task, since, limit) if file is None else _read(task, file.read(), file.name)
+    with SCREEN.status("Drawing"):
+        kept = keep(report, _schema(task), source, Registry(Settings.read().home))
+    click.echo(json.dumps(asdict(kept)) if as_json else _said(kept))
+
+
+def _read(task: str, given: bytes, name: str) -> "DriftReport":
+    from pydantic import TypeAdapter, ValidationError
+
+    from concord.drifted import DriftReport
+
+    try:
+        report = TypeAdapter(DriftReport).validate_json(given)
+    except ValidationError as error:
+        raise DataError(
+            f"{Path(name).name} is no report as `concord drift {task} --json` prints it.", field="--from"
+        ) from error
+    if report.task != task:
+        raise DataError(f"The report is of {report.task[:60]!r}, not of {task!r}.", field="--from")
+    return report
+
+
+def _live(task: str, since: str | None, limit: int | None) -> "DriftReport":
+    with _connect() as client:
+        return client.drift(task, since=since, limit=limit)
+
+
+def _connect() -> "Client":
+    from concord.client import Client
+
+    settings = Settings.read()
+    token = settings.token.get_secret_value() if settings.token else None
+    return Client(settings.url, timeout=SECONDS, token=token)
+
+
+def _schema(task: str) -> "TaskSchema | None":
+    """The task's schema, for units: as trained here, or as the service has it; pictures do without one."""
+    from training.tasks import select
+
+    try:
+        return select([task])[0].schema
+    except UnknownName:
+        pass
+    try:
+        with _connect() as client:
+            return client.schema(task)
+    except ConcordError:
+        return None
+
+
+def _said(kept: "Kept") -> str:
+    where = kept.url or kept.page or kept.registry
+    return f"Run {kept.run_id} of the experiment {kept.experiment}\n{where}"
