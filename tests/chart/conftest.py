@@ -49,7 +49,10 @@ SETS = {
         "journal": {"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
         "ledger": {"archive": {"enabled": True}},
         "training": {"enabled": True, "tasks": ["iris"], "cronJob": {"enabled": True}},
-        "monitoring": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+        "monitoring": {
+            "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+            "rules": {"enabled": True, "labels": {"release": "prometheus"}},
+        },
         "networkPolicy": {"enabled": True, "pageClients": [{"namespaceSelector": {}}]},
     },
     "small": {

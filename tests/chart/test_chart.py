@@ -13,7 +13,7 @@ import concord
 from tests.chart import rendering
 
 VERSIONS = ("1.31", "1.32", "1.33", "1.34")
-CUSTOM = {"ServiceMonitor", "PodMonitor"}
+CUSTOM = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
 
 
 @cache

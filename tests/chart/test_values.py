@@ -46,6 +46,7 @@ def refusal_of(render, values, **options):
         ({"networkPolicy": {"dns": []}}, ["/networkPolicy/dns"]),
         ({"page": {"image": {"digest": "sha256:12"}}}, ["/page/image/digest"]),
         ({"mlflow": {"size": "5 GB"}}, ["/mlflow/size"]),
+        ({"monitoring": {"rules": {"runbooks": "our wiki"}}}, ["/monitoring/rules/runbooks"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -235,3 +235,23 @@ def test_samples_of_the_same_source_raise_at_most_five_alarms_in_a_hundred(rando
         rows = rows_of(random.normal(0, 1, size), random.choice(3, size, p=[0.9, 0.09, 0.01]))
         alarms += any(one.significant for one in report(reference_of(before, grades), rows).features)
     assert alarms <= 5
+
+
+def test_a_report_says_how_rows_are_spread_then_and_now(random):
+    before, now = random.normal(0, 1, 1000), random.normal(2, 1, 300)
+    codes = random.choice(3, 300, p=[0.6, 0.4, 0.0])
+    rows = [*rows_of(now, codes), *({"x": 0.0, "grade": "unheard"} for _ in range(100))]
+    number, choice = report(reference_of(before, np.arange(1000) % 2), rows).features
+    assert number.shares.before == pytest.approx([0.1] * 10)
+    assert number.shares.now[-1] > 0.5
+    assert sum(number.shares.now) == pytest.approx(1, abs=1e-5)
+    assert len(number.shares.edges) == 9
+    assert number.shares.least == pytest.approx(before.min())
+    assert choice.shares.choices == list(GRADES)
+    assert choice.shares.before == [0.5, 0.5, 0, 0]
+    assert choice.shares.now == [*(np.bincount(codes, minlength=3) / 400), 0.25]
+
+
+def test_of_few_rows_their_spread_is_not_told(random):
+    found = report(reference_of(random.normal(0, 1, 1000)), rows_of([0.0] * (LEAST_ROWS - 1)))
+    assert [one.shares for one in found.features] == [None, None]

@@ -24,6 +24,18 @@ def test_without_river_the_remedy_is_named(monkeypatch):
     found = of([0.0] * 200)
     assert (found.status, found.error) == ("too_few_rows", None)
     assert "uv sync --group drift" in found.problem
+    assert sum(one.labelled for one in found.course) == 200
+
+
+@pytest.mark.parametrize(("count", "stretches"), [(100, 5), (599, 29), (10_001, 30)])
+def test_the_course_of_errors_has_each_round_once_in_a_few_stretches(count, stretches):
+    errors = [float(place >= count // 2) for place in range(count)]
+    course = error_drift.course_of(errors, [place * 1_000_000 for place in range(count)])
+    assert len(course) == stretches
+    assert sum(one.labelled for one in course) == count
+    assert sum(one.labelled * one.error for one in course) == pytest.approx(sum(errors), rel=1e-4)
+    assert (course[0].since, course[0].error) == ("1970-01-01T00:00:00.000+00:00", 0)
+    assert course[-1].error == 1
 
 
 @pytest.mark.parametrize("command", [("false",), ("echo", "no JSON"), ("no-such-program",)])

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -52,13 +51,13 @@ def drift_command(
     from training.drift_report.record import keep
     from training.registry import Registry
 
-    report = _live(task, since, limit) if file is None else _read(task, file.read(), file.name)
+    report = _live(task, since, limit) if file is None else _read(task, file.read())
     with SCREEN.status("Drawing"):
         kept = keep(report, _schema(task), source, Registry(Settings.read().home))
     click.echo(json.dumps(asdict(kept)) if as_json else _said(kept))
 
 
-def _read(task: str, given: bytes, name: str) -> "DriftReport":
+def _read(task: str, given: bytes) -> "DriftReport":
     from pydantic import TypeAdapter, ValidationError
 
     from concord.drifted import DriftReport
@@ -67,7 +66,7 @@ def _read(task: str, given: bytes, name: str) -> "DriftReport":
         report = TypeAdapter(DriftReport).validate_json(given)
     except ValidationError as error:
         raise DataError(
-            f"{Path(name).name} is no report as `concord drift {task} --json` prints it.", field="--from"
+            f"What --from names is no report as `concord drift {task} --json` prints it.", field="--from"
         ) from error
     if report.task != task:
         raise DataError(f"The report is of {report.task[:60]!r}, not of {task!r}.", field="--from")
