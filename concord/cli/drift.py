@@ -15,6 +15,8 @@ from concord.cli.screen import Command, json_option, out, print_json, table
 from concord.errors import ConfigurationError, InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from concord.drifted import Difference, DriftReport, ErrorDrift
@@ -171,12 +173,35 @@ def _show(console: "Console", report: "DriftReport") -> None:
     drifted = [one.name for one in [*report.features, *target] if one.status == "drifted"]
     drifted += [said.node for said in report.answers if said.difference.status == "drifted"]
     console.print(_SAID[report.status] + (f" {', '.join(drifted)}." if drifted else ""), soft_wrap=True)
+    console.print(f"[dim]{_against(report)}[/]", soft_wrap=True)
+    for hint in _hints(report):
+        console.print(f"[dim]{hint}[/]", soft_wrap=True)
+
+
+def _against(report: "DriftReport") -> str:
     rows = "1 row" if report.rows == 1 else f"{report.rows:,} rows"
-    console.print(
-        f"[dim]{rows} against {report.profile_rows:,} that were learned from; p by Holm, "
-        f"{report.level:.0%} for all together; at least {report.least_rows} rows.[/]",
-        soft_wrap=True,
+    by = f"that {', '.join(report.profile_nodes)} learned from" if report.profile_nodes else "learned from"
+    return (
+        f"{rows} against {report.profile_rows:,} {by}; p by Holm, {report.level:.0%} for all together; "
+        f"at least {report.least_rows} rows."
     )
+
+
+def _hints(report: "DriftReport") -> "Iterator[str]":
+    """What explains a report that says little, to whoever sees one for the first time."""
+    if not report.rows and report.profile_nodes:
+        yield (
+            "No round with its row is there: none was asked (since then), or rows were forgotten, or have "
+            "expired (CONCORD_RETENTION_DAYS). --file compares a file."
+        )
+    fresh = [said for said in report.answers if said.difference.rows < report.least_rows <= report.rows]
+    if fresh:
+        names = ", ".join(f"{said.node} v{said.version}" for said in fresh)
+        yield f"{names}: as new as that; what an older version answered does not count."
+    known = {said.node for said in report.answers}
+    others = sorted(known.difference(report.profile_nodes)) if report.profile_nodes else []
+    if others:
+        yield f"{', '.join(others)} learned from other rows, with less stake behind them."
 
 
 _NUMBERS: Final = ("rows", "PSI", "distance", "p", "missing", "new")

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from concord.cli import main
+from concord.drifted import ErrorDrift
 from concord.journal import LabelRow
 from concord.tokens import Token, hash_of, render
 from tests.service.stack import IRIS, Node, StandInModel, iris_nodes, species, wait_until
@@ -67,7 +68,8 @@ def ask(stack, rows, at_once=500):
 
 
 def drift_of(stack, **query):
-    answer = stack.http.get("/v1/tasks/iris/drift", params=query)
+    # The detector of errors takes its time to start where others want the cores too.
+    answer = stack.http.get("/v1/tasks/iris/drift", params=query, timeout=120)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -136,6 +138,26 @@ def test_metrics_say_how_far_each_feature_is_and_whether_that_is_chance(start_pr
     assert float(lines[significant % "sepal_width"]) == 1
     assert float(lines[significant % "sepal_length"]) == 0
     assert float(lines['concord_drift_psi{feature="sepal_width",task="iris"}']) > 0.25
+    assert float(lines['concord_drifted{kind="feature",name="sepal_width",task="iris"}']) == 1
+    assert float(lines['concord_drift_answers_psi{node="knn",task="iris",version="1"}']) < 0.1
+    assert float(lines['concord_drift_rows{task="iris"}']) == 300
+
+
+def test_the_detector_is_told_of_the_same_errors_once(start_profiled, monkeypatch):
+    stack = start_profiled()
+    ids, told = ask(stack, flowers(200)), []
+
+    def detector(errors, times):
+        told.append(len(errors))
+        return ErrorDrift(len(errors), "steady", 0.1)
+
+    monkeypatch.setattr("concord.live_drift.error_drift", detector)
+    journal = stack.api.consensus.journal
+    journal.label([LabelRow(one, 2, "crm", 1, "r") for one in ids[:150]])
+    assert [drift_of(stack)["errors"]["error"] for _ in range(3)] == [0.1] * 3
+    journal.label([LabelRow(one, 2, "crm", 1, "r") for one in ids[150:]])
+    drift_of(stack)
+    assert told == [150, 200]
 
 
 def test_a_node_that_is_promoted_is_compared_with_the_profile_of_its_new_version(start_profiled):
@@ -206,6 +228,46 @@ def test_the_command_shows_the_drift_of_live_rounds(start_profiled, run):
     assert max(map(len, shown.stdout.splitlines()[:8])) <= 80
     told = json.loads(run(stack, "drift", "iris", "--limit", "200", "--json").stdout)
     assert (told["rows"], told["status"]) == (200, "drifted")
+
+
+def test_an_empty_journal_says_why_there_is_no_answer(start_profiled, run):
+    shown = run(start_profiled(), "drift", "iris")
+    assert shown.exit_code == 0, shown.output
+    assert "Too few rows to say." in shown.stdout
+    assert "No round with its row is there" in shown.stdout
+
+
+def test_amid_a_promotion_the_new_version_and_its_other_data_are_explained(start_profiled, run):
+    stack = start_profiled(knn=2, svm=2, tree=2)
+    ask(stack, flowers(200))
+    member = stack.api.consensus.members.of("iris")["knn"]
+    before, served = member.reference, stack.nodes["knn"].model
+    served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
+    rows, answers = flowers(700, 9).astype(np.float32), np.arange(700) % 3
+    document = profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[2] * 200])
+    stack.nodes["knn"]._app._profile = orjson.dumps(document)
+    stack.predict()
+    wait_until(lambda: member.reference is not before)
+    shown = " ".join(run(stack, "drift", "iris").stdout.split())
+    assert "against 1,000 that svm, tree learned from" in shown
+    assert "knn v2: as new as that; what an older version answered does not count." in shown
+    assert "knn learned from other rows, with less stake behind them." in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("flowers",), "flowers"),
+        (("iris", "--limit", "0"), "--limit"),
+        (("iris", "--since", "tomorrow"), "--since"),
+        (("iris", "--file", "nowhere.csv"), "nowhere.csv"),
+        (("iris", "--profile", "profile.json"), "--profile goes with --file"),
+    ],
+)
+def test_a_wrong_argument_is_named_and_the_users(start_profiled, run, arguments, words):
+    shown = run(start_profiled(), "drift", *arguments)
+    assert shown.exit_code == 2
+    assert words in shown.stderr
 
 
 def test_a_file_is_compared_with_the_profile_that_the_service_knows(start_profiled, run, tmp_path):
