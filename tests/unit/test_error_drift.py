@@ -1,6 +1,7 @@
 """Whether errors have grown, and what is said where nobody can tell."""
 
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -75,3 +76,9 @@ def test_steady_errors_raise_at_most_five_alarms_in_a_hundred_streams():
     random = np.random.default_rng(1)
     found = [newest_change((random.random(2000) < 0.2).astype(float).tolist()) for _ in range(100)]
     assert sum(one["before"] is not None for one in found) <= 5
+
+
+def test_the_service_imports_nothing_of_the_detectors():
+    looked = "import sys, concord.consensus; print({'river', 'scipy', 'pandas'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
