@@ -116,6 +116,33 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision about which versions a node serves.
+
+    Attributes:
+        node: The node.
+        time: When it was made.
+        block: Height of the block that holds it.
+        action: `challenge`, `promote`, `rollback` or `dismiss`.
+        version: What it was about.
+        before: The champion until then.
+        by: Name of the token.
+        why: The reason that was given.
+        words: All of it in a sentence.
+    """
+
+    node: str
+    time: str
+    block: int
+    action: str
+    version: str
+    before: str
+    by: str
+    why: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a round was answered as it was, what was true, and what that did.
 
@@ -129,6 +156,7 @@ class Explanation:
         proof: None until settled.
         row: Why what was asked is not there any more; None where it is.
         problem: Why a part is missing; None where none is.
+        decisions: The newest about the versions of its nodes, oldest first, whenever they were made.
     """
 
     stage: Stage
@@ -140,3 +168,4 @@ class Explanation:
     proof: Proof | None = None
     row: str | None = None
     problem: str | None = None
+    decisions: list[Decided] = field(default_factory=list)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from concord import evidence
+from concord.decisions import story
 from concord.errors import LedgerBroken, LedgerError, UnknownName
 from concord.evidence import Evidence
-from concord.explained import Explanation, Proof, Settled, Stage, Truth
+from concord.explained import Decided, Explanation, Proof, Settled, Stage, Truth
 from concord.grounds import Grounds
 from concord.journal import Journal, StoredRound
 from concord.ledger.book import Ledger
@@ -62,12 +63,13 @@ class Explanations:
             JournalUnavailable: The journal is away.
         """
         words, given, problem = Words(verdict, schema), Evidence(0, {}), None
-        task, settling = None, None
+        task, settling, decisions = None, None, list[Decided]()
         try:
             given = _read(stored)
             task = self._task(stored.task, verdict.height + 1)
             if stored.block is not None:
                 settling = self._settling(stored)
+            decisions = self._decisions(stored.task, verdict)
         except LedgerError as error:
             problem = f"Weights and proof cannot be explained in full: {error.message}"
         grounds = Grounds(verdict, task, tuple(given.shadows))
@@ -89,7 +91,14 @@ class Explanations:
             proof,
             _FORGOTTEN if stored.features is None else None,
             problem,
+            decisions,
         )
+
+    def _decisions(self, task: str, verdict: Verdict) -> list[Decided]:
+        """What was decided about the versions of the nodes that were asked, before and since."""
+        newest = self._ledger.newest.state
+        told = [one for vote in verdict.votes for one in story(self._ledger, task, vote.node, newest)]
+        return sorted(told, key=lambda one: (one.block, one.node))
 
     def _task(self, name: str, height: int) -> TaskState | None:
         """A task's state before a height; None where the ledger has neither."""

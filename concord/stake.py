@@ -43,6 +43,7 @@ class Appointment:
         before: The champion when it was decided.
         by: Name of the token.
         at: When, in µs since the epoch.
+        number: The account's changes before it, which name its event.
         previous: The version that a rollback returns to; None where there is none.
         sigma: σ of the task then, by which a comparison since is scored; None for classes.
     """
@@ -52,6 +53,7 @@ class Appointment:
     before: str
     by: str
     at: int
+    number: int
     previous: str | None = None
     sigma: int | None = None
 

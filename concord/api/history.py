@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from concord.decisions import appointed_words
 from concord.ledger.chain import Block
 from concord.ledger.events import Body, NodeSums
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
@@ -82,17 +83,6 @@ def _standing_changed(body: Body) -> str:
         "invalid": f"jailed: {measured} malformed answers among its last 100",
         "stake": f"jailed: its stake of {measured / MICRO:.2f} is under 10",
     }[body["reason"]]
-
-
-def appointed_words(body: Body) -> str:
-    """A decision about a node's versions in words: what, by whom and why."""
-    version, before = body["version"], body["from"]
-    return {
-        "challenge": f"version {version} enters probation beside {before}",
-        "promote": f"version {version} is promoted over {before}",
-        "rollback": f"version {version} serves again instead of {before}",
-        "dismiss": f"version {version} leaves, {before} serves on alone",
-    }[body["action"]] + f", by {body['by']}: {body['why']}"
 
 
 def standing_words(account: Account) -> str | None:

@@ -82,6 +82,10 @@ def _words(body: dict[str, "object"]) -> str:
 
 def _standing_words(body: dict[str, "object"]) -> str:
     match body:
+        case {"kind": "appoint", "node": node}:
+            from concord.decisions import appointed_words
+
+            return f"{node}: {appointed_words(body)}"
         case {"kind": "promote", "node": node, "version": version}:
             return f"{node} serves version {version}"
         case {"kind": "jail", "node": node, "reason": reason}:

@@ -97,6 +97,7 @@ def _show(console: "Console", found: "Round", explained: "Explanation") -> None:
     console.print()
     _show_truth(console, explained, verdict.unit)
     _show_settlement(console, explained)
+    _show_decisions(console, explained)
     for note in (explained.row, explained.problem):
         if note:
             console.print(f"[yellow]![/] {escape(note)}")
@@ -155,6 +156,15 @@ def _show_settlement(console: "Console", explained: "Explanation") -> None:
         console.print(f"  Proof: {steps} from the record to root {proof.root[:16]}…,")
         console.print(f"  which block {proof.block} names; its hash is {proof.block_hash[:16]}….")
         console.print("  [dim]--proof FILE writes it; `concord ledger prove EXPORT FILE` checks it.[/]")
+
+
+def _show_decisions(console: "Console", explained: "Explanation") -> None:
+    if not explained.decisions:
+        return
+    console.print("\nHow its nodes came to their versions:")
+    for one in explained.decisions:
+        console.print(f"  [bold]{one.node}[/] [dim]{_when(one.time)}, block {one.block}[/]")
+        _indented(console, f"{one.words[0].upper()}{one.words[1:]}", 4)
 
 
 def _told(said: "Said", unit: str | None) -> str:

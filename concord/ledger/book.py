@@ -176,6 +176,14 @@ class Ledger:
         before = segment.blocks[: height - segment.height_before - 1]
         return replay(before, segment.state, segment.height_before, segment.hash_before)
 
+    def holding(self, key: str) -> Block | None:
+        """The newest block that holds an event of this key."""
+        head = self.head()
+        height = head.height_of(key, 0)
+        if height is None and head.sealed:
+            height = self._segments.height_of(key, head.segment, 0)
+        return None if height is None else self._block(head, height)
+
     def verify(self, noted: Mapping[int, str] | Iterable[tuple[int, str]] = ()) -> Report:
         """Reads everything that is stored, replays it, and compares the hashes noted in the journal."""
         return audit(self._store, self._archive, noted)

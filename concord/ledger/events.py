@@ -170,7 +170,12 @@ def appoint(task: str, node: str, decision: Decision, at: int, changes: int) -> 
         "why": decision.why,
         "at": at,
     }
-    return Event(f"appoint:{task}:{node}:{changes}", body)
+    return Event(appointment_key(task, node, changes), body)
+
+
+def appointment_key(task: str, node: str, changes: int) -> str:
+    """The key of a decision, by the account's changes before it."""
+    return f"appoint:{task}:{node}:{changes}"
 
 
 def promote(task: str, node: str, version: str, changes: int) -> Event:

@@ -240,7 +240,14 @@ def _appoint(state: State, body: Body) -> TaskState:
     before = account.appointment
     previous = {"promote": body["from"], "rollback": None}.get(action, before.previous if before else None)
     appointment = Appointment(
-        action, body["version"], body["from"], body["by"], body["at"], previous, task.sigma
+        action,
+        body["version"],
+        body["from"],
+        body["by"],
+        body["at"],
+        account.changes,
+        previous,
+        task.sigma,
     )
     return _with(task, body["node"], replace(account, appointment=appointment, changes=account.changes + 1))
 
