@@ -1,13 +1,18 @@
 """Versions by the API: who is tried, promoted, watched, taken back, and what is written down of it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from click.testing import CliRunner
 
+from concord.cli import main
 from concord.client import Client
+from concord.entries import Entry
+from concord.errors import Refused
 from tests.service.fake_mlflow import FakeMlflow
 from tests.service.following import FollowingNode, naming
-from tests.service.labelling import write_tokens
+from tests.service.labelling import Caller, ask, label, write_tokens
 from tests.service.stack import IRIS, iris_nodes, wait_until
 
 MODEL = "iris.knn"
@@ -40,6 +45,10 @@ class World:
 
     def do(self, action, version=None, why="to see", **more):
         return self.client.appoint(MODEL, action, version, why, **more)
+
+    def post(self, action, body):
+        headers = Caller(self.stack, "operator").headers
+        return self.stack.http.post(f"/v1/models/{MODEL}/{action}", json=body, headers=headers)
 
     def settle_down(self):
         """Waits until the node serves what is wanted."""
@@ -96,3 +105,288 @@ def test_a_challenger_is_tried_promoted_watched_and_taken_back(world):
         ("promote", "9", "7", "operator", "Better by 0.4 on 60 rounds."),
         ("rollback", "7", "9", "operator", "It turned bad."),
     ]
+
+
+# What is compared
+
+
+def test_both_versions_are_compared_on_the_labelled_rounds_of_their_phase(world):
+    (before,) = ask(world.stack)
+    world.do("challenge", "9")
+    world.settle_down()
+    wait_until(lambda: ask_until_tried(world))
+    crm = Caller(world.stack)
+    tried = [id_ for _ in range(8) for id_ in ask(world.stack, 5)]
+    # The truth is versicolor: 9 says so, 7 says virginica.
+    assert crm.send(*[label(one, "versicolor") for one in (before, *tried)]).status_code == 200
+    found = world.client.compare(MODEL)
+    assert (found.phase, found.score, found.rounds) == ("probation", "hit", 40)
+    assert (found.champion.version, found.champion.score) == ("7", 0)
+    assert (found.challenger.version, found.challenger.score) == ("9", 1)
+    assert (found.difference, found.verdict) == (1, "better")
+    assert 0 < found.low < found.high <= 1
+    later = world.client.compare(MODEL, since="2999-01-01T00:00:00Z")
+    assert (later.rounds, later.difference, later.verdict) == (0, None, "too_few")
+
+
+def ask_until_tried(world):
+    verdict = world.client.predict("iris", [IRIS.example]).verdicts[0]
+    return next(vote for vote in verdict.votes if vote.node == "knn").challenger is not None
+
+
+def test_features_that_were_forgotten_are_not_missed_by_a_comparison(world):
+    world.do("challenge", "9")
+    world.settle_down()
+    wait_until(lambda: ask_until_tried(world))
+    ids = ask(world.stack, 31)
+    Caller(world.stack).send(*[label(one, "virginica") for one in ids])
+    world.stack.api.consensus.journal.forget(ids)
+    found = world.client.compare(MODEL)
+    assert (found.rounds, found.verdict) == (31, "worse")
+
+
+def test_without_a_challenger_there_is_nothing_to_compare(world):
+    with pytest.raises(Refused) as refused:
+        world.client.compare(MODEL)
+    assert (refused.value.answered, refused.value.code) == (409, "no_challenger")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "status", "field"),
+    [
+        ("challenge", {"why": "x"}, 422, "version"),
+        ("challenge", {"why": "x", "version": 9}, 422, "version"),
+        ("challenge", {"why": "x", "version": "champion"}, 422, "version"),
+        ("challenge", {"why": "x", "version": "99"}, 404, "version"),
+        ("challenge", {"why": "x", "version": "7"}, 409, "version"),
+        ("challenge", {"version": "9"}, 422, "why"),
+        ("challenge", {"version": "9", "why": "two\nlines"}, 422, "why"),
+        ("challenge", {"version": "9", "why": "x" * 201}, 422, "why"),
+        ("challenge", {"version": "9", "why": "x", "by": "me"}, 422, "by"),
+        ("challenge", {"version": "9", "why": "x", "expect": {"champion": "7"}}, 422, "expect"),
+        ("promote", {"why": "x", "expect": {"champion": 7, "challenger": None}}, 422, "expect.champion"),
+        ("promote", {"why": "x"}, 422, "version"),
+        ("rollback", {"why": "x", "version": "6"}, 422, "version"),
+        ("rollback", {"why": "x"}, 409, None),
+        ("dismiss", {"why": "x"}, 409, None),
+        ("dismiss", [], 422, "body"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(world, action, body, status, field):
+    response = world.post(action, body)
+    assert (response.status_code, response.json()["error"]["field"]) == (status, field)
+    assert (world.entry(), world.events()) == ({}, [])
+    assert world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "9"}
+
+
+def test_only_a_token_that_administers_decides(world):
+    for name, status in ((None, 401), ("crm", 403)):
+        headers = Caller(world.stack, name).headers
+        body = {"version": "9", "why": "x"}
+        answer = world.stack.http.post(f"/v1/models/{MODEL}/challenge", json=body, headers=headers)
+        assert answer.status_code == status
+
+
+def test_a_node_that_is_not_there_is_named(world):
+    for name in ("iris.rose", "roses.knn", "knn", "%00.."):
+        with pytest.raises(Refused) as refused:
+            world.client.appoint(name, "dismiss", why="x")
+        assert (refused.value.answered, refused.value.code) == (404, "unknown_model")
+
+
+def test_what_is_expected_and_is_not_so_changes_nothing(world):
+    world.do("challenge", "9", expect={"champion": "7", "challenger": None})
+    with pytest.raises(Refused, match="champion 7 and challenger 9 by now") as refused:
+        world.do("promote", "8", expect={"champion": "6", "challenger": None})
+    assert (refused.value.answered, refused.value.field) == (409, "expect")
+    assert world.entry() == {"challenger": "9"}
+    assert len(world.events()) == 1
+
+
+def test_a_second_challenger_waits_until_the_first_has_left(world):
+    world.do("challenge", "9")
+    with pytest.raises(Refused, match=r"Version 9 of iris\.knn is in probation; dismiss it first"):
+        world.do("challenge", "8")
+
+
+def test_a_version_with_another_schema_cannot_be_compared_and_does_not_challenge(world):
+    other = IRIS.to_json() | {"description": "Another question.", "labels": IRIS.to_json()["labels"][:2]}
+    world.mlflow.register(MODEL, "10", schema=json.dumps(other))
+    world.mlflow.register(MODEL, "11")
+    for version, words in (("10", "answers schema"), ("11", "carries no task's schema")):
+        with pytest.raises(Refused, match=words):
+            world.do("challenge", version)
+
+
+# What happens twice, at once, or half
+
+
+def test_the_same_call_again_changes_nothing_more(world):
+    steps = [
+        ("challenge", "9", {"champion": "7", "challenger": None}),
+        ("promote", None, {"champion": "7", "challenger": "9"}),
+        ("rollback", None, {"champion": "9", "challenger": "7"}),
+        ("challenge", "8", {"champion": "7", "challenger": None}),
+        ("dismiss", None, {"champion": "7", "challenger": "8"}),
+    ]
+    for action, version, expect in steps:
+        world.do(action, version, expect=expect)
+        once = world.entry(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
+        world.settle_down()
+        world.do(action, version, expect=expect)
+        again = world.entry(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
+        assert again == once, action
+        world.settle_down()
+    assert len(world.events()) == len(steps)
+
+
+@pytest.mark.parametrize("step", ["set_alias", "write", "restart", "append"])
+def test_a_decision_that_died_half_way_is_ended_by_the_same_call(world, monkeypatch, step):
+    world.do("challenge", "9")
+    world.settle_down()
+    appointing = world.stack.api.consensus.appointing
+    owner = {
+        "set_alias": appointing._registry,
+        "write": appointing._entries,
+        "restart": appointing._entries,
+        "append": appointing._settler,
+    }[step]
+
+    def die(*_args, **_kwargs):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, die)
+        assert world.post("promote", {"why": "x"}).status_code == 500
+    found = world.do("promote", why="x")
+    assert (found.phase, found.wanted.champion, found.wanted.challenger) == ("watch", "9", "7")
+    assert (world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL)) == (
+        {"champion": "9"},
+        {"concord.previous": "7"},
+    )
+    assert [one["action"] for one in world.events()] == ["challenge", "promote"]
+
+
+def test_of_two_at_once_one_wins_and_the_other_is_told(world):
+    expect = {"champion": "7", "challenger": None}
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(
+            pool.map(
+                lambda version: world.post("challenge", {"version": version, "why": "x", "expect": expect}),
+                ("8", "9"),
+            )
+        )
+    assert sorted(answer.status_code for answer in answers) == [202, 409]
+    assert len(world.events()) == 1
+    assert world.entry()["challenger"] == world.events()[0]["version"]
+
+
+def test_an_entry_that_somebody_else_wrote_in_between_stays(world, monkeypatch):
+    entries = world.stack.api.consensus.appointing._entries
+    wrote = type(entries).write
+
+    def overtaken(name, expected, wanted):
+        wrote(entries, name, expected, Entry("6"))
+        wrote(entries, name, expected, wanted)
+
+    monkeypatch.setattr(entries, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed it"):
+        world.do("promote", "9")
+    assert world.entry() == {"champion": "6"}
+    # And the registry's alias says what is served, not what was to be.
+    assert world.mlflow.aliases(MODEL)["champion"] == "6"
+    assert world.events() == []
+
+
+# What is away
+
+
+def test_without_mlflow_nothing_is_changed_and_it_is_named(world):
+    world.mlflow.fault = 500
+    for action, version in (("challenge", "9"), ("promote", "9"), ("dismiss", None)):
+        with pytest.raises(Refused, match=r"The registry http://127\.0\.0\.1") as refused:
+            world.do(action, version)
+        assert refused.value.answered == 503
+    found = world.model()
+    assert (found.champion, found.registry) == ("7", None)
+    assert "does not serve" in found.problem
+    assert (world.entry(), world.events()) == ({}, [])
+
+
+def test_without_a_registry_nodes_are_listed_and_nothing_is_brought_in(start_stack):
+    stack = start_stack()
+    write_tokens(stack.home, "operator")
+    with Client(stack.url, token="secret-operator") as client:
+        assert [one.champion for one in client.models()] == ["1"] * 4
+        assert {one.registry for one in client.models()} == {None}
+        with pytest.raises(Refused, match="MLFLOW_TRACKING_URI") as refused:
+            client.appoint(MODEL, "challenge", "9", "x")
+    assert (refused.value.answered, refused.value.code) == (409, "no_registry")
+
+
+# What is packaged
+
+
+def test_a_packaged_version_of_another_registry_is_no_shadow_and_can_be_gone_back_to(world):
+    world.mlflow.register(MODEL, "7", schema=SCHEMA, digest="f" * 64)
+    found = world.do("promote", "9")
+    assert world.entry() == {"champion": "9"}
+    assert (found.phase, found.previous) == ("serving", "packaged")
+    world.settle_down()
+    found = world.do("rollback")
+    assert (world.entry(), found.previous) == ({}, None)
+    assert world.events()[-1]["version"] == "packaged"
+    world.settle_down()
+    assert world.model().champion == "7"
+
+
+def test_what_was_promoted_before_there_was_a_ledger_of_it_can_be_taken_back(world):
+    world.mlflow.models[MODEL]["tags"]["concord.previous"] = "6"
+    assert world.model().previous == "6"
+    world.do("rollback")
+    assert world.entry() == {"champion": "6"}
+
+
+# What is told
+
+
+def test_the_story_is_told_by_history_explanation_and_command_line(world):
+    world.do("challenge", "9", "It passed the gate.")
+    world.settle_down()
+    world.do("promote", why="Better by 0.4 on 60 rounds.")
+    world.settle_down()
+    world.do("rollback", why="It turned [bad].")
+    (one,) = ask(world.stack)
+    told = world.client.round(one).explanation.decisions
+    assert [(each.node, each.action, each.why) for each in told] == [
+        ("knn", "challenge", "It passed the gate."),
+        ("knn", "promote", "Better by 0.4 on 60 rounds."),
+        ("knn", "rollback", "It turned [bad]."),
+    ]
+    history = [entry.reason for entry in world.client.history("iris", "knn").entries]
+    assert "version 9 was promoted over 7, by operator: Better by 0.4 on 60 rounds." in history
+    shown = run(world.stack, "explain", one).output
+    assert "Version 9 entered probation beside 7, by operator: It passed the gate." in shown
+    height = world.client.ledger()["height"]
+    shown = "".join(run(world.stack, "ledger", "show", str(one + 1)).output for one in range(height))
+    assert "knn: version 7 came back instead of 9, by operator: It turned [bad]." in " ".join(shown.split())
+
+
+def test_a_ledger_with_decisions_verifies_and_settles_again_alike(world):
+    world.do("challenge", "9")
+    world.settle_down()
+    wait_until(lambda: ask_until_tried(world))
+    ids = ask(world.stack, 5)
+    Caller(world.stack).send(*[label(one) for one in ids], query="?settled=true")
+    world.do("promote")
+    assert world.client.verify()["ok"] is True
+    assert world.client.audit()["ok"] is True
+
+
+def run(stack, *arguments):
+    env = {"CONCORD_HOME": str(stack.home), "CONCORD_URL": stack.url, "COLUMNS": "120"}
+    env["CONCORD_TOKEN"] = "secret-operator"
+    return CliRunner(env=env).invoke(main, list(arguments), prog_name="concord")
