@@ -1,5 +1,6 @@
 """Versions by the API: who is tried, promoted, watched, taken back, and what is written down of it."""
 
+import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ from concord.cli import main
 from concord.client import Client
 from concord.entries import Entry
 from concord.errors import Refused
+from tests.service.conftest import serving, starting
 from tests.service.fake_mlflow import FakeMlflow
 from tests.service.following import FollowingNode, naming
 from tests.service.labelling import Caller, ask, label, write_tokens
@@ -19,15 +21,14 @@ MODEL = "iris.knn"
 SCHEMA = json.dumps(IRIS.to_json())
 
 
-@pytest.fixture
-def mlflow():
+def registry():
+    """A registry with versions 6 to 9, of which 7 is served and 9 passed its gate."""
     fake = FakeMlflow()
     for version in ("6", "7", "8", "9"):
         fake.register(MODEL, version, schema=SCHEMA, digest="0" * 64)
     fake.models[MODEL]["aliases"] = {"champion": "7", "challenger": "9"}
     fake.metrics["run7"] = {"accuracy": 0.9, "log_loss": 0.2}
-    yield fake
-    fake.close()
+    return fake
 
 
 class World:
@@ -60,20 +61,40 @@ class World:
         return [body for block in blocks for body in block["events"].values() if body["kind"] == "appoint"]
 
 
-@pytest.fixture
-def world(start_stack, mlflow, tmp_path, monkeypatch):
-    home = tmp_path / "home"
-    monkeypatch.setattr("concord.members.REFRESH_SECONDS", 0.1)
+@contextlib.contextmanager
+def opened(start, home):
+    """A stack whose node `knn` follows its entry, beside a registry."""
+    mlflow = registry()
     node = FollowingNode(home / "versions", "knn", naming(v6=0, v7=2, v8=2, v9=1))
     others = iris_nodes(logistic_regression=2, decision_tree=1)
-    stack = start_stack({"knn": node, **others}, home=home, registry=mlflow.url)
+    stack = start({"knn": node, **others}, home=home, registry=mlflow.url)
     write_tokens(stack.home, "operator", "crm")
     with Client(stack.url, token="secret-operator") as client:
         yield World(stack, mlflow, client)
+    mlflow.close()
 
 
-def test_a_model_is_listed_with_what_is_served_wanted_and_registered(world):
-    found = world.model()
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch):
+    monkeypatch.setattr("concord.members.REFRESH_SECONDS", 0.1)
+
+
+@pytest.fixture
+def world(start_stack, tmp_path):
+    with opened(start_stack, tmp_path / "home") as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def still_world(tmp_path_factory):
+    """One for all tests that change nothing."""
+    folder = tmp_path_factory.mktemp("still")
+    with serving() as serve, starting(serve, folder) as start, opened(start, folder / "home") as world:
+        yield world
+
+
+def test_a_model_is_listed_with_what_is_served_wanted_and_registered(still_world):
+    found = still_world.model()
     assert (found.champion, found.challenger, found.phase, found.rolling) == ("7", None, "serving", False)
     assert (found.wanted.champion, found.previous, found.since) == (None, None, None)
     assert [one.version for one in found.registry.versions] == ["9", "8", "7", "6"]
@@ -145,9 +166,9 @@ def test_features_that_were_forgotten_are_not_missed_by_a_comparison(world):
     assert (found.rounds, found.verdict) == (31, "worse")
 
 
-def test_without_a_challenger_there_is_nothing_to_compare(world):
+def test_without_a_challenger_there_is_nothing_to_compare(still_world):
     with pytest.raises(Refused) as refused:
-        world.client.compare(MODEL)
+        still_world.client.compare(MODEL)
     assert (refused.value.answered, refused.value.code) == (409, "no_challenger")
 
 
@@ -175,25 +196,25 @@ def test_without_a_challenger_there_is_nothing_to_compare(world):
         ("dismiss", [], 422, "body"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_changes_nothing(world, action, body, status, field):
-    response = world.post(action, body)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(still_world, action, body, status, field):
+    response = still_world.post(action, body)
     assert (response.status_code, response.json()["error"]["field"]) == (status, field)
-    assert (world.entry(), world.events()) == ({}, [])
-    assert world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "9"}
+    assert (still_world.entry(), still_world.events()) == ({}, [])
+    assert still_world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "9"}
 
 
-def test_only_a_token_that_administers_decides(world):
+def test_only_a_token_that_administers_decides(still_world):
     for name, status in ((None, 401), ("crm", 403)):
-        headers = Caller(world.stack, name).headers
+        headers = Caller(still_world.stack, name).headers
         body = {"version": "9", "why": "x"}
-        answer = world.stack.http.post(f"/v1/models/{MODEL}/challenge", json=body, headers=headers)
+        answer = still_world.stack.http.post(f"/v1/models/{MODEL}/challenge", json=body, headers=headers)
         assert answer.status_code == status
 
 
-def test_a_node_that_is_not_there_is_named(world):
+def test_a_node_that_is_not_there_is_named(still_world):
     for name in ("iris.rose", "roses.knn", "knn", "%00.."):
         with pytest.raises(Refused) as refused:
-            world.client.appoint(name, "dismiss", why="x")
+            still_world.client.appoint(name, "dismiss", why="x")
         assert (refused.value.answered, refused.value.code) == (404, "unknown_model")
 
 
