@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -140,9 +141,11 @@ def mlflow_server(folder):
     ]  # fmt: skip
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
         try:
-            url, end = f"http://127.0.0.1:{port}", time.monotonic() + 120
+            url, end = f"http://127.0.0.1:{port}", time.monotonic() + 400
             while True:
                 with contextlib.suppress(httpx.HTTPError):
                     if httpx.get(f"{url}/health", trust_env=False).status_code == 200:
@@ -152,8 +155,8 @@ def mlflow_server(folder):
                 time.sleep(0.2)
             yield url
         finally:
-            process.terminate()
-            process.wait(30)
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
 
 
 @pytest.mark.slow
