@@ -107,7 +107,7 @@ class Appointing:
         return list(await asyncio.gather(*(self._view(member, look) for member in members)))
 
     def situation(self, name: str, look: Look) -> Situation:
-        """One node's versions as they are now.
+        """One node's versions as they are now; where entries cannot be read, as the node says.
 
         Raises:
             UnknownName: There is no such node.
@@ -116,21 +116,23 @@ class Appointing:
         info = member.profile.info if member.profile else None
         trying = info.challenger if info else None
         account = self._panels.account(member.task, member.node)
+        entry = look.entries.get(name, NOTHING)
+        if look.problem is not None and trying is not None:
+            entry = Entry(None, trying.version)
         return Situation(
             name,
             served=info.version if info else None,
             tried=trying.version if trying else None,
             dropped=trying.dropped if trying else None,
-            entry=look.entries.get(name, NOTHING),
+            entry=entry,
             appointment=account.appointment if account else None,
             recorded=account.version if account else None,
         )
 
     async def seen(self, name: str) -> Situation:
-        """The same, with the entry read now; where it cannot be read, by what the node says."""
+        """The same, with the entry read now."""
         self._member(name)
-        seen = self.situation(name, await asyncio.to_thread(self._look))
-        return seen if seen.entry.text else replace(seen, entry=Entry(None, seen.tried))
+        return self.situation(name, await asyncio.to_thread(self._look))
 
     async def appoint(self, name: str, wish: Wish, by: str, why: str) -> ModelView:
         """Carries a decision out, or ends one that was begun.
@@ -201,7 +203,7 @@ class Appointing:
             seen.phase,
             None if seen.since is None else iso(seen.since),
             seen.returns_to,
-            Wanted(seen.entry.champion, seen.entry.challenger),
+            Wanted(*_named(look.entries.get(name, NOTHING))),
             rolling,
             registry,
             seen.dropped,
@@ -374,6 +376,10 @@ class _Rights:
 
 
 _rights = _Rights
+
+
+def _named(entry: Entry) -> tuple[str | None, str | None]:
+    return entry.champion, entry.challenger
 
 
 def _is_of(appointment: Appointment | None, said: Decision) -> bool:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from concord.cli import main
 from concord.client import Client
 from concord.entries import Entry
-from concord.errors import Refused
+from concord.errors import Refused, ServiceAway
 from tests.service.conftest import serving, starting
 from tests.service.fake_mlflow import FakeMlflow
 from tests.service.following import FollowingNode, naming
@@ -346,6 +346,23 @@ def test_without_a_registry_nodes_are_listed_and_nothing_is_brought_in(start_sta
         with pytest.raises(Refused, match="MLFLOW_TRACKING_URI") as refused:
             client.appoint(MODEL, "challenge", "9", "x")
     assert (refused.value.answered, refused.value.code) == (409, "no_registry")
+
+
+def test_where_entries_cannot_be_read_what_nodes_say_is_listed_and_compared(world, monkeypatch):
+    world.do("challenge", "9")
+    world.settle_down()
+
+    def away():
+        raise ServiceAway("The cluster's API does not serve.")
+
+    monkeypatch.setattr(world.stack.api.consensus.appointing._entries, "all", away)
+    found = world.model()
+    assert (found.champion, found.challenger, found.phase) == ("7", "9", "probation")
+    assert (found.wanted.challenger, found.problem) == (None, "The cluster's API does not serve.")
+    assert world.client.compare(MODEL).challenger.version == "9"
+    with pytest.raises(Refused, match="The cluster's API does not serve"):
+        world.do("promote")
+    assert world.mlflow.aliases(MODEL)["champion"] == "7"
 
 
 # What is packaged
