@@ -22,7 +22,6 @@ from concord.errors import (
     ConcordError,
     ConfigurationError,
     Conflict,
-    InvalidInput,
     LedgerBroken,
     LedgerUnavailable,
     NotAllowed,
@@ -291,7 +290,7 @@ class Appointing:
             )
         stated = _schema_digest(found, known.model.name)
         if plan.action == "challenge" and stated != self._panels.schema(member.task).digest:
-            raise InvalidInput(
+            raise Conflict(
                 f"Version {plan.version} of {known.model.name} answers schema {stated[:12]}, the task's is "
                 f"{self._panels.schema(member.task).digest[:12]}: it could not be compared.",
                 field="version",
@@ -406,16 +405,16 @@ def _shadow(seen: Situation, member: Member, known: Known | None) -> str | None:
 
 
 def _schema_digest(version: Version, name: str) -> str:
-    """The digest of the schema that a version answers by; InvalidInput where no node can serve it."""
+    """The digest of the schema that a version answers by; Conflict where no node can serve it."""
     text = version.tags.get(SCHEMA_TAG)
     if text is None or not version.is_ready:
         what = "carries no task's schema" if text is None else "has no file"
-        raise InvalidInput(
+        raise Conflict(
             f"Version {version.version} of {name} {what}, so no node can serve it.", field="version"
         )
     try:
         return TaskSchema.from_json(orjson.loads(text)).digest
     except (ValueError, ConfigurationError) as error:
-        raise InvalidInput(
+        raise Conflict(
             f"The schema of version {version.version} of {name} cannot be read.", field="version"
         ) from error

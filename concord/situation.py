@@ -199,8 +199,10 @@ def _challenged(seen: Situation, wish: Wish) -> Plan | None:
 def _promote(seen: Situation, wish: Wish) -> Plan:
     version = wish.version or seen.challenger
     if version is None:
-        raise InvalidInput(
-            f"{seen.name} has no challenger; name the version that is to be promoted.", field="version"
+        raise Conflict(
+            f"{seen.name} has no challenger; name the version that is to be promoted.",
+            field="version",
+            code="no_challenger",
         )
     if wish.version is None and seen.is_watched:
         raise Conflict(
@@ -227,10 +229,6 @@ def _promoted(seen: Situation, wish: Wish) -> Plan | None:
 
 def _roll_back(seen: Situation, wish: Wish) -> Plan:
     version = seen.returns_to
-    if wish.version is not None:
-        raise InvalidInput(
-            "A rollback returns to what was served before; it names no version.", field="version"
-        )
     if version is None:
         raise Conflict(
             f"There is no version of {seen.name} to roll back to; it was not promoted since. "
@@ -253,7 +251,7 @@ def _rolled_back(seen: Situation, wish: Wish) -> Plan | None:
 
 def _dismiss(seen: Situation, wish: Wish) -> Plan:
     if seen.challenger is None:
-        raise Conflict(f"{seen.name} has no challenger that could leave.")
+        raise Conflict(f"{seen.name} has no challenger that could leave.", code="no_challenger")
     return Plan("dismiss", seen.challenger, _before(seen, wish), Entry(seen.entry.champion))
 
 

@@ -189,7 +189,7 @@ def test_without_a_challenger_there_is_nothing_to_compare(still_world):
         ("challenge", {"version": "9", "why": "x", "by": "me"}, 422, "by"),
         ("challenge", {"version": "9", "why": "x", "expect": {"champion": "7"}}, 422, "expect"),
         ("promote", {"why": "x", "expect": {"champion": 7, "challenger": None}}, 422, "expect.champion"),
-        ("promote", {"why": "x"}, 422, "version"),
+        ("promote", {"why": "x"}, 409, "version"),
         ("rollback", {"why": "x", "version": "6"}, 422, "version"),
         ("rollback", {"why": "x"}, 409, None),
         ("dismiss", {"why": "x"}, 409, None),
@@ -411,6 +411,27 @@ def test_the_story_is_told_by_history_explanation_and_command_line(world):
     height = world.client.ledger()["height"]
     shown = "".join(run(world.stack, "ledger", "show", str(one + 1)).output for one in range(height))
     assert "knn: version 7 came back instead of 9, by operator: It turned [bad]." in " ".join(shown.split())
+
+
+def test_the_records_of_both_versions_go_on_through_promotion_and_rollback(world, monkeypatch):
+    monkeypatch.setattr("concord.housekeeping.CONTRADICTED_SECONDS", 0.3)
+    crm = Caller(world.stack)
+
+    def account():
+        return world.client.ledger()["tasks"]["iris"]["accounts"]["knn"]
+
+    world.do("challenge", "9")
+    world.settle_down()
+    wait_until(lambda: ask_until_tried(world))
+    crm.send(*[label(one) for one in ask(world.stack, 6)], query="?settled=true")
+    wait_until(lambda: account().get("trial", {}).get("rounds") == 6)
+    world.do("promote")
+    wait_until(lambda: account()["version"] == "9")
+    assert (account()["trial"]["version"], account()["trial"]["rounds"]) == ("7", 6)
+    score = account()["trial"]["score"]
+    world.do("rollback")
+    wait_until(lambda: account()["version"] == "7")
+    assert account()["score"] == score
 
 
 def test_a_ledger_with_decisions_verifies_and_settles_again_alike(world):

@@ -112,7 +112,7 @@ def test_a_champion_that_the_registry_does_not_know_is_no_shadow():
         (SERVING, "challenge", "7", Conflict),
         (PROBATION, "challenge", "10", Conflict),
         (WATCH, "challenge", "7", Conflict),
-        (SERVING, "promote", None, InvalidInput),
+        (SERVING, "promote", None, Conflict),
         (WATCH, "promote", None, Conflict),
         (SERVING, "rollback", None, Conflict),
         (PROBATION, "rollback", None, Conflict),
