@@ -5,6 +5,7 @@ was written meanwhile, this one is looked at again. A restart is an annotation o
 belongs to nobody else: Helm's later upgrades don't conflict.
 """
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,8 +16,12 @@ from concord.cluster import Cluster
 from concord.entries.entry import Entry, changed
 from concord.errors import ConfigurationError, Conflict
 
-ATTEMPTS: Final = 8
-"""At a ConfigMap that others change too; more in a row means that something writes in a loop."""
+ATTEMPTS: Final = 12
+"""At a ConfigMap that others change too, in some seconds; more in a row means that something writes in a
+loop."""
+
+LONGEST_PAUSE: Final = 1.0
+"""Seconds between two attempts, at most."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ class ConfigMapEntries:
             try:
                 self._cluster.replace("configmaps", found | {"data": data})
             except Conflict:
-                self._pause(0.05 * 2**attempt)
+                # Of different length for each, or those who met once would meet again.
+                self._pause(min(LONGEST_PAUSE, 0.05 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311
                 continue
             return
         raise Conflict(
