@@ -103,8 +103,10 @@ def test_a_model_is_listed_with_what_is_served_wanted_and_registered(still_world
 
 
 def test_a_challenger_is_tried_promoted_watched_and_taken_back(world):
+    world.stack.nodes["knn"].follows = False
     found = world.do("challenge", "9", "It passed the gate.")
     assert (found.phase, found.rolling) == ("probation", True)
+    world.stack.nodes["knn"].follows = True
     assert world.entry() == {"challenger": "9"}
     world.settle_down()
     assert (world.model().champion, world.model().challenger) == ("7", "9")
