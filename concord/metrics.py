@@ -7,7 +7,10 @@ files where the server runs several workers (`PROMETHEUS_MULTIPROC_DIR`).
 import gc
 import os
 import time
+from bisect import bisect_left
+from collections import Counter as Counts
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import (
@@ -192,8 +195,43 @@ def show(gauge: Gauge, value: float) -> None:
     _shown[gauge] = value
 
 
+_observed: dict[Histogram, list[float]] = {}
+"""Values that have not reached their histograms yet."""
+
+MOST_OBSERVED: Final = 1000
+"""Values of a histogram that wait for a reader, at some 30 bytes each."""
+
+
+def observe(histogram: Histogram, value: float) -> None:
+    """Adds a value to a histogram as cheaply as `count` counts: its own `observe` takes six times as long."""
+    values = _observed.setdefault(histogram, [])
+    values.append(value)
+    if len(values) >= MOST_OBSERVED:
+        _add(histogram, values)
+
+
+def _add(histogram: Histogram, values: list[float]) -> None:
+    """Does what the histogram's own `observe` would do with each; it has no public way to take several."""
+    found = Counts(bisect_left(histogram._upper_bounds, value) for value in values)
+    for bucket, times in found.items():
+        histogram._buckets[bucket].inc(times)
+    histogram._sum.inc(sum(values))
+    values.clear()
+
+
+_before_reading: list[Callable[[], None]] = []
+"""What gathers counts in a way of its own."""
+
+
+def before_reading(flush: Callable[[], None]) -> None:
+    """Has what was gathered elsewhere brought to its metrics whenever somebody reads them."""
+    _before_reading.append(flush)
+
+
 def render() -> bytes:
     """All metrics in the text format that Prometheus reads."""
+    for flush in _before_reading:
+        flush()
     while _shown:
         gauge, value = _shown.popitem()
         gauge.set(value)
@@ -203,6 +241,8 @@ def render() -> bytes:
     while _pauses:
         generation, seconds = _pauses.popleft()
         GC_SECONDS.labels(str(generation)).observe(seconds)
+    for histogram, values in _observed.items():
+        _add(histogram, values)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
