@@ -203,7 +203,7 @@ MOST_OBSERVED: Final = 1000
 
 
 def observe(histogram: Histogram, value: float) -> None:
-    """Adds a value to a histogram as cheaply as `count` counts: its own `observe` takes six times as long."""
+    """Adds a value to a histogram as cheaply as `count` counts: its own `observe` takes four times that."""
     values = _observed.setdefault(histogram, [])
     values.append(value)
     if len(values) >= MOST_OBSERVED:
@@ -211,11 +211,12 @@ def observe(histogram: Histogram, value: float) -> None:
 
 
 def _add(histogram: Histogram, values: list[float]) -> None:
-    """Does what the histogram's own `observe` would do with each; it has no public way to take several."""
-    found = Counts(bisect_left(histogram._upper_bounds, value) for value in values)
-    for bucket, times in found.items():
-        histogram._buckets[bucket].inc(times)
-    histogram._sum.inc(sum(values))
+    """Does what the histogram's own `observe` would do with each, at once."""
+    # It has no public way to take several; a test compares the two.
+    bounds, buckets, total = histogram._upper_bounds, histogram._buckets, histogram._sum  # noqa: SLF001
+    for bucket, times in Counts(bisect_left(bounds, value) for value in values).items():
+        buckets[bucket].inc(times)
+    total.inc(sum(values))
     values.clear()
 
 

@@ -6,11 +6,14 @@ counters when somebody reads the metrics: that takes a quarter of what the count
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from concord import metrics
 from concord.panel import Panel, Ruling
 from concord.round import Reply
-from concord.wire import Outcome, Status
+
+if TYPE_CHECKING:
+    from concord.wire import Outcome, Status
 
 
 class _Gathered:
