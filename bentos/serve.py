@@ -98,7 +98,8 @@ def serve(application: "ASGIApp", host: str, port: int) -> None:
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        # By its name, since a bento brings a `concord` of its own.
+        http="concord.one_write:OneWriteProtocol",
         ws="none",
         lifespan="on",
         log_config=None,
@@ -207,8 +208,9 @@ def rename(title: str) -> None:
 def _import_what_serving_needs() -> None:
     """What a server imports at its start; ONNX Runtime is left to the forks, since it starts a thread."""
     import uvicorn.lifespan.on
-    import uvicorn.loops.uvloop
-    import uvicorn.protocols.http.httptools_impl  # noqa: F401
+    import uvicorn.loops.uvloop  # noqa: F401
+
+    import concord.one_write  # noqa: F401
 
 
 def _tell(document: Mapping[str, Any]) -> None:

@@ -139,7 +139,7 @@ class Application:
         method = scope["method"] if template != UNKNOWN else "any"
         requests, durations = _route_metrics(template, method, response.status)
         metrics.count(requests)
-        durations.observe(seconds)
+        metrics.observe(durations, seconds)
         line = {
             "request_id": request_id,
             "method": scope["method"],

@@ -169,7 +169,7 @@ class Member:
                     self._queue.appendleft(tickets.pop())
                     break
             if tickets:
-                self._batch_rows.observe(rows)
+                metrics.observe(self._batch_rows, rows)
                 self._calls.add(Call(self, tickets))
 
     def call_over(self, call: Call, *, answered: bool | None, reason: str | None = None) -> None:
@@ -215,7 +215,7 @@ class Member:
     def heard(self, version: str | None, seconds: float) -> None:
         """Takes note of who answered, and how soon; another version is asked about at once."""
         self.latency_ms = seconds * 1000
-        self._seconds.observe(seconds)
+        metrics.observe(self._seconds, seconds)
         if version and self.profile and version != self.profile.info.version:
             self.look_again()
 

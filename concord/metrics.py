@@ -7,7 +7,10 @@ files where the server runs several workers (`PROMETHEUS_MULTIPROC_DIR`).
 import gc
 import os
 import time
+from bisect import bisect_left
+from collections import Counter as Counts
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import (
@@ -192,8 +195,44 @@ def show(gauge: Gauge, value: float) -> None:
     _shown[gauge] = value
 
 
+_observed: dict[Histogram, list[float]] = {}
+"""Values that have not reached their histograms yet."""
+
+MOST_OBSERVED: Final = 1000
+"""Values of a histogram that wait for a reader, at some 30 bytes each."""
+
+
+def observe(histogram: Histogram, value: float) -> None:
+    """Adds a value to a histogram as cheaply as `count` counts: its own `observe` takes four times that."""
+    values = _observed.setdefault(histogram, [])
+    values.append(value)
+    if len(values) >= MOST_OBSERVED:
+        _add(histogram, values)
+
+
+def _add(histogram: Histogram, values: list[float]) -> None:
+    """Does what the histogram's own `observe` would do with each, at once."""
+    # It has no public way to take several; a test compares the two.
+    bounds, buckets, total = histogram._upper_bounds, histogram._buckets, histogram._sum  # noqa: SLF001
+    for bucket, times in Counts(bisect_left(bounds, value) for value in values).items():
+        buckets[bucket].inc(times)
+    total.inc(sum(values))
+    values.clear()
+
+
+_before_reading: list[Callable[[], None]] = []
+"""What gathers counts in a way of its own."""
+
+
+def before_reading(flush: Callable[[], None]) -> None:
+    """Has what was gathered elsewhere brought to its metrics whenever somebody reads them."""
+    _before_reading.append(flush)
+
+
 def render() -> bytes:
     """All metrics in the text format that Prometheus reads."""
+    for flush in _before_reading:
+        flush()
     while _shown:
         gauge, value = _shown.popitem()
         gauge.set(value)
@@ -203,6 +242,8 @@ def render() -> bytes:
     while _pauses:
         generation, seconds = _pauses.popleft()
         GC_SECONDS.labels(str(generation)).observe(seconds)
+    for histogram, values in _observed.items():
+        _add(histogram, values)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

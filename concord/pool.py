@@ -10,6 +10,7 @@ movement.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import mul
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -196,13 +197,10 @@ def wager(seats: Sequence[Seat], votes: Sequence[Sequence[int]], labelled: int =
         weights, (pooled, method) = _shares(stakes), _median_pool(stakes, votes)
     else:
         weights, method = skill_weights(seats), "linear"
-        columns = zip(*votes, strict=True)
-        pooled = apportion(
-            [sum(w * p for w, p in zip(weights, column, strict=True)) for column in columns], ONE
-        )
-    choices = tuple(argmax(vote) for vote in votes)
+        pooled = apportion([sum(map(mul, weights, column)) for column in zip(*votes, strict=True)], ONE)
+    choices = tuple([argmax(vote) for vote in votes])
     answer = _argmax_by_stake(pooled, choices, stakes)
-    agreement = sum(w for w, k in zip(weights, choices, strict=True) if k == answer)
+    agreement = sum([w for w, k in zip(weights, choices, strict=True) if k == answer])
     return Decision(answer, weights, choices, agreement, method, tuple(pooled))
 
 
@@ -275,9 +273,9 @@ def _median_pool(stakes: Sequence[int], votes: Sequence[Sequence[int]]) -> tuple
 
 def _argmax_by_stake(pooled: Sequence[int], choices: Sequence[int], stakes: Sequence[int]) -> int:
     top = max(pooled)
+    if pooled.count(top) == 1:
+        return pooled.index(top)
     tied = [k for k, share in enumerate(pooled) if share == top]
-    if len(tied) == 1:
-        return tied[0]
     behind = {k: sum(s for s, choice in zip(stakes, choices, strict=True) if choice == k) for k in tied}
     return max(tied, key=lambda k: (behind[k], -k))
 

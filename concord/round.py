@@ -166,17 +166,18 @@ class Poll:
     def _take(self, i: int, question: Question, reply: Reply) -> None:
         self._replies[i] = reply
         self._open -= 1
-        self._count(self._deposits[i], question.rows, reply)
+        if reply.valid is None and reply.outcome == "voted":
+            self._in_full += self._deposits[i]
+        else:
+            self._count_in_part(self._deposits[i], question.rows, reply)
         if not self._open:
             self._finish()
         elif self._grace is None and self._is_clear():
             self._grace = self._loop.call_later(self._patience.grace, self._finish)
 
-    def _count(self, deposit: int, rows: int, reply: Reply) -> None:
-        if reply.outcome != "voted":
+    def _count_in_part(self, deposit: int, rows: int, reply: Reply) -> None:
+        if reply.outcome != "voted" or reply.valid is None:
             self._possible -= deposit
-        elif reply.valid is None:
-            self._in_full += deposit
         else:
             self._in_part = self._in_part or [0] * rows
             for row, valid in enumerate(reply.valid):

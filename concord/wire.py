@@ -1,10 +1,10 @@
 """What travels over HTTP between caller, consensus service and nodes: shapes, names and limits.
 
 These are values; they decide nothing. `pydantic.TypeAdapter` reads and describes them (OpenAPI),
-orjson writes them. `Vote` and `Verdict` are not frozen, because making a frozen one takes three times
-as long and there are five or more a round; nobody changes one. The bodies between the service and its
-nodes are raw little-endian float32, because at many rows that costs what one row costs; a pickle is
-never read.
+orjson writes them. `Vote` and `Verdict` are neither frozen nor slotted, since there are five or more a
+round: to make a frozen one takes three times as long, and orjson writes a verdict with slots in 4.4 µs
+and one without in 1.75. Nobody changes one. The bodies between the service and its nodes are raw
+little-endian float32, because at many rows that costs what one row costs; a pickle is never read.
 """
 
 from dataclasses import dataclass, field
@@ -85,7 +85,7 @@ class NodeInfo:
     challenger: ChallengerInfo | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class ChallengerVote:
     """What the version under trial would have voted, in the same call. It counts for nothing."""
 
@@ -95,7 +95,7 @@ class ChallengerVote:
     value: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Vote:
     """What one node did in a round. Probabilities and weight are in 0..1, latency in milliseconds."""
 
@@ -125,7 +125,7 @@ class Pool:
     mean: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Verdict:
     """The consensus answer to one row, with its evidence.
 
