@@ -5,7 +5,8 @@ import pytest
 from concord.journal import Journal, LabelRow, kept
 from tests.unit import test_kept as suite
 
-pytestmark = pytest.mark.slow
+# PyMySQL's sockets close when they are collected.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 globals().update({name: test for name, test in vars(suite).items() if name.startswith("test_")})
 

@@ -102,7 +102,7 @@ def load_command(
 def _gather(
     of: "Task", source: str, address: "Address", refused: Path | None, votes: int | None, older: int | None
 ) -> "tuple[Summary, Path]":
-    from training.tmdb import gather
+    from training.tmdb.gathering import gather
 
     with _drawing("Asking TMDB") as tell:
         return gather(of, source, address, tell=tell, refused=refused, votes=votes, older_days=older)
