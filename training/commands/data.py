@@ -1,6 +1,7 @@
 """`python -m training data`: a task's rows into a database, a look at them, and out again."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 LINE_SECONDS: Final = 5.0
 """How often progress is a line, where there is no terminal to draw a bar on."""
+
+PIPED_WIDTH: Final = 130
+"""Columns of a table that is not read on a terminal: enough for times and counts."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -224,7 +228,7 @@ def _show_table(seen: Mapping[str, Any]) -> None:
 def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left")
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
 
 
@@ -232,6 +236,8 @@ def _drawn(table: Table) -> str:
     from rich.console import Console
 
     console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_WIDTH
     with console.capture() as capture:
         console.print(table)
     return capture.get().rstrip()

@@ -5,7 +5,7 @@ show it.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import sqlalchemy as sa
@@ -40,15 +40,14 @@ class Address:
         table: The table's name.
     """
 
-    url: sa.URL
+    url: sa.URL = field(repr=False)
     table: str
 
     @property
     def database(self) -> str:
         """The database for people, without a password."""
         # What follows a question mark may hold one too.
-        bare = self.url.set(query={}, password="***" if self.url.password else None)
-        return bare.render_as_string(hide_password=False)
+        return self.url.set(query={}).render_as_string(hide_password=True)
 
     @property
     def shown(self) -> str:
