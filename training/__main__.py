@@ -9,6 +9,7 @@ import logging
 import click
 
 from training.commands.benchmark import benchmark_command
+from training.commands.data import data_group
 from training.commands.describe import describe_command
 from training.commands.drift import drift_command
 from training.commands.fit import fit_command
@@ -32,6 +33,7 @@ COMMANDS = (
     describe_command,
     package_command,
     models_group,
+    data_group,
 )
 
 for command in COMMANDS:

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from concord.errors import ConcordError
+from concord.errors import ConcordError, ConfigurationError
 
 SCREEN = Console(stderr=True)
 
@@ -56,7 +56,7 @@ class Group(click.Group):
 
 def exit_code(error: ConcordError) -> int:
     """2 where the user can mend it, as click's own usage errors have it."""
-    return 2 if 400 <= error.status < 500 else 1
+    return 2 if 400 <= error.status < 500 or isinstance(error, ConfigurationError) else 1
 
 
 def complain(error: ConcordError) -> None:

@@ -1,0 +1,73 @@
+"""A million rows into MariaDB with progress, killed midway and started again: every row exactly once."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.training.database.conformance import LOAN, lines_of, task
+from training.database.loading import BATCH
+from training.rows import read_rows
+
+ROOT = Path(__file__).parents[2]
+ROWS = int(os.environ.get("CONCORD_TEST_ROWS", "1000000"))
+
+# PyMySQL's sockets close when they are collected.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+
+
+def write(path):
+    """Borrowers without a name of their own, one in a hundred of them twice."""
+    random = np.random.default_rng(1)
+    columns = [
+        random.integers(0, 6, ROWS).tolist(),
+        random.normal(4000, 900, ROWS).clip(50).round(2).tolist(),
+        random.normal(8000, 2000, ROWS).clip(30).round(2).tolist(),
+        random.normal(70_000, 20_000, ROWS).clip(1000).round(2).tolist(),
+        random.integers(0, 11, ROWS).tolist(),
+        random.integers(300, 851, ROWS).tolist(),
+        random.integers(0, 2, ROWS).tolist(),
+    ]
+    with path.open("w") as file:
+        file.write(LOAN.partition(",")[2] + "\n")
+        last = ""
+        for number, row in enumerate(zip(*columns, strict=True)):
+            last = last if number % 100 == 99 else ",".join(map(str, row))
+            file.write(f"{last}\n")
+
+
+def test_a_million_rows_are_there_once_though_their_loader_was_killed(mariadb, tmp_path, capsys):
+    url, path = mariadb.empty(), tmp_path / "loans.csv"
+    write(path)
+    command = [sys.executable, "-m", "training", "data", "load", "loan_default", str(path), "--to", url]
+    options = {"cwd": ROOT, "env": os.environ | {"CONCORD_HOME": str(tmp_path)}, "text": True}
+    killed = subprocess.Popen(command, stderr=subprocess.PIPE, **options)
+    # Each line says how far it is, how fast, and how long it will take.
+    for line in killed.stderr:
+        said = re.fullmatch(r"Loading loans\.csv: (\d+)%, [\d,]+ rows, [\d,]+/s, \d+ s left\n", line)
+        if said and int(said[1]) >= 30:
+            break
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    there = len(lines_of(url, "loan_default", "row_id"))
+    assert 0 < there < ROWS
+    assert there % BATCH == 0
+    began = time.monotonic()
+    done = subprocess.run(command, capture_output=True, check=True, **options)
+    seconds = time.monotonic() - began
+    assert f"{ROWS:,} rows read: {ROWS - there:,} loaded, {there:,} known already" in done.stdout
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nkilled at {there:,} rows; all of the file again in {seconds:.0f} s, "
+            f"{ROWS / seconds:,.0f} rows/s, at most {peak:.0f} MiB\n"
+        )
+    assert len(lines_of(url, "loan_default", "row_id")) == ROWS
+    assert read_rows(task("loan_default"), url).digest == read_rows(task("loan_default"), str(path)).digest

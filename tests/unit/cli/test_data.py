@@ -1,0 +1,50 @@
+"""`concord data` hands over to training what is said, and its words and exit status back."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from concord.cli import main
+
+STAND_IN = """
+import json, os, pathlib, sys
+note = {"arguments": sys.argv[1:], "key": os.environ.get("TMDB_API_KEY")}
+pathlib.Path(os.environ["CONCORD_HOME"], "asked").write_text(json.dumps(note))
+sys.exit(len(sys.argv) - 3)
+"""
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Runs `concord data …` where `training` only notes what it was asked; its exit status and that note."""
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "__init__.py").touch()
+    (tmp_path / "training" / "__main__.py").write_text(STAND_IN)
+    monkeypatch.setattr("concord.cli.place.project", lambda: tmp_path)
+    monkeypatch.setenv("CONCORD_HOME", str(tmp_path))
+    monkeypatch.setenv("TMDB_API_KEY", "k")
+
+    def run(*arguments):
+        done = CliRunner().invoke(main, ["data", *arguments])
+        return done.exit_code, json.loads((tmp_path / "asked").read_text())
+
+    return run
+
+
+def test_a_step_gets_its_arguments_and_the_readers_key(asked):
+    status, note = asked("load", "iris", "rows.csv", "--to", "sqlite:///x", "--json")
+    assert note == {
+        "arguments": ["data", "load", "iris", "rows.csv", "--to", "sqlite:///x", "--json"],
+        "key": "k",
+    }
+    assert status == 5
+
+
+def test_help_of_a_step_is_trainings_own(asked):
+    assert asked("show", "--help") == (1, {"arguments": ["data", "show", "--help"], "key": "k"})
+
+
+def test_data_says_which_steps_there_are():
+    shown = CliRunner().invoke(main, ["data", "--help"]).output
+    assert all(step in shown for step in ("load", "show", "export", "CONCORD_DATA_PASSWORD"))

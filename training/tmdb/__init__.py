@@ -1,0 +1,1 @@
+"""Films from TMDB: `api` asks, `gathering` stores."""
