@@ -142,6 +142,10 @@ class Settings(BaseSettings):
     journal_password: SecretStr | None = None
     """The password of the journal's URL, apart from it because one stands in a Secret and one need not."""
 
+    data_password: SecretStr | None = None
+    """The password of the URL of a database of rows (`--data`, `concord data`), where that has none itself:
+    what stands in a command line is seen by everybody on the machine."""
+
     retention_days: int = Field(default=30, ge=0)
     """Days that the features of a round are kept. A month is what a retraining looks back on."""
 

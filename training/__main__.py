@@ -8,6 +8,7 @@ import logging
 
 import click
 
+from training.commands.data import data_group
 from training.commands.describe import describe_command
 from training.commands.fit import fit_command
 from training.commands.models import models_group
@@ -21,7 +22,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
 
 
-for command in (fit_command, describe_command, package_command, models_group):
+for command in (fit_command, describe_command, package_command, models_group, data_group):
     main.add_command(command)
 
 if __name__ == "__main__":

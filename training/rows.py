@@ -11,11 +11,12 @@ from typing import Final
 
 from concord.address import is_address
 from concord.client import Client
-from concord.errors import ConfigurationError, DataError, InvalidInput
+from concord.errors import DataError, InvalidInput
 from concord.settings import Settings
 from concord.testimony import iso
 from training.cells import moment
 from training.data import Dataset, Gathering, generated, newer, read_file
+from training.database.reading import read_table
 from training.task import SEED, Task
 
 GENERATOR: Final = "generator"
@@ -43,7 +44,7 @@ def read_rows(task: Task, source: str, *, since: str | None = None) -> Dataset:
     if made is not None:
         data = generated(task, int(made["seed"] or SEED))
     elif is_address(source):
-        raise ConfigurationError("A database as a source of rows comes with the next commit.", field="--data")
+        data = read_table(task, source)
     else:
         data = read_file(task, Path(source).expanduser())
     return data if since is None else newer(data, since)

@@ -22,6 +22,7 @@ COMMANDS = {
     "stake": "concord.cli.administration:stake",
     "tokens": "concord.cli.tokens:tokens",
     "train": "concord.cli.train:train",
+    "data": "concord.cli.data:data",
     "models": "concord.cli.models:models",
     "doctor": "concord.cli.doctor:doctor",
 }

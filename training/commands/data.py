@@ -1,0 +1,237 @@
+"""`python -m training data`: a task's rows into a database, a look at them, and out again."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from concord.errors import InvalidInput
+from training.commands.screen import SCREEN, Group
+
+if TYPE_CHECKING:
+    from training.database.address import Address
+    from training.database.loading import Summary
+    from training.database.sources import Progress as Done
+    from training.task import Task
+
+# Heavy modules are imported by the command that needs them: `--help` answers at once.
+# click hands a flag over as a plain argument.
+# ruff: noqa: PLC0415, FBT001
+
+LINE_SECONDS: Final = 5.0
+"""How often progress is a line, where there is no terminal to draw a bar on."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+@click.group("data", cls=Group)
+def data_group() -> None:
+    """Rows of a task in a database: load, show and export them."""
+
+
+@data_group.command("load")
+@click.argument("task")
+@click.argument("source", metavar="FILE|tmdb:YEAR..YEAR")
+@click.option("--to", "url", required=True, metavar="URL[#TABLE]", help="The database, and the table.")
+@click.option(
+    "--refused", type=click.Path(path_type=Path), help="Where refused rows go; beside FILE unless said."
+)
+@click.option(
+    "--votes", type=click.IntRange(0), help="tmdb: films with at least so many votes; 50 unless said."
+)
+@click.option(
+    "--older", type=click.IntRange(0), help="tmdb: ask again about films asked that many days ago; 30."
+)
+@json_option
+def load_command(
+    task: str,
+    source: str,
+    url: str,
+    refused: Path | None,
+    votes: int | None,
+    older: int | None,
+    as_json: bool,
+) -> None:
+    """Clean, check and store the rows of FILE, or films from TMDB, in TASK's table.
+
+    Rows that are there already are known by their key, so the same command again adds only what is missing.
+    """
+    from training.database.address import read_address
+    from training.database.sources import load_file
+
+    of, address = _task(task), read_address(url, task)
+    if source.startswith("tmdb:"):
+        summary, beside = _gather(of, source, address, refused, votes, older)
+    else:
+        if votes is not None or older is not None:
+            raise InvalidInput("--votes and --older are about tmdb:YEAR..YEAR.", field="--votes")
+        with _drawing(f"Loading {Path(source).name}") as tell:
+            summary, beside = load_file(
+                of,
+                Path(source).expanduser(),
+                address,
+                tell=tell,
+                say=lambda text: SCREEN.print(text, soft_wrap=True, highlight=False),
+                refused=refused,
+            )
+    if as_json:
+        said = {
+            "table": address.table,
+            **asdict(summary),
+            "refused_file": str(beside) if summary.refused else None,
+        }
+        click.echo(json.dumps(said, ensure_ascii=False))
+    else:
+        _show_summary(summary, address.shown, beside)
+
+
+def _gather(
+    of: "Task", source: str, address: "Address", refused: Path | None, votes: int | None, older: int | None
+) -> "tuple[Summary, Path]":
+    from training.tmdb import gather
+
+    with _drawing("Asking TMDB") as tell:
+        return gather(of, source, address, tell=tell, refused=refused, votes=votes, older_days=older)
+
+
+@data_group.command("show")
+@click.argument("task", required=False)
+@click.option("--from", "url", required=True, metavar="URL[#TABLE]", help="The database, and the table.")
+@json_option
+def show_command(task: str | None, url: str, as_json: bool) -> None:
+    """List the tables of rows in a database, or look into TASK's."""
+    from training.database.address import read_address
+    from training.database.looking import listing, look
+
+    if task is None:
+        found = listing(read_address(url, "tables"))
+        click.echo(json.dumps({"tables": found}, ensure_ascii=False)) if as_json else _show_tables(found)
+        return
+    seen = look(_task(task), read_address(url, task))
+    click.echo(json.dumps(seen, ensure_ascii=False)) if as_json else _show_table(seen)
+
+
+@data_group.command("export")
+@click.argument("task")
+@click.option("--from", "url", required=True, metavar="URL[#TABLE]", help="The database, and the table.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new CSV file, or a .csv.gz.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@json_option
+def export_command(task: str, url: str, out: Path, force: bool, as_json: bool) -> None:
+    """Write TASK's rows to a CSV file that can be loaded again."""
+    from training.database.address import read_address
+    from training.database.export import export
+
+    with _drawing(f"Writing {out.name}") as tell:
+        rows = export(_task(task), read_address(url, task), out, force=force, tell=tell)
+    if as_json:
+        click.echo(json.dumps({"file": str(out), "rows": rows}))
+    else:
+        click.echo(f"{rows:,} rows are in {out}.")
+
+
+def _task(name: str) -> "Task":
+    from training.tasks import select
+
+    return select([name])[0]
+
+
+@contextmanager
+def _drawing(verb: str) -> "Iterator[Callable[[Done], None]]":
+    """A bar on a terminal, a line every few seconds elsewhere; told of each step."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn(verb),
+        BarColumn(20),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeRemainingColumn(),
+    )
+    began = said = time.monotonic()
+    with Progress(*columns, console=SCREEN, transient=True, disable=not SCREEN.is_terminal) as progress:
+        bar = progress.add_task(verb, total=None, rows="")
+
+        def tell(done: "Done") -> None:
+            nonlocal said
+            now = time.monotonic()
+            speed = done.summary.read / max(now - began, 1e-9)
+            rows = f"{done.summary.read:,} rows, {speed:,.0f}/s"
+            progress.update(bar, completed=done.done, total=done.total, rows=rows)
+            if not SCREEN.is_terminal and now - said >= LINE_SECONDS:
+                said = now
+                share = done.done / max(done.total, 1)
+                left = (now - began) * (1 - share) / max(share, 1e-9)
+                SCREEN.print(
+                    f"{verb}: {share:.0%}, {rows}, {left:.0f} s left", soft_wrap=True, highlight=False
+                )
+
+        yield tell
+
+
+def _show_summary(summary: "Summary", shown: str, beside: Path) -> None:
+    notes = [f"{summary.loaded:,} loaded"]
+    notes += [f"{summary.changed:,} changed"] if summary.changed else []
+    notes += [f"{summary.known:,} known already"] if summary.known else []
+    notes += [f"{rows:,} without {column} left out" for column, rows in summary.dropped.items()]
+    notes += [f"{summary.refused:,} refused"] if summary.refused else []
+    click.echo(f"{summary.read:,} rows read: {', '.join(notes)}. They are in {shown}.")
+    if summary.refused:
+        click.echo(f"The refused rows are in {beside}, each with its line and the reason.")
+
+
+def _show_tables(found: list[Mapping[str, Any]]) -> None:
+    if not found:
+        click.echo("There are no tables of rows yet; `concord data load` makes one.")
+        return
+    table = _table("table", "task", "rows", "loads", "newest load", right=("rows", "loads"))
+    for one in found:
+        newest = one["loads"][0] if one["loads"] else None
+        said = f"{newest['source']}, {newest['began_at']}" if newest else ""
+        table.add_row(one["table"], one["task"], f"{one['rows']:,}", str(len(one["loads"])), said)
+    click.echo(_drawn(table))
+
+
+def _show_table(seen: Mapping[str, Any]) -> None:
+    click.echo(f"{seen['table']}: {seen['rows']:,} rows of {seen['task']} in {seen['database']}")
+    table = _table("column", "says nothing", "least", "mean", "most", "choices")
+    for column in seen["columns"]:
+        found = [column.get(name) for name in ("least", "mean", "most")]
+        numbers = ["" if one is None else f"{one:,.6g}" for one in found]
+        choices = ", ".join(f"{name} {rows:,}" for name, rows in column.get("choices", {}).items())
+        table.add_row(column["name"], f"{column['empty']:,}" if column["empty"] else "", *numbers, choices)
+    click.echo(_drawn(table))
+    table = _table("loaded from", "began", "ended", "read", "loaded", "changed", "known", "refused")
+    for load in seen["loads"]:
+        counts = [f"{load[name]:,}" for name in ("read", "loaded", "changed", "known", "refused")]
+        table.add_row(load["source"], load["began_at"], load["ended_at"] or "cut off", *counts)
+    click.echo(_drawn(table))
+
+
+def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left")
+    return table
+
+
+def _drawn(table: Table) -> str:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().rstrip()
