@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -193,7 +193,7 @@ def _show_summary(summary: "Summary", shown: str, beside: Path) -> None:
         click.echo(f"The refused rows are in {beside}, each with its line and the reason.")
 
 
-def _show_tables(found: list[Mapping[str, Any]]) -> None:
+def _show_tables(found: Sequence[Mapping[str, Any]]) -> None:
     if not found:
         click.echo("There are no tables of rows yet; `concord data load` makes one.")
         return

@@ -1,0 +1,194 @@
+"""Real servers of Debian's packages, each in a folder of its own, run by a user without rights."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+
+PASSWORD = "p@ss/w:rd%#"
+POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+SECONDS = 120
+
+
+def missing(kind):
+    """Why a server of this kind cannot be started here; None where it can."""
+    if kind == "mariadb" and not (shutil.which("mariadbd") and shutil.which("mariadb-install-db")):
+        return "there is no mariadbd here (apt-get install mariadb-server)"
+    if kind == "postgresql" and not POSTGRESQL:
+        return "there is no PostgreSQL here (apt-get install postgresql)"
+    return None
+
+
+class Server:
+    """One server with the user `concord`, whose password is `PASSWORD`, and databases of his own."""
+
+    def __init__(self, user):
+        # Root may run neither of them.
+        self._user = user if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self.folder = Path(tempfile.mkdtemp(prefix="concord-db-"))
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, self._user)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._process = None
+
+    def start(self):
+        """Starts it, and waits until it answers."""
+        log = (self.folder / "log").open("ab")
+        self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, **self._as_user())
+        log.close()
+        until = time.monotonic() + SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            assert time.monotonic() < until, "the server does not come"
+            time.sleep(0.1)
+
+    def kill(self):
+        """Ends it as a power cut would."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self):
+        """Ends it for good."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(self.STOP)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(20)
+            self.kill()
+        shutil.rmtree(self.folder)
+
+    def url(self, database="rows", password=PASSWORD):
+        return sa.URL.create(
+            self.DRIVER, "concord", password, "127.0.0.1", self.port, database
+        ).render_as_string(hide_password=False)
+
+    def empty(self, database="rows"):
+        """A database without tables; its URL."""
+        self.run(self._drop(database), *self._create(database))
+        return self.url(database)
+
+    def run(self, *statements):
+        engine = sa.create_engine(self._root(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    def _answers(self):
+        try:
+            self.run("SELECT 1")
+        except sa.exc.DBAPIError:
+            return False
+        return True
+
+    def _as_user(self):
+        return (
+            {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "cwd": "/"}
+            if os.geteuid() == 0
+            else {}
+        )
+
+    def _do(self, *command):
+        subprocess.run(command, check=True, capture_output=True, **self._as_user())
+
+
+class MariaDb(Server):
+    DRIVER, STOP = "mysql+pymysql", signal.SIGTERM
+
+    def __init__(self):
+        super().__init__("mysql")
+        self._do(
+            "mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={self.folder}/data",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        )
+        self.start()
+        password = PASSWORD.replace("%", "%%")
+        self.run(
+            f"CREATE USER concord@'127.0.0.1' IDENTIFIED BY '{password}'",
+            "GRANT ALL ON `rows%%`.* TO concord@'127.0.0.1'",
+            "FLUSH PRIVILEGES",
+        )
+
+    def _drop(self, database):
+        return f"DROP DATABASE IF EXISTS `{database}`"
+
+    def _create(self, database):
+        return [f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4"]
+
+    def cut(self):
+        """Cuts all of the user's connections."""
+        self.run("KILL USER concord@'127.0.0.1'")
+
+    def _command(self):
+        return [
+            "mariadbd",
+            "--no-defaults",
+            f"--datadir={self.folder}/data",
+            f"--socket={self.folder}/socket",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+        ]
+
+    def _root(self):
+        return f"mysql+pymysql://root@localhost/?unix_socket={self.folder}/socket"
+
+
+class Postgresql(Server):
+    # SIGQUIT would be quicker, and leave shared memory behind.
+    DRIVER, STOP = "postgresql+psycopg", signal.SIGINT
+
+    def __init__(self):
+        super().__init__("postgres")
+        (self.folder / "password").write_text(PASSWORD)
+        (self.folder / "password").chmod(0o644)
+        self._do(
+            str(POSTGRESQL[-1] / "initdb"),
+            f"--pgdata={self.folder}/data",
+            "--username=concord",
+            "--auth=scram-sha-256",
+            f"--pwfile={self.folder}/password",
+            "--encoding=UTF8",
+            "--no-sync",
+        )
+        self.start()
+
+    def _drop(self, database):
+        return f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
+
+    def _create(self, database):
+        return [f"CREATE DATABASE {database}"]
+
+    def cut(self):
+        """Cuts all connections to the database."""
+        self.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'rows'")
+
+    def _command(self):
+        return [
+            str(POSTGRESQL[-1] / "postgres"),
+            "-D",
+            f"{self.folder}/data",
+            "-p",
+            str(self.port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            str(self.folder),
+        ]
+
+    def _root(self):
+        return self.url("postgres")
+
+
+SERVERS = {"mariadb": MariaDb, "postgresql": Postgresql}
