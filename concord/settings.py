@@ -146,6 +146,12 @@ class Settings(BaseSettings):
     """The password of the URL of a database of rows (`--data`, `concord data`), where that has none itself:
     what stands in a command line is seen by everybody on the machine."""
 
+    study: str | None = Field(default=None, repr=False)
+    """SQLAlchemy URL of the database that benchmarks share; SQLite in `home` unless said."""
+
+    study_password: SecretStr | None = None
+    """The password of the study's URL, apart from it as the journal's is."""
+
     retention_days: int = Field(default=30, ge=0)
     """Days that the features of a round are kept. A month is what a retraining looks back on."""
 
@@ -225,13 +231,26 @@ class Settings(BaseSettings):
             ConfigurationError: There is a password and no user that it could belong to.
         """
         url = self.journal or f"sqlite:///{self.home / 'journal.sqlite'}"
-        if self.journal_password is None or not self.journal_password.get_secret_value():
-            return url
-        found = _WITH_USER.fullmatch(url)
-        if found is None:
-            raise ConfigurationError(
-                "CONCORD_JOURNAL_PASSWORD needs a user in CONCORD_JOURNAL: mysql+pymysql://USER@HOST/DATABASE.",
-                field="CONCORD_JOURNAL_PASSWORD",
-            )
-        password = quote(self.journal_password.get_secret_value(), safe="")
-        return f"{found['scheme']}{found['user']}:{password}{found['rest']}"
+        return _with_password(url, self.journal_password, "CONCORD_JOURNAL")
+
+    @property
+    def study_url(self) -> str:
+        """SQLAlchemy URL of the benchmarks' studies, its password included: not for logs or messages.
+
+        Raises:
+            ConfigurationError: There is a password and no user that it could belong to.
+        """
+        url = self.study or f"sqlite:///{(self.home / 'study.sqlite').absolute()}"
+        return _with_password(url, self.study_password, "CONCORD_STUDY")
+
+
+def _with_password(url: str, password: SecretStr | None, variable: str) -> str:
+    if password is None or not password.get_secret_value():
+        return url
+    found = _WITH_USER.fullmatch(url)
+    if found is None:
+        raise ConfigurationError(
+            f"{variable}_PASSWORD needs a user in {variable}: mysql+pymysql://USER@HOST/DATABASE.",
+            field=f"{variable}_PASSWORD",
+        )
+    return f"{found['scheme']}{found['user']}:{quote(password.get_secret_value(), safe='')}{found['rest']}"

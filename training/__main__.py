@@ -8,6 +8,7 @@ import logging
 
 import click
 
+from training.commands.benchmark import benchmark_command
 from training.commands.data import data_group
 from training.commands.describe import describe_command
 from training.commands.fit import fit_command
@@ -22,7 +23,16 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
 
 
-for command in (fit_command, describe_command, package_command, models_group, data_group):
+COMMANDS = (
+    fit_command,
+    benchmark_command,
+    describe_command,
+    package_command,
+    models_group,
+    data_group,
+)
+
+for command in COMMANDS:
     main.add_command(command)
 
 if __name__ == "__main__":

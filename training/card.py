@@ -17,13 +17,15 @@ from mlflow.types import Schema, TensorSpec
 from training.convert import INPUT
 from training.fit import Fitted
 from training.split import Part
-from training.version import ACCURACY_TAG, DIGEST_TAG, SCHEMA_TAG
+from training.version import ACCURACY_TAG, DIGEST_TAG, RECIPE_TAG, SCHEMA_TAG
 
 
 def tags(fitted: Fitted) -> dict[str, str]:
     """Of the model version: all that a node must state."""
     schema = json.dumps(fitted.task.schema.to_json(), ensure_ascii=False, separators=(",", ":"))
     tags = {SCHEMA_TAG: schema, DIGEST_TAG: fitted.digest}
+    if fitted.recipe is not None:
+        tags[RECIPE_TAG] = json.dumps(dict(fitted.recipe))
     accuracy = fitted.metrics.get("accuracy")
     return tags if accuracy is None else tags | {ACCURACY_TAG: repr(accuracy)}
 

@@ -7,6 +7,7 @@ either a model that may be registered or an error. Nothing is written here; `reg
 import hashlib
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -39,6 +40,8 @@ class Fitted:
         params: The last step's settings and the names of the steps.
         losses: Training loss per epoch, empty where there are no epochs.
         seconds: What the fit took.
+        recipe: Settings that `training.benchmark.build` makes the same pipeline of; None for a node of the task's
+            file, which is its own recipe.
     """
 
     task: Task
@@ -53,6 +56,7 @@ class Fitted:
     params: dict[str, str]
     losses: tuple[float, ...]
     seconds: float
+    recipe: Mapping[str, Any] | None = None
 
     @property
     def model(self) -> str:

@@ -3,7 +3,7 @@
 One experiment a node, one run a fit, one version a registered model; the version's tags carry the
 task's schema, so whoever fetches a model needs nothing of the code that made it. MLflow gets the
 ONNX file and never a pickle. A version's number is an int in SQLite and a text over REST; here it
-is a text. Nothing but this module and `champions` knows MLflow.
+is a text. Besides this module `champions` and `benchmark.record` know MLflow.
 """
 
 import logging
@@ -125,7 +125,7 @@ class Registry:
         return Champion(str(found.version), found.run_id or "", found.tags.get(DIGEST_TAG, ""))
 
     def _record(self, fitted: Fitted) -> tuple[str, str]:
-        with mlflow.start_run(experiment_id=self._experiment(fitted.model), run_name=_stamp()) as run:
+        with mlflow.start_run(experiment_id=self.experiment(fitted.model), run_name=_stamp()) as run:
             self._describe(fitted, run.info.run_id)
             logged = mlflow.onnx.log_model(
                 onnx.load_from_string(fitted.onnx),
@@ -177,7 +177,8 @@ class Registry:
         for name, figure in draw(fitted.task.schema, fitted.votes, fitted.split.test.answers, fitted.losses):
             self.client.log_figure(run_id, figure, f"plots/{name}")
 
-    def _experiment(self, name: str) -> str:
+    def experiment(self, name: str) -> str:
+        """The id of an experiment, which is made where it is not there."""
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)

@@ -34,6 +34,9 @@ ACCURACY_TAG: Final = "concord.accuracy"
 DIGEST_TAG: Final = "concord.digest"
 """Tag of a model version: SHA-256 of its ONNX file."""
 
+RECIPE_TAG: Final = "concord.recipe"
+"""Tag of a model version that a benchmark registered: the JSON of its settings, to build and fit it again."""
+
 URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 """MLflow's own setting; it wins over the home folder."""
 

@@ -1,0 +1,183 @@
+"""Who works on which trial: one table beside Optuna's, so that no trial is run twice and none is lost.
+
+Optuna's own storage asks its users not to let several processes share SQLite, and finds duplicates only
+after they were begun. So a trial begins as a row here, and the database's own constraints are the judge: the
+primary key gives each number to one worker, a unique column gives each set of settings to one number. Numbers
+have no gap and none is given beyond what was asked for, so the count is exact.
+
+A worker that lives adds to its rows' `beat` every few seconds. Clocks of pods differ, so no time is
+compared: whoever sees the same beat for `STALE_SECONDS` of its own clock takes the row over, and the update
+that does so names the beat it saw, so that only one of several succeeds. It refuses to know what a trial is.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sql
+from sqlalchemy.exc import IntegrityError
+
+BEAT_SECONDS: Final = 3.0
+STALE_SECONDS: Final = 20.0
+"""Six beats: a database or a node of a cluster may stall for some seconds."""
+
+_metadata = sql.MetaData()
+
+CLAIMS = sql.Table(
+    "concord_benchmark_claims",
+    _metadata,
+    sql.Column("study", sql.String(100), primary_key=True),
+    sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("digest", sql.String(64)),
+    sql.Column("trial", sql.Integer),
+    sql.Column("run", sql.String(64)),
+    sql.Column("owner", sql.String(32)),
+    sql.Column("beat", sql.Integer, nullable=False, default=0),
+    sql.Column("owners", sql.Integer, nullable=False, default=1),
+    sql.Column("finished", sql.Boolean, nullable=False, default=False),
+    sql.UniqueConstraint("study", "digest"),
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this worker has to finish.
+
+    Attributes:
+        number: Its number in the study, from 0.
+        trial: Optuna's id of it, where a worker before this one got that far.
+        run: MLflow's, likewise.
+        owners: Workers that have begun it, this one included.
+    """
+
+    number: int
+    trial: int | None = None
+    run: str | None = None
+    owners: int = 1
+
+
+class Claims:
+    """One worker's view of the table.
+
+    Args:
+        engine: The study's database.
+        study: The study's name.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self, engine: sql.Engine, study: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine, self._study, self._clock = engine, study, clock
+        self.owner: Final = uuid.uuid4().hex
+        self._seen: dict[int, tuple[str, int, float]] = {}
+
+    @staticmethod
+    def create(engine: sql.Engine) -> None:
+        """Makes the table where it is missing."""
+        _metadata.create_all(engine)
+
+    def claim(self, limit: int | None) -> Claim | None:
+        """A trial to work on: one that was left behind, or the next new one; None where there is none now.
+
+        Args:
+            limit: How many trials the study is to have; None: there is always a next one.
+        """
+        return self._left_behind() or self._next(limit)
+
+    def settle(self, claim: Claim, digest: str) -> bool:
+        """Gives settings to a claim; False where another trial of the study has them."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(self._own(claim).values(digest=digest))
+        except IntegrityError:
+            return False
+        return True
+
+    def note(self, claim: Claim, **known: int | str) -> None:
+        """Keeps `trial` or `run` with a claim, for a worker that takes it over."""
+        with self._engine.begin() as connection:
+            connection.execute(self._own(claim).values(**known))
+
+    def beat(self) -> None:
+        """Says that this worker lives."""
+        mine = CLAIMS.c.study == self._study, CLAIMS.c.owner == self.owner, ~CLAIMS.c.finished
+        with self._engine.begin() as connection:
+            connection.execute(CLAIMS.update().where(*mine).values(beat=CLAIMS.c.beat + 1))
+
+    def finish(self, claim: Claim) -> None:
+        """The trial is done; whoever lost it meanwhile changes nothing."""
+        with self._engine.begin() as connection:
+            connection.execute(self._own(claim).values(finished=True))
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the claim is still this worker's."""
+        mine = CLAIMS.c.study == self._study, CLAIMS.c.number == claim.number, CLAIMS.c.owner == self.owner
+        with self._engine.connect() as connection:
+            return connection.execute(sql.select(CLAIMS.c.number).where(*mine)).first() is not None
+
+    def release(self) -> None:
+        """Lets go of what is not finished, so that others need not wait until it is stale."""
+        mine = CLAIMS.c.study == self._study, CLAIMS.c.owner == self.owner, ~CLAIMS.c.finished
+        with self._engine.begin() as connection:
+            connection.execute(CLAIMS.update().where(*mine).values(owner=None))
+
+    def counts(self) -> tuple[int, int]:
+        """Trials that are finished, and those that are not."""
+        asked = sql.select(CLAIMS.c.finished).where(CLAIMS.c.study == self._study)
+        with self._engine.connect() as connection:
+            found = list(connection.execute(asked).scalars())
+        return sum(found), len(found) - sum(found)
+
+    def _own(self, claim: Claim) -> sql.Update:
+        return CLAIMS.update().where(
+            CLAIMS.c.study == self._study, CLAIMS.c.number == claim.number, CLAIMS.c.owner == self.owner
+        )
+
+    def _next(self, limit: int | None) -> Claim | None:
+        asked = sql.select(sql.func.max(CLAIMS.c.number)).where(CLAIMS.c.study == self._study)
+        while True:
+            with self._engine.connect() as connection:
+                last = connection.execute(asked).scalar()
+            number = 0 if last is None else last + 1
+            if limit is not None and number >= limit:
+                return None
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(
+                        CLAIMS.insert().values(study=self._study, number=number, owner=self.owner)
+                    )
+            except IntegrityError:
+                continue  # another worker was quicker
+            return Claim(number)
+
+    def _left_behind(self) -> Claim | None:
+        asked = sql.select(CLAIMS).where(CLAIMS.c.study == self._study, ~CLAIMS.c.finished)
+        with self._engine.connect() as connection:
+            rows = connection.execute(asked.order_by(CLAIMS.c.number)).all()
+        for row in rows:
+            if row.owner != self.owner and self._stale(row) and self._take(row):
+                return Claim(row.number, row.trial, row.run, row.owners + 1)
+        return None
+
+    def _stale(self, row: sql.Row) -> bool:  # type: ignore[type-arg]  # a row of this table
+        if row.owner is None:
+            return True
+        owner, beat, since = self._seen.get(row.number, ("", -1, 0.0))
+        if (owner, beat) != (row.owner, row.beat):
+            self._seen[row.number] = (row.owner, row.beat, self._clock())
+            return False
+        return self._clock() - since >= STALE_SECONDS
+
+    def _take(self, row: sql.Row) -> bool:  # type: ignore[type-arg]  # a row of this table
+        same = CLAIMS.c.owner.is_(None) if row.owner is None else CLAIMS.c.owner == row.owner
+        taken = (
+            CLAIMS.update()
+            .where(CLAIMS.c.study == self._study, CLAIMS.c.number == row.number, ~CLAIMS.c.finished)
+            .where(same, CLAIMS.c.beat == row.beat)
+            .values(owner=self.owner, beat=CLAIMS.c.beat + 1, owners=CLAIMS.c.owners + 1)
+        )
+        with self._engine.begin() as connection:
+            return bool(connection.execute(taken).rowcount)

@@ -1,0 +1,89 @@
+"""Registers winners as nodes, by the way of every other fit: fit, convert, compare, judge on the held-out rows.
+
+A node is called after its algorithm: `film_rating.extra_trees`; a second winner of the same algorithm is
+`extra_trees_2`. Where the task's file has a node of that name, which is of the same algorithm then, the winner is
+a new version of it and not a twin beside it: `concord models rollback` returns to the one before. The
+version carries its settings (`concord.recipe`), so that it can be fitted again on other rows.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from concord.errors import TrainingError
+from concord.wire import NodeInfo
+from training.benchmark.board import Row
+from training.benchmark.build import build
+from training.benchmark.settings import Settings
+from training.benchmark.winners import Winner, choose
+from training.data import Dataset
+from training.evaluate import Votes
+from training.fit import Fitted, fit
+from training.registry import Registry
+from training.split import Split
+from training.task import Task
+
+
+@dataclass(frozen=True)
+class Enlisted:
+    """A winner that was registered.
+
+    Attributes:
+        winner: Why it was chosen.
+        fitted: As fitted on all training rows and judged on the held-out ones.
+        info: As registered.
+    """
+
+    winner: Winner
+    fitted: Fitted
+    info: NodeInfo
+
+
+def enlist(
+    task: Task,
+    data: Dataset,
+    parts: Split,
+    rows: Sequence[Row],
+    votes: Callable[[Row], Votes],
+    registry: Registry,
+    seed: int,
+    count: int,
+) -> list[Enlisted]:
+    """Chooses and registers winners.
+
+    A winner that can't be fitted on all training rows, or whose ONNX differs there, is passed over for the next.
+    """
+    passed: set[int] = set()
+    while True:
+        left = [row for row in rows if row.number not in passed]
+        winners = choose(left, votes, task.schema, parts.training.answers, count)
+        fitted: list[Fitted] = []
+        for name, winner in zip(names(task, winners), winners, strict=True):
+            try:
+                fitted.append(_fitted(task, name, winner.row.settings, data, parts, seed))
+            except TrainingError:
+                passed.add(winner.row.number)
+        if len(fitted) == len(winners):
+            break
+    return [Enlisted(winner, one, registry.record(one)) for winner, one in zip(winners, fitted, strict=True)]
+
+
+def names(task: Task, winners: Sequence[Winner]) -> list[str]:
+    """Each winner's node, by its algorithm and its place among winners of that."""
+    found: list[str] = []
+    for winner in winners:
+        name, number = winner.row.algorithm, 1
+        while name in found or (number > 1 and name in task.nodes):
+            number += 1
+            name = f"{winner.row.algorithm}_{number}"
+        found.append(name)
+    return found
+
+
+def with_recipe(task: Task, node: str, recipe: Settings, seed: int) -> Task:
+    """The task with a node that is built from its recipe, beside those of its file."""
+    return replace(task, nodes={**task.nodes, node: lambda: build(task, recipe, seed)})
+
+
+def _fitted(task: Task, node: str, recipe: Settings, data: Dataset, parts: Split, seed: int) -> Fitted:
+    made = fit(with_recipe(task, node, recipe, seed), node, data, parts, seed)
+    return replace(made, recipe=dict(recipe) | {"seed": seed})

@@ -1,0 +1,175 @@
+"""What to try next, and what came of it: Optuna's study, as this package uses it.
+
+Suggestions are made in a copy of the study in memory and stored only once `claims` has found them
+new, so the study holds no trial that was not run. The Tree-structured Parzen Estimator (Bergstra et al.
+2011, "Algorithms for Hyper-Parameter Optimization", NeurIPS 24) draws them; trials under way count as poor, so that
+workers spread out. A trial that failed counts as poor too, though the study keeps it as failed, with its reason.
+"""
+
+import warnings
+from dataclasses import asdict
+from typing import Any, Final
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from training.benchmark.claims import Claim, Claims
+from training.benchmark.identity import Identity
+from training.benchmark.settings import ALGORITHM, Settings, digest
+from training.benchmark.space import Space
+
+GREATER = {"accuracy", "precision", "recall", "f1", "roc_auc", "r2"}
+"""Metrics whose best is the greatest."""
+
+GUIDED_TRIES: Final = 5
+RANDOM_TRIES: Final = 100
+"""How often settings that were tried already are drawn again, by the estimator and then at random."""
+
+IDENTITY: Final = "concord.identity"
+NUMBER: Final = "number"
+
+
+class Exhausted(Exception):
+    """Nothing new is left to try."""
+
+
+def open_study(storage: RDBStorage, identity: Identity) -> optuna.Study:
+    """The study of this identity, made where it is not there."""
+    direction = "maximize" if identity.metric in GREATER else "minimize"
+    study = optuna.create_study(
+        study_name=identity.name, storage=storage, direction=direction, load_if_exists=True
+    )
+    if IDENTITY not in study.user_attrs:
+        study.set_user_attr(IDENTITY, asdict(identity))
+    return study
+
+
+def others(storage: RDBStorage, identity: Identity) -> list[tuple[str, list[str]]]:
+    """The task's other studies, the newest first: name, and in what they differ."""
+    found = [study for study in optuna.get_all_study_summaries(storage) if study.study_name != identity.name]
+    kept = [(study.study_name, study.user_attrs.get(IDENTITY, {})) for study in reversed(found)]
+    return [(name, identity.differs(own)) for name, own in kept if own.get("task") == identity.task]
+
+
+class Optimiser:
+    """Proposes settings and keeps results.
+
+    Args:
+        storage: The study's database.
+        study: The study.
+        space: What may be tried.
+        claims: Whose settings are whose.
+        seed: Of the suggestions; a trial's number is added.
+    """
+
+    def __init__(
+        self, storage: RDBStorage, study: optuna.Study, space: Space, claims: Claims, seed: int
+    ) -> None:
+        self.study, self._storage, self._space, self._claims = study, storage, space, claims
+        self._seed = seed
+        self._id = storage.get_study_id_from_name(study.study_name)
+
+    def settings(self, claim: Claim) -> tuple[int, Settings]:
+        """What a claim is about: as begun by another worker, the defaults of its number, or something new.
+
+        Returns:
+            Optuna's id of the trial, and the settings.
+
+        Raises:
+            Exhausted: Nothing new was found.
+        """
+        found = self._begun(claim)
+        if found is not None:
+            self._claims.note(claim, trial=found[0])
+            return found
+        settings = self._new(claim)
+        trial = self._storage.create_new_trial(self._id, self._template(claim, settings))
+        self._claims.note(claim, trial=trial)
+        return trial, settings
+
+    def result(self, trial: int) -> FrozenTrial:
+        """A trial as the database has it."""
+        return self._storage.get_trial(trial)
+
+    def tell(self, trial: int, value: float | None, known: dict[str, Any]) -> bool:
+        """Keeps a trial's result; None: it failed. False where another worker has told it before."""
+        try:
+            for name, attribute in known.items():
+                self._storage.set_trial_user_attr(trial, name, attribute)
+            state = TrialState.FAIL if value is None else TrialState.COMPLETE
+            values = None if value is None else [value]
+            return self._storage.set_trial_state_values(trial, state, values)
+        except UpdateFinishedTrialError:
+            return False
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials that were run, by the number of their claim."""
+        found = [trial for trial in self.study.get_trials(deepcopy=False) if NUMBER in trial.user_attrs]
+        return sorted(found, key=lambda trial: int(trial.user_attrs[NUMBER]))
+
+    def _begun(self, claim: Claim) -> tuple[int, Settings] | None:
+        if claim.owners == 1:
+            return None
+        if claim.trial is not None:
+            return claim.trial, self._space.settings(self._storage.get_trial(claim.trial).params)
+        # Its worker may have died between storing the trial and noting it.
+        for trial in self._storage.get_all_trials(self._id, deepcopy=False):
+            if trial.user_attrs.get(NUMBER) == claim.number:
+                id_ = self._storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
+                return id_, self._space.settings(trial.params)
+        return None
+
+    def _new(self, claim: Claim) -> Settings:
+        if claim.number < len(self._space.defaults):
+            first = self._space.defaults[claim.number]
+            if self._claims.settle(claim, digest(first)):
+                return first
+        copy = self._copy(claim)
+        for attempt in range(GUIDED_TRIES + RANDOM_TRIES):
+            if attempt == GUIDED_TRIES:
+                copy.sampler = RandomSampler(self._seed + claim.number)
+            settings = self._drawn(copy)
+            if self._claims.settle(claim, digest(settings)):
+                return settings
+        raise Exhausted
+
+    def _drawn(self, copy: optuna.Study) -> Settings:
+        trial = copy.ask()
+        chosen = str(trial.suggest_categorical(ALGORITHM, tuple(self._space.algorithms)))
+        for name, declared in self._space.algorithms[chosen].items():
+            declared.draw(trial, f"{chosen}.{name}")
+        return self._space.settings(trial.params)
+
+    def _copy(self, claim: Claim) -> optuna.Study:
+        # Each trial has a seed of its own: equal ones would have workers that start at once propose the same.
+        sampler = _sampler(self._seed + claim.number)
+        copy = optuna.create_study(direction=self.study.direction, sampler=sampler)
+        copy.add_trials([_poor(trial) for trial in self.trials()])
+        return copy
+
+    def _template(self, claim: Claim, settings: Settings) -> FrozenTrial:
+        return create_trial(
+            state=TrialState.RUNNING,
+            params=dict(self._space.params(settings)),
+            distributions=self._space.distributions(str(settings[ALGORITHM])),
+            user_attrs={NUMBER: claim.number},
+        )
+
+
+def _sampler(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        # Its ten random trials are not needed: each algorithm's defaults come first.
+        return TPESampler(seed=seed, n_startup_trials=5, constant_liar=True)
+
+
+def _poor(trial: FrozenTrial) -> FrozenTrial:
+    if trial.state is not TrialState.FAIL:
+        return trial
+    # The estimator leaves failed trials out, and would try their like again and again; pruned ones are its worst.
+    return create_trial(
+        state=TrialState.PRUNED, params=trial.params, distributions=trial.distributions
+    )

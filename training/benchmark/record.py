@@ -1,0 +1,189 @@
+"""What MLflow is told of a benchmark: one parent run a study, one run below it a trial.
+
+A trial's run is made when the trial begins and is taken up with it when its worker dies, so there is one run a
+trial, whatever happened. MLflow may be away for a moment, or its SQLite file busy with other workers: each
+write is tried again for a while, and then the worker stops with a sentence and its trials go to others.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+
+from concord.errors import ServiceAway
+from training.benchmark.agreement import Agreement
+from training.benchmark.board import Row
+from training.benchmark.crossval import Measured
+from training.benchmark.identity import Identity
+from training.benchmark.interval import interval
+from training.benchmark.settings import ALGORITHM, Settings, written
+from training.evaluate import Votes
+from training.registry import Registry
+from training.version import URI_VARIABLE, first_line, without_password
+
+STUDY_TAG: Final = "concord.study"
+NUMBER_TAG: Final = "concord.trial"
+PARENT_TAG: Final = "mlflow.parentRunId"
+
+VOTES_FILE: Final = "out_of_fold.npz"
+"""A trial's artifact: its answers to the rows that each fold had not learned from."""
+
+PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds between tries of a write."""
+
+LASTING: Final = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED"}
+"""Error codes that no waiting mends."""
+
+T = TypeVar("T")
+
+
+class Record:
+    """The runs of one study.
+
+    Args:
+        registry: MLflow.
+        identity: The study's.
+        facts: Parameters of the parent run: what the study is about, without passwords.
+    """
+
+    def __init__(self, registry: Registry, identity: Identity, facts: Mapping[str, str]) -> None:
+        self._client: MlflowClient = registry.client
+        self._uri, self._identity, self._facts = without_password(registry.uri), identity, facts
+        self._experiment = self._ask(lambda: _experiment(registry, f"benchmark.{identity.task}"))
+        self.parent = ""
+
+    def open(self, agreed: Agreement) -> None:
+        """Finds the parent run, or makes it, together with all other workers."""
+        held = agreed.value
+        if held is None or not self._exists(held):
+            made = self._make(self._identity.name, {}, self._facts)
+            kept = agreed.offer(made, instead=held)
+            if kept != made:
+                self._ask(lambda: self._client.delete_run(made))
+            held = kept
+        self.parent = held
+
+    def begin(self, number: int, settings: Settings, run: str | None) -> str:
+        """A trial's run, made or taken up again."""
+        found = run if run is not None and self._exists(run) else self._left_behind(number)
+        if found is not None:
+            self._ask(lambda: self._client.update_run(found, status="RUNNING"))
+            return found
+        name = f"{number} {settings[ALGORITHM]}"
+        params = {setting: str(value) for setting, value in settings.items()}
+        return self._make(name, {PARENT_TAG: self.parent, NUMBER_TAG: str(number)}, params)
+
+    def finish(self, run: str, metric: str, measured: Measured) -> None:
+        """What a trial has come to."""
+        now = time.time_ns() // 1_000_000
+        found = {name: interval(scores) for name, scores in measured.metrics.items()}
+        values = [Metric(name, one.mean, now, 0) for name, one in found.items()]
+        values += [Metric(f"{name}_std", one.std, now, 0) for name, one in found.items()]
+        values += [
+            Metric(f"{name}_fold", score, now, fold)
+            for name, scores in measured.metrics.items()
+            for fold, score in enumerate(scores, start=1)
+        ]
+        values += [Metric("low", found[metric].low, now, 0), Metric("high", found[metric].high, now, 0)]
+        values.append(Metric("seconds", measured.seconds, now, 0))
+        if measured.size is not None:
+            values.append(Metric("onnx_bytes", measured.size, now, 0))
+        tags = {"concord.onnx": "yes" if measured.refusal is None else "no"}
+        if measured.refusal is not None:
+            tags["concord.onnx.reason"] = measured.refusal
+        self._log(run, values, tags)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / VOTES_FILE
+            np.savez_compressed(path, votes=measured.votes)
+            self._ask(lambda: self._client.log_artifact(run, str(path)))
+        self._ask(lambda: self._client.set_terminated(run, "FINISHED"))
+
+    def fail(self, run: str, reason: str) -> None:
+        """Why a trial has come to nothing."""
+        self._log(run, [], {"concord.failure": reason})
+        self._ask(lambda: self._client.set_terminated(run, "FAILED"))
+
+    def interrupt(self, run: str) -> None:
+        """A trial is let go, and will be taken up again."""
+        self._ask(lambda: self._client.set_terminated(run, "KILLED"))
+
+    def votes(self, run: str) -> Votes:
+        """A trial's answers out of the folds, float64 of shape (rows, width)."""
+        path = self._ask(lambda: download_artifacts(f"runs:/{run}/{VOTES_FILE}", tracking_uri=self._client.tracking_uri))
+        with np.load(path, allow_pickle=False) as file:
+            return np.asarray(file["votes"], dtype=np.float64)
+
+    def publish(self, table: str, figures: Mapping[str, Figure], leader: Row | None) -> None:
+        """The leaderboard and its pictures, on the parent run."""
+        self._ask(lambda: self._client.log_text(self.parent, table, "leaderboard.csv"))
+        for name, figure in figures.items():
+            self._ask(partial(self._client.log_figure, self.parent, figure, f"plots/{name}"))
+        if leader is not None and leader.interval is not None:
+            now = time.time_ns() // 1_000_000
+            found = vars(leader.interval)
+            scores = [Metric(name, found[name], now, 0) for name in ("mean", "std", "low", "high")]
+            self._log(self.parent, scores, {"concord.leader": f"{leader.algorithm}: {written(leader.settings)}"})
+        self._ask(lambda: self._client.set_terminated(self.parent, "FINISHED"))
+
+    def enlisted(self, models: Mapping[str, str]) -> None:
+        """Which models came of the study, as a tag of the parent run."""
+        self._log(self.parent, [], {"concord.registered": json.dumps(models)})
+
+    def _log(self, run: str, metrics: list[Metric], tags: Mapping[str, str]) -> None:
+        said = [RunTag(name, text[:5000]) for name, text in tags.items()]
+        self._ask(lambda: self._client.log_batch(run, metrics=metrics, tags=said))
+
+    def _make(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> str:
+        own = {STUDY_TAG: self._identity.name, "concord.task": self._identity.task, **tags}
+        run = self._ask(lambda: self._client.create_run(self._experiment, tags=own, run_name=name))
+        said = [Param(setting, text) for setting, text in params.items()]
+        self._ask(lambda: self._client.log_batch(run.info.run_id, params=said))
+        return str(run.info.run_id)
+
+    def _left_behind(self, number: int) -> str | None:
+        # Its worker may have died between making the run and noting it; a number is begun rarely twice.
+        asked = f"tags.`{STUDY_TAG}` = '{self._identity.name}' and tags.`{NUMBER_TAG}` = '{number}'"
+        found: list[Run] = self._ask(lambda: self._client.search_runs([self._experiment], asked, max_results=1))
+        return str(found[0].info.run_id) if found else None
+
+    def _exists(self, run: str) -> bool:
+        try:
+            found = self._ask(lambda: self._client.get_run(run))
+        except MlflowException:
+            return False
+        return str(found.info.lifecycle_stage) == "active"
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        for pause in (*PAUSES, None):
+            try:
+                return question()
+            except (MlflowException, OSError) as error:
+                if getattr(error, "error_code", "") in LASTING:
+                    raise
+                if pause is None:
+                    raise ServiceAway(
+                        f"MLflow at {self._uri} does not take what a trial has found: {first_line(error)} "
+                        f"Check {URI_VARIABLE}; the same command goes on.",
+                        field=URI_VARIABLE,
+                    ) from error
+            time.sleep(pause)
+        raise AssertionError("The last try returns or raises.")
+
+
+def _experiment(registry: Registry, name: str) -> str:
+    try:
+        return registry.experiment(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return registry.experiment(name)
