@@ -63,7 +63,9 @@ def board(trials: Sequence[FrozenTrial], space: Space, metric: str) -> list[Row]
     rows = [_row(trial, space) for trial in finished]
     sign = -1 if metric in GREATER else 1
     scored = [row for row in rows if row.interval]
-    scored.sort(key=lambda row: (not row.served, sign * (row.interval.mean if row.interval else 0), row.number))
+    scored.sort(
+        key=lambda row: (not row.served, sign * (row.interval.mean if row.interval else 0), row.number)
+    )
     ranked = [_ranked(row, rank, scored[0]) for rank, row in enumerate(scored, start=1)]
     return ranked + [row for row in rows if row.interval is None]
 

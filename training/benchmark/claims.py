@@ -67,9 +67,7 @@ class Claims:
         clock: Seconds that only grow.
     """
 
-    def __init__(
-        self, engine: sql.Engine, study: str, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, engine: sql.Engine, study: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._study, self._clock = engine, study, clock
         self.owner: Final = uuid.uuid4().hex
         self._seen: dict[int, tuple[str, int, float]] = {}

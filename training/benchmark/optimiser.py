@@ -170,6 +170,4 @@ def _poor(trial: FrozenTrial) -> FrozenTrial:
     if trial.state is not TrialState.FAIL:
         return trial
     # The estimator leaves failed trials out, and would try their like again and again; pruned ones are its worst.
-    return create_trial(
-        state=TrialState.PRUNED, params=trial.params, distributions=trial.distributions
-    )
+    return create_trial(state=TrialState.PRUNED, params=trial.params, distributions=trial.distributions)

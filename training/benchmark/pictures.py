@@ -80,7 +80,9 @@ def _importance(leader: Row, trials: Sequence[FrozenTrial], metric: str) -> Figu
     study = create_study(direction="maximize" if metric in GREATER else "minimize")
     study.add_trials(own)
     try:
-        found = get_param_importances(study, evaluator=MeanDecreaseImpurityImportanceEvaluator(n_trees=32, seed=0))
+        found = get_param_importances(
+            study, evaluator=MeanDecreaseImpurityImportanceEvaluator(n_trees=32, seed=0)
+        )
     except (OptunaError, ValueError, RuntimeError):
         return None  # all of its trials have one score
     found.pop(ALGORITHM, None)

@@ -41,7 +41,12 @@ VOTES_FILE: Final = "out_of_fold.npz"
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds between tries of a write."""
 
-LASTING: Final = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED"}
+LASTING: Final = {
+    "RESOURCE_DOES_NOT_EXIST",
+    "INVALID_PARAMETER_VALUE",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+}
 """Error codes that no waiting mends."""
 
 T = TypeVar("T")
@@ -119,7 +124,9 @@ class Record:
 
     def votes(self, run: str) -> Votes:
         """A trial's answers out of the folds, float64 of shape (rows, width)."""
-        path = self._ask(lambda: download_artifacts(f"runs:/{run}/{VOTES_FILE}", tracking_uri=self._client.tracking_uri))
+        path = self._ask(
+            lambda: download_artifacts(f"runs:/{run}/{VOTES_FILE}", tracking_uri=self._client.tracking_uri)
+        )
         with np.load(path, allow_pickle=False) as file:
             return np.asarray(file["votes"], dtype=np.float64)
 
@@ -132,7 +139,9 @@ class Record:
             now = time.time_ns() // 1_000_000
             found = vars(leader.interval)
             scores = [Metric(name, found[name], now, 0) for name in ("mean", "std", "low", "high")]
-            self._log(self.parent, scores, {"concord.leader": f"{leader.algorithm}: {written(leader.settings)}"})
+            self._log(
+                self.parent, scores, {"concord.leader": f"{leader.algorithm}: {written(leader.settings)}"}
+            )
         self._ask(lambda: self._client.set_terminated(self.parent, "FINISHED"))
 
     def enlisted(self, models: Mapping[str, str]) -> None:
@@ -153,7 +162,9 @@ class Record:
     def _left_behind(self, number: int) -> str | None:
         # Its worker may have died between making the run and noting it; a number is begun rarely twice.
         asked = f"tags.`{STUDY_TAG}` = '{self._identity.name}' and tags.`{NUMBER_TAG}` = '{number}'"
-        found: list[Run] = self._ask(lambda: self._client.search_runs([self._experiment], asked, max_results=1))
+        found: list[Run] = self._ask(
+            lambda: self._client.search_runs([self._experiment], asked, max_results=1)
+        )
         return str(found[0].info.run_id) if found else None
 
     def _exists(self, run: str) -> bool:

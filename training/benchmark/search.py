@@ -207,4 +207,3 @@ def beating(claims: Claims) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-

@@ -87,7 +87,9 @@ def loss(errors: Votes) -> float:
 
 def _candidates(rows: Sequence[Row]) -> Iterable[Row]:
     served = [row for row in rows if row.served]
-    by_algorithm = groupby(sorted(served, key=lambda row: (row.algorithm, row.rank)), lambda row: row.algorithm)
+    by_algorithm = groupby(
+        sorted(served, key=lambda row: (row.algorithm, row.rank)), lambda row: row.algorithm
+    )
     best = [next(own) for _, own in by_algorithm]
     chosen = {row.number for row in [*served[:LOOKED_AT], *best]}
     return [row for row in served if row.number in chosen]

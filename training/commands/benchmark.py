@@ -218,7 +218,9 @@ def _table(session: "Session", rows: "Sequence[Row]") -> Table:
 
 def _registered(session: "Session", winners: "Sequence[Enlisted]") -> Table:
     metric = session.task.metric
-    table = Table(title="Registered", title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
+    table = Table(
+        title="Registered", title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0)
+    )
     for heading in ("model", "v", "trial", f"{metric}, folds", f"{metric}, held out", "likest"):
         table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
     for one in winners:
