@@ -40,8 +40,8 @@ class Fitted:
         params: The last step's settings and the names of the steps.
         losses: Training loss per epoch, empty where there are no epochs.
         seconds: What the fit took.
-        recipe: Settings that `training.benchmark.build` makes the same pipeline of; None for a node of the task's
-            file, which is its own recipe.
+        recipe: Settings that `training.benchmark.build` makes the same pipeline of; None for a node of the
+            task's file, which is its own recipe.
     """
 
     task: Task

@@ -1,8 +1,9 @@
 """A process that fits, so that a monster can be ended and several cores are used.
 
-It is started afresh and not forked, knows neither database nor MLflow, and gets one question at a time: settings
-in, what was measured or a sentence out. Who waits for it may end it at any moment and start another. It
-computes with one thread, since there are as many fitters as cores were asked for, and it ends with its parent.
+It is started afresh and not forked, knows neither database nor MLflow, and gets one question at a time:
+settings in, what was measured or a sentence out. Who waits for it may end it at any moment and start
+another. It computes with one thread, since there are as many fitters as cores were asked for, and ends with
+its parent.
 """
 
 import multiprocessing

@@ -1,14 +1,15 @@
 """What to try next, and what came of it: Optuna's study, as this package uses it.
 
-Suggestions are made in a copy of the study in memory and stored only once `claims` has found them
-new, so the study holds no trial that was not run. The Tree-structured Parzen Estimator (Bergstra et al.
-2011, "Algorithms for Hyper-Parameter Optimization", NeurIPS 24) draws them; trials under way count as poor, so that
-workers spread out. A trial that failed counts as poor too, though the study keeps it as failed, with its reason.
+Suggestions are made in a copy of the study in memory and stored only once `claims` has found them new, so
+the study holds no trial that was not run. The Tree-structured Parzen Estimator (Bergstra et al. 2011,
+"Algorithms for Hyper-Parameter Optimization", NeurIPS 24) draws them; trials under way count as poor, so
+that workers spread out. One that failed counts as poor too, though the study keeps it as failed, with its
+reason.
 """
 
 import warnings
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
@@ -38,7 +39,7 @@ class Exhausted(Exception):
 
 def open_study(storage: RDBStorage, identity: Identity) -> optuna.Study:
     """The study of this identity, made where it is not there."""
-    direction = "maximize" if identity.metric in GREATER else "minimize"
+    direction: Literal["maximize", "minimize"] = "maximize" if identity.metric in GREATER else "minimize"
     study = optuna.create_study(
         study_name=identity.name, storage=storage, direction=direction, load_if_exists=True
     )
@@ -169,5 +170,5 @@ def _sampler(seed: int) -> BaseSampler:
 def _poor(trial: FrozenTrial) -> FrozenTrial:
     if trial.state is not TrialState.FAIL:
         return trial
-    # The estimator leaves failed trials out, and would try their like again and again; pruned ones are its worst.
+    # The estimator leaves failed trials out and would try their like again; pruned ones are its worst.
     return create_trial(state=TrialState.PRUNED, params=trial.params, distributions=trial.distributions)

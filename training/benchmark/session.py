@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import optuna
 
 from concord.errors import InvalidInput
 from training.benchmark.agreement import Agreement
@@ -28,7 +27,8 @@ from training.benchmark.record import Record
 from training.benchmark.search import Limits, Search, beating
 from training.benchmark.settings import digest
 from training.benchmark.space import Space
-from training.data import Dataset
+from training.data import Answers, Dataset
+from training.evaluate import Votes
 from training.registry import Registry
 from training.split import split
 from training.task import Task
@@ -63,7 +63,7 @@ class Session:
         self.identity = Identity.of(task, data, self._space, folds, seed)
         self._storage = open_storage(url)
         self.others = others(self._storage, self.identity)
-        self.study: optuna.Study = open_study(self._storage, self.identity)
+        self.study = open_study(self._storage, self.identity)
         self._claims = Claims(self._storage.engine, self.identity.name)
         self._home = home
 
@@ -84,7 +84,7 @@ class Session:
         record.open(Agreement(self._storage.engine, self.identity.name, "parent"))
         return record
 
-    def search(self, limits: Limits, workers: int, tell: Callable[[int, int], None]) -> None:
+    def search(self, limits: Limits, workers: int, tell: Callable[[int], None]) -> None:
         """Works on the study; see `Search.run`."""
         work = Search(self._work, self.task.metric, self._optimiser, self._claims, self.record, limits)
         work.run(workers, tell)
@@ -121,9 +121,9 @@ class Session:
         return done
 
     def _enlist(self, rows: Sequence[Row], count: int) -> list[Enlisted]:
-        votes = {}
+        votes: dict[int, Votes] = {}
 
-        def of(row: Row) -> np.ndarray:  # type: ignore[type-arg]  # `Votes`
+        def of(row: Row) -> Votes:
             if row.number not in votes:
                 votes[row.number] = self.record.votes(row.run)
             return votes[row.number]
@@ -153,7 +153,7 @@ class Session:
         }
 
 
-def _check_folds(task: Task, answers: np.ndarray, folds: int) -> None:  # type: ignore[type-arg]  # `Answers`
+def _check_folds(task: Task, answers: Answers, folds: int) -> None:
     rarest = len(answers) // 2 if task.schema.is_regression else int(np.bincount(answers).min())
     most = min(rarest, MOST_FOLDS)
     if not 2 <= folds <= most:

@@ -103,9 +103,9 @@ class Space:
         found = REGRESSION if schema.is_regression else CLASSIFICATION
         if not any(feature.kind == "choice" for feature in schema.features):
             return cls(found)
-        coded = {"one_hot": OneOf((True, False))}
+        coded: Mapping[str, Setting] = {"one_hot": OneOf((True, False))}
         # Only trees may see a choice as its number; to all others numbers are distances.
-        return cls({name: own | coded if own["columns"] == CUT else own for name, own in found.items()})
+        return cls({name: {**own, **coded} if own["columns"] == CUT else own for name, own in found.items()})
 
     @cached_property
     def defaults(self) -> tuple[Settings, ...]:
