@@ -116,7 +116,7 @@ def _row(trial: FrozenTrial, space: Space, metric: str) -> Row:
 
 
 def bounded(found: Interval, metric: str) -> Interval:
-    """An interval within what the metric can be; a t distribution does not know that no accuracy is above 1."""
+    """An interval within what the metric can be; a t distribution ignores that no accuracy is above 1."""
     low = found.low if metric == "r2" else max(found.low, 0.0)
     return replace(found, low=low, high=min(found.high, 1.0) if metric in GREATER else found.high)
 

@@ -29,6 +29,11 @@ GUIDED_TRIES: Final = 5
 RANDOM_TRIES: Final = 100
 """How often settings that were tried already are drawn again, by the estimator and then at random."""
 
+LEADING: Final = 3
+"""Algorithms that every other trial is kept for in turn, drawn from that algorithm's own trials alone:
+among all trials the estimator settles on whichever algorithm came first, and another's better settings are
+never seen."""
+
 IDENTITY: Final = "concord.identity"
 NUMBER: Final = "number"
 
@@ -128,27 +133,41 @@ class Optimiser:
             first = self._space.defaults[claim.number]
             if self._claims.settle(claim, digest(first)):
                 return first
-        copy = self._copy(claim)
+        focus = self._focus(claim)
+        copy = self._copy(claim, focus)
         for attempt in range(GUIDED_TRIES + RANDOM_TRIES):
             if attempt == GUIDED_TRIES:
                 copy.sampler = RandomSampler(self._seed + claim.number)
-            settings = self._drawn(copy)
+            settings = self._drawn(copy, focus)
             if self._claims.settle(claim, digest(settings)):
                 return settings
         raise Exhausted
 
-    def _drawn(self, copy: optuna.Study) -> Settings:
+    def _drawn(self, copy: optuna.Study, focus: str | None) -> Settings:
+        if focus is not None:
+            copy.enqueue_trial({ALGORITHM: focus})
         trial = copy.ask()
         chosen = str(trial.suggest_categorical(ALGORITHM, tuple(self._space.algorithms)))
         for name, declared in self._space.algorithms[chosen].items():
             declared.draw(trial, f"{chosen}.{name}")
         return self._space.settings(trial.params)
 
-    def _copy(self, claim: Claim) -> optuna.Study:
+    def _focus(self, claim: Claim) -> str | None:
+        """The algorithm that a trial is kept for; None: the estimator chooses it too."""
+        if claim.number % 2 == 0:
+            return None
+        scored = [trial for trial in self.trials() if trial.state is TrialState.COMPLETE]
+        up = self.study.direction is optuna.study.StudyDirection.MAXIMIZE
+        scored.sort(key=lambda trial: trial.value or 0.0, reverse=up)
+        leading = list(dict.fromkeys(str(trial.params[ALGORITHM]) for trial in scored))[:LEADING]
+        return leading[claim.number // 2 % len(leading)] if leading else None
+
+    def _copy(self, claim: Claim, focus: str | None) -> optuna.Study:
         # Each trial has a seed of its own: equal ones would have workers that start at once propose the same.
         sampler = _sampler(self._seed + claim.number)
         copy = optuna.create_study(direction=self.study.direction, sampler=sampler)
-        copy.add_trials([_poor(trial) for trial in self.trials()])
+        known = [trial for trial in self.trials() if focus in (None, trial.params[ALGORITHM])]
+        copy.add_trials([_poor(trial) for trial in known])
         return copy
 
     def _template(self, claim: Claim, settings: Settings) -> FrozenTrial:
