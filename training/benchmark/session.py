@@ -4,6 +4,7 @@ Everything that workers share is found by the study's identity, so a worker that
 again after a crash and the first one all do the same. It prints nothing.
 """
 
+import fcntl
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from concord.errors import InvalidInput
+from concord.private import make_folder
 from training.benchmark.agreement import Agreement
 from training.benchmark.board import Row, as_csv, board
 from training.benchmark.claims import BEAT_SECONDS, Claims
@@ -74,8 +76,11 @@ class Session:
 
     @cached_property
     def registry(self) -> Registry:
-        """MLflow, opened when it is needed first."""
-        return Registry(self._home)
+        """MLflow, opened when it is needed first.""" make_folder(self._home) # Several workers that open
+        MLflow's SQLite file for the first time at once would each make its tables. with (self._home /
+        "registry.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            return Registry(self._home)
 
     @cached_property
     def record(self) -> Record:

@@ -1,4 +1,4 @@
-"""Three workers on one study of the original project's films, one of them killed: what the issue must show."""
+"""Three workers on one study of the original project's films, one of them killed and started again."""
 
 import json
 import os
@@ -90,5 +90,4 @@ def test_three_workers_share_a_study_that_outlives_one_of_them(begin, tmp_path):
     )
     assert nested == [(TRIALS,)]
     leader = results[0]["leaderboard"][0]
-    print(f"leader: {leader['algorithm']} {leader['mean']:.4f} ({leader['low']:.3f} to {leader['high']:.3f})")
-    assert leader["mean"] >= 0.76
+    assert leader["mean"] >= 0.76, leader
