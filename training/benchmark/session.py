@@ -76,9 +76,10 @@ class Session:
 
     @cached_property
     def registry(self) -> Registry:
-        """MLflow, opened when it is needed first.""" make_folder(self._home) # Several workers that open
-        MLflow's SQLite file for the first time at once would each make its tables. with (self._home /
-        "registry.lock").open("w") as file:
+        """MLflow, opened when it is needed first."""
+        make_folder(self._home)
+        # Workers that open MLflow's SQLite file for the first time at once would each make its tables.
+        with (self._home / "registry.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             return Registry(self._home)
 
