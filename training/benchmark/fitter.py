@@ -58,8 +58,8 @@ class Fitter:
 
     @property
     def seconds(self) -> float:
-        """How long the present question has been under way."""
-        return time.monotonic() - self._since
+        """How long the present question has been under way; 0 while the process starts."""
+        return time.monotonic() - self._since if self._ready else 0.0
 
     def ask(self, settings: Settings) -> None:
         """Hands settings over; the answer is read later."""
@@ -77,7 +77,7 @@ class Fitter:
             how = f"by signal {-code}" if code is not None and code < 0 else f"with exit status {code}"
             return f"The process that fitted it ended {how}; too little memory is the usual reason."
         if found is None:
-            self._since = time.monotonic()  # what it took to start is no part of the trial
+            self._ready, self._since = True, time.monotonic()
         return found
 
     def restart(self) -> None:
@@ -97,7 +97,7 @@ class Fitter:
         self._process = context.Process(target=serve, args=(theirs, self._work), daemon=True)
         self._process.start()
         theirs.close()
-        self._since = time.monotonic()
+        self._ready, self._since = False, time.monotonic()
 
 
 def serve(connection: Connection, work: Work) -> None:

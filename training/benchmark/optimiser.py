@@ -17,6 +17,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from concord.errors import TrainingError
 from training.benchmark.claims import Claim, Claims
 from training.benchmark.identity import Identity
 from training.benchmark.settings import ALGORITHM, Settings, digest
@@ -36,10 +37,6 @@ never seen."""
 
 IDENTITY: Final = "concord.identity"
 NUMBER: Final = "number"
-
-
-class Exhausted(Exception):
-    """Nothing new is left to try."""
 
 
 def open_study(storage: RDBStorage, identity: Identity) -> optuna.Study:
@@ -85,7 +82,7 @@ class Optimiser:
             Optuna's id of the trial, and the settings.
 
         Raises:
-            Exhausted: Nothing new was found.
+            TrainingError: Nothing new was found.
         """
         found = self._begun(claim)
         if found is not None:
@@ -141,7 +138,10 @@ class Optimiser:
             settings = self._drawn(copy, focus)
             if self._claims.settle(claim, digest(settings)):
                 return settings
-        raise Exhausted
+        raise TrainingError(
+            f"{GUIDED_TRIES + RANDOM_TRIES} suggestions were all tried before: the study "
+            f"{self.study.study_name} has nothing new to try. Ask for fewer trials."
+        )
 
     def _drawn(self, copy: optuna.Study, focus: str | None) -> Settings:
         if focus is not None:

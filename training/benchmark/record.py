@@ -22,6 +22,7 @@ from mlflow.exceptions import MlflowException
 from concord.errors import ServiceAway
 from training.benchmark.agreement import Agreement
 from training.benchmark.board import Row
+from training.benchmark.claims import Claim
 from training.benchmark.crossval import Measured
 from training.benchmark.identity import Identity
 from training.benchmark.interval import interval
@@ -70,11 +71,14 @@ class Record:
             held = kept
         self.parent = held
 
-    def begin(self, number: int, settings: Settings, run: str | None) -> str:
+    def begin(self, claim: Claim, settings: Settings) -> str:
         """A trial's run, made or taken up again."""
-        found = run if run is not None and self._exists(run) else self._left_behind(number)
+        number, found = claim.number, None
+        if claim.owners > 1:
+            known = claim.run is not None and self._exists(claim.run)
+            found = claim.run if known else self._left_behind(number)
         if found is not None:
-            self._ask(lambda: self._client.update_run(found, status="RUNNING"))
+            self._ask(partial(self._client.update_run, found, status="RUNNING"))
             return found
         name = f"{number} {settings[ALGORITHM]}"
         params = {setting: str(value) for setting, value in settings.items()}

@@ -138,7 +138,7 @@ class Search:
         if self._optimiser.result(trial).state.is_finished():
             self._claims.finish(claim)  # its worker died just before it could
             return
-        run = self._record.begin(claim.number, settings, claim.run)
+        run = self._record.begin(claim, settings)
         self._claims.note(claim, run=run)
         running = Running(claim, trial, run)
         if claim.owners > MOST_OWNERS:

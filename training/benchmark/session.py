@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from optuna.exceptions import OptunaError
+from sqlalchemy.exc import SQLAlchemyError
 
-from concord.errors import InvalidInput
+from concord.errors import InvalidInput, TrainingError
 from concord.private import make_folder
 from training.benchmark.agreement import Agreement
 from training.benchmark.board import Row, as_csv, board
 from training.benchmark.claims import BEAT_SECONDS, Claims
-from training.benchmark.database import open_storage
+from training.benchmark.database import URL_VARIABLE, open_storage
 from training.benchmark.enlist import Enlisted, enlist
 from training.benchmark.fitter import Work
 from training.benchmark.identity import Identity
@@ -34,6 +36,7 @@ from training.evaluate import Votes
 from training.registry import Registry
 from training.split import split
 from training.task import Task
+from training.version import first_line
 
 MOST_FOLDS: Final = 20
 """Beyond that an interval gains little and a trial takes all the longer."""
@@ -93,7 +96,14 @@ class Session:
     def search(self, limits: Limits, workers: int, tell: Callable[[int], None]) -> None:
         """Works on the study; see `Search.run`."""
         work = Search(self._work, self.task.metric, self._optimiser, self._claims, self.record, limits)
-        work.run(workers, tell)
+        try:
+            work.run(workers, tell)
+        except (SQLAlchemyError, OptunaError) as error:
+            raise TrainingError(
+                f"The study's database does not serve: {first_line(error)} Check {URL_VARIABLE}; the "
+                "same command goes on.",
+                field=URL_VARIABLE,
+            ) from error
 
     def rows(self) -> list[Row]:
         """The leaderboard as it is now."""

@@ -68,9 +68,9 @@ class Runs:
     def __init__(self):
         self.finished, self.failed, self.begun, self.stopped = [], {}, [], []
 
-    def begin(self, number, settings, run):
-        self.begun.append((number, run))
-        return run or f"run-{number}"
+    def begin(self, claim, settings):
+        self.begun.append((claim.number, claim.run))
+        return claim.run or f"run-{claim.number}"
 
     def finish(self, run, metric, found):
         self.finished.append(run)
