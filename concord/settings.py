@@ -158,6 +158,7 @@ class Settings(BaseSettings):
 
     study_password: SecretStr | None = None
     """The password of the study's URL, apart from it as the journal's is."""
+
     data_password: SecretStr | None = None
     """The password of the URL of a database of rows (`--data`, `concord data`), where that has none itself:
     what stands in a command line is seen by everybody on the machine."""

@@ -1,15 +1,16 @@
 """The leaderboard: every trial with its interval, the best first.
 
-It is computed from the study's database alone, so each worker shows the same. What cannot be served because it
-does not convert stands below what can, however good it is.
+It is computed from the study's database alone, so each worker shows the same. What cannot be served because
+it does not convert stands below what can, however good it is.
 """
 
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from training.benchmark.interval import Interval, interval, level_with
@@ -60,12 +61,10 @@ class Row:
 def board(trials: Sequence[FrozenTrial], space: Space, metric: str) -> list[Row]:
     """Finished trials: those that can be served by score, then the others, then failures."""
     finished = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.FAIL)]
-    rows = [_row(trial, space) for trial in finished]
+    rows = [_row(trial, space, metric) for trial in finished]
     sign = -1 if metric in GREATER else 1
     scored = [row for row in rows if row.interval]
-    scored.sort(
-        key=lambda row: (not row.served, sign * (row.interval.mean if row.interval else 0), row.number)
-    )
+    scored.sort(key=lambda row: (not row.served, sign * float(np.mean(row.scores)), row.number))
     ranked = [_ranked(row, rank, scored[0]) for rank, row in enumerate(scored, start=1)]
     return ranked + [row for row in rows if row.interval is None]
 
@@ -99,7 +98,7 @@ def plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _row(trial: FrozenTrial, space: Space) -> Row:
+def _row(trial: FrozenTrial, space: Space, metric: str) -> Row:
     known = trial.user_attrs
     scores = tuple(known.get("scores", ()))
     return Row(
@@ -107,7 +106,7 @@ def _row(trial: FrozenTrial, space: Space) -> Row:
         number=int(known[NUMBER]),
         settings=space.settings(trial.params),
         scores=scores,
-        interval=interval(scores) if scores else None,
+        interval=bounded(interval(scores), metric) if scores else None,
         level=False,
         seconds=float(known.get("seconds", 0.0)),
         size=known.get("size"),
@@ -116,6 +115,12 @@ def _row(trial: FrozenTrial, space: Space) -> Row:
     )
 
 
+def bounded(found: Interval, metric: str) -> Interval:
+    """An interval within what the metric can be; a t distribution ignores that no accuracy is above 1."""
+    low = found.low if metric == "r2" else max(found.low, 0.0)
+    return replace(found, low=low, high=min(found.high, 1.0) if metric in GREATER else found.high)
+
+
 def _ranked(row: Row, rank: int, leader: Row) -> Row:
     level = level_with(leader.scores, row.scores)
-    return Row(**(vars(row) | {"rank": rank, "level": level}))
+    return replace(row, rank=rank, level=level)

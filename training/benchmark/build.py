@@ -122,7 +122,12 @@ def _network(kind: Callable[..., Any]) -> Maker:
         epochs = settings["epochs"]
         # All epochs: a pause in the loss ends nothing.
         return kind(
-            shape, **arguments, max_iter=epochs, n_iter_no_change=epochs, batch_size=32, random_state=seed
+            hidden_layer_sizes=shape,
+            **arguments,
+            max_iter=epochs,
+            n_iter_no_change=epochs,
+            batch_size=32,
+            random_state=seed,
         )
 
     return make

@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sql
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 BEAT_SECONDS: Final = 3.0
 STALE_SECONDS: Final = 20.0
 """Six beats: a database or a node of a cluster may stall for some seconds."""
+
+TRIES: Final = 5
+PAUSE_SECONDS: Final = 0.2
+"""How often, and how far apart, a write is tried that the database did not take."""
 
 _metadata = sql.MetaData()
 
@@ -88,27 +92,23 @@ class Claims:
     def settle(self, claim: Claim, digest: str) -> bool:
         """Gives settings to a claim; False where another trial of the study has them."""
         try:
-            with self._engine.begin() as connection:
-                connection.execute(self._own(claim).values(digest=digest))
+            self._write(self._own(claim).values(digest=digest))
         except IntegrityError:
             return False
         return True
 
     def note(self, claim: Claim, **known: int | str) -> None:
         """Keeps `trial` or `run` with a claim, for a worker that takes it over."""
-        with self._engine.begin() as connection:
-            connection.execute(self._own(claim).values(**known))
+        self._write(self._own(claim).values(**known))
 
     def beat(self) -> None:
         """Says that this worker lives."""
         mine = CLAIMS.c.study == self._study, CLAIMS.c.owner == self.owner, ~CLAIMS.c.finished
-        with self._engine.begin() as connection:
-            connection.execute(CLAIMS.update().where(*mine).values(beat=CLAIMS.c.beat + 1))
+        self._write(CLAIMS.update().where(*mine).values(beat=CLAIMS.c.beat + 1))
 
     def finish(self, claim: Claim) -> None:
         """The trial is done; whoever lost it meanwhile changes nothing."""
-        with self._engine.begin() as connection:
-            connection.execute(self._own(claim).values(finished=True))
+        self._write(self._own(claim).values(finished=True))
 
     def holds(self, claim: Claim) -> bool:
         """Whether the claim is still this worker's."""
@@ -119,8 +119,7 @@ class Claims:
     def release(self) -> None:
         """Lets go of what is not finished, so that others need not wait until it is stale."""
         mine = CLAIMS.c.study == self._study, CLAIMS.c.owner == self.owner, ~CLAIMS.c.finished
-        with self._engine.begin() as connection:
-            connection.execute(CLAIMS.update().where(*mine).values(owner=None))
+        self._write(CLAIMS.update().where(*mine).values(owner=None))
 
     def counts(self) -> tuple[int, int]:
         """Trials that are finished, and those that are not."""
@@ -128,6 +127,19 @@ class Claims:
         with self._engine.connect() as connection:
             found = list(connection.execute(asked).scalars())
         return sum(found), len(found) - sum(found)
+
+    def _write(self, statement: sql.Insert | sql.Update) -> int:
+        """Runs one statement in a transaction of its own; how many rows it met."""
+        for left in reversed(range(TRIES)):
+            try:
+                with self._engine.begin() as connection:
+                    return int(connection.execute(statement).rowcount)
+            except OperationalError:
+                # MariaDB ends one of two transactions that wait for each other; it is to be tried again.
+                if not left:
+                    raise
+            time.sleep(PAUSE_SECONDS)
+        raise AssertionError("The last try returns or raises.")
 
     def _own(self, claim: Claim) -> sql.Update:
         return CLAIMS.update().where(
@@ -143,10 +155,7 @@ class Claims:
             if limit is not None and number >= limit:
                 return None
             try:
-                with self._engine.begin() as connection:
-                    connection.execute(
-                        CLAIMS.insert().values(study=self._study, number=number, owner=self.owner)
-                    )
+                self._write(CLAIMS.insert().values(study=self._study, number=number, owner=self.owner))
             except IntegrityError:
                 continue  # another worker was quicker
             return Claim(number)
@@ -177,5 +186,4 @@ class Claims:
             .where(same, CLAIMS.c.beat == row.beat)
             .values(owner=self.owner, beat=CLAIMS.c.beat + 1, owners=CLAIMS.c.owners + 1)
         )
-        with self._engine.begin() as connection:
-            return bool(connection.execute(taken).rowcount)
+        return bool(self._write(taken))

@@ -2,8 +2,8 @@
 
 Optuna's storage is used over SQL on every database, not its journal file, because pods share a
 database and no folder. SQLite is made fit for several processes: write-ahead log, so that readers and a
-writer don't wait for one another, and a minute's patience instead of `database is locked`. What must be atomic is
-left to `claims`.
+writer don't wait for one another, and a minute's patience instead of `database is locked`. What must be
+atomic is left to `claims`.
 """
 
 import logging
@@ -87,7 +87,7 @@ def _prepare(url: str) -> None:
 
 
 def _refuse_foreign(engine: sql.Engine) -> None:
-    # Optuna and the journal each keep their revision in a table `alembic_version` and would misread the other's.
+    # Optuna and the journal each keep their revision in `alembic_version` and would misread the other's.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tables = set(sql.inspect(engine).get_table_names())

@@ -1,9 +1,9 @@
-"""Registers winners as nodes, by the way of every other fit: fit, convert, compare, judge on the held-out rows.
+"""Registers winners as nodes, by the way of every other fit: fit, judge on held-out rows, convert, compare.
 
 A node is called after its algorithm: `film_rating.extra_trees`; a second winner of the same algorithm is
-`extra_trees_2`. Where the task's file has a node of that name, which is of the same algorithm then, the winner is
-a new version of it and not a twin beside it: `concord models rollback` returns to the one before. The
-version carries its settings (`concord.recipe`), so that it can be fitted again on other rows.
+`extra_trees_2`. Where the task's file has a node of that name, which is of the same algorithm then, the
+winner is a new version of it and not a twin beside it: `concord models rollback` returns to the one before.
+The version carries its settings (`concord.recipe`), so that it can be fitted again on other rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ def enlist(
 ) -> list[Enlisted]:
     """Chooses and registers winners.
 
-    A winner that can't be fitted on all training rows, or whose ONNX differs there, is passed over for the next.
+    A winner that can't be fitted on all training rows, or whose ONNX differs then, is passed over.
     """
     passed: set[int] = set()
     while True:

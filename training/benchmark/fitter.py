@@ -1,8 +1,9 @@
 """A process that fits, so that a monster can be ended and several cores are used.
 
-It is started afresh and not forked, knows neither database nor MLflow, and gets one question at a time: settings
-in, what was measured or a sentence out. Who waits for it may end it at any moment and start another. It
-computes with one thread, since there are as many fitters as cores were asked for, and it ends with its parent.
+It is started afresh and not forked, knows neither database nor MLflow, and gets one question at a time:
+settings in, what was measured or a sentence out. Who waits for it may end it at any moment and start
+another. It computes with one thread, since there are as many fitters as cores were asked for, and ends with
+its parent.
 """
 
 import multiprocessing
@@ -57,8 +58,8 @@ class Fitter:
 
     @property
     def seconds(self) -> float:
-        """How long the present question has been under way."""
-        return time.monotonic() - self._since
+        """How long the present question has been under way; 0 while the process starts."""
+        return time.monotonic() - self._since if self._ready else 0.0
 
     def ask(self, settings: Settings) -> None:
         """Hands settings over; the answer is read later."""
@@ -76,7 +77,7 @@ class Fitter:
             how = f"by signal {-code}" if code is not None and code < 0 else f"with exit status {code}"
             return f"The process that fitted it ended {how}; too little memory is the usual reason."
         if found is None:
-            self._since = time.monotonic()  # what it took to start is no part of the trial
+            self._ready, self._since = True, time.monotonic()
         return found
 
     def restart(self) -> None:
@@ -96,7 +97,7 @@ class Fitter:
         self._process = context.Process(target=serve, args=(theirs, self._work), daemon=True)
         self._process.start()
         theirs.close()
-        self._since = time.monotonic()
+        self._ready, self._since = False, time.monotonic()
 
 
 def serve(connection: Connection, work: Work) -> None:

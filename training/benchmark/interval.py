@@ -1,14 +1,15 @@
 """How far a mean over folds can be trusted.
 
 The folds' training rows overlap, so their scores are not independent and the usual standard error is too
-small. Nadeau and Bengio (2003), "Inference for the Generalization Error", Machine Learning 52, 239–281, widen it:
-the variance of the mean of k scores with sample variance s² is taken as (1/k + n_judged/n_learned)·s²,
-and Student's t with k − 1 degrees of freedom does the rest. For k folds n_judged/n_learned = 1/(k − 1).
+small. Nadeau and Bengio (2003), "Inference for the Generalization Error", Machine Learning 52, 239–281,
+widen it: the variance of the mean of k scores with sample variance s² is taken as (1/k +
+n_judged/n_learned)·s², and Student's t with k − 1 degrees of freedom does the rest. For k folds
+n_judged/n_learned = 1/(k − 1).
 
 Its limits: no unbiased estimate of that variance exists (Bengio and Grandvalet 2004, JMLR 5, 1089–1105), the
-correction was made for random splits and is a rule of thumb for folds; five scores make a wide interval; and it
-speaks of one model chosen beforehand. The best of many is better by luck too: what a winner is worth,
-its held-out rows say.
+correction was made for random splits and is a rule of thumb for folds; five scores make a wide interval; and
+it speaks of one model chosen beforehand. The best of many is better by luck too: what a winner is worth, its
+held-out rows say.
 """
 
 from collections.abc import Sequence

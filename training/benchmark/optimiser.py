@@ -1,14 +1,15 @@
 """What to try next, and what came of it: Optuna's study, as this package uses it.
 
-Suggestions are made in a copy of the study in memory and stored only once `claims` has found them
-new, so the study holds no trial that was not run. The Tree-structured Parzen Estimator (Bergstra et al.
-2011, "Algorithms for Hyper-Parameter Optimization", NeurIPS 24) draws them; trials under way count as poor, so that
-workers spread out. A trial that failed counts as poor too, though the study keeps it as failed, with its reason.
+Suggestions are made in a copy of the study in memory and stored only once `claims` has found them new, so
+the study holds no trial that was not run. The Tree-structured Parzen Estimator (Bergstra et al. 2011,
+"Algorithms for Hyper-Parameter Optimization", NeurIPS 24) draws them; trials under way count as poor, so
+that workers spread out. One that failed counts as poor too, though the study keeps it as failed, with its
+reason.
 """
 
 import warnings
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
@@ -16,6 +17,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from concord.errors import TrainingError
 from training.benchmark.claims import Claim, Claims
 from training.benchmark.identity import Identity
 from training.benchmark.settings import ALGORITHM, Settings, digest
@@ -28,17 +30,18 @@ GUIDED_TRIES: Final = 5
 RANDOM_TRIES: Final = 100
 """How often settings that were tried already are drawn again, by the estimator and then at random."""
 
+LEADING: Final = 3
+"""Algorithms that every other trial is kept for in turn, drawn from that algorithm's own trials alone:
+among all trials the estimator settles on whichever algorithm came first, and another's better settings are
+never seen."""
+
 IDENTITY: Final = "concord.identity"
 NUMBER: Final = "number"
 
 
-class Exhausted(Exception):
-    """Nothing new is left to try."""
-
-
 def open_study(storage: RDBStorage, identity: Identity) -> optuna.Study:
     """The study of this identity, made where it is not there."""
-    direction = "maximize" if identity.metric in GREATER else "minimize"
+    direction: Literal["maximize", "minimize"] = "maximize" if identity.metric in GREATER else "minimize"
     study = optuna.create_study(
         study_name=identity.name, storage=storage, direction=direction, load_if_exists=True
     )
@@ -79,7 +82,7 @@ class Optimiser:
             Optuna's id of the trial, and the settings.
 
         Raises:
-            Exhausted: Nothing new was found.
+            TrainingError: Nothing new was found.
         """
         found = self._begun(claim)
         if found is not None:
@@ -127,27 +130,44 @@ class Optimiser:
             first = self._space.defaults[claim.number]
             if self._claims.settle(claim, digest(first)):
                 return first
-        copy = self._copy(claim)
+        focus = self._focus(claim)
+        copy = self._copy(claim, focus)
         for attempt in range(GUIDED_TRIES + RANDOM_TRIES):
             if attempt == GUIDED_TRIES:
                 copy.sampler = RandomSampler(self._seed + claim.number)
-            settings = self._drawn(copy)
+            settings = self._drawn(copy, focus)
             if self._claims.settle(claim, digest(settings)):
                 return settings
-        raise Exhausted
+        raise TrainingError(
+            f"{GUIDED_TRIES + RANDOM_TRIES} suggestions were all tried before: the study "
+            f"{self.study.study_name} has nothing new to try. Ask for fewer trials."
+        )
 
-    def _drawn(self, copy: optuna.Study) -> Settings:
+    def _drawn(self, copy: optuna.Study, focus: str | None) -> Settings:
+        if focus is not None:
+            copy.enqueue_trial({ALGORITHM: focus})
         trial = copy.ask()
         chosen = str(trial.suggest_categorical(ALGORITHM, tuple(self._space.algorithms)))
         for name, declared in self._space.algorithms[chosen].items():
             declared.draw(trial, f"{chosen}.{name}")
         return self._space.settings(trial.params)
 
-    def _copy(self, claim: Claim) -> optuna.Study:
+    def _focus(self, claim: Claim) -> str | None:
+        """The algorithm that a trial is kept for; None: the estimator chooses it too."""
+        if claim.number % 2 == 0:
+            return None
+        scored = [trial for trial in self.trials() if trial.state is TrialState.COMPLETE]
+        up = self.study.direction is optuna.study.StudyDirection.MAXIMIZE
+        scored.sort(key=lambda trial: trial.value or 0.0, reverse=up)
+        leading = list(dict.fromkeys(str(trial.params[ALGORITHM]) for trial in scored))[:LEADING]
+        return leading[claim.number // 2 % len(leading)] if leading else None
+
+    def _copy(self, claim: Claim, focus: str | None) -> optuna.Study:
         # Each trial has a seed of its own: equal ones would have workers that start at once propose the same.
         sampler = _sampler(self._seed + claim.number)
         copy = optuna.create_study(direction=self.study.direction, sampler=sampler)
-        copy.add_trials([_poor(trial) for trial in self.trials()])
+        known = [trial for trial in self.trials() if focus in (None, trial.params[ALGORITHM])]
+        copy.add_trials([_poor(trial) for trial in known])
         return copy
 
     def _template(self, claim: Claim, settings: Settings) -> FrozenTrial:
@@ -169,5 +189,5 @@ def _sampler(seed: int) -> BaseSampler:
 def _poor(trial: FrozenTrial) -> FrozenTrial:
     if trial.state is not TrialState.FAIL:
         return trial
-    # The estimator leaves failed trials out, and would try their like again and again; pruned ones are its worst.
+    # The estimator leaves failed trials out and would try their like again; pruned ones are its worst.
     return create_trial(state=TrialState.PRUNED, params=trial.params, distributions=trial.distributions)

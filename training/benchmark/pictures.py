@@ -49,7 +49,8 @@ def _intervals(rows: Sequence[Row], metric: str) -> Figure:
 def _course(rows: Sequence[Row], metric: str) -> Figure:
     figure = Figure(figsize=(6.4, 3.6), layout="tight")
     axes = figure.subplots()
-    better, best = (max if metric in GREATER else min), []
+    better = max if metric in GREATER else min
+    best: list[float] = []
     ordered = sorted(rows, key=lambda row: row.number)
     means = [row.interval.mean for row in ordered if row.interval]
     for mean in means:
@@ -80,9 +81,8 @@ def _importance(leader: Row, trials: Sequence[FrozenTrial], metric: str) -> Figu
     study = create_study(direction="maximize" if metric in GREATER else "minimize")
     study.add_trials(own)
     try:
-        found = get_param_importances(
-            study, evaluator=MeanDecreaseImpurityImportanceEvaluator(n_trees=32, seed=0)
-        )
+        evaluator = MeanDecreaseImpurityImportanceEvaluator(n_trees=32, seed=0)
+        found = get_param_importances(study, evaluator=evaluator)
     except (OptunaError, ValueError, RuntimeError):
         return None  # all of its trials have one score
     found.pop(ALGORITHM, None)

@@ -1,7 +1,7 @@
 """What MLflow is told of a benchmark: one parent run a study, one run below it a trial.
 
-A trial's run is made when the trial begins and is taken up with it when its worker dies, so there is one run a
-trial, whatever happened. MLflow may be away for a moment, or its SQLite file busy with other workers: each
+A trial's run is made when the trial begins and is taken up with it when its worker dies, so there is one run
+a trial, whatever happened. MLflow may be away for a moment, or its SQLite file busy with other workers: each
 write is tried again for a while, and then the worker stops with a sentence and its trials go to others.
 """
 
@@ -15,7 +15,6 @@ from typing import Final, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
-from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
@@ -23,12 +22,14 @@ from mlflow.exceptions import MlflowException
 from concord.errors import ServiceAway
 from training.benchmark.agreement import Agreement
 from training.benchmark.board import Row
+from training.benchmark.claims import Claim
 from training.benchmark.crossval import Measured
 from training.benchmark.identity import Identity
 from training.benchmark.interval import interval
 from training.benchmark.settings import ALGORITHM, Settings, written
 from training.evaluate import Votes
 from training.registry import Registry
+from training.source import FINAL
 from training.version import URI_VARIABLE, first_line, without_password
 
 STUDY_TAG: Final = "concord.study"
@@ -40,14 +41,6 @@ VOTES_FILE: Final = "out_of_fold.npz"
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds between tries of a write."""
-
-LASTING: Final = {
-    "RESOURCE_DOES_NOT_EXIST",
-    "INVALID_PARAMETER_VALUE",
-    "PERMISSION_DENIED",
-    "UNAUTHENTICATED",
-}
-"""Error codes that no waiting mends."""
 
 T = TypeVar("T")
 
@@ -62,7 +55,7 @@ class Record:
     """
 
     def __init__(self, registry: Registry, identity: Identity, facts: Mapping[str, str]) -> None:
-        self._client: MlflowClient = registry.client
+        self._client = registry.client
         self._uri, self._identity, self._facts = without_password(registry.uri), identity, facts
         self._experiment = self._ask(lambda: _experiment(registry, f"benchmark.{identity.task}"))
         self.parent = ""
@@ -78,11 +71,14 @@ class Record:
             held = kept
         self.parent = held
 
-    def begin(self, number: int, settings: Settings, run: str | None) -> str:
+    def begin(self, claim: Claim, settings: Settings) -> str:
         """A trial's run, made or taken up again."""
-        found = run if run is not None and self._exists(run) else self._left_behind(number)
+        number, found = claim.number, None
+        if claim.owners > 1:
+            known = claim.run is not None and self._exists(claim.run)
+            found = claim.run if known else self._left_behind(number)
         if found is not None:
-            self._ask(lambda: self._client.update_run(found, status="RUNNING"))
+            self._ask(partial(self._client.update_run, found, status="RUNNING"))
             return found
         name = f"{number} {settings[ALGORITHM]}"
         params = {setting: str(value) for setting, value in settings.items()}
@@ -124,9 +120,8 @@ class Record:
 
     def votes(self, run: str) -> Votes:
         """A trial's answers out of the folds, float64 of shape (rows, width)."""
-        path = self._ask(
-            lambda: download_artifacts(f"runs:/{run}/{VOTES_FILE}", tracking_uri=self._client.tracking_uri)
-        )
+        where = self._client.tracking_uri
+        path = self._ask(lambda: download_artifacts(f"runs:/{run}/{VOTES_FILE}", tracking_uri=where))
         with np.load(path, allow_pickle=False) as file:
             return np.asarray(file["votes"], dtype=np.float64)
 
@@ -179,7 +174,7 @@ class Record:
             try:
                 return question()
             except (MlflowException, OSError) as error:
-                if getattr(error, "error_code", "") in LASTING:
+                if getattr(error, "error_code", "") in FINAL:
                     raise
                 if pause is None:
                     raise ServiceAway(

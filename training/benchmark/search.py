@@ -1,8 +1,8 @@
 """One worker's loop: claims trials, has them fitted, keeps what was found, until the study is complete.
 
 Fitting happens in other processes (`fitter`); this one waits for them, ends those that take too long, and
-writes to database and MLflow. What a trial has found goes to MLflow, then to the study, and then the claim is closed,
-so whichever step a worker dies at, the next one goes on from there and the count is right.
+writes to database and MLflow. What a trial has found goes to MLflow, then to the study, and then the claim is
+closed, so whichever step a worker dies at, the next one goes on from there and the count is right.
 """
 
 import threading
@@ -73,21 +73,21 @@ class Search:
         self._running: dict[Fitter, Running | None] = {}
         self._begun = time.monotonic()
 
-    def run(self, workers: int, tell: Callable[[int, int], None]) -> None:
+    def run(self, workers: int, tell: Callable[[int], None]) -> None:
         """Works until the study is complete, or the time is over and what was begun is done.
 
         Args:
             workers: Processes that fit.
-            tell: Hears, now and then, how many trials are finished and how many under way.
+            tell: Hears, now and then, how many trials are finished.
 
         Raises:
             ServiceAway: MLflow does not take what was found; what was begun is left to others.
         """
         with beating(self._claims):
             try:
-                tell(*self._claims.counts())
+                tell(self._claims.counts()[0])
                 while self._step(workers):
-                    tell(*self._claims.counts())
+                    tell(self._claims.counts()[0])
             finally:
                 self._leave()
 
@@ -138,7 +138,7 @@ class Search:
         if self._optimiser.result(trial).state.is_finished():
             self._claims.finish(claim)  # its worker died just before it could
             return
-        run = self._record.begin(claim.number, settings, claim.run)
+        run = self._record.begin(claim, settings)
         self._claims.note(claim, run=run)
         running = Running(claim, trial, run)
         if claim.owners > MOST_OWNERS:

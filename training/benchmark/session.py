@@ -4,6 +4,7 @@ Everything that workers share is found by the study's identity, so a worker that
 again after a crash and the first one all do the same. It prints nothing.
 """
 
+import fcntl
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -12,13 +13,15 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import optuna
+from optuna.exceptions import OptunaError
+from sqlalchemy.exc import SQLAlchemyError
 
-from concord.errors import InvalidInput
+from concord.errors import InvalidInput, TrainingError
+from concord.private import make_folder
 from training.benchmark.agreement import Agreement
 from training.benchmark.board import Row, as_csv, board
 from training.benchmark.claims import BEAT_SECONDS, Claims
-from training.benchmark.database import open_storage
+from training.benchmark.database import URL_VARIABLE, open_storage
 from training.benchmark.enlist import Enlisted, enlist
 from training.benchmark.fitter import Work
 from training.benchmark.identity import Identity
@@ -28,10 +31,12 @@ from training.benchmark.record import Record
 from training.benchmark.search import Limits, Search, beating
 from training.benchmark.settings import digest
 from training.benchmark.space import Space
-from training.data import Dataset
+from training.data import Answers, Dataset
+from training.evaluate import Votes
 from training.registry import Registry
 from training.split import split
 from training.task import Task
+from training.version import first_line
 
 MOST_FOLDS: Final = 20
 """Beyond that an interval gains little and a trial takes all the longer."""
@@ -63,7 +68,7 @@ class Session:
         self.identity = Identity.of(task, data, self._space, folds, seed)
         self._storage = open_storage(url)
         self.others = others(self._storage, self.identity)
-        self.study: optuna.Study = open_study(self._storage, self.identity)
+        self.study = open_study(self._storage, self.identity)
         self._claims = Claims(self._storage.engine, self.identity.name)
         self._home = home
 
@@ -75,7 +80,11 @@ class Session:
     @cached_property
     def registry(self) -> Registry:
         """MLflow, opened when it is needed first."""
-        return Registry(self._home)
+        make_folder(self._home)
+        # Workers that open MLflow's SQLite file for the first time at once would each make its tables.
+        with (self._home / "registry.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            return Registry(self._home)
 
     @cached_property
     def record(self) -> Record:
@@ -84,10 +93,17 @@ class Session:
         record.open(Agreement(self._storage.engine, self.identity.name, "parent"))
         return record
 
-    def search(self, limits: Limits, workers: int, tell: Callable[[int, int], None]) -> None:
+    def search(self, limits: Limits, workers: int, tell: Callable[[int], None]) -> None:
         """Works on the study; see `Search.run`."""
         work = Search(self._work, self.task.metric, self._optimiser, self._claims, self.record, limits)
-        work.run(workers, tell)
+        try:
+            work.run(workers, tell)
+        except (SQLAlchemyError, OptunaError) as error:
+            raise TrainingError(
+                f"The study's database does not serve: {first_line(error)} Check {URL_VARIABLE}; the "
+                "same command goes on.",
+                field=URL_VARIABLE,
+            ) from error
 
     def rows(self) -> list[Row]:
         """The leaderboard as it is now."""
@@ -121,9 +137,9 @@ class Session:
         return done
 
     def _enlist(self, rows: Sequence[Row], count: int) -> list[Enlisted]:
-        votes = {}
+        votes: dict[int, Votes] = {}
 
-        def of(row: Row) -> np.ndarray:  # type: ignore[type-arg]  # `Votes`
+        def of(row: Row) -> Votes:
             if row.number not in votes:
                 votes[row.number] = self.record.votes(row.run)
             return votes[row.number]
@@ -153,7 +169,7 @@ class Session:
         }
 
 
-def _check_folds(task: Task, answers: np.ndarray, folds: int) -> None:  # type: ignore[type-arg]  # `Answers`
+def _check_folds(task: Task, answers: Answers, folds: int) -> None:
     rarest = len(answers) // 2 if task.schema.is_regression else int(np.bincount(answers).min())
     most = min(rarest, MOST_FOLDS)
     if not 2 <= folds <= most:

@@ -44,7 +44,7 @@ NETWORK: Mapping[str, Setting] = {
     "layers": Whole(1, 1, 2),
     "alpha": Real(1e-2, 1e-5, 10.0),
     "learning_rate_init": Real(3e-3, 5e-4, 3e-2),
-    "epochs": Whole(100, 30, 300, log=True),
+    "epochs": Whole(60, 20, 150, log=True),
 }
 NEIGHBOURS: Mapping[str, Setting] = {
     "columns": SMOOTH,
@@ -58,7 +58,7 @@ CLASSIFICATION: Mapping[str, Mapping[str, Setting]] = {
         "C": Real(1.0, 1e-3, 1e3),
     },
     "knn": NEIGHBOURS,
-    "svm": {"columns": SMOOTH, "C": Real(1.0, 1e-2, 1e3), "gamma": Real(0.25, 1e-3, 3.0)},
+    "svm": {"columns": SMOOTH, "C": Real(1.0, 0.1, 100.0), "gamma": Real(0.25, 0.01, 1.0)},
     "decision_tree": {
         "columns": CUT,
         "max_depth": Whole(6, 1, 16),
@@ -103,9 +103,9 @@ class Space:
         found = REGRESSION if schema.is_regression else CLASSIFICATION
         if not any(feature.kind == "choice" for feature in schema.features):
             return cls(found)
-        coded = {"one_hot": OneOf((True, False))}
+        coded: Mapping[str, Setting] = {"one_hot": OneOf((True, False))}
         # Only trees may see a choice as its number; to all others numbers are distances.
-        return cls({name: own | coded if own["columns"] == CUT else own for name, own in found.items()})
+        return cls({name: {**own, **coded} if own["columns"] == CUT else own for name, own in found.items()})
 
     @cached_property
     def defaults(self) -> tuple[Settings, ...]:

@@ -1,20 +1,19 @@
 """Chooses models that are good together, because a consensus of twins is no consensus.
 
-The loss of a mean of votes is the mean of their losses less their spread around it, for the Brier score as for
-the squared error (Krogh and Vedelsby 1995, "Neural Network Ensembles, Cross Validation, and Active Learning",
-NeurIPS 7): with votes v of the chosen, their mean m and the truth y,
+The loss of a mean of votes is the mean of their losses less their spread around it, for the Brier score as
+for the squared error (Krogh and Vedelsby 1995, "Neural Network Ensembles, Cross Validation, and Active
+Learning", NeurIPS 7): with votes v of the chosen, their mean m and the truth y,
 
     ‖m − y‖²  =  mean ‖v − y‖²  −  mean ‖v − m‖²
 
-So the loss of the mean, over rows that no vote had learned from, weighs quality against diversity by itself and
-no factor between them has to be guessed. The leader is chosen first; then, one by one, whichever lowers that
-loss most (or raises it least). A model whose errors go with those of a chosen one is its twin and is
-passed over: its errors' correlation is above `TWIN`.
+So the loss of the mean, over rows that no vote had learned from, weighs quality against diversity by
+itself, and no factor between them has to be guessed. The leader is chosen first; then, one by one,
+whichever lowers that loss most (or raises it least). A model whose errors go with those of a chosen one is
+its twin and is passed over: its errors' correlation is above `TWIN`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from training.data import Answers
 from training.evaluate import Votes
 
 TWIN = 0.95
-"""Forests that differ in their seed only correlate by .97 to .99 on the tasks here, those of two kinds by .9."""
+"""Correlation of errors above which two models are one opinion; docs/benchmark-models.md has it measured."""
 
 LOOKED_AT = 30
 """Leaders among which is chosen, besides the best of each algorithm."""
@@ -87,11 +86,10 @@ def loss(errors: Votes) -> float:
 
 def _candidates(rows: Sequence[Row]) -> Iterable[Row]:
     served = [row for row in rows if row.served]
-    by_algorithm = groupby(
-        sorted(served, key=lambda row: (row.algorithm, row.rank)), lambda row: row.algorithm
-    )
-    best = [next(own) for _, own in by_algorithm]
-    chosen = {row.number for row in [*served[:LOOKED_AT], *best]}
+    best: dict[str, Row] = {}
+    for row in served:
+        best.setdefault(row.algorithm, row)
+    chosen = {row.number for row in [*served[:LOOKED_AT], *best.values()]}
     return [row for row in served if row.number in chosen]
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
-# ruff: noqa: PLC0415, FBT001
+# ruff: noqa: PLC0415, FBT001, PLR0913, PLR0917
 
 TRIALS = 50
 """Where neither trials nor minutes are said: a few minutes on a laptop, and five times the algorithms."""
@@ -48,11 +48,11 @@ INTERRUPTED = 130
 @click.option("--folds", default=5, show_default=True, help="Folds of the cross-validation.")
 @click.option("--seed", default=SEED, show_default=True, help="Seed of split, folds, fits and suggestions.")
 @click.option(
-    "--trial-seconds", type=click.FloatRange(1), default=120.0, show_default=True, help="Limit of one trial."
+    "--trial-seconds", type=click.FloatRange(1), default=300.0, show_default=True, help="Limit of one trial."
 )
 @click.option("--register", "count", type=click.IntRange(1), help="Register so many winners as nodes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def benchmark_command(  # noqa: PLR0913  one parameter an option
+def benchmark_command(
     name: str,
     source: str,
     trials: int | None,
@@ -67,9 +67,9 @@ def benchmark_command(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """Search algorithms and settings for TASK, cross-validated, and show the best.
 
-    Any number of these commands, on one machine or in several pods, work on the same study if task, rows, folds and
-    seed are the same; started again after Ctrl-C or a crash, it goes on. SOURCE is a CSV file, URL#table,
-    `journal`, or `generator`.
+    Any number of these commands, on one machine or in several pods, work on the same study if task, rows,
+    folds and seed are the same; started again after Ctrl-C or a crash, it goes on. SOURCE is a CSV file,
+    URL#table, `journal`, or `generator`.
     """
     from training.benchmark.search import Limits
     from training.benchmark.session import Session
@@ -110,22 +110,16 @@ def benchmark_command(  # noqa: PLR0913  one parameter an option
 def _introduction(session: "Session") -> Text:
     finished, _ = session.counts
     learned, held_out = len(session.parts.training.rows), len(session.parts.test.rows)
-    lines = [
-        f"{session.task.name}: {learned} rows in {session.identity.folds} folds, {held_out} held out "
-        f"({session.data.name})"
-    ]
+    rows = f"{session.task.name}: {learned} rows in {session.identity.folds} folds, {held_out} held out"
+    name = session.identity.name
     if finished:
-        lines.append(f"Study {session.identity.name} goes on from {finished} finished trials.")
+        study = f"Study {name} goes on from {finished} finished trials."
     elif session.others:
         other, differs = session.others[0]
-        lines.append(
-            f"A new study, {session.identity.name}: {' and '.join(differs) or 'its database'} "
-            f"{'is' if len(differs) == 1 and differs[0].startswith('the ') and differs != ['the rows'] else 'are'} "
-            f"others than in {other}."
-        )
+        study = f"Another study begins, {name}: compared with {other}, changed: {', '.join(differs)}."
     else:
-        lines.append(f"A new study, {session.identity.name}.")
-    return Text("\n".join(lines))
+        study = f"A new study begins, {name}."
+    return Text(f"{rows} ({session.data.name})\n{study}")
 
 
 def _search(session: "Session", limits: Any, workers: int) -> None:  # noqa: ANN401  `Limits`
@@ -133,12 +127,12 @@ def _search(session: "Session", limits: Any, workers: int) -> None:  # noqa: ANN
         bar = progress.add_task("Opening the registry", total=limits.trials)
         seen = -1
 
-        def tell(finished: int, under_way: int) -> None:
+        def tell(finished: int) -> None:
             nonlocal seen
             if finished != seen:
                 seen = finished
-                progress.update(bar, description=_best(session.rows(), session.task.metric))
-            progress.update(bar, completed=finished)
+                best = _best(session.rows(), session.task.metric)
+                progress.update(bar, description=best, completed=finished)
 
         session.search(limits, workers, tell)
         _done(progress, bar)
@@ -152,7 +146,7 @@ def _done(progress: Progress, bar: TaskID) -> None:
 def _best(rows: "Sequence[Row]", metric: str) -> str:
     if not rows or rows[0].interval is None:
         return "First trials"
-    return f"Best {metric} {rows[0].interval.mean:.3f} ({rows[0].algorithm})"
+    return f"{metric} {_number(rows[0].interval.mean)} {rows[0].algorithm}"
 
 
 def _stopped(session: "Session", wanted: int | None) -> NoReturn:
@@ -172,22 +166,15 @@ def _as_interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _show(session: "Session", rows: "Sequence[Row]", winners: "list[Enlisted] | None", count: int) -> None:
-    console = Console()
+    from training.benchmark.settings import written
+
+    console = Console(highlight=False)
     console.print(_table(session, rows))
-    failed = sum(row.interval is None for row in rows)
-    refused = sum(row.interval is not None and not row.served for row in rows)
-    console.print(
-        f"{len(rows)} trials: {len(rows) - failed - refused} can be served, {refused} do not convert to ONNX, "
-        f"{failed} failed. “=”: by its folds as good as the leader.",
-        soft_wrap=True,
-    )
+    for row in [row for row in rows if row.served][:1]:
+        console.print(Text(f"The leader's settings: {written(row.settings)}."))
+    console.print(Text(_summary(rows)))
     for row in [row for row in rows if row.reason][:3]:
-        console.print(Text(f"  trial {row.number} ({row.algorithm}): {row.reason}"), soft_wrap=True)
-    console.print(
-        "Interval: mean over folds, 95 %, Nadeau and Bengio. The best of many is better by luck too; "
-        "--register says what winners do on the held-out rows.",
-        soft_wrap=True,
-    )
+        console.print(Text(f"  trial {row.number} ({row.algorithm}): {row.reason}"))
     if winners is None:
         console.print("Another worker has registered the winners of these trials.")
     elif count:
@@ -195,34 +182,44 @@ def _show(session: "Session", rows: "Sequence[Row]", winners: "list[Enlisted] | 
         console.print("`concord up` serves them.")
 
 
+def _summary(rows: "Sequence[Row]") -> str:
+    failed = sum(row.interval is None for row in rows)
+    refused = sum(row.interval is not None and not row.served for row in rows)
+    served = len(rows) - failed - refused
+    return (
+        f"{len(rows)} trials: {served} can be served, {refused} do not convert to ONNX, {failed} failed. "
+        "“=”: by its folds as good as the leader. Interval: of the mean over folds, 95 %, Nadeau and Bengio. "
+        "The best of many is the best by luck too: --register says what winners do on the held-out rows."
+    )
+
+
 def _table(session: "Session", rows: "Sequence[Row]") -> Table:
     metric = session.task.metric
     title = f"{session.task.name}, by {metric} in {session.identity.folds}-fold cross-validation"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
-    for heading, justify in (("", "right"), ("algorithm", "left"), ("mean", "right"), ("95 %", "left")):
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for heading in ("", "s", "ONNX kB"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("settings", overflow="ellipsis", no_wrap=True)
-    from training.benchmark.settings import written
-
+    headings = ("", "algorithm", "trial", "mean", "low", "high", "", "s", "ONNX kB")
+    table = _made(title, headings, left={"algorithm"})
     for row in [row for row in rows if row.interval][:SHOWN]:
         assert row.interval is not None
-        low, high = _number(row.interval.low), _number(row.interval.high)
-        cells = [str(row.rank), row.algorithm, _number(row.interval.mean), f"{low}–{high}"]
-        cells += ["=" if row.level and row.rank > 1 else "", f"{row.seconds:.1f}"]
-        cells += [f"{row.size / 1000:.0f}" if row.size is not None else "no", written(row.settings)]
-        table.add_row(*cells)
+        found = [_number(value) for value in (row.interval.mean, row.interval.low, row.interval.high)]
+        size = "no" if row.size is None else f"{row.size / 1000:.0f}"
+        level = "=" if row.level and row.rank > 1 else ""
+        table.add_row(
+            str(row.rank), row.algorithm, str(row.number), *found, level, f"{row.seconds:.1f}", size
+        )
+    return table
+
+
+def _made(title: str, headings: "Sequence[str]", left: "set[str]") -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
     return table
 
 
 def _registered(session: "Session", winners: "Sequence[Enlisted]") -> Table:
     metric = session.task.metric
-    table = Table(
-        title="Registered", title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0)
-    )
-    for heading in ("model", "v", "trial", f"{metric}, folds", f"{metric}, held out", "likest"):
-        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+    headings = ("model", "v", "trial", "folds", "held out", "likest")
+    table = _made(f"Registered, by {metric}; likest: its errors' correlation", headings, left={"model"})
     for one in winners:
         row = one.winner.row
         assert row.interval is not None
