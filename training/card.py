@@ -16,6 +16,8 @@ from mlflow.types import Schema, TensorSpec
 
 from training.convert import INPUT
 from training.fit import Fitted
+from training.origin import DIGEST_TAG as DATA_DIGEST_TAG
+from training.origin import SEED_TAG, SOURCE_TAG
 from training.split import Part
 from training.version import ACCURACY_TAG, DIGEST_TAG, SCHEMA_TAG
 
@@ -43,6 +45,16 @@ def params(fitted: Fitted) -> dict[str, str]:
         "rows_test": str(len(fitted.split.test.rows)),
         "rows_dropped": str(sum(fitted.data.dropped.values())),
         "rows_copies": str(fitted.split.copies),
+    }
+
+
+def learned(fitted: Fitted) -> dict[str, str]:
+    """Tags of the run: what it learned from."""
+    origins = fitted.learned_from
+    return {
+        SOURCE_TAG: " + ".join(origin.text for origin in origins),
+        DATA_DIGEST_TAG: fitted.data.digest,
+        SEED_TAG: str(fitted.seed),
     }
 
 

@@ -6,6 +6,7 @@ classes. The Brier score is the usual one for two classes, and the mean squared 
 one-hot truth for more.
 """
 
+import math
 from typing import cast
 
 import numpy as np
@@ -42,6 +43,14 @@ def _of_values(values: Votes, answers: Answers) -> dict[str, float]:
     }
 
 
+def _roc_auc(shares: Votes, answers: Answers) -> float:
+    # Of a class that no row has, or every row, there is no curve: few new rows may lack one.
+    classes = [1] if shares.shape[1] == 2 else range(shares.shape[1])
+    told = [place for place in classes if 0 < (answers == place).sum() < len(answers)]
+    areas = [metrics.roc_auc_score(answers == place, shares[:, place]) for place in told]
+    return float(np.mean(areas)) if areas else math.nan
+
+
 def _of_classes(votes: Votes, answers: Answers) -> dict[str, float]:
     classes = range(votes.shape[1])
     said = votes.argmax(axis=1)
@@ -57,9 +66,7 @@ def _of_classes(votes: Votes, answers: Answers) -> dict[str, float]:
         "precision": precision,
         "recall": recall,
         "f1": f1,
-        "roc_auc": metrics.roc_auc_score(answers, shares[:, 1])
-        if two
-        else metrics.roc_auc_score(answers, shares, multi_class="ovr", labels=classes),
+        "roc_auc": _roc_auc(shares, answers),
         "log_loss": metrics.log_loss(answers, shares, labels=classes),
         "brier": ((shares - truth) ** 2).sum(axis=1).mean() / (2 if two else 1),
     }

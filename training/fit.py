@@ -7,6 +7,7 @@ either a model that may be registered or an error. Nothing is written here; `reg
 import hashlib
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from concord.errors import TrainingError
 from training.convert import compare, convert
 from training.data import Dataset
 from training.evaluate import Votes, evaluate, vote
+from training.origin import Origin
 from training.profile import profile
 from training.split import Split
 from training.task import Model, Task
@@ -39,6 +41,7 @@ class Fitted:
         params: The last step's settings and the names of the steps.
         losses: Training loss per epoch, empty where there are no epochs.
         seconds: What the fit took.
+        origins: Where the rows came from, if from more than one source.
     """
 
     task: Task
@@ -53,6 +56,12 @@ class Fitted:
     params: dict[str, str]
     losses: tuple[float, ...]
     seconds: float
+    origins: tuple[Origin, ...] = ()
+
+    @property
+    def learned_from(self) -> tuple[Origin, ...]:
+        """Where the rows came from."""
+        return self.origins or (Origin.of(self.data, self.seed),)
 
     @property
     def model(self) -> str:
@@ -71,13 +80,28 @@ class Fitted:
         return profile(self.task, part.rows, self.data, part.answers, self.votes)
 
 
-def fit(task: Task, node: str, data: Dataset, split: Split, seed: int) -> Fitted:
+def fit(
+    task: Task,
+    node: str,
+    data: Dataset,
+    split: Split,
+    seed: int,
+    make: Callable[[], Model] | None = None,
+) -> Fitted:
     """Fits a node on the training part and judges it on the other.
+
+    Args:
+        task: The task.
+        node: The node's name in it.
+        data: All rows that were read.
+        split: Their two parts.
+        seed: The split's, for the record.
+        make: Makes the unfitted pipeline; by default the task does.
 
     Raises:
         TrainingError: Names the step that failed, and the remedy.
     """
-    model = task.nodes[node]()
+    model = (make or task.nodes[node])()
     begin = time.perf_counter()
     learn(task, node, model, split)
     seconds = time.perf_counter() - begin

@@ -70,6 +70,8 @@ def _confusion(names: list[str], said: Answers, answers: Answers) -> Figure:
 def _roc(names: list[str], votes: Votes, answers: Answers) -> Figure:
     figure, axes = _figure("ROC on held-out rows", "False positive rate", "True positive rate")
     for place in [1] if len(names) == 2 else range(len(names)):
+        if not 0 < (answers == place).sum() < len(answers):
+            continue
         false, true, _ = metrics.roc_curve(answers == place, votes[:, place])
         axes.plot(false, true, label=f"{names[place]} ({metrics.auc(false, true):.3f})")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1)

@@ -9,17 +9,20 @@ is a text. Nothing but this module and `champions` knows MLflow.
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mlflow
 import mlflow.onnx
 import onnx
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models.model import ModelInfo
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import TrainingError
@@ -28,6 +31,7 @@ from concord.wire import NodeInfo
 from training import card
 from training.champions import Champion, tracking_uri
 from training.fit import Fitted
+from training.origin import DATA_FILE, ROWS_FILE, Origin
 from training.plots import draw
 from training.version import (
     ALIAS,
@@ -40,8 +44,19 @@ from training.version import (
     without_password,
 )
 
+Alias = Literal["champion", "challenger"]
+
 PROFILE = "profile.json"
 """The run's artifact that later rows are compared with."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run with its model, of which a version can be made."""
+
+    run_id: str
+    uri: str
+    model_id: str | None
 
 
 class Registry:
@@ -71,22 +86,80 @@ class Registry:
                 field=URI_VARIABLE,
             ) from error
 
-    def record(self, fitted: Fitted) -> NodeInfo:
-        """Keeps one fit: the run, the version, its alias `champion` and the dated copy.
+    def record(self, fitted: Fitted, alias: Alias | None = ALIAS) -> NodeInfo:
+        """Keeps one fit: the run, the version, its alias and the dated copy.
+
+        Args:
+            fitted: The fit.
+            alias: Which name the version gets; `champion` is served.
+
+        Raises:
+            TrainingError: MLflow refused or cannot be reached.
+        """
+        return self.register(fitted, self.keep(fitted), alias)
+
+    def keep(self, fitted: Fitted, parent: str | None = None) -> Kept:
+        """Keeps one fit as a run with its model, of which there is no version yet.
+
+        Args:
+            fitted: The fit.
+            parent: The run that it is shown below.
 
         Raises:
             TrainingError: MLflow refused or cannot be reached.
         """
         self._choose()
+        with self.answering(fitted.model):
+            return self._keep(fitted, parent)
+
+    def register(self, fitted: Fitted, kept: Kept, alias: Alias | None = ALIAS) -> NodeInfo:
+        """Makes a version of what was kept; its alias comes last, when everything else is there.
+
+        Raises:
+            TrainingError: MLflow refused or cannot be reached.
+        """
+        self._choose()
+        with self.answering(fitted.model):
+            version = self._register(fitted, kept)
+            if alias == ALIAS:
+                self._keep_previous(fitted.model)
+            self._copy(fitted)
+            if alias is not None:
+                self.client.set_registered_model_alias(fitted.model, alias, version)
+        return describe(fitted, version, kept.run_id)
+
+    def learned(self, run_id: str) -> tuple[tuple[Origin, ...], frozenset[bytes]]:
+        """What a run's model learned from, and the hash of each row; both empty for a model from elsewhere.
+
+        Raises:
+            TrainingError: MLflow refused or cannot be reached.
+        """
+        self._choose()
+        with self.answering(run_id):
+            if not run_id:
+                return (), frozenset()
+            kept = {found.path for found in self.client.list_artifacts(run_id)}
+            if not {DATA_FILE, ROWS_FILE} <= kept:
+                return (), frozenset()
+            document = mlflow.artifacts.load_dict(f"runs:/{run_id}/{DATA_FILE}")
+            lines = mlflow.artifacts.load_text(f"runs:/{run_id}/{ROWS_FILE}").split()
+        origins = tuple(Origin.from_json(one) for one in document["sources"])
+        return origins, frozenset(bytes.fromhex(line) for line in lines)
+
+    @contextmanager
+    def answering(self, model: str) -> Iterator[None]:
+        """Turns what MLflow raises within into a sentence.
+
+        Raises:
+            TrainingError: MLflow refused or cannot be reached.
+        """
         try:
-            version, run_id = self._record(fitted)
-        except (MlflowException, OSError) as error:
+            yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             raise TrainingError(
-                f"{fitted.model}: the step `register` failed: {first_line(error)} "
+                f"{model}: the step `register` failed: {first_line(error)} "
                 f"Check MLFLOW_TRACKING_URI ({without_password(self.uri)})."
             ) from error
-        self._copy(fitted)
-        return _info(fitted, version, run_id)
 
     def champions(self) -> dict[str, Champion]:
         """Registered name → champion, for every model that has one."""
@@ -124,8 +197,10 @@ class Registry:
         found = self.client.get_model_version_by_alias(model, ALIAS)
         return Champion(str(found.version), found.run_id or "", found.tags.get(DIGEST_TAG, ""))
 
-    def _record(self, fitted: Fitted) -> tuple[str, str]:
-        with mlflow.start_run(experiment_id=self._experiment(fitted.model), run_name=_stamp()) as run:
+    def _keep(self, fitted: Fitted, parent: str | None) -> Kept:
+        below = {} if parent is None else {MLFLOW_PARENT_RUN_ID: parent}
+        experiment = self.experiment(fitted.model)
+        with mlflow.start_run(experiment_id=experiment, run_name=stamp(), tags=below) as run:
             self._describe(fitted, run.info.run_id)
             logged = mlflow.onnx.log_model(
                 onnx.load_from_string(fitted.onnx),
@@ -138,17 +213,14 @@ class Registry:
                 # One file, whose digest is the model's.
                 save_as_external_data=False,
             )
-        version = self._register(fitted, run.info.run_id, logged)
-        self._keep_previous(fitted.model)
-        self.client.set_registered_model_alias(fitted.model, ALIAS, version)
-        return version, run.info.run_id
+        return Kept(run.info.run_id, logged.model_uri, logged.model_id)
 
     def _keep_previous(self, model: str) -> None:
         champion = self.client.get_registered_model(model).aliases.get(ALIAS)
         if champion is not None:
             self.client.set_registered_model_tag(model, PREVIOUS_TAG, str(champion))
 
-    def _register(self, fitted: Fitted, run_id: str, logged: ModelInfo) -> str:
+    def _register(self, fitted: Fitted, kept: Kept) -> str:
         # Not through log_model, which prints and sets the tags only after the version can be seen.
         try:
             self.client.create_registered_model(fitted.model)
@@ -156,7 +228,7 @@ class Registry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         made = self.client.create_model_version(
-            fitted.model, logged.model_uri, run_id=run_id, tags=card.tags(fitted), model_id=logged.model_id
+            fitted.model, kept.uri, run_id=kept.run_id, tags=card.tags(fitted), model_id=kept.model_id
         )
         return str(made.version)
 
@@ -168,8 +240,13 @@ class Registry:
             metrics=[Metric(name, value, now, 0) for name, value in card.metrics(fitted).items()]
             + [Metric("loss", loss, now, epoch) for epoch, loss in losses],
             params=[Param(name, value) for name, value in card.params(fitted).items()],
-            tags=[RunTag("concord.task", fitted.task.name), RunTag("concord.node", fitted.node)],
+            tags=[RunTag("concord.task", fitted.task.name), RunTag("concord.node", fitted.node)]
+            + [RunTag(name, value) for name, value in card.learned(fitted).items()],
         )
+        sources = [asdict(origin) for origin in fitted.learned_from]
+        self.client.log_dict(run_id, {"sources": sources}, DATA_FILE)
+        lines = sorted(name.hex() for name in fitted.split.training.hashes)
+        self.client.log_text(run_id, "\n".join(lines), ROWS_FILE)
         for part, context in ((fitted.split.training, "training"), (fitted.split.test, "testing")):
             mlflow.log_input(card.dataset(fitted, part), context=context)
         self.client.log_dict(run_id, fitted.profile, PROFILE)
@@ -177,7 +254,8 @@ class Registry:
         for name, figure in draw(fitted.task.schema, fitted.votes, fitted.split.test.answers, fitted.losses):
             self.client.log_figure(run_id, figure, f"plots/{name}")
 
-    def _experiment(self, name: str) -> str:
+    def experiment(self, name: str) -> str:
+        """The id of the experiment of this name, which is made if there is none."""
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
@@ -185,7 +263,13 @@ class Registry:
         folder = (
             (self.home / "mlartifacts" / name).absolute().as_uri() if self.uri.startswith("sqlite:") else None
         )
-        return str(self.client.create_experiment(name, artifact_location=folder))
+        try:
+            return str(self.client.create_experiment(name, artifact_location=folder))
+        except MlflowException as error:
+            # Another process has made it meanwhile.
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self.experiment(name)
 
     def _profile(self, run_id: str | None) -> dict[str, Any] | None:
         if not run_id or PROFILE not in {found.path for found in self.client.list_artifacts(run_id)}:
@@ -196,14 +280,16 @@ class Registry:
     def _copy(self, fitted: Fitted) -> None:
         folder = self.home / "models"
         folder.mkdir(exist_ok=True)
-        (folder / f"{fitted.model}_{_stamp()}.onnx").write_bytes(fitted.onnx)
+        (folder / f"{fitted.model}_{stamp()}.onnx").write_bytes(fitted.onnx)
 
 
-def _stamp() -> str:
+def stamp() -> str:
+    """The time now, as files and runs are named."""
     return datetime.now(UTC).strftime("%Y_%m_%dT%H_%M_%S")
 
 
-def _info(fitted: Fitted, version: str, run_id: str) -> NodeInfo:
+def describe(fitted: Fitted, version: str, run_id: str) -> NodeInfo:
+    """What a node with this fit states."""
     schema = fitted.task.schema
     return NodeInfo(
         model=fitted.model,

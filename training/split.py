@@ -22,6 +22,11 @@ MIN_ROWS = 10
 """Rows needed of each class, or in all for a value: five folds of calibration and two to be judged on."""
 
 
+def hashes(rows: Rows) -> list[bytes]:
+    """SHA-256 of each row, float32 of shape (rows, features), as a model sees it: −0 is 0."""
+    return [hashlib.sha256(row.tobytes()).digest() for row in rows + np.float32(0)]
+
+
 @dataclass(frozen=True)
 class Part:
     """Some rows with their answers."""
@@ -32,7 +37,7 @@ class Part:
     @property
     def hashes(self) -> frozenset[bytes]:
         """One digest a row, of the bytes that a model sees."""
-        return frozenset(hashlib.sha256(row.tobytes()).digest() for row in self.rows)
+        return frozenset(hashes(self.rows))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]
 
 Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "r2", "mae", "mse"]
 
+LOWER_IS_BETTER: frozenset[Metric] = frozenset({"log_loss", "brier", "mae", "mse"})
+"""Metrics of error; of all others more is better."""
+
 SEED = 42
 """Seed of generators and splits, the one that the figures of the original projects were made with."""
 
@@ -87,6 +90,9 @@ class Task:
         floor: Smallest value that a regression may answer, in its unit; smaller ones are raised to it.
         key: Column of the data that names each row, where it has one: a row of the same key is the same row.
         observed: Column of the data that says since when a row is true, as an ISO date or time.
+        groups: Choices by which a retrained model is judged apart: it must not do worse for any of them.
+        settings: Node → settings among which retraining chooses on validation rows, each a mapping as
+            scikit-learn's `set_params` takes it; `{}` is the node as it stands here.
     """
 
     schema: TaskSchema
@@ -99,6 +105,8 @@ class Task:
     floor: float | None = None
     key: str | None = None
     observed: str | None = None
+    groups: tuple[str, ...] = ()
+    settings: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = set(self.rules) - self.schema.names
@@ -108,6 +116,14 @@ class Task:
             )
         if not self.nodes or not self.answers:
             raise ConfigurationError(f"Task {self.name!r} needs a node and a column of answers.")
+        for group in self.groups:
+            if group not in self.schema.names or not self._choices(group):
+                raise ConfigurationError(f"Task {self.name!r} has the group {group!r}, which is no choice.")
+        if set(self.settings) - set(self.nodes):
+            raise ConfigurationError(
+                f"Task {self.name!r} has settings for {min(set(self.settings) - set(self.nodes))!r}, "
+                "which is no node."
+            )
 
     @property
     def name(self) -> str:
@@ -118,6 +134,9 @@ class Task:
     def models(self) -> tuple[str, ...]:
         """Registered names of the task's nodes, `<task>.<node>`."""
         return tuple(f"{self.name}.{node}" for node in self.nodes)
+
+    def _choices(self, name: str) -> tuple[str, ...]:
+        return next(feature.choices for feature in self.schema.features if feature.name == name)
 
     def rule(self, feature: str) -> Rule:
         """What an empty cell of the feature becomes."""

@@ -19,6 +19,9 @@ from concord.wire import NodeInfo
 ALIAS: Final = "champion"
 """The registry alias of the version that is served."""
 
+CHALLENGER: Final = "challenger"
+"""The registry alias of the version that passed the gate last, to be served beside the champion."""
+
 PREVIOUS_TAG: Final = "concord.previous"
 """Tag of a registered model: the champion before this one, to which a rollback on a laptop returns."""
 

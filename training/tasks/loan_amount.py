@@ -157,4 +157,13 @@ TASK = Task(
     metric="r2",
     rules={"sport_licence": Rule(fill="non")},
     floor=0.0,
+    groups=("sexe", "nationalité_francaise", "region"),
+    settings={
+        "neural_network": (
+            {},
+            {"mlpregressor__learning_rate_init": 0.001, "mlpregressor__max_iter": 100},
+            {"mlpregressor__max_iter": 30},
+            {"mlpregressor__alpha": 1.0},
+        ),
+    },
 )

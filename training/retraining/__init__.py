@@ -1,0 +1,6 @@
+"""Retraining behind a gate: a new version of each node, judged against the one that is served.
+
+`retraining` takes the steps in their order; what each of them needs stands in a module of its own, of
+which only `record` knows MLflow. Nothing here changes what is served: a version that passes is a
+challenger, and who promotes it is no matter of this package.
+"""
