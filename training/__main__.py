@@ -13,6 +13,7 @@ from training.commands.describe import describe_command
 from training.commands.fit import fit_command
 from training.commands.models import models_group
 from training.commands.package import package_command
+from training.commands.retrain import retrain_command
 from training.commands.screen import Group
 
 
@@ -22,7 +23,16 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
 
 
-for command in (fit_command, describe_command, package_command, models_group, data_group):
+COMMANDS = (
+    fit_command,
+    describe_command,
+    package_command,
+    models_group,
+    data_group,
+    retrain_command,
+)
+
+for command in COMMANDS:
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ class Registry:
             logging.getLogger(name).setLevel(logging.ERROR)
         # Seven retries, MLflow's own number, keep a person waiting for minutes at a wrong address.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self._choose()
         try:
             self.client = mlflow.MlflowClient(self.uri)

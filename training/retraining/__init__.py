@@ -4,3 +4,8 @@
 which only `record` knows MLflow. Nothing here changes what is served: a version that passes is a
 challenger, and who promotes it is no matter of this package.
 """
+
+from training.retraining.outcome import Outcome, Retraining
+from training.retraining.retraining import retrain
+
+__all__ = ["Outcome", "Retraining", "retrain"]

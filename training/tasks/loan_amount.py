@@ -162,7 +162,6 @@ TASK = Task(
         "neural_network": (
             {},
             {"mlpregressor__learning_rate_init": 0.001, "mlpregressor__max_iter": 100},
-            {"mlpregressor__max_iter": 30},
             {"mlpregressor__alpha": 1.0},
         ),
     },
