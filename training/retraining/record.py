@@ -8,13 +8,16 @@ Where a retraining breaks off, its run says so.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from concord.errors import TrainingError
 from training.champions import Champion
 from training.evaluate import evaluate
 from training.fit import Fitted
@@ -31,16 +34,23 @@ VERSION_TAG = "concord.version"
 """Of the champion's run: its version; of the retraining's: the challenger's."""
 
 
-def begin(registry: Registry, model: str, version: str) -> str:
-    """Opens the retraining's run; returns its id."""
+@contextmanager
+def begun(registry: Registry, model: str, version: str) -> Iterator[str]:
+    """Opens the retraining's run and yields its id; what breaks off within leaves it as failed."""
     with registry.answering(model):
         tags = {
             MLFLOW_RUN_NAME: f"retrain_{stamp()}",
             "concord.retrain": model,
             "concord.champion": version,
         }
-        run = registry.client.create_run(registry.experiment(model), tags=tags)
-    return str(run.info.run_id)
+        run = str(registry.client.create_run(registry.experiment(model), tags=tags).info.run_id)
+    try:
+        yield run
+    except BaseException:
+        # Where the registry is what broke, it cannot be told.
+        with suppress(TrainingError), registry.answering(model):
+            registry.client.set_terminated(run, status="FAILED")
+        raise
 
 
 def champion(
@@ -75,7 +85,7 @@ def findings(
     flat = {f"{side}_{name}": value for side, metrics in sides.items() for name, value in metrics.items()}
     flat |= {f"challenger_mean_{name}": value for name, value in measured.mean.items()}
     flat |= {f"better_{end}": value for end, value in asdict(judgement.better).items()}
-    chosen = measured.trials[0]
+    chosen = measured.chosen
     params = {
         "old": measured.origins[0],
         "new": measured.origins[1],
@@ -89,10 +99,10 @@ def findings(
     with registry.answering(fitted.model):
         _metrics(registry, run, flat)
         client.log_batch(run, params=[Param(name, value) for name, value in params.items()])
-        client.log_table(run, _columns([asdict(one) for one in conditions]), "gate.json")
-        client.log_table(run, _columns(_trials(measured)), "candidates.json")
+        _table(registry, run, [asdict(one) for one in conditions], "gate.json")
+        _table(registry, run, _trials(measured), "candidates.json")
         if judgement.groups:
-            client.log_table(run, _columns(_groups(measured)), "groups.json")
+            _table(registry, run, _groups(measured), "groups.json")
         client.log_dict(run, isolated.proof, "proof.json")
         client.log_dict(run, asdict(measured.drift), "drift.json")
         for side, votes in zip(sides, measured.votes, strict=True):
@@ -111,12 +121,6 @@ def end(registry: Registry, run: str, outcome: Outcome) -> None:
         registry.client.set_terminated(run)
 
 
-def fail(registry: Registry, run: str) -> None:
-    """Says that the retraining broke off."""
-    with registry.answering(run):
-        registry.client.set_terminated(run, status="FAILED")
-
-
 def _metrics(registry: Registry, run: str, values: Mapping[str, float]) -> None:
     now = time.time_ns() // 1_000_000
     registry.client.log_batch(run, metrics=[Metric(name, value, now, 0) for name, value in values.items()])
@@ -130,6 +134,7 @@ def _trials(measured: Measured) -> list[dict[str, Any]]:
             "mean": trial.mean,
             "spread": trial.spread,
             "repetitions": len(trial.scores),
+            "chosen": trial is measured.chosen,
         }
         for trial in measured.trials
     ]
@@ -149,5 +154,9 @@ def _groups(measured: Measured) -> list[dict[str, Any]]:
     ]
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
+def _table(registry: Registry, run: str, rows: Sequence[Mapping[str, Any]], name: str) -> None:
+    columns = {column: [row[column] for row in rows] for column in rows[0]}
+    with warnings.catch_warnings():
+        # MLflow 3 asks pandas 3 for columns in a way that pandas 4 will read otherwise.
+        warnings.simplefilter("ignore")
+        registry.client.log_table(run, columns, name)

@@ -10,14 +10,14 @@ stop the task.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
 
 from concord.drift import Sketch, Sketches, report_of
 from concord.drifted import DriftReport
-from concord.errors import ConcordError, DataError, TrainingError, UnknownName
+from concord.errors import DataError, TrainingError, UnknownName
 from concord.reference import Reference
 from training.champions import Champion
 from training.data import Dataset
@@ -28,7 +28,7 @@ from training.profile import profile
 from training.registry import Kept, Registry, describe
 from training.retraining import record
 from training.retraining.asking import costs_of, opened, votes_of
-from training.retraining.choosing import Trial, basis_of, is_random, made, try_all
+from training.retraining.choosing import Trial, basis_of, choose, is_random, left_out, made, try_all
 from training.retraining.gate import Condition, Cost, Limits, decide, same_schema
 from training.retraining.isolation import Isolated, isolate
 from training.retraining.judging import judge
@@ -111,25 +111,24 @@ def _champions(task: Task, registry: Registry, nodes: Sequence[str]) -> dict[str
     return chosen
 
 
+@dataclass
 class _Node:
-    """One node on its way through the steps."""
+    """One node on its way through the steps, which share what is here."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  the steps share them
-        self,
-        task: Task,
-        node: str,
-        champion: Champion,
-        registry: Registry,
-        sources: Sources,
-        seed: int,
-        seeds: int,
-        limits: Limits,
-        tell: Tell,
-    ) -> None:
-        self.task, self.node, self.champion, self.registry = task, node, champion, registry
-        self.sources, self.seed, self.seeds, self.limits = sources, seed, seeds, limits
-        self.model = f"{task.name}.{node}"
-        self.tell: Tell = lambda text: tell(f"{self.model}: {text}")
+    task: Task
+    node: str
+    champion: Champion
+    registry: Registry
+    sources: Sources
+    seed: int
+    seeds: int
+    limits: Limits
+    tell: Tell
+
+    @property
+    def model(self) -> str:
+        """Its registered name."""
+        return f"{self.task.name}.{self.node}"
 
     def outcome(self, old: str | None) -> Outcome:
         """All seven steps."""
@@ -140,6 +139,9 @@ class _Node:
                 raise TrainingError(
                     f"{self.model}, version {version}, carries no task's schema, so it cannot be asked."
                 )
+            # The alias may have moved since the names were read: what was fetched is what is judged.
+            self.champion = Champion(fetched.info.version, fetched.info.run_id, fetched.info.digest)
+            version = fetched.info.version
             alike = same_schema(fetched.info.schema_digest, self.task.schema.digest)
             if not alike.passed:
                 return Outcome(self.model, version, conditions=(alike,))
@@ -150,39 +152,41 @@ class _Node:
             return Outcome(self.model, version, error=error)
 
     def _judged(self, fetched: Fetched, alike: Condition, old: str | None) -> Outcome:
-        self.tell("reading old rows")
+        self._say("reading old rows")
         stated = self.registry.learned(self.champion.run_id)
         name = f"{self.model}, version {self.champion.version},"
         known, new = before(self.sources, name, stated, old, self.seed), self.sources.rows(self.sources.new)
         isolated = isolate(self.task, known.data, new, known.learned, self.seed)
-        trials = self._chosen(isolated)
-        run = record.begin(self.registry, self.model, self.champion.version)
-        try:
-            fitted = self._fitted(known, new, isolated, trials[0])
-            measured, costs = self._measured(fetched, fitted, known, new, isolated, trials)
+        trials = self._tried(isolated)
+        chosen = choose(self.task, trials)
+        with record.begun(self.registry, self.model, self.champion.version) as run:
+            fitted = self._fitted(known, new, isolated, chosen)
+            measured, costs = self._measured(fetched, fitted, known, new, isolated, trials, chosen)
             conditions = (alike, *decide(measured.judgement, *costs, self.limits))
             kept = self._keep(run, fitted, measured, conditions)
-            outcome = Outcome(self.model, self.champion.version, run, conditions, None, measured, known.notes)
+            few = left_out(self.task, isolated)
+            notes = (*known.notes, *([few] if few else []))
+            outcome = Outcome(self.model, self.champion.version, run, conditions, None, measured, notes)
             if outcome.passed:
-                self.tell("registering")
+                self._say("registering")
                 outcome = replace(outcome, version=self.registry.register(fitted, kept, CHALLENGER).version)
             record.end(self.registry, run, outcome)
-        except (ConcordError, KeyboardInterrupt):
-            record.fail(self.registry, run)
-            raise
         return outcome
 
-    def _chosen(self, isolated: Isolated) -> tuple[Trial, ...]:
+    def _say(self, text: str) -> None:
+        self.tell(f"{self.model}: {text}")
+
+    def _tried(self, isolated: Isolated) -> tuple[Trial, ...]:
         def tell(trial: Trial) -> None:
             settings = ", ".join(f"{name.split('__')[-1]}={value}" for name, value in trial.settings.items())
-            self.tell(f"{trial.basis}{f' ({settings})' if settings else ''}")
+            self._say(f"{trial.basis}{f' ({settings})' if settings else ''}")
 
-        self.tell("choosing on validation rows")
+        self._say("choosing on validation rows")
         return try_all(self.task, self.node, isolated, self.seeds, self.seed, tell)
 
     def _fitted(self, known: Before, new: Dataset, isolated: Isolated, chosen: Trial) -> Fitted:
         """The chosen candidate on all rows that may be learned from, with the first seed."""
-        self.tell(f"fitting on {chosen.basis} rows")
+        self._say(f"fitting on {chosen.basis} rows")
         both = chosen.basis == "old and new"
         data = merged([known.data, new]) if both and known.data is not new else new
         part = Split(basis_of(isolated, chosen.basis), isolated.test, 0)
@@ -209,27 +213,28 @@ class _Node:
         new: Dataset,
         isolated: Isolated,
         trials: tuple[Trial, ...],
+        chosen: Trial,
     ) -> tuple[Measured, tuple[Cost, Cost]]:
         """Step five: the only look at the test rows."""
-        self.tell("looking at the test rows")
+        self._say("looking at the test rows")
         test = isolated.test
         challenger = Fetched(describe(fitted, "0", ""), fitted.onnx)
         with opened([fetched, challenger]) as models:
             votes = [votes_of(model, test.rows) for model in models]
             served, found = costs_of(models, [len(fetched.onnx), len(fitted.onnx)], test.rows)
         judgement = judge(self.task, votes[0], votes[1], test, self.seed)
-        seeds = {self.seed: dict(judgement.challenger.metrics)} | self._others(isolated, trials[0])
+        seeds = {self.seed: dict(judgement.challenger.metrics)} | self._others(isolated, chosen)
         drift = drift_of(self.task, known.data, new)
         named = (known.data.name, new.name)
         said = (votes[0], votes[1])
-        return Measured(isolated, trials, seeds, judgement, said, drift, named), (served, found)
+        return Measured(isolated, trials, chosen, seeds, judgement, said, drift, named), (served, found)
 
     def _others(self, isolated: Isolated, chosen: Trial) -> dict[int, dict[str, float]]:
         """The same candidate with the other seeds: how much of it is luck."""
         more = range(self.seed + 1, self.seed + self.seeds) if is_random(self.task, self.node) else range(0)
         learned, found = basis_of(isolated, chosen.basis), {}
         for seed in more:
-            self.tell(f"fitting again with seed {seed}")
+            self._say(f"fitting again with seed {seed}")
             model = made(self.task, self.node, chosen.settings, seed)
             learn(self.task, self.node, model, Split(learned, isolated.test, 0))
             said = vote(self.task, model, isolated.test.rows)
@@ -243,7 +248,7 @@ class _Node:
         measured: Measured,
         conditions: tuple[Condition, ...],
     ) -> Kept:
-        self.tell("keeping the runs")
+        self._say("keeping the runs")
         record.champion(self.registry, run, self.task, self.model, self.champion, measured)
         kept = self.registry.keep(fitted, run)
         record.findings(self.registry, run, self.task, measured, conditions, fitted)
