@@ -14,7 +14,7 @@ from concord.drifted import DriftReport
 from training.retraining.gate import number
 from training.retraining.judging import Group
 from training.retraining.outcome import Measured, Outcome, Retraining
-from training.task import Task
+from training.task import LOWER_IS_BETTER, Task
 
 WIDTH = 80
 
@@ -72,9 +72,10 @@ def _drift(report: DriftReport, origins: tuple[str, str]) -> str:
 def _candidates(task: Task, found: Measured) -> None:
     table = _table(f"candidates, by {task.metric} on validation rows", "learned from", ["mean", "± std"])
     table.add_column("settings", overflow="fold")
-    for place, trial in enumerate(found.trials):
+    sign = 1 if task.metric in LOWER_IS_BETTER else -1
+    for trial in sorted(found.trials, key=lambda one: sign * one.mean):
         settings = ", ".join(f"{name.split('__')[-1]}={value}" for name, value in trial.settings.items())
-        chosen = "→ " if place == 0 else "  "
+        chosen = "→ " if trial is found.chosen else "  "
         table.add_row(
             chosen + trial.basis, number(trial.mean), number(trial.spread), settings or "as declared"
         )

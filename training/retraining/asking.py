@@ -58,7 +58,8 @@ def costs_of(models: Sequence[OnnxModel], sizes: Sequence[int], rows: Rows) -> l
         rows: Rows to ask; they are repeated up to a batch.
     """
     batch = np.ascontiguousarray(np.resize(rows, (BATCH, rows.shape[1])))
-    ones, batches = ([[] for _ in models] for _ in range(2))  # type: tuple[list[list[float]], list[list[float]]]
+    ones: list[list[float]] = [[] for _ in models]
+    batches: list[list[float]] = [[] for _ in models]
     for _ in range(TURNS):
         for place, model in enumerate(models):
             ones[place].append(_milliseconds(model, batch[:1]))

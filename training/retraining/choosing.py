@@ -6,7 +6,8 @@ that the model will be asked about. Dated rows are validated on their newest fif
 each time, with the model's own seed changed too, so that neither a lucky draw nor a lucky start decides.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,7 +91,7 @@ def candidates(task: Task, node: str, isolated: Isolated) -> list[tuple[Basis, M
 def try_all(
     task: Task, node: str, isolated: Isolated, seeds: int, seed: int, tell: Callable[[Trial], None]
 ) -> tuple[Trial, ...]:
-    """Every candidate on the validation rows, the best first.
+    """Every candidate on the validation rows, in the order in which `choose` prefers them.
 
     Args:
         task: The task.
@@ -106,8 +107,25 @@ def try_all(
         scores = [_score(task, node, isolated, basis, settings, seed + place) for place in range(repeats)]
         trials.append(Trial(basis, settings, tuple(scores)))
         tell(trials[-1])
-    sign = 1 if task.metric in LOWER_IS_BETTER else -1
-    return tuple(sorted(trials, key=lambda trial: sign * trial.mean))
+    return tuple(trials)
+
+
+def choose(task: Task, trials: Sequence[Trial]) -> Trial:
+    """The first candidate that the best one is not shown to surpass.
+
+    The repetitions are paired, the same rows and seeds for each candidate. One whose mean shortfall is
+    within a standard error of it is as good as the best for all that is known, and then more rows and the
+    settings as declared are the safer choice (Breiman's rule of one standard error).
+    """
+    sign = -1.0 if task.metric in LOWER_IS_BETTER else 1.0
+    best = max(trials, key=lambda trial: sign * trial.mean)
+
+    def as_good(trial: Trial) -> bool:
+        shortfall = sign * (np.array(best.scores) - np.array(trial.scores))
+        error = shortfall.std(ddof=1) / math.sqrt(len(shortfall)) if len(shortfall) > 1 else 0.0
+        return bool(shortfall.mean() <= error)
+
+    return next(trial for trial in trials if as_good(trial))
 
 
 def _score(

@@ -20,7 +20,8 @@ class Measured:
 
     Attributes:
         isolated: Which rows were learned from and which judged on.
-        trials: The candidates on the validation rows, the best first.
+        trials: The candidates on the validation rows.
+        chosen: The one that was taken.
         seeds: The challenger's metrics on the test rows by seed; the first is the one that is registered.
         judgement: Champion and challenger on the test rows.
         votes: What the two answered there.
@@ -30,6 +31,7 @@ class Measured:
 
     isolated: Isolated
     trials: tuple[Trial, ...]
+    chosen: Trial
     seeds: Mapping[int, Mapping[str, float]]
     judgement: Judgement
     votes: tuple[Votes, Votes]
@@ -118,7 +120,7 @@ def _of_measured(found: Measured) -> dict[str, Any]:
         "test_rows": judgement.rows,
         "test_by": found.isolated.by,
         "proof": found.isolated.proof,
-        "chosen": {"basis": found.trials[0].basis, "settings": dict(found.trials[0].settings)},
+        "chosen": {"basis": found.chosen.basis, "settings": dict(found.chosen.settings)},
         "seeds": {str(seed): _plain(metrics) for seed, metrics in found.seeds.items()},
         "challenger_mean": _plain(found.mean),
         "better": {"metric": judgement.metric} | _plain(asdict(judgement.better)),

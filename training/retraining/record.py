@@ -75,7 +75,7 @@ def findings(
     flat = {f"{side}_{name}": value for side, metrics in sides.items() for name, value in metrics.items()}
     flat |= {f"challenger_mean_{name}": value for name, value in measured.mean.items()}
     flat |= {f"better_{end}": value for end, value in asdict(judgement.better).items()}
-    chosen = measured.trials[0]
+    chosen = measured.chosen
     params = {
         "old": measured.origins[0],
         "new": measured.origins[1],
@@ -130,6 +130,7 @@ def _trials(measured: Measured) -> list[dict[str, Any]]:
             "mean": trial.mean,
             "spread": trial.spread,
             "repetitions": len(trial.scores),
+            "chosen": trial is measured.chosen,
         }
         for trial in measured.trials
     ]

@@ -28,7 +28,7 @@ from training.profile import profile
 from training.registry import Kept, Registry, describe
 from training.retraining import record
 from training.retraining.asking import costs_of, opened, votes_of
-from training.retraining.choosing import Trial, basis_of, is_random, made, try_all
+from training.retraining.choosing import Trial, basis_of, choose, is_random, made, try_all
 from training.retraining.gate import Condition, Cost, Limits, decide, same_schema
 from training.retraining.isolation import Isolated, isolate
 from training.retraining.judging import judge
@@ -155,11 +155,12 @@ class _Node:
         name = f"{self.model}, version {self.champion.version},"
         known, new = before(self.sources, name, stated, old, self.seed), self.sources.rows(self.sources.new)
         isolated = isolate(self.task, known.data, new, known.learned, self.seed)
-        trials = self._chosen(isolated)
+        trials = self._tried(isolated)
+        chosen = choose(self.task, trials)
         run = record.begin(self.registry, self.model, self.champion.version)
         try:
-            fitted = self._fitted(known, new, isolated, trials[0])
-            measured, costs = self._measured(fetched, fitted, known, new, isolated, trials)
+            fitted = self._fitted(known, new, isolated, chosen)
+            measured, costs = self._measured(fetched, fitted, known, new, isolated, trials, chosen)
             conditions = (alike, *decide(measured.judgement, *costs, self.limits))
             kept = self._keep(run, fitted, measured, conditions)
             outcome = Outcome(self.model, self.champion.version, run, conditions, None, measured, known.notes)
@@ -172,7 +173,7 @@ class _Node:
             raise
         return outcome
 
-    def _chosen(self, isolated: Isolated) -> tuple[Trial, ...]:
+    def _tried(self, isolated: Isolated) -> tuple[Trial, ...]:
         def tell(trial: Trial) -> None:
             settings = ", ".join(f"{name.split('__')[-1]}={value}" for name, value in trial.settings.items())
             self.tell(f"{trial.basis}{f' ({settings})' if settings else ''}")
@@ -209,6 +210,7 @@ class _Node:
         new: Dataset,
         isolated: Isolated,
         trials: tuple[Trial, ...],
+        chosen: Trial,
     ) -> tuple[Measured, tuple[Cost, Cost]]:
         """Step five: the only look at the test rows."""
         self.tell("looking at the test rows")
@@ -218,11 +220,11 @@ class _Node:
             votes = [votes_of(model, test.rows) for model in models]
             served, found = costs_of(models, [len(fetched.onnx), len(fitted.onnx)], test.rows)
         judgement = judge(self.task, votes[0], votes[1], test, self.seed)
-        seeds = {self.seed: dict(judgement.challenger.metrics)} | self._others(isolated, trials[0])
+        seeds = {self.seed: dict(judgement.challenger.metrics)} | self._others(isolated, chosen)
         drift = drift_of(self.task, known.data, new)
         named = (known.data.name, new.name)
         said = (votes[0], votes[1])
-        return Measured(isolated, trials, seeds, judgement, said, drift, named), (served, found)
+        return Measured(isolated, trials, chosen, seeds, judgement, said, drift, named), (served, found)
 
     def _others(self, isolated: Isolated, chosen: Trial) -> dict[int, dict[str, float]]:
         """The same candidate with the other seeds: how much of it is luck."""
