@@ -67,8 +67,10 @@ def improvement(metric: Metric, champion: Votes, challenger: Votes, answers: Ans
     for start in range(0, RESAMPLES, chunk):
         draws = random.multinomial(rows, np.full(rows, 1 / rows), size=min(chunk, RESAMPLES - start))
         found.append(difference(draws.astype(np.float64)))
-    tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(np.concatenate(found), [tail, 1 - tail])
+    told = np.concatenate(found)
+    told, tail = told[np.isfinite(told)], (1 - LEVEL) / 2
+    # Without a single draw there is no interval, and NaN is above no margin.
+    low, high = np.quantile(told, [tail, 1 - tail]) if len(told) else (np.nan, np.nan)
     return Interval(float(difference(np.ones((1, rows)))[0]), float(low), float(high))
 
 
@@ -81,9 +83,9 @@ def measure(metric: Metric, votes: Votes, answers: Answers, counts: Counts) -> M
         shares = votes / votes.sum(axis=1, keepdims=True)
         if metric == "roc_auc":
             places = [1] if shares.shape[1] == 2 else range(shares.shape[1])
-            return np.asarray(
-                np.nanmean([_area(shares[:, place], answers == place, counts) for place in places], axis=0)
-            )
+            areas = np.array([_area(shares[:, place], answers == place, counts) for place in places])
+            told = np.isfinite(areas)
+            return np.asarray(np.where(told, areas, 0.0).sum(axis=0) / told.sum(axis=0))
         if metric in {"precision", "recall", "f1"}:
             return _of_confusion(metric, votes, answers, counts)
         return _mean(_losses(metric, shares, answers), counts)

@@ -88,6 +88,16 @@ def candidates(task: Task, node: str, isolated: Isolated) -> list[tuple[Basis, M
     return [(basis, settings) for basis in bases for settings in task.settings.get(node, ({},))]
 
 
+def left_out(task: Task, isolated: Isolated) -> str | None:
+    """Why new rows alone are not tried; None if they are."""
+    if _enough(task, isolated.new):
+        return None
+    labels = task.schema.labels
+    counts = {label.name: int((isolated.new.answers == place).sum()) for place, label in enumerate(labels)}
+    few = ", ".join(f"{label} {rows}" for label, rows in counts.items() if rows < 2 * MIN_ROWS)
+    return f"New rows alone are too few to learn from ({few or len(isolated.new.rows)}): they are not tried."
+
+
 def try_all(
     task: Task, node: str, isolated: Isolated, seeds: int, seed: int, tell: Callable[[Trial], None]
 ) -> tuple[Trial, ...]:

@@ -20,15 +20,15 @@ from sklearn.model_selection import train_test_split
 from concord.errors import DataError, TrainingError
 from concord.schema import Rows
 from training.data import UNDATED, Answers, Dataset, Times
-from training.split import MIN_ROWS, Part, hashes
+from training.split import Part, hashes
 from training.task import TEST_SHARE, Task
 
 LEAST_TEST = 20
 """Test rows below which any interval is too wide to support a difference."""
 
 Places = npt.NDArray[np.intp]
-Known = Literal["logged", "old data", "unknown"]
-"""Where the champion's rows are known from: its run, the data it is said to have learned from, or nowhere."""
+Known = Literal["logged", "old data"]
+"""Where the champion's rows are known from: its run, or the data that it is said to have learned from."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Learned:
     """The rows that a champion learned from.
 
     Attributes:
-        hashes: One a row; empty if nothing is known.
+        hashes: One a row.
         known: Where from.
     """
 
@@ -108,10 +108,15 @@ def newest_share(places: Places, times: Times) -> Places:
 
 
 def drawn_share(task: Task, places: Places, answers: Answers, seed: int) -> Places:
-    """A fifth of these places, by chance, of each class alike."""
-    stratify = None if task.schema.is_regression else answers[places]
-    _, drawn = train_test_split(places, test_size=TEST_SHARE, random_state=seed, stratify=stratify)
-    return np.asarray(drawn, dtype=np.intp)
+    """A fifth of these places, by chance; of each class alike, give or take one row."""
+    if task.schema.is_regression:
+        _, drawn = train_test_split(places, test_size=TEST_SHARE, random_state=seed)
+        return np.asarray(drawn, dtype=np.intp)
+    # scikit-learn refuses to stratify by a class of one row, and new rows may have such a class.
+    random, step = np.random.default_rng(seed), round(1 / TEST_SHARE)
+    shuffled = random.permutation(places)
+    by_class = shuffled[np.argsort(answers[shuffled], kind="stable")]
+    return np.asarray(by_class[random.integers(step) :: step], dtype=np.intp)
 
 
 def digest_of(names: Collection[bytes]) -> str:
@@ -161,20 +166,13 @@ def _check(task: Task, name: str, answers: Answers, learned: int) -> None:
             f"Add rows of {', '.join(label for label in counts if label not in present)}.",
             field="--new",
         )
-    label, rows = min(present.items(), key=lambda one: one[1])
-    if rows < MIN_ROWS:
-        raise DataError(
-            f"{name} has {rows} distinct rows of class {label!r} that the champion has not learned from; "
-            f"add rows until there are {MIN_ROWS}.",
-            field="--new",
-        )
 
 
 def _check_test(task: Task, answers: Answers) -> None:
     if not task.schema.is_regression and len(np.unique(answers)) == 1:
         label = task.schema.labels[int(answers[0])].name
         raise DataError(
-            f"The newest rows are all of class {label!r}, so nothing can be judged on them. "
+            f"The test rows are all of class {label!r}, so nothing can be judged on them. "
             "Wait for rows of another class, or give more new rows.",
             field="--new",
         )
@@ -185,7 +183,7 @@ def _proof(parts: dict[str, Part], learned: Learned) -> dict[str, Any]:
     shared = {
         "old and test": len(names["old"] & names["test"]),
         "new and test": len(names["new"] & names["test"]),
-        "champion and test": len(learned.hashes & names["test"]) if learned.known != "unknown" else None,
+        "champion and test": len(learned.hashes & names["test"]),
     }
     for pair, rows in shared.items():
         if rows:

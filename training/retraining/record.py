@@ -8,13 +8,15 @@ Where a retraining breaks off, its run says so.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from concord.errors import TrainingError
 from training.champions import Champion
 from training.evaluate import evaluate
 from training.fit import Fitted
@@ -31,16 +33,23 @@ VERSION_TAG = "concord.version"
 """Of the champion's run: its version; of the retraining's: the challenger's."""
 
 
-def begin(registry: Registry, model: str, version: str) -> str:
-    """Opens the retraining's run; returns its id."""
+@contextmanager
+def begun(registry: Registry, model: str, version: str) -> Iterator[str]:
+    """Opens the retraining's run and yields its id; what breaks off within leaves it as failed."""
     with registry.answering(model):
         tags = {
             MLFLOW_RUN_NAME: f"retrain_{stamp()}",
             "concord.retrain": model,
             "concord.champion": version,
         }
-        run = registry.client.create_run(registry.experiment(model), tags=tags)
-    return str(run.info.run_id)
+        run = str(registry.client.create_run(registry.experiment(model), tags=tags).info.run_id)
+    try:
+        yield run
+    except BaseException:
+        # Where the registry is what broke, it cannot be told.
+        with suppress(TrainingError), registry.answering(model):
+            registry.client.set_terminated(run, status="FAILED")
+        raise
 
 
 def champion(
@@ -109,12 +118,6 @@ def end(registry: Registry, run: str, outcome: Outcome) -> None:
     with registry.answering(outcome.model):
         registry.client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
         registry.client.set_terminated(run)
-
-
-def fail(registry: Registry, run: str) -> None:
-    """Says that the retraining broke off."""
-    with registry.answering(run):
-        registry.client.set_terminated(run, status="FAILED")
 
 
 def _metrics(registry: Registry, run: str, values: Mapping[str, float]) -> None:

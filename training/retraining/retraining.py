@@ -17,7 +17,7 @@ import numpy as np
 
 from concord.drift import Sketch, Sketches, report_of
 from concord.drifted import DriftReport
-from concord.errors import ConcordError, DataError, TrainingError, UnknownName
+from concord.errors import DataError, TrainingError, UnknownName
 from concord.reference import Reference
 from training.champions import Champion
 from training.data import Dataset
@@ -28,7 +28,7 @@ from training.profile import profile
 from training.registry import Kept, Registry, describe
 from training.retraining import record
 from training.retraining.asking import costs_of, opened, votes_of
-from training.retraining.choosing import Trial, basis_of, choose, is_random, made, try_all
+from training.retraining.choosing import Trial, basis_of, choose, is_random, left_out, made, try_all
 from training.retraining.gate import Condition, Cost, Limits, decide, same_schema
 from training.retraining.isolation import Isolated, isolate
 from training.retraining.judging import judge
@@ -140,6 +140,9 @@ class _Node:
                 raise TrainingError(
                     f"{self.model}, version {version}, carries no task's schema, so it cannot be asked."
                 )
+            # The alias may have moved since the names were read: what was fetched is what is judged.
+            self.champion = Champion(fetched.info.version, fetched.info.run_id, fetched.info.digest)
+            version = fetched.info.version
             alike = same_schema(fetched.info.schema_digest, self.task.schema.digest)
             if not alike.passed:
                 return Outcome(self.model, version, conditions=(alike,))
@@ -157,20 +160,18 @@ class _Node:
         isolated = isolate(self.task, known.data, new, known.learned, self.seed)
         trials = self._tried(isolated)
         chosen = choose(self.task, trials)
-        run = record.begin(self.registry, self.model, self.champion.version)
-        try:
+        with record.begun(self.registry, self.model, self.champion.version) as run:
             fitted = self._fitted(known, new, isolated, chosen)
             measured, costs = self._measured(fetched, fitted, known, new, isolated, trials, chosen)
             conditions = (alike, *decide(measured.judgement, *costs, self.limits))
             kept = self._keep(run, fitted, measured, conditions)
-            outcome = Outcome(self.model, self.champion.version, run, conditions, None, measured, known.notes)
+            few = left_out(self.task, isolated)
+            notes = (*known.notes, *([few] if few else []))
+            outcome = Outcome(self.model, self.champion.version, run, conditions, None, measured, notes)
             if outcome.passed:
                 self.tell("registering")
                 outcome = replace(outcome, version=self.registry.register(fitted, kept, CHALLENGER).version)
             record.end(self.registry, run, outcome)
-        except (ConcordError, KeyboardInterrupt):
-            record.fail(self.registry, run)
-            raise
         return outcome
 
     def _tried(self, isolated: Isolated) -> tuple[Trial, ...]:
