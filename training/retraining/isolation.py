@@ -19,7 +19,8 @@ from sklearn.model_selection import train_test_split
 
 from concord.errors import DataError, TrainingError
 from concord.schema import Rows
-from training.data import UNDATED, Answers, Dataset, Times
+from training.cells import UNDATED
+from training.data import Answers, Dataset, Times
 from training.split import Part, hashes
 from training.task import TEST_SHARE, Task
 

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from concord.errors import DataError
-from training.data import UNDATED, Dataset
+from training.cells import UNDATED
+from training.data import Dataset
 from training.retraining.isolation import Learned, digest_of, drawn_share, isolate
 from training.split import hashes
 from training.tasks import discover

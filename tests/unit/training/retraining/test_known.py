@@ -1,0 +1,73 @@
+"""What a champion learned from is found again, or asked for; nothing is guessed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from concord.errors import DataError
+from training.data import generated
+from training.origin import Origin
+from training.retraining.known import Sources, before, merged, united
+from training.split import hashes
+from training.tasks import discover
+
+IRIS, FILM = discover()["iris"], discover()["film_rating"]
+NAMES = frozenset([b"a" * 32])
+
+
+def test_a_generator_makes_its_rows_again():
+    data = generated(FILM, 7)
+    found = before(Sources(FILM, "journal"), "it", ((Origin.of(data, 42),), NAMES), None, 42)
+    assert np.array_equal(found.data.rows, data.rows)
+    assert (found.learned.hashes, found.learned.known, found.notes) == (NAMES, "logged", ())
+
+
+def test_a_generator_that_makes_other_rows_now_is_an_error():
+    stated = ((replace(Origin.of(generated(FILM, 7), 42), digest="0" * 64),), NAMES)
+    with pytest.raises(DataError, match=r"generator:7 is not what it learned from.*--old"):
+        before(Sources(FILM, "journal"), "it", stated, None, 42)
+
+
+def test_a_model_from_elsewhere_states_nothing_so_old_rows_are_asked_for():
+    with pytest.raises(DataError, match="does not state what it learned from"):
+        before(Sources(IRIS, "journal"), "it", ((), frozenset()), None, 42)
+
+
+def test_old_rows_that_are_named_stand_for_hashes_that_nobody_kept_and_that_is_said():
+    found = before(Sources(IRIS, "journal"), "it", ((), frozenset()), "generator", 42)
+    assert found.learned.hashes == frozenset(hashes(generated(IRIS, 42).rows))
+    assert found.learned.known == "old data"
+    assert "keeps no hashes" in found.notes[0]
+
+
+def test_a_journal_may_have_grown_and_that_is_said():
+    sources = Sources(IRIS, "journal")
+    sources._read["journal"] = replace(generated(IRIS, 1), source="journal")
+    found = before(sources, "it", ((Origin("journal", "0" * 64, 99),), NAMES), None, 42)
+    assert found.notes == ("journal had 99 rows when it learned from it and has 150 now.",)
+
+
+def test_a_password_that_no_record_keeps_comes_from_the_new_source_or_is_asked_for():
+    kept = Origin("mysql://ann:***@db/films#film_rating", "0" * 64, 5)
+    sources = Sources(IRIS, "mysql://ann:secret@db/films#film_rating")
+    sources._read[sources.new] = generated(IRIS, 1)
+    assert len(before(sources, "it", ((kept,), NAMES), None, 42).data.rows) == 150
+    with pytest.raises(DataError, match="no record keeps its password"):
+        before(Sources(IRIS, "journal"), "it", ((kept,), NAMES), None, 42)
+
+
+def test_several_sources_are_one_data_set():
+    one, two = (replace(generated(FILM, seed), empty={"budget": seed}) for seed in (1, 2))
+    both = merged([one, two])
+    assert len(both.rows) == len(one.rows) + len(two.rows)
+    assert both.empty == {"budget": 3}
+
+
+def test_a_source_that_is_learned_from_again_counts_once_in_its_newest_state():
+    first, again, other = (
+        Origin("journal", "a", 1),
+        Origin("journal", "b", 2),
+        Origin("generator", "c", 3, 42),
+    )
+    assert united([first, other, again]) == (again, other)
