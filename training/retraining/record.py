@@ -8,6 +8,7 @@ Where a retraining breaks off, its run says so.
 
 import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -98,10 +99,10 @@ def findings(
     with registry.answering(fitted.model):
         _metrics(registry, run, flat)
         client.log_batch(run, params=[Param(name, value) for name, value in params.items()])
-        client.log_table(run, _columns([asdict(one) for one in conditions]), "gate.json")
-        client.log_table(run, _columns(_trials(measured)), "candidates.json")
+        _table(registry, run, [asdict(one) for one in conditions], "gate.json")
+        _table(registry, run, _trials(measured), "candidates.json")
         if judgement.groups:
-            client.log_table(run, _columns(_groups(measured)), "groups.json")
+            _table(registry, run, _groups(measured), "groups.json")
         client.log_dict(run, isolated.proof, "proof.json")
         client.log_dict(run, asdict(measured.drift), "drift.json")
         for side, votes in zip(sides, measured.votes, strict=True):
@@ -153,5 +154,9 @@ def _groups(measured: Measured) -> list[dict[str, Any]]:
     ]
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
+def _table(registry: Registry, run: str, rows: Sequence[Mapping[str, Any]], name: str) -> None:
+    columns = {column: [row[column] for row in rows] for column in rows[0]}
+    with warnings.catch_warnings():
+        # MLflow 3 asks pandas 3 for columns in a way that pandas 4 will read otherwise.
+        warnings.simplefilter("ignore")
+        registry.client.log_table(run, columns, name)
