@@ -10,7 +10,7 @@ stop the task.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -111,25 +111,24 @@ def _champions(task: Task, registry: Registry, nodes: Sequence[str]) -> dict[str
     return chosen
 
 
+@dataclass
 class _Node:
-    """One node on its way through the steps."""
+    """One node on its way through the steps, which share what is here."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  the steps share them
-        self,
-        task: Task,
-        node: str,
-        champion: Champion,
-        registry: Registry,
-        sources: Sources,
-        seed: int,
-        seeds: int,
-        limits: Limits,
-        tell: Tell,
-    ) -> None:
-        self.task, self.node, self.champion, self.registry = task, node, champion, registry
-        self.sources, self.seed, self.seeds, self.limits = sources, seed, seeds, limits
-        self.model = f"{task.name}.{node}"
-        self.tell: Tell = lambda text: tell(f"{self.model}: {text}")
+    task: Task
+    node: str
+    champion: Champion
+    registry: Registry
+    sources: Sources
+    seed: int
+    seeds: int
+    limits: Limits
+    tell: Tell
+
+    @property
+    def model(self) -> str:
+        """Its registered name."""
+        return f"{self.task.name}.{self.node}"
 
     def outcome(self, old: str | None) -> Outcome:
         """All seven steps."""
@@ -153,7 +152,7 @@ class _Node:
             return Outcome(self.model, version, error=error)
 
     def _judged(self, fetched: Fetched, alike: Condition, old: str | None) -> Outcome:
-        self.tell("reading old rows")
+        self._say("reading old rows")
         stated = self.registry.learned(self.champion.run_id)
         name = f"{self.model}, version {self.champion.version},"
         known, new = before(self.sources, name, stated, old, self.seed), self.sources.rows(self.sources.new)
@@ -169,22 +168,25 @@ class _Node:
             notes = (*known.notes, *([few] if few else []))
             outcome = Outcome(self.model, self.champion.version, run, conditions, None, measured, notes)
             if outcome.passed:
-                self.tell("registering")
+                self._say("registering")
                 outcome = replace(outcome, version=self.registry.register(fitted, kept, CHALLENGER).version)
             record.end(self.registry, run, outcome)
         return outcome
 
+    def _say(self, text: str) -> None:
+        self.tell(f"{self.model}: {text}")
+
     def _tried(self, isolated: Isolated) -> tuple[Trial, ...]:
         def tell(trial: Trial) -> None:
             settings = ", ".join(f"{name.split('__')[-1]}={value}" for name, value in trial.settings.items())
-            self.tell(f"{trial.basis}{f' ({settings})' if settings else ''}")
+            self._say(f"{trial.basis}{f' ({settings})' if settings else ''}")
 
-        self.tell("choosing on validation rows")
+        self._say("choosing on validation rows")
         return try_all(self.task, self.node, isolated, self.seeds, self.seed, tell)
 
     def _fitted(self, known: Before, new: Dataset, isolated: Isolated, chosen: Trial) -> Fitted:
         """The chosen candidate on all rows that may be learned from, with the first seed."""
-        self.tell(f"fitting on {chosen.basis} rows")
+        self._say(f"fitting on {chosen.basis} rows")
         both = chosen.basis == "old and new"
         data = merged([known.data, new]) if both and known.data is not new else new
         part = Split(basis_of(isolated, chosen.basis), isolated.test, 0)
@@ -214,7 +216,7 @@ class _Node:
         chosen: Trial,
     ) -> tuple[Measured, tuple[Cost, Cost]]:
         """Step five: the only look at the test rows."""
-        self.tell("looking at the test rows")
+        self._say("looking at the test rows")
         test = isolated.test
         challenger = Fetched(describe(fitted, "0", ""), fitted.onnx)
         with opened([fetched, challenger]) as models:
@@ -232,7 +234,7 @@ class _Node:
         more = range(self.seed + 1, self.seed + self.seeds) if is_random(self.task, self.node) else range(0)
         learned, found = basis_of(isolated, chosen.basis), {}
         for seed in more:
-            self.tell(f"fitting again with seed {seed}")
+            self._say(f"fitting again with seed {seed}")
             model = made(self.task, self.node, chosen.settings, seed)
             learn(self.task, self.node, model, Split(learned, isolated.test, 0))
             said = vote(self.task, model, isolated.test.rows)
@@ -246,7 +248,7 @@ class _Node:
         measured: Measured,
         conditions: tuple[Condition, ...],
     ) -> Kept:
-        self.tell("keeping the runs")
+        self._say("keeping the runs")
         record.champion(self.registry, run, self.task, self.model, self.champion, measured)
         kept = self.registry.keep(fitted, run)
         record.findings(self.registry, run, self.task, measured, conditions, fitted)

@@ -12,6 +12,9 @@ from training.retraining import retrain
 from training.run import fit_all, prepare
 from training.task import SEED
 
+# Figures are what these tests are asked for.
+# ruff: noqa: T201
+
 pytestmark = pytest.mark.slow
 
 
@@ -87,12 +90,16 @@ def test_two_retrainings_at_once_make_two_versions_and_one_challenger(double):
     import sys
     from pathlib import Path
 
-    tasks = next(str(path) for path in _tasks() if "double" in path)
+    import training.tasks
+
+    tasks = next(path for path in training.tasks.__path__ if "double" in path)
     code = (
         "import sys, training.tasks; training.tasks.__path__.append(sys.argv.pop(1));"
         "from training.__main__ import main; main(prog_name='training')"
     )
-    (double / "new.csv").write_text(_rows(3.0))
+    random = np.random.default_rng(5)
+    lines = [f"{x:.3f},{side},{3 * x:.2f}" for x in random.uniform(0, 100, 150) for side in ("left", "right")]
+    (double / "new.csv").write_text("\n".join(["x,side,amount", *lines]))
     command = [sys.executable, "-c", code, tasks, "retrain", "double", "--new", str(double / "new.csv")]
     root = Path(__file__).parents[4]
     running = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -104,15 +111,3 @@ def test_two_retrainings_at_once_make_two_versions_and_one_challenger(double):
     aliases = client.get_registered_model("double.line").aliases
     assert str(aliases["champion"]) == "1"
     assert str(aliases["challenger"]) in {"2", "3"}
-
-
-def _tasks():
-    import training.tasks
-
-    return list(training.tasks.__path__)
-
-
-def _rows(slope):
-    random = np.random.default_rng(5)
-    x, side = random.uniform(0, 100, 300), random.choice(["left", "right"], 300)
-    return "\n".join(["x,side,amount", *(f"{a:.3f},{b},{slope * a:.2f}" for a, b in zip(x, side, strict=True))])
