@@ -41,8 +41,6 @@ class Fitted:
         params: The last step's settings and the names of the steps.
         losses: Training loss per epoch, empty where there are no epochs.
         seconds: What the fit took.
-        recipe: Settings that `training.benchmark.build` makes the same pipeline of; None for a node of the
-            task's file, which is its own recipe.
         origins: Where the rows came from, if from more than one source.
     """
 
@@ -58,8 +56,12 @@ class Fitted:
     params: dict[str, str]
     losses: tuple[float, ...]
     seconds: float
-    recipe: Mapping[str, Any] | None = None
     origins: tuple[Origin, ...] = ()
+
+    @property
+    def recipe(self) -> Mapping[str, Any] | None:
+        """What `training.benchmark.build` makes the same pipeline of; None for a node of the task's file."""
+        return self.task.recipes.get(self.node)
 
     @property
     def learned_from(self) -> tuple[Origin, ...]:

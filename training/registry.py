@@ -7,6 +7,7 @@ is a text. Besides this module `champions` and the modules `record` of benchmark
 reports know MLflow.
 """
 
+import json
 import logging
 import os
 import time
@@ -38,6 +39,7 @@ from training.version import (
     ALIAS,
     DIGEST_TAG,
     PREVIOUS_TAG,
+    RECIPE_TAG,
     SCHEMA_TAG,
     URI_VARIABLE,
     Fetched,
@@ -186,6 +188,11 @@ class Registry:
                 f"{model}: the registry {without_password(self.uri)} does not hand out its champion: "
                 f"{first_line(error)}"
             ) from error
+
+    def recipe(self, model: str) -> dict[str, Any] | None:
+        """What the champion is built of, where a benchmark found it."""
+        found = self.client.get_model_version_by_alias(model, ALIAS)
+        return dict(json.loads(found.tags[RECIPE_TAG])) if RECIPE_TAG in found.tags else None
 
     def experiment(self, name: str) -> str:
         """The id of the experiment of this name, which is made if there is none."""

@@ -93,6 +93,8 @@ class Task:
         groups: Choices by which a retrained model is judged apart: it must not do worse for any of them.
         settings: Node → settings among which retraining chooses on validation rows, each a mapping as
             scikit-learn's `set_params` takes it; `{}` is the node as it stands here.
+        recipes: Nodes that a benchmark found → what `training.benchmark.build` makes them of; a task's file
+            states none.
     """
 
     schema: TaskSchema
@@ -107,6 +109,7 @@ class Task:
     observed: str | None = None
     groups: tuple[str, ...] = ()
     settings: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = set(self.rules) - self.schema.names

@@ -79,11 +79,25 @@ def names(task: Task, winners: Sequence[Winner]) -> list[str]:
     return found
 
 
-def with_recipe(task: Task, node: str, recipe: Settings, seed: int) -> Task:
-    """The task with a node that is built from its recipe, beside those of its file."""
-    return replace(task, nodes={**task.nodes, node: lambda: build(task, recipe, seed)})
+def with_winners(task: Task, registry: Registry) -> Task:
+    """The task with the nodes that a benchmark found, beside those of its file or in their place."""
+    for model in registry.champions():
+        recipe = registry.recipe(model) if model.startswith(f"{task.name}.") else None
+        if recipe is not None:
+            task = with_recipe(task, model.removeprefix(f"{task.name}."), recipe)
+    return task
+
+
+def with_recipe(task: Task, node: str, recipe: Settings) -> Task:
+    """The task with a node that is built from its recipe, which holds its seed."""
+    return replace(
+        task,
+        nodes={**task.nodes, node: lambda: build(task, recipe, int(recipe["seed"] or 0))},
+        # What the file says of its own node's settings is about another pipeline.
+        settings={name: found for name, found in task.settings.items() if name != node},
+        recipes={**task.recipes, node: recipe},
+    )
 
 
 def _fitted(task: Task, node: str, recipe: Settings, data: Dataset, parts: Split, seed: int) -> Fitted:
-    made = fit(with_recipe(task, node, recipe, seed), node, data, parts, seed)
-    return replace(made, recipe=dict(recipe) | {"seed": seed})
+    return fit(with_recipe(task, node, {**recipe, "seed": seed}), node, data, parts, seed)

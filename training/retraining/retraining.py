@@ -19,6 +19,7 @@ from concord.drift import Sketch, Sketches, report_of
 from concord.drifted import DriftReport
 from concord.errors import DataError, TrainingError, UnknownName
 from concord.reference import Reference
+from training.benchmark.enlist import with_winners
 from training.champions import Champion
 from training.data import Dataset
 from training.evaluate import evaluate, vote
@@ -77,6 +78,7 @@ def retrain(  # noqa: PLR0913  what a caller may choose
         TrainingError: No node has a champion.
     """
     tell("Reading the champions")
+    task = with_winners(task, registry)
     champions = _champions(task, registry, nodes)
     sources = Sources(task, new)
     tell("Reading new rows")

@@ -6,8 +6,13 @@ import re
 import pytest
 
 from concord.errors import TrainingError
+from training.benchmark.enlist import with_recipe
 from training.champions import champions
+from training.data import generated
+from training.fit import fit
 from training.registry import Registry
+from training.split import split
+from training.tasks import select
 
 CONDITIONS = ["schema", "better", "groups", "bias", "size", "latency_one", "latency_batch"]
 
@@ -68,6 +73,19 @@ def test_a_model_that_is_no_better_is_refused_with_the_condition(retrain, regist
     assert "its lower end must be above 0" in said
     assert aliases(registry()) == {"champion": "1"}
     assert len(registry().client.search_model_versions("name='double.line'")) == 1
+
+
+def test_a_node_that_a_benchmark_found_is_retrained_by_its_recipe(retrain, registry):
+    (task,) = select(["double"])
+    recipe = {"algorithm": "ridge", "columns": "standard", "one_hot": True, "alpha": 1.0, "seed": 7}
+    data = generated(task, 42)
+    found = fit(with_recipe(task, "line", recipe), "line", data, split(task, data, 42), 42)
+    registry().record(found)
+    (node,) = json.loads(retrain(3.0, "--json").stdout)["nodes"]
+    assert (node["champion_version"], node["passed"]) == ("2", True)
+    made = registry().client.get_model_version_by_alias("double.line", "challenger")
+    assert json.loads(made.tags["concord.recipe"]) == recipe
+    assert registry().client.get_run(made.run_id).data.params["steps"].endswith("Ridge")
 
 
 def test_what_is_shown_fits_eighty_columns_and_says_how_rows_were_chosen(retrain):
