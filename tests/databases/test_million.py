@@ -55,6 +55,7 @@ def test_a_million_rows_are_there_once_though_their_loader_was_killed(mariadb, t
         if said and int(said[1]) >= 30:
             break
     killed.send_signal(signal.SIGKILL)
+    killed.stderr.close()
     killed.wait()
     there = len(lines_of(url, "loan_default", "row_id"))
     assert 0 < there < ROWS
@@ -68,7 +69,7 @@ def test_a_million_rows_are_there_once_though_their_loader_was_killed(mariadb, t
     work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     with capsys.disabled():
         sys.stdout.write(
-            f"\nkilled at {there:,} rows; all of the file again in {seconds:.0f} s, {ROWS / seconds:,.0f} rows/s "
+            f"\nkilled at {there:,} rows; all of it again in {seconds:.0f} s, {ROWS / seconds:,.0f} rows/s "
             f"({ROWS / work:,.0f} a second of the loader's CPU), at most {peak:.0f} MiB\n"
         )
     assert len(lines_of(url, "loan_default", "row_id")) == ROWS
