@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,10 +44,12 @@ class Packaged:
     Attributes:
         bentos: Name → tag.
         models: Registered names, `<task>.<node>`.
+        versions: Registered name → the version that is packaged.
     """
 
     bentos: Mapping[str, str]
     models: tuple[str, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, tasks: Sequence[str]) -> dict[str, list[str]]:
         """Task → its nodes, for these tasks or for all."""
@@ -138,7 +140,9 @@ class Preparation:
             TrainingError: Something could not be packed.
         """
         made = self._run("package")
-        return Packaged(made["bentos"], tuple(made["models"]))
+        # A tag is NAME:VERSION, with a part of the run's id behind it where two registries share a store.
+        versions = {name: tag.rpartition(":")[2].partition("-")[0] for name, tag in made["models"].items()}
+        return Packaged(made["bentos"], tuple(made["models"]), versions)
 
     def models(self, step: str, *arguments: str, registry: str | None = None) -> Any:  # noqa: ANN401
         """A step of `python -m training models`, at another registry if one is named; its own JSON.
