@@ -144,15 +144,14 @@ class Preparation:
         versions = {name: tag.rpartition(":")[2].partition("-")[0] for name, tag in made["models"].items()}
         return Packaged(made["bentos"], tuple(made["models"]), versions)
 
-    def models(self, step: str, *arguments: str, registry: str | None = None) -> Any:  # noqa: ANN401
-        """A step of `python -m training models`, at another registry if one is named; its own JSON.
+    def models(self, step: str, *arguments: str) -> Any:  # noqa: ANN401
+        """A step of `python -m training models`; its own JSON.
 
         Raises:
             CallerError: The user can mend it; with training's own words and code.
             TrainingError: The registry does not serve.
         """
-        named = {"MLFLOW_TRACKING_URI": registry} if registry else {}
-        return self._quietly(f"models {step}", ["models", step, *arguments], named)
+        return self._quietly(f"models {step}", ["models", step, *arguments], {})
 
     def report(self, task: str, report: bytes, source: str, url: str) -> dict[str, Any]:
         """Keeps a drift report in MLflow; says where.

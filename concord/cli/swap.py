@@ -239,7 +239,7 @@ class Swaps:
         entry = wanted(self._nodes[name].served if text is None else text) or {}
         champion = f"version {entry.get(CHAMPION) or self._packaged.get(name, 'packaged')}"
         challenger = entry.get(CHALLENGER)
-        return f"{champion}, and asks version {challenger} beside it" if challenger else champion
+        return f"{champion} with challenger {challenger}" if challenger else champion
 
 
 def _version(folder: Path, name: str) -> str | None:

@@ -57,7 +57,7 @@ def clock():
 def wait_for():
     """Waits until something holds."""
 
-    def wait(condition, seconds=10):
+    def wait(condition, seconds=60):
         until = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < until
