@@ -11,12 +11,17 @@ and every node is a fork of that process, so they share its pages and start in a
 With `--direct` BentoML starts and stops the service, and requests go past its layers. An image is
 still served by `bentoml serve`.
 
-With `--fork` one JSON object a line comes in on standard input, `{"name", "node", "host", "port", "log"}`,
-and goes out on standard output: `{"name", "pid"}` once started and `{"name", "pid", "exit"}` when
-one has ended. At the end of the input, or when this process dies, all of them end.
+With `--fork` one JSON object a line comes in on standard input, `{"name", "node", "host", "port", "log"}`
+and perhaps `models`, the node's CONCORD_MODELS; and goes out on standard output: `{"name", "pid"}` once
+started, the same with `"ready"` when it answers, and with `"exit"` when it has ended. At the end of the
+input, or when this process dies, all of them end.
+
+Forks that are ordered for one port share its socket: a node's new version accepts connections
+before the old one stops to, so that a swap of versions loses no request.
 """
 
 import argparse
+import contextlib
 import ctypes
 import gc
 import json
@@ -27,9 +32,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -47,6 +52,9 @@ DEFAULTS: Final = {
 
 GRACE_SECONDS: Final = 3
 """What requests under way get when a service is stopped."""
+
+STARTUP_FAILURE: Final = 3
+"""Exit status where it never answered, as uvicorn's own command has it."""
 
 SET_PDEATHSIG: Final = 1
 """Linux's prctl option by which a process gets a signal when its parent ends, however it ends."""
@@ -89,27 +97,60 @@ def load(target: str, *, direct: bool = False) -> "ASGIApp":
     return application
 
 
-def serve(application: "ASGIApp", host: str, port: int) -> None:
-    """Serves until SIGTERM or SIGINT."""
+def serve(
+    application: "ASGIApp",
+    host: str,
+    port: int,
+    listener: socket.socket | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        application: What answers.
+        host: Where it listens, unless there is a listener.
+        port: Likewise.
+        listener: A bound socket to listen at.
+        ready: Called once it answers.
+    """
     import uvicorn
 
-    uvicorn.run(
-        application,
-        host=host,
-        port=port,
-        loop="uvloop",
-        # By its name, since a bento brings a `concord` of its own.
-        http="concord.one_write:OneWriteProtocol",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        date_header=False,
-        timeout_keep_alive=60,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                ready()
+
+    server = Server(
+        uvicorn.Config(
+            application,
+            host=host,
+            port=port,
+            loop="uvloop",
+            # By its name, since a bento brings a `concord` of its own.
+            http="concord.one_write:OneWriteProtocol",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            date_header=False,
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener] if listener else None)
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+class Fork(NamedTuple):
+    """A process that was forked: its name in orders, and where it listens."""
+
+    name: str
+    address: tuple[str, int]
 
 
 class Nursery:
@@ -121,7 +162,8 @@ class Nursery:
 
     def __init__(self, application: "ASGIApp") -> None:
         self._application = application
-        self._names: dict[int, str] = {}
+        self._forks: dict[int, Fork] = {}
+        self._listeners: dict[tuple[str, int], socket.socket] = {}
 
     def run(self) -> None:
         """Takes orders until standard input ends."""
@@ -154,36 +196,82 @@ class Nursery:
                         self._fork(json.loads(order))
 
     def _fork(self, order: Mapping[str, Any]) -> None:
+        fork = Fork(order["name"], (order["host"], order["port"]))
+        listener = self._listener(fork.address)
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
-            _become(order, parent)
-            serve(self._application, order["host"], order["port"])
+            for other in self._listeners.values():
+                if other is not listener:
+                    # Else a port would stay open after its own node has ended, and nobody answer at it.
+                    other.close()
+            tell = _become(order, parent)
+            serve(
+                self._application, *fork.address, listener, lambda: tell({"name": fork.name, "ready": True})
+            )
             logging.shutdown()
             os._exit(0)
-        self._names[pid] = order["name"]
-        _tell({"name": order["name"], "pid": pid})
+        self._forks[pid] = fork
+        _tell({"name": fork.name, "pid": pid})
+
+    def _listener(self, address: tuple[str, int]) -> socket.socket | None:
+        """The socket of an address, bound once for all who serve there; None where it cannot be had.
+
+        It does not listen yet: until the first of them is up a connection is refused, not left waiting.
+        """
+        if address not in self._listeners:
+            family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+            listener = socket.socket(family)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(address)
+            except OSError:
+                # The fork tries it itself, and says in its own log what is wrong.
+                listener.close()
+                return None
+            self._listeners[address] = listener
+        return self._listeners[address]
 
     def _bury(self) -> None:
-        while self._names:
+        while self._forks:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            _tell({"name": self._names.pop(pid), "pid": pid, "exit": os.waitstatus_to_exitcode(status)})
+            fork = self._forks.pop(pid)
+            if all(other.address != fork.address for other in self._forks.values()):
+                # Whoever connects to a node that is gone is to hear so at once.
+                listener = self._listeners.pop(fork.address, None)
+                if listener is not None:
+                    listener.close()
+            _tell({"name": fork.name, "pid": pid, "exit": os.waitstatus_to_exitcode(status)})
 
 
-def _become(order: Mapping[str, Any], parent: int) -> None:
-    """Makes a fork a process of its own: signals, name, log, environment."""
+def _become(order: Mapping[str, Any], parent: int) -> Callable[[Mapping[str, Any]], None]:
+    """Makes a fork a process of its own: signals, name, log, environment.
+
+    Returns:
+        A function that tells one thing, once, on what was standard output.
+    """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_with_parent(parent)
     os.setsid()
+    told = os.dup(1)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
     os.environ["CONCORD_NODE"] = order["node"]
+    if order.get("models"):
+        os.environ["CONCORD_MODELS"] = order["models"]
     rename(f"concord-node {order['node']} {order['host']}:{order['port']}")
+
+    def tell(document: Mapping[str, Any]) -> None:
+        # A pipe takes so short a write whole, whoever else writes to it.
+        os.write(told, _line(document))
+        os.close(told)
+
+    return tell
 
 
 def end_with_parent(parent: int) -> None:
@@ -214,8 +302,11 @@ def _import_what_serving_needs() -> None:
 
 
 def _tell(document: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
+    os.write(1, _line(document))
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document).encode() + b"\n"
 
 
 def _arguments() -> argparse.Namespace:

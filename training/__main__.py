@@ -5,6 +5,7 @@ progress on stderr and the result on stdout.
 """
 
 import logging
+import os
 
 import click
 
@@ -17,12 +18,15 @@ from training.commands.models import models_group
 from training.commands.package import package_command
 from training.commands.retrain import retrain_command
 from training.commands.screen import Group
+from training.commands.upkeep import upkeep_command
 
 
 @click.group(cls=Group)
 def main() -> None:
     """Fit Concord's models, register them in MLflow and package them as bentos."""
     logging.basicConfig(level=logging.WARNING)
+    # Where its server answers by HTTP, MLflow prints a line a run to standard output, which holds results.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 COMMANDS = (
@@ -30,6 +34,7 @@ COMMANDS = (
     benchmark_command,
     retrain_command,
     drift_command,
+    upkeep_command,
     describe_command,
     package_command,
     models_group,

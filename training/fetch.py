@@ -107,8 +107,8 @@ def read_entry(path: Path, node: str) -> dict[str, str]:
 
 def _wrong_entry(node: str, what: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The key {node} of the models ConfigMap {what} `concord models promote {node} VERSION` writes a "
-        "good one; without the key the packaged version is served.",
+        f"The entry {node} of what nodes are to serve {what} `concord models promote {node} VERSION` writes "
+        "a good one; without an entry the packaged version is served.",
         field=node,
     )
 

@@ -1,15 +1,13 @@
-"""Which versions of a model there are, and which of them is to be served: the registry's side of it.
+"""Which versions of a model there are, and which is served next: the registry's side, where no service runs.
 
-The alias `champion` names the version to serve; a tag of the registered model what was served before,
-so that one command goes back. On a laptop the tag is `concord.previous`, which a fit writes too, since
-its version is served next; a cluster has its own, because there a fit changes nothing that is served.
-The tag is written before the alias is moved and removed when a rollback is through, so that whatever
-step fails, the same command again ends it. What runs is not touched here: `concord models` does that.
+The alias `champion` names the version that the next `concord up` packages and serves; the tag
+`concord.previous` of the registered model the one before, so that one command goes back. A fit writes it
+too. The tag is written before the alias is moved and removed when a rollback is through, so that whatever
+step fails, the same command again ends it. What runs is not touched here: the consensus service does that.
 """
 
 import logging
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -23,7 +21,6 @@ from training.version import (
     DIGEST_TAG,
     PREVIOUS_TAG,
     SCHEMA_TAG,
-    SERVED_TAG,
     URI_VARIABLE,
     first_line,
     without_password,
@@ -62,14 +59,12 @@ class Versions:
 
     Args:
         home: Concord's home folder, with the default registry.
-        cluster: Whether it is about what a cluster serves, where only a promotion changes that.
 
     Raises:
         TrainingError: The registry does not serve.
     """
 
-    def __init__(self, home: Path, *, cluster: bool = False) -> None:
-        self._tag = SERVED_TAG if cluster else PREVIOUS_TAG
+    def __init__(self, home: Path) -> None:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         self.uri = tracking_uri(home)
@@ -96,21 +91,14 @@ class Versions:
         return [
             {
                 "model": name,
-                "previous": model.tags.get(self._tag),
+                "previous": model.tags.get(PREVIOUS_TAG),
                 "versions": [self._describe(model, found) for found in self._versions(name)],
             }
             for name, model in self._models.items()
         ]
 
-    def promote(self, model: str, version: str, served: Mapping[str, str], *, again: bool) -> Move:
-        """Names a version champion, and keeps in mind what was served before.
-
-        Args:
-            model: Registered name.
-            version: Its number.
-            served: `version` of what is served now, and its `digest`, empty where that is not known; empty
-                where nothing is known.
-            again: Whether a version that is champion already is no mistake.
+    def promote(self, model: str, version: str) -> Move:
+        """Names a version champion, and keeps in mind which one was before.
 
         Raises:
             UnknownName: There is no such model or version.
@@ -122,14 +110,11 @@ class Versions:
             raise InvalidInput(
                 f"Version {version} of {model} carries no task's schema, so no node can serve it."
             )
-        champion = self._champion(model)
-        if champion == version and not again:
+        before = self._champion(model)
+        if before == version:
             raise Conflict(f"Version {version} of {model} is the champion already.")
-        before = self._name_of(model, served) if served else champion
-        if before is not None and before != version:
-            self._client.set_registered_model_tag(model, self._tag, before)
-        else:
-            before = self._known(model).tags.get(self._tag)
+        if before is not None:
+            self._client.set_registered_model_tag(model, PREVIOUS_TAG, before)
         self._client.set_registered_model_alias(model, ALIAS, version)
         return Move(model, version, before)
 
@@ -140,7 +125,7 @@ class Versions:
             UnknownName: There is no such model.
             Conflict: Nothing was served before.
         """
-        before = self._known(model).tags.get(self._tag)
+        before = self._known(model).tags.get(PREVIOUS_TAG)
         if before is None:
             raise Conflict(f"There is no version of {model} to roll back to; it was not promoted since.")
         if before == PACKAGED:
@@ -151,8 +136,8 @@ class Versions:
 
     def settle(self, model: str) -> None:
         """Forgets what was served before, because it is served again."""
-        if self._tag in self._known(model).tags:
-            self._client.delete_registered_model_tag(model, self._tag)
+        if PREVIOUS_TAG in self._known(model).tags:
+            self._client.delete_registered_model_tag(model, PREVIOUS_TAG)
 
     def _known(self, model: str) -> "RegisteredModel":
         if model not in self._models:
@@ -181,14 +166,6 @@ class Versions:
     def _champion(self, model: str) -> str | None:
         version = self._known(model).aliases.get(ALIAS)
         return None if version is None else str(version)
-
-    def _name_of(self, model: str, served: Mapping[str, str]) -> str:
-        """The served version's number here; another registry's number 1 is another model."""
-        for found in self._versions(model):
-            stated = found.tags.get(DIGEST_TAG, served["digest"]) if served["digest"] else ""
-            if (str(found.version), stated) == (served["version"], served["digest"]):
-                return served["version"]
-        return PACKAGED
 
     def _describe(self, model: "RegisteredModel", found: "ModelVersion") -> dict[str, Any]:
         version = str(found.version)

@@ -152,9 +152,9 @@ class Source:
 
 
 def unserved(model: str, what: str) -> TrainingError:
-    """An error that names the ConfigMap's key and the remedy."""
+    """An error that names the entry and the remedy."""
     return TrainingError(
-        f"{what} The key {model} of the models ConfigMap asks for it: "
+        f"{what} The entry {model} of what nodes are to serve asks for it: "
         f"`concord models promote {model} VERSION` names another, `concord models list` shows what there is.",
         field=model,
     )

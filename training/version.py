@@ -25,9 +25,6 @@ CHALLENGER: Final = "challenger"
 PREVIOUS_TAG: Final = "concord.previous"
 """Tag of a registered model: the champion before this one, to which a rollback on a laptop returns."""
 
-SERVED_TAG: Final = "concord.served"
-"""The same in a cluster, where a fit makes a champion and nobody serves it before it is promoted."""
-
 SCHEMA_TAG: Final = "concord.schema"
 """Tag of a model version: the schema's JSON. MLflow keeps 5,000 characters on any of its databases."""
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "concord.cli.train:train",
     "data": "concord.cli.data:data",
     "models": "concord.cli.models:models",
+    "upkeep": "concord.cli.upkeep:upkeep",
     "doctor": "concord.cli.doctor:doctor",
 }
 """Command → where it is, in the order in which a newcomer meets them."""

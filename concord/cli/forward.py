@@ -23,9 +23,9 @@ def forwarded(namespace: str, service: str, port: int) -> Iterator[str]:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         raise ConfigurationError(
-            "kubectl is not on the PATH; it opens the way to MLflow in the cluster. Install it, or set "
-            "MLFLOW_TRACKING_URI to an address of MLflow.",
-            field="MLFLOW_TRACKING_URI",
+            "kubectl is not on the PATH; it opens the way to the service in the cluster. Install it, or set "
+            "CONCORD_URL to an address of the service.",
+            field="CONCORD_URL",
         )
     command = [kubectl, "--namespace", namespace, "port-forward", f"service/{service}", f":{port}"]
     process = subprocess.Popen(

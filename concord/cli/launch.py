@@ -7,6 +7,7 @@ Nothing is started from a file of the operator's that is not on this machine: a 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -165,20 +166,17 @@ class Launch:
         """All nodes, as forks of one parent."""
         nursery = Nursery(bento, self.place.log("nodes"), environment(self.root, self.place.home))
         for one in plan.nodes:
-            log = self.place.log(one.name)
-            self.supervisor.keep(
-                one.name,
-                NODES,
-                lambda one=one, log=log: nursery.start(one.name, one.host, one.port, log),  # type: ignore[misc]
-                log,
-            )
+            log, served = self.place.log(one.name), self.place.served(one.name)
+            start = partial(nursery.start, one.name, one.host, one.port, log, served)
+            self.supervisor.keep(one.name, NODES, start, log)
         return nursery
 
-    def consensus(self, plan: Plan, bento: str) -> None:
-        """The service that asks them."""
+    def consensus(self, plan: Plan, bento: str, registry: str | None) -> None:
+        """The service that asks them, and the registry's address if it has one."""
         host, port = self.ports.host, str(self.ports.consensus)
         command = python("-m", "bentos.serve", bento, "--direct", "--host", host, "--port", port)
-        self._keep("consensus", CONSENSUS, command, {"CONCORD_NODES": str(plan.file)})
+        known = {"MLFLOW_TRACKING_URI": registry} if registry else {}
+        self._keep("consensus", CONSENSUS, command, {"CONCORD_NODES": str(plan.file), **known})
 
     def page(self, service: str) -> None:
         """The page for people."""
@@ -220,6 +218,11 @@ class Launch:
 def has_page(root: Path) -> bool:
     """Whether the page and what it needs are installed."""
     return (root / PAGE).exists() and find_spec("streamlit") is not None
+
+
+def registry(home: Path, served: str | None) -> str:
+    """Where versions are fetched from: the stated registry, the server that runs here, or the file."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or served or f"sqlite:///{home / 'mlflow.db'}"
 
 
 def mlflow_store(home: Path) -> str | None:

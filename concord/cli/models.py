@@ -1,292 +1,328 @@
-"""`concord models`: which versions there are, and which one a node serves.
+"""`concord models`: which versions there are, which one a node serves, and the decisions about that.
 
-A promotion has two sides: the registry's alias, which `python -m training models` moves as a process of
-its own, and in a cluster the node's entry and its restart. The alias comes first, so that a promotion
-that ends half-way is found by the same command: it moves on from where the registry, the entry and the
-node itself say that it stopped.
+The consensus service decides and writes down who did what and why; this asks it and waits until the node
+has followed. Where none runs on this machine, the registry alone is asked (`python -m training models`, a
+process of its own), and a promotion moves its alias for the next `concord up`.
 """
 
-import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from concord.cli.desk import Desk, desk, placed
 from concord.cli.screen import Command, Group, err, json_option, out, print_json, table
+from concord.errors import InvalidInput, ServiceAway
 
 if TYPE_CHECKING:
-    from concord.cli.preparation import Preparation
-    from concord.cli.rollout import Rollout, Target
+    from concord.stake import Action
+    from concord.versions import Comparison, ModelView
 
-MLFLOW_PORT: Final = 5000
-SERVICE_PORT: Final = 3000
+POLL_SECONDS: Final = 0.5
+
+BY_HAND: Final = "decided by hand"
+"""The reason where none is given: the ledger wants one."""
 
 PACKAGED: Final = "packaged"
-"""To the registry's side: the version in the node's image."""
 
-LOOKS: Final = 5
-"""At a node that has rolled out, a second apart, until the old pod is out of its Service."""
-
-where_options: Final = (
-    click.option("--namespace", "-n", help="Where Concord runs in a cluster; a laptop's without it."),
-    click.option("--release", default="concord", show_default=True, help="Name of its Helm release."),
+_why = click.option("--why", default=BY_HAND, help="The reason, in a sentence; it stays in the ledger.")
+_timeout = click.option(
+    "--timeout", default=300.0, show_default=True, help="Seconds to wait until the node has followed."
 )
 
 
-@click.group("models", cls=Group, short_help="List versions; promote one, or roll back.")
+@click.group("models", cls=Group, short_help="List and compare versions; promote one, or roll back.")
 def models() -> None:
-    """List the versions of every model, serve another one, or go back.
+    """List the versions of every model, compare two, serve another one, or go back.
 
     \b
     Examples:
       concord models list
-      concord models promote iris.knn 8
+      concord models challenge iris.knn 9 --why "learned from spring's rows too"
+      concord models compare iris.knn
+      concord models promote iris.knn
       concord models rollback iris.knn --namespace concord
 
-    In a cluster (--namespace, or CONCORD_DEPLOYMENT=NAMESPACE/FULLNAME) a promotion restarts the
-    node's Deployment; on a laptop the next `concord up` serves the version. MLFLOW_TRACKING_URI names the
-    registry; without it a way to the cluster's own is opened with kubectl.
+    All but list and compare take a token that administers (CONCORD_TOKEN). In a cluster (--namespace, or
+    CONCORD_DEPLOYMENT=NAMESPACE/FULLNAME) the way to the service is opened with kubectl unless CONCORD_URL
+    names it.
     """
 
 
-def _placed(command: Any) -> Any:  # noqa: ANN401 - click's decorators
-    for option in reversed(where_options):
-        command = option(command)
-    return command
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What a command works with: the registry, and the cluster if there is one."""
-
-    preparation: "Preparation"
-    registry: str | None
-    target: "Target | None"
-
-    def ask(self, step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
-        """A step of `python -m training models`."""
-        about = ["--cluster"] if self.target else []
-        return self.preparation.models(step, *arguments, *about, registry=self.registry)
-
-
-@contextmanager
-def _desk(namespace: str | None, release: str) -> Iterator[Desk]:
-    from concord.cli.forward import forwarded
-    from concord.cli.place import place, project
-    from concord.cli.preparation import Preparation
-    from concord.cli.rollout import Target
-
-    target, registry = Target.of(namespace, release), None
-    with ExitStack() as stack:
-        if target and "MLFLOW_TRACKING_URI" not in os.environ:
-            way = forwarded(target.namespace, f"{target.fullname}-mlflow", MLFLOW_PORT)
-            registry = stack.enter_context(way)
-        yield Desk(Preparation(project(), place().home), registry, target)
-
-
 @models.command("list", cls=Command)
-@_placed
+@placed
 @json_option
 def list_models(*, namespace: str | None, release: str, as_json: bool) -> None:
-    """List every model's versions: which is champion, and which is served.
+    """List every model's versions: which one answers, and which one is tried beside it.
 
     \b
     Examples:
       concord models list
       concord models list --namespace concord
     """
-    with _desk(namespace, release) as desk:
-        found = desk.ask("list")
-        served = _served(desk.target)
-    for model in found:
-        model["served"] = served.get(model["model"])
+    from concord.cli.offline import listing
+
+    found, is_online = None, True
+    with desk(namespace, release) as at:
+        try:
+            found = at.client.models()
+        except ServiceAway:
+            if at.target:
+                raise
+        if found is None or all(view.registry is None for view in found):
+            found, is_online = listing(found or []), found is not None
     if as_json:
         print_json(found)
         return
-    made = table("model", "v", "alias", "served", "created", "metric", right=("v", "metric"))
-    for model in found:
-        for place, one in enumerate(model["versions"]):
-            metric = "" if one["value"] is None else f"{one['metric']} {one['value']:.3f}"
-            made.add_row(
-                "" if place else model["model"],
-                one["version"],
-                ", ".join(one["aliases"]),
-                "[green]✓[/]" if one["version"] == model["served"] else "",
-                one["created"].replace("T", " ")[:16],
-                metric,
-            )
+    made = table("model", "phase", "v", "alias", "answers", "created", "metric", right=("v", "metric"))
+    for view in found:
+        _rows(made, view)
     out().print(made)
-    if not served:
+    for view in found:
+        if view.problem:
+            err().print(f"[yellow]![/] {view.name}: {view.problem}", soft_wrap=True)
+    if not is_online:
         err().print("[dim]The consensus service does not answer, so what is served is not known.[/]")
+
+
+def _rows(made: Any, view: "ModelView") -> None:  # noqa: ANN401 - rich's table
+    phase = "" if view.champion is None and not view.rolling else view.phase
+    answering = {view.champion: "[green]champion[/]", view.challenger: "challenger"}
+    versions = view.registry.versions if view.registry else []
+    if not versions and view.champion:
+        made.add_row(view.name, phase, view.champion, "", answering[view.champion], "", "")
+    for place, one in enumerate(versions):
+        metric = "" if one.value is None else f"{one.metric} {one.value:.3f}"
+        made.add_row(
+            *(("", "") if place else (view.name, f"{phase}{' (rolling)' if view.rolling else ''}")),
+            one.version,
+            ", ".join(one.aliases),
+            answering.get(one.version, ""),
+            one.created.replace("T", " ")[:16],
+            metric,
+        )
+
+
+@models.command("compare", cls=Command)
+@click.argument("model")
+@click.option("--since", help="Only rounds since this time; by default since the phase began.")
+@placed
+@json_option
+def compare(*, model: str, since: str | None, namespace: str | None, release: str, as_json: bool) -> None:
+    """Compare champion and challenger of MODEL on the labelled rounds that both answered.
+
+    \b
+    Example:
+      concord models compare iris.knn
+    """
+    with desk(namespace, release) as at:
+        found = at.client.compare(model, since=since)
+    if as_json:
+        print_json(found)
+        return
+    _show_comparison(found)
+
+
+def _show_comparison(found: "Comparison") -> None:
+    made = table("", "v", found.score, right=("v", found.score))
+    former = "predecessor" if found.phase == "watch" else "challenger"
+    for role, one in (("champion", found.champion), (former, found.challenger)):
+        made.add_row(role, one.version, "" if one.score is None else f"{one.score:.3f}")
+    console = out()
+    console.print(made)
+    words = {
+        "better": f"The {former} is better.",
+        "worse": f"The {former} is worse.",
+        "undecided": "Which one is better is not decided.",
+        "too_few": "Too few to say.",
+    }[found.verdict]
+    if found.difference is None or found.low is None or found.high is None:
+        console.print(f"{found.rounds} labelled rounds that both answered. {words}")
+        return
+    console.print(
+        f"difference {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) on {found.rounds} "
+        f"labelled rounds. {words}",
+        soft_wrap=True,
+    )
+
+
+@models.command("challenge", cls=Command)
+@click.argument("model")
+@click.argument("version")
+@_why
+@_timeout
+@placed
+@json_option
+def challenge(**options: Any) -> None:  # noqa: ANN401 - click's parameters
+    """Have VERSION of MODEL answer beside the champion; its answers are scored and do not count.
+
+    \b
+    Example:
+      concord models challenge iris.knn 9 --why "learned from spring's rows too"
+    """
+    _decide("challenge", **options)
 
 
 @models.command("promote", cls=Command)
 @click.argument("model")
-@click.argument("version")
-@_placed
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for the roll-out.")
+@click.argument("version", required=False)
+@_why
+@_timeout
+@placed
 @json_option
-def promote(
-    *, model: str, version: str, namespace: str | None, release: str, timeout: float, as_json: bool
-) -> None:
-    """Have a node serve VERSION of MODEL.
+def promote(**options: Any) -> None:  # noqa: ANN401 - click's parameters
+    """Have MODEL answer with VERSION, or with its challenger; the old champion is watched beside it.
 
     \b
     Examples:
-      concord models promote iris.knn 8
+      concord models promote iris.knn
       concord models promote iris.knn 8 --namespace concord
     """
-    with _desk(namespace, release) as desk:
-        if desk.target is None:
-            move = desk.ask("promote", model, version)
-            _say_local(move, as_json=as_json)
-            return
-        rollout = _rollout(desk.target, model)
-        now, entry = _info(desk.target, model), rollout.entry()
-        is_served = now.get("version") == version and entry.get("champion") == version
-        move = desk.ask("promote", model, version, *_stated(now, entry), *([] if is_served else ["--again"]))
-        # A challenger that becomes champion challenges nobody.
-        after = _roll(rollout, desk.target, move, timeout)
-    _say(move, after, as_json=as_json)
+    _decide("promote", **options)
 
 
 @models.command("rollback", cls=Command)
 @click.argument("model")
-@_placed
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for the roll-out.")
+@_why
+@_timeout
+@placed
 @json_option
-def rollback(*, model: str, namespace: str | None, release: str, timeout: float, as_json: bool) -> None:
-    """Have a node serve the version of MODEL that it served before the last promotion.
+def rollback(**options: Any) -> None:  # noqa: ANN401 - click's parameters
+    """Have MODEL answer with the version that it served before the last promotion.
 
     \b
-    Examples:
-      concord models rollback iris.knn
-      concord models rollback iris.knn --namespace concord
+    Example:
+      concord models rollback iris.knn --why "callers complain"
     """
-    with _desk(namespace, release) as desk:
-        if desk.target is None:
-            move = desk.ask("rollback", model)
-            desk.ask("settle", model)
-            _say_local(move, as_json=as_json)
+    _decide("rollback", **options)
+
+
+@models.command("dismiss", cls=Command)
+@click.argument("model")
+@_why
+@_timeout
+@placed
+@json_option
+def dismiss(**options: Any) -> None:  # noqa: ANN401 - click's parameters
+    """Send the challenger of MODEL away, or end the watch over a new champion.
+
+    \b
+    Example:
+      concord models dismiss iris.knn --why "no better after a month"
+    """
+    _decide("dismiss", **options)
+
+
+def _decide(
+    action: "Action",
+    *,
+    model: str,
+    version: str | None = None,
+    why: str,
+    timeout: float,
+    namespace: str | None,
+    release: str,
+    as_json: bool,
+) -> None:
+    """Has the service decide, and waits; without a service on this machine only the alias moves."""
+    from concord.cli import offline
+
+    with desk(namespace, release) as at:
+        try:
+            at.client.models()
+        except ServiceAway:
+            if at.target or action not in {"promote", "rollback"}:
+                raise
+            if version is None and action == "promote":
+                raise InvalidInput(
+                    "No service runs here that would know a challenger; name the version to be served.",
+                    field="VERSION",
+                ) from None
+            move = offline.promote(model, version) if version else offline.roll_back(model)
+            _say_offline(move, as_json=as_json)
             return
-        rollout = _rollout(desk.target, model)
-        move = desk.ask("rollback", model)
-        after = _roll(rollout, desk.target, move, timeout)
-        desk.ask("settle", model)
-    _say(move, after, as_json=as_json)
+        at.check_token()
+        view = _followed(at, at.client.appoint(model, action, version, why), timeout)
+    if as_json:
+        print_json(view)
+    else:
+        _say(action, view)
 
 
-def _stated(now: Mapping[str, Any], entry: Mapping[str, str]) -> list[str]:
-    """What is served, as the node says itself or, where it cannot be asked, as its entry says."""
-    if now:
-        return [f"--served={now['version']}:{now['digest']}"]
-    champion = str(entry.get("champion", PACKAGED))
-    # An alias may mean another version than when the node started.
-    return [f"--served={champion}:"] if champion == PACKAGED or champion.isdecimal() else []
-
-
-def _rollout(target: "Target", model: str) -> "Rollout":
-    from concord.cli.rollout import Rollout
-    from concord.cluster import Cluster
-
-    rollout = Rollout(Cluster.connect(target.namespace), target, model)
-    rollout.check()
-    return rollout
-
-
-def _roll(rollout: "Rollout", target: "Target", move: Mapping[str, Any], timeout: float) -> Mapping[str, Any]:
-    """Writes the entry, restarts, waits, and asks who answers now."""
-    version = move["version"]
-
-    def change(entry: dict[str, str]) -> dict[str, str]:
-        kept = {role: named for role, named in entry.items() if role == "challenger" and named != version}
-        return kept | ({"champion": version} if version else {})
-
-    rollout.write(change)
-    rollout.restart()
-    with err().status(f"Rolling out {rollout.deployment} …") as status:
-        rollout.wait(timeout, lambda words: status.update(f"Rolling out {rollout.deployment}: {words}"))
-        return _answering(target, move["model"], version)
-
-
-def _answering(target: "Target", model: str, version: str | None) -> Mapping[str, Any]:
-    """What the node says of itself after the roll-out; empty where it cannot be asked from here.
+def _followed(at: Desk, view: "ModelView", timeout: float) -> "ModelView":
+    """The model once its node serves what was decided.
 
     Raises:
-        ServiceAway: Another version answers than the one that was asked for.
+        ServiceAway: It has not in time.
     """
-    from concord.errors import ServiceAway
+    end = time.monotonic() + timeout
+    with err().status(f"{view.name} is changing over …") as status:
+        while not _is_there(view):
+            if time.monotonic() > end:
+                raise _stuck(at, view, timeout)
+            time.sleep(POLL_SECONDS)
+            status.update(f"{view.name} is to serve {_wanted(view)} and answers with {_now(view)} …")
+            try:
+                view = next(one for one in at.client.models() if one.name == view.name)
+            except ServiceAway:
+                # A replica that ends takes its connections with it.
+                continue
+    return view
 
-    for look in range(LOOKS):
-        if look:
-            time.sleep(1)
-        found = _info(target, model)
-        if not found or version is None or found.get("version") == version:
-            return found
-    raise ServiceAway(
-        f"{model} has rolled out and answers with version {found['version']}, not {version}: the new pod may "
-        "have read its entry before it was written. Run the same command again."
+
+def _is_there(view: "ModelView") -> bool:
+    if view.rolling or view.champion is None:
+        return False
+    return not (view.wanted.challenger and view.challenger is None and view.dropped is None)
+
+
+def _stuck(at: Desk, view: "ModelView", timeout: float) -> ServiceAway:
+    if at.target:
+        node = f"{at.target.fullname}-{view.name.replace('.', '-').replace('_', '-')}"
+        where = (
+            f"`kubectl logs -n {at.target.namespace} deployment/{node} --all-pods --all-containers --prefix`"
+        )
+    else:
+        where = "The terminal of `concord up`"
+    return ServiceAway(
+        f"{view.name} does not serve {_wanted(view)} after {timeout:.0f} s; it was decided, and the node "
+        f"goes on with {_now(view)}. {where} says why; `concord models rollback {view.name}` goes back."
     )
 
 
-def _info(target: "Target", model: str) -> dict[str, Any]:
-    """What a node says of itself; empty where it cannot be asked from here."""
-    import httpx
-
-    from concord.errors import ConcordError
-
-    with suppress(ConcordError, httpx.HTTPError, ValueError), _way(target, target.deployment(model)) as url:
-        answer = httpx.get(f"{url}/info", timeout=5, trust_env=False)
-        if answer.status_code == 200:
-            return dict(answer.json())
-    return {}
+def _wanted(view: "ModelView") -> str:
+    champion = f"version {view.wanted.champion}" if view.wanted.champion else "the packaged version"
+    return f"{champion} with challenger {view.wanted.challenger}" if view.wanted.challenger else champion
 
 
-@contextmanager
-def _way(target: "Target", service: str) -> Iterator[str]:
-    from concord.cli.forward import forwarded
-
-    if "KUBERNETES_SERVICE_HOST" in os.environ:
-        yield f"http://{service}.{target.namespace}:{SERVICE_PORT}"
-    else:
-        with forwarded(target.namespace, service, SERVICE_PORT) as url:
-            yield url
+def _now(view: "ModelView") -> str:
+    champion = f"version {view.champion}" if view.champion else "nothing yet"
+    return f"{champion} with challenger {view.challenger}" if view.challenger else champion
 
 
-def _served(target: "Target | None") -> dict[str, str | None]:
-    """Registered name → the version that answers, as the consensus service knows it; empty if it is away."""
-    from concord.cli.place import service_url, settings
-    from concord.client import Client
-    from concord.errors import ConcordError
+def _say(action: "Action", view: "ModelView") -> None:
+    console = out()
+    if view.dropped:
+        console.print(
+            f"[yellow]![/] {view.name}: its challenger answers no more. {view.dropped}", soft_wrap=True
+        )
+    line = f"[green]✓[/] {view.name} answers with version {view.champion}"
+    beside = {
+        "serving": ".",
+        "probation": f"; version {view.challenger} is tried beside it.",
+        "watch": f"; version {view.challenger}, the one before, is asked beside it and ready to come back.",
+    }[view.phase]
+    console.print(line + beside, soft_wrap=True)
+    if action == "challenge":
+        console.print(f"  `concord models compare {view.name}` shows how it does, as labels come in.")
+    elif action == "promote":
+        console.print(f"  `concord models rollback {view.name}` goes back.")
 
-    with suppress(ConcordError), ExitStack() as stack:
-        url = service_url(settings())
-        if target:
-            url = stack.enter_context(_way(target, f"{target.fullname}-consensus"))
-        with Client(url, 5.0) as client:
-            return {node.model: node.version for node in client.nodes()}
-    return {}
 
-
-def _say_local(move: Mapping[str, Any], *, as_json: bool) -> None:
+def _say_offline(move: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print_json({**move, "answers": None})
+        print_json(move)
         return
     version = f"version {move['version']}" if move["version"] else "the packaged version"
     out().print(f"[green]✓[/] {move['model']}: {version} is champion. The next `concord up` serves it.")
-
-
-def _say(move: Mapping[str, Any], after: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json({**move, "answers": after.get("version")})
-        return
-    if after:
-        out().print(f"[green]✓[/] {move['model']} answers with version {after['version']}.")
-    else:
-        version = f"version {move['version']}" if move["version"] else "the packaged version"
-        out().print(f"[green]✓[/] {move['model']} has rolled out to {version}; it cannot be asked from here.")
-    if move["previous"]:
-        out().print(f"  `concord models rollback {move['model']}` goes back to {move['previous']}.")

@@ -45,6 +45,15 @@ class Place:
         """What runs, as JSON; true only while the lock is held."""
         return self.home / "run" / "up.json"
 
+    @property
+    def versions(self) -> Path:
+        """What nodes are to serve: a file a node, named as it."""
+        return self.home / "versions"
+
+    def served(self, name: str) -> Path:
+        """The versions that were fetched for a node."""
+        return self.home / "served" / name
+
     def log(self, name: str) -> Path:
         """The log of a process."""
         return self.home / "logs" / f"{name}.log"

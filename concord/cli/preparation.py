@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,10 +44,12 @@ class Packaged:
     Attributes:
         bentos: Name → tag.
         models: Registered names, `<task>.<node>`.
+        versions: Registered name → the version that is packaged.
     """
 
     bentos: Mapping[str, str]
     models: tuple[str, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, tasks: Sequence[str]) -> dict[str, list[str]]:
         """Task → its nodes, for these tasks or for all."""
@@ -138,17 +140,18 @@ class Preparation:
             TrainingError: Something could not be packed.
         """
         made = self._run("package")
-        return Packaged(made["bentos"], tuple(made["models"]))
+        # A tag is NAME:VERSION, with a part of the run's id behind it where two registries share a store.
+        versions = {name: tag.rpartition(":")[2].partition("-")[0] for name, tag in made["models"].items()}
+        return Packaged(made["bentos"], tuple(made["models"]), versions)
 
-    def models(self, step: str, *arguments: str, registry: str | None = None) -> Any:  # noqa: ANN401
-        """A step of `python -m training models`, at another registry if one is named; its own JSON.
+    def models(self, step: str, *arguments: str) -> Any:  # noqa: ANN401
+        """A step of `python -m training models`; its own JSON.
 
         Raises:
             CallerError: The user can mend it; with training's own words and code.
             TrainingError: The registry does not serve.
         """
-        named = {"MLFLOW_TRACKING_URI": registry} if registry else {}
-        return self._quietly(f"models {step}", ["models", step, *arguments], named)
+        return self._quietly(f"models {step}", ["models", step, *arguments], {})
 
     def report(self, task: str, report: bytes, source: str, url: str) -> dict[str, Any]:
         """Keeps a drift report in MLflow; says where.

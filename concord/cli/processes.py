@@ -30,6 +30,10 @@ class Handle(Protocol):
     def pid(self) -> int | None:
         """Its id, once known."""
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has begun its work, as far as that can be told."""
+
     def poll(self) -> int | None:
         """Its exit code once it has ended; negative: the signal that ended it."""
 
@@ -62,6 +66,11 @@ class Program:
         """Its id."""
         return self._process.pid
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it runs; a command tells no more."""
+        return self._process.poll() is None
+
     def poll(self) -> int | None:
         """Its exit code once it has ended."""
         return self._process.poll()
@@ -84,15 +93,30 @@ class Nursery:
         self._service, self._log, self._environment = service, log, dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._nodes: dict[str, Node] = {}
+        self._orders = 0
         self._read = b""
 
-    def start(self, node: str, host: str, port: int, log: Path) -> "Node":
-        """Has a node forked; its process id is known a little later."""
+    def start(self, node: str, host: str, port: int, log: Path, models: Path | None = None) -> "Node":
+        """Has a node forked; its process id is known a little later.
+
+        One that is started at the port of another listens at the same socket, so that it can follow the
+        other without a gap.
+
+        Args:
+            node: Registered name of its model.
+            host: Where it listens.
+            port: Likewise.
+            log: Where its output goes.
+            models: Folder of versions that win over the packaged one.
+        """
         if self._process is None or self._process.poll() is not None:
             self._start()
         rotate(log)
-        fork = self._nodes[node] = Node(self)
-        order = {"name": node, "node": node, "host": host, "port": port, "log": str(log)}
+        self._orders += 1
+        name = f"{node}#{self._orders}"
+        fork = self._nodes[name] = Node(self)
+        order = {"name": name, "node": node, "host": host, "port": port, "log": str(log)}
+        order |= {"models": str(models)} if models else {}
         assert self._process is not None
         assert self._process.stdin is not None
         try:
@@ -124,6 +148,7 @@ class Nursery:
             self._process = None
             for node in self._nodes.values():
                 node.code = node.code if node.code is not None else ended or -signal.SIGTERM
+            self._nodes.clear()
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Ends the parent, and with it every node that is left."""
@@ -151,10 +176,13 @@ class Nursery:
         node = self._nodes.get(told.get("name", ""))
         if node is None:
             return
-        if "exit" not in told:
-            node.known(told["pid"])
-        elif node.process == told["pid"]:
+        if "ready" in told:
+            node.is_ready = True
+        elif "exit" in told:
             node.code = told["exit"]
+            del self._nodes[told["name"]]
+        else:
+            node.known(told["pid"])
 
 
 class Node:
@@ -164,6 +192,7 @@ class Node:
         self._nursery = nursery
         self.process: int | None = None
         self.code: int | None = None
+        self.is_ready = False
         self._pending: signal.Signals | None = None
 
     @property

@@ -3,6 +3,9 @@
 A process that ends is started again after two seconds, then four, eight, up to half a minute, so
 that one which cannot start costs nothing; a minute of life resets the wait. What a process does is told
 to a listener, with the last lines of its log.
+
+A process can be replaced while it works: its successor is started beside it, and it is ended once the
+successor is ready. A successor that ends before that changes nothing.
 """
 
 import signal
@@ -10,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from concord.cli.processes import Handle, last_lines
 
@@ -20,6 +23,9 @@ SETTLED_SECONDS: Final = 60.0
 
 END_SECONDS: Final = 6.0
 """What a process gets to end by itself; a service lets requests under way finish within three."""
+
+READY_SECONDS: Final = 60.0
+"""What a successor gets to become ready; a node on a busy machine takes a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,34 @@ class Kept:
     times: int = 0
     began: float = 0.0
     due: float = field(default=0.0)
+    successor: Handle | None = None
+    patience: float = 0.0
+
+
+@dataclass
+class Leaving:
+    """A process that has a successor and ends.
+
+    Attributes:
+        name: Its name.
+        handle: Itself.
+        until: When it is killed.
+    """
+
+    name: str
+    handle: Handle
+    until: float
+
+
+class TellReplaced(Protocol):
+    """Hears of a process that was to be replaced."""
+
+    def __call__(self, one: Kept, *, is_done: bool) -> None:
+        """Hears whether it was."""
+
+
+def _tell_nobody(one: Kept, *, is_done: bool) -> None:
+    """Until somebody listens."""
 
 
 class Supervisor:
@@ -79,6 +113,9 @@ class Supervisor:
         tell_start: Hears the name of each process that was started again.
         clock: Seconds.
         sleep: Waits so many seconds.
+
+    Attributes:
+        tell_replaced: Hears of each process that was to be replaced, and whether it was.
     """
 
     def __init__(
@@ -91,6 +128,8 @@ class Supervisor:
         self._tell, self._tell_start = tell, tell_start
         self._clock, self._sleep = clock, sleep
         self.kept: list[Kept] = []
+        self._leaving: list[Leaving] = []
+        self.tell_replaced: TellReplaced = _tell_nobody
 
     def keep(self, name: str, group: int, start: Callable[[], Handle], log: Path) -> None:
         """Starts a process and keeps it running from now on."""
@@ -101,15 +140,32 @@ class Supervisor:
     def look(self) -> None:
         """Notices what has ended, and starts again what is due."""
         now = self._clock()
+        self._see_off(now)
         for one in self.kept:
+            if one.successor is not None:
+                self._succeed(one, one.successor, now)
             if one.handle is None:
-                if now >= one.due:
+                if now >= one.due and one.successor is None:
                     self._start(one)
                     self._tell_start(one.name)
                 continue
             code = one.handle.poll()
             if code is not None:
                 self._note_end(one, code, now)
+
+    def replace(self, name: str) -> None:
+        """Starts a process anew beside the one that runs, which ends once the new one is ready.
+
+        One that is waiting to be started again is started at the next look, and one that is being replaced
+        is replaced by a newer one still.
+        """
+        one = next(kept for kept in self.kept if kept.name == name)
+        if one.successor is not None:
+            one.successor.end(signal.SIGKILL)
+        if one.handle is None:
+            one.due, one.times = self._clock(), 0
+        else:
+            one.successor, one.patience = one.start(), self._clock() + READY_SECONDS
 
     def pids(self) -> dict[str, int]:
         """Name → process id, of what runs."""
@@ -118,6 +174,10 @@ class Supervisor:
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> list[str]:
         """Ends all, group by group; returns the names of those that had to be killed."""
         killed = []
+        for other in self._leaving:
+            other.handle.end(signal.SIGKILL)
+        for successor in filter(None, (one.successor for one in self.kept)):
+            successor.end(signal.SIGKILL)
         for group in sorted({one.group for one in self.kept}, reverse=True):
             killed += self._stop([one for one in self.kept if one.group == group], hurry)
         return killed
@@ -125,6 +185,25 @@ class Supervisor:
     def _start(self, one: Kept) -> None:
         one.began = self._clock()
         one.handle = one.start()
+
+    def _succeed(self, one: Kept, successor: Handle, now: float) -> None:
+        """Hands over to a successor that is ready, or gives up one that ends or takes too long."""
+        if successor.poll() is not None or (now > one.patience and not successor.is_ready):
+            successor.end(signal.SIGKILL)
+            one.successor = None
+            self.tell_replaced(one, is_done=False)
+        elif successor.is_ready:
+            if one.handle is not None and one.handle.poll() is None:
+                one.handle.end(signal.SIGTERM)
+                self._leaving.append(Leaving(one.name, one.handle, now + END_SECONDS))
+            one.handle, one.successor, one.began, one.times = successor, None, now, 0
+            self.tell_replaced(one, is_done=True)
+
+    def _see_off(self, now: float) -> None:
+        for leaving in self._leaving:
+            if now > leaving.until:
+                leaving.handle.end(signal.SIGKILL)
+        self._leaving = [leaving for leaving in self._leaving if leaving.handle.poll() is None]
 
     def _note_end(self, one: Kept, code: int, now: float) -> None:
         one.times = 1 if now - one.began > SETTLED_SECONDS else one.times + 1

@@ -18,6 +18,7 @@ from concord.cli.processes import Nursery
 from concord.cli.readiness import Part, Readiness
 from concord.cli.screen import Command, ask, json_option
 from concord.cli.supervisor import Supervisor
+from concord.cli.swap import Swaps
 from concord.cli.voice import BAD, OK, Voice, shown
 from concord.errors import ServiceAway
 
@@ -108,11 +109,16 @@ class _Up:
             packaged = self._package(preparation)
             plan = launch.plan(self.place, settings().nodes_file, packaged, self.options["tasks"], ports)
             self._explain(plan)
+            registry = pages["mlflow"].removesuffix("/health") if "mlflow" in pages else None
+            store = launch.registry(self.place.home, registry)
+            swaps = Swaps(self.place, root, store, packaged.versions, supervisor, self.voice)
+            supervisor.tell_replaced = swaps.replaced
+            swaps.settle(one.name for one in plan.nodes)
             nursery = start.nodes(plan, packaged.bentos["concord-node"])
-            start.consensus(plan, packaged.bentos["concord-consensus"])
+            start.consensus(plan, packaged.bentos["concord-consensus"], registry)
             self.voice.say("started", f"[dim]·[/] Starting {len(supervisor.kept)} processes …")
             self._wait(supervisor, ports, plan, pages)
-            self._stay(supervisor)
+            self._stay(supervisor, swaps)
         except Stopped:
             pass
         finally:
@@ -222,9 +228,10 @@ class _Up:
             )  # fmt: skip
         welcome(self.voice, self.place, service, pages, list(plan.tasks), time.monotonic() - self.began)
 
-    def _stay(self, supervisor: Supervisor) -> None:
+    def _stay(self, supervisor: Supervisor, swaps: Swaps) -> None:
         while not self.stop.wait(WATCH_SECONDS):
             before = supervisor.pids()
+            swaps.look()
             supervisor.look()
             if supervisor.pids() != before and self.place.state.exists():
                 self.place.note({**self.place.running(), "processes": supervisor.pids()})

@@ -36,6 +36,8 @@ class Up:
         raise AssertionError(f"it ended with {self._process.wait()} before {event}: {self.events}")
 
     def end(self, how=signal.SIGINT):
+        if self._process.stdout.closed:
+            return self._process.returncode
         self._process.send_signal(how)
         with self._process:
             self.events += [json.loads(line) for line in self._process.stdout]

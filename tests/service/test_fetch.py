@@ -122,7 +122,7 @@ def test_an_unknown_version_is_refused_with_the_key_and_the_remedy(fetch):
     status, line, models = fetch({"champion": "77"})
     assert status == 1
     assert "iris.knn has no version 77" in line["reason"]
-    assert "The key iris.knn of the models ConfigMap" in line["reason"]
+    assert "The entry iris.knn of what nodes are to serve" in line["reason"]
     assert "`concord models promote iris.knn VERSION`" in line["reason"]
     assert not (models / "champion").exists()
 

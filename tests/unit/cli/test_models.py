@@ -1,165 +1,240 @@
-"""`concord models` with a cluster that is stood in for: what is moved, in which order, and what is said."""
+"""`concord models`: what the service is asked, what is waited for, and what is said; offline, the alias."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from concord.cli import models
-from concord.cli.rollout import Target
-from concord.errors import CallerError, ServiceAway
+from concord.cli import desk, models, offline
+from concord.cli.desk import Target
+from concord.errors import ConfigurationError, Refused, ServiceAway
+from concord.versions import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
 
-TARGET = Target("concord", "concord")
+KNN = "iris.knn"
+REGISTRY = RegistryView(
+    "7",
+    "8",
+    [
+        ListedVersion("8", "2026-11-20T10:00:00+00:00", ["challenger"], "r8", "d8", "accuracy", 0.9),
+        ListedVersion("7", "2026-11-01T10:00:00+00:00", ["champion"], "r7", "d7", "accuracy", 0.8),
+    ],
+)
+SERVING = ModelView(
+    KNN, "iris", "knn", champion="7", challenger=None, phase="serving", since=None, previous="6",
+    wanted=Wanted("7"), rolling=False, registry=REGISTRY,
+)  # fmt: skip
 
 
-class World:
-    """What happens, in order; the registry, the cluster and the node answer from here."""
+class Service:
+    """The consensus service: `views` come one after the other, the last for good."""
 
     def __init__(self):
-        self.steps, self.entry, self.version = [], {}, "7"
-        self.move = {"model": "iris.knn", "version": "8", "previous": "7"}
-        self.registry_error = self.wait_error = None
+        self.views, self.asked, self.error, self.refusal, self.comparison = [[SERVING]], [], None, None, None
 
-    def models(self, step, *arguments, registry=None):
-        self.steps.append(" ".join([step, *arguments]))
-        if self.registry_error:
-            raise self.registry_error
-        return self.move
+    def models(self):
+        if self.error:
+            raise self.error
+        return self.views.pop(0) if len(self.views) > 1 else self.views[0]
 
-    def check(self):
-        pass
+    def appoint(self, name, action, version=None, why=""):
+        self.asked.append((name, action, version, why))
+        if self.refusal:
+            raise self.refusal
+        return self.views[0][0]
 
-    deployment = "concord-iris-knn"
-
-    def entry_now(self):
-        return self.entry
-
-    def write(self, change):
-        self.entry = change(dict(self.entry))
-        self.steps.append(f"write {json.dumps(self.entry)}")
-
-    def restart(self):
-        self.steps.append("restart")
-
-    def wait(self, seconds, tell):
-        self.steps.append("wait")
-        if self.wait_error:
-            raise self.wait_error
-        self.version = self.entry.get("champion", "1")
+    def compare(self, name, *, since=None):
+        return self.comparison
 
 
 @pytest.fixture
-def world(monkeypatch):
-    """Stands in for everything that a command moves."""
-    world = World()
-
-    class Rollout:
-        deployment = "concord-iris-knn"
-        check, write, restart, wait = world.check, world.write, world.restart, world.wait
-        entry = staticmethod(world.entry_now)
-
+def service(monkeypatch):
+    """Stands in for the service and the way to it; `service.at` says from where it is asked."""
     import contextlib
 
+    service = Service()
+    service.at = {"target": None, "has_token": True}
+
     @contextlib.contextmanager
-    def desk(namespace, release):
-        yield models.Desk(world, None, TARGET if namespace else None)
+    def stood_in(namespace, release):
+        yield desk.Desk(service, **service.at)
 
-    monkeypatch.setattr(models, "_desk", desk)
-    monkeypatch.setattr(models, "_rollout", lambda *_: Rollout())
-    monkeypatch.setattr(
-        models, "_info", lambda *_: {"version": world.version, "digest": "d"} if world.version else {}
-    )
-    return world
+    monkeypatch.setattr(models, "desk", stood_in)
+    monkeypatch.setattr(models, "POLL_SECONDS", 0)
+    return service
 
 
-def test_on_a_laptop_the_alias_moves_and_the_next_start_serves_it(run, world):
-    done = run("models", "promote", "iris.knn", "8")
-    assert world.steps == ["promote iris.knn 8"]
-    assert "The next `concord up` serves it." in done.output
+@pytest.fixture
+def registry(monkeypatch):
+    """Stands in for `python -m training models`; keeps what was asked of it."""
+    asked = []
+    versions = [
+        {"version": "7", "aliases": ["champion"], "created": "2026-11-01T10:00:00+00:00", "metric": None,
+         "value": None, "run_id": "", "digest": ""}
+    ]  # fmt: skip
+
+    def ask(step, *arguments):
+        asked.append(" ".join([step, *arguments]))
+        if step == "list":
+            return [{"model": KNN, "previous": "6", "versions": versions}]
+        return {"model": KNN, "version": "6", "previous": "7"}
+
+    monkeypatch.setattr(offline, "_ask", ask)
+    return asked
 
 
-def test_in_a_cluster_alias_entry_and_restart_follow_one_another(run, world):
-    done = run("models", "promote", "iris.knn", "8", "-n", "concord")
-    assert world.steps == [
-        "promote iris.knn 8 --served=7:d --again --cluster",
-        'write {"champion": "8"}',
-        "restart",
-        "wait",
+def test_a_list_tells_phase_alias_and_who_answers(run, service):
+    service.views = [[replace(SERVING, phase="probation", challenger="8", rolling=True)]]
+    lines = run("models", "list").stdout.splitlines()
+    assert lines[1].split() == [
+        KNN, "probation", "(rolling)", "8", "challenger", "challenger", "2026-11-20", "10:00", "accuracy",
+        "0.900",
+    ]  # fmt: skip
+    assert lines[2].split() == ["7", "champion", "champion", "2026-11-01", "10:00", "accuracy", "0.800"]
+
+
+def test_where_no_service_runs_the_registry_is_listed(run, service, registry):
+    service.error = ServiceAway("Nobody answers.")
+    done = run("models", "list", "--json")
+    (view,) = json.loads(done.stdout)
+    assert (view["name"], view["champion"], view["registry"]["champion"]) == (KNN, None, "7")
+    assert "does not answer" in run("models", "list").stderr
+
+
+def test_a_service_without_a_registry_is_listed_with_this_machines(run, service, registry):
+    service.views = [[replace(SERVING, registry=None)]]
+    (view,) = json.loads(run("models", "list", "--json").stdout)
+    assert (view["champion"], view["registry"]["versions"][0]["version"]) == ("7", "7")
+
+
+def test_a_promotion_waits_until_the_node_has_followed(run, service):
+    rolling = replace(SERVING, wanted=Wanted("8", "7"), rolling=True)
+    there = replace(rolling, champion="8", challenger="7", phase="watch", rolling=False)
+    service.views = [[rolling], [rolling], [there]]
+    done = run("models", "promote", KNN, "--why", "it is better")
+    assert service.asked == [(KNN, "promote", None, "it is better")]
+    assert done.stdout.splitlines() == [
+        (
+            "✓ iris.knn answers with version 8; version 7, the one before, is asked beside it and ready to "
+            "come back."
+        ),
+        "  `concord models rollback iris.knn` goes back.",
     ]
-    assert "iris.knn answers with version 8." in done.output
-    assert "goes back to 7" in done.output
 
 
-def test_the_same_command_ends_what_was_begun(run, world):
-    world.wait_error = ServiceAway("It has not rolled out.")
-    assert run("models", "promote", "iris.knn", "8", "-n", "concord").exit_code == 1
-    world.wait_error = None
-    assert run("models", "promote", "iris.knn", "8", "-n", "concord").exit_code == 0
-    assert world.version == "8"
+def test_a_challenge_ends_when_the_challenger_answers(run, service):
+    decided = replace(SERVING, phase="probation", wanted=Wanted("7", "8"))
+    service.views = [[decided], [decided], [replace(decided, challenger="8")]]
+    done = run("models", "challenge", KNN, "8")
+    assert "version 8 is tried beside it." in done.stdout
+    assert "`concord models compare iris.knn`" in done.stdout
 
 
-def test_what_is_served_already_is_a_mistake(run, world):
-    world.entry, world.version = {"champion": "8"}, "8"
-    world.registry_error = CallerError("Version 8 of iris.knn is the champion already.")
-    done = run("models", "promote", "iris.knn", "8", "-n", "concord")
-    assert (done.exit_code, world.steps) == (2, ["promote iris.knn 8 --served=8:d --cluster"])
+def test_a_challenger_that_was_dropped_is_said(run, service):
+    service.views = [[replace(SERVING, phase="probation", wanted=Wanted("7", "8"), dropped="It failed.")]]
+    assert "its challenger answers no more. It failed." in run("models", "challenge", KNN, "8").stdout
 
 
-def test_a_challenger_stays_unless_it_is_promoted(run, world):
-    world.entry = {"champion": "7", "challenger": "9"}
-    run("models", "promote", "iris.knn", "8", "-n", "concord")
-    assert world.entry == {"champion": "8", "challenger": "9"}
-    world.move = world.move | {"version": "9"}
-    run("models", "promote", "iris.knn", "9", "-n", "concord")
-    assert world.entry == {"champion": "9"}
-
-
-def test_a_rollback_forgets_its_target_only_when_it_serves(run, world):
-    world.move = {"model": "iris.knn", "version": "7", "previous": None}
-    run("models", "rollback", "iris.knn", "-n", "concord")
-    assert world.steps == [
-        "rollback iris.knn --cluster",
-        'write {"champion": "7"}',
-        "restart",
-        "wait",
-        "settle iris.knn --cluster",
-    ]
-
-
-def test_a_rollback_to_the_packaged_version_takes_the_entry_away(run, world):
-    world.entry = {"champion": "8"}
-    world.move = {"model": "iris.knn", "version": None, "previous": None}
-    run("models", "rollback", "iris.knn", "-n", "concord")
-    assert world.entry == {}
-
-
-def test_a_node_that_cannot_be_asked_is_said(run, world, monkeypatch):
-    monkeypatch.setattr(models, "_info", lambda *_: {})
-    done = run("models", "promote", "iris.knn", "8", "-n", "concord", "--json")
-    assert json.loads(done.stdout)["answers"] is None
+def test_a_node_that_does_not_follow_is_an_error_that_says_where_to_look(run, service):
+    service.views = [[replace(SERVING, wanted=Wanted("8"), rolling=True)]]
+    done = run("models", "promote", KNN, "8", "--timeout", "0")
+    assert done.exit_code == 1
+    assert "does not serve version 8 after 0 s" in done.stderr
+    assert "The terminal of `concord up` says why" in done.stderr
+    service.at["target"] = Target("ns", "concord")
+    done = run("models", "promote", KNN, "8", "--timeout", "0")
+    assert "kubectl logs -n ns deployment/concord-iris-knn" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("entry", "stated"),
-    [({"champion": "7"}, ["--served=7:"]), ({}, ["--served=packaged:"]), ({"champion": "@champion"}, [])],
-    ids=["a number", "no entry", "an alias"],
+    ("target", "said"),
+    [
+        (None, "export CONCORD_TOKEN=$(concord tokens add operator --administers)"),
+        (Target("ns", "concord"), "consensus.tokens.existingSecret"),
+    ],
 )
-def test_where_the_node_cannot_be_asked_its_entry_says_what_it_serves(run, world, monkeypatch, entry, stated):
-    """Not the alias, which every fit moves."""
-    monkeypatch.setattr(models, "_info", lambda *_: {})
-    world.entry = entry
-    run("models", "promote", "iris.knn", "8", "-n", "concord")
-    assert world.steps[0] == " ".join(["promote iris.knn 8", *stated, "--again --cluster"])
+def test_without_a_token_the_way_to_one_is_said_and_nothing_is_asked(run, service, target, said):
+    service.at = {"target": target, "has_token": False}
+    done = run("models", "rollback", KNN)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert service.asked == []
 
 
-def test_a_node_that_answers_with_another_version_is_no_success(run, world, monkeypatch):
-    monkeypatch.setattr(models.time, "sleep", lambda _seconds: None)
-    monkeypatch.setattr(models, "_info", lambda *_: {"version": "7", "digest": "d"})
-    done = run("models", "promote", "iris.knn", "8", "-n", "concord")
-    assert (done.exit_code, "answers with version 7, not 8" in done.stderr) == (1, True)
+def test_the_services_refusal_is_shown(run, service):
+    service.refusal = Refused("Version 9 is unknown.", status=404, code="unknown_version")
+    done = run("models", "promote", KNN, "9")
+    assert (done.exit_code, "Version 9 is unknown." in done.stderr) == (2, True)
 
 
-def test_an_old_pod_that_still_answers_is_asked_again(run, world, monkeypatch):
-    answers = iter(["7", "7", "8"])
-    monkeypatch.setattr(models.time, "sleep", lambda _seconds: None)
-    monkeypatch.setattr(models, "_info", lambda *_: {"version": next(answers), "digest": "d"})
-    assert "answers with version 8" in run("models", "promote", "iris.knn", "8", "-n", "concord").output
+def test_offline_a_promotion_moves_the_alias_for_the_next_start(run, service, registry):
+    service.error, service.at["has_token"] = ServiceAway("Nobody answers."), False
+    done = run("models", "promote", KNN, "6")
+    assert registry == ["promote iris.knn 6"]
+    assert "The next `concord up` serves it." in done.stdout
+    run("models", "rollback", KNN)
+    assert registry[1:] == ["rollback iris.knn", "settle iris.knn"]
+
+
+def test_offline_a_challenger_is_not_known(run, service, registry):
+    service.error = ServiceAway("Nobody answers.")
+    done = run("models", "promote", KNN)
+    assert (done.exit_code, "name the version" in done.stderr, registry) == (2, True, [])
+    assert run("models", "dismiss", KNN).exit_code == 1
+
+
+def test_a_clusters_service_that_is_away_is_an_error(run, service, registry):
+    service.error, service.at["target"] = ServiceAway("Nobody answers."), Target("ns", "concord")
+    for command in (["list"], ["promote", KNN, "8"]):
+        assert run("models", *command).exit_code == 1
+    assert registry == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "verdict", "said"),
+    [
+        ("probation", "better", "The challenger is better."),
+        ("watch", "worse", "The predecessor is worse."),
+        ("probation", "undecided", "Which one is better is not decided."),
+    ],
+)
+def test_a_comparison_tells_scores_interval_and_verdict(run, service, phase, verdict, said):
+    service.comparison = Comparison(
+        KNN, phase, None, "hit", Contender("7", 0.7), Contender("8", 0.8), 60, 0.1, 0.02, 0.18, verdict
+    )
+    lines = run("models", "compare", KNN).stdout.splitlines()
+    assert lines[1].split() == ["champion", "7", "0.700"]
+    assert lines[3] == f"difference +0.100 (+0.020 to +0.180) on 60 labelled rounds. {said}"
+
+
+def test_a_comparison_without_rounds_says_so(run, service):
+    service.comparison = Comparison(
+        KNN,
+        "probation",
+        None,
+        "hit",
+        Contender("7", None),
+        Contender("8", None),
+        0,
+        None,
+        None,
+        None,
+        "too_few",
+    )
+    assert "0 labelled rounds that both answered. Too few to say." in run("models", "compare", KNN).stdout
+
+
+@pytest.mark.parametrize(
+    ("release", "fullname"), [("concord", "concord"), ("my-concord", "my-concord"), ("blue", "blue-concord")]
+)
+def test_names_are_the_charts(release, fullname):
+    assert Target.of("models", release) == Target("models", fullname)
+
+
+def test_a_pod_knows_its_installation(monkeypatch):
+    monkeypatch.delenv("CONCORD_DEPLOYMENT", raising=False)
+    assert Target.of(None, "concord") is None
+    monkeypatch.setenv("CONCORD_DEPLOYMENT", "ns/blue-concord")
+    assert Target.of(None, "concord") == Target("ns", "blue-concord")
+    monkeypatch.setenv("CONCORD_DEPLOYMENT", "ns")
+    with pytest.raises(ConfigurationError, match="NAMESPACE/FULLNAME"):
+        Target.of(None, "concord")

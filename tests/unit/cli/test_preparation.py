@@ -1,5 +1,6 @@
 """Training runs as a process; it is asked only where something may be missing."""
 
+import json
 import threading
 
 import pytest
@@ -35,8 +36,9 @@ def test_a_task_with_data_is_fitted_and_the_others_where_models_are_missing(trai
 
 
 def test_what_training_prints_is_read_and_its_failure_is_one_sentence(training):
-    preparation = training('print(\'{"bentos": {"concord-node": "n:1"}, "models": {"iris.knn": "x"}}\')')
-    assert preparation.package() == Packaged({"concord-node": "n:1"}, ("iris.knn",))
+    made = {"bentos": {"concord-node": "n:1"}, "models": {"iris.knn": "iris.knn:7-0a1b2c3d"}}
+    found = training(f"print({json.dumps(made)!r})").package()
+    assert found == Packaged({"concord-node": "n:1"}, ("iris.knn",), {"iris.knn": "7"})
     with pytest.raises(TrainingError, match="training package` ended with exit code 3"):
         training("sys.exit(3)").package()
 

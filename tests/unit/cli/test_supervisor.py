@@ -3,15 +3,18 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from concord.cli.processes import LOG_BYTES, Nursery, Program, last_lines, rotate
-from concord.cli.supervisor import LONGEST_WAIT, Supervisor
+from concord.cli.supervisor import LONGEST_WAIT, READY_SECONDS, Supervisor
 
 SLEEPER = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
 
@@ -21,6 +24,7 @@ class Fake:
 
     def __init__(self, log, name, *, stubborn=False):
         self.pid, self.code, self._log, self._name, self._stubborn = 1, None, log, name, stubborn
+        self.is_ready = False
 
     def poll(self):
         return self.code
@@ -53,7 +57,7 @@ def clock():
 def wait_for():
     """Waits until something holds."""
 
-    def wait(condition, seconds=10):
+    def wait(condition, seconds=60):
         until = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < until
@@ -156,3 +160,109 @@ def test_a_nursery_that_cannot_start_ends_its_nodes(tmp_path, wait_for):
     wait_for(lambda: node.poll() is not None)
     assert node.pid is None
     assert "bentos" in (tmp_path / "nodes.log").read_text()
+
+
+@pytest.fixture
+def swapping(clock, tmp_path):
+    """A supervisor of one process, whose handles and told replacements are at hand."""
+    supervisor = Supervisor(lambda _: None, clock=clock, sleep=clock.sleep)
+    supervisor.handles, supervisor.told, supervisor.log = [], [], []
+
+    def start():
+        supervisor.handles.append(Fake(supervisor.log, f"node{len(supervisor.handles)}"))
+        return supervisor.handles[-1]
+
+    supervisor.tell_replaced = lambda one, *, is_done: supervisor.told.append((one.name, is_done))
+    supervisor.keep("node", 0, start, tmp_path / "log")
+    return supervisor
+
+
+def test_a_process_is_ended_only_once_its_successor_is_ready(swapping):
+    swapping.replace("node")
+    swapping.look()
+    assert swapping.log == []
+    swapping.handles[1].is_ready = True
+    swapping.look()
+    assert (swapping.log, swapping.told) == ([("node0", "SIGTERM")], [("node", True)])
+    swapping.look()
+    assert len(swapping.handles) == 2
+
+
+def test_a_successor_that_ends_or_hangs_leaves_the_old_process_running(swapping, clock):
+    swapping.replace("node")
+    swapping.handles[1].code = 1
+    swapping.look()
+    swapping.replace("node")
+    clock.sleep(READY_SECONDS + 1)
+    swapping.look()
+    assert swapping.handles[0].code is None
+    assert swapping.handles[2].code == -signal.SIGKILL
+    assert swapping.told == [("node", False)] * 2
+
+
+def test_a_process_that_dies_beside_its_successor_is_not_started_a_third_time(swapping, clock):
+    swapping.replace("node")
+    swapping.handles[0].code = 1
+    swapping.look()
+    clock.sleep(LONGEST_WAIT)
+    swapping.look()
+    swapping.handles[1].is_ready = True
+    swapping.look()
+    assert len(swapping.handles) == 2
+    assert swapping.told == [("node", True)]
+
+
+NODE_SERVICE = """
+import os, pathlib
+class Service:
+    def to_asgi(self):
+        return application
+async def application(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            kind = (await receive())["type"]
+            await send({"type": kind + ".complete"})
+            if kind.endswith("shutdown"):
+                return
+    body = (os.environ.get("CONCORD_MODELS", "") + f" {os.getpid()}").encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": body})
+"""
+
+
+@pytest.fixture
+def nursery(tmp_path):
+    """A nursery of a service that answers with its folder and process; the project's own `bentos.serve`."""
+    (tmp_path / "bentoml.py").write_text(f"{NODE_SERVICE}\ndef load(target):\n    return Service()\n")
+    path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
+    made = Nursery("any", tmp_path / "nodes.log", {**os.environ, "PYTHONPATH": path})
+    yield made
+    made.end()
+
+
+def test_forks_of_one_port_share_its_socket_and_the_last_one_closes_it(nursery, tmp_path, wait_for):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    place = ("iris.knn", "127.0.0.1", port, tmp_path / "node.log")
+
+    def ready(node):
+        node.poll()
+        return node.is_ready
+
+    def ask():
+        return httpx.get(f"http://127.0.0.1:{port}/").text.split()
+
+    old = nursery.start(*place, tmp_path / "old")
+    wait_for(lambda: ready(old))
+    new = nursery.start(*place, tmp_path / "new")
+    wait_for(lambda: ready(new))
+    old.end(signal.SIGTERM)
+    answers = []
+    wait_for(lambda: answers.append(ask()) or old.poll() is not None)
+    assert ask() == [str(tmp_path / "new"), str(new.pid)]
+    assert {len(answer) for answer in answers} == {2}
+    new.end(signal.SIGKILL)
+    wait_for(lambda: new.poll() is not None)
+    with pytest.raises(httpx.ConnectError):
+        ask()

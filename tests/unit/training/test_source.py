@@ -37,7 +37,7 @@ def source(monkeypatch):
 @pytest.mark.parametrize("schema", ["{", "{}", "[]"])
 def test_a_version_whose_schema_cannot_be_read_is_refused_with_its_key(source, schema):
     """So that a challenger of this kind is noted and costs no champion."""
-    with pytest.raises(TrainingError, match=r"The key iris\.knn of the models ConfigMap"):
+    with pytest.raises(TrainingError, match=r"The entry iris\.knn of what nodes are to serve"):
         source({SCHEMA_TAG: schema}).fetch("iris.knn", "8")
 
 

@@ -1,0 +1,127 @@
+"""A node of `concord up` takes another version on while it is asked: nothing fails, nothing is degraded."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service.stack import wait_until
+from tests.service.test_cli_up import Up, base, env  # noqa: F401  fixtures
+
+pytestmark = pytest.mark.slow
+
+ROW = {"sepal_length": 6.0, "sepal_width": 2.7, "petal_length": 5.1, "petal_width": 1.6}
+ASKERS = 8
+
+
+@pytest.fixture(scope="module")
+def up(env, base):  # noqa: F811
+    """One task that serves its first versions, with second ones in the registry."""
+    with started(env, base) as up:
+        up.url = up.events[-1]["url"]
+        fit = [sys.executable, "-m", "training", "fit", "iris", "--seed", "7", "--json"]
+        subprocess.run(fit, env=env, check=True, capture_output=True)
+        up.home = Path(env["CONCORD_HOME"])
+        yield up
+
+
+class Asked:
+    """Callers that ask without a pause, and what they got."""
+
+    def __init__(self, url):
+        self.statuses, self._url, self._over = Counter(), url, threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(ASKERS)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self):
+        with httpx.Client(base_url=self._url, timeout=10) as http:
+            while not self._over.is_set():
+                try:
+                    answer = http.post("/v1/tasks/iris/predict", json={"rows": [ROW]})
+                    verdicts = answer.json().get("verdicts", [])
+                    words = verdicts[0]["status"] if answer.status_code == 200 else answer.status_code
+                except httpx.HTTPError as error:
+                    words = type(error).__name__
+                self.statuses[words] += 1
+
+
+def write(up, name, entry):
+    path = up.home / "versions" / name
+    fresh = path.with_name(f".{name}")
+    fresh.write_text(json.dumps(entry))
+    fresh.replace(path)
+
+
+def serves(up, name, version):
+    nodes = httpx.get(f"{up.url}/v1/nodes").json()["nodes"]
+    return any(node["model"] == name and node["version"] == version for node in nodes)
+
+
+def test_no_round_is_degraded_while_a_node_takes_another_version_on(up):
+    with Asked(up.url) as asked:
+        wait_until(lambda: asked.statuses["ok"] > 100)
+        write(up, "iris.knn", {"champion": "2"})
+        assert up.until("replaced")["name"] == "iris.knn"
+        wait_until(lambda: serves(up, "iris.knn", "2"))
+        (up.home / "versions" / "iris.knn").unlink()
+        up.until("replaced")
+        wait_until(lambda: serves(up, "iris.knn", "1"))
+        time.sleep(4)  # until the last old process has ended
+    assert set(asked.statuses) == {"ok"}
+
+
+def test_a_challenger_is_asked_beside_the_packaged_champion(up):
+    write(up, "iris.svm", {"champion": "1", "challenger": "2"})
+    up.until("replaced")
+    assert not (up.home / "served" / "iris.svm" / "champion").exists()
+    info = json.loads((up.home / "served" / "iris.svm" / "challenger" / "info.json").read_text())
+    assert info["version"] == "2"
+
+
+def test_a_version_that_cannot_be_had_changes_nothing_and_is_said(up):
+    write(up, "iris.knn", {"champion": "99"})
+    said = up.until("fetch_failed")
+    assert "iris.knn has no version 99" in said["reason"]
+    assert "concord models promote iris.knn VERSION" in said["reason"]
+    assert serves(up, "iris.knn", "1")
+
+
+def test_entries_are_honoured_by_the_next_start_unless_the_registry_moved_on(up, env, base):  # noqa: F811
+    (up.home / "versions" / "iris.knn").unlink()
+    up.end()
+    with started(env, base) as again:
+        # The fit named version 2 champion, so that the entry of the node svm is of the past.
+        assert [event["name"] for event in again.events if event.get("event") == "outdated"] == ["iris.svm"]
+        write(up, "iris.svm", {"champion": "2", "challenger": "1"})
+        again.until("replaced")
+    with started(env, base):
+        url = tomllib.loads((up.home / "nodes.toml").read_text())["tasks"]["iris"]["nodes"]["svm"]
+        info = httpx.get(f"{url}/info").json()
+    assert (info["version"], info["challenger"]["version"]) == ("2", "1")
+
+
+@contextlib.contextmanager
+def started(env, base):  # noqa: F811
+    up = Up(env, "iris", "--port", str(base), "--no-page", "--no-mlflow")
+    try:
+        up.until("ready")
+        yield up
+    finally:
+        up.end()
