@@ -19,12 +19,19 @@ SETS = {
         "nodes": {"replicas": 2},
         "page": {"replicas": 2},
         "ledger": {"archive": {"enabled": True}},
+        "upkeep": {"enabled": True, "existingSecret": "concord-upkeep", "tasks": ["iris"]},
     },
     "url": {
         "consensus": {"replicas": 2},
         "journal": {"kind": "url", "url": {"existingSecret": "concord-journal"}},
         "mlflow": {"enabled": False, "trackingUri": "https://mlflow.example.com"},
         "training": {"enabled": True},
+        "benchmark": {
+            "enabled": True,
+            "task": "iris",
+            "study": {"existingSecret": "concord-study"},
+            "data": {"existingSecret": "concord-rows"},
+        },
     },
     "everything": {
         "image": {"registry": "registry.example.com/concord", "pullSecrets": ["registry"]},
@@ -48,7 +55,16 @@ SETS = {
         },
         "journal": {"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
         "ledger": {"archive": {"enabled": True}},
+        "consensus": {"tokens": {"existingSecret": "concord-tokens"}},
         "training": {"enabled": True, "tasks": ["iris"], "cronJob": {"enabled": True}},
+        "upkeep": {"enabled": True, "existingSecret": "concord-upkeep"},
+        "benchmark": {
+            "enabled": True,
+            "task": "iris",
+            "register": 3,
+            "study": {"existingSecret": "concord-study"},
+            "data": {"source": "journal", "tokenSecret": "concord-reads"},
+        },
         "monitoring": {
             "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
             "rules": {"enabled": True, "labels": {"release": "prometheus"}},

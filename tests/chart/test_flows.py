@@ -9,7 +9,10 @@ from itertools import product
 import pytest
 
 HERE = {"kubernetes.io/metadata.name": "concord"}
-COMPONENTS = ("node", "consensus", "page", "mlflow", "journal", "training", "archiver", "test")
+COMPONENTS = (
+    *("node", "consensus", "page", "mlflow", "journal"),
+    *("training", "upkeep", "benchmark", "archiver", "test"),
+)
 
 
 def component(name):
@@ -36,6 +39,7 @@ PORTS = {("TCP", port) for port in (22, 53, 80, 443, 3000, 3306, 5000, 5432, 644
 
 DNS = {("UDP", 53), ("TCP", 53)}
 API_SERVER = {("TCP", 443), ("TCP", 6443)}
+DATABASES = {("TCP", 3306), ("TCP", 5432)}
 
 # Who calls whom where everything is enabled, and with the journal in the cluster.
 TABLE = {
@@ -45,11 +49,17 @@ TABLE = {
     ("consensus", "node"): {("TCP", 3000)},
     ("consensus", "journal"): {("TCP", 3306)},
     ("archiver", "journal"): {("TCP", 3306)},
+    ("benchmark", "journal"): {("TCP", 3306)},
+    ("benchmark", "mlflow"): {("TCP", 5000)},
+    ("benchmark", "consensus"): {("TCP", 3000)},
     ("node", "mlflow"): {("TCP", 5000)},
     ("training", "mlflow"): {("TCP", 5000)},
+    ("upkeep", "consensus"): {("TCP", 3000)},
+    ("upkeep", "mlflow"): {("TCP", 5000)},
+    ("consensus", "mlflow"): {("TCP", 5000)},
     ("prometheus", "node"): {("TCP", 3000)},
     ("prometheus", "consensus"): {("TCP", 3000)},
-    **{(name, "dns"): DNS for name in ("page", "test", "consensus", "archiver", "node", "training")},
+    **{(name, "dns"): DNS for name in COMPONENTS if name not in {"mlflow", "journal"}},
     **{(name, "address"): API_SERVER for name in ("consensus", "archiver")},
 }
 # The API server is no pod that a selector could name, so its ports are open to every address, pods too.
@@ -103,12 +113,19 @@ def policies(render, of_kind):
     return make
 
 
+BENCHMARK = {"enabled": True, "task": "iris"}
+STUDY = {"study": {"existingSecret": "concord-study"}}
+
+
 @pytest.fixture
 def everything(policies):
     return policies(
         journal={"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
         ledger={"archive": {"enabled": True}},
         training={"enabled": True},
+        consensus={"tokens": {"existingSecret": "concord-tokens"}},
+        upkeep={"enabled": True, "existingSecret": "concord-upkeep"},
+        benchmark=BENCHMARK | {"data": {"source": "journal"}},
     )
 
 
@@ -154,6 +171,51 @@ def test_nobody_reaches_the_api_server_where_the_ledger_is_in_files(policies):
     assert not any(
         ports & API_SERVER for ports in flows_of_policies(policies(ledger={"store": "files"})).values()
     )
+
+
+def test_a_service_that_orders_versions_reaches_the_api_server_all_the_same(policies):
+    found = flows_of_policies(
+        policies(ledger={"store": "files"}, consensus={"tokens": {"existingSecret": "concord-tokens"}})
+    )
+    assert {pair for pair, ports in found.items() if ports & API_SERVER and pair[1] == "address"} == {
+        ("consensus", "address")
+    }
+
+
+def test_a_service_that_orders_no_versions_reaches_no_registry(policies):
+    assert ("consensus", "mlflow") not in flows(policies(), "Ingress")
+
+
+def test_upkeep_reaches_a_registry_elsewhere_at_its_ports_only(policies):
+    found = flows_of_policies(
+        policies(
+            mlflow={"enabled": False, "trackingUri": "https://mlflow.example.com"},
+            consensus={"tokens": {"existingSecret": "concord-tokens"}},
+            upkeep={"enabled": True, "existingSecret": "concord-upkeep"},
+        )
+    )
+    assert found["upkeep", "address"] == {("TCP", 80), ("TCP", 443), ("TCP", 5000)}
+
+
+def test_a_benchmark_of_generated_rows_does_not_reach_the_service(policies):
+    found = flows(policies(benchmark=BENCHMARK | STUDY), "Ingress")
+    assert ("benchmark", "consensus") not in found
+    assert found["benchmark", "mlflow"] == {("TCP", 5000)}
+
+
+def test_a_study_elsewhere_opens_the_ports_of_databases_only(policies):
+    found = flows_of_policies(policies(benchmark=BENCHMARK | STUDY))
+    assert found["benchmark", "address"] == DATABASES
+
+
+def test_a_study_is_reached_where_the_values_say(policies):
+    block = {"ipBlock": {"cidr": "10.0.0.7/32"}}
+    made = policies(
+        benchmark=BENCHMARK | STUDY,
+        networkPolicy={"enabled": True, "study": {"to": [block], "ports": [9999]}},
+    )
+    (spec,) = (one["spec"] for one in made if one["metadata"]["name"] == "concord-benchmark")
+    assert {"to": [block], "ports": [{"protocol": "TCP", "port": 9999}]} in spec["egress"]
 
 
 def flows_of_policies(policies):

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tests.chart import rendering
+from training.upkeep.limits import PREFIX, Limits
 
 ALLOWED_VOLUMES = {
     "configMap",
@@ -282,6 +283,109 @@ def test_training_with_other_settings_is_another_job(render, of_kind):
 
     assert job() == job()
     assert job() != job(tasks=["iris"])
+
+
+def benchmark(render, of_kind, **settings):
+    values = {"enabled": True, "task": "iris", "study": {"existingSecret": "concord-study"}} | settings
+    ((name, job),) = of_kind(render({"benchmark": values}), "Job").items()
+    return name, job["spec"]
+
+
+def test_a_benchmark_is_off_by_default(render, of_kind):
+    assert of_kind(render(), "Job") == {}
+
+
+def test_a_benchmarks_pods_share_the_study_of_the_secret_that_is_named(render, of_kind):
+    _, spec = benchmark(render, of_kind, trials=30, parallelism=3)
+    (container,) = spec["template"]["spec"]["containers"]
+    env = {one["name"]: one for one in container["env"]}
+    assert (spec["parallelism"], spec["completions"]) == (3, 3)
+    assert container["command"] + container["args"] == [
+        *("python", "-m", "training", "benchmark", "iris", "--trials", "30")
+    ]
+    assert env["CONCORD_STUDY"]["valueFrom"] == {"secretKeyRef": {"name": "concord-study", "key": "url"}}
+    assert "CONCORD_TOKEN" not in env
+
+
+def test_a_study_is_a_database_of_its_own_on_the_journals_server_where_no_secret_says_otherwise(
+    render, of_kind
+):
+    journal = {"kind": "mariadb", "mariadb": {"existingSecret": "mine"}}
+    values = {"journal": journal, "benchmark": {"enabled": True, "task": "iris"}}
+    (job,) = of_kind(render(values), "Job").values()
+    env = {one["name"]: one for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert env["CONCORD_STUDY"]["value"] == "mysql+pymysql://concord@concord-journal:3306/concord_study"
+    assert env["CONCORD_STUDY_PASSWORD"]["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "password"}}
+
+
+def test_a_benchmarks_rows_may_be_named_by_a_secret(render, of_kind):
+    _, spec = benchmark(render, of_kind, data={"existingSecret": "mine", "key": "films"})
+    (container,) = spec["template"]["spec"]["containers"]
+    env = {one["name"]: one for one in container["env"]}
+    assert container["args"][-2:] == ["--data", "$(CONCORD_DATA)"]
+    assert env["CONCORD_DATA"]["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "films"}}
+
+
+def test_a_benchmark_with_other_settings_is_another_job(render, of_kind):
+    name, _ = benchmark(render, of_kind)
+    assert benchmark(render, of_kind)[0] == name
+    assert benchmark(render, of_kind, parallelism=5)[0] != name
+    assert benchmark(render, of_kind, trials=7)[0] != name
+
+
+def upkeep(render, of_kind, **settings):
+    values = {
+        "consensus": {"tokens": {"existingSecret": "concord-tokens"}},
+        "upkeep": {"enabled": True, "existingSecret": "concord-upkeep"} | settings,
+    }
+    return of_kind(render(values), "CronJob")["concord-upkeep"]["spec"]
+
+
+def test_upkeep_is_off_by_default(render, of_kind):
+    assert of_kind(render(), "CronJob") == {}
+
+
+def test_upkeep_calls_the_service_and_the_registry_about_the_tasks_that_are_named(render, of_kind):
+    spec = upkeep(render, of_kind, tasks=["iris", "film_rating"])["jobTemplate"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    env = {one["name"]: one.get("value") for one in container["env"]}
+    assert container["command"] + container["args"] == [
+        *("python", "-m", "training", "upkeep", "iris", "film_rating")
+    ]
+    assert env["CONCORD_URL"] == "http://concord-consensus:3000"
+    assert env["MLFLOW_TRACKING_URI"] == "http://concord-mlflow:5000"
+
+
+def test_upkeeps_limits_are_those_of_the_values_and_by_default_its_own(render, of_kind, monkeypatch):
+    def limits(**values):
+        spec = upkeep(render, of_kind, **values)["jobTemplate"]["spec"]["template"]["spec"]
+        env = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+        with monkeypatch.context() as patch:
+            for name, value in env.items():
+                if name.startswith(PREFIX):
+                    patch.setenv(name, value)
+            return Limits.read(), {name for name in env if name.startswith(PREFIX)}
+
+    found, names = limits()
+    assert found == Limits()
+    assert names == {f"{PREFIX}{field.upper()}" for field in Limits.model_fields}
+    assert limits(limits={"probationMost": 3_000_000})[0].probation_most == 3_000_000
+
+
+def test_one_pass_of_upkeep_runs_at_a_time_and_ends(render, of_kind):
+    spec = upkeep(render, of_kind, schedule="* * * * *", activeDeadlineSeconds=120, suspend=True)
+    assert (spec["schedule"], spec["suspend"], spec["concurrencyPolicy"]) == ("* * * * *", True, "Forbid")
+    job = spec["jobTemplate"]["spec"]
+    assert (job["activeDeadlineSeconds"], job["backoffLimit"]) == (120, 0)
+
+
+def test_the_service_that_orders_versions_knows_where_they_are_served_and_kept(render, of_kind):
+    values = {"consensus": {"tokens": {"existingSecret": "concord-tokens"}}}
+    objects = render(values, name="mine", namespace="models")
+    spec = of_kind(objects, "Deployment")["mine-concord-consensus"]["spec"]["template"]["spec"]
+    env = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+    assert env["CONCORD_DEPLOYMENT"] == "models/mine-concord"
+    assert env["MLFLOW_TRACKING_URI"] == "http://mine-concord-mlflow:5000"
 
 
 @pytest.mark.parametrize("values", ["defaults", "everything"])

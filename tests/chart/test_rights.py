@@ -16,7 +16,7 @@ CONSENSUS = {
 ARCHIVER = {("", "configmaps", None, ("get", "list", "delete"))}
 
 
-def promoter(*nodes):
+def versions(*nodes):
     return {
         ("", "configmaps", ("concord-models",), ("get", "update")),
         ("apps", "deployments", nodes, ("get", "patch")),
@@ -55,21 +55,53 @@ ONLY_IRIS = {
 
 def test_these_are_all_rights(render):
     values = ONLY_IRIS | {"ledger": {"archive": {"enabled": True}}}
-    assert rights(render(values)) == {
-        "concord-consensus": CONSENSUS,
-        "concord-promoter": promoter(*IRIS),
-        "concord-archiver": ARCHIVER,
-    }
+    assert rights(render(values)) == {"concord-consensus": CONSENSUS, "concord-archiver": ARCHIVER}
 
 
 def test_nobody_may_delete_unless_segments_are_archived(render):
-    assert set(rights(render())) == {"concord-consensus", "concord-promoter"}
+    assert set(rights(render())) == {"concord-consensus"}
     verbs = {verb for rules in rights(render()).values() for *_, rule in rules for verb in rule}
     assert "delete" not in verbs
 
 
 def test_a_ledger_in_files_and_no_registry_need_no_rights(render):
     assert rights(render("small")) == {}
+
+
+def test_who_orders_versions_by_the_service_gives_it_these_rights_and_no_others(render):
+    values = ONLY_IRIS | {"consensus": {"tokens": {"existingSecret": "concord-tokens"}}}
+    assert rights(render(values))["concord-consensus"] == CONSENSUS | versions(*IRIS)
+    in_files = values | {"ledger": {"store": "files"}}
+    assert rights(render(in_files))["concord-consensus"] == versions(*IRIS)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [{"mlflow": {"enabled": False}}, {"consensus": {"tokens": {"existingSecret": ""}}}],
+    ids=["a registry", "tokens"],
+)
+def test_a_service_without_a_registry_or_without_tokens_touches_no_node(render, of_kind, missing):
+    values = {"consensus": {"tokens": {"existingSecret": "concord-tokens"}}, "ledger": {"store": "files"}}
+    objects = render(values | missing)
+    spec = of_kind(objects, "Deployment")["concord-consensus"]["spec"]["template"]["spec"]
+    assert "concord-consensus" not in rights(objects)
+    assert spec["automountServiceAccountToken"] is False
+    names = {one["name"] for one in spec["containers"][0]["env"]}
+    assert not names & {"CONCORD_DEPLOYMENT", "MLFLOW_TRACKING_URI"}
+
+
+def test_a_ledger_in_files_gives_the_service_its_token_where_it_orders_versions(render, of_kind):
+    values = {"consensus": {"tokens": {"existingSecret": "concord-tokens"}}, "ledger": {"store": "files"}}
+    spec = of_kind(render(values), "Deployment")["concord-consensus"]["spec"]["template"]["spec"]
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("concord-consensus", True)
+
+
+def test_upkeep_has_no_right_in_the_cluster(render, of_kind):
+    objects = render("everything")
+    spec = of_kind(objects, "CronJob")["concord-upkeep"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert "serviceAccountName" not in spec
+    assert "concord-upkeep" not in of_kind(objects, "ServiceAccount", "Role", "RoleBinding")
 
 
 def test_no_rights_reach_beyond_the_namespace(objects):
@@ -118,6 +150,19 @@ def test_what_is_secret_comes_from_the_secret_that_was_named(render, values, sec
                     found[variable["name"]] = variable["valueFrom"]["secretKeyRef"]["name"]
     assert found
     assert set(found.values()) == {secret}
+
+
+def test_upkeeps_token_comes_from_the_secret_that_was_named(render, of_kind):
+    values = {
+        "consensus": {"tokens": {"existingSecret": "concord-tokens"}},
+        "upkeep": {"enabled": True, "existingSecret": "mine"},
+    }
+    job = of_kind(render(values), "CronJob")["concord-upkeep"]["spec"]["jobTemplate"]["spec"]
+    env = {one["name"]: one for one in job["template"]["spec"]["containers"][0]["env"]}
+    assert env["CONCORD_TOKEN"] == {
+        "name": "CONCORD_TOKEN",
+        "valueFrom": {"secretKeyRef": {"name": "mine", "key": "token"}},
+    }
 
 
 def test_no_text_holds_a_password(objects):

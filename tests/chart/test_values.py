@@ -47,6 +47,13 @@ def refusal_of(render, values, **options):
         ({"page": {"image": {"digest": "sha256:12"}}}, ["/page/image/digest"]),
         ({"mlflow": {"size": "5 GB"}}, ["/mlflow/size"]),
         ({"monitoring": {"rules": {"runbooks": "our wiki"}}}, ["/monitoring/rules/runbooks"]),
+        ({"benchmark": {"parallelism": 0}}, ["/benchmark/parallelism"]),
+        ({"benchmark": {"data": {"source": "rows.csv"}}}, ["/benchmark/data/source"]),
+        ({"upkeep": {"schedule": "often"}}, ["/upkeep/schedule"]),
+        ({"upkeep": {"limits": {"watchLabel": 5}}}, ["/upkeep/limits", "watchLabel"]),
+        ({"upkeep": {"limits": {"watchLabels": 0}}}, ["/upkeep/limits/watchLabels", "1"]),
+        ({"upkeep": {"tasks": ["Iris"]}}, ["/upkeep/tasks"]),
+        ({"upkeep": {"activeDeadlineSeconds": 5}}, ["/upkeep/activeDeadlineSeconds", "60"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -70,6 +77,50 @@ def test_a_database_without_its_secret_is_refused_with_the_command_that_makes_it
 def test_training_without_a_registry_is_refused(render):
     values = {"mlflow": {"enabled": False}, "training": {"enabled": True}}
     assert "mlflow.enabled=true" in refusal_of(render, values)
+
+
+def test_upkeep_without_its_token_is_refused_with_the_commands_that_make_it(render):
+    tokens = {"consensus": {"tokens": {"existingSecret": "concord-tokens"}}}
+    message = refusal_of(render, {"upkeep": {"enabled": True}} | tokens, namespace="models")
+    assert "upkeep.existingSecret names no secret" in message
+    assert "concord tokens add upkeep --administers" in message
+    assert "kubectl --namespace models create secret generic concord-upkeep --from-literal=token=" in message
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        ({"mlflow": {"enabled": False}}, "mlflow.enabled=true"),
+        ({"consensus": {"tokens": {"existingSecret": ""}}}, "consensus.tokens.existingSecret"),
+    ],
+)
+def test_upkeep_without_a_registry_or_a_service_that_knows_it_is_refused(render, missing, named):
+    values = {
+        "consensus": {"tokens": {"existingSecret": "concord-tokens"}},
+        "upkeep": {"enabled": True, "existingSecret": "concord-upkeep"},
+    }
+    assert named in refusal_of(render, values | missing)
+
+
+def test_a_benchmark_without_its_database_is_refused_with_the_command_that_names_it(render):
+    message = refusal_of(render, {"benchmark": {"enabled": True, "task": "iris"}}, namespace="models")
+    assert "benchmark.study.existingSecret names no secret" in message
+    assert "kubectl --namespace models create secret generic concord-study --from-literal=url=" in message
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"benchmark": {"task": ""}}, "benchmark.task"),
+        ({"mlflow": {"enabled": False}}, "mlflow.enabled=true"),
+        ({"benchmark": {"data": {"source": "journal", "existingSecret": "rows"}}}, "Leave one empty"),
+    ],
+    ids=["no task", "no registry", "two sources"],
+)
+def test_a_benchmark_that_could_not_run_is_refused(render, settings, named):
+    values = {"benchmark": {"enabled": True, "task": "iris", "study": {"existingSecret": "concord-study"}}}
+    values["benchmark"] |= settings.get("benchmark", {})
+    assert named in refusal_of(render, settings | values)
 
 
 def test_a_fallback_without_its_value_is_refused(render):

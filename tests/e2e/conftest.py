@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from concord import __version__
+from tests.e2e import bank as banking
 from tests.e2e.kind import CHART, ROOT, Cluster, LoadPod, run
 from tests.e2e.replicas import SPACE, helm
 
@@ -82,6 +83,13 @@ def release(cluster):
     yield cluster
     cluster.helm("uninstall", "concord", "-n", SPACE)
     cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def bank(cluster, tmp_path_factory):
+    """Loan default and its three nodes over MariaDB, with models that were fitted in the cluster."""
+    yield banking.install(cluster, tmp_path_factory.mktemp("bank"))
+    banking.uninstall(cluster)
 
 
 @pytest.fixture

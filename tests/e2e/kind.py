@@ -164,11 +164,21 @@ class LoadPod:
         self.cluster, self.namespace, self.name = cluster, namespace, name
         self._image, self._worker = image, worker
 
-    def start(self, task, *, callers, rows=1, query="", service="concord-consensus", **order):
-        """Begins to ask a task; `seconds` or `requests` say for how long."""
+    def start(self, task, *, callers, rows=1, asked=(), query="", service="concord-consensus", **order):
+        """Begins to ask a task; `seconds` or `requests` say for how long.
+
+        Args:
+            task: The task.
+            callers: How many ask at once.
+            rows: Rows a question, all of them the workshop's flower.
+            asked: Rows to ask one by one, in turn, instead.
+            query: Of the URL.
+            service: Who is asked.
+            order: The rest of what `load.py` takes.
+        """
         order |= {
             "url": f"http://{service}:3000/v1/tasks/{task}/predict{query}",
-            "body": {"rows": [IRIS_ROW] * rows},
+            "bodies": [{"rows": [row]} for row in asked] or [{"rows": [IRIS_ROW] * rows}],
             "callers": callers,
         }
         script = (Path(__file__).parent / "load.py").read_text("utf-8")
@@ -179,6 +189,12 @@ class LoadPod:
         self.cluster.apply(self._pod(metadata | {"labels": {"concord.dev/client": "true"}}, order))
         phase = ("-n", self.namespace, "wait", f"pod/{self.name}", "--for=condition=Ready", "--timeout=60s")
         self.cluster.kubectl(*phase)
+        return self
+
+    def stop(self):
+        """Tells the callers that it is enough."""
+        tell = "import os, signal; os.kill(1, signal.SIGTERM)"
+        self.cluster.kubectl("-n", self.namespace, "exec", self.name, "--", "python", "-c", tell)
         return self
 
     def result(self, seconds=300):

@@ -1,14 +1,16 @@
 """Callers in a pod: each asks, waits for its answer, and asks again, over a connection that is kept open.
 
 Runs by itself on the consensus image's Python; `kind.py` mounts it. Takes one JSON object as its
-argument, `{"url", "body", "callers", "seconds"?, "requests"?, "ids"?, "pause"?}` (`pause`: seconds between
-an answer and the next question), and prints one: how many were answered by what, when the last failed or
-was degraded, and how long they took. An answer is a failure if its status is not 200; what never became an
-answer is counted apart, as `lost`.
+argument, `{"url", "bodies", "callers", "seconds"?, "requests"?, "ids"?, "pause"?}` (`bodies`: asked in turn,
+again and again; `pause`: seconds between an answer and the next question), and prints one: how many were
+answered by what, when the last failed or was degraded, and how long they took. An answer is a failure if its
+status is not 200; what never became an answer is counted apart, as `lost`. SIGTERM ends it as its time does.
 """
 
 import asyncio
+import itertools
 import json
+import signal
 import sys
 import time
 from collections import Counter
@@ -24,7 +26,7 @@ class Load:
 
     def __init__(self, order):
         self.order = order
-        self.body = json.dumps(order["body"]).encode()
+        self.bodies = itertools.cycle([json.dumps(body).encode() for body in order["bodies"]])
         self.end = time.time() + order.get("seconds", 3600)
         self.left = order.get("requests", 1 << 60)
         self.statuses, self.outcomes, self.reasons = Counter(), Counter(), Counter()
@@ -34,18 +36,22 @@ class Load:
 
     async def run(self):
         began = time.time()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stop)
         timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             await asyncio.gather(*(self.call(session) for _ in range(self.order["callers"])))
         return self.told(time.time() - began)
+
+    def stop(self):
+        self.end = 0.0
 
     async def call(self, session):
         while time.time() < self.end and self.left > 0:
             self.left -= 1
             began = time.perf_counter()
             try:
-                headers = {"content-type": "application/json"}
-                async with session.post(self.order["url"], data=self.body, headers=headers) as response:
+                headers, body = {"content-type": "application/json"}, next(self.bodies)
+                async with session.post(self.order["url"], data=body, headers=headers) as response:
                     self.note(response.status, await response.read(), time.perf_counter() - began)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 self.lost += 1

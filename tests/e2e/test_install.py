@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from tests.e2e.kind import CHART, IRIS_ROW, ROOT, until
+from tests.e2e.kind import CHART, IRIS_ROW, ROOT, run, until
 
 pytestmark = pytest.mark.e2e
 NODES = "app.kubernetes.io/component=node"
@@ -26,6 +26,15 @@ def stakes(cluster, namespace="concord"):
         return {one["node"]: one["stake"] for one in nodes if one["task"] == "workshop"}
 
     return until(told, 60, "the workshop's accounts")
+
+
+@pytest.fixture(scope="module")
+def token(installed, tmp_path_factory):
+    """A token that administers, which the service knows by its Secret."""
+    file = tmp_path_factory.mktemp("tokens") / "tokens.toml"
+    made = run("uv", "run", "concord", "tokens", "add", "e2e", "--administers", "--file", file)
+    installed.kubectl("-n", "concord", "create", "secret", "generic", "concord-tokens", f"--from-file={file}")
+    return made.split()[-1]
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +143,11 @@ def test_balances_outlive_pods_upgrades_rollbacks_and_a_new_install(played, inst
         assert json.loads(installed.concord("concord", url, "ledger", "verify", "--json"))["ok"]
 
 
-def test_a_promoted_version_is_served_without_an_image_build_and_rolled_back(installed, say):
+def test_a_promoted_version_is_served_without_an_image_build_and_rolled_back(installed, token, say):
     """The training Job registers new versions; one command each brings one to its node and back."""
     installed.helm(
         *("upgrade", "concord", CHART, "-n", "concord", "--wait", "--set", "training.tasks={iris}"),
+        *("--set", "consensus.tokens.existingSecret=concord-tokens"),
         *("--set", "training.cronJob.enabled=true,training.cronJob.suspend=true"),
     )
     for name in ("first", "second"):
@@ -148,13 +158,17 @@ def test_a_promoted_version_is_served_without_an_image_build_and_rolled_back(ins
     assert version_of(installed) == "1", "a fit changes no node by itself"
     images = images_of(installed)
     with installed.forward("concord", "concord-consensus", 3000) as url:
-        where = ("--namespace", "concord")
-        installed.concord("concord", url, "models", "promote", "iris.knn", "2", *where)
+
+        def models(*order):
+            where = ("--namespace", "concord")
+            return installed.concord("concord", url, "models", *order, *where, CONCORD_TOKEN=token)
+
+        models("promote", "iris.knn", "2")
         # The service's open connections are the old pod's until it has drained.
         until(lambda: version_of(installed) == "2", 30, "the promoted version's vote")
-        listed = json.loads(installed.concord("concord", url, "models", "list", "--json", *where))
+        listed = json.loads(models("list", "--json"))
         say(f"after the promotion: {json.dumps(listed)[:300]}")
-        installed.concord("concord", url, "models", "rollback", "iris.knn", *where)
+        models("rollback", "iris.knn")
     until(lambda: version_of(installed) == "1", 30, "the vote of the version before")
     assert images_of(installed) == images
 

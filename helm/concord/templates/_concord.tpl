@@ -56,6 +56,13 @@ http://{{ include "concord.name" (list . "mlflow") }}:5000
 {{- end -}}
 {{- end -}}
 
+{{/* Whether the consensus service brings versions in, which takes a registry and who may order it; else empty: root */}}
+{{- define "concord.appoints" -}}
+{{- if and .Values.consensus.tokens.existingSecret (include "concord.registry" .) -}}
+true
+{{- end -}}
+{{- end -}}
+
 {{/* BentoML writes beside its code unless its home is elsewhere; an image straight from `bentoml containerize` runs too. */}}
 {{- define "concord.writable" -}}
 - {name: HOME, value: /tmp}
@@ -111,6 +118,30 @@ http://{{ include "concord.name" (list . "mlflow") }}:5000
 {{- end -}}
 {{- if and (or .Values.training.enabled .Values.training.cronJob.enabled) (not (include "concord.registry" .)) -}}
 {{- fail "training registers what it fits, and there is no registry. Set mlflow.enabled=true, or mlflow.trackingUri." -}}
+{{- end -}}
+{{- if .Values.upkeep.enabled -}}
+{{- if not .Values.upkeep.existingSecret -}}
+{{- $command := printf "concord tokens add upkeep --administers --file tokens.toml\n  kubectl --namespace %s create secret generic concord-upkeep --from-literal=token=TOKEN" .Release.Namespace -}}
+{{- fail (printf "upkeep.enabled=true, and upkeep.existingSecret names no secret with the token that it calls with. Make one:\n  %s\nand set upkeep.existingSecret=concord-upkeep; the changed tokens.toml goes into consensus.tokens.existingSecret." $command) -}}
+{{- end -}}
+{{- if not (include "concord.appoints" .) -}}
+{{- fail "upkeep registers what it retrains and orders it served, which takes a registry (mlflow.enabled=true, or mlflow.trackingUri) and a consensus service that knows its token (consensus.tokens.existingSecret)." -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.benchmark.enabled -}}
+{{- if not .Values.benchmark.task -}}
+{{- fail "benchmark.enabled=true, and benchmark.task names no task. Set one, such as benchmark.task=film_rating." -}}
+{{- end -}}
+{{- if not (or .Values.benchmark.study.existingSecret (eq .Values.journal.kind "mariadb")) -}}
+{{- $command := printf "kubectl --namespace %s create secret generic concord-study --from-literal=%s='mysql+pymysql://USER:PASSWORD@HOST:3306/concord_study'" .Release.Namespace .Values.benchmark.study.key -}}
+{{- fail (printf "The benchmark's pods share one study, and benchmark.study.existingSecret names no secret with its database. Make one, of a database that holds nothing else (or set journal.kind=mariadb):\n  %s\nand set benchmark.study.existingSecret=concord-study." $command) -}}
+{{- end -}}
+{{- if not (include "concord.registry" .) -}}
+{{- fail "The benchmark logs every trial, and there is no registry. Set mlflow.enabled=true, or mlflow.trackingUri." -}}
+{{- end -}}
+{{- if and .Values.benchmark.data.existingSecret .Values.benchmark.data.source -}}
+{{- fail "benchmark.data.source and benchmark.data.existingSecret both say where the rows are. Leave one empty." -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.mlflow.enabled .Values.mlflow.trackingUri -}}
 {{- fail "mlflow.trackingUri names a registry elsewhere, and mlflow.enabled makes one here. Set mlflow.enabled=false, or leave trackingUri empty." -}}

@@ -1,0 +1,44 @@
+{{/* What training, upkeep and the benchmark share: a pod of the trainer image that does its work and ends. It holds
+     no ServiceAccount token; what it may do, it may by HTTP. */}}
+
+{{/* A pod template: dict root component settings command: list [env: YAML list as text] [spread: labels] */}}
+{{- define "concord.trainer" -}}
+metadata:
+  {{- include "concord.podMetadata" (dict "root" .root "component" .component "settings" .settings) | nindent 2 }}
+spec:
+  restartPolicy: Never
+  {{- include "concord.podSpec" (dict "root" .root "component" .component "settings" .settings "spread" .spread) | nindent 2 }}
+  containers:
+    - name: {{ .component }}
+      {{- include "concord.from" (list .root .settings.image) | nindent 6 }}
+      {{- include "concord.containerSecurity" . | nindent 6 }}
+      command: [python, -m, training]
+      args:
+        {{- toYaml .command | nindent 8 }}
+      env:
+        - {name: CONCORD_HOME, value: /tmp/concord}
+        - {name: MLFLOW_TRACKING_URI, value: {{ include "concord.registry" .root | quote }}}
+        {{- with .env }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        - {name: HOME, value: /tmp}
+        - {name: MPLCONFIGDIR, value: /tmp/matplotlib}
+        # A log has no width of its own; tables get this one.
+        - {name: COLUMNS, value: "160"}
+      {{- include "concord.resources" (list .root .settings.resources) | nindent 6 }}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+  volumes:
+    - name: tmp
+      emptyDir: {}
+{{- end -}}
+
+{{/* Where the consensus service answers, and the token that it is shown: dict root [secret] */}}
+{{- define "concord.caller" -}}
+- {name: CONCORD_URL, value: "http://{{ include "concord.name" (list .root "consensus") }}:3000"}
+{{- with .secret }}
+- name: CONCORD_TOKEN
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: token}
+{{- end }}
+{{- end -}}
