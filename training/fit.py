@@ -7,7 +7,8 @@ either a model that may be registered or an error. Nothing is written here; `reg
 import hashlib
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -128,6 +129,15 @@ def fit(
     )
 
 
+@contextmanager
+def as_planned() -> Iterator[None]:
+    """Has scikit-learn not warn of what is wanted: epochs that end, and fewer rows than a batch has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="Got `batch_size` less than 1 or larger")
+        yield
+
+
 def learn(task: Task, node: str, model: Model, split: Split) -> None:
     """Fits the pipeline in place; epochs that end by plan are no warning.
 
@@ -135,8 +145,7 @@ def learn(task: Task, node: str, model: Model, split: Split) -> None:
         TrainingError: scikit-learn refused.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with as_planned():
             model.fit(split.training.rows, split.training.answers)
     except ValueError as error:
         raise TrainingError(

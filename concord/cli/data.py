@@ -4,14 +4,16 @@ Its progress, results and exit status are the terminal's own; nothing is read or
 """
 
 import subprocess
-from collections.abc import Sequence
+from typing import Final
 
 import click
 
-from concord.cli.screen import Command, Group
+from concord.cli.screen import Command, Group, json_option
 
-RAW = {"ignore_unknown_options": True, "help_option_names": []}
-"""What is said goes to training as it is, `--help` too."""
+DATABASE: Final = "URL[#TABLE]"
+
+Said = str | int | None
+"""An option's value; None where it was not given."""
 
 
 @click.group("data", cls=Group, short_help="Rows in a database: load, show, export.")
@@ -30,32 +32,72 @@ def data() -> None:
     """
 
 
-def _step(name: str, short: str) -> click.Command:
-    @click.command(name, cls=Command, context_settings=RAW, short_help=short)
-    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    @click.pass_context
-    def step(ctx: click.Context, *, arguments: tuple[str, ...]) -> None:
-        ctx.exit(_run(name, arguments))
+@data.command("load", cls=Command)
+@click.argument("task")
+@click.argument("source", metavar="FILE|tmdb:YEAR..YEAR")
+@click.option("--to", metavar=DATABASE, required=True, help="The database, and the table.")
+@click.option("--refused", metavar="FILE", help="Where refused rows go; beside FILE unless said.")
+@click.option("--votes", type=click.IntRange(0), help="tmdb: films with so many votes; 50 unless said.")
+@click.option("--older", type=click.IntRange(0), help="tmdb: ask again about films of so many days ago; 30.")
+@json_option
+@click.pass_context
+def load(ctx: click.Context, /, task: str, source: str, *, as_json: bool, **options: Said) -> None:
+    """Clean, check and store the rows of a file, or films from TMDB.
 
-    return step
+    Rows that are there already are known, so the same command again adds only what is missing.
+
+    \b
+    Examples:
+      concord data load loan_default loan_data.csv --to sqlite:///rows.sqlite
+      concord data load film_rating tmdb:2020..2025 --to mysql://me@db.local/concord
+    """
+    ctx.exit(_run("load", task, source, json=as_json, **options))
 
 
-for _name, _short in (
-    ("load", "Clean, check and store the rows of a file, or films from TMDB."),
-    ("show", "List the tables of rows, or look into one."),
-    ("export", "Write a table of rows to a CSV file."),
-):
-    data.add_command(_step(_name, _short))
+@data.command("show", cls=Command)
+@click.argument("task", required=False)
+@click.option("--from", metavar=DATABASE, required=True, help="The database, and the table.")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, /, task: str | None, *, as_json: bool, **options: Said) -> None:
+    """List the tables of rows in a database, or look into a task's.
+
+    \b
+    Examples:
+      concord data show --from sqlite:///rows.sqlite
+      concord data show loan_default --from sqlite:///rows.sqlite
+    """
+    ctx.exit(_run("show", *([task] if task else []), json=as_json, **options))
 
 
-def _run(step: str, arguments: Sequence[str]) -> int:
+@data.command("export", cls=Command)
+@click.argument("task")
+@click.option("--from", metavar=DATABASE, required=True, help="The database, and the table.")
+@click.option("--out", metavar="FILE", required=True, help="A new CSV file, or a .csv.gz.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@json_option
+@click.pass_context
+def export(ctx: click.Context, /, task: str, *, force: bool, as_json: bool, **options: Said) -> None:
+    """Write a table of rows to a CSV file, which can be loaded again.
+
+    \b
+    Examples:
+      concord data export loan_default --from sqlite:///rows.sqlite --out rows.csv
+    """
+    ctx.exit(_run("export", task, force=force, json=as_json, **options))
+
+
+def _run(step: str, *arguments: str, **options: Said) -> int:
     """Runs the step of training; its exit status."""
     import sys
 
     from concord.cli.place import environment, place, project
     from concord.cli.processes import tethered
 
-    command = [sys.executable, "-m", "training", "data", step, *arguments]
+    flags = [f"--{name}" for name, value in options.items() if value is True]
+    said = [f"--{name}={value}" for name, value in options.items() if value not in (None, True, False)]
+    # Behind `--`, so that a file may be called anything.
+    command = [sys.executable, "-m", "training", "data", step, *flags, *said, "--", *arguments]
     process = subprocess.Popen(tethered(command), env=environment(project(), place().home))
     while True:
         try:

@@ -7,12 +7,10 @@ for all settings of a study, so that scores can be compared fold by fold and ans
 
 import math
 import time
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from concord.errors import TrainingError
@@ -20,6 +18,7 @@ from training.benchmark.build import build
 from training.benchmark.settings import ALGORITHM, Settings
 from training.convert import compare, convert
 from training.evaluate import Votes, evaluate, vote
+from training.fit import as_planned
 from training.split import Part
 from training.task import Model, Task
 
@@ -73,8 +72,7 @@ def measure(task: Task, settings: Settings, part: Part, count: int, seed: int) -
 
 def _answer(task: Task, model: Model, part: Part, learned: Places, judged: Places, number: int) -> Votes:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with as_planned():
             model.fit(part.rows[learned], part.answers[learned])
         votes = vote(task, model, part.rows[judged])
     except ValueError as error:

@@ -37,7 +37,7 @@ def commands(group=main, path=()):
 def test_every_command_has_help_with_an_example_and_json(run, path):
     shown = run(*path, "--help").output
     assert f"concord {' '.join(path)}" in shown.partition("Example")[2]
-    if path not in {("ledger",), ("models",), ("stake",), ("tokens",)}:
+    if path not in {("data",), ("ledger",), ("models",), ("stake",), ("tokens",)}:
         assert "--json" in shown
 
 

@@ -35,14 +35,16 @@ def asked(tmp_path, monkeypatch):
 def test_a_step_gets_its_arguments_and_the_readers_key(asked):
     status, note = asked("load", "iris", "rows.csv", "--to", "sqlite:///x", "--json")
     assert note == {
-        "arguments": ["data", "load", "iris", "rows.csv", "--to", "sqlite:///x", "--json"],
+        "arguments": ["data", "load", "--json", "--to=sqlite:///x", "--", "iris", "rows.csv"],
         "key": "k",
     }
     assert status == 5
 
 
-def test_help_of_a_step_is_trainings_own(asked):
-    assert asked("show", "--help") == (1, {"arguments": ["data", "show", "--help"], "key": "k"})
+def test_a_flag_and_a_file_of_an_odd_name_are_handed_over_too(asked):
+    _, note = asked("export", "iris", "--from", "sqlite:///x", "--out", "-rows.csv", "--force")
+    assert note["arguments"][1:4] == ["export", "--force", "--from=sqlite:///x"]
+    assert note["arguments"][4:] == ["--out=-rows.csv", "--", "iris"]
 
 
 def test_data_says_which_steps_there_are():

@@ -98,7 +98,7 @@ def test_bad_data_are_one_json_document_for_programs(training, tmp_path):
     (tmp_path / "bad.csv").write_text("sepal_length\n5.1\n")
     done = training("fit", "iris", "--data", "iris=bad.csv", "--json")
     error = json.loads(done.stdout)["error"]
-    assert (done.exit_code, error["code"], error["field"]) == (2, "bad_data", "species")
+    assert (done.exit_code, error["code"], error["field"]) == (2, "bad_data", "sepal_width")
     assert f"✗ {error['message']}" in done.stderr
 
 
