@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[4]
-TRIALS = 45
+TRIALS = 90
 
 pytestmark = pytest.mark.slow
 
