@@ -94,8 +94,11 @@ class Situation:
 
     @property
     def rolls(self) -> bool:
-        """Whether the node answers with other versions than are wanted."""
+        """Whether the node answers with other versions than are wanted, or the ledger has not heard yet."""
         champion = number(self.entry.champion)
+        if self.appointment is not None and self.served and self.recorded not in (None, self.served):
+            # What a node answers counts for no version until the ledger knows which one it serves.
+            return True
         if self.served is not None and champion is not None and self.served != champion:
             return True
         last = self.appointment

@@ -52,7 +52,8 @@ class ModelView:
         since: When that phase began; None where nothing was ever decided about it.
         previous: The version that a rollback returns to, or `packaged`.
         wanted: The node's entry.
-        rolling: Whether the node does not serve what is wanted yet.
+        rolling: Whether the node does not serve what is wanted yet, or did so for less than the ten seconds
+            after which the ledger takes note: its rounds count for neither version until then.
         registry: What the registry says; None where none is known, or it does not serve.
         dropped: Why the challenger answers no more; None while it does.
         problem: What could not be looked at, for people; None where nothing.

@@ -64,6 +64,9 @@ def test_a_phase_follows_from_what_is_wanted_and_what_was_decided(seen, phase, s
         (node("9", served=None), False),
         (node(None, None, decided("rollback", PACKAGED, "9"), served="9"), True),
         (node(None, None, decided("rollback", PACKAGED, "9"), served="7"), False),
+        (node("9", "7", decided("promote", "9", "7"), recorded="7"), True),
+        (node("9", "7", decided("promote", "9", "7"), recorded="9"), False),
+        (node("9", recorded="7"), False),
     ],
 )
 def test_a_node_rolls_as_long_as_it_serves_something_else(seen, rolls):
