@@ -1,6 +1,5 @@
-"""Labelled rounds with their evidence, streamed oldest first: what two versions are compared on.
+"""Labelled rounds with their evidence, oldest first: what two versions are compared on.
 
-Each chunk is a short transaction of its own, found by time and id, as those of `concord.journal.kept`.
 Votes and label are enough: rounds whose rows were forgotten are among them.
 """
 
@@ -11,10 +10,8 @@ import sqlalchemy as sa
 
 from concord.journal.database import Database
 from concord.journal.rows import JudgedRound
+from concord.journal.stream import oldest_first
 from concord.journal.tables import labels, rounds
-
-ROWS: Final = 2000
-"""Rounds in a chunk: less than a MB of evidence."""
 
 _READ: Final = sa.select(
     rounds.c.id, rounds.c.time, rounds.c.evidence, labels.c.label, labels.c.time
@@ -22,20 +19,7 @@ _READ: Final = sa.select(
 
 
 def judged_rounds(database: Database, task: str, since: int, limit: int) -> Iterator[list[JudgedRound]]:
-    """The first `limit` labelled rounds under `wager` since a time (µs), oldest first, in chunks."""
+    """The first `limit` labelled rounds under `wager` since a time (µs), in chunks."""
     of_task = sa.and_(rounds.c.task == task, rounds.c.policy == "wager", rounds.c.evidence.is_not(None))
-    time, begin = since, rounds.c.time >= since
-    while limit > 0:
-        query = (
-            _READ.where(of_task, rounds.c.time >= time, begin)
-            .order_by(rounds.c.time, rounds.c.id)
-            .limit(min(ROWS, limit))
-        )
-        with database.reading() as connection:
-            chunk = [JudgedRound(*row) for row in connection.execute(query)]
-        if not chunk:
-            return
-        yield chunk
-        limit -= len(chunk)
-        time, last = chunk[-1].time, chunk[-1].id
-        begin = sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id > last))
+    for chunk in oldest_first(database, _READ.where(of_task), rounds.c.time >= since, since, limit):
+        yield [JudgedRound(*row) for row in chunk]

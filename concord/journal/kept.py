@@ -1,8 +1,4 @@
-"""Rounds whose rows are kept, oldest first: what drift is seen in, and what models learn from anew.
-
-Each chunk is a short transaction of its own, found by time and id, so that a million rounds take no more
-memory than a chunk and hold up nobody who writes. Rounds that come in meanwhile may be among them.
-"""
+"""Rounds whose rows are kept, oldest first: what drift is seen in, and what models learn from anew."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -12,10 +8,8 @@ import sqlalchemy as sa
 from concord.journal.cursor import read_cursor, write_cursor
 from concord.journal.database import Database
 from concord.journal.rows import KeptRound, LabelledRound
+from concord.journal.stream import ROWS, later_than, oldest_first
 from concord.journal.tables import KEPT, labels, rounds
-
-ROWS: Final = 2000
-"""Rounds in a chunk: a few MB of verdicts."""
 
 LOOKED_AT: Final = 20 * ROWS
 """Rounds that one page of labelled ones looks at; where few have a label, a page is short instead of slow."""
@@ -39,20 +33,8 @@ def kept_rounds(database: Database, task: str, since: int, limit: int) -> Iterat
         found = connection.execute(newest).first()
     time, last = (found[0], found[1]) if found else (since, "")
     begin = sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id >= last))
-    while limit > 0:
-        query = (
-            _READ.where(of_task, rounds.c.time >= time, begin)
-            .order_by(rounds.c.time, rounds.c.id)
-            .limit(min(ROWS, limit))
-        )
-        with database.reading() as connection:
-            chunk = [KeptRound(*row) for row in connection.execute(query)]
-        if not chunk:
-            return
-        yield chunk
-        limit -= len(chunk)
-        time, last = chunk[-1].time, chunk[-1].id
-        begin = sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id > last))
+    for chunk in oldest_first(database, _READ.where(of_task), begin, time, limit):
+        yield [KeptRound(*row) for row in chunk]
 
 
 def labelled_rounds(
@@ -82,7 +64,7 @@ def _chunk(database: Database, task: str, since: int, time: int, last: str) -> S
             rounds.c.task == task,
             KEPT,
             rounds.c.time >= since,
-            sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id > last)),
+            later_than(time, last),
         )
         .order_by(rounds.c.time, rounds.c.id)
         .limit(ROWS)
