@@ -142,6 +142,9 @@ DEBITS = Counter(
 SLASHES = Counter("concord_slashes_total", "Settlements that took stake from a node.", ["task", "node"])
 SLASHED_STAKE = Counter("concord_slashed_stake_total", "Stake taken by settlements.", ["task", "node"])
 LEDGER_HEIGHT = Gauge("concord_ledger_height", "Height of the newest block.", multiprocess_mode="max")
+LEDGER_HEAD_BYTES = Gauge(
+    "concord_ledger_head_bytes", "Size of the head that this replica wrote last.", multiprocess_mode="max"
+)
 LEDGER_WRITES = Counter("concord_ledger_head_writes_total", "Swaps of the ledger's head by this replica.")
 LEDGER_CONFLICTS = Counter(
     "concord_ledger_conflicts_total", "Swaps that were lost to another replica, and tried again."

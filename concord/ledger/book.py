@@ -312,6 +312,7 @@ class Ledger:
             metrics.LEDGER_CONFLICTS.inc()
             raise
         metrics.LEDGER_WRITES.inc()
+        metrics.LEDGER_HEAD_BYTES.set(len(data))
         self._checkpoint("swapped")
         with self._lock:
             if grown.height > self._head.height:
