@@ -15,7 +15,9 @@ def start_server():
         if reason:
             pytest.skip(reason)
         if kind not in running:
+            # Known first, so that what does not start is cleared away too.
             running[kind] = SERVERS[kind]()
+            running[kind].begin()
         return running[kind]
 
     yield start

@@ -105,6 +105,9 @@ class MariaDb(Server):
 
     def __init__(self):
         super().__init__("mysql")
+
+    def begin(self):
+        """Makes its folder ready, and starts it for the first time."""
         self._do(
             "mariadb-install-db",
             "--no-defaults",
@@ -151,6 +154,9 @@ class Postgresql(Server):
 
     def __init__(self):
         super().__init__("postgres")
+
+    def begin(self):
+        """Makes its folder ready, and starts it for the first time."""
         (self.folder / "password").write_text(PASSWORD)
         (self.folder / "password").chmod(0o644)
         self._do(
