@@ -4,6 +4,7 @@ The pass is `python -m training upkeep`, a process of its own like all training.
 remembered: a pass that fails is said, and the next one begins anew.
 """
 
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ from concord.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+GIVING_WAY = ("nice", "-n", "10")
+"""Before the pass: retraining takes all cores that it gets, and on a laptop the nodes answer with the same."""
 
 FAILED = 1
 """Exit status of a pass in which something failed; 2 where the user can mend it."""
@@ -44,6 +48,7 @@ def upkeep(*, tasks: tuple[str, ...], minutes: float | None, as_json: bool) -> N
       concord upkeep loan_default --every 10
     """
     from concord.cli.place import project, settings
+    from concord.cli.processes import tethered
 
     read = settings()
     if read.token is None:
@@ -53,6 +58,7 @@ def upkeep(*, tasks: tuple[str, ...], minutes: float | None, as_json: bool) -> N
             field="CONCORD_TOKEN",
         )
     command = [sys.executable, "-m", "training", "upkeep", *tasks, *(["--json"] if as_json else [])]
+    command = tethered([*(GIVING_WAY if shutil.which(GIVING_WAY[0]) else ()), *command])
     root = project()
     while True:
         status = subprocess.run(command, env=_environment(root), check=False).returncode

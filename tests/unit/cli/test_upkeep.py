@@ -26,7 +26,8 @@ def test_a_pass_has_the_service_the_token_and_the_tasks(run, passes, monkeypatch
     monkeypatch.setenv("CONCORD_URL", "http://concord")
     assert run("upkeep", "iris", "--json").exit_code == 0
     ((command, env),) = passes.runs
-    assert command == ["-m", "training", "upkeep", "iris", "--json"]
+    assert command[-5:] == ["-m", "training", "upkeep", "iris", "--json"]
+    assert command[-9:-6] == ["nice", "-n", "10"], "it gives way to the nodes that answer"
     assert (env["CONCORD_URL"], env["CONCORD_TOKEN"]) == ("http://concord", "secret")
     assert "MLFLOW_TRACKING_URI" not in env
 
