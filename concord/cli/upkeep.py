@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GIVING_WAY = ("nice", "-n", "10")
-"""Before the pass: retraining takes all cores that it gets, and a laptop's nodes answer with the same ones."""
+"""Before the pass: retraining takes all cores that it gets, and a laptop's nodes answer with the same."""
 
 FAILED = 1
 """Exit status of a pass in which something failed; 2 where the user can mend it."""
