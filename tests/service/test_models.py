@@ -76,6 +76,8 @@ def opened(start, home):
 
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch):
+    # A node rolls until the ledger has taken note of its version.
+    monkeypatch.setattr("concord.housekeeping.CONTRADICTED_SECONDS", 0.3)
     monkeypatch.setattr("concord.members.REFRESH_SECONDS", 0.1)
 
 
