@@ -108,6 +108,8 @@ class Database:
         """Ends that, where the lock is the connection's and not the transaction's."""
         if self.dialect.name not in {"postgresql", "sqlite"}:
             name = f"concord-data-{self.address.url.database}"[:64]
+            # Whoever comes next must see what was noted last; all before it MySQL committed by itself.
+            connection.exec_driver_sql("COMMIT")
             connection.scalar(sa.select(sa.func.release_lock(name)))
 
     def close(self) -> None:

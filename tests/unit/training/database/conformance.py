@@ -200,7 +200,7 @@ def test_two_loaders_at_once_store_each_row_once(url, csv_file, monkeypatch):
         thread.start()
     for thread in threads:
         thread.join()
-    assert failed == []
+    assert [repr(error) for error in failed] == []
     assert len(lines_of(url, "iris", "row_key")) == 1000
 
 
