@@ -160,6 +160,8 @@ def mlflow_server(folder):
 
 
 @pytest.mark.slow
+# Sockets of MLflow's client close when they are collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_mlflow_itself_answers_so(tmp_path):
     from mlflow import MlflowClient
 
