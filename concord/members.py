@@ -1,7 +1,8 @@
 """Who is asked: one member a node, with its calls, its health and what it says of itself.
 
-Questions are batched where they meet, without a timer: a member sends while it has a call to spare,
-together all that the event loop has in hand, and gathers what arrives meanwhile into the next one.
+Questions are batched where they meet, without a timer: an idle member is sent all that the event loop has in
+hand, and what arrives meanwhile is gathered into the next call. A second call joins the first once as many
+questions wait as that one carries, or it takes long, so that a busy node gets large calls and not many.
 After five failures in a row a member is `down`: rounds get `unavailable` at once instead of
 waiting, and one probe a second brings it back.
 
@@ -42,6 +43,9 @@ from concord.wire import (
 
 CALLS_UNDER_WAY: Final = 2
 """Calls to one node at a time: one that it works on, and one on the way."""
+
+SLOW: Final = 2
+"""A call that takes so many times as long as the last answer holds nobody back: its pod may hang."""
 
 ROWS_PER_CALL: Final = 4096
 """More rows than this are spread over several calls, so that no call outlasts a deadline."""
@@ -107,6 +111,7 @@ class Member:
         self.looked = False
         self.reason: str | None = "It has not answered yet."
         self.latency_ms: float | None = None
+        self._patience = 0.0
         self._on_change = on_change
         self._queue: deque[WaitingQuestion] = deque()
         self._calls: set[Call] = set()
@@ -132,7 +137,7 @@ class Member:
             return None
         ticket = WaitingQuestion(self, question, on_reply)
         self._queue.append(ticket)
-        if not self._sending and len(self._calls) < CALLS_UNDER_WAY:
+        if not self._sending and self._may_call():
             # After the requests that the loop has in hand already, so that they share the call.
             self._sending = True
             asyncio.get_running_loop().call_soon(self._send)
@@ -155,9 +160,15 @@ class Member:
             call.cancel()
         self._origin.close()
 
+    def _may_call(self) -> bool:
+        """Whether what waits is worth a call beside those that are under way."""
+        if len(self._calls) >= CALLS_UNDER_WAY:
+            return False
+        return all(len(self._queue) >= call.size or call.seconds > self._patience for call in self._calls)
+
     def _send(self) -> None:
         self._sending = False
-        while self._queue and len(self._calls) < CALLS_UNDER_WAY:
+        while self._queue and self._may_call():
             tickets: list[WaitingQuestion] = []
             rows = 0
             while self._queue and (not tickets or rows + self._queue[0].question.rows <= ROWS_PER_CALL):
@@ -215,6 +226,7 @@ class Member:
     def heard(self, version: str | None, seconds: float) -> None:
         """Takes note of who answered, and how soon; another version is asked about at once."""
         self.latency_ms = seconds * 1000
+        self._patience = SLOW * seconds
         metrics.observe(self._seconds, seconds)
         if version and self.profile and version != self.profile.info.version:
             self.look_again()

@@ -71,6 +71,25 @@ async def test_what_arrives_while_all_calls_are_under_way_goes_with_the_next(mem
     assert [reply.outcome for reply in replies] == ["voted"] * (CALLS_UNDER_WAY + 3)
 
 
+async def test_a_second_call_carries_as_much_as_the_first(member):
+    member.heard(None, 60.0)
+    for asked in (3, 2, 1):
+        for _ in range(asked):
+            ask(member)
+        await settle()
+    assert [len(ids) for ids in member.asked] == [3, 3]
+
+
+async def test_a_call_that_takes_longer_than_usual_holds_nobody_back(member):
+    for _ in range(3):
+        ask(member)
+    await settle()
+    member.heard(None, 1e-9)
+    ask(member)
+    await settle()
+    assert [len(ids) for ids in member.asked] == [3, 1]
+
+
 async def test_each_ticket_gets_its_own_part_of_the_answer(member):
     replies = []
     ask(member, replies, Question(b"\0" * 32, 2, IRIS.digest, "two"))
