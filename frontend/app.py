@@ -4,18 +4,33 @@ A page is a function in a module of `frontend/views/`; this file only lists them
 would be found by Streamlit itself, past this list.)
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import streamlit as st
 
 from concord.settings import Settings
 from frontend import language
-from frontend.language import say
+from frontend.language import mark, say
 from frontend.views import predict
 
 # A file of our own: an icon that Streamlit only names is fetched by the browser from another company.
 ICON: Final = Path(__file__).with_name("icon.svg")
+
+
+class View(NamedTuple):
+    """A page: what draws it for a service's URL, its title in English, its icon and its place in the address."""
+
+    show: Callable[[str], None]
+    title: str
+    icon: str
+    path: str
+
+
+# In the order of the menu; the first is where a visitor arrives.
+_VIEWS: Final = (View(predict.show, mark("Predict"), "how_to_vote", "predict"),)
 
 
 def main() -> None:
@@ -24,17 +39,15 @@ def main() -> None:
     language.choose()
     url = Settings.read().url
 
-    def predict_page() -> None:
-        predict.show(url)
-
     pages = [
         st.Page(
-            predict_page,
-            title=say("Predict"),
-            icon=":material/how_to_vote:",
-            url_path="predict",
-            default=True,
+            partial(view.show, url),
+            title=say(view.title),
+            icon=f":material/{view.icon}:",
+            url_path=view.path,
+            default=view is _VIEWS[0],
         )
+        for view in _VIEWS
     ]
     st.navigation(pages, position="top").run()
     _offer_languages()

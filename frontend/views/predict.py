@@ -4,16 +4,14 @@ On a wide screen the answer stands beside the form, on a narrow one just below i
 answer of each task stays until the next one, whatever else is pressed.
 """
 
-from collections.abc import Sequence
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from concord.errors import ConcordError
 from concord.schema import TaskSchema
 from concord.wire import TaskSummary
-from frontend import answers, forms, service, states, words
-from frontend.language import say, say_count, told
+from frontend import answers, choice, forms, service, states
+from frontend.language import say, say_count
 from frontend.service import Answer, Refusal
 
 Missing = dict[str, str]
@@ -46,7 +44,7 @@ def _draw(url: str) -> None:
     # The order here is the order on a narrow screen, where the second stands below the first.
     left, right = st.columns([2, 3], gap="large")
     with left:
-        task = _choose(tasks)
+        task = choice.task(tasks)
     try:
         schema = service.schema(url, task.task)
     except ConcordError as error:
@@ -54,35 +52,6 @@ def _draw(url: str) -> None:
             _without_schema(url, task, error)
         return
     _ask(url, task, schema, left, right)
-
-
-def _choose(tasks: Sequence[TaskSummary]) -> TaskSummary:
-    """The task that the person chose; its name is in the page's address, so that it can be passed on."""
-    by_name = {task.task: task for task in tasks}
-    names = list(by_name)
-    stated = st.query_params.get("task", "")
-    name = st.selectbox(
-        say("Task"),
-        names,
-        index=names.index(stated) if stated in by_name else 0,
-        format_func=lambda name: words.task_name(by_name[name], tasks) if name in by_name else name,
-        key="task",
-        on_change=_name_in_address,
-    )
-    task = by_name[name or names[0]]
-    facts = [
-        say("{up} of {nodes} nodes up", up=task.nodes_up, nodes=task.nodes),
-        say("policy {policy}", policy=task.policy),
-    ]
-    if task.asks:
-        facts.append(say("asks the nodes of {task}", task=words.plain(task.asks)))
-    st.markdown(words.plain(told(task.description)))
-    st.markdown(f":small[{' · '.join(facts)}]")
-    return task
-
-
-def _name_in_address() -> None:
-    st.query_params["task"] = st.session_state["task"]
 
 
 def _without_schema(url: str, task: TaskSummary, error: ConcordError) -> None:

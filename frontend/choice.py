@@ -1,0 +1,48 @@
+"""Which task a page is about: a box to choose from, and the page's address, so that it can be passed on."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from concord.wire import TaskSummary
+from frontend import words
+from frontend.language import say, told
+
+_ADDRESS: Final = "task"
+_KEPT: Final = "task/kept"
+"""Where a session keeps its choice when it goes to another page, which empties the address."""
+
+
+def task(tasks: Sequence[TaskSummary]) -> TaskSummary:
+    """Draws the box, what the task is about and how it stands, and returns what was chosen.
+
+    Args:
+        tasks: At least one.
+    """
+    by_name = {task.task: task for task in tasks}
+    names = list(by_name)
+    stated = st.query_params.get(_ADDRESS) or st.session_state.get(_KEPT, "")
+    name = st.selectbox(
+        say("Task"),
+        names,
+        index=names.index(stated) if stated in by_name else 0,
+        format_func=lambda name: words.task_name(by_name[name], tasks) if name in by_name else name,
+        key=_ADDRESS,
+        on_change=_name_in_address,
+    )
+    chosen = by_name[name or names[0]]
+    st.session_state[_KEPT] = chosen.task
+    facts = [
+        say("{up} of {nodes} nodes up", up=chosen.nodes_up, nodes=chosen.nodes),
+        say("policy {policy}", policy=chosen.policy),
+    ]
+    if chosen.asks:
+        facts.append(say("asks the nodes of {task}", task=words.plain(chosen.asks)))
+    st.markdown(words.plain(told(chosen.description)))
+    st.markdown(words.small(" · ".join(facts)))
+    return chosen
+
+
+def _name_in_address() -> None:
+    st.query_params[_ADDRESS] = st.session_state[_ADDRESS]
