@@ -16,7 +16,7 @@ import optuna
 import sqlalchemy as sql
 from optuna.exceptions import OptunaError
 from optuna.storages import RDBStorage
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from concord.errors import TrainingError
 from training.benchmark.agreement import Agreement
@@ -28,6 +28,8 @@ URL_VARIABLE: Final = "CONCORD_STUDY"
 LOCK_SECONDS: Final = 60
 TRIES: Final = 6
 """Of making tables, which several workers may do at once on their first start."""
+
+PAUSE_SECONDS: Final = 0.3
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -61,7 +63,7 @@ def _made(url: str) -> RDBStorage:
             # Two workers that make the same table at once: the second finds it made.
             if not left:
                 raise
-            time.sleep(0.3)
+            time.sleep(PAUSE_SECONDS)
         else:
             return storage
     raise AssertionError("The last try returns or raises.")
@@ -79,11 +81,25 @@ def _prepare(url: str) -> None:
         file = engine.url.database
         if url.startswith("sqlite") and file and file != ":memory:":
             Path(file).parent.mkdir(parents=True, exist_ok=True)
-            with engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            _keep_write_ahead_log(engine)
         _refuse_foreign(engine)
     finally:
         engine.dispose()
+
+
+def _keep_write_ahead_log(engine: sql.Engine) -> None:
+    # SQLite does not wait for this lock, however patient it is told to be.
+    given_up = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        except OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > given_up:
+                raise
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
 
 
 def _refuse_foreign(engine: sql.Engine) -> None:
