@@ -54,9 +54,10 @@ def open_storage(url: str) -> RDBStorage:
 def _made(url: str) -> RDBStorage:
     for left in reversed(range(TRIES)):
         try:
-            storage = RDBStorage(url, engine_kwargs=_options(url))
-            Claims.create(storage.engine)
-            Agreement.create(storage.engine)
+            # Optuna keeps no hold of an engine that fails to make its tables: what it opens must not stay open.
+            maker = RDBStorage(url, engine_kwargs={**_options(url), "poolclass": sql.NullPool})
+            Claims.create(maker.engine)
+            Agreement.create(maker.engine)
         except (ArgumentError, NoSuchModuleError):
             raise
         except (SQLAlchemyError, OptunaError):
@@ -65,7 +66,7 @@ def _made(url: str) -> RDBStorage:
                 raise
             time.sleep(PAUSE_SECONDS)
         else:
-            return storage
+            return RDBStorage(url, engine_kwargs=_options(url), skip_table_creation=True)
     raise AssertionError("The last try returns or raises.")
 
 
