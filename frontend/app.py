@@ -21,7 +21,7 @@ ICON: Final = Path(__file__).with_name("icon.svg")
 
 
 class View(NamedTuple):
-    """A page: what draws it for a service's URL, its title in English, its icon and its place in the address."""
+    """A page: what draws it for a service's URL, its English title, its icon, its place in the address."""
 
     show: Callable[[str], None]
     title: str

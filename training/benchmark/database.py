@@ -54,7 +54,7 @@ def open_storage(url: str) -> RDBStorage:
 def _made(url: str) -> RDBStorage:
     for left in reversed(range(TRIES)):
         try:
-            # Optuna keeps no hold of an engine that fails to make its tables: what it opens must not stay open.
+            # An engine that fails at this is out of reach: what it opens must not stay open.
             maker = RDBStorage(url, engine_kwargs={**_options(url), "poolclass": sql.NullPool})
             Claims.create(maker.engine)
             Agreement.create(maker.engine)
