@@ -47,7 +47,7 @@ def close() -> None:
 
 def draw(schema: TaskSchema) -> Filters | None:
     """Draws the filters of a task's rounds; None where one of them holds what it cannot."""
-    with st.expander(say("Narrow down"), icon=":material/filter_alt:", expanded=True):
+    with st.expander(say("Narrow down"), icon=":material/filter_alt:"):
         first, second, third = st.columns(3)
         with first:
             status = _one(say("Votes"), STATUSES, "status")
