@@ -27,7 +27,7 @@ def show(url: str) -> None:
         _open(url, round_id)
     else:
         _list(url)
-        states.watch(url, states.sight(url))
+    states.watch(url, states.sight(url))
 
 
 def _list(url: str) -> None:
