@@ -3,7 +3,7 @@
 `bentoml serve` is a supervisor and its workers, and prometheus_client's own collector stands for one process
 and is left out where workers share a folder of metrics. Here the processes are added up: what a pod's limits
 are about is their sum. A worker that has ended takes its seconds of CPU with it, which Prometheus reads as a
-counter that began anew. Nothing is told where there is no /proc, and nothing of a process that may not be read.
+counter that began anew. Nothing is told where there is no /proc, nor of a process that may not be read.
 """
 
 import os
