@@ -265,9 +265,22 @@ class Client:
         since: str | None = None,
         limit: int | None = None,
         after: str | None = None,
+        **filters: str | None,
     ) -> RoundPage:
-        """One page of rounds, newest first."""
-        answer = self._get("/v1/rounds", task=task, status=status, since=since, limit=limit, after=after)
+        """One page of rounds, newest first.
+
+        Args:
+            task: Only rounds of this task.
+            status: Only `ok`, `degraded` or `no_quorum` ones.
+            since: Only rounds of this time, with its zone, or later.
+            limit: Rounds on the page, at most 500; where they are looked through there may be fewer.
+            after: The cursor that came with the page before.
+            filters: `label` (`known`, `unknown`, `disputed`), `answer` (a class), `id` (how it begins),
+                `until` (a time).
+        """
+        answer = self._get(
+            "/v1/rounds", task=task, status=status, since=since, limit=limit, after=after, **filters
+        )
         return _read(RoundPage, answer)
 
     def all_rounds(self, **filters: str | None) -> Iterator[Round]:

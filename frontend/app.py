@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from concord.settings import Settings
-from frontend import language
+from frontend import access, language
 from frontend.language import mark, say
-from frontend.views import predict
+from frontend.views import drift, live, predict
 
 # A file of our own: an icon that Streamlit only names is fetched by the browser from another company.
 ICON: Final = Path(__file__).with_name("icon.svg")
@@ -30,7 +30,11 @@ class View(NamedTuple):
 
 
 # In the order of the menu; the first is where a visitor arrives.
-_VIEWS: Final = (View(predict.show, mark("Predict"), "how_to_vote", "predict"),)
+_VIEWS: Final = (
+    View(predict.show, mark("Predict"), "how_to_vote", "predict"),
+    View(drift.show, mark("Drift"), "trending_up", "drift"),
+    View(live.show, mark("Live"), "monitoring", "live"),
+)
 
 
 def main() -> None:
@@ -50,6 +54,8 @@ def main() -> None:
         for view in _VIEWS
     ]
     st.navigation(pages, position="top").run()
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        access.corner()
     _offer_languages()
 
 

@@ -1,4 +1,4 @@
-"""Figures of how asking goes, over time: one shape, whether Prometheus said them or the service's own metrics.
+"""Figures of how asking goes, over time: one shape, be they Prometheus's or of the service's own metrics.
 
 A call is one request for one or more rows, and each row is a round. The figures are those of calls (how
 many, how long, what Concord adds to the slowest node that counted) and of rounds (how many, how far nodes
@@ -20,7 +20,7 @@ NO_QUORUM: Final = "no_quorum"
 DEGRADED: Final = "degraded"
 FAILED: Final = "failed"
 FIGURES: Final = (REQUESTS, ROWS, *LATENCY, *OVERHEAD, AGREEMENT, NO_QUORUM, DEGRADED, FAILED)
-"""Two a second each, six in seconds, and four shares in 0..1; `failed` is known of all tasks together only."""
+"""Two a second each, six in seconds, and four shares; `failed` is known of all tasks together only."""
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
 
@@ -167,7 +167,7 @@ def quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | No
 
 
 def _stretches(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample, Sample]]:
-    """Pairs of samples: later ones a step or more apart, and the newest, each with one that is `LOOK_BACK` older."""
+    """Pairs of samples: later ones a step or more apart, and the newest; each with one `LOOK_BACK` older."""
     times = [sample.time for sample in line]
     drawn = -math.inf
     for place, sample in enumerate(line[1:], 1):
@@ -178,7 +178,7 @@ def _stretches(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample, Sa
 
 
 def _processes(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """The samples of each process that has answered; one that does not say when it started is told by its counts."""
+    """The samples of each process that has answered, told by its start, or by counts that began anew."""
     lines: list[list[Sample]] = []
     open_: dict[float | None, list[Sample]] = {}
     for sample in samples:

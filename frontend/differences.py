@@ -87,7 +87,8 @@ def sentence(one: Difference, least_rows: int) -> str:
                 index=index(one.psi),
             )
         return say(
-            "Many of its values are new (index {index}), and chance does not explain it.", index=index(one.psi)
+            "Many of its values are new (index {index}), and chance does not explain it.",
+            index=index(one.psi),
         )
     if one.significant:
         return say(
@@ -102,7 +103,10 @@ def remarks(one: Difference) -> list[str]:
     said = []
     if one.unseen:
         said.append(
-            say("{share} of the rows hold a choice that was never learned from.", share=words.percent(one.unseen))
+            say(
+                "{share} of the rows hold a choice that was never learned from.",
+                share=words.percent(one.unseen),
+            )
         )
     if one.outside:
         said.append(

@@ -30,11 +30,14 @@ def show(schema: TaskSchema | None, report: DriftReport) -> None:
 
 
 def _verdict(schema: TaskSchema | None, found: ErrorDrift) -> None:
-    counted = say_count("{count} labelled round was looked at.", "{count} labelled rounds were looked at.",
-                        found.labelled)
+    counted = say_count(
+        "{count} labelled round was looked at.", "{count} labelled rounds were looked at.", found.labelled
+    )
     if found.problem or found.error is None or found.status == "too_few_rows":
         why = words.plain(found.problem) if found.problem else ""
-        text = say("**Too early to say whether errors have grown.** {counted} {why}", counted=counted, why=why)
+        text = say(
+            "**Too early to say whether errors have grown.** {counted} {why}", counted=counted, why=why
+        )
         st.info(text.strip(), icon=":material/hourglass_empty:")
         return
     said = differences.errors(found, schema)
@@ -42,8 +45,9 @@ def _verdict(schema: TaskSchema | None, found: ErrorDrift) -> None:
         st.error(said, icon=":material/trending_up:")
         st.markdown(
             say(
-                "Look at the columns below: if they have drifted too, train the models anew. If only what was "
-                "true has, the same rows mean something else now. If neither has, look at the labels first."
+                "Look at the columns below: if they have drifted too, train the models anew. If only what "
+                "was true has, the same rows mean something else now. If neither has, look at the labels "
+                "first."
             )
         )
     else:

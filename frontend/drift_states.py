@@ -27,20 +27,31 @@ def refused(url: str, task: TaskSummary, error: ConcordError) -> None:
 
 
 def few(report: DriftReport) -> None:
-    """Too few rows for an answer."""
+    """Too few rows for an answer: of the rounds, or of what was learned from."""
+    if report.rows >= report.least_rows:
+        text = say_count(
+            "**The models learned from too little to compare with:** {count} row, and it takes {least}.",
+            "**The models learned from too little to compare with:** {count} rows, and it takes {least}.",
+            report.profile_rows,
+            least=report.least_rows,
+        )
+        st.info(text, icon=":material/hourglass_empty:")
+        return
     if report.rows:
         text = say_count(
-            "**Too few rounds to say.** {count} round was compared, and it takes {least}. Ask more, or look "
-            "further back.",
-            "**Too few rounds to say.** {count} rounds were compared, and it takes {least}. Ask more, or look "
-            "further back.",
+            "**Too few rounds to say.** {count} round was compared, and it takes {least}. Ask more, or "
+            "look further back.",
+            "**Too few rounds to say.** {count} rounds were compared, and it takes {least}. Ask more, or "
+            "look further back.",
             report.rows,
             least=report.least_rows,
         )
         st.info(text, icon=":material/hourglass_empty:")
         return
-    st.info(say("**There is no round to compare.** It takes {least}.", least=report.least_rows),
-            icon=":material/inbox:")
+    st.info(
+        say("**There is no round to compare.** It takes {least}.", least=report.least_rows),
+        icon=":material/inbox:",
+    )
     st.markdown(
         say(
             "- Nothing was asked in this time: look further back, or ask on the page Predict.\n"
@@ -55,9 +66,7 @@ def no_labels() -> None:
         say("**No labels yet.** Whether errors have grown shows once somebody says what was true of rounds."),
         icon=":material/label_off:",
     )
-    st.markdown(
-        say("Say it on the page Predict below an answer, or for many rounds at once from a file:")
-    )
+    st.markdown(say("Say it on the page Predict below an answer, or for many rounds at once from a file:"))
     st.code("uv run concord feedback labels.csv", language="bash")
 
 

@@ -73,7 +73,7 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
     top = frame.most or max((row["value"] or 0.0 for row in rows), default=0.0) * 1.1 or 1.0
     scale = alt.Scale(domain=[0, top])
     frame_of = pd.DataFrame(rows, columns=["time", "value", "line"])
-    chart = (
+    chart: alt.Chart = (
         alt.Chart(frame_of)
         .mark_line(strokeWidth=2, point={"size": 30} if few else False)
         .encode(
@@ -83,9 +83,7 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
                 scale=alt.Scale(domain=[frame.since * 1000, frame.until * 1000]),
                 axis=alt.Axis(format=frame.clock, tickCount=4, labelOverlap=True),
             ),
-            y=alt.Y(
-                "value:Q", title=None, scale=scale, axis=alt.Axis(format=frame.format, tickCount=4)
-            ),
+            y=alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(format=frame.format, tickCount=4)),
             color=alt.Color(
                 "line:N", legend=None, scale=alt.Scale(domain=names, range=list(pictures.PALETTE[:3]))
             ),
@@ -102,7 +100,9 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
     )
     if language.current() == "fr":
         chart = chart.configure(locale={"number": pictures.FRENCH})
-    return chart.configure_axis(labelColor=pictures.INK, titleColor=pictures.INK) if is_light else chart
+    if is_light:
+        chart = chart.configure_axis(labelColor=pictures.INK, titleColor=pictures.INK)
+    return chart
 
 
 def key(lines: Sequence[Line]) -> str:

@@ -6,6 +6,7 @@ its colours. Bins of a number hold a tenth of the rows each that were learned fr
 """
 
 import html
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import altair as alt
@@ -13,7 +14,7 @@ import pandas as pd
 
 from concord.drifted import Shares
 from frontend import language, pictures, words
-from frontend.language import say, told
+from frontend.language import say, say_count, told
 
 MOST_CHOICES: Final = 12
 """Choices that are told apart in one picture; the rarer ones are drawn together."""
@@ -34,13 +35,15 @@ def bins(shares: Shares) -> list[Bin]:
     """The bins in their order; choices that are rare are one, and so are those never learned from."""
     if not shares.choices:
         return [Bin(*one) for one in zip(_ranges(shares.edges), shares.before, shares.now, strict=True)]
-    known = [Bin(told(name), *two) for name, *two in zip(shares.choices, shares.before, shares.now, strict=False)]
+    known = [
+        Bin(told(name), *two) for name, *two in zip(shares.choices, shares.before, shares.now, strict=False)
+    ]
     kept = sorted(known, key=lambda one: -max(one.then, one.now))[:MOST_CHOICES]
     found = [one for one in known if one in kept]
     rare = [one for one in known if one not in kept]
     if rare:
         sums = sum(one.then for one in rare), sum(one.now for one in rare)
-        found.append(Bin(language.say_count("{count} rarer one", "{count} rarer ones", len(rare)), *sums))
+        found.append(Bin(say_count("{count} rarer one", "{count} rarer ones", len(rare)), *sums))
     if len(shares.now) > len(shares.choices) and shares.now[-1] > 0:
         found.append(Bin(say("never learned from"), shares.before[-1], shares.now[-1]))
     return found
@@ -53,9 +56,7 @@ def _ranges(edges: list[float]) -> list[str]:
     if len(set(ends)) < len(ends):
         # Two rows of one name would be drawn as one.
         ends = [f"{edge:.9g}" for edge in edges]
-    between = [
-        say("{low} to {high}", low=low, high=high) for low, high in zip(ends, ends[1:], strict=False)
-    ]
+    between = [say("{low} to {high}", low=low, high=high) for low, high in pairwise(ends)]
     return [say("under {high}", high=ends[0]), *between, say("{low} and over", low=ends[-1])]
 
 
@@ -73,7 +74,7 @@ def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
         for one in found
         for when, share in zip(times, one[1:], strict=True)
     ]
-    most = max(row["share"] for row in rows)
+    most = max((*shares.before, *shares.now))
     base = alt.Chart(pd.DataFrame(rows)).encode(
         y=alt.Y(
             "bin:N",
@@ -98,7 +99,9 @@ def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
     colours = list(pictures.PALETTE[:2])
     bars = base.mark_bar(strokeWidth=1.5).encode(
         stroke=alt.Stroke("when:N", legend=None, scale=alt.Scale(domain=times, range=colours)),
-        fill=alt.Fill("when:N", legend=None, scale=alt.Scale(domain=times, range=["transparent", colours[1]])),
+        fill=alt.Fill(
+            "when:N", legend=None, scale=alt.Scale(domain=times, range=["transparent", colours[1]])
+        ),
     )
     ink = pictures.INK if is_light else "#fafafa"
     written = base.mark_text(align="left", dx=4, fontSize=11, color=ink).encode(text="written:N")
@@ -121,7 +124,9 @@ def key(then: str, now: str) -> str:
 def describe(name: str, shares: Shares) -> str:
     """The picture as text."""
     parts = [
-        say("{bin}: {then}, now {now}", bin=one.name, then=words.percent(one.then), now=words.percent(one.now))
+        say(
+            "{bin}: {then}, now {now}", bin=one.name, then=words.percent(one.then), now=words.percent(one.now)
+        )
         for one in bins(shares)
     ]
     return say("Shares of the rows of {name}, then and now. {parts}.", name=name, parts="; ".join(parts))

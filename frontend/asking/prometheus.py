@@ -50,7 +50,7 @@ QUERIES: Final[Mapping[str, str]] = {
         '/ sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))'
     ),
 }
-"""Figure → PromQL. `OF` becomes the matchers of a task and of an installation; five minutes are the rules'."""
+"""Figure → PromQL. `OF` becomes the matchers of task and installation; five minutes as in the rules."""
 
 SCRAPED: Final = "count(concord_waiting_rows{OF})"
 """Whether any consensus service is scraped: this metric is there before anything was asked."""

@@ -1,21 +1,20 @@
-"""The page of drift: are the rows still those that the models learned from, and are the answers still as good?
+"""The page of drift: are rows still those that the models learned from, and are answers still as good?
 
 First the verdict in a sentence, then whether errors have grown, then each column, then against now, and last
 what each node answers. It shows what the service found and tests nothing itself; a column that drifted is no
 fault of anybody's yet, so the page says what to look at and decides nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
-from concord.drifted import Difference, DriftReport
+from concord.drifted import DriftReport
 from concord.errors import ConcordError
 from concord.schema import TaskSchema
 from concord.wire import TaskSummary
-from frontend import access, choice, differences, drift_errors, drift_states, service, spreads, states, words
+from frontend import access, choice, compared, differences, drift_errors, drift_states, service, states, words
 from frontend.asking import drift
 from frontend.language import decimal, mark, percent, say, say_count
 
@@ -28,9 +27,6 @@ DAYS: Final[Mapping[str, float | None]] = {
 }
 LIMITS: Final = (1_000, 10_000, 100_000)
 """The newest so many. Ten thousand are a second's work and more than the tests need."""
-
-FIRST_PICTURES: Final = 4
-"""Columns that are drawn at first: those that differ most; people choose others."""
 
 _HEADLINES: Final = {
     "drifted": mark("The rows have drifted: {names}."),
@@ -95,11 +91,15 @@ def _show(url: str, task: TaskSummary, report: DriftReport) -> None:
     drift_errors.show(schema, report)
     columns = {differences.name(schema, one.name): one for one in report.features}
     st.subheader(say("Each column, then and now"))
-    _compared(columns, report, "columns")
+    compared.table(columns, of=say("Column"))
+    then = say_count("then: {count} row learned from", "then: {count} rows learned from", report.profile_rows)
+    compared.pictures(columns, then, report.least_rows, "columns")
     if report.target is not None:
         st.subheader(say("What was true, then and now"))
         st.markdown(words.small(say("The labels that came in, against the answers that were learned from.")))
-        _compared({differences.name(schema, report.target.name): report.target}, report, "target")
+        target = {differences.name(schema, report.target.name): report.target}
+        compared.table(target, of=say("Column"))
+        compared.pictures(target, then, report.least_rows, "target")
     st.subheader(say("What each node answers"))
     _answers(report)
     drift_states.again()
@@ -148,23 +148,19 @@ def _compared_with(report: DriftReport) -> str:
     said = " ".join(told) + "."
     if report.since and report.until:
         said += " " + say(
-            "They were asked from {since} to {until} (UTC).", since=_when(report.since), until=_when(report.until)
+            "They were asked from {since} to {until} (UTC).",
+            since=_when(report.since),
+            until=_when(report.until),
         )
-    return said + " " + say(
-        "The chance of any false alarm on this page is {level} at most.", level=percent(report.level)
+    return (
+        said
+        + " "
+        + say("The chance of any false alarm on this page is {level} at most.", level=percent(report.level))
     )
 
 
 def _when(instant: str) -> str:
     return instant[:16].replace("T", " ")
-
-
-def _compared(named: Mapping[str, Difference], report: DriftReport, place: str) -> None:
-    """A table of all, and pictures of those that were chosen."""
-    _table(named, say("Verdicts: {said}.", said="; ".join(_said(named))))
-    shown = _chosen(named, place)
-    then = say_count("then: {count} row learned from", "then: {count} rows learned from", report.profile_rows)
-    _pictures({title: named[title] for title in shown}, report, then, place)
 
 
 def _answers(report: DriftReport) -> None:
@@ -178,7 +174,7 @@ def _answers(report: DriftReport) -> None:
     st.markdown(
         words.small(say("Each version against its own answers to the rows that were held out from its fit."))
     )
-    _table(named, say("Verdicts: {said}.", said="; ".join(_said(named))), of=say("Node"))
+    compared.table(named, of=say("Node"))
     fresh = [title for title, one in named.items() if one.rows < report.least_rows <= report.rows]
     if fresh:
         new = say(
@@ -186,94 +182,4 @@ def _answers(report: DriftReport) -> None:
             nodes=words.plain(", ".join(fresh)),
         )
         st.markdown(words.small(new))
-    shown = _chosen(named, "nodes")
-    _pictures({title: named[title] for title in shown}, report, say("then: rows held out"), "nodes")
-
-
-def _said(named: Mapping[str, Difference]) -> list[str]:
-    return [f"{title}: {say(differences.STANDINGS[one.status].word)}" for title, one in named.items()]
-
-
-def _table(named: Mapping[str, Difference], alt: str, of: str | None = None) -> None:
-    rows = [differences.row(title, one) for title, one in named.items()]
-    frame = pd.DataFrame(rows)
-    if of is not None:
-        frame = frame.rename(columns={say("Column"): of})
-    number = st.column_config.NumberColumn
-    st.dataframe(
-        frame,
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=alt,
-        column_config={
-            of or say("Column"): st.column_config.TextColumn(pinned=True),
-            say("Index"): number(
-                format="%.3f",
-                help=say(
-                    "Population stability index: how far the shares of the bins are apart. By custom a change "
-                    "is moderate from 0.1 and large from 0.25."
-                ),
-            ),
-            say("p-value"): st.column_config.TextColumn(
-                help=say("How often chance alone would look like this, corrected for all that was tested.")
-            ),
-            say("New values"): number(
-                format="%.1f%%", help=say("Rows with a value that was never learned from.")
-            ),
-            say("Missing"): number(format="%.1f%%", help=say("Rows that say nothing here.")),
-            say("Rows"): number(format="localized"),
-        },
-    )
-
-
-def _chosen(named: Mapping[str, Difference], place: str) -> Sequence[str]:
-    drawn = {title: one for title, one in named.items() if one.shares is not None}
-    if len(drawn) <= 1:
-        return list(drawn)
-    by_index = sorted(drawn, key=lambda title: -(drawn[title].psi or 0.0))
-    # Not by place alone: what is to be chosen from differs from task to task, and by the language.
-    return st.multiselect(
-        say("Pictures of"),
-        list(drawn),
-        default=by_index[:FIRST_PICTURES],
-        key=f"drift/{place}/{hash(tuple(drawn))}",
-        placeholder=say("Choose"),
-    )
-
-
-def _pictures(named: Mapping[str, Difference], report: DriftReport, then: str, place: str) -> None:
-    titles = list(named)
-    for start in range(0, len(titles), 2):
-        for title, column in zip(titles[start : start + 2], st.columns(2, gap="large"), strict=False):
-            with column:
-                _picture(title, named[title], report, then, f"drift/{place}/{title}")
-
-
-def _picture(title: str, one: Difference, report: DriftReport, then: str, key: str) -> None:
-    shares = one.shares
-    if shares is None:
-        return
-    look = differences.STANDINGS[one.status]
-    st.markdown(f"#### {words.plain(title)}\n:{look.colour}[{look.icon} **{say(look.word)}**]. "
-                + differences.sentence(one, report.least_rows))
-    for remark in differences.remarks(one):
-        st.markdown(words.small(remark))
-    st.html(spreads.key(then, say_count("now: {count} row", "now: {count} rows", one.rows)))
-    st.altair_chart(
-        spreads.picture(shares, is_light=st.context.theme.type == "light"),
-        width="stretch",
-        alt=spreads.describe(title, shares),
-        theme="streamlit",
-        key=key,
-    )
-    with st.expander(say("The same as a table")):
-        number = st.column_config.NumberColumn(format="%.1f%%")
-        st.dataframe(
-            pd.DataFrame(spreads.table(shares)),
-            hide_index=True,
-            width="stretch",
-            alt=spreads.describe(title, shares),
-            column_config={say("Then"): number, say("Now"): number},
-            key=f"{key}/table",
-        )
+    compared.pictures(named, say("then: rows held out"), report.least_rows, "nodes")
