@@ -101,9 +101,11 @@ def _verdict(title: str, one: Difference, least_rows: int) -> None:
 
 
 def _picture(title: str, one: Difference, shares: Shares, then: str, key: str) -> None:
-    st.html(spreads.key(then, say_count("now: {count} row", "now: {count} rows", one.rows)))
+    is_light = st.context.theme.type == "light"
+    now = say_count("now: {count} row", "now: {count} rows", one.rows)
+    st.html(spreads.key(then, now, is_light=is_light))
     st.altair_chart(
-        spreads.picture(shares, is_light=st.context.theme.type == "light"),
+        spreads.picture(shares, is_light=is_light),
         width="stretch",
         alt=spreads.describe(title, shares),
         theme="streamlit",

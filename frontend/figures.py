@@ -71,7 +71,7 @@ class Picture:
     title: str
     about: str
     names: tuple[str, ...]
-    format: str = "~g"
+    format: str = ",.4~r"
     factor: float = 1.0
     most: float | None = None
 

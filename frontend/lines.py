@@ -7,12 +7,13 @@ for, so that a short history looks short; it is written in the time of the brows
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import altair as alt
 import pandas as pd
 
-from frontend import language, pictures
+from frontend import language, pictures, shades
 from frontend.courses import Point
 from frontend.language import say
 
@@ -52,7 +53,7 @@ class Frame:
 
     since: float
     until: float
-    format: str = "~g"
+    format: str = ",.4~r"
     factor: float = 1.0
     most: float | None = None
     clock: str = "%H:%M"
@@ -80,12 +81,12 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
             x=alt.X(
                 "time:T",
                 title=None,
-                scale=alt.Scale(domain=[frame.since * 1000, frame.until * 1000]),
+                scale=alt.Scale(domain=[_instant(frame.since), _instant(frame.until)]),
                 axis=alt.Axis(format=frame.clock, tickCount=4, labelOverlap=True),
             ),
             y=alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(format=frame.format, tickCount=4)),
             color=alt.Color(
-                "line:N", legend=None, scale=alt.Scale(domain=names, range=list(pictures.PALETTE[:3]))
+                "line:N", legend=None, scale=alt.Scale(domain=names, range=shades.of(is_light=is_light))
             ),
             strokeDash=alt.StrokeDash(
                 "line:N", legend=None, scale=alt.Scale(domain=names, range=list(_DASHES))
@@ -105,12 +106,12 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
     return chart
 
 
-def key(lines: Sequence[Line]) -> str:
+def key(lines: Sequence[Line], *, is_light: bool) -> str:
     """What the lines stand for, as HTML that wraps on a narrow screen."""
     return " ".join(
         f'<span style="white-space: nowrap; margin-right: 1rem">'
         f'<span aria-hidden="true" style="color: {colour}">{sign}</span> {html.escape(line.name)}</span>'
-        for line, colour, sign in zip(lines, pictures.PALETTE, _SIGNS, strict=False)
+        for line, colour, sign in zip(lines, shades.of(is_light=is_light), _SIGNS, strict=False)
     )
 
 
@@ -125,3 +126,8 @@ def rows_of(lines: Sequence[Line], factor: float = 1.0) -> list[dict[str, Any]]:
         for line in lines
         for point in line.points
     ]
+
+
+def _instant(at: float) -> str:
+    """An end of the axis as Vega takes it for a time; a number there is one to it, and no time."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -13,7 +13,7 @@ import altair as alt
 import pandas as pd
 
 from concord.drifted import Shares
-from frontend import language, pictures, words
+from frontend import language, pictures, shades, words
 from frontend.language import say, say_count, told
 
 MOST_CHOICES: Final = 12
@@ -96,7 +96,7 @@ def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
             alt.Tooltip("written:N", title=say("Share of the rows")),
         ],
     )
-    colours = list(pictures.PALETTE[:2])
+    colours = shades.of(is_light=is_light)[:2]
     bars = base.mark_bar(strokeWidth=1.5).encode(
         stroke=alt.Stroke("when:N", legend=None, scale=alt.Scale(domain=times, range=colours)),
         fill=alt.Fill(
@@ -111,9 +111,10 @@ def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
     return chart.configure_axis(labelColor=ink, titleColor=ink) if is_light else chart
 
 
-def key(then: str, now: str) -> str:
+def key(then: str, now: str, *, is_light: bool) -> str:
     """What the bars stand for, as HTML."""
-    signs = ((pictures.PALETTE[0], "▭", then), (pictures.PALETTE[1], "▬", now))
+    colours = shades.of(is_light=is_light)
+    signs = ((colours[0], "□", then), (colours[1], "■", now))
     return " ".join(
         f'<span style="margin-right: 1rem"><span aria-hidden="true" style="color: {colour}">{sign}</span> '
         f"{html.escape(text)}</span>"

@@ -8,7 +8,7 @@ cumulative, so that of older times one sample a minute is enough and none of the
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -130,6 +130,12 @@ def ring(url: str) -> Ring:
     return Ring(lambda: _connect(url).metrics())
 
 
+@st.cache_resource(max_entries=100, show_spinner=False)
+def _course(url: str, task: str | None, seconds: int, newest: float, _samples: Sequence[Sample]) -> Course:  # noqa: ARG001
+    """The figures as of the newest sample, found once for all sessions that look at the same."""
+    return courses.course(_samples, task, newest - seconds, seconds / POINTS)
+
+
 def see(url: str, place: Place | None, task: str | None, seconds: int) -> Seen:
     """The figures of the last seconds.
 
@@ -148,13 +154,13 @@ def see(url: str, place: Place | None, task: str | None, seconds: int) -> Seen:
     look = ring(url).look()
     if not look.samples:
         return Seen(None, "service", problem=look.problem, without=without)
-    since = time.time() - seconds
-    found = courses.course(look.samples, task, since, seconds / POINTS)
+    found = _course(url, task, seconds, look.samples[-1].time, look.samples)
     return Seen(found, "service", len(look.samples), look.problem, without)
 
 
 def forget() -> None:
     """Drops what is kept."""
     ring.clear()
+    _course.clear()
     _connect.clear()
     prometheus.forget()

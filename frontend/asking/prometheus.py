@@ -88,7 +88,7 @@ def matched(query: str, task: str | None, namespace: str | None) -> str:
     return query.replace("OF", said).replace("{ ", "{")
 
 
-@st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
+@st.cache_resource(ttl=FRESH_SECONDS, max_entries=100, show_spinner=False)
 def course(place: Place, task: str | None, seconds: int) -> Course | ConcordError:
     """Figures of the last seconds, or why there are none; that is kept as well.
 

@@ -161,11 +161,12 @@ def _picture(course: Course, picture: figures.Picture, since: float, until: floa
     ]
     st.subheader(say(picture.title))
     st.markdown(words.small(say(picture.about)))
-    st.html(lines.key(drawn))
+    is_light = st.context.theme.type == "light"
+    st.html(lines.key(drawn, is_light=is_light))
     clock = "%H:%M:%S" if until - since <= SPANS["5 minutes"] else "%H:%M"
     frame = lines.Frame(since, until, picture.format, picture.factor, picture.most, clock)
     st.altair_chart(
-        lines.picture(drawn, frame, is_light=st.context.theme.type == "light"),
+        lines.picture(drawn, frame, is_light=is_light),
         width="stretch",
         alt=figures.describe(course, picture),
         theme="streamlit",
