@@ -71,6 +71,7 @@ def _draw(url: str) -> None:
             required=True,
             format_func=say,
             key="live/span",
+            wrap=True,
         )
     _figures(url, task, SPANS[span or names[_USUAL]])
 
