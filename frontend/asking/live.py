@@ -30,7 +30,10 @@ RECENT_SECONDS: Final = 900.0
 MINUTE: Final = 60.0
 
 KEPT_SECONDS: Final = 6 * 3600.0
-"""How long anything is kept: some 600 samples at most, of 10 to 30 kB each."""
+"""How long anything is kept: of one process some 600 samples, of 10 to 30 kB each."""
+
+MOST_SAMPLES: Final = 2000
+"""How many are kept at most, where many replicas answer or a service starts again and again."""
 
 WAIT_SECONDS: Final = 3.0
 """How long a sample is waited for. The service writes its metrics in milliseconds."""
@@ -109,13 +112,14 @@ class Ring:
 
     def _thinned(self, now: float) -> list[Sample]:
         kept: list[Sample] = []
+        newest: dict[float | None, float] = {}
         for sample in self._samples:
             age = now - sample.time
-            is_another_process = bool(kept) and sample.process != kept[-1].process
-            is_minute_later = not kept or sample.time - kept[-1].time >= MINUTE
-            if 0 <= age <= KEPT_SECONDS and (age <= RECENT_SECONDS or is_another_process or is_minute_later):
+            is_minute_later = sample.time - newest.get(sample.process, float("-inf")) >= MINUTE
+            if 0 <= age <= KEPT_SECONDS and (age <= RECENT_SECONDS or is_minute_later):
                 kept.append(sample)
-        return kept
+                newest[sample.process] = sample.time
+        return kept[1 - MOST_SAMPLES :]
 
 
 @st.cache_resource(show_spinner=False, on_release=Client.close)

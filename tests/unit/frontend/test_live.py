@@ -284,6 +284,22 @@ def test_of_older_times_one_sample_a_minute_is_kept_and_the_ring_is_bounded():
     assert len(recent) >= asking.RECENT_SECONDS / 5
 
 
+def test_a_service_that_starts_again_and_again_does_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(asking, "MOST_SAMPLES", 20)
+    now = [0.0]
+
+    def read():
+        now[0] += 10.0
+        return Meters(started=now[0]).text()
+
+    ring = asking.Ring(read, lambda: now[0])
+    for _ in range(50):
+        ring.look()
+    samples = ring.look().samples
+    assert len(samples) == 20
+    assert samples[-1].time == now[0]
+
+
 def test_a_look_does_not_wait_for_another_ones():
     ring = asking.Ring(Meters().text, time.time)
     ring.look()
