@@ -96,10 +96,14 @@ class Faulty:
 
 
 def numbered(text: Iterable[str], separator: str = ",") -> Iterator[Line]:
-    """A CSV's lines that are not empty; `csv.Error` where it is none."""
+    """A CSV's lines that hold anything: spreadsheets leave lines of commas behind.
+
+    Raises:
+        csv.Error: It is no CSV.
+    """
     reader, before = csv.reader(text, strict=True, delimiter=separator), 0
     for cells in reader:
-        if cells:
+        if any(cell.strip() for cell in cells):
             yield before + 1, cells
         before = reader.line_num
 

@@ -1,4 +1,4 @@
-"""Every line of a sheet is checked, each fault has its line, its column and a word, and no answer is a formula."""
+"""Every line of a sheet is checked, a fault has its line, column and a word, and no answer is a formula."""
 
 import csv
 import io
