@@ -169,13 +169,20 @@ def _gains(url: str, task: TaskSummary) -> None:
     gains.table(page)
     if page.before is not None or before is not None:
         with st.container(horizontal=True):
-            _step(say("Older blocks"), place, page.before, is_off=page.before is None)
-            _step(say("Newest blocks"), place, None, is_off=before is None)
-
-
-def _step(text: str, place: str, before: int | None, *, is_off: bool) -> None:
-    key = f"{place}/{'newest' if before is None else 'older'}"
-    st.button(text, on_click=_put, args=(place, before), disabled=is_off, key=key)
+            st.button(
+                say("Older blocks"),
+                on_click=_put,
+                args=(place, page.before),
+                disabled=page.before is None,
+                key=f"{place}/older",
+            )
+            st.button(
+                say("Newest blocks"),
+                on_click=_put,
+                args=(place, None),
+                disabled=before is None,
+                key=f"{place}/newest",
+            )
 
 
 def _put(place: str, before: int | None) -> None:
