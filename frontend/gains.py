@@ -62,7 +62,8 @@ def picture(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
         ],
     )
     lines = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-        strokeDash=alt.StrokeDash("node:N", scale=_scale(names, _DASHES), legend=legend)
+        # In the legend it would cut the signs' outlines to pieces.
+        strokeDash=alt.StrokeDash("node:N", scale=_scale(names, _DASHES), legend=None)
     )
     ends = (
         base.transform_filter("datum.is_end")
@@ -107,20 +108,25 @@ def describe(page: StakesPage) -> str:
 
 
 def rows(page: StakesPage) -> list[dict[str, Any]]:
-    """The table's rows, the largest gain first; the treasury's last, where it got something."""
+    """The table's rows, the largest gain first, with the reasons there were; the treasury's is last."""
     ordered = sorted(page.nodes, key=lambda one: (-_gained(one), one.node))
-    found = [
+    reasons = {
+        say("By labels"): [one.judged for one in ordered],
+        say("By levelling"): [one.levelled for one in ordered],
+        say("By dissent"): [one.slashed for one in ordered],
+        say("Paid in"): [one.paid for one in ordered],
+    }
+    # A narrow screen has no room for columns of noughts.
+    reasons = {name: amounts for name, amounts in reasons.items() if any(amounts)}
+    found: list[dict[str, Any]] = [
         {
             say("Node"): one.node,
             say("Result"): _result(_gained(one)),
             say("Gained or lost"): _gained(one),
-            say("By labels"): one.judged,
-            say("By levelling"): one.levelled,
-            say("By dissent"): one.slashed,
-            say("Paid in"): one.paid,
+            **{name: amounts[place] for name, amounts in reasons.items()},
             say("Stake now"): one.end,
         }
-        for one in ordered
+        for place, one in enumerate(ordered)
     ]
     if page.treasury:
         treasury = {say("Node"): say("(treasury)"), say("Result"): _result(page.treasury)}
@@ -161,18 +167,18 @@ def sentence(page: StakesPage) -> str:
     ordered: Sequence[StakeMoves] = sorted(page.nodes, key=lambda one: (-_gained(one), one.node))
     if not ordered or not any(_gained(one) for one in ordered):
         return ""
-    best, worst = ordered[0], ordered[-1]
     parts = []
-    if _gained(best) > 0:
-        parts.append(say("Most was gained by **{node}**: {amount}.", **_named(best)))
-    if _gained(worst) < 0:
-        parts.append(say("Most was lost by **{node}**: {amount}.", **_named(worst)))
+    if _gained(ordered[0]) > 0:
+        parts.append(say("Most was gained by {nodes}: {amount}.", **_named(ordered, _gained(ordered[0]))))
+    if _gained(ordered[-1]) < 0:
+        parts.append(say("Most was lost by {nodes}: {amount}.", **_named(ordered, _gained(ordered[-1]))))
     return " ".join(parts)
 
 
-def _named(one: StakeMoves) -> dict[str, str]:
-    amount = language.decimal(_gained(one), "+#,##0.00;−#,##0.00")
-    return {"node": words.plain(one.node), "amount": amount}
+def _named(nodes: Sequence[StakeMoves], amount: float) -> dict[str, str]:
+    """All who gained or lost as much as that, and how much."""
+    alike = ", ".join(f"**{words.plain(one.node)}**" for one in nodes if _gained(one) == amount)
+    return {"nodes": alike, "amount": language.decimal(amount, "+#,##0.00;−#,##0.00")}
 
 
 def _gained(one: StakeMoves) -> float:

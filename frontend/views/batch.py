@@ -89,12 +89,13 @@ def _bring(task: TaskSummary, schema: TaskSchema) -> Kept | None:
         max_upload_size=uploads.MOST_BYTES >> 20,
         on_change=_drop,
         args=(place,),
-        help=say(
-            "At most {rows} rows and {megabytes} MB, in UTF-8, with the names of the columns above.",
-            rows=language.decimal(uploads.MOST_ROWS),
-            megabytes=uploads.MOST_BYTES >> 20,
-        ),
     )
+    limits = say(
+        "At most {rows} rows and {megabytes} MB, in UTF-8, with the template’s columns.",
+        rows=language.decimal(uploads.MOST_ROWS),
+        megabytes=uploads.MOST_BYTES >> 20,
+    )
+    st.markdown(words.small(limits))
     if file is not None and place not in st.session_state:
         with st.spinner(say("Checking every line…")):
             found = uploads.take(file.getvalue(), schema)

@@ -62,6 +62,7 @@ def _draw(url: str) -> None:
     _head(head)
     _verify(url)
     if tasks:
+        st.subheader(say("Who gained and who lost"))
         _gains(url, choice.task(tasks))
     _blocks(url, head.height)
 
@@ -145,7 +146,6 @@ def _tell(proof: Proof) -> None:
 
 
 def _gains(url: str, task: TaskSummary) -> None:
-    st.subheader(say("Who gained and who lost"))
     place = f"{_STAKES}/{task.task}"
     before: int | None = st.session_state.get(place)
     try:

@@ -8,7 +8,7 @@ from concord.wire import StakesPage
 from frontend import gains, happenings
 from frontend import service as pages_service
 from frontend.asking import ledger as asking
-from tests.unit.frontend.fake_ledger import GAINS, SETTLED, FakeLedgerService, block
+from tests.unit.frontend.fake_ledger import GAINS, SETTLED, FakeLedgerService, block, moves
 from tests.unit.frontend.test_predict import press, text
 
 
@@ -178,6 +178,16 @@ def test_who_gained_and_who_lost_stands_in_a_sentence_and_a_table_by_reason(open
     assert list(table["Paid in"]) == [0, 1000, 0]
 
 
+def test_all_who_lost_most_are_named():
+    lost = [moves(node, 1000.0, 990.0, slashed=-10.0) for node in ("knn", "tree")]
+    page = StakesPage("flower", 1, 9, 20.0, lost, None)
+    assert gains.sentence(page) == "Most was lost by **knn**, **tree**: −10.00."
+
+
+def test_reasons_that_moved_nothing_have_no_column(open_ledger):
+    assert "By dissent" not in open_ledger().dataframe[0].value.columns
+
+
 def test_the_treasury_has_a_line_where_it_gained(open_ledger, service):
     service.treasury = 3.0
     table = open_ledger().dataframe[0].value
@@ -260,4 +270,4 @@ def test_the_page_speaks_french(open_ledger):
     assert page.title[0].value == "Registre"
     assert "Le registre est intact" in page.success[0].value
     assert "4 tours réglés" in page.expander[2].label
-    assert "forest** a gagné le plus" in text(page)
+    assert "Le plus grand gain\xa0: **forest**" in text(page)
