@@ -24,6 +24,7 @@ from concord.stake import Action
 from concord.versions import Appointed, Comparison, ModelView
 from concord.wire import (
     AccountView,
+    BlockPage,
     FeedbackResponse,
     LabelledPage,
     LabelledRow,
@@ -33,6 +34,7 @@ from concord.wire import (
     PredictResponse,
     Round,
     RoundPage,
+    StakesPage,
     TaskDetail,
     TaskSummary,
     Verdict,
@@ -304,6 +306,19 @@ class Client:
     def block(self, height: int) -> dict[str, Any]:
         """One block."""
         return self._get(f"/v1/ledger/blocks/{height}")
+
+    def blocks(self, *, before: int | None = None, limit: int | None = None) -> BlockPage:
+        """One page of blocks, newest first.
+
+        Args:
+            before: Only blocks below this height.
+            limit: How many, at most 100.
+        """
+        return _read(BlockPage, self._get("/v1/ledger/blocks", before=before, limit=limit))
+
+    def stakes(self, task: str, *, before: int | None = None) -> StakesPage:
+        """Who gained and who lost stake over the newest 1,000 blocks, or those below a height."""
+        return _read(StakesPage, self._get(f"/v1/ledger/stakes/{_part(task)}", before=before))
 
     def verify(self) -> dict[str, Any]:
         """Has the service replay and compare every block."""

@@ -14,4 +14,66 @@ import streamlit as st
 from concord.settings import Settings
 from frontend import access, language
 from frontend.language import mark, say
-from frontend.views import drift, live, predict, rounds
+from frontend.views import batch, drift, ledger, live, predict, rounds
+
+# A file of our own: an icon that Streamlit only names is fetched by the browser from another company.
+ICON: Final = Path(__file__).with_name("icon.svg")
+
+
+class View(NamedTuple):
+    """A page: what draws it for a service's URL, its English title, its icon, its place in the address."""
+
+    show: Callable[[str], None]
+    title: str
+    icon: str
+    path: str
+
+
+# In the order of the menu; the first is where a visitor arrives.
+_VIEWS: Final = (
+    View(predict.show, mark("Predict"), "how_to_vote", "predict"),
+    View(batch.show, mark("Batch"), "table_rows", "batch"),
+    View(rounds.show, mark("Rounds"), "manage_search", "rounds"),
+    View(ledger.show, mark("Ledger"), "account_balance", "ledger"),
+    View(drift.show, mark("Drift"), "trending_up", "drift"),
+    View(live.show, mark("Live"), "monitoring", "live"),
+)
+
+
+def main() -> None:
+    """Draws the page that the address names."""
+    st.set_page_config(page_title="Concord", page_icon=str(ICON), layout="wide")
+    language.choose()
+    url = Settings.read().url
+
+    pages = [
+        st.Page(
+            partial(view.show, url),
+            title=say(view.title),
+            icon=f":material/{view.icon}:",
+            url_path=view.path,
+            default=view is _VIEWS[0],
+        )
+        for view in _VIEWS
+    ]
+    st.navigation(pages, position="top").run()
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        access.corner()
+    _offer_languages()
+
+
+def _offer_languages() -> None:
+    """At the foot of every page, each language by its own name; the address keeps what was chosen."""
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        for code, name in language.NAMES.items():
+            st.button(
+                name,
+                key=f"language/{code}",
+                type="tertiary",
+                disabled=code == language.current(),
+                on_click=language.speak,
+                args=(code,),
+            )
+
+
+main()

@@ -149,15 +149,6 @@ class Records:
             }
         )
 
-    async def block(self, incoming: Incoming) -> Response:
-        """`GET /v1/ledger/blocks/{height}`."""
-        incoming.query()
-        height = whole(incoming.path, "height", default=0, least=1)
-        if height > self._consensus.settler.head.height:
-            raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
-        block = await alone(self._looking_back, self._consensus.ledger.block, height)
-        return json_response({"hash": block.hash, "time_text": iso(block.time), **block.to_json()})
-
     async def verify(self, incoming: Incoming) -> Response:
         """`GET /v1/ledger/verify`: replays every block and compares it with the journal's notes."""
         incoming.query()
