@@ -127,6 +127,22 @@ def test_the_data_source_is_the_releases_own_prometheus_or_the_one_that_is_named
     assert source(elsewhere) == ("https://prometheus.example.com", "1m")
 
 
+def test_a_grafana_with_nothing_to_show_is_refused_with_what_to_set(render):
+    settings = SHOWN["monitoring"] | {"prometheus": {"enabled": False}}
+    with pytest.raises(HelmError, match=r"Set monitoring\.prometheus\.enabled=true, or"):
+        render({"monitoring": settings})
+    settings["grafana"] = settings["grafana"] | {"prometheusUrl": "https://prometheus.example.com"}
+    assert render({"monitoring": settings})
+
+
+def test_the_data_source_is_the_service_of_the_chart(render, of_kind):
+    objects = render(SHOWN)
+    (source,) = provisioned(objects, of_kind)["datasources.yaml"]["datasources"]
+    services = of_kind(objects, "Service")
+    (port,) = services["concord-prometheus"]["spec"]["ports"]
+    assert source["url"] == f"http://concord-prometheus:{port['port']}"
+
+
 def test_every_dashboard_is_mounted_where_it_is_looked_for_and_one_is_the_home(render, of_kind):
     objects = render(SHOWN)
     template, container = grafana(objects, of_kind)
@@ -243,3 +259,14 @@ def test_it_reaches_prometheus_and_names_and_nobody_reaches_it_but_whom_the_valu
     _, elsewhere = rules({"prometheusUrl": "https://prometheus.example.com"})["egress"]
     assert {one["port"] for one in elsewhere["ports"]} == {80, 443, 9090}
     assert "to" not in elsewhere
+
+
+def test_the_releases_own_prometheus_is_opened_for_grafana_where_it_is_what_it_shows(render, of_kind):
+    def opened(grafana):
+        values = {"monitoring": {"grafana": grafana}, "networkPolicy": {"enabled": True}}
+        policy = of_kind(render(values), "NetworkPolicy")["concord-prometheus"]["spec"]
+        return any(admits(peer, component("grafana")) for rule in policy["ingress"] for peer in rule["from"])
+
+    assert opened({"existingSecret": "mine"})
+    assert not opened({})
+    assert not opened({"existingSecret": "mine", "prometheusUrl": "https://prometheus.example.com"})

@@ -7,7 +7,7 @@
 {{- define "concord.grafanaSource" -}}
 {{- if .Values.monitoring.grafana.prometheusUrl -}}
 {{ .Values.monitoring.grafana.prometheusUrl }}
-{{- else if dig "prometheus" "enabled" true .Values.monitoring -}}
+{{- else if .Values.monitoring.prometheus.enabled -}}
 http://{{ include "concord.name" (list . "prometheus") }}:9090
 {{- else -}}
 {{- fail "monitoring.grafana.existingSecret turns Grafana on, and there is no Prometheus to show. Set monitoring.prometheus.enabled=true, or monitoring.grafana.prometheusUrl." -}}
@@ -32,7 +32,7 @@ datasources.yaml: |
       jsonData:
         httpMethod: POST
         # Between two scrapes; rates are taken over four of them at least.
-        timeInterval: {{ $grafana.scrapeInterval | default (dig "prometheus" "interval" "15s" .Values.monitoring) }}
+        timeInterval: {{ $grafana.scrapeInterval | default .Values.monitoring.prometheus.interval }}
 dashboards.yaml: |
   apiVersion: 1
   providers:
