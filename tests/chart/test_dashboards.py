@@ -101,7 +101,7 @@ def test_panels_have_titles_numbers_and_letters_of_their_own(name):
     for panel in panels:
         letters = [one["refId"] for one in panel["targets"]]
         assert letters == sorted(set(letters))
-    assert all(panel["title"].endswith("?") or "? " in panel["title"] for panel in panels)
+    assert all(panel["title"].endswith("?") for panel in panels)
 
 
 @EACH
