@@ -7,7 +7,6 @@ cached but the metrics of runs, which end before they are registered. A password
 and never shown. Nothing is repeated either: every call of a decision can be made again by its caller.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
+from concord.address import masked
 from concord.errors import InvalidInput, ServiceAway, UnknownName
 
 CHAMPION: Final = "champion"
@@ -42,7 +42,6 @@ REMEMBERED: Final = 1000
 """Runs whose metric is remembered."""
 
 _API: Final = "/api/2.0/mlflow"
-_PASSWORD: Final = re.compile(r"(://[^\s/:@]*):[^\s/]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,15 @@ class Registry:
     """
 
     def __init__(self, url: str) -> None:
-        self.shown = _PASSWORD.sub(r"\1:***@", url)
-        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        self._http = httpx.AsyncClient(base_url=f"{url.rstrip('/')}{_API}", timeout=timeout, trust_env=False)
+        self.shown = masked(url)
+        address = httpx.URL(f"{url.rstrip('/')}{_API}")
+        self._http = httpx.AsyncClient(
+            # Not in the address, which httpx writes into its log and into its errors.
+            auth=(address.username, address.password) if address.userinfo else None,
+            base_url=address.copy_with(userinfo=b""),
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            trust_env=False,
+        )
         self._metrics: dict[str, tuple[str | None, float | None]] = {}
 
     async def close(self) -> None:

@@ -1,7 +1,9 @@
 """The registry over REST: against a stand-in that answers as MLflow, and against MLflow itself."""
 
 import asyncio
+import base64
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -117,6 +119,23 @@ def test_one_that_is_not_there_is_named_without_its_password():
     with pytest.raises(ServiceAway, match=r"http://ann:\*\*\*@127\.0\.0\.1:\d+ does not serve") as away:
         ask(url, lambda r: r.model(MODEL))
     assert "secret" not in away.value.message
+
+
+def test_a_password_in_the_address_is_used_and_reaches_no_log(serve, caplog):
+    caplog.set_level(logging.DEBUG)
+    heard = []
+
+    async def protected(scope, receive, send):
+        await receive()
+        heard.append(dict(scope["headers"]).get(b"authorization"))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    _, url = serve(protected)
+    ask(url.replace("http://", "http://ann:s%3Acret@"), lambda r: r.model(MODEL))
+    assert heard == [b"Basic " + base64.b64encode(b"ann:s:cret")]
+    assert "httpx" in {one.name for one in caplog.records}
+    assert not [one for one in caplog.records if "cret" in one.getMessage()]
 
 
 def test_a_page_of_somebody_else_is_no_registry(serve):
