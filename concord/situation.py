@@ -226,6 +226,9 @@ def _promoted(seen: Situation, wish: Wish) -> Plan | None:
     if version is None or number(seen.entry.champion) != version:
         return None
     said = seen.decided("promote", version)
+    if last is not None and last.champion == version and not said:
+        # It counted before what was decided last, or came back by it.
+        return None
     before = last.before if last is not None and last.version == version else seen.challenger or PACKAGED
     return Plan("promote", version, before, seen.entry, said)
 
@@ -248,7 +251,7 @@ def _rolled_back(seen: Situation, wish: Wish) -> Plan | None:
         return Plan("rollback", last.version, last.before, seen.entry, is_said=True)
     if last.previous is not None and seen.serves(last.previous):
         # By a process that died before it could say so.
-        return Plan("rollback", last.previous, before or last.version, seen.entry)
+        return Plan("rollback", last.previous, before or last.champion, seen.entry)
     return None
 
 
