@@ -28,6 +28,7 @@ from concord.ledger import Ledger
 from concord.live_drift import LiveDrift
 from concord.members import Members
 from concord.observation import observe
+from concord.overview import Overview
 from concord.panel import Panel, Ruling
 from concord.panels import Panels
 from concord.recorder import Recorder
@@ -115,13 +116,12 @@ class Consensus:
         self.housekeeping = Housekeeping(self.panels, self.members, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify)
         self.drift = LiveDrift(journal, self.panels)
-        self.appointing = Appointing(
+        self.overview = Overview(
             self.panels,
-            self.settler,
             open_entries(settings),
             Registry(settings.registry) if settings.registry else None,
-            clock,
         )
+        self.appointing = Appointing(self.overview, self.settler, clock)
         self._clock = clock
         self._waiting_rows = 0
         self._background: list[asyncio.Task[None]] = []
@@ -150,7 +150,7 @@ class Consensus:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self.appointing.close()
+        await self.overview.close()
         await asyncio.to_thread(self.journal.close)
 
     def ready(self) -> bool:
