@@ -32,10 +32,11 @@ from concord.ledger.events import Decision, Event
 from concord.ledger.state import State
 from concord.members import Member
 from concord.overview import Known, Look, Overview
+from concord.plans import Plan, Wish, decide
 from concord.registry import CHALLENGER, CHAMPION, SCHEMA_TAG, Registry, Version
 from concord.schema import TaskSchema
 from concord.settler import Settler
-from concord.situation import PACKAGED, Plan, Situation, Wish, decide
+from concord.situation import PACKAGED, Situation
 from concord.stake import Appointment
 from concord.versions import ModelView
 

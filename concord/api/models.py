@@ -16,7 +16,8 @@ from concord.comparison import MOST_ROUNDS, Compared, Pairing, Score, compare
 from concord.consensus import Consensus
 from concord.errors import Conflict, InvalidInput
 from concord.incoming import Incoming, Response
-from concord.situation import Pair, Situation, Wish
+from concord.plans import Wish
+from concord.situation import Pair, Situation
 from concord.stake import Action
 from concord.testimony import iso
 from concord.versions import Appointed, Comparison, Contender

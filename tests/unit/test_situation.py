@@ -6,7 +6,8 @@ import pytest
 
 from concord.entries import Entry
 from concord.errors import Conflict, InvalidInput
-from concord.situation import PACKAGED, Situation, Wish, decide
+from concord.plans import Wish, decide
+from concord.situation import PACKAGED, Situation
 from concord.stake import Appointment
 
 
