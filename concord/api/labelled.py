@@ -10,14 +10,14 @@ from typing import Final
 
 import orjson
 
-from concord.api.history import iso
-from concord.api.records import alone, instant, whole
+from concord.api.reading import alone, instant, whole
 from concord.asgi import json_response
 from concord.consensus import Consensus
 from concord.incoming import Incoming, Response
 from concord.journal.rows import LabelledRound
 from concord.labels import said_label
 from concord.schema import TaskSchema
+from concord.testimony import iso
 from concord.wire import LabelledPage, LabelledRow
 
 MOST_ROWS: Final = 1000

@@ -10,7 +10,7 @@ from typing import Final
 from concord.api.labelled import MOST_ROWS as MOST_LABELLED
 from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
 from concord.api.protocol_v2 import DATATYPES
-from concord.api.records import MOST_HEIGHT
+from concord.api.reading import MOST_HEIGHT
 from concord.api.tokened import SCHEMES, administration, labelling
 from concord.api.versioned import versioned
 from concord.drifted import DriftReport
