@@ -32,7 +32,7 @@ from concord.overview import Overview
 from concord.panel import Panel, Ruling
 from concord.panels import Panels
 from concord.recorder import Recorder
-from concord.registry import Registry
+from concord.registry import open_registry
 from concord.round import Poll, Question, Reply, Shadows
 from concord.settings import NodesFile, Settings
 from concord.settler import Settler
@@ -116,11 +116,7 @@ class Consensus:
         self.housekeeping = Housekeeping(self.panels, self.members, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify)
         self.drift = LiveDrift(journal, self.panels)
-        self.overview = Overview(
-            self.panels,
-            open_entries(settings),
-            Registry(settings.registry) if settings.registry else None,
-        )
+        self.overview = Overview(self.panels, open_entries(settings), open_registry(settings))
         self.appointing = Appointing(self.overview, self.settler, clock)
         self._clock = clock
         self._waiting_rows = 0

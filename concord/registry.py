@@ -17,6 +17,7 @@ import httpx
 
 from concord.address import masked
 from concord.errors import InvalidInput, ServiceAway, UnknownName
+from concord.settings import Settings
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -77,19 +78,34 @@ class Version:
         return self.tags.get(DIGEST_TAG, "")
 
 
+def open_registry(settings: Settings) -> "Registry | None":
+    """The registry that the settings mean, if they mean one; asks nobody yet."""
+    if settings.registry is None:
+        return None
+    password, token = (
+        one.get_secret_value() if one else "" for one in (settings.registry_password, settings.registry_token)
+    )
+    user = (settings.registry_user, password) if settings.registry_user and password else None
+    return Registry(settings.registry, user, token)
+
+
 class Registry:
     """MLflow at an address. Its connections live until `close`.
 
     Args:
         url: `http(s)://HOST[:PORT][/PATH]`, perhaps with a user and a password.
+        user: Name and password of who asks, unless the address has them.
+        token: A bearer's, where nobody is named.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, user: tuple[str, str] | None = None, token: str = "") -> None:
         self.shown = masked(url)
         address = httpx.URL(f"{url.rstrip('/')}{_API}")
+        # Not in the address, which httpx writes into its log and into its errors.
+        user = (address.username, address.password) if address.userinfo else user
         self._http = httpx.AsyncClient(
-            # Not in the address, which httpx writes into its log and into its errors.
-            auth=(address.username, address.password) if address.userinfo else None,
+            auth=user,
+            headers={"authorization": f"Bearer {token}"} if token and not user else {},
             base_url=address.copy_with(userinfo=b""),
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             trust_env=False,
