@@ -133,7 +133,8 @@ class Appointing:
         try:
             await asyncio.to_thread(self._write, seen, plan)
         except Conflict:
-            await self._name_again(seen.name)
+            if known is not None and self._registry is not None:
+                await self._name_again(seen, known, self._registry)
             raise
         await self._tell(seen, plan, said)
         if plan.action == "rollback" and known is not None and self._registry is not None:
@@ -157,16 +158,20 @@ class Appointing:
         if aliases.get(CHALLENGER) == leaves:
             await registry.delete_alias(name, CHALLENGER)
 
-    async def _name_again(self, name: str) -> None:
-        """Puts the alias back to what somebody else, who was faster, has written into the entry."""
+    async def _name_again(self, seen: Situation, known: Known, registry: Registry) -> None:
+        """Puts the aliases back to what somebody else, who was faster, has written into the entry."""
         try:
-            entries = await asyncio.to_thread(self._entries.all)
-            champion = number(entries.get(name, NOTHING).champion)
-            if champion is not None and self._registry is not None:
-                await self._registry.set_alias(name, CHAMPION, champion)
+            entry = (await asyncio.to_thread(self._entries.all)).get(seen.name, NOTHING)
+            champion, challenger = number(entry.champion), number(entry.challenger)
+            champion = champion or known.model.aliases.get(CHAMPION)
+            if champion is not None:
+                await registry.set_alias(seen.name, CHAMPION, champion)
+            if challenger is not None and entry.champion == seen.entry.champion:
+                # Else it may be a former champion, which has no alias.
+                await registry.set_alias(seen.name, CHALLENGER, challenger)
         except ConcordError as error:
-            # The caller is to hear of the conflict; the next decision sets the alias anyway.
-            _log.warning("alias not put back", extra={"model": name, "reason": error.message})
+            # The caller is to hear of the conflict; the next decision sets the aliases anyway.
+            _log.warning("aliases not put back", extra={"model": seen.name, "reason": error.message})
 
     def _write(self, seen: Situation, plan: Plan) -> None:
         with _rights():

@@ -327,6 +327,20 @@ def test_an_entry_that_somebody_else_wrote_in_between_stays(world, monkeypatch):
     assert world.events() == []
 
 
+def test_a_challenge_that_was_faster_than_a_promotion_leaves_the_champions_alias(world, monkeypatch):
+    entries = world.stack.api.consensus.overview.entries
+    wrote = type(entries).write
+
+    def overtaken(name, expected, wanted):
+        wrote(entries, name, expected, Entry(None, "8"))
+        wrote(entries, name, expected, wanted)
+
+    monkeypatch.setattr(entries, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed it"):
+        world.do("promote", "9")
+    assert world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "8"}
+
+
 def test_a_conflict_is_told_even_if_the_registry_is_away_by_then(world, monkeypatch):
     entries = world.stack.api.consensus.overview.entries
     wrote = type(entries).write
