@@ -149,6 +149,11 @@ class Settings(BaseSettings):
     """Address of MLflow, the registry of models, in MLflow's own variable. One that is no `http` or `https`
     is a file's or a database's, which the training reads and this service does not."""
 
+    registry_user: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_USERNAME")
+    registry_password: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_PASSWORD")
+    registry_token: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_TOKEN")
+    """Who asks MLflow, in its own variables too; what stands in the address comes first."""
+
     journal: str | None = Field(default=None, repr=False)
     """SQLAlchemy URL of the journal; SQLite in `home` unless said."""
 

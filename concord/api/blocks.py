@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from concord.api.history import iso
 from concord.api.records import MOST_BLOCKS, alone, whole
 from concord.api.stakes import moves
 from concord.asgi import json_response
@@ -16,6 +15,7 @@ from concord.consensus import Consensus
 from concord.errors import UnknownName
 from concord.incoming import Incoming, Response
 from concord.ledger.chain import Block
+from concord.testimony import iso
 from concord.wire import BlockPage, BlockView, StakesPage
 
 MOST_LISTED: Final = 100
