@@ -27,6 +27,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from sqlalchemy.exc import SQLAlchemyError
 
+from concord.address import masked
 from concord.errors import TrainingError
 from concord.private import make_folder
 from concord.wire import NodeInfo
@@ -44,7 +45,6 @@ from training.version import (
     URI_VARIABLE,
     Fetched,
     first_line,
-    without_password,
 )
 
 Alias = Literal["champion", "challenger"]
@@ -85,7 +85,7 @@ class Registry:
             self.client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise TrainingError(
-                f"The registry {without_password(self.uri)} cannot be opened: {first_line(error)} "
+                f"The registry {masked(self.uri)} cannot be opened: {first_line(error)} "
                 f"Check {URI_VARIABLE}, or move the file away.",
                 field=URI_VARIABLE,
             ) from error
@@ -161,7 +161,7 @@ class Registry:
             yield
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise TrainingError(
-                f"{model}: the registry {without_password(self.uri)} does not serve: {first_line(error)} "
+                f"{model}: the registry {masked(self.uri)} does not serve: {first_line(error)} "
                 f"Check {URI_VARIABLE}.",
                 field=URI_VARIABLE,
             ) from error
@@ -191,7 +191,7 @@ class Registry:
             return Fetched.of(found, next(folder.glob("*.onnx")).read_bytes(), self._profile(found.run_id))
         except (MlflowException, OSError, StopIteration) as error:
             raise TrainingError(
-                f"{model}: the registry {without_password(self.uri)} does not hand out its champion: "
+                f"{model}: the registry {masked(self.uri)} does not hand out its champion: "
                 f"{first_line(error)}"
             ) from error
 

@@ -20,6 +20,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from concord.address import masked
 from concord.errors import ServiceAway
 from training.benchmark.agreement import Agreement
 from training.benchmark.board import Row
@@ -31,7 +32,7 @@ from training.benchmark.settings import ALGORITHM, Settings, written
 from training.evaluate import Votes
 from training.registry import Registry
 from training.source import FINAL
-from training.version import URI_VARIABLE, first_line, without_password
+from training.version import URI_VARIABLE, first_line
 
 STUDY_TAG: Final = "concord.study"
 NUMBER_TAG: Final = "concord.trial"
@@ -56,7 +57,7 @@ class Record:
 
     def __init__(self, registry: Registry, identity: Identity, facts: Mapping[str, str]) -> None:
         self._client = registry.client
-        self._uri, self._identity, self._facts = without_password(registry.uri), identity, facts
+        self._uri, self._identity, self._facts = masked(registry.uri), identity, facts
         self._experiment = self._ask(lambda: registry.experiment(f"benchmark.{identity.task}"))
         self.parent = ""
 
