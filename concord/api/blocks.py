@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from concord.api.records import MOST_BLOCKS, alone, whole
+from concord.api.reading import alone, whole
+from concord.api.records import MOST_BLOCKS
 from concord.api.stakes import moves
 from concord.asgi import json_response
 from concord.consensus import Consensus
