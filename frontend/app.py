@@ -14,7 +14,7 @@ import streamlit as st
 from concord.settings import Settings
 from frontend import access, language
 from frontend.language import mark, say
-from frontend.views import predict
+from frontend.views import models, nodes, predict
 
 # A file of our own: an icon that Streamlit only names is fetched by the browser from another company.
 ICON: Final = Path(__file__).with_name("icon.svg")
@@ -30,7 +30,11 @@ class View(NamedTuple):
 
 
 # In the order of the menu; the first is where a visitor arrives.
-_VIEWS: Final = (View(predict.show, mark("Predict"), "how_to_vote", "predict"),)
+_VIEWS: Final = (
+    View(predict.show, mark("Predict"), "how_to_vote", "predict"),
+    View(nodes.show, mark("Nodes"), "hub", "nodes"),
+    View(models.show, mark("Models"), "deployed_code", "models"),
+)
 
 
 def main() -> None:
