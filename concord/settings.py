@@ -154,6 +154,10 @@ class Settings(BaseSettings):
     registry_token: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_TOKEN")
     """Who asks MLflow, in its own variables too; what stands in the address comes first."""
 
+    registry_page: str | None = Field(default=None, repr=False)
+    """Address of MLflow's own page as people's browsers reach it, which the web page links to; MLflow's
+    address above unless said. In a cluster the two differ."""
+
     journal: str | None = Field(default=None, repr=False)
     """SQLAlchemy URL of the journal; SQLite in `home` unless said."""
 
@@ -244,7 +248,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{odd[:70]!r} is no e-mail address; say ada@example.org, alan@example.org")
         return people
 
-    @field_validator("registry")
+    @field_validator("registry", "registry_page")
     @classmethod
     def _speaks_http(cls, given: str | None) -> str | None:
         return given.rstrip("/") if given and given.startswith(("http://", "https://")) else None
