@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
@@ -20,13 +20,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from concord.errors import ConfigurationError
 
 _DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _DEPLOYMENT = re.compile(rf"{_DNS}/{_DNS}")
 _CONFIGMAP = re.compile(rf"configmap:(?:(?P<namespace>{_DNS})/)?(?P<name>{_DNS})")
+_EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
 _WITH_USER = re.compile(r"(?P<scheme>[\w+]+://)(?P<user>[^:@/]+)(?::[^@/]*)?(?P<rest>@.+)")
 
 BelowQuorum = Literal["refuse", "abstain", "fallback"]
@@ -197,6 +198,16 @@ class Settings(BaseSettings):
     url: str = "http://127.0.0.1:7400"
     """Address of the consensus service, for the command line and the page."""
 
+    page_token: SecretStr | None = None
+    """The token with which the web page acts for people who have signed in; it shows it nobody."""
+
+    page_token_file: Path | None = None
+    """A file that holds that token, such as a mounted Secret; read anew each time, so it may change."""
+
+    page_people: Annotated[frozenset[str], NoDecode] = frozenset()
+    """E-mail addresses of those who may act once they have signed in on the page, apart by commas. Empty by
+    default: a provider that knows a whole company must not open the page's token to all of it."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lines below this level are dropped. One line per request is INFO."""
 
@@ -213,6 +224,17 @@ class Settings(BaseSettings):
         if given and _DEPLOYMENT.fullmatch(given) is None:
             raise ValueError(f"it is NAMESPACE/FULLNAME, such as concord/concord, not {given!r}")
         return given or None
+
+    @field_validator("page_people", mode="before")
+    @classmethod
+    def _lists_addresses(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        people = frozenset(given.replace(",", " ").lower().split())
+        odd = next((one for one in sorted(people) if _EMAIL.fullmatch(one) is None), None)
+        if odd is not None:
+            raise ValueError(f"{odd[:70]!r} is no e-mail address; say ada@example.org, alan@example.org")
+        return people
 
     @field_validator("registry")
     @classmethod
@@ -242,6 +264,24 @@ class Settings(BaseSettings):
     def tokens_file(self) -> Path:
         """Path of the tokens' file."""
         return self.tokens or self.home / "tokens.toml"
+
+    @property
+    def page_secret(self) -> str | None:
+        """The page's own token, as it is now: not for pages, logs or messages.
+
+        Raises:
+            ConfigurationError: Its file cannot be read.
+        """
+        if self.page_token_file is None:
+            return (self.page_token.get_secret_value().strip() if self.page_token else "") or None
+        try:
+            return self.page_token_file.read_text("ascii").strip() or None
+        except (OSError, UnicodeDecodeError) as error:
+            why = "it is no token" if isinstance(error, UnicodeDecodeError) else error.strerror
+            raise ConfigurationError(
+                f"The file of the page's token {self.page_token_file} cannot be read ({why}).",
+                field="CONCORD_PAGE_TOKEN_FILE",
+            ) from error
 
     @property
     def versions_dir(self) -> Path:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from concord.settings import Settings
-from frontend import language
+from frontend import access, language
 from frontend.language import mark, say
 from frontend.views import predict
 
@@ -50,6 +50,8 @@ def main() -> None:
         for view in _VIEWS
     ]
     st.navigation(pages, position="top").run()
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        access.corner()
     _offer_languages()
 
 

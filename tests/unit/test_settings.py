@@ -107,3 +107,21 @@ def test_a_password_that_belongs_to_nobody_is_refused_without_being_named(monkey
     with pytest.raises(ConfigurationError, match="needs a user") as caught:
         _ = Settings.read().journal_url
     assert "secret" not in caught.value.message
+
+
+def test_people_of_the_page_are_listed_by_their_addresses(monkeypatch):
+    monkeypatch.setenv("CONCORD_PAGE_PEOPLE", "Ada@example.org, alan@example.org,")
+    assert Settings.read().page_people == {"ada@example.org", "alan@example.org"}
+
+
+def test_whoever_is_no_address_is_named(monkeypatch):
+    monkeypatch.setenv("CONCORD_PAGE_PEOPLE", "ada@example.org, everybody")
+    with pytest.raises(ConfigurationError, match=r"CONCORD_PAGE_PEOPLE.*'everybody'"):
+        Settings.read()
+
+
+def test_the_pages_token_is_shown_nowhere(monkeypatch):
+    monkeypatch.setenv("CONCORD_PAGE_TOKEN", "sesame\n")
+    settings = Settings.read()
+    assert settings.page_secret == "sesame"
+    assert "sesame" not in f"{settings!r} {settings.model_dump_json()}"
