@@ -64,7 +64,12 @@ class Fitter:
     def ask(self, settings: Settings) -> None:
         """Hands settings over; the answer is read later."""
         self._since = time.monotonic()
-        self._connection.send(dict(settings))
+        try:
+            self._connection.send(dict(settings))
+        except OSError:
+            # It was ended while it had nothing to do.
+            self.restart()
+            self._connection.send(dict(settings))
 
     def answer(self) -> Measured | str | None:
         """What it found, or why it found nothing; None: it has only now been ready to begin. Waits for it."""

@@ -152,6 +152,11 @@ def test_a_fitter_is_ended_and_started_again(session):
         assert fitter.answer() is None
         fitter.ask({"algorithm": "oracle", "columns": "raw"})
         assert "'oracle' is no algorithm" in fitter.answer()
+        fitter._process.kill()
+        fitter._process.join()
+        fitter.ask({"algorithm": "oracle", "columns": "raw"})
+        assert fitter.answer() is None
+        assert "'oracle' is no algorithm" in fitter.answer()
     finally:
         fitter.end()
     assert not fitter._process.is_alive()

@@ -283,6 +283,8 @@ def test_a_load_that_was_cut_off_is_seen_to_be(url, csv_file, monkeypatch):
     monkeypatch.setattr("training.database.sources.BATCH", 10)
     with pytest.raises(DataError):
         load("iris", csv_file(IRIS, *flowers(10), *["x,3.5,1.4,0.2,setosa"] * 20), url)
-    with Database(read_address(url, "iris")).reading() as connection:
+    database = Database(read_address(url, "iris"))
+    with database.reading() as connection:
         row = connection.execute(sa.select(loads.c.read, loads.c.ended_at)).one()
+    database.close()
     assert tuple(row) == (20, None)
