@@ -24,6 +24,7 @@ from concord.stake import Action
 from concord.versions import Appointed, Comparison, ModelView
 from concord.wire import (
     AccountView,
+    BlockPage,
     FeedbackResponse,
     LabelledPage,
     LabelledRow,
@@ -33,6 +34,7 @@ from concord.wire import (
     PredictResponse,
     Round,
     RoundPage,
+    StakesPage,
     TaskDetail,
     TaskSummary,
     Verdict,
@@ -44,6 +46,10 @@ Row = Mapping[str, float | str]
 
 REPLAY_SECONDS: Final = 600.0
 """How long a replay of a whole ledger is waited for: some hundred thousand rounds."""
+
+
+COMPARE_SECONDS: Final = 300.0
+"""How long a drift report is waited for: a million rounds take half a minute, one report after the other."""
 
 
 APPOINT_SECONDS: Final = 60.0
@@ -83,6 +89,13 @@ class Client:
         except httpx.HTTPError:
             return False
 
+    def metrics(self) -> str:
+        """The service's metrics of this moment, in the text format that Prometheus reads."""
+        response = self._send("GET", "/metrics")
+        if response.is_error or not response.headers.get("content-type", "").startswith("text/plain"):
+            raise ServiceAway(f"What answers at {self.url} has no metrics.", field="CONCORD_URL")
+        return response.text
+
     def tasks(self) -> list[TaskSummary]:
         """All tasks."""
         return _read(list[TaskSummary], self._get("/v1/tasks")["tasks"])
@@ -97,7 +110,14 @@ class Client:
 
     def drift(self, task: str, *, since: str | None = None, limit: int | None = None) -> DriftReport:
         """How far a task's newest rows are from those that its models learned from."""
-        return _read(DriftReport, self._get(f"/v1/tasks/{_part(task)}/drift", since=since, limit=limit))
+        query = {"since": since, "limit": limit}
+        found = self._request(
+            "GET",
+            f"/v1/tasks/{_part(task)}/drift",
+            params={name: value for name, value in query.items() if value is not None},
+            timeout=COMPARE_SECONDS,
+        )
+        return _read(DriftReport, found)
 
     def profile(self, task: str) -> Reference:
         """What the rows looked like that its models learned from."""
@@ -248,9 +268,22 @@ class Client:
         since: str | None = None,
         limit: int | None = None,
         after: str | None = None,
+        **filters: str | None,
     ) -> RoundPage:
-        """One page of rounds, newest first."""
-        answer = self._get("/v1/rounds", task=task, status=status, since=since, limit=limit, after=after)
+        """One page of rounds, newest first.
+
+        Args:
+            task: Only rounds of this task.
+            status: Only `ok`, `degraded` or `no_quorum` ones.
+            since: Only rounds of this time, with its zone, or later.
+            limit: Rounds on the page, at most 500; where they are looked through there may be fewer.
+            after: The cursor that came with the page before.
+            filters: `label` (`known`, `unknown`, `disputed`), `answer` (a class), `id` (how it begins),
+                `until` (a time).
+        """
+        answer = self._get(
+            "/v1/rounds", task=task, status=status, since=since, limit=limit, after=after, **filters
+        )
         return _read(RoundPage, answer)
 
     def all_rounds(self, **filters: str | None) -> Iterator[Round]:
@@ -275,6 +308,19 @@ class Client:
         """One block."""
         return self._get(f"/v1/ledger/blocks/{height}")
 
+    def blocks(self, *, before: int | None = None, limit: int | None = None) -> BlockPage:
+        """One page of blocks, newest first.
+
+        Args:
+            before: Only blocks below this height.
+            limit: How many, at most 100.
+        """
+        return _read(BlockPage, self._get("/v1/ledger/blocks", before=before, limit=limit))
+
+    def stakes(self, task: str, *, before: int | None = None) -> StakesPage:
+        """Who gained and who lost stake over the newest 1,000 blocks, or those below a height."""
+        return _read(StakesPage, self._get(f"/v1/ledger/stakes/{_part(task)}", before=before))
+
     def verify(self) -> dict[str, Any]:
         """Has the service replay and compare every block."""
         return self._request("GET", "/v1/ledger/verify", timeout=REPLAY_SECONDS)
@@ -294,14 +340,7 @@ class Client:
         return self._request("GET", path, params={k: v for k, v in query.items() if v is not None})
 
     def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx's
-        try:
-            response = self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise ServiceAway(
-                f"No consensus service answers at {self.url} ({error or type(error).__name__}). "
-                "`concord up` starts one; CONCORD_URL names another address.",
-                field="CONCORD_URL",
-            ) from error
+        response = self._send(method, path, **options)
         try:
             document = response.json()
         except ValueError as error:
@@ -311,6 +350,16 @@ class Client:
         if response.is_error:
             raise _refusal(response, document)
         return dict(document)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
+        try:
+            return self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise ServiceAway(
+                f"No consensus service answers at {self.url} ({error or type(error).__name__}). "
+                "`concord up` starts one; CONCORD_URL names another address.",
+                field="CONCORD_URL",
+            ) from error
 
 
 def verdicts_of(refusal: Refused) -> list[Verdict]:

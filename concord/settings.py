@@ -26,6 +26,7 @@ from concord.errors import ConfigurationError
 
 _DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _DEPLOYMENT = re.compile(rf"{_DNS}/{_DNS}")
+_ADDRESS = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 _CONFIGMAP = re.compile(rf"configmap:(?:(?P<namespace>{_DNS})/)?(?P<name>{_DNS})")
 _EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
 _WITH_USER = re.compile(r"(?P<scheme>[\w+]+://)(?P<user>[^:@/]+)(?::[^@/]*)?(?P<rest>@.+)")
@@ -148,6 +149,11 @@ class Settings(BaseSettings):
     """Address of MLflow, the registry of models, in MLflow's own variable. One that is no `http` or `https`
     is a file's or a database's, which the training reads and this service does not."""
 
+    registry_user: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_USERNAME")
+    registry_password: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_PASSWORD")
+    registry_token: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_TOKEN")
+    """Who asks MLflow, in its own variables too; what stands in the address comes first."""
+
     registry_page: str | None = Field(default=None, repr=False)
     """Address of MLflow's own page as people's browsers reach it, which the web page links to; MLflow's
     address above unless said. In a cluster the two differ."""
@@ -197,6 +203,13 @@ class Settings(BaseSettings):
     url: str = "http://127.0.0.1:7400"
     """Address of the consensus service, for the command line and the page."""
 
+    prometheus: str | None = Field(default=None, repr=False)
+    """Address of a Prometheus that scrapes Concord, for the page's live figures. Without one the page reads
+    the service's own `/metrics`, which know of one process and of nothing before the page looked."""
+
+    prometheus_namespace: str | None = None
+    """Only series with this label `namespace`, where one Prometheus scrapes several installations."""
+
     page_token: SecretStr | None = None
     """The token with which the web page acts for people who have signed in; it shows it nobody."""
 
@@ -239,6 +252,21 @@ class Settings(BaseSettings):
     @classmethod
     def _speaks_http(cls, given: str | None) -> str | None:
         return given.rstrip("/") if given and given.startswith(("http://", "https://")) else None
+
+    @field_validator("prometheus")
+    @classmethod
+    def _is_an_address(cls, given: str | None) -> str | None:
+        # What was given is not shown: it may hold a password.
+        if given and _ADDRESS.fullmatch(given) is None:
+            raise ValueError("it is http://HOST:PORT or https://HOST:PORT, with a path where there is one")
+        return given.rstrip("/") if given else None
+
+    @field_validator("prometheus_namespace")
+    @classmethod
+    def _names_a_namespace(cls, given: str | None) -> str | None:
+        if given and re.fullmatch(_DNS, given) is None:
+            raise ValueError(f"it is a namespace's name, such as concord, not {given!r}")
+        return given or None
 
     @classmethod
     def read(cls) -> Self:

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from concord import __version__, logs, metrics
 from concord.api.access import Access
 from concord.api.administration import Administration
+from concord.api.blocks import Blocks
 from concord.api.docs import page
 from concord.api.drift import Drift
 from concord.api.feedback import Labelling
@@ -98,6 +99,7 @@ class ConsensusApi:
 
     def _routes(self) -> list[Route]:
         predictions, records = Predictions(self.consensus), Records(self.consensus)
+        blocks = Blocks(self.consensus)
         v2 = ProtocolV2(self.consensus, __version__)
         access, drift = Access(self._tokens), Drift(self.consensus.drift)
         labelled = LabelledRounds(self.consensus)
@@ -128,7 +130,9 @@ class ConsensusApi:
             Route("GET", "/v1/ledger", records.ledger),
             Route("GET", "/v1/ledger/verify", records.verify),
             Route("GET", "/v1/ledger/audit", access.administering(records.audit)),
-            Route("GET", "/v1/ledger/blocks/{height}", records.block),
+            Route("GET", "/v1/ledger/blocks", blocks.blocks),
+            Route("GET", "/v1/ledger/blocks/{height}", blocks.block),
+            Route("GET", "/v1/ledger/stakes/{task}", blocks.stakes),
             Route("GET", "/v2", v2.server),
             Route("GET", "/v2/health/live", v2.live),
             Route("GET", "/v2/health/ready", v2.ready),

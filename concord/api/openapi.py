@@ -7,10 +7,12 @@ says of each task exactly which columns it takes. It describes; the checks stand
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from concord.api.blocks import MOST_LISTED
 from concord.api.labelled import MOST_ROWS as MOST_LABELLED
 from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
 from concord.api.protocol_v2 import DATATYPES
-from concord.api.records import MOST_HEIGHT
+from concord.api.reading import MOST_HEIGHT
+from concord.api.sought import LABEL_STATES, LONGEST_ANSWER, PREFIX
 from concord.api.tokened import SCHEMES, administration, labelling
 from concord.api.versioned import versioned
 from concord.drifted import DriftReport
@@ -19,12 +21,15 @@ from concord.live_drift import MOST_ROUNDS as MOST_DRIFTED
 from concord.panels import Panels
 from concord.schema import FLOAT32_MAX, Feature, TaskSchema
 from concord.wire import (
+    BlockPage,
+    BlockView,
     LabelledPage,
     NodeHistory,
     NodeView,
     PredictResponse,
     Round,
     RoundPage,
+    StakesPage,
     TaskDetail,
     TaskSummary,
 )
@@ -236,7 +241,11 @@ def _reading(components: Schema) -> list[Operation]:
             {
                 "task": {"type": "string"},
                 "status": statuses,
+                "label": {"type": "string", "enum": list(LABEL_STATES)},
+                "answer": {"type": "string", "maxLength": LONGEST_ANSWER},
+                "id": {"type": "string", "pattern": f"^{PREFIX}$"},
                 "since": {"type": "string", "format": "date-time"},
+                "until": {"type": "string", "format": "date-time"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 500},
                 "after": _CURSOR,
             },
@@ -248,7 +257,21 @@ def _reading(components: Schema) -> list[Operation]:
         _read(
             "/v1/ledger/audit", "Settle every block again", {"type": "object"}, (401, 403, 503), access="must"
         ),
-        _read("/v1/ledger/blocks/{height}", "One block", {"type": "object"}, (404, 422)),
+        _read(
+            "/v1/ledger/blocks",
+            "Blocks, newest first",
+            wire(BlockPage, components),
+            (422, 503),
+            {"before": whole, "limit": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED}},
+        ),
+        _read("/v1/ledger/blocks/{height}", "One block", wire(BlockView, components), (404, 422)),
+        _read(
+            "/v1/ledger/stakes/{task}",
+            "Who gained and who lost stake, and by what",
+            wire(StakesPage, components),
+            (404, 422, 503),
+            {"before": whole},
+        ),
     ]
 
 

@@ -85,7 +85,7 @@ def withdraw(*, task: str, node: str, amount: str, key: str | None, as_json: boo
 
 
 def _amount(text: str) -> float:
-    from concord.cli.values import NUMBER, WHOLE
+    from concord.cells import NUMBER, WHOLE
 
     if WHOLE.fullmatch(text):
         return int(text)

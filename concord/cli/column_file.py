@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from unicodedata import normalize
 
-from concord.cli.values import NUMBER
+from concord.cells import NUMBER
 from concord.errors import InvalidInput
 from concord.reference import Column
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 from unicodedata import normalize
 
-from concord.cli.screen import near
+from concord.cells import NUMBER, WHOLE
 from concord.cli.table_file import lines
-from concord.cli.values import NUMBER, WHOLE
 from concord.errors import InvalidInput
+from concord.near import near
 
 ID: Final = re.compile(r"[0-9a-f]{32}")
 """A round's id."""

@@ -12,10 +12,10 @@ from concord.cli.screen import Command, counting, json_option, out, print_json, 
 from concord.errors import InvalidInput, Refused, ServiceAway
 
 if TYPE_CHECKING:
-    from concord.cli.table_file import TableFile
-    from concord.cli.values import Row
+    from concord.cells import Row
     from concord.client import Client
     from concord.schema import TaskSchema
+    from concord.sheet import Table
     from concord.wire import Verdict
 
 # Schema, client and tables are imported by what uses them.
@@ -96,7 +96,7 @@ def _evidence(error: Refused) -> "list[Verdict]":
 
 
 def _show_schema(task: str, schema: "TaskSchema", *, as_json: bool) -> None:
-    from concord.cli.values import describe
+    from concord.cells import describe
     from concord.cli.welcome import command
 
     if as_json:
@@ -144,7 +144,7 @@ def _predict_file(
         raise SystemExit(1)
 
 
-def _ask_all(client: "Client", task: str, found: "TableFile") -> "list[Verdict]":
+def _ask_all(client: "Client", task: str, found: "Table") -> "list[Verdict]":
     verdicts: list[Verdict] = []
     total = len(found.rows)
     with counting("Asking", "rows", total) as told:
@@ -187,7 +187,7 @@ def ask(
 
 
 def _summarise(
-    task: str, found: "TableFile", verdicts: "Sequence[Verdict]", target: Path, *, as_json: bool
+    task: str, found: "Table", verdicts: "Sequence[Verdict]", target: Path, *, as_json: bool
 ) -> None:
     from concord.cli.verdicts import answer
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from concord.errors import CallerError, ConcordError, ConfigurationError, DataError, Overloaded, Refused
+from concord.near import near
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,14 +94,6 @@ def exit_status(error: ConcordError) -> int:
         return 2 if 400 <= error.answered < 500 and error.answered != 429 else 1
     users = isinstance(error, CallerError | ConfigurationError | DataError)
     return 2 if users and not isinstance(error, Overloaded) else 1
-
-
-def near(name: str, known: Sequence[str]) -> str:
-    """` Did you mean 'x'?`, or nothing."""
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, known, 1)
-    return f" Did you mean {found[0]!r}?" if found else ""
 
 
 def out() -> "Console":

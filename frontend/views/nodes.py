@@ -13,7 +13,8 @@ import streamlit as st
 from concord.client import Client
 from concord.errors import ConcordError
 from concord.wire import NodeView, TaskSummary
-from frontend import access, choice, confirm, moves, service, stakes, standings, states, words
+from frontend import access, choice, confirm, service, stakes, standings, states, words
+from frontend import changes as changing
 from frontend.asking import nodes as asking
 from frontend.confirm import Step
 from frontend.language import say
@@ -196,7 +197,7 @@ def _history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
             help=say("The whole history is shown.") if first <= 1 else None,
         )
     if changes:
-        moves.show(nodes, changes)
+        changing.show(nodes, changes)
 
 
 def _further(task: str, pages: int) -> None:

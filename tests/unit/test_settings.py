@@ -58,6 +58,37 @@ def test_a_wrong_variable_is_named(monkeypatch):
         Settings.read()
 
 
+def test_prometheus_is_named_by_its_address(monkeypatch):
+    monkeypatch.setenv("CONCORD_PROMETHEUS", "https://monitoring.example:9090/prometheus/")
+    monkeypatch.setenv("CONCORD_PROMETHEUS_NAMESPACE", "concord")
+    settings = Settings.read()
+    assert settings.prometheus == "https://monitoring.example:9090/prometheus"
+    assert settings.prometheus_namespace == "concord"
+
+
+@pytest.mark.parametrize(
+    "given", ["prometheus:9090", "ftp://a", "http://", "http://a b", "http://u:pass@a?x=1"]
+)
+def test_another_form_of_address_is_refused_and_not_shown(monkeypatch, given):
+    monkeypatch.setenv("CONCORD_PROMETHEUS", given)
+    with pytest.raises(ConfigurationError, match=r"CONCORD_PROMETHEUS.*http://HOST:PORT") as refused:
+        Settings.read()
+    assert given not in refused.value.message.replace("http://HOST", "")
+
+
+def test_a_namespace_of_another_form_is_refused(monkeypatch):
+    monkeypatch.setenv("CONCORD_PROMETHEUS_NAMESPACE", 'a"} or up{x="')
+    with pytest.raises(ConfigurationError, match="CONCORD_PROMETHEUS_NAMESPACE"):
+        Settings.read()
+
+
+def test_no_prometheus_is_an_empty_one_too(monkeypatch):
+    monkeypatch.setenv("CONCORD_PROMETHEUS", "")
+    monkeypatch.setenv("CONCORD_PROMETHEUS_NAMESPACE", "")
+    settings = Settings.read()
+    assert (settings.prometheus, settings.prometheus_namespace) == (None, None)
+
+
 def test_variables_that_kubernetes_injects_are_ignored(monkeypatch):
     monkeypatch.setenv("CONCORD_CONSENSUS_PORT", "tcp://10.0.0.1:7400")
     assert Settings.read().url == "http://127.0.0.1:7400"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from concord.cli.values import read_pairs, read_value
+from concord.cells import read_value
+from concord.cli.values import read_pairs
 from concord.errors import InvalidInput
 
 ROW = ["sepal_length=6.0", "sepal_width=2.7", "petal_length=5.1", "petal_width=1.6"]

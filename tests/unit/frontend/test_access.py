@@ -56,7 +56,7 @@ def list_people(monkeypatch):
 
 
 def use_token(page, token):
-    page.text_input[0].set_value(token)
+    next(one for one in page.text_input if one.label == "Token").set_value(token)
     press(page, "Use this token")
     return page
 
