@@ -79,7 +79,9 @@ def picture(nodes: Sequence[NodeView], changes: Sequence[Change], *, is_light: b
     """
     frame = pd.DataFrame(points(nodes, changes))
     names = [node.node for node in nodes]
-    legend = alt.Legend(orient="bottom", columns=LEGEND_COLUMNS, labelLimit=0, title=None, symbolSize=90)
+    legend = alt.Legend(
+        orient="bottom", columns=LEGEND_COLUMNS, labelLimit=0, title=None, symbolSize=90, symbolStrokeWidth=0
+    )
     look = _Look(names)
     base = alt.Chart(frame).encode(
         # Vega would draw UTC's times as the browser's.

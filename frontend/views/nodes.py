@@ -141,7 +141,7 @@ def _release(client: Client, task: TaskSummary, node: NodeView) -> Step:
     name = words.plain(node.node)
     effects = [
         say("**{node}** counts again from the next block on, with the stake that it holds.", node=name),
-        say("Its record stays: if it does what it was jailed for again, it is jailed again."),
+        say("Its skill stays, its regret is counted from 0 again; going on as before jails it again."),
         say("The ledger keeps for good that it was released, and why."),
     ]
     if node.standing == "probation":
