@@ -1,7 +1,8 @@
 """Every metric of every service, named once. Labels hold names from settings and schemas, never ids.
 
 Metrics are made at import, in one registry a process. `render` serves them, and joins the workers'
-files where the server runs several workers (`PROMETHEUS_MULTIPROC_DIR`).
+files where the server runs several workers (`PROMETHEUS_MULTIPROC_DIR`). CPU, memory and open files are there
+either way.
 """
 
 import gc
@@ -11,6 +12,7 @@ from bisect import bisect_left
 from collections import Counter as Counts
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import (
@@ -23,6 +25,8 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from concord import process_metrics
 
 __all__ = ["CONTENT_TYPE_LATEST", "render", "watch_garbage_collection"]
 
@@ -247,9 +251,10 @@ def render() -> bytes:
         GC_SECONDS.labels(str(generation)).observe(seconds)
     for histogram, values in _observed.items():
         _add(histogram, values)
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        process_metrics.register(registry, Path(folder))
         return generate_latest(registry)
     return generate_latest(REGISTRY)
 

@@ -43,7 +43,15 @@ def picture(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
         is_light: Whether it is drawn on white, where Streamlit's own grey is too pale to read.
     """
     frame, names = pd.DataFrame(points(page)), [one.node for one in page.nodes]
-    legend = alt.Legend(orient="bottom", columns=LEGEND_COLUMNS, labelLimit=0, title=None, symbolSize=90)
+    # Dashes would cut the signs' outlines to pieces.
+    legend = alt.Legend(
+        orient="bottom",
+        columns=LEGEND_COLUMNS,
+        labelLimit=0,
+        title=None,
+        symbolSize=90,
+        symbolStrokeWidth=0,
+    )
     x = alt.X(
         "height:Q",
         title=say("Block"),
@@ -62,7 +70,6 @@ def picture(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
         ],
     )
     lines = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-        # In the legend it would cut the signs' outlines to pieces.
         strokeDash=alt.StrokeDash("node:N", scale=_scale(names, _DASHES), legend=None)
     )
     ends = (

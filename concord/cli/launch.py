@@ -1,4 +1,4 @@
-"""Which processes make up one installation: nodes, the consensus service, the page, MLflow's page.
+"""Which processes make up one installation: nodes, the consensus service, pages for people, Prometheus.
 
 Nothing is started from a file of the operator's that is not on this machine: a node whose URL in
 `nodes.toml` points elsewhere is asked by the service and left to whoever runs it.
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from concord.cli import nodesfile
+from concord.cli.monitoring import Monitoring
 from concord.cli.place import Place, environment, python
 from concord.cli.ports import Ports, PortTaken, holder, is_free
 from concord.cli.preparation import Packaged
@@ -25,6 +26,9 @@ NODES, CONSENSUS, PAGES = 0, 1, 2
 
 LOOPBACK: Final = "127.0.0.1"
 """Where nodes listen, whatever the host: only the consensus service has business with them."""
+
+ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+"""Hosts that mean every address of this machine."""
 
 PAGE: Final = Path("frontend/app.py")
 
@@ -178,8 +182,8 @@ class Launch:
         known = {"MLFLOW_TRACKING_URI": registry} if registry else {}
         self._keep("consensus", CONSENSUS, command, {"CONCORD_NODES": str(plan.file), **known})
 
-    def page(self, service: str) -> None:
-        """The page for people."""
+    def page(self, service: str, prometheus: str | None = None) -> None:
+        """The page for people, and where Prometheus answers if it runs."""
         options = {
             "server.address": self.ports.host,
             "server.port": str(self.ports.page),
@@ -188,9 +192,9 @@ class Launch:
             "browser.gatherUsageStats": "false",
         }
         command = python("-m", "streamlit", "run", str(self.root / PAGE))
-        self._keep(
-            "page", PAGES, [*command, *(f"--{k}={v}" for k, v in options.items())], {"CONCORD_URL": service}
-        )
+        known = {"CONCORD_PROMETHEUS": prometheus} if prometheus else {}
+        command += [f"--{k}={v}" for k, v in options.items()]
+        self._keep("page", PAGES, command, {"CONCORD_URL": service, **known})
 
     def mlflow(self, store: str) -> None:
         """MLflow's page, which is read by people on this machine only, whatever the host."""
@@ -208,6 +212,14 @@ class Launch:
         )
         # Without this it keeps a pool of workers for jobs that nobody has: ten processes instead of two.
         self._keep("mlflow", PAGES, command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+
+    def prometheus(self, program: str, plan: Plan) -> None:
+        """A Prometheus that scrapes the nodes and the service that asks them."""
+        files = Monitoring(self.place, self.root)
+        service = (LOOPBACK if self.ports.host in ANY else self.ports.host, self.ports.consensus)
+        files.write(service, {(one.task, one.node): (one.host, one.port) for one in plan.nodes})
+        command = files.command(program, self.ports.prometheus)
+        self._keep("prometheus", PAGES, command, {})
 
     def _keep(self, name: str, group: int, command: list[str], extra: Mapping[str, str]) -> None:
         log = self.place.log(name)
@@ -241,7 +253,7 @@ def _urls(nodes: tuple[LocalNode, ...]) -> dict[str, dict[str, str]]:
 
 
 def _in_url(host: str) -> str:
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+    if host in ANY:
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 

@@ -1,8 +1,8 @@
 """Which ports `concord up` listens on, and what to do where one is taken.
 
 From a base of 7400: the consensus service at the base, nodes from base + 10, the page at base + 80,
-MLflow's page at base + 90. A port that people use is never changed without asking; a node's port
-is nobody's business, so nodes take the next free one.
+MLflow's page at base + 90, Prometheus at base + 91. A port that people use is never changed without asking;
+a node's port is nobody's business, so nodes take the next free one.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ STEP: Final = 100
 NODES: Final = range(10, 80)
 PAGE: Final = 80
 MLFLOW: Final = 90
+PROMETHEUS: Final = 91
 
 
 class PortTaken(ConfigurationError):
@@ -53,13 +54,20 @@ class Ports:
         """MLflow's."""
         return self.base + MLFLOW
 
-    def people(self, *, page: bool, mlflow: bool) -> dict[str, int]:
+    @property
+    def prometheus(self) -> int:
+        """Prometheus'."""
+        return self.base + PROMETHEUS
+
+    def people(self, *, page: bool, mlflow: bool, monitoring: bool = False) -> dict[str, int]:
         """The ports that people use, by what answers there."""
         wanted = {"the consensus service": self.consensus}
         if page:
             wanted["the page"] = self.page
         if mlflow:
             wanted["MLflow's page"] = self.mlflow
+        if monitoring:
+            wanted["Prometheus"] = self.prometheus
         return wanted
 
     def nodes(self, count: int) -> list[int]:
@@ -79,24 +87,25 @@ class Ports:
         return found
 
 
-def check(ports: Ports, *, page: bool, mlflow: bool) -> None:
+def check(ports: Ports, *, page: bool, mlflow: bool, monitoring: bool = False) -> None:
     """Finds out whether the ports that people use are free.
 
     Raises:
         PortTaken: One is not; says by what, and which base is free.
     """
-    for what, port in ports.people(page=page, mlflow=mlflow).items():
+    for what, port in ports.people(page=page, mlflow=mlflow, monitoring=monitoring).items():
         if not is_free(ports.host, port):
-            offer = next_base(ports, page=page, mlflow=mlflow)
+            offer = next_base(ports, page=page, mlflow=mlflow, monitoring=monitoring)
             remedy = f" Try `concord up --port {offer}`." if offer else ""
             raise PortTaken(f"Port {port}, for {what}, is taken{holder(port)}.{remedy}", offer)
 
 
-def next_base(ports: Ports, *, page: bool, mlflow: bool) -> int | None:
+def next_base(ports: Ports, *, page: bool, mlflow: bool, monitoring: bool = False) -> int | None:
     """The next base at which everything that people use is free."""
     for base in range(ports.base + STEP, 65_000, STEP):
         other = Ports(ports.host, base)
-        if all(is_free(ports.host, port) for port in other.people(page=page, mlflow=mlflow).values()):
+        wanted = other.people(page=page, mlflow=mlflow, monitoring=monitoring)
+        if all(is_free(ports.host, port) for port in wanted.values()):
             return base
     return None
 

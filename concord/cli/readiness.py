@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 0.25
 
+HEALTH: Final = ("/_stcore/health", "/health", "/-/ready")
+"""Health paths: the page's, MLflow's, Prometheus'."""
+
+
+def home_of(url: str) -> str:
+    """The address that people open, of a health path's.
+
+    >>> home_of("http://127.0.0.1:7480/_stcore/health")
+    'http://127.0.0.1:7480'
+    """
+    for path in HEALTH:
+        if url.endswith(path):
+            return url.removesuffix(path)
+    return url
+
 
 @dataclass(frozen=True)
 class Part:

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import click
 
-from concord.cli import launch
+from concord.cli import launch, monitoring
 from concord.cli.place import Place, project, settings
 from concord.cli.ports import BASE, Ports, PortTaken, check
 from concord.cli.preparation import Packaged, Preparation, Stopped, read_data, summary
 from concord.cli.processes import Nursery
-from concord.cli.readiness import Part, Readiness
+from concord.cli.readiness import Part, Readiness, home_of
 from concord.cli.screen import Command, ask, json_option
 from concord.cli.supervisor import Supervisor
 from concord.cli.swap import Swaps
@@ -50,6 +50,11 @@ WATCH_SECONDS: Final = 0.5
 )
 @click.option("--no-page", "page", flag_value=False, default=True, help="Without the page for people.")
 @click.option("--no-mlflow", "mlflow", flag_value=False, default=True, help="Without MLflow's page.")
+@click.option(
+    "--monitoring",
+    is_flag=True,
+    help="With the Prometheus that is on the PATH, 91 above the port: metrics, recorded and alerted on.",
+)
 @json_option
 def up(**options: Any) -> None:  # noqa: ANN401 - click's parameters
     """Train what is missing, start everything on this machine, and stay until Ctrl-C.
@@ -64,6 +69,7 @@ def up(**options: Any) -> None:  # noqa: ANN401 - click's parameters
       concord up iris --no-mlflow
       concord up loan_default --data loan_default=loan_data.csv
       concord up --port 8400
+      concord up --monitoring
     """
     place = Place(settings().home)
     with place.held():
@@ -97,6 +103,8 @@ class _Up:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         root, data = project(), read_data(self.options["files"])
+        # Before anything is trained: what is missing is to be said at once.
+        prometheus = monitoring.program() if self.options["monitoring"] else None
         ports = self._ports()
         self._warn(ports)
         supervisor = Supervisor(self.voice.ended, self.voice.started_again)
@@ -109,11 +117,14 @@ class _Up:
             packaged = self._package(preparation)
             plan = launch.plan(self.place, settings().nodes_file, packaged, self.options["tasks"], ports)
             self._explain(plan)
-            registry = pages["mlflow"].removesuffix("/health") if "mlflow" in pages else None
+            registry = home_of(pages["mlflow"]) if "mlflow" in pages else None
             store = launch.registry(self.place.home, registry)
             swaps = Swaps(self.place, root, store, packaged.versions, supervisor, self.voice)
             supervisor.tell_replaced = swaps.replaced
             swaps.settle(one.name for one in plan.nodes)
+            if prometheus:
+                start.prometheus(prometheus, plan)
+                pages["prometheus"] = launch.address(launch.LOOPBACK, ports.prometheus) + "/-/ready"
             nursery = start.nodes(plan, packaged.bentos["concord-node"])
             start.consensus(plan, packaged.bentos["concord-consensus"], registry)
             self.voice.say("started", f"[dim]·[/] Starting {len(supervisor.kept)} processes …")
@@ -128,7 +139,8 @@ class _Up:
         ports = Ports(self.options["host"], self.options["port"])
         while True:
             try:
-                check(ports, page=self.options["page"], mlflow=self.options["mlflow"])
+                wanted = {name: self.options[name] for name in ("page", "mlflow", "monitoring")}
+                check(ports, **wanted)
             except PortTaken as taken:
                 if (
                     self.voice.as_json
@@ -184,7 +196,9 @@ class _Up:
                 "warning", "[yellow]![/] There is no page: `uv sync --group frontend` installs it."
             )
         elif self.options["page"]:
-            start.page(launch.address(ports.host, ports.consensus))
+            watched = self.options["monitoring"]
+            prometheus = launch.address(launch.LOOPBACK, ports.prometheus) if watched else None
+            start.page(launch.address(ports.host, ports.consensus), prometheus)
             pages["page"] = launch.address(ports.host, ports.page) + "/_stcore/health"
         store = launch.mlflow_store(self.place.home)
         if self.options["mlflow"] and store:
@@ -212,9 +226,7 @@ class _Up:
         self._announce(service, pages, missing, plan)
 
     def _note(self, supervisor: Supervisor, service: str, pages: dict[str, str]) -> None:
-        urls = {
-            name: url.removesuffix("/_stcore/health").removesuffix("/health") for name, url in pages.items()
-        }
+        urls = {name: home_of(url) for name, url in pages.items()}
         self.place.note({"pid": os.getpid(), "url": service, **urls, "processes": supervisor.pids()})
 
     def _announce(self, service: str, pages: dict[str, str], missing: list[Part], plan: launch.Plan) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from concord.cli.place import Place
+from concord.cli.readiness import home_of
 from concord.cli.voice import OK, Voice, compact, shown
 from concord.errors import ConcordError
 
@@ -16,8 +17,9 @@ def welcome(
     """Says where everything is."""
     addresses = {
         "Answers": f"{service}/docs",
-        "Page": pages.get("page", "").removesuffix("/_stcore/health"),
-        "MLflow": pages.get("mlflow", "").removesuffix("/health"),
+        "Page": home_of(pages.get("page", "")),
+        "MLflow": home_of(pages.get("mlflow", "")),
+        "Metrics": home_of(pages.get("prometheus", "")),
         "Logs": shown(place.home / "logs"),
     }
     lines = [f"  {name:<9}{where}" for name, where in addresses.items() if where]
@@ -38,6 +40,7 @@ def welcome(
         url=service,
         page=addresses["Page"] or None,
         mlflow=addresses["MLflow"] or None,
+        prometheus=addresses["Metrics"] or None,
         logs=str(place.home / "logs"),
         tasks=list(tasks),
     )

@@ -68,6 +68,11 @@ SETS = {
         "monitoring": {
             "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
             "rules": {"enabled": True, "labels": {"release": "prometheus"}},
+            "prometheus": {
+                "persistence": {"enabled": True, "storageClass": "fast"},
+                "alertmanagers": ["alertmanager.monitoring.svc:9093"],
+                "externalUrl": "https://prometheus.example.com/concord",
+            },
         },
         "networkPolicy": {"enabled": True, "pageClients": [{"namespaceSelector": {}}]},
     },
@@ -76,7 +81,11 @@ SETS = {
         "ledger": {"store": "files"},
         "mlflow": {"enabled": False},
         "page": {"enabled": False},
-        "monitoring": {"annotations": False, "podMonitor": {"enabled": True}},
+        "monitoring": {
+            "annotations": False,
+            "podMonitor": {"enabled": True},
+            "prometheus": {"enabled": False},
+        },
         "networkPolicy": {"enabled": True},
     },
 }

@@ -33,6 +33,7 @@ K8S: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
         {
             "tasks": {task: {"enabled": False} for task in TASKS if task != "iris"},
             "mlflow": {"enabled": False},
+            "monitoring": {"prometheus": {"enabled": False}},
         },
     ),
 }

@@ -51,6 +51,9 @@ class Fault:
 
 
 FAULTS = {
+    "the service is away": Fault(
+        [("concord_node_up", NODE, "1x20 _x380")], "30m", {"ConcordServiceAway": "1"}, HERE
+    ),
     "a quorum is lost": Fault(
         [("concord_rounds_total", TASK | {"status": "no_quorum"}, "0+60x400")],
         "10m",

@@ -11,7 +11,7 @@ import pytest
 HERE = {"kubernetes.io/metadata.name": "concord"}
 COMPONENTS = (
     *("node", "consensus", "page", "mlflow", "journal"),
-    *("training", "upkeep", "benchmark", "archiver", "test"),
+    *("training", "upkeep", "benchmark", "archiver", "prometheus", "test"),
 )
 
 
@@ -23,7 +23,7 @@ def component(name):
 INSIDE = {name: component(name) for name in COMPONENTS}
 OUTSIDE = {
     "client": {"namespace": HERE, "labels": {"concord.dev/client": "true"}},
-    "prometheus": {"namespace": {"kubernetes.io/metadata.name": "monitoring"}, "labels": {}},
+    "monitoring": {"namespace": {"kubernetes.io/metadata.name": "monitoring"}, "labels": {}},
     "dns": {"namespace": {"kubernetes.io/metadata.name": "kube-system"}, "labels": {"k8s-app": "kube-dns"}},
     "neighbour": {"namespace": HERE, "labels": {"app": "other"}},
     "stranger": {
@@ -33,7 +33,7 @@ OUTSIDE = {
     # An address that is no pod: the API server, a database, a registry.
     "address": None,
 }
-PORTS = {("TCP", port) for port in (22, 53, 80, 443, 3000, 3306, 5000, 5432, 6443, 8501, 9090)} | {
+PORTS = {("TCP", port) for port in (22, 53, 80, 443, 3000, 3306, 5000, 5432, 6443, 8501, 9090, 9093)} | {
     ("UDP", 53)
 }
 
@@ -59,11 +59,14 @@ TABLE = {
     ("consensus", "mlflow"): {("TCP", 5000)},
     ("prometheus", "node"): {("TCP", 3000)},
     ("prometheus", "consensus"): {("TCP", 3000)},
-    **{(name, "dns"): DNS for name in COMPONENTS if name not in {"mlflow", "journal"}},
-    **{(name, "address"): API_SERVER for name in ("consensus", "archiver")},
+    ("page", "prometheus"): {("TCP", 9090)},
+    ("monitoring", "node"): {("TCP", 3000)},
+    ("monitoring", "consensus"): {("TCP", 3000)},
+    **{(name, "dns"): DNS for name in COMPONENTS if name not in {"mlflow", "journal", "prometheus"}},
+    **{(name, "address"): API_SERVER for name in ("consensus", "archiver", "prometheus")},
 }
 # The API server is no pod that a selector could name, so its ports are open to every address, pods too.
-ANYWHERE = {"consensus", "archiver"}
+ANYWHERE = {"consensus", "archiver", "prometheus"}
 
 
 def selects(selector, labels):
@@ -113,6 +116,7 @@ def policies(render, of_kind):
     return make
 
 
+UNWATCHED = {"prometheus": {"enabled": False}}
 BENCHMARK = {"enabled": True, "task": "iris"}
 STUDY = {"study": {"existingSecret": "concord-study"}}
 
@@ -168,14 +172,17 @@ def test_a_flow_between_components_is_admitted_by_both_or_by_none(everything):
 
 
 def test_nobody_reaches_the_api_server_where_the_ledger_is_in_files(policies):
-    assert not any(
-        ports & API_SERVER for ports in flows_of_policies(policies(ledger={"store": "files"})).values()
-    )
+    found = flows_of_policies(policies(ledger={"store": "files"}, monitoring=UNWATCHED))
+    assert not any(ports & API_SERVER for ports in found.values())
 
 
 def test_a_service_that_orders_versions_reaches_the_api_server_all_the_same(policies):
     found = flows_of_policies(
-        policies(ledger={"store": "files"}, consensus={"tokens": {"existingSecret": "concord-tokens"}})
+        policies(
+            ledger={"store": "files"},
+            consensus={"tokens": {"existingSecret": "concord-tokens"}},
+            monitoring=UNWATCHED,
+        )
     )
     assert {pair for pair, ports in found.items() if ports & API_SERVER and pair[1] == "address"} == {
         ("consensus", "address")
@@ -251,6 +258,26 @@ def test_the_page_and_mlflow_are_opened_for_whom_the_values_name(policies):
 
 
 def test_metrics_are_closed_where_nobody_reads_them(policies):
-    found = flows(policies(monitoring={"annotations": False}), "Ingress")
+    found = flows(policies(monitoring={"annotations": False} | UNWATCHED), "Ingress")
     assert ("client", "consensus") in found
-    assert not {("prometheus", "consensus"), ("prometheus", "node")} & set(found)
+    assert not {("monitoring", "consensus"), ("monitoring", "node")} & set(found)
+    inside = policies(monitoring=UNWATCHED)
+    assert "concord-prometheus" not in {one["metadata"]["name"] for one in inside}
+    assert ("page", "prometheus") not in flows_of_policies(inside)
+
+
+def test_the_releases_own_prometheus_is_opened_for_the_page_and_whom_the_values_name(policies):
+    strangers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}]
+    found = flows(policies(networkPolicy={"enabled": True, "prometheusClients": strangers}), "Ingress")
+    assert {who for who, what in found if what == "prometheus"} == {"page", "stranger"}
+    # No peers at all would be everybody.
+    alone = flows(policies(page={"enabled": False}), "Ingress")
+    assert not {who for who, what in alone if what == "prometheus"}
+
+
+def test_an_alertmanager_opens_its_port_and_names_only_where_there_is_one(policies):
+    told = {"prometheus": {"alertmanagers": ["alertmanager:9093"]}}
+    assert flows_of_policies(policies())["prometheus", "address"] == API_SERVER
+    found = flows_of_policies(policies(monitoring=told))
+    assert found["prometheus", "address"] == API_SERVER | {("TCP", 9093)}
+    assert found["prometheus", "dns"] >= DNS

@@ -105,12 +105,12 @@ def test_the_check_sees_what_the_profile_refuses(render):
 
 def test_every_pod_is_a_number_and_writes_to_volumes_only(objects):
     for name, spec in rendering.pod_specs(objects):
-        user = 999 if name == "concord-journal" else 1034
+        user = {"concord-journal": 999, "concord-prometheus": 65534}.get(name, 1034)
         assert (spec["securityContext"]["runAsUser"], spec["securityContext"]["fsGroup"]) == (user, user)
         for container in containers(spec):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert "/tmp" in {mount["mountPath"] for mount in container.get("volumeMounts", [])} or (
-                container["name"] == "predict"
+                container["name"] in {"predict", "prometheus", "find-pods"}
             )
 
 
@@ -136,6 +136,7 @@ def test_every_service_has_the_three_probes_and_they_ask_a_declared_port(objects
         ("concord-consensus", "/livez", "/readyz"),
         ("concord-mlflow", "/health", "/health"),
         ("concord-page", "/_stcore/health", "/_stcore/health"),
+        ("concord-prometheus", "/-/healthy", "/-/ready"),
     ],
 )
 def test_probes_ask_what_says_the_truth(render, of_kind, name, live, ready):
@@ -157,10 +158,11 @@ def test_nodes_ask_for_50m_and_set_no_bound_on_processors(render, of_kind):
 def test_services_are_replaced_one_by_one_and_never_fewer(render, of_kind):
     never_fewer = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     strategies = {name: one["spec"]["strategy"] for name, one in of_kind(render("url"), "Deployment").items()}
+    strategies.pop("concord-prometheus")
     assert all(strategy == never_fewer for strategy in strategies.values())
 
 
-@pytest.mark.parametrize("name", ["concord-consensus", "concord-mlflow"])
+@pytest.mark.parametrize("name", ["concord-consensus", "concord-mlflow", "concord-prometheus"])
 def test_what_holds_a_workers_volume_goes_before_it_comes_again(render, of_kind, name):
     assert of_kind(render(), "Deployment")[name]["spec"]["strategy"] == {"type": "Recreate"}
 

@@ -14,6 +14,7 @@ CONSENSUS = {
 """RBAC limits neither `create` by name nor anything by prefix; and there is no delete."""
 
 ARCHIVER = {("", "configmaps", None, ("get", "list", "delete"))}
+PROMETHEUS = {("", "pods", None, ("list", "watch"))}
 
 
 def versions(*nodes):
@@ -55,11 +56,15 @@ ONLY_IRIS = {
 
 def test_these_are_all_rights(render):
     values = ONLY_IRIS | {"ledger": {"archive": {"enabled": True}}}
-    assert rights(render(values)) == {"concord-consensus": CONSENSUS, "concord-archiver": ARCHIVER}
+    assert rights(render(values)) == {
+        "concord-consensus": CONSENSUS,
+        "concord-archiver": ARCHIVER,
+        "concord-prometheus": PROMETHEUS,
+    }
 
 
 def test_nobody_may_delete_unless_segments_are_archived(render):
-    assert set(rights(render())) == {"concord-consensus"}
+    assert set(rights(render())) == {"concord-consensus", "concord-prometheus"}
     verbs = {verb for rules in rights(render()).values() for *_, rule in rules for verb in rule}
     assert "delete" not in verbs
 
@@ -120,11 +125,14 @@ def test_each_account_is_bound_to_its_own_role_only(render, of_kind):
         assert binding["subjects"] == [{"kind": "ServiceAccount", "name": name, "namespace": "concord"}]
 
 
-def test_only_the_consensus_service_and_the_archiver_have_a_token(objects):
+def test_only_who_has_rights_has_an_account(objects):
     with_token = {name for name, spec in rendering.pod_specs(objects) if spec["automountServiceAccountToken"]}
     assert with_token <= {"concord-consensus", "concord-archiver"}
     for name, spec in rendering.pod_specs(objects):
-        assert spec.get("serviceAccountName") == (name if name in with_token else None)
+        assert spec.get("serviceAccountName") in {None, name}
+        # What mounts its token itself does so in one of its containers.
+        own = name == "concord-prometheus"
+        assert ("serviceAccountName" in spec) == (name in with_token or own)
         assert spec["enableServiceLinks"] is False
 
 

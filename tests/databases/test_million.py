@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 ROWS = int(os.environ.get("CONCORD_TEST_ROWS", "1000000"))
 
 # PyMySQL's sockets close when they are collected.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+pytestmark = pytest.mark.slow
 
 
 def write(path):

@@ -19,6 +19,9 @@ from tests.e2e.kind import CHART, ROOT, Cluster, LoadPod, run
 from tests.e2e.replicas import SPACE, helm
 
 NAMES = ("node", "consensus", "trainer", "mlflow", "page", "fetch")
+OTHERS = ("mariadb:10.11", "prom/prometheus:v2.42.0")
+"""Images that are not ours, as the chart's values name them."""
+
 NEEDED = ("docker", "kind", "helm", "kubectl")
 
 
@@ -49,7 +52,7 @@ def cluster(images, tmp_path_factory, request):
     made = Cluster(kept or f"concord-e2e-{os.getpid()}", tmp_path_factory.mktemp("cluster"))
     try:
         if made.create():
-            made.load(*images(), "mariadb:10.11")
+            made.load(*images(), *OTHERS)
         yield made
     finally:
         if request.session.testsfailed:

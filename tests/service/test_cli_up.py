@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -125,6 +126,34 @@ def test_a_killed_node_is_reported_and_started_again(start, env):
     ):
         assert time.monotonic() < until
         time.sleep(0.2)
+
+
+WATCHED = ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds")
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no Prometheus on the PATH")
+def test_with_monitoring_every_process_is_scraped_and_every_rule_is_evaluated(start):
+    up = start("--monitoring")
+    url = up.until("ready")["prometheus"]
+
+    def asked(query):
+        answer = httpx.get(f"{url}/api/v1/query", params={"query": query}, timeout=10).json()
+        return {(one["metric"]["component"], one["metric"].get("node")) for one in answer["data"]["result"]}
+
+    nodes = {
+        ("node", name) for name in ("decision_tree", "knn", "logistic_regression", "random_forest", "svm")
+    }
+    end = time.monotonic() + 60
+    while asked("up == 1") != nodes | {("consensus", None)}:
+        assert time.monotonic() < end, httpx.get(f"{url}/api/v1/targets").text
+        time.sleep(0.5)
+    for metric in WATCHED:
+        assert asked(f"{metric} > 0") == nodes | {("consensus", None)}, metric
+    groups = httpx.get(f"{url}/api/v1/rules").json()["data"]["groups"]
+    assert [rule for group in groups for rule in group["rules"] if rule.get("lastError")] == []
+    running = children(up.pid)
+    assert up.end() == 0
+    assert gone(running)
 
 
 def test_nothing_outlives_a_killed_start(start):

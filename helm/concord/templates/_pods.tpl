@@ -32,7 +32,7 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* dict root component settings [user] [token: ServiceAccount] [spread: labels] [rolls] */}}
+{{/* dict root component settings [user] [token: ServiceAccount] [account: one whose token a container mounts itself] [spread: labels] [rolls] */}}
 {{- define "concord.podSpec" -}}
 {{- $root := .root -}}{{- $pods := $root.Values.pods -}}{{- $settings := .settings -}}
 {{- $user := .user | default 1034 -}}
@@ -41,6 +41,9 @@ enableServiceLinks: false
 serviceAccountName: {{ . }}
 automountServiceAccountToken: true
 {{- else }}
+{{- with .account }}
+serviceAccountName: {{ . }}
+{{- end }}
 automountServiceAccountToken: false
 {{- end }}
 {{- with $root.Values.image.pullSecrets }}

@@ -1,0 +1,219 @@
+"""The Prometheus on the PATH: found or missed in words, told whom to ask, kept running and ended."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from concord.cli import monitoring
+from concord.cli.launch import Launch, LocalNode, Plan
+from concord.cli.place import Place
+from concord.cli.ports import Ports, PortTaken, check
+from concord.cli.readiness import alive, fetch
+from concord.cli.supervisor import Supervisor
+from concord.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[3]
+REAL, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
+
+STAND_IN = f"""#!{sys.executable}
+import json, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
+
+if sys.argv[1:] == ["--version"]:
+    print("prometheus, version 2.42.0")
+    sys.exit()
+options = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
+assert json.load(open(options["config.file"]))["rule_files"]
+
+class Ready(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/-/ready" else 404)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+host, port = options["web.listen-address"].split(":")
+HTTPServer((host, int(port)), Ready).serve_forever()
+"""
+
+
+@pytest.fixture
+def on_path(tmp_path, monkeypatch):
+    """Puts a program called prometheus on the PATH, and nothing else."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+
+    def put(text):
+        (folder / "prometheus").write_text(text, "utf-8")
+        (folder / "prometheus").chmod(0o755)
+        return str(folder / "prometheus")
+
+    return put
+
+
+@pytest.fixture
+def base():
+    """A base whose ports nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return min(probe.getsockname()[1], 64_000)
+
+
+@pytest.fixture
+def supervisor():
+    """Ends what it was given to keep."""
+    told = []
+    made = Supervisor(told.append)
+    yield made
+    made.stop()
+    assert told == [], "nothing has ended by itself"
+
+
+def start(supervisor, home, base, program, nodes=()):
+    launch = Launch(Place(home), ROOT, Ports("127.0.0.1", base), supervisor)
+    launch.prometheus(program, Plan(home / "nodes.toml", tuple(nodes)))
+    url = f"http://127.0.0.1:{base + 91}"
+    wait_until(lambda: alive(f"{url}/-/ready"))
+    return url
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.05)
+    return found
+
+
+def test_where_there_is_none_the_remedy_is_said(on_path):
+    with pytest.raises(ConfigurationError, match=r"Install one .*prometheus\.io/download") as caught:
+        monitoring.program()
+    assert caught.value.field == "--monitoring"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"#!{sys.executable}\nprint('a game')\n", "a game"),
+        (f"#!{sys.executable}\n", "nothing"),
+        ("#!/nowhere/at/all\n", "No such file"),
+    ],
+)
+def test_another_program_of_that_name_is_refused(on_path, text, said):
+    path = on_path(text)
+    with pytest.raises(ConfigurationError, match=f"{path} does not say that it is Prometheus.*{said}"):
+        monitoring.program()
+
+
+def test_the_one_on_the_path_is_taken(on_path):
+    path = on_path(STAND_IN)
+    assert monitoring.program() == path
+
+
+def test_it_is_told_of_the_service_and_of_every_node_by_name(tmp_path):
+    files = monitoring.Monitoring(Place(tmp_path), ROOT)
+    files.write(("127.0.0.1", 7400), {("iris", "knn"): ("127.0.0.1", 7410), ("iris", "svm"): ("::1", 7411)})
+    (job,) = json.loads(files.file.read_text("utf-8"))["scrape_configs"]
+    here = {"namespace": "local"}
+    assert job["static_configs"] == [
+        {"targets": ["127.0.0.1:7400"], "labels": here | {"component": "consensus"}},
+        {
+            "targets": ["127.0.0.1:7410"],
+            "labels": here | {"component": "node", "task": "iris", "node": "knn"},
+        },
+        {"targets": ["[::1]:7411"], "labels": here | {"component": "node", "task": "iris", "node": "svm"}},
+    ]
+
+
+def test_it_reads_the_charts_rules(tmp_path):
+    files = monitoring.Monitoring(Place(tmp_path), ROOT)
+    files.write(("127.0.0.1", 7400), {})
+    (pattern,) = json.loads(files.file.read_text("utf-8"))["rule_files"]
+    found = {path.name for path in Path(pattern).parent.glob(Path(pattern).name)}
+    assert {"answers.yaml", "nodes.yaml", "slo.yaml"} <= found
+
+
+def test_its_port_counts_only_if_it_is_wanted():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        ports = Ports("127.0.0.1", listener.getsockname()[1] - 91)
+        check(ports, page=False, mlflow=False)
+        with pytest.raises(PortTaken, match="for Prometheus, is taken"):
+            check(ports, page=False, mlflow=False, monitoring=True)
+
+
+def test_it_is_started_from_its_file_and_ended_with_the_rest(on_path, supervisor, tmp_path, base):
+    url = start(supervisor, tmp_path / "home", base, on_path(STAND_IN))
+    assert supervisor.pids().keys() == {"prometheus"}
+    assert supervisor.stop() == []
+    assert not alive(f"{url}/-/ready")
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on the PATH")
+def test_prometheus_reads_its_file(tmp_path):
+    files = monitoring.Monitoring(Place(tmp_path), ROOT)
+    files.write(("127.0.0.1", 7400), {("iris", "knn"): ("127.0.0.1", 7410)})
+    done = subprocess.run(
+        [PROMTOOL, "check", "config", str(files.file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def service(base):
+    """Answers as the consensus service does, at the base's port."""
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'concord_node_up{task="iris",node="knn"} 1\n')
+
+        def log_message(self, *_):
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", base), Metrics) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield
+        server.shutdown()
+
+
+def asked(url, query, **more):
+    words = urllib.parse.urlencode({"query": query, **more})
+    return fetch(f"{url}/api/v1/query?{words}")["data"]["result"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(REAL is None, reason="there is no Prometheus on the PATH")
+def test_a_real_one_scrapes_records_and_keeps_what_it_read_across_starts(service, supervisor, tmp_path, base):
+    program, away = monitoring.program(), LocalNode("iris", "knn", "127.0.0.1", base + 10)
+    url = start(supervisor, tmp_path, base, program, [away])
+    recorded = wait_until(lambda: asked(url, "concord:nodes_up:count"))
+    assert recorded[0]["metric"] == {
+        "__name__": "concord:nodes_up:count", "namespace": "local", "task": "iris",
+    }  # fmt: skip
+    up = wait_until(lambda: len(found := asked(url, "up")) == 2 and found)
+    assert {one["metric"]["component"]: one["value"][1] for one in up} == {"consensus": "1", "node": "0"}
+    rules = fetch(f"{url}/api/v1/rules")["data"]["groups"]
+    assert not [rule for group in rules for rule in group["rules"] if rule.get("lastError")]
+    then = time.time()
+    assert supervisor.stop() == []
+    again = Supervisor(lambda ended: pytest.fail(f"{ended}"))
+    try:
+        url = start(again, tmp_path, base, program, [away])
+        assert asked(url, 'concord_node_up{node="knn"}', time=then)
+    finally:
+        again.stop()
