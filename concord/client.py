@@ -48,6 +48,10 @@ REPLAY_SECONDS: Final = 600.0
 """How long a replay of a whole ledger is waited for: some hundred thousand rounds."""
 
 
+COMPARE_SECONDS: Final = 300.0
+"""How long a drift report is waited for: a million rounds take half a minute, one report after the other."""
+
+
 APPOINT_SECONDS: Final = 60.0
 """How long a decision may take: registry, cluster and ledger, each with a bound of its own."""
 
@@ -85,6 +89,13 @@ class Client:
         except httpx.HTTPError:
             return False
 
+    def metrics(self) -> str:
+        """The service's metrics of this moment, in the text format that Prometheus reads."""
+        response = self._send("GET", "/metrics")
+        if response.is_error or not response.headers.get("content-type", "").startswith("text/plain"):
+            raise ServiceAway(f"What answers at {self.url} has no metrics.", field="CONCORD_URL")
+        return response.text
+
     def tasks(self) -> list[TaskSummary]:
         """All tasks."""
         return _read(list[TaskSummary], self._get("/v1/tasks")["tasks"])
@@ -99,7 +110,14 @@ class Client:
 
     def drift(self, task: str, *, since: str | None = None, limit: int | None = None) -> DriftReport:
         """How far a task's newest rows are from those that its models learned from."""
-        return _read(DriftReport, self._get(f"/v1/tasks/{_part(task)}/drift", since=since, limit=limit))
+        query = {"since": since, "limit": limit}
+        found = self._request(
+            "GET",
+            f"/v1/tasks/{_part(task)}/drift",
+            params={name: value for name, value in query.items() if value is not None},
+            timeout=COMPARE_SECONDS,
+        )
+        return _read(DriftReport, found)
 
     def profile(self, task: str) -> Reference:
         """What the rows looked like that its models learned from."""
@@ -249,9 +267,22 @@ class Client:
         since: str | None = None,
         limit: int | None = None,
         after: str | None = None,
+        **filters: str | None,
     ) -> RoundPage:
-        """One page of rounds, newest first."""
-        answer = self._get("/v1/rounds", task=task, status=status, since=since, limit=limit, after=after)
+        """One page of rounds, newest first.
+
+        Args:
+            task: Only rounds of this task.
+            status: Only `ok`, `degraded` or `no_quorum` ones.
+            since: Only rounds of this time, with its zone, or later.
+            limit: Rounds on the page, at most 500; where they are looked through there may be fewer.
+            after: The cursor that came with the page before.
+            filters: `label` (`known`, `unknown`, `disputed`), `answer` (a class), `id` (how it begins),
+                `until` (a time).
+        """
+        answer = self._get(
+            "/v1/rounds", task=task, status=status, since=since, limit=limit, after=after, **filters
+        )
         return _read(RoundPage, answer)
 
     def all_rounds(self, **filters: str | None) -> Iterator[Round]:
@@ -308,14 +339,7 @@ class Client:
         return self._request("GET", path, params={k: v for k, v in query.items() if v is not None})
 
     def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx's
-        try:
-            response = self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise ServiceAway(
-                f"No consensus service answers at {self.url} ({error or type(error).__name__}). "
-                "`concord up` starts one; CONCORD_URL names another address.",
-                field="CONCORD_URL",
-            ) from error
+        response = self._send(method, path, **options)
         try:
             document = response.json()
         except ValueError as error:
@@ -325,6 +349,16 @@ class Client:
         if response.is_error:
             raise _refusal(response, document)
         return dict(document)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
+        try:
+            return self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise ServiceAway(
+                f"No consensus service answers at {self.url} ({error or type(error).__name__}). "
+                "`concord up` starts one; CONCORD_URL names another address.",
+                field="CONCORD_URL",
+            ) from error
 
 
 def verdicts_of(refusal: Refused) -> list[Verdict]:

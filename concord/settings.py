@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
@@ -20,13 +20,15 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from concord.errors import ConfigurationError
 
 _DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _DEPLOYMENT = re.compile(rf"{_DNS}/{_DNS}")
+_ADDRESS = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 _CONFIGMAP = re.compile(rf"configmap:(?:(?P<namespace>{_DNS})/)?(?P<name>{_DNS})")
+_EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
 _WITH_USER = re.compile(r"(?P<scheme>[\w+]+://)(?P<user>[^:@/]+)(?::[^@/]*)?(?P<rest>@.+)")
 
 BelowQuorum = Literal["refuse", "abstain", "fallback"]
@@ -192,6 +194,23 @@ class Settings(BaseSettings):
     url: str = "http://127.0.0.1:7400"
     """Address of the consensus service, for the command line and the page."""
 
+    prometheus: str | None = Field(default=None, repr=False)
+    """Address of a Prometheus that scrapes Concord, for the page's live figures. Without one the page reads
+    the service's own `/metrics`, which know of one process and of nothing before the page looked."""
+
+    prometheus_namespace: str | None = None
+    """Only series with this label `namespace`, where one Prometheus scrapes several installations."""
+
+    page_token: SecretStr | None = None
+    """The token with which the web page acts for people who have signed in; it shows it nobody."""
+
+    page_token_file: Path | None = None
+    """A file that holds that token, such as a mounted Secret; read anew each time, so it may change."""
+
+    page_people: Annotated[frozenset[str], NoDecode] = frozenset()
+    """E-mail addresses of those who may act once they have signed in on the page, apart by commas. Empty by
+    default: a provider that knows a whole company must not open the page's token to all of it."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lines below this level are dropped. One line per request is INFO."""
 
@@ -209,10 +228,36 @@ class Settings(BaseSettings):
             raise ValueError(f"it is NAMESPACE/FULLNAME, such as concord/concord, not {given!r}")
         return given or None
 
+    @field_validator("page_people", mode="before")
+    @classmethod
+    def _lists_addresses(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        people = frozenset(given.replace(",", " ").lower().split())
+        odd = next((one for one in sorted(people) if _EMAIL.fullmatch(one) is None), None)
+        if odd is not None:
+            raise ValueError(f"{odd[:70]!r} is no e-mail address; say ada@example.org, alan@example.org")
+        return people
+
     @field_validator("registry")
     @classmethod
     def _speaks_http(cls, given: str | None) -> str | None:
         return given.rstrip("/") if given and given.startswith(("http://", "https://")) else None
+
+    @field_validator("prometheus")
+    @classmethod
+    def _is_an_address(cls, given: str | None) -> str | None:
+        # What was given is not shown: it may hold a password.
+        if given and _ADDRESS.fullmatch(given) is None:
+            raise ValueError("it is http://HOST:PORT or https://HOST:PORT, with a path where there is one")
+        return given.rstrip("/") if given else None
+
+    @field_validator("prometheus_namespace")
+    @classmethod
+    def _names_a_namespace(cls, given: str | None) -> str | None:
+        if given and re.fullmatch(_DNS, given) is None:
+            raise ValueError(f"it is a namespace's name, such as concord, not {given!r}")
+        return given or None
 
     @classmethod
     def read(cls) -> Self:
@@ -237,6 +282,24 @@ class Settings(BaseSettings):
     def tokens_file(self) -> Path:
         """Path of the tokens' file."""
         return self.tokens or self.home / "tokens.toml"
+
+    @property
+    def page_secret(self) -> str | None:
+        """The page's own token, as it is now: not for pages, logs or messages.
+
+        Raises:
+            ConfigurationError: Its file cannot be read.
+        """
+        if self.page_token_file is None:
+            return (self.page_token.get_secret_value().strip() if self.page_token else "") or None
+        try:
+            return self.page_token_file.read_text("ascii").strip() or None
+        except (OSError, UnicodeDecodeError) as error:
+            why = "it is no token" if isinstance(error, UnicodeDecodeError) else error.strerror
+            raise ConfigurationError(
+                f"The file of the page's token {self.page_token_file} cannot be read ({why}).",
+                field="CONCORD_PAGE_TOKEN_FILE",
+            ) from error
 
     @property
     def versions_dir(self) -> Path:

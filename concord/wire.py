@@ -10,7 +10,7 @@ little-endian float32, because at many rows that costs what one row costs; a pic
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from concord.explained import Explanation
+from concord.explained import Explanation, Said
 
 Outcome = Literal["voted", "late", "unavailable", "invalid", "shadow", "jailed"]
 """What a node did in a round. A `shadow` is asked and scored off the answer's path and does not count; one
@@ -263,6 +263,8 @@ class Round:
     """Stake that the settlement moved, by node; None until settled."""
     explanation: Explanation | None = None
     """Why, and the proof; None in a list."""
+    truth: Said | None = None
+    """What was true, as soon as somebody has said it."""
 
 
 @dataclass(frozen=True, slots=True)

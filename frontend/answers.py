@@ -110,6 +110,8 @@ def _reference(schema: TaskSchema, answer: Answer) -> None:
         money=words.money(verdict),
     )
     st.markdown(words.small(decided))
+    if answer.row is None:
+        return
     with st.expander(say("What was asked")):
         lines = [
             f"- {words.label(feature)}: **{_said(answer.row.get(feature.name))}**"

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from concord.settings import Settings
-from frontend import language
+from frontend import access, language
 from frontend.language import mark, say
-from frontend.views import batch, ledger, predict
+from frontend.views import batch, drift, ledger, live, predict, rounds
 
 # A file of our own: an icon that Streamlit only names is fetched by the browser from another company.
 ICON: Final = Path(__file__).with_name("icon.svg")
@@ -33,7 +33,10 @@ class View(NamedTuple):
 _VIEWS: Final = (
     View(predict.show, mark("Predict"), "how_to_vote", "predict"),
     View(batch.show, mark("Batch"), "table_rows", "batch"),
+    View(rounds.show, mark("Rounds"), "manage_search", "rounds"),
     View(ledger.show, mark("Ledger"), "account_balance", "ledger"),
+    View(drift.show, mark("Drift"), "trending_up", "drift"),
+    View(live.show, mark("Live"), "monitoring", "live"),
 )
 
 
@@ -54,6 +57,8 @@ def main() -> None:
         for view in _VIEWS
     ]
     st.navigation(pages, position="top").run()
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        access.corner()
     _offer_languages()
 
 

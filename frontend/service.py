@@ -31,9 +31,9 @@ Row = Mapping[str, float | str]
 
 @dataclass(frozen=True)
 class Answer:
-    """A verdict, and the row that it is about."""
+    """A verdict, and the row that it is about; None once that was forgotten or has expired."""
 
-    row: Row
+    row: Row | None
     verdict: Verdict
 
 

@@ -11,7 +11,8 @@ from typing import Final
 import orjson
 
 from concord.api.history import iso
-from concord.api.records import alone, instant, whole
+from concord.api.records import alone, whole
+from concord.api.sought import instant
 from concord.asgi import json_response
 from concord.consensus import Consensus
 from concord.incoming import Incoming, Response

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from concord.api.access import Access
 from concord.api.administration import reason
-from concord.api.records import alone, instant
+from concord.api.records import alone
+from concord.api.sought import instant
 from concord.asgi import json_response
 from concord.comparison import MOST_ROUNDS, Compared, Pairing, Score, compare
 from concord.consensus import Consensus

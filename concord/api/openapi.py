@@ -12,6 +12,7 @@ from concord.api.labelled import MOST_ROWS as MOST_LABELLED
 from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
 from concord.api.protocol_v2 import DATATYPES
 from concord.api.records import MOST_HEIGHT
+from concord.api.sought import LABEL_STATES, LONGEST_ANSWER, PREFIX
 from concord.api.tokened import SCHEMES, administration, labelling
 from concord.api.versioned import versioned
 from concord.drifted import DriftReport
@@ -240,7 +241,11 @@ def _reading(components: Schema) -> list[Operation]:
             {
                 "task": {"type": "string"},
                 "status": statuses,
+                "label": {"type": "string", "enum": list(LABEL_STATES)},
+                "answer": {"type": "string", "maxLength": LONGEST_ANSWER},
+                "id": {"type": "string", "pattern": f"^{PREFIX}$"},
                 "since": {"type": "string", "format": "date-time"},
+                "until": {"type": "string", "format": "date-time"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 500},
                 "after": _CURSOR,
             },

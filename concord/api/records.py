@@ -7,13 +7,13 @@ ledger itself (`/v1/ledger`). Balances come from durable blocks only.
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final, ParamSpec, TypeVar
 
 import orjson
 from pydantic import TypeAdapter
 
 from concord.api.history import entries, iso, standing_words
+from concord.api.sought import FILTERS, wanted
 from concord.asgi import json_response
 from concord.consensus import Consensus
 from concord.deep_audit import deep_audit
@@ -26,6 +26,7 @@ from concord.members import Member
 from concord.pool import ONE
 from concord.schema import TaskSchema
 from concord.stake import MICRO, Account
+from concord.testimony import Words
 from concord.wire import (
     ChallengerRecord,
     HistoryEntry,
@@ -34,7 +35,6 @@ from concord.wire import (
     NodeView,
     Round,
     RoundPage,
-    Status,
     TaskDetail,
     TaskSummary,
     Verdict,
@@ -51,7 +51,6 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _verdict = TypeAdapter(Verdict)
-_STATUSES: Final[tuple[Status, ...]] = ("ok", "degraded", "no_quorum")
 
 
 class Records:
@@ -63,6 +62,7 @@ class Records:
         # What reads far back takes long and goes one after the other: anybody may ask for it, and all
         # threads together would be missed by the journal.
         self._looking_back, self._verifying, self._explaining = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        self._searching = asyncio.Lock()
         self._explanations = Explanations(
             consensus.ledger, consensus.journal, label_days=consensus.settings.label_days
         )
@@ -97,19 +97,18 @@ class Records:
         return json_response(NodeHistory(task, node, found))
 
     async def rounds(self, incoming: Incoming) -> Response:
-        """`GET /v1/rounds?task=&status=&since=&limit=&after=`: newest first."""
-        query = incoming.query("task", "status", "since", "limit", "after")
-        task, status = query.get("task"), query.get("status")
-        if task is not None:
-            self._panels.settings(task)
-        if status is not None and status not in _STATUSES:
-            raise InvalidInput(f"status is one of {', '.join(_STATUSES)}.", field="status")
-        limit = whole(query, "limit", default=50, least=1, most=MOST_ROUNDS)
-        since = instant(query["since"]) if "since" in query else None
-        stored, after = await asyncio.to_thread(
-            self._consensus.journal.rounds, task, status, since, limit, query.get("after")
-        )
-        return json_response(RoundPage([_round(one) for one in stored], after))
+        """`GET /v1/rounds?task=&status=&label=&answer=&id=&since=&until=&limit=&after=`: newest first."""
+        query = incoming.query(*FILTERS, "limit", "after")
+        sought = wanted(query)
+        if sought.task is not None:
+            self._panels.settings(sought.task)
+        limit, after = whole(query, "limit", default=50, least=1, most=MOST_ROUNDS), query.get("after")
+        find = self._consensus.journal.find
+        if sought.is_looked_through:
+            stored, end = await alone(self._searching, find, sought, limit, after)
+        else:
+            stored, end = await asyncio.to_thread(find, sought, limit, after)
+        return json_response(RoundPage([self._round(one) for one in stored], end))
 
     async def round(self, incoming: Incoming) -> Response:
         """`GET /v1/rounds/{id}`: the round, why it was answered so, and the proof of its settlement."""
@@ -122,7 +121,7 @@ class Records:
                 field="id",
                 code="unknown_round",
             )
-        found = _round(stored)
+        found = self._round(stored)
         explanation = await alone(
             self._explaining,
             self._explanations.of,
@@ -164,6 +163,34 @@ class Records:
 
     def _verify(self) -> Any:  # noqa: ANN401 - the ledger's report, a dataclass
         return self._consensus.ledger.verify(self._consensus.journal.noted_blocks())
+
+    def _round(self, stored: StoredRound) -> Round:
+        """A round as it is now: what was due when it was answered may be settled since."""
+        verdict = orjson.loads(stored.verdict)
+        verdict["recorded"] = True
+        if stored.block is not None:
+            verdict.update(settlement="settled", block=stored.block)
+        elif stored.due:
+            # Under `wager` it has become so by its label.
+            verdict.update(settlement="due")
+        deltas = orjson.loads(stored.record)["deltas"] if stored.record else None
+        found = _verdict.validate_python(verdict)
+        truth = None
+        if stored.label is not None:
+            words = Words(found, self._schema(stored.task))
+            truth = words.said(stored.label, stored.label_source or "", stored.label_time or 0)
+        return Round(
+            id=stored.id,
+            task=stored.task,
+            time=iso(stored.time),
+            request_id=stored.request_id,
+            verdict=found,
+            features=orjson.loads(stored.features) if stored.features else None,
+            traceparent=stored.traceparent,
+            block=stored.block,
+            deltas=deltas and {node: delta / MICRO for node, delta in deltas.items()},
+            truth=truth,
+        )
 
     def _schema(self, task: str) -> TaskSchema | None:
         """What a task asks; None where it is not there any more, or was never heard of."""
@@ -283,29 +310,6 @@ def _record_of(account: Account | None) -> dict[str, Any]:
     }
 
 
-def _round(stored: StoredRound) -> Round:
-    """A round as it is now: what was due when it was answered may be settled since."""
-    verdict = orjson.loads(stored.verdict)
-    verdict["recorded"] = True
-    if stored.block is not None:
-        verdict.update(settlement="settled", block=stored.block)
-    elif stored.due:
-        # Under `wager` it has become so by its label.
-        verdict.update(settlement="due")
-    deltas = orjson.loads(stored.record)["deltas"] if stored.record else None
-    return Round(
-        id=stored.id,
-        task=stored.task,
-        time=iso(stored.time),
-        request_id=stored.request_id,
-        verdict=_verdict.validate_python(verdict),
-        features=orjson.loads(stored.features) if stored.features else None,
-        traceparent=stored.traceparent,
-        block=stored.block,
-        deltas=deltas and {node: delta / MICRO for node, delta in deltas.items()},
-    )
-
-
 def whole(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401
     """A whole number of a query; InvalidInput beyond its bounds."""
     text = query.get(name)
@@ -315,14 +319,3 @@ def whole(query: Any, name: str, *, default: int, least: int, most: int = MOST_H
     if not least <= number <= most:
         raise InvalidInput(f"{name} must be a whole number from {least} to {most}.", field=name)
     return number
-
-
-def instant(text: str) -> int:
-    """A time of a query in µs since the epoch; InvalidInput without its zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidInput("since is a time with its zone, such as 2026-01-31T09:00:00Z.", field="since")
-    return int(moment.timestamp() * 1_000_000)

@@ -5,6 +5,7 @@
 package imports SQLAlchemy.
 """
 
+from concord.journal.found import LabelState, Wanted
 from concord.journal.rows import (
     Claim,
     JudgedRound,
@@ -24,9 +25,11 @@ __all__ = [
     "JudgedRound",
     "KeptRound",
     "LabelRow",
+    "LabelState",
     "Labelled",
     "LabelledRound",
     "Origin",
     "RoundRow",
     "StoredRound",
+    "Wanted",
 ]

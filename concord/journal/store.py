@@ -24,8 +24,8 @@ import orjson
 import sqlalchemy as sa
 
 from concord.errors import LedgerBroken
-from concord.journal.cursor import read_cursor, write_cursor
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
+from concord.journal.found import COLUMNS, READ, Wanted, find_rounds
 from concord.journal.judged import judged_rounds
 from concord.journal.kept import kept_rounds, labelled_rounds
 from concord.journal.labels import Labels
@@ -40,35 +40,10 @@ from concord.journal.rows import (
     RoundRow,
     StoredRound,
 )
-from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, labels, rounds, schemas, segments
+from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, rounds, schemas, segments
 
-_INSERTED = (
-    "id",
-    "task",
-    "time",
-    "status",
-    "policy",
-    "height",
-    "request_id",
-    "verdict",
-    "features",
-    "evidence",
-    "due",
-    "traceparent",
-    "batch",
-)
-_values = attrgetter(*_INSERTED[:-1])
-_READ = sa.select(
-    *(rounds.c[name] for name in _INSERTED[:-1]),
-    rounds.c.block,
-    blocks.c.hash,
-    rounds.c.record,
-    labels.c.label,
-    labels.c.source,
-    labels.c.time,
-).select_from(
-    rounds.outerjoin(blocks, rounds.c.block == blocks.c.height).outerjoin(labels, rounds.c.id == labels.c.id)
-)
+_INSERTED = (*COLUMNS, "batch")
+_values = attrgetter(*COLUMNS)
 
 
 def _now() -> int:
@@ -133,7 +108,7 @@ class Journal:
     def round(self, id: str) -> StoredRound | None:  # noqa: A002
         """The round of an id, or None."""
         with self._database.reading() as connection:
-            row = connection.execute(_READ.where(rounds.c.id == id)).first()
+            row = connection.execute(READ.where(rounds.c.id == id)).first()
         return None if row is None else StoredRound(*row)
 
     def rounds(
@@ -144,15 +119,19 @@ class Journal:
         limit: int = 50,
         after: str | None = None,
     ) -> tuple[list[StoredRound], str | None]:
+        """One page of the rounds of a task, of a status, since a time (µs); as `find` finds them."""
+        return self.find(Wanted(task, status, since), limit, after)
+
+    def find(
+        self, wanted: Wanted, limit: int = 50, after: str | None = None
+    ) -> tuple[list[StoredRound], str | None]:
         """One page of rounds, newest first.
 
         Pages do not shift when rounds come in: a cursor names the last round that was seen.
 
         Args:
-            task: Only rounds of this task.
-            status: Only rounds of this status.
-            since: Only rounds of this time, in µs since the epoch, or later.
-            limit: Rounds on the page.
+            wanted: Which rounds.
+            limit: Rounds on the page, at most: one for which rounds are looked through may be shorter.
             after: The cursor that came with the page before.
 
         Returns:
@@ -161,23 +140,7 @@ class Journal:
         Raises:
             InvalidInput: The cursor is none that was given out.
         """
-        query = _READ.order_by(rounds.c.time.desc(), rounds.c.id.desc()).limit(limit + 1)
-        if task is not None:
-            query = query.where(rounds.c.task == task)
-        if status is not None:
-            query = query.where(rounds.c.status == status)
-        if since is not None:
-            query = query.where(rounds.c.time >= since)
-        if after is not None:
-            at, last = read_cursor(after)
-            query = query.where(
-                rounds.c.time <= at,
-                sa.or_(rounds.c.time < at, sa.and_(rounds.c.time == at, rounds.c.id < last)),
-            )
-        with self._database.reading() as connection:
-            found = [StoredRound(*row) for row in connection.execute(query)]
-        page = found[:limit]
-        return page, write_cursor(page[-1].time, page[-1].id) if len(found) > limit and page else None
+        return find_rounds(self._database, wanted, limit, after)
 
     def kept(self, task: str, since: int, limit: int) -> Iterator[list[KeptRound]]:
         """The newest `limit` rounds of a task since a time (µs) whose rows are kept, oldest first."""
@@ -281,7 +244,7 @@ class Journal:
 
     def rounds_of_block(self, height: int, task: str) -> list[StoredRound]:
         """The rounds of a task that a block settled, by id: as its Merkle tree has them."""
-        query = _READ.where(rounds.c.block == height, rounds.c.task == task)
+        query = READ.where(rounds.c.block == height, rounds.c.task == task)
         with self._database.reading() as connection:
             found = [StoredRound(*row) for row in connection.execute(query)]
         # Not by the database, which may sort texts in another way.
@@ -433,7 +396,7 @@ class Journal:
 
 
 def _claimed(connection: sa.Connection, batch: str) -> list[StoredRound]:
-    query = _READ.where(rounds.c.batch == batch).order_by(rounds.c.time, rounds.c.id)
+    query = READ.where(rounds.c.batch == batch).order_by(rounds.c.time, rounds.c.id)
     return [StoredRound(*row) for row in connection.execute(query)]
 
 

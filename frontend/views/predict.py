@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from concord.errors import ConcordError
 from concord.schema import TaskSchema
 from concord.wire import TaskSummary
-from frontend import answers, choice, forms, service, states
+from frontend import answers, choice, forms, service, states, truth
 from frontend.language import say, say_count
 from frontend.service import Answer, Refusal
 
@@ -99,6 +99,7 @@ def _show(url: str, schema: TaskSchema, said: Said, button: str) -> None:
         states.nothing_asked(button)
     elif isinstance(said, Answer):
         answers.show(schema, said)
+        truth.draw(url, schema, said.verdict)
     elif isinstance(said, Refusal):
         states.refused(url, said, schema)
     else:

@@ -73,6 +73,8 @@ SETS = {
                 "alertmanagers": ["alertmanager.monitoring.svc:9093"],
                 "externalUrl": "https://prometheus.example.com/concord",
             },
+            "dashboards": {"enabled": True},
+            "grafana": {"existingSecret": "concord-grafana", "rootUrl": "https://grafana.example.com/"},
         },
         "networkPolicy": {"enabled": True, "pageClients": [{"namespaceSelector": {}}]},
     },

@@ -11,7 +11,7 @@ import pytest
 HERE = {"kubernetes.io/metadata.name": "concord"}
 COMPONENTS = (
     *("node", "consensus", "page", "mlflow", "journal"),
-    *("training", "upkeep", "benchmark", "archiver", "prometheus", "test"),
+    *("training", "upkeep", "benchmark", "archiver", "prometheus", "grafana", "test"),
 )
 
 
@@ -60,6 +60,7 @@ TABLE = {
     ("prometheus", "node"): {("TCP", 3000)},
     ("prometheus", "consensus"): {("TCP", 3000)},
     ("page", "prometheus"): {("TCP", 9090)},
+    ("grafana", "prometheus"): {("TCP", 9090)},
     ("monitoring", "node"): {("TCP", 3000)},
     ("monitoring", "consensus"): {("TCP", 3000)},
     **{(name, "dns"): DNS for name in COMPONENTS if name not in {"mlflow", "journal", "prometheus"}},
@@ -130,6 +131,7 @@ def everything(policies):
         consensus={"tokens": {"existingSecret": "concord-tokens"}},
         upkeep={"enabled": True, "existingSecret": "concord-upkeep"},
         benchmark=BENCHMARK | {"data": {"source": "journal"}},
+        monitoring={"grafana": {"existingSecret": "concord-grafana"}},
     )
 
 

@@ -105,7 +105,7 @@ def test_the_check_sees_what_the_profile_refuses(render):
 
 def test_every_pod_is_a_number_and_writes_to_volumes_only(objects):
     for name, spec in rendering.pod_specs(objects):
-        user = {"concord-journal": 999, "concord-prometheus": 65534}.get(name, 1034)
+        user = {"concord-journal": 999, "concord-prometheus": 65534, "concord-grafana": 472}.get(name, 1034)
         assert (spec["securityContext"]["runAsUser"], spec["securityContext"]["fsGroup"]) == (user, user)
         for container in containers(spec):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from concord.errors import ConfigurationError, InvalidInput, JournalUnavailable, LedgerBroken
-from concord.journal import Journal, LabelRow, RoundRow
+from concord.journal import Journal, LabelRow, RoundRow, Wanted
 from concord.journal.tables import NAMES, UtcDateTime
 
 SECRET = b'{"income":54321.5}'
@@ -149,6 +149,66 @@ def test_a_last_page_that_is_full_has_no_cursor(journal):
 def test_rounds_are_filtered(journal, wanted, found):
     journal.record([row(0), row(1), row(2, status="degraded"), row(3, task="film")])
     assert ids(journal.rounds(**wanted)[0]) == found
+
+
+@pytest.fixture
+def labelled(journal):
+    """Rounds 0 to 5, of which 1 and 4 have a label and 4 is disputed; 2 answers otherwise."""
+    changes = {2: {"verdict": b'{"label":"virginica","text":"setosa"}'}}
+    journal.record([row(n, id=f"{n:04x}" + "0" * 28, **changes.get(n, {})) for n in range(6)])
+    for number, value, source in ((1, 0, "crm"), (4, 1, "crm"), (4, 2, "lab")):
+        journal.label([LabelRow(f"{number:04x}" + "0" * 28, value, source, 5000, "r")])
+    return journal
+
+
+def is_setosa(verdict):
+    return b'"label":"setosa"' in verdict
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"label": "known"}, [4, 1]),
+        ({"label": "unknown"}, [5, 3, 2, 0]),
+        ({"label": "disputed"}, [4]),
+        ({"fits": is_setosa}, [5, 4, 3, 1, 0]),
+        ({"fits": is_setosa, "label": "known", "since": 1002}, [4]),
+        ({"until": 1002}, [1, 0]),
+        ({"since": 1001, "until": 1003, "label": "unknown"}, [2]),
+        ({"prefix": "0003"}, [3]),
+        ({"prefix": "000"}, [5, 4, 3, 2, 1, 0]),
+        ({"prefix": "0003" + "0" * 28}, [3]),
+        ({"prefix": "1"}, []),
+        ({"task": "film", "label": "known"}, []),
+    ],
+)
+def test_rounds_are_found_by_label_answer_time_and_the_beginning_of_an_id(labelled, wanted, found):
+    rounds, after = labelled.find(Wanted(**wanted))
+    assert [int(one.id[:4], 16) for one in rounds] == found
+    assert after is None
+
+
+def test_rounds_that_are_looked_for_have_their_label(labelled):
+    [newest, _] = labelled.find(Wanted(label="known"))[0]
+    assert (newest.label, newest.label_source, newest.verdict) == (1, "crm", b'{"label":"setosa"}')
+
+
+def test_pages_of_what_is_looked_for_have_each_round_once(labelled):
+    seen, cursor = labelled.find(Wanted(label="unknown"), 1)
+    while cursor:
+        page, cursor = labelled.find(Wanted(label="unknown"), 1, cursor)
+        seen += page
+    assert [int(one.id[:4], 16) for one in seen] == [5, 3, 2, 0]
+
+
+def test_a_page_looks_at_so_many_rounds_and_the_next_one_goes_on(labelled, monkeypatch):
+    monkeypatch.setattr("concord.journal.found.ROWS", 2)
+    monkeypatch.setattr("concord.journal.found.LOOKED_AT", 4)
+    first, cursor = labelled.find(Wanted(label="known"))
+    second, end = labelled.find(Wanted(label="known"), after=cursor)
+    assert [int(one.id[:4], 16) for one in (*first, *second)] == [4, 1]
+    assert len(first) == 1
+    assert labelled.find(Wanted(label="known"), after=end) == ([], None) if end else True
 
 
 @pytest.mark.parametrize(

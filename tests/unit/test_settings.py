@@ -58,6 +58,37 @@ def test_a_wrong_variable_is_named(monkeypatch):
         Settings.read()
 
 
+def test_prometheus_is_named_by_its_address(monkeypatch):
+    monkeypatch.setenv("CONCORD_PROMETHEUS", "https://monitoring.example:9090/prometheus/")
+    monkeypatch.setenv("CONCORD_PROMETHEUS_NAMESPACE", "concord")
+    settings = Settings.read()
+    assert settings.prometheus == "https://monitoring.example:9090/prometheus"
+    assert settings.prometheus_namespace == "concord"
+
+
+@pytest.mark.parametrize(
+    "given", ["prometheus:9090", "ftp://a", "http://", "http://a b", "http://u:pass@a?x=1"]
+)
+def test_another_form_of_address_is_refused_and_not_shown(monkeypatch, given):
+    monkeypatch.setenv("CONCORD_PROMETHEUS", given)
+    with pytest.raises(ConfigurationError, match=r"CONCORD_PROMETHEUS.*http://HOST:PORT") as refused:
+        Settings.read()
+    assert given not in refused.value.message.replace("http://HOST", "")
+
+
+def test_a_namespace_of_another_form_is_refused(monkeypatch):
+    monkeypatch.setenv("CONCORD_PROMETHEUS_NAMESPACE", 'a"} or up{x="')
+    with pytest.raises(ConfigurationError, match="CONCORD_PROMETHEUS_NAMESPACE"):
+        Settings.read()
+
+
+def test_no_prometheus_is_an_empty_one_too(monkeypatch):
+    monkeypatch.setenv("CONCORD_PROMETHEUS", "")
+    monkeypatch.setenv("CONCORD_PROMETHEUS_NAMESPACE", "")
+    settings = Settings.read()
+    assert (settings.prometheus, settings.prometheus_namespace) == (None, None)
+
+
 def test_variables_that_kubernetes_injects_are_ignored(monkeypatch):
     monkeypatch.setenv("CONCORD_CONSENSUS_PORT", "tcp://10.0.0.1:7400")
     assert Settings.read().url == "http://127.0.0.1:7400"
@@ -107,3 +138,21 @@ def test_a_password_that_belongs_to_nobody_is_refused_without_being_named(monkey
     with pytest.raises(ConfigurationError, match="needs a user") as caught:
         _ = Settings.read().journal_url
     assert "secret" not in caught.value.message
+
+
+def test_people_of_the_page_are_listed_by_their_addresses(monkeypatch):
+    monkeypatch.setenv("CONCORD_PAGE_PEOPLE", "Ada@example.org, alan@example.org,")
+    assert Settings.read().page_people == {"ada@example.org", "alan@example.org"}
+
+
+def test_whoever_is_no_address_is_named(monkeypatch):
+    monkeypatch.setenv("CONCORD_PAGE_PEOPLE", "ada@example.org, everybody")
+    with pytest.raises(ConfigurationError, match=r"CONCORD_PAGE_PEOPLE.*'everybody'"):
+        Settings.read()
+
+
+def test_the_pages_token_is_shown_nowhere(monkeypatch):
+    monkeypatch.setenv("CONCORD_PAGE_TOKEN", "sesame\n")
+    settings = Settings.read()
+    assert settings.page_secret == "sesame"
+    assert "sesame" not in f"{settings!r} {settings.model_dump_json()}"

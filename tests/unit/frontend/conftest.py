@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from frontend import service as pages_service
+from frontend.asking import rounds
 from tests.unit.frontend.fake_service import FakeService
 
 APP = Path(__file__).parents[3] / "frontend" / "app.py"
@@ -13,13 +14,14 @@ APP = Path(__file__).parents[3] / "frontend" / "app.py"
 
 def _drop_caches():
     pages_service.forget()
+    rounds.forget()
     pages_service.connect.clear()
 
 
 @pytest.fixture
-def service(monkeypatch):
-    """A fake service that the page is told of."""
-    fake = FakeService().start()
+def service(monkeypatch, request):
+    """A fake service that the page is told of; a module's `SERVICE` says what it can do besides."""
+    fake = getattr(request.module, "SERVICE", FakeService)().start()
     monkeypatch.setenv("CONCORD_URL", fake.url)
     yield fake
     _drop_caches()

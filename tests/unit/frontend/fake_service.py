@@ -117,6 +117,7 @@ class FakeService:
         answer: (task, row) → a verdict, or an error to refuse with; a no_quorum verdict is a 503.
         not_ready: Tasks without a quorum.
         asked: What the page has sent.
+        shown: The `Authorization` header of each request, None where it had none.
         abstains: A row below the quorum is a 200, as where an operator wants no error.
     """
 
@@ -126,6 +127,7 @@ class FakeService:
     )
     not_ready: set[str] = field(default_factory=set)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    shown: list[str | None] = field(default_factory=list)
     abstains: bool = False
 
     def start(self, port: int = 0) -> "FakeService":
@@ -210,9 +212,11 @@ class FakeService:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
+                fake.shown.append(self.headers["authorization"])
                 self._send(*fake.get(self.path))
 
             def do_POST(self):
+                fake.shown.append(self.headers["authorization"])
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 self._send(*fake.post(self.path, body, self.headers["x-request-id"]))
 

@@ -1,0 +1,261 @@
+"""Who may change things from the page: a person who typed a token, or one who has signed in.
+
+A typed token stays in the session's memory and nowhere else: in no address, no cache, no log. Where
+Streamlit's own sign-in is configured (`[auth]` in its secrets), the page acts for the people of
+`CONCORD_PAGE_PEOPLE` with a token of its own, which it shows nobody. Everybody else reads and
+predicts. What a token may do is the service's business: it refuses, and the page says so in words.
+"""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import streamlit as st
+
+from concord.client import Client
+from concord.errors import ConfigurationError
+from concord.settings import Settings
+from frontend import service, words
+from frontend.language import say
+
+LONGEST_TOKEN: Final = 512
+"""Characters; those that `concord tokens add` makes have 43."""
+
+_TOKEN: Final = "access/token"  # noqa: S105 - where a session keeps what was typed
+_HELD: Final = "access/held"
+"""Where a session keeps its connection with a token."""
+
+_UNREADABLE: Final = "access/unreadable"
+"""Where the place is kept at which something was typed that can be no token."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts.
+
+    Attributes:
+        token: What the service is shown.
+        person: The e-mail address of who signed in; None where a token was typed.
+    """
+
+    token: str = field(repr=False)
+    person: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A connection to read with, and a key that keeps what it reads apart from what others may see.
+
+    Attributes:
+        client: With the session's token, if it has one.
+        key: For caches, instead of the token; empty for what everybody may read.
+    """
+
+    client: Client
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    url: str
+    token: str = field(repr=False)
+    reader: Reader
+
+
+def actor() -> Actor | None:
+    """Who acts in this session: the typed token, else who signed in and is on the list; else None."""
+    typed = st.session_state.get(_TOKEN)
+    if typed:
+        return Actor(typed)
+    person = _person()
+    if person is None or not _is_listed(person):
+        return None
+    token = _page_token()
+    return Actor(token, person) if token else None
+
+
+def acting(url: str) -> Client | None:
+    """A connection that shows the session's token; None: the session reads and predicts only.
+
+    Args:
+        url: The consensus service.
+    """
+    held = _held(url)
+    return held.client if held else None
+
+
+def reading(url: str) -> Reader:
+    """A connection to read what a token may open: the session's own, else the one that all share.
+
+    What is read with it is kept under its `key` and never under the token:
+
+        @st.cache_data(ttl=3)
+        def rounds(_client, key, url, task): …
+
+    Args:
+        url: The consensus service.
+    """
+    return _held(url) or Reader(service.connect(url))
+
+
+def sign_in_hint(place: str = "here") -> None:
+    """Says what it takes to change things here, and offers it: signing in, or a token.
+
+    Args:
+        place: Tells this hint apart from others on the same page.
+    """
+    person = _person()
+    with st.container(border=True):
+        st.markdown(say("**Looking and asking is open to you; changing things is not.**"))
+        if person is not None:
+            st.markdown(_why_not(person))
+        elif _can_sign_in():
+            st.markdown(say("Sign in, or use a token that an operator gave you."))
+            _offer_sign_in(place)
+        else:
+            st.markdown(say("It takes a token, which an operator makes for you."))
+        with st.expander(say("Use a token"), icon=":material/key:"):
+            _ask_for_token(place)
+
+
+def corner() -> None:
+    """Who acts here, and the way out; for the foot of every page."""
+    one, person = actor(), _person()
+    if one is not None and one.person is None:
+        st.markdown(words.small(say("You act with a token")))
+        st.button(say("Forget the token"), key="access/forget", type="tertiary", on_click=_forget)
+    if person is not None:
+        st.markdown(words.small(say("Signed in as {person}", person=words.plain(person))))
+        st.button(say("Sign out"), key="access/out", type="tertiary", on_click=_sign_out)
+    elif one is None and _can_sign_in():
+        _offer_sign_in("corner", quietly=True)
+
+
+def _held(url: str) -> Reader | None:
+    one = actor()
+    held: _Held | None = st.session_state.get(_HELD)
+    if held is not None and (one is None or (held.url, held.token) != (url, one.token)):
+        held.reader.client.close()
+        del st.session_state[_HELD]
+        held = None
+    if one is None:
+        return None
+    if held is None:
+        reader = Reader(Client(url, token=one.token), secrets.token_hex(8))
+        held = st.session_state[_HELD] = _Held(url, one.token, reader)
+    return held.reader
+
+
+def _ask_for_token(place: str) -> None:
+    with st.form(f"access/form/{place}", border=False):
+        st.text_input(
+            say("Token"),
+            type="password",
+            key=_input(place),
+            autocomplete="off",
+            help=say("It is kept while this tab is open, and is gone when you load the page anew."),
+        )
+        st.form_submit_button(say("Use this token"), on_click=_take, args=(place,))
+    if st.session_state.pop(_UNREADABLE, None) == place:
+        st.error(
+            say("That is no token: copy it anew, whole, as `concord tokens add` printed it."),
+            icon=":material/edit:",
+        )
+
+
+def _take(place: str) -> None:
+    """Moves what was typed from the input, which must not keep it, to where it is used from."""
+    typed = str(st.session_state.get(_input(place), "")).strip()
+    st.session_state[_input(place)] = ""
+    if _is_readable(typed):
+        st.session_state[_TOKEN] = typed
+    else:
+        st.session_state[_UNREADABLE] = place
+
+
+def _input(place: str) -> str:
+    return f"access/typed/{place}"
+
+
+def _is_readable(token: str) -> bool:
+    """Whether a header can carry it."""
+    return 0 < len(token) <= LONGEST_TOKEN and token.isascii() and token.isprintable() and " " not in token
+
+
+def _forget() -> None:
+    st.session_state.pop(_TOKEN, None)
+
+
+def _sign_out() -> None:
+    _forget()
+    st.logout()
+
+
+def _offer_sign_in(place: str, *, quietly: bool = False) -> None:
+    for provider in _providers():
+        text = say("Sign in with {provider}", provider=words.plain(provider)) if provider else say("Sign in")
+        st.button(
+            text,
+            key=f"access/in/{place}/{provider}",
+            type="tertiary" if quietly else "primary",
+            icon=":material/login:",
+            on_click=st.login,
+            args=(provider,) if provider else (),
+        )
+
+
+def _providers() -> list[str]:
+    """Names of the providers of `[auth]`; an empty one where it describes its only one itself."""
+    section = st.secrets["auth"]
+    if "client_id" in section:
+        return [""]
+    return [name for name in section if isinstance(section[name], Mapping) and "client_id" in section[name]]
+
+
+def _can_sign_in() -> bool:
+    """Streamlit says whether somebody has signed in only where it is configured."""
+    return "is_logged_in" in st.user
+
+
+def _person() -> str | None:
+    """The address of who has signed in; None too where the provider doubts that it is theirs."""
+    if not st.user.get("is_logged_in"):
+        return None
+    address = st.user.get("email")
+    # Providers that state nothing here vouch for their addresses by giving them.
+    is_doubted = str(st.user.get("email_verified", True)).lower() == "false"
+    return str(address) if address and not is_doubted else ""
+
+
+def _is_listed(person: str) -> bool:
+    return bool(person) and person.strip().lower() in Settings.read().page_people
+
+
+def _page_token() -> str | None:
+    """The page's own; a file that cannot be read is the operator's to mend, not the visitor's."""
+    try:
+        token = Settings.read().page_secret
+    except ConfigurationError as error:
+        _log.error("page token not read", extra={"reason": error.message})
+        return None
+    return token if token and _is_readable(token) else None
+
+
+def _why_not(person: str) -> str:
+    if not person:
+        return say("You are signed in, but your provider does not vouch for an e-mail address of yours.")
+    if not _is_listed(person):
+        return say(
+            "You are signed in as {person}, and that address is not among those who may act here. An "
+            "operator adds it to `CONCORD_PAGE_PEOPLE`.",
+            person=words.plain(person),
+        )
+    return say(
+        "You are signed in as {person} and may act, but this page has no token of its own to act with. An "
+        "operator sets `CONCORD_PAGE_TOKEN`.",
+        person=words.plain(person),
+    )

@@ -1,0 +1,224 @@
+"""Figures of how asking goes, over time: one shape, be they Prometheus's or of the service's own metrics.
+
+A call is one request for one or more rows, and each row is a round. The figures are those of calls (how
+many, how long, what Concord adds to the slowest node that counted) and of rounds (how many, how far nodes
+agree, how many end below the quorum). Pure functions; nothing here asks anybody.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+REQUESTS: Final = "requests"
+ROWS: Final = "rows"
+LATENCY: Final = ("latency_50", "latency_95", "latency_99")
+OVERHEAD: Final = ("overhead_50", "overhead_95", "overhead_99")
+AGREEMENT: Final = "agreement"
+NO_QUORUM: Final = "no_quorum"
+DEGRADED: Final = "degraded"
+FAILED: Final = "failed"
+FIGURES: Final = (REQUESTS, ROWS, *LATENCY, *OVERHEAD, AGREEMENT, NO_QUORUM, DEGRADED, FAILED)
+"""Two a second each, six in seconds, and four shares; `failed` is known of all tasks together only."""
+
+QUANTILES: Final = (0.5, 0.95, 0.99)
+
+LOOK_BACK: Final = 60.0
+"""Seconds that a figure looks back at least: of a call now and then there is no p99 in five."""
+
+
+class Key(NamedTuple):
+    """What a cumulative count is of: a metric, a task (empty: of none), and its status, bound or outcome."""
+
+    metric: str
+    task: str
+    detail: str
+
+
+Counts = Mapping[Key, float]
+"""Cumulative counts of one process at one moment, or their increase between two."""
+
+ROUNDS: Final = "concord_rounds_total"
+LATENCY_BUCKET: Final = "concord_round_seconds_bucket"
+CALLS: Final = "concord_round_seconds_count"
+OVERHEAD_BUCKET: Final = "concord_overhead_seconds_bucket"
+AGREEMENT_SUM: Final = "concord_agreement_sum"
+AGREEMENT_COUNT: Final = "concord_agreement_count"
+HTTP: Final = "concord_http_requests_total"
+"""Here only of predictions; the detail is `failed` for a 5xx and else `answered`."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A figure's value at a time, in seconds since the epoch; None where there is none, as of no request."""
+
+    time: float
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Course:
+    """Figures over time.
+
+    Attributes:
+        lines: Figure → its points, oldest first.
+        was_asked: Whether anything was asked since the service started.
+        is_partial: Whether other processes answered meanwhile, whose figures are not in here.
+    """
+
+    lines: Mapping[str, Sequence[Point]]
+    was_asked: bool
+    is_partial: bool = False
+
+    def now(self, figure: str) -> float | None:
+        """The newest value of a figure."""
+        points = self.lines.get(figure, ())
+        return points[-1].value if points else None
+
+    def is_quiet(self) -> bool:
+        """Whether nothing was asked in all of this time."""
+        return not any(point.value for point in self.lines.get(REQUESTS, ()))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """All counts of a process, as it stated them at a moment.
+
+    Attributes:
+        time: Seconds since the epoch.
+        process: When that process started, which tells it from another; None where it does not say.
+        counts: Cumulative since then.
+    """
+
+    time: float
+    process: float | None
+    counts: Counts
+
+
+def course(samples: Sequence[Sample], task: str | None, since: float, step: float) -> Course:
+    """Figures at samples that lie a step or more apart, each over a step or `LOOK_BACK` seconds before it.
+
+    Counts of several processes are never mixed: where more than one answers at the same time, as of a service
+    with replicas, the figures are those of the one that answered last.
+
+    Args:
+        samples: Oldest first.
+        task: One task; None for all together.
+        since: No point is older.
+        step: Seconds.
+    """
+    lines: dict[str, list[Point]] = {figure: [] for figure in FIGURES}
+    processes = _processes(samples)
+    shown = _successive(processes, samples[-1]) if samples else []
+    for earlier, later in (pair for line in shown for pair in _stretches(line, step)):
+        if later.time >= since:
+            found = figures(increase(earlier.counts, later.counts), task, later.time - earlier.time)
+            for figure, value in found.items():
+                lines[figure].append(Point(later.time, value))
+    total = _sum(samples[-1].counts, CALLS, task) if samples else 0.0
+    return Course(lines, was_asked=total > 0, is_partial=len(shown) < len(processes))
+
+
+def increase(earlier: Counts, later: Counts) -> Counts:
+    """What was added; a count that the earlier sample lacks has begun at zero."""
+    return {key: value - earlier.get(key, 0.0) for key, value in later.items()}
+
+
+def figures(added: Counts, task: str | None, seconds: float) -> dict[str, float | None]:
+    """The figures of a stretch of time.
+
+    Args:
+        added: What was added to each count.
+        task: One task; None for all together.
+        seconds: How long it took.
+    """
+    calls, rounds = _sum(added, CALLS, task), _sum(added, ROUNDS, task)
+    found: dict[str, float | None] = {REQUESTS: calls / seconds, ROWS: rounds / seconds}
+    for names, metric in ((LATENCY, LATENCY_BUCKET), (OVERHEAD, OVERHEAD_BUCKET)):
+        buckets = _buckets(added, metric, task)
+        found |= {name: quantile(share, buckets) for name, share in zip(names, QUANTILES, strict=True)}
+    found[AGREEMENT] = _ratio(_sum(added, AGREEMENT_SUM, task), _sum(added, AGREEMENT_COUNT, task))
+    for figure in (NO_QUORUM, DEGRADED):
+        found[figure] = _ratio(_sum(added, ROUNDS, task, figure), rounds)
+    if task is None:
+        found[FAILED] = _ratio(_sum(added, HTTP, None, "failed"), _sum(added, HTTP, None))
+    return found
+
+
+def quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | None:
+    """A quantile by linear interpolation within its bucket, as PromQL's `histogram_quantile` finds it.
+
+    Args:
+        share: Which, in 0..1.
+        buckets: Upper bound and cumulative count, rising; the last bound is infinite.
+
+    >>> quantile(0.5, [(1.0, 0), (2.0, 10), (math.inf, 10)])
+    1.5
+    """
+    if not buckets or buckets[-1][1] <= 0:
+        return None
+    rank, low, below = share * buckets[-1][1], 0.0, 0.0
+    for bound, count in buckets:
+        if count >= rank and count > below:
+            return low if math.isinf(bound) else low + (bound - low) * (rank - below) / (count - below)
+        low, below = low if math.isinf(bound) else bound, count
+    return low
+
+
+def _stretches(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample, Sample]]:
+    """Pairs of samples: later ones a step or more apart, and the newest; each with one `LOOK_BACK` older."""
+    times = [sample.time for sample in line]
+    drawn = -math.inf
+    for place, sample in enumerate(line[1:], 1):
+        if sample.time - drawn >= step or place == len(line) - 1:
+            reach = bisect_right(times, sample.time - max(step, LOOK_BACK)) - 1
+            yield line[max(0, reach)], sample
+            drawn = sample.time
+
+
+def _processes(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """The samples of each process that has answered, told by its start, or by counts that began anew."""
+    lines: list[list[Sample]] = []
+    open_: dict[float | None, list[Sample]] = {}
+    for sample in samples:
+        line = open_.get(sample.process)
+        if line is None or _fell(line[-1].counts, sample.counts):
+            open_[sample.process] = line = []
+            lines.append(line)
+        line.append(sample)
+    return lines
+
+
+def _successive(lines: Sequence[Sequence[Sample]], newest: Sample) -> list[Sequence[Sample]]:
+    """The line with the newest sample and those that ended before it began, and so on back."""
+    kept: list[Sequence[Sample]] = []
+    for line in sorted(lines, key=lambda line: (line[-1] is newest, line[-1].time), reverse=True):
+        if not kept or line[-1].time < kept[0][0].time:
+            kept.insert(0, line)
+    return kept
+
+
+def _fell(earlier: Counts, later: Counts) -> bool:
+    return any(later.get(key, 0.0) < value for key, value in earlier.items())
+
+
+def _sum(counts: Counts, metric: str, task: str | None, detail: str | None = None) -> float:
+    return sum(
+        value
+        for key, value in counts.items()
+        if key.metric == metric and task in (None, key.task) and detail in (None, key.detail)
+    )
+
+
+def _buckets(counts: Counts, metric: str, task: str | None) -> list[tuple[float, float]]:
+    by_bound: dict[float, float] = {}
+    for key, value in counts.items():
+        if key.metric == metric and task in (None, key.task):
+            bound = float(key.detail)
+            by_bound[bound] = by_bound.get(bound, 0.0) + value
+    return sorted(by_bound.items())
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None

@@ -1,0 +1,110 @@
+"""Signing in on the page with a provider of OpenID Connect, in Chromium; needs what `test_page` needs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.browser.provider import Provider
+from tests.browser.test_page import CHROMIUM, ask, free_port, playwright_api, wait_until_up
+from tests.unit.frontend.fake_rounds import FakeRounds
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH"),
+]
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "the-pages-own"
+
+
+@pytest.fixture(scope="module")
+def fake():
+    service = FakeRounds().start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def provider():
+    known = Provider().start()
+    yield known
+    known.stop()
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return tmp_path_factory.mktemp("signing") / "log"
+
+
+@pytest.fixture(scope="module")
+def page_url(fake, provider, log):
+    port = free_port()
+    # By the name that the cookie is for, as in a browser's address.
+    url = f"http://localhost:{port}"
+    file = log.parent / "secrets.toml"
+    file.write_text(provider.secrets(url))
+    environment = {
+        **os.environ,
+        "CONCORD_URL": fake.url,
+        "CONCORD_PAGE_TOKEN": TOKEN,
+        "CONCORD_PAGE_PEOPLE": "ada@example.org",
+        "STREAMLIT_SECRETS_FILES": str(file),
+    }
+    command = [sys.executable, "-m", "streamlit", "run", "frontend/app.py", "--server.port", str(port)]
+    command += ["--server.headless", "true"]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+        try:
+            wait_until_up(url)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+@pytest.fixture
+def visit(page_url):
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.goto(page_url)
+        page.get_by_role("button", name="Fill in the example").wait_for(timeout=60_000)
+        yield page
+        browser.close()
+
+
+def sign_in(page):
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("Signed in as").wait_for(timeout=60_000)
+
+
+def test_who_is_listed_acts_after_signing_in_and_no_more_after_signing_out(visit, fake, provider, log):
+    provider.person = "ada@example.org"
+    sign_in(visit)
+    visit.get_by_text("Signed in as ada@example.org").wait_for()
+    ask(visit)
+    visit.get_by_role("combobox", name="The truth was").click()
+    visit.get_by_role("option", name="rose").click()
+    visit.get_by_role("button", name="This was true").click()
+    visit.get_by_role("button", name="Record it").click()
+    visit.get_by_text("Stake was gained by").wait_for()
+    assert f"Bearer {TOKEN}" in fake.shown
+    assert TOKEN not in visit.content() + log.read_text()
+    visit.get_by_role("button", name="Sign out").click()
+    visit.get_by_role("button", name="Sign in").wait_for(timeout=60_000)
+
+
+def test_who_is_not_listed_reads_and_predicts_only(visit, fake, provider):
+    provider.person = "eve@example.org"
+    fake.shown.clear()
+    sign_in(visit)
+    ask(visit)
+    visit.get_by_text("that address is not among those who may act here").wait_for()
+    assert visit.get_by_role("combobox", name="The truth was").count() == 0
+    assert set(fake.shown) == {None}
