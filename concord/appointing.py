@@ -1,4 +1,4 @@
-"""Which versions the nodes serve, seen and decided: list, challenge, promote, roll back, dismiss.
+"""Decides which versions the nodes serve: challenge, promote, roll back, dismiss.
 
 A decision has four effects, in an order in which any of them can be the last one that happens: the
 registry's aliases, the node's entry, the node's restart, the ledger's event. The same call again ends
@@ -11,13 +11,13 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 
 import orjson
 
-from concord.entries import NOTHING, Entries, Entry, number
+from concord.entries import NOTHING, Entry, number
 from concord.errors import (
     ConcordError,
     ConfigurationError,
@@ -31,107 +31,31 @@ from concord.ledger import events
 from concord.ledger.events import Decision, Event
 from concord.ledger.state import State
 from concord.members import Member
-from concord.panels import Panels
-from concord.registry import (
-    CHALLENGER,
-    CHAMPION,
-    PREVIOUS_TAG,
-    SCHEMA_TAG,
-    SERVED_TAG,
-    Registered,
-    Registry,
-    Version,
-)
+from concord.overview import Known, Look, Overview
+from concord.plans import Plan, Wish, decide
+from concord.registry import CHALLENGER, CHAMPION, SCHEMA_TAG, Registry, Version
 from concord.schema import TaskSchema
 from concord.settler import Settler
-from concord.situation import PACKAGED, Plan, Situation, Wish, decide
+from concord.situation import PACKAGED, Situation
 from concord.stake import Appointment
-from concord.testimony import iso
-from concord.versions import ListedVersion, ModelView, RegistryView, Wanted
-
-LISTED_VERSIONS: Final = 50
-"""The newest versions of a model that are listed; a retraining a week makes as many in a year."""
+from concord.versions import ModelView
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Known:
-    """What the registry says of one model."""
-
-    model: Registered
-    versions: Sequence[Version]
-
-
-@dataclass(frozen=True)
-class Look:
-    """The entries as they are now, or why they could not be read."""
-
-    entries: Mapping[str, Entry]
-    problem: str | None = None
-
-
 class Appointing:
-    """Sees and changes the nodes' versions.
+    """Changes the nodes' versions.
 
     Args:
-        panels: Which nodes there are, and their accounts.
+        overview: Sees them, and has what they are changed in.
         settler: Who appends to the ledger.
-        entries: What nodes are to serve.
-        registry: Where versions are registered; None where none is known.
         clock: Seconds since the epoch.
     """
 
-    def __init__(
-        self,
-        panels: Panels,
-        settler: Settler,
-        entries: Entries,
-        registry: Registry | None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._panels, self._settler = panels, settler
-        self._entries, self._registry, self._clock = entries, registry, clock
+    def __init__(self, overview: Overview, settler: Settler, clock: Callable[[], float] = time.time) -> None:
+        self._overview, self._settler, self._clock = overview, settler, clock
+        self._panels, self._entries, self._registry = overview.panels, overview.entries, overview.registry
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    async def close(self) -> None:
-        """Lets go of the registry."""
-        if self._registry is not None:
-            await self._registry.close()
-
-    async def models(self) -> list[ModelView]:
-        """Every node's model, in the order of the tasks; what cannot be looked at is said."""
-        look = await asyncio.to_thread(self._look)
-        members = [member for task in self._panels.declared for member in self._panels.members(task).values()]
-        return list(await asyncio.gather(*(self._view(member, look) for member in members)))
-
-    def situation(self, name: str, look: Look) -> Situation:
-        """One node's versions as they are now; where entries cannot be read, as the node says.
-
-        Raises:
-            UnknownName: There is no such node.
-        """
-        member = self._member(name)
-        info = member.profile.info if member.profile else None
-        trying = info.challenger if info else None
-        account = self._panels.account(member.task, member.node)
-        entry = look.entries.get(name, NOTHING)
-        if look.problem is not None and trying is not None:
-            entry = Entry(None, trying.version)
-        return Situation(
-            name,
-            served=info.version if info else None,
-            tried=trying.version if trying else None,
-            dropped=trying.dropped if trying else None,
-            entry=entry,
-            appointment=account.appointment if account else None,
-            recorded=account.version if account else None,
-        )
-
-    async def seen(self, name: str) -> Situation:
-        """The same, with the entry read now."""
-        self._member(name)
-        return self.situation(name, await asyncio.to_thread(self._look))
 
     async def appoint(self, name: str, wish: Wish, by: str, why: str) -> ModelView:
         """Carries a decision out, or ends one that was begun.
@@ -147,111 +71,18 @@ class Appointing:
             Conflict: It does not fit what is; nothing was changed.
             ServiceAway: Registry or cluster do not serve; what was begun is ended by the same call.
         """
-        member = self._member(name)
+        member = self._overview.member(name)
         async with self._locks[name]:
             self._check_ledger(member)
             entries = await asyncio.to_thread(self._checked, name)
-            known = await self._known(name)
-            seen = self.situation(name, Look(entries))
-            if known is not None:
-                seen = replace(seen, previous=known.model.tags.get(self._tag))
+            known = await self._overview.known(name)
+            seen = self._overview.situation(member, Look(entries), known)
             plan = decide(seen, replace(wish, shadow=_shadow(seen, member, known)))
             self._check_version(plan, member, known)
             await self._carry_out(
                 seen, plan, known, Decision(plan.action, plan.version, plan.before, by, why)
             )
-        return await self._view(member, await asyncio.to_thread(self._look))
-
-    # Seeing
-
-    def _member(self, name: str) -> Member:
-        task, _, node = name.rpartition(".")
-        member = self._panels.members(task).get(node) if task in self._panels.declared else None
-        if member is None:
-            raise UnknownName(
-                f"There is no node {name[:60]!r} here; GET /v1/models lists them.",
-                field="name",
-                code="unknown_model",
-            )
-        return member
-
-    def _look(self) -> Look:
-        try:
-            return Look(self._entries.all())
-        except ConcordError as error:
-            return Look({}, error.message)
-
-    async def _view(self, member: Member, look: Look) -> ModelView:
-        name = f"{member.task}.{member.node}"
-        seen, problem = self.situation(name, look), look.problem
-        known, registry = None, None
-        try:
-            known = await self._known(name)
-            registry = await self._registry_view(known) if known else None
-        except ConcordError as error:
-            problem = problem or error.message
-        if known is not None:
-            seen = replace(seen, previous=known.model.tags.get(self._tag))
-        rolling = seen.rolls or await asyncio.to_thread(self._rolls, seen)
-        return ModelView(
-            name,
-            member.task,
-            member.node,
-            seen.served,
-            seen.tried,
-            seen.phase,
-            None if seen.since is None else iso(seen.since),
-            seen.returns_to,
-            Wanted(*_named(look.entries.get(name, NOTHING))),
-            rolling,
-            registry,
-            seen.dropped,
-            problem,
-        )
-
-    def _rolls(self, seen: Situation) -> bool:
-        """Whether the cluster still rolls what was decided once; who was never changed does not."""
-        if not self._entries.is_cluster or (not seen.entry.text and seen.appointment is None):
-            return False
-        try:
-            return not self._entries.progress(seen.name)[0]
-        except ConcordError:
-            return False
-
-    async def _known(self, name: str) -> Known | None:
-        """What the registry says; None without one."""
-        if self._registry is None:
-            return None
-        try:
-            return Known(await self._registry.model(name), await self._registry.versions(name))
-        except UnknownName:
-            return Known(Registered(name, {}, {}), [])
-
-    async def _registry_view(self, known: Known) -> RegistryView:
-        newest = known.versions[:LISTED_VERSIONS]
-        metrics = [await self._metric(one.run_id) for one in newest]
-        named = known.model.aliases
-        listed = [
-            ListedVersion(
-                one.version,
-                one.created,
-                sorted(alias for alias, version in named.items() if version == one.version),
-                one.run_id,
-                one.digest,
-                *metric,
-            )
-            for one, metric in zip(newest, metrics, strict=True)
-        ]
-        return RegistryView(named.get(CHAMPION), named.get(CHALLENGER), listed)
-
-    async def _metric(self, run_id: str) -> tuple[str | None, float | None]:
-        return await self._registry.metric(run_id) if self._registry else (None, None)
-
-    # Deciding
-
-    @property
-    def _tag(self) -> str:
-        return SERVED_TAG if self._entries.is_cluster else PREVIOUS_TAG
+        return await self._overview.view(member)
 
     def _check_ledger(self, member: Member) -> None:
         """Refuses what the ledger could not be told of afterwards."""
@@ -302,11 +133,12 @@ class Appointing:
         try:
             await asyncio.to_thread(self._write, seen, plan)
         except Conflict:
-            await self._name_again(seen.name)
+            if known is not None and self._registry is not None:
+                await self._name_again(seen, known, self._registry)
             raise
         await self._tell(seen, plan, said)
         if plan.action == "rollback" and known is not None and self._registry is not None:
-            await self._registry.delete_tag(seen.name, self._tag)
+            await self._registry.delete_tag(seen.name, self._overview.tag)
         _log.info(
             "version appointed",
             extra={"model": seen.name, "action": plan.action, "version": plan.version, "by": said.by},
@@ -319,19 +151,27 @@ class Appointing:
             await registry.set_alias(name, CHALLENGER, plan.version)
             return
         if plan.action == "promote" and plan.before != plan.version:
-            await registry.set_tag(name, self._tag, plan.before)
+            await registry.set_tag(name, self._overview.tag, plan.before)
         if plan.action != "dismiss" and plan.version != PACKAGED:
             await registry.set_alias(name, CHAMPION, plan.version)
         leaves = plan.before if plan.action == "rollback" else plan.version
         if aliases.get(CHALLENGER) == leaves:
             await registry.delete_alias(name, CHALLENGER)
 
-    async def _name_again(self, name: str) -> None:
-        """Puts the alias back to what somebody else, who was faster, has written into the entry."""
-        look = await asyncio.to_thread(self._look)
-        champion = number(look.entries.get(name, NOTHING).champion)
-        if champion is not None and self._registry is not None:
-            await self._registry.set_alias(name, CHAMPION, champion)
+    async def _name_again(self, seen: Situation, known: Known, registry: Registry) -> None:
+        """Puts the aliases back to what somebody else, who was faster, has written into the entry."""
+        try:
+            entry = (await asyncio.to_thread(self._entries.all)).get(seen.name, NOTHING)
+            champion, challenger = number(entry.champion), number(entry.challenger)
+            champion = champion or known.model.aliases.get(CHAMPION)
+            if champion is not None:
+                await registry.set_alias(seen.name, CHAMPION, champion)
+            if challenger is not None and entry.champion == seen.entry.champion:
+                # Else it may be a former champion, which has no alias.
+                await registry.set_alias(seen.name, CHALLENGER, challenger)
+        except ConcordError as error:
+            # The caller is to hear of the conflict; the next decision sets the aliases anyway.
+            _log.warning("aliases not put back", extra={"model": seen.name, "reason": error.message})
 
     def _write(self, seen: Situation, plan: Plan) -> None:
         with _rights():
@@ -360,25 +200,16 @@ class Appointing:
                 raise
 
 
-class _Rights:
+@contextmanager
+def _rights() -> Iterator[None]:
     """Says of a missing right that it is this service's, and not the caller's."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, NotAllowed):
-            raise ConfigurationError(
-                f"{error.message} The consensus pod needs get and update of the models ConfigMap, get and "
-                "patch of the nodes' Deployments; the chart gives them."
-            ) from error
-
-
-_rights = _Rights
-
-
-def _named(entry: Entry) -> tuple[str | None, str | None]:
-    return entry.champion, entry.challenger
+    try:
+        yield
+    except NotAllowed as error:
+        raise ConfigurationError(
+            f"{error.message} The consensus pod needs get and update of the models ConfigMap, get and "
+            "patch of the nodes' Deployments; the chart gives them."
+        ) from error
 
 
 def _is_of(appointment: Appointment | None, said: Decision) -> bool:

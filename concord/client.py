@@ -144,9 +144,10 @@ class Client:
         """The nodes of a task, or of all."""
         return _read(list[NodeView], self._get("/v1/nodes", task=task)["nodes"])
 
-    def history(self, task: str, node: str) -> NodeHistory:
-        """What moved a node's stake."""
-        return _read(NodeHistory, self._get(f"/v1/nodes/{_part(task)}/{_part(node)}/history"))
+    def history(self, task: str, node: str, *, before: int | None = None) -> NodeHistory:
+        """What moved a node's stake in the newest 1,000 blocks, or in as many before a height."""
+        path = f"/v1/nodes/{_part(task)}/{_part(node)}/history"
+        return _read(NodeHistory, self._get(path, before=before))
 
     def predict(
         self,

@@ -28,10 +28,11 @@ from concord.ledger import Ledger
 from concord.live_drift import LiveDrift
 from concord.members import Members
 from concord.observation import observe
+from concord.overview import Overview
 from concord.panel import Panel, Ruling
 from concord.panels import Panels
 from concord.recorder import Recorder
-from concord.registry import Registry
+from concord.registry import open_registry
 from concord.round import Poll, Question, Reply, Shadows
 from concord.settings import NodesFile, Settings
 from concord.settler import Settler
@@ -115,13 +116,8 @@ class Consensus:
         self.housekeeping = Housekeeping(self.panels, self.members, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify)
         self.drift = LiveDrift(journal, self.panels)
-        self.appointing = Appointing(
-            self.panels,
-            self.settler,
-            open_entries(settings),
-            Registry(settings.registry) if settings.registry else None,
-            clock,
-        )
+        self.overview = Overview(self.panels, open_entries(settings), open_registry(settings))
+        self.appointing = Appointing(self.overview, self.settler, clock)
         self._clock = clock
         self._waiting_rows = 0
         self._background: list[asyncio.Task[None]] = []
@@ -150,7 +146,7 @@ class Consensus:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self.appointing.close()
+        await self.overview.close()
         await asyncio.to_thread(self.journal.close)
 
     def ready(self) -> bool:

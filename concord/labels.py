@@ -87,6 +87,21 @@ def read_label(schema: TaskSchema, said: Said) -> int:
     raise _invalid(f"{schema.task} has no such class; a label is {_classes(schema)}.", field)
 
 
+def said_label(schema: TaskSchema, label: int) -> str | float | None:
+    """What the journal keeps, as it is said: a class's name, or a value in its unit.
+
+    Args:
+        schema: The schema of the round's task by now, which may be another than when it was answered.
+        label: As `read_label` gave it.
+
+    Returns:
+        None: The schema has no such class any more.
+    """
+    if schema.value is not None:
+        return schema.value.to_float(label)
+    return schema.labels[label].name if 0 <= label < len(schema.labels) else None
+
+
 def _steps(value: Value, given: object, field: str) -> int:
     if type(given) is not float and type(given) is not int:
         raise _invalid(f"{value.name} must be a number in {value.unit or 'its unit'}.", field)

@@ -21,6 +21,7 @@ from concord.drifted import DriftReport, ErrorDrift
 from concord.error_drift import error_drift, scaled
 from concord.errors import ConcordError, UnknownName
 from concord.journal import Journal, KeptRound
+from concord.labels import said_label
 from concord.panels import Panels
 from concord.reference import Column, Reference
 from concord.schema import TaskSchema
@@ -158,7 +159,6 @@ class _Counting:
         self._votes = {
             (node, version): Sketch(column) for node, (version, column) in carried.held_out.items()
         }
-        self._classes = {label.name: place for place, label in enumerate(carried.schema.labels)}
         self._since = self._until = 0
         # Sixteen bytes a labelled round: all that grows with them.
         self.errors, self.labelled = array("d"), array("q")
@@ -167,15 +167,20 @@ class _Counting:
         """Counts some rounds."""
         self._since, self._until = self._since or chunk[0].time, chunk[-1].time
         self._features.add_rows([orjson.loads(one.features) for one in chunk])
-        self._add_labels([one.label for one in chunk if one.label is not None])
+        truths = [None if one.label is None else said_label(self._schema, one.label) for one in chunk]
+        if self._target:
+            self._target.add_cells([truth for truth in truths if truth is not None])
         said: dict[tuple[str, str], list[object]] = {key: [] for key in self._votes}
-        for one in chunk:
+        answer = "label" if self._schema.value is None else "value"
+        for one, truth in zip(chunk, truths, strict=True):
             verdict = orjson.loads(one.verdict)
-            self._add_error(one, verdict)
+            # What is said below the quorum is a stand-in and nobody's answer.
+            if truth is not None and verdict["status"] != "no_quorum" and verdict[answer] is not None:
+                self._add_error(verdict[answer], truth, one.time)
             for vote in verdict["votes"]:
                 answers = said.get((vote["node"], vote["version"]))
                 if answers is not None and vote["outcome"] == "voted":
-                    answers.append(vote["label"] if self._classes else vote["value"])
+                    answers.append(vote[answer])
         for key, answers in said.items():
             self._votes[key].add_cells(answers)
 
@@ -196,21 +201,8 @@ class _Counting:
             until=iso(self._until) if self._until else None,
         )
 
-    def _add_labels(self, labels: Sequence[int]) -> None:
+    def _add_error(self, answer: Any, truth: Any, time: int) -> None:  # noqa: ANN401 - names, or values
         value = self._schema.value
-        if self._target and labels:
-            names = self._schema.labels
-            self._target.add_cells(
-                [names[one].name if value is None else value.to_float(one) for one in labels]
-            )
-
-    def _add_error(self, one: KeptRound, verdict: Mapping[str, Any]) -> None:
-        if one.label is None or verdict["status"] == "no_quorum":
-            return
-        value = self._schema.value
-        if value is None:
-            error = float(self._classes.get(verdict["label"]) != one.label)
-        else:
-            error = scaled(abs(verdict["value"] - value.to_float(one.label)), value.scale)
+        error = float(answer != truth) if value is None else scaled(abs(answer - truth), value.scale)
         self.errors.append(error)
-        self.labelled.append(one.time)
+        self.labelled.append(time)

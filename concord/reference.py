@@ -143,16 +143,14 @@ class Reference:
                 raise TypeError("an object is expected")
             rows, read = int(document["rows"]), int(document.get("read", document["rows"]))
             features = document["features"]
-            if rows < 1 or not 0 < len(features) <= MOST_FEATURES:
+            if min(rows, read) < 1 or not 0 < len(features) <= MOST_FEATURES:
                 raise ValueError("it has neither rows nor features")
-            target, held_out = document.get("target"), document.get("held_out")
             return cls(
                 document,
                 rows,
                 tuple(_column(name, part, rows, read) for name, part in features.items()),
-                target and _column(target["name"], target, int(target["rows"]), int(target["rows"])),
-                held_out
-                and _column(held_out["name"], held_out, int(held_out["rows"]), int(held_out["rows"])),
+                _answers(document.get("target")),
+                _answers(document.get("held_out")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ConfigurationError(f"This is no profile: {error}.", field="profile") from error
@@ -177,7 +175,9 @@ def number_cells(points: Values, values: Values) -> npt.NDArray[np.intp]:
     return cells
 
 
-def _answers(part: Mapping[str, Any]) -> Column:
+def _answers(part: Mapping[str, Any] | None) -> Column | None:
+    if not part:
+        return None
     rows = int(part["rows"])
     return _column(str(part["name"]), part, rows, rows)
 

@@ -7,7 +7,6 @@ cached but the metrics of runs, which end before they are registered. A password
 and never shown. Nothing is repeated either: every call of a decision can be made again by its caller.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,9 @@ from urllib.parse import quote
 
 import httpx
 
+from concord.address import masked
 from concord.errors import InvalidInput, ServiceAway, UnknownName
+from concord.settings import Settings
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -42,7 +43,6 @@ REMEMBERED: Final = 1000
 """Runs whose metric is remembered."""
 
 _API: Final = "/api/2.0/mlflow"
-_PASSWORD: Final = re.compile(r"(://[^\s/:@]*):[^\s/]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +78,38 @@ class Version:
         return self.tags.get(DIGEST_TAG, "")
 
 
+def open_registry(settings: Settings) -> "Registry | None":
+    """The registry that the settings mean, if they mean one; asks nobody yet."""
+    if settings.registry is None:
+        return None
+    password, token = (
+        one.get_secret_value() if one else "" for one in (settings.registry_password, settings.registry_token)
+    )
+    user = (settings.registry_user, password) if settings.registry_user and password else None
+    return Registry(settings.registry, user, token)
+
+
 class Registry:
     """MLflow at an address. Its connections live until `close`.
 
     Args:
         url: `http(s)://HOST[:PORT][/PATH]`, perhaps with a user and a password.
+        user: Name and password of who asks, unless the address has them.
+        token: A bearer's, where nobody is named.
     """
 
-    def __init__(self, url: str) -> None:
-        self.shown = _PASSWORD.sub(r"\1:***@", url)
-        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        self._http = httpx.AsyncClient(base_url=f"{url.rstrip('/')}{_API}", timeout=timeout, trust_env=False)
+    def __init__(self, url: str, user: tuple[str, str] | None = None, token: str = "") -> None:
+        self.shown = masked(url)
+        address = httpx.URL(f"{url.rstrip('/')}{_API}")
+        # Not in the address, which httpx writes into its log and into its errors.
+        user = (address.username, address.password) if address.userinfo else user
+        self._http = httpx.AsyncClient(
+            auth=user,
+            headers={"authorization": f"Bearer {token}"} if token and not user else {},
+            base_url=address.copy_with(userinfo=b""),
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            trust_env=False,
+        )
         self._metrics: dict[str, tuple[str | None, float | None]] = {}
 
     async def close(self) -> None:

@@ -149,6 +149,15 @@ class Settings(BaseSettings):
     """Address of MLflow, the registry of models, in MLflow's own variable. One that is no `http` or `https`
     is a file's or a database's, which the training reads and this service does not."""
 
+    registry_user: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_USERNAME")
+    registry_password: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_PASSWORD")
+    registry_token: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_TOKEN")
+    """Who asks MLflow, in its own variables too; what stands in the address comes first."""
+
+    registry_page: str | None = Field(default=None, repr=False)
+    """Address of MLflow's own page as people's browsers reach it, which the web page links to; MLflow's
+    address above unless said. In a cluster the two differ."""
+
     journal: str | None = Field(default=None, repr=False)
     """SQLAlchemy URL of the journal; SQLite in `home` unless said."""
 
@@ -239,7 +248,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{odd[:70]!r} is no e-mail address; say ada@example.org, alan@example.org")
         return people
 
-    @field_validator("registry")
+    @field_validator("registry", "registry_page")
     @classmethod
     def _speaks_http(cls, given: str | None) -> str | None:
         return given.rstrip("/") if given and given.startswith(("http://", "https://")) else None

@@ -58,6 +58,11 @@ class Appointment:
     sigma: int | None = None
 
     @property
+    def champion(self) -> str:
+        """The version that counts from then on."""
+        return self.version if self.action in {"promote", "rollback"} else self.before
+
+    @property
     def challenger(self) -> str | None:
         """The version that answers beside the champion from then on."""
         return {"challenge": self.version, "promote": self.before}.get(self.action)

@@ -14,7 +14,7 @@ import streamlit as st
 from concord.settings import Settings
 from frontend import access, language
 from frontend.language import mark, say
-from frontend.views import batch, drift, ledger, live, predict, rounds
+from frontend.views import batch, drift, ledger, live, models, nodes, predict, rounds
 
 # A file of our own: an icon that Streamlit only names is fetched by the browser from another company.
 ICON: Final = Path(__file__).with_name("icon.svg")
@@ -34,7 +34,9 @@ _VIEWS: Final = (
     View(predict.show, mark("Predict"), "how_to_vote", "predict"),
     View(batch.show, mark("Batch"), "table_rows", "batch"),
     View(rounds.show, mark("Rounds"), "manage_search", "rounds"),
+    View(nodes.show, mark("Nodes"), "hub", "nodes"),
     View(ledger.show, mark("Ledger"), "account_balance", "ledger"),
+    View(models.show, mark("Models"), "deployed_code", "models"),
     View(drift.show, mark("Drift"), "trending_up", "drift"),
     View(live.show, mark("Live"), "monitoring", "live"),
 )

@@ -10,7 +10,7 @@ import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from concord.errors import DataError, InvalidInput
 from concord.schema import Rows
-from training.cells import Cleaner, fills, moment
+from training.cells import Cleaner, fills
 from training.stream import Line, RowFile
 from training.table import Table, sound, tabulate
 from training.task import Task
@@ -129,22 +129,6 @@ def read_file(task: Task, path: Path) -> Dataset:
     with RowFile(path) as file:
         cleaner = Cleaner(task, file.name, file.header)
         return _gathered(task, cleaner, sound(file), str(path.absolute()))
-
-
-def newer(data: Dataset, since: str) -> Dataset:
-    """Only the rows of an ISO date or time, or later.
-
-    Raises:
-        InvalidInput: It is none.
-        DataError: The rows have no times, or none is so new.
-    """
-    start = moment("since", since)
-    if data.times is None:
-        raise DataError(f"{data.name} does not say when its rows were true, so none is newer than another.")
-    kept = data.times >= start
-    if not kept.any():
-        raise DataError(f"{data.name} has no row since {since}.")
-    return replace(data, rows=data.rows[kept], answers=data.answers[kept], times=data.times[kept])
 
 
 def _gathered(task: Task, cleaner: Cleaner, lines: Iterable[Line], source: str) -> Dataset:

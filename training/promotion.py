@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from concord.address import masked
 from concord.errors import Conflict, InvalidInput, TrainingError, UnknownName
 from training.champions import DATABASE, tracking_uri
 from training.version import (
@@ -23,7 +24,6 @@ from training.version import (
     SCHEMA_TAG,
     URI_VARIABLE,
     first_line,
-    without_password,
 )
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ class Versions:
             found = self._client.search_registered_models(max_results=1000, order_by=["name"])
         except (MlflowException, OSError) as error:
             raise TrainingError(
-                f"The registry {without_password(self.uri)} does not serve: {first_line(error)} "
-                f"Check {URI_VARIABLE}.",
+                f"The registry {masked(self.uri)} does not serve: {first_line(error)} Check {URI_VARIABLE}.",
                 field=URI_VARIABLE,
             ) from error
         self._models: dict[str, RegisteredModel] = {model.name: model for model in found}
@@ -144,7 +143,7 @@ class Versions:
             near = get_close_matches(model, self._models, 1)
             hint = f"Did you mean {near[0]!r}?" if near else "`concord models list` shows what there is."
             raise UnknownName(
-                f"There is no model {model!r} in the registry {without_password(self.uri)}. {hint}",
+                f"There is no model {model!r} in the registry {masked(self.uri)}. {hint}",
                 field="model",
             )
         return self._models[model]

@@ -27,6 +27,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from sqlalchemy.exc import SQLAlchemyError
 
+from concord.address import masked
 from concord.errors import TrainingError
 from concord.private import make_folder
 from concord.wire import NodeInfo
@@ -44,7 +45,6 @@ from training.version import (
     URI_VARIABLE,
     Fetched,
     first_line,
-    without_password,
 )
 
 Alias = Literal["champion", "challenger"]
@@ -85,7 +85,7 @@ class Registry:
             self.client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise TrainingError(
-                f"The registry {without_password(self.uri)} cannot be opened: {first_line(error)} "
+                f"The registry {masked(self.uri)} cannot be opened: {first_line(error)} "
                 f"Check {URI_VARIABLE}, or move the file away.",
                 field=URI_VARIABLE,
             ) from error
@@ -161,14 +161,20 @@ class Registry:
             yield
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise TrainingError(
-                f"{model}: the step `register` failed: {first_line(error)} "
-                f"Check MLFLOW_TRACKING_URI ({without_password(self.uri)})."
+                f"{model}: the registry {masked(self.uri)} does not serve: {first_line(error)} "
+                f"Check {URI_VARIABLE}.",
+                field=URI_VARIABLE,
             ) from error
 
     def champions(self) -> dict[str, Champion]:
-        """Registered name → champion, for every model that has one."""
-        models = self.client.search_registered_models(max_results=1000, order_by=["name"])
-        return {model.name: self._champion(model.name) for model in models if ALIAS in model.aliases}
+        """Registered name → champion, for every model that has one.
+
+        Raises:
+            TrainingError: MLflow refused or cannot be reached.
+        """
+        with self.answering("all models"):
+            models = self.client.search_registered_models(max_results=1000, order_by=["name"])
+            return {model.name: self._champion(model.name) for model in models if ALIAS in model.aliases}
 
     def fetch(self, model: str) -> Fetched | None:
         """The champion of a registered name; None where its version carries no schema.
@@ -185,13 +191,18 @@ class Registry:
             return Fetched.of(found, next(folder.glob("*.onnx")).read_bytes(), self._profile(found.run_id))
         except (MlflowException, OSError, StopIteration) as error:
             raise TrainingError(
-                f"{model}: the registry {without_password(self.uri)} does not hand out its champion: "
+                f"{model}: the registry {masked(self.uri)} does not hand out its champion: "
                 f"{first_line(error)}"
             ) from error
 
     def recipe(self, model: str) -> dict[str, Any] | None:
-        """What the champion is built of, where a benchmark found it."""
-        found = self.client.get_model_version_by_alias(model, ALIAS)
+        """What the champion is built of, where a benchmark found it.
+
+        Raises:
+            TrainingError: MLflow refused or cannot be reached.
+        """
+        with self.answering(model):
+            found = self.client.get_model_version_by_alias(model, ALIAS)
         return dict(json.loads(found.tags[RECIPE_TAG])) if RECIPE_TAG in found.tags else None
 
     def experiment(self, name: str) -> str:

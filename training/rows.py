@@ -13,9 +13,8 @@ from concord.address import is_address
 from concord.client import Client
 from concord.errors import DataError, InvalidInput
 from concord.settings import Settings
-from concord.testimony import iso
 from training.cells import moment
-from training.data import Dataset, Gathering, generated, newer, read_file
+from training.data import Dataset, Gathering, generated, read_file
 from training.database.reading import read_table
 from training.task import SEED, Task
 
@@ -25,32 +24,29 @@ JOURNAL: Final = "journal"
 _GENERATOR: Final = re.compile(rf"{GENERATOR}(?::(?P<seed>\d{{1,9}}))?")
 
 
-def read_rows(task: Task, source: str, *, since: str | None = None) -> Dataset:
+def read_rows(task: Task, source: str) -> Dataset:
     """The rows of a source.
 
     Args:
         task: Whose rows.
         source: Path of a CSV file (`.csv` or `.csv.gz`), `URL#table` of a database (the task's table unless
             said), `journal`, or `generator` or `generator:SEED`.
-        since: Only rows of this ISO date or time, or later; for sources that know times.
 
     Raises:
         DataError: There is nothing to learn from; says what and what to do.
         ConfigurationError: The database or the service cannot be reached by what was said.
     """
     if source == JOURNAL:
-        return _labelled(task, since)
+        return _labelled(task)
     made = _GENERATOR.fullmatch(source)
     if made is not None:
-        data = generated(task, int(made["seed"] or SEED))
-    elif is_address(source):
-        data = read_table(task, source)
-    else:
-        data = read_file(task, Path(source).expanduser())
-    return data if since is None else newer(data, since)
+        return generated(task, int(made["seed"] or SEED))
+    if is_address(source):
+        return read_table(task, source)
+    return read_file(task, Path(source).expanduser())
 
 
-def _labelled(task: Task, since: str | None) -> Dataset:
+def _labelled(task: Task) -> Dataset:
     """Rows that live callers asked about, and their labels, over HTTP."""
     settings = Settings.read()
     token = settings.token.get_secret_value() if settings.token else None
@@ -58,7 +54,7 @@ def _labelled(task: Task, since: str | None) -> Dataset:
     names = [label.name for label in task.schema.labels]
     others = 0
     with Client(settings.url, token=token) as concord:
-        for one in concord.labelled(task.name, since=_with_zone(since)):
+        for one in concord.labelled(task.name):
             try:
                 row = task.schema.read_row(one.features)
                 answer = float(one.label) if not names else float(names.index(str(one.label)))
@@ -69,14 +65,9 @@ def _labelled(task: Task, since: str | None) -> Dataset:
             rows.add(row, answer, moment("time", one.time))
     if not rows:
         raise DataError(
-            f"The service at {settings.url} has no labelled rows of {task.name} whose features are kept"
-            f"{f' since {since}' if since else ''}. Labels come with `concord feedback`.",
+            f"The service at {settings.url} has no labelled rows of {task.name} whose features are kept. "
+            "Labels come with `concord feedback`.",
             field="--data",
         )
     dropped = {"another schema": others} if others else {}
     return rows.dataset(JOURNAL, JOURNAL, has_times=True, dropped=dropped)
-
-
-def _with_zone(since: str | None) -> str | None:
-    """A time as the service takes it."""
-    return None if since is None else iso(moment("since", since))

@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from concord.address import masked
 from concord.errors import ConcordError, ServiceAway, TrainingError
-from training.version import PROFILE_FILE, SCHEMA_TAG, URI_VARIABLE, Fetched, first_line, without_password
+from training.version import PROFILE_FILE, SCHEMA_TAG, URI_VARIABLE, Fetched, first_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -65,7 +66,7 @@ class Source:
         mlflow.set_tracking_uri(uri)
         self._client: MlflowClient = mlflow.MlflowClient(uri)
         # As messages name it.
-        self._uri, self._end, self._pause = without_password(uri), time.monotonic() + seconds, pause
+        self._uri, self._end, self._pause = masked(uri), time.monotonic() + seconds, pause
         self._seconds = seconds
 
     def number(self, model: str, reference: str) -> str:

@@ -21,7 +21,7 @@ Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]
 Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "r2", "mae", "mse"]
 
 LOWER_IS_BETTER: frozenset[Metric] = frozenset({"log_loss", "brier", "mae", "mse"})
-"""Metrics of error; of all others more is better."""
+"""Metrics of error; of all others more is better, and 1 is the best."""
 
 SEED = 42
 """Seed of generators and splits, the one that the figures of the original projects were made with."""

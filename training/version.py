@@ -6,12 +6,12 @@ MLflow nor anything that fits.
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from concord.address import masked
 from concord.errors import TrainingError
 from concord.schema import TaskSchema
 from concord.wire import NodeInfo
@@ -102,14 +102,5 @@ class Fetched:
 
 def first_line(error: Exception) -> str:
     """What an error says, without the query or the page of HTML that MLflow and SQLAlchemy append."""
-    lines = without_password(str(error)).splitlines() or [type(error).__name__]
+    lines = masked(str(error)).splitlines() or [type(error).__name__]
     return f"{lines[0][:300].rstrip('.')}."
-
-
-def without_password(text: str) -> str:
-    """Text for a message or a log, where an address in it may carry a password, as MLflow's may.
-
-    >>> without_password("http://ann:secret@mlflow:5000 is away")
-    'http://ann:***@mlflow:5000 is away'
-    """
-    return re.sub(r"(://[^\s/:@]*):[^\s/]*@", r"\1:***@", text)

@@ -8,14 +8,15 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from concord.api.history import iso
-from concord.api.records import MOST_BLOCKS, alone, whole
+from concord.api.reading import alone, whole
+from concord.api.records import MOST_BLOCKS
 from concord.api.stakes import moves
 from concord.asgi import json_response
 from concord.consensus import Consensus
 from concord.errors import UnknownName
 from concord.incoming import Incoming, Response
 from concord.ledger.chain import Block
+from concord.testimony import iso
 from concord.wire import BlockPage, BlockView, StakesPage
 
 MOST_LISTED: Final = 100

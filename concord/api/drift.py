@@ -6,8 +6,7 @@ right to read rounds where that is a right. The profile is of training data, and
 
 import asyncio
 
-from concord.api.records import alone, whole
-from concord.api.sought import instant
+from concord.api.reading import alone, instant, whole
 from concord.asgi import json_response
 from concord.incoming import Incoming, Response
 from concord.live_drift import MOST_ROUNDS, USUAL_ROUNDS, LiveDrift

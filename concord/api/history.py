@@ -1,7 +1,6 @@
 """What the ledger's blocks did to one account, and why, in words."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from concord.decisions import appointed_words
 from concord.ledger.chain import Block
@@ -9,6 +8,7 @@ from concord.ledger.events import Body, NodeSums
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
 from concord.skill import PPM
 from concord.stake import MICRO, Account
+from concord.testimony import iso
 from concord.wire import HistoryEntry
 
 
@@ -100,8 +100,3 @@ def standing_words(account: Account) -> str | None:
         return f"Jailed for regret: {watched}."
     mean = account.watched_regret / account.watched / PPM
     return f"Jailed for regret: {watched}, with a mean regret of {mean:.3f} (0.100 is admitted)."
-
-
-def iso(micros: int) -> str:
-    """µs since the epoch as ISO 8601 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(micros / 1_000_000, UTC).isoformat(timespec="milliseconds")

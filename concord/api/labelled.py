@@ -10,14 +10,14 @@ from typing import Final
 
 import orjson
 
-from concord.api.history import iso
-from concord.api.records import alone, whole
-from concord.api.sought import instant
+from concord.api.reading import alone, instant, whole
 from concord.asgi import json_response
 from concord.consensus import Consensus
 from concord.incoming import Incoming, Response
 from concord.journal.rows import LabelledRound
+from concord.labels import said_label
 from concord.schema import TaskSchema
+from concord.testimony import iso
 from concord.wire import LabelledPage, LabelledRow
 
 MOST_ROWS: Final = 1000
@@ -52,10 +52,6 @@ class LabelledRounds:
 
 def _rows(schema: TaskSchema, found: Sequence[LabelledRound]) -> Iterator[LabelledRow]:
     for one in found:
-        if schema.value is not None:
-            label: str | float = schema.value.to_float(one.label)
-        elif one.label < len(schema.labels):
-            label = schema.labels[one.label].name
-        else:
-            continue
-        yield LabelledRow(one.id, iso(one.time), orjson.loads(one.features), label)
+        label = said_label(schema, one.label)
+        if label is not None:
+            yield LabelledRow(one.id, iso(one.time), orjson.loads(one.features), label)

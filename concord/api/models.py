@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from concord.api.access import Access
 from concord.api.administration import reason
-from concord.api.records import alone
-from concord.api.sought import instant
+from concord.api.reading import alone, instant
 from concord.asgi import json_response
 from concord.comparison import MOST_ROUNDS, Compared, Pairing, Score, compare
 from concord.consensus import Consensus
 from concord.errors import Conflict, InvalidInput
 from concord.incoming import Incoming, Response
-from concord.situation import Pair, Situation, Wish
+from concord.plans import Wish
+from concord.situation import Pair, Situation
 from concord.stake import Action
 from concord.testimony import iso
 from concord.versions import Appointed, Comparison, Contender
@@ -38,20 +38,20 @@ class Models:
 
     def __init__(self, consensus: Consensus, access: Access) -> None:
         self._consensus, self._access = consensus, access
-        self._appointing = consensus.appointing
+        self._overview, self._appointing = consensus.overview, consensus.appointing
         # A million rounds take a core half a minute: one comparison after the other.
         self._comparing = asyncio.Lock()
 
     async def listing(self, incoming: Incoming) -> Response:
         """`GET /v1/models`."""
         incoming.query()
-        return json_response({"models": await self._appointing.models()})
+        return json_response({"models": await self._overview.models()})
 
     async def compare(self, incoming: Incoming) -> Response:
         """`GET /v1/models/{name}/compare?since=`: champion and challenger on the same labelled rounds."""
         query = incoming.query("since")
         since = instant(query["since"]) if "since" in query else None
-        seen = await self._appointing.seen(incoming.path["name"])
+        seen = await self._overview.seen(incoming.path["name"])
         if since is None:
             since = seen.since
         pairing = self._pairing(seen)

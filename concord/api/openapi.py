@@ -11,7 +11,7 @@ from concord.api.blocks import MOST_LISTED
 from concord.api.labelled import MOST_ROWS as MOST_LABELLED
 from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
 from concord.api.protocol_v2 import DATATYPES
-from concord.api.records import MOST_HEIGHT
+from concord.api.reading import MOST_HEIGHT
 from concord.api.sought import LABEL_STATES, LONGEST_ANSWER, PREFIX
 from concord.api.tokened import SCHEMES, administration, labelling
 from concord.api.versioned import versioned

@@ -5,19 +5,20 @@ ledger itself (`/v1/ledger`). Balances come from durable blocks only.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 import orjson
 from pydantic import TypeAdapter
 
-from concord.api.history import entries, iso, standing_words
+from concord.api.history import entries, standing_words
+from concord.api.reading import alone, whole
 from concord.api.sought import FILTERS, wanted
 from concord.asgi import json_response
 from concord.consensus import Consensus
 from concord.deep_audit import deep_audit
-from concord.errors import ConcordError, InvalidInput, UnknownName
+from concord.errors import ConcordError, UnknownName
 from concord.explanation import Explanations
 from concord.incoming import Incoming, Response
 from concord.journal import StoredRound
@@ -26,7 +27,7 @@ from concord.members import Member
 from concord.pool import ONE
 from concord.schema import TaskSchema
 from concord.stake import MICRO, Account
-from concord.testimony import Words
+from concord.testimony import Words, iso
 from concord.wire import (
     ChallengerRecord,
     HistoryEntry,
@@ -41,14 +42,8 @@ from concord.wire import (
 )
 
 MOST_ROUNDS: Final = 500
-MOST_HEIGHT: Final = 10**15
-"""Larger heights and times are nobody's; a number of JSON holds this one exactly."""
-
 MOST_BLOCKS: Final = 1000
 """Blocks that a node's history looks back on at once."""
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 _verdict = TypeAdapter(Verdict)
 
@@ -272,19 +267,6 @@ class Records:
         )
 
 
-async def alone(lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Runs a step in a thread while nobody else holds the lock, to its end."""
-    async with lock:
-        work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            # The thread goes on anyway; a caller who hung up must not let the next one in beside it.
-            await asyncio.wait([work])
-            work.exception()
-            raise
-
-
 def _record_of(account: Account | None) -> dict[str, Any]:
     """What the ledger says of a node; nothing has happened yet where it has no account."""
     if account is None:
@@ -308,14 +290,3 @@ def _record_of(account: Account | None) -> dict[str, Any]:
             trial.skill / ONE,
         ),
     }
-
-
-def whole(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401
-    """A whole number of a query; InvalidInput beyond its bounds."""
-    text = query.get(name)
-    if text is None:
-        return default
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else -1
-    if not least <= number <= most:
-        raise InvalidInput(f"{name} must be a whole number from {least} to {most}.", field=name)
-    return number

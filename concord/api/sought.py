@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Final, get_args
 
 import orjson
 
+from concord.api.reading import instant
 from concord.errors import InvalidInput
 from concord.journal import LabelState, Wanted
 from concord.wire import Status
@@ -55,14 +55,3 @@ def _answering(answer: str) -> Callable[[bytes], bool]:
         return sought in verdict and orjson.loads(verdict)["label"] == answer
 
     return fits
-
-
-def instant(text: str, field: str = "since") -> int:
-    """A time of a query in µs since the epoch; InvalidInput without its zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidInput(f"{field} is a time with its zone, such as 2026-01-31T09:00:00Z.", field=field)
-    return int(moment.timestamp() * 1_000_000)

@@ -12,9 +12,6 @@ from concord.cli.screen import Command, Group, json_option
 
 DATABASE: Final = "URL[#TABLE]"
 
-Said = str | int | None
-"""An option's value; None where it was not given."""
-
 
 @click.group("data", cls=Group, short_help="Rows in a database: load, show, export.")
 def data() -> None:
@@ -41,7 +38,7 @@ def data() -> None:
 @click.option("--older", type=click.IntRange(0), help="tmdb: ask again about films of so many days ago; 30.")
 @json_option
 @click.pass_context
-def load(ctx: click.Context, /, task: str, source: str, *, as_json: bool, **options: Said) -> None:
+def load(ctx: click.Context, /, **_said: object) -> None:
     """Clean, check and store the rows of a file, or films from TMDB.
 
     Rows that are there already are known, so the same command again adds only what is missing.
@@ -51,7 +48,7 @@ def load(ctx: click.Context, /, task: str, source: str, *, as_json: bool, **opti
       concord data load loan_default loan_data.csv --to sqlite:///rows.sqlite
       concord data load film_rating tmdb:2020..2025 --to mysql://me@db.local/concord
     """
-    ctx.exit(_run("load", task, source, json=as_json, **options))
+    ctx.exit(_run(ctx))
 
 
 @data.command("show", cls=Command)
@@ -59,7 +56,7 @@ def load(ctx: click.Context, /, task: str, source: str, *, as_json: bool, **opti
 @click.option("--from", metavar=DATABASE, required=True, help="The database, and the table.")
 @json_option
 @click.pass_context
-def show(ctx: click.Context, /, task: str | None, *, as_json: bool, **options: Said) -> None:
+def show(ctx: click.Context, /, **_said: object) -> None:
     """List the tables of rows in a database, or look into a task's.
 
     \b
@@ -67,7 +64,7 @@ def show(ctx: click.Context, /, task: str | None, *, as_json: bool, **options: S
       concord data show --from sqlite:///rows.sqlite
       concord data show loan_default --from sqlite:///rows.sqlite
     """
-    ctx.exit(_run("show", *([task] if task else []), json=as_json, **options))
+    ctx.exit(_run(ctx))
 
 
 @data.command("export", cls=Command)
@@ -77,31 +74,45 @@ def show(ctx: click.Context, /, task: str | None, *, as_json: bool, **options: S
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @json_option
 @click.pass_context
-def export(ctx: click.Context, /, task: str, *, force: bool, as_json: bool, **options: Said) -> None:
+def export(ctx: click.Context, /, **_said: object) -> None:
     """Write a table of rows to a CSV file, which can be loaded again.
 
     \b
     Examples:
       concord data export loan_default --from sqlite:///rows.sqlite --out rows.csv
     """
-    ctx.exit(_run("export", task, force=force, json=as_json, **options))
+    ctx.exit(_run(ctx))
 
 
-def _run(step: str, *arguments: str, **options: Said) -> int:
-    """Runs the step of training; its exit status."""
+def _run(ctx: click.Context) -> int:
+    """Runs the step of the same name in training, with what was said; its exit status."""
     import sys
 
     from concord.cli.place import environment, place, project
     from concord.cli.processes import tethered
 
-    flags = [f"--{name}" for name, value in options.items() if value is True]
-    said = [f"--{name}={value}" for name, value in options.items() if value not in (None, True, False)]
-    # Behind `--`, so that a file may be called anything.
-    command = [sys.executable, "-m", "training", "data", step, *flags, *said, "--", *arguments]
-    process = subprocess.Popen(tethered(command), env=environment(project(), place().home))
+    step = [sys.executable, "-m", "training", "data", str(ctx.info_name), *_handed_on(ctx)]
+    process = subprocess.Popen(tethered(step), env=environment(project(), place().home))
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:
             # It has heard of Ctrl-C too, and ends with a whole batch.
             continue
+
+
+def _handed_on(ctx: click.Context) -> list[str]:
+    """What was said, as the same command of training takes it."""
+    options, arguments = [], []
+    for parameter in ctx.command.params:
+        value = ctx.params[str(parameter.name)]
+        # Not by truth: a number may be 0.
+        if value is None or value is False:
+            continue
+        if isinstance(parameter, click.Argument):
+            arguments.append(str(value))
+        else:
+            name = parameter.opts[0]
+            options.append(name if value is True else f"{name}={value}")
+    # Behind `--`, so that a file may be called anything.
+    return [*options, "--", *arguments]

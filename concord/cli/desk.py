@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from concord.errors import ConfigurationError
+from concord.target import Target
 
 if TYPE_CHECKING:
     from concord.client import Client
@@ -33,37 +34,11 @@ def placed(command: Any) -> Any:  # noqa: ANN401 - click's decorators
     return command
 
 
-@dataclass(frozen=True)
-class Target:
-    """Concord's installation in a cluster.
-
-    Attributes:
-        namespace: Where it is.
-        fullname: What its objects' names begin with.
-    """
-
-    namespace: str
-    fullname: str
-
-    @classmethod
-    def of(cls, namespace: str | None, release: str) -> "Target | None":
-        """Of the options, or of CONCORD_DEPLOYMENT; None on a laptop.
-
-        Raises:
-            ConfigurationError: The variable is not NAMESPACE/FULLNAME.
-        """
-        if namespace is not None:
-            return cls(namespace, release if "concord" in release else f"{release}-concord")
-        stated = os.environ.get("CONCORD_DEPLOYMENT")
-        if not stated:
-            return None
-        namespace, sign, fullname = stated.partition("/")
-        if not (namespace and sign and fullname):
-            raise ConfigurationError(
-                f"CONCORD_DEPLOYMENT is NAMESPACE/FULLNAME, such as concord/concord, not {stated!r}.",
-                field="CONCORD_DEPLOYMENT",
-            )
-        return cls(namespace, fullname)
+def target_of(stated: str | None, namespace: str | None, release: str) -> Target | None:
+    """Of the options, or of CONCORD_DEPLOYMENT; None on a laptop."""
+    if namespace is not None:
+        return Target(namespace, release if "concord" in release else f"{release}-concord")
+    return Target.read(stated) if stated else None
 
 
 @dataclass(frozen=True)
@@ -112,7 +87,8 @@ def desk(namespace: str | None, release: str) -> Iterator[Desk]:
     from concord.cli.place import service_url, settings
     from concord.client import Client
 
-    read, target = settings(), Target.of(namespace, release)
+    read = settings()
+    target = target_of(read.deployment, namespace, release)
     token = read.token.get_secret_value() if read.token else None
     is_named = "url" in read.model_fields_set
     with _way(target, service_url(read), is_named=is_named) as url, Client(url, 10.0, token) as client:
@@ -126,7 +102,7 @@ def _way(target: Target | None, url: str, *, is_named: bool) -> Iterator[str]:
     if target is None or is_named:
         yield url
     elif "KUBERNETES_SERVICE_HOST" in os.environ:
-        yield f"http://{target.fullname}-consensus.{target.namespace}:{SERVICE_PORT}"
+        yield f"http://{target.consensus}.{target.namespace}:{SERVICE_PORT}"
     else:
-        with forwarded(target.namespace, f"{target.fullname}-consensus", SERVICE_PORT) as found:
+        with forwarded(target.namespace, target.consensus, SERVICE_PORT) as found:
             yield found

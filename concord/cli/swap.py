@@ -231,7 +231,8 @@ class Swaps:
 
     def _text(self, name: str) -> str:
         try:
-            return (self._place.versions / name).read_text("utf-8")
+            # What is no text is no entry either, and is left to the fetch step to explain.
+            return (self._place.versions / name).read_text("utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 

@@ -1,10 +1,11 @@
 """Which version each node is to serve: entries in a ConfigMap, or in a folder on a laptop."""
 
 from concord.cluster import Cluster
-from concord.entries.configmap import ConfigMapEntries, Target
+from concord.entries.configmap import ConfigMapEntries
 from concord.entries.entry import NOTHING, Entries, Entry, number
 from concord.entries.folder import FolderEntries
 from concord.settings import Settings
+from concord.target import Target
 
 __all__ = [
     "NOTHING",
@@ -12,7 +13,6 @@ __all__ = [
     "Entries",
     "Entry",
     "FolderEntries",
-    "Target",
     "number",
     "open_entries",
 ]
@@ -26,5 +26,5 @@ def open_entries(settings: Settings) -> Entries:
     """
     if settings.deployment is None:
         return FolderEntries(settings.versions_dir)
-    namespace, _, fullname = settings.deployment.partition("/")
-    return ConfigMapEntries(Cluster.connect(namespace), Target(namespace, fullname))
+    target = Target.read(settings.deployment)
+    return ConfigMapEntries(Cluster.connect(target.namespace), target)

@@ -8,13 +8,13 @@ belongs to nobody else: Helm's later upgrades don't conflict.
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from concord.cluster import Cluster
 from concord.entries.entry import Entry, changed
 from concord.errors import ConfigurationError, Conflict
+from concord.target import Target
 
 ATTEMPTS: Final = 12
 """At a ConfigMap that others change too, in some seconds; more in a row means that something writes in a
@@ -22,28 +22,6 @@ loop."""
 
 LONGEST_PAUSE: Final = 1.0
 """Seconds between two attempts, at most."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Concord's installation in a cluster.
-
-    Attributes:
-        namespace: Where it is.
-        fullname: What its objects' names begin with.
-    """
-
-    namespace: str
-    fullname: str
-
-    @property
-    def models(self) -> str:
-        """The ConfigMap that says which version a node serves."""
-        return f"{self.fullname}-models"
-
-    def deployment(self, model: str) -> str:
-        """A node's Deployment and Service."""
-        return f"{self.fullname}-{model.replace('.', '-').replace('_', '-')}"
 
 
 class ConfigMapEntries:

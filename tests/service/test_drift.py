@@ -118,6 +118,16 @@ def test_labels_say_whether_the_truth_has_drifted_and_whether_errors_have_grown(
     assert report["errors"]["error"] > 0.7
 
 
+def test_a_label_that_the_tasks_schema_does_not_know_any_more_is_left_out(start_profiled):
+    stack = start_profiled()
+    ids = ask(stack, flowers(90))
+    # As of a class that the schema had when the rounds were answered.
+    labels = [LabelRow(one, 7 if place < 30 else 2, "crm", 1, "r") for place, one in enumerate(ids)]
+    stack.api.consensus.journal.label(labels)
+    report = drift_of(stack)
+    assert (report["rows"], report["target"]["rows"], report["errors"]["labelled"]) == (90, 60, 60)
+
+
 def test_forgotten_rows_are_not_seen(start_profiled):
     stack = start_profiled()
     ids = ask(stack, flowers(200))

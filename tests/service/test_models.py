@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -310,7 +311,7 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(world):
 
 
 def test_an_entry_that_somebody_else_wrote_in_between_stays(world, monkeypatch):
-    entries = world.stack.api.consensus.appointing._entries
+    entries = world.stack.api.consensus.overview.entries
     wrote = type(entries).write
 
     def overtaken(name, expected, wanted):
@@ -324,6 +325,63 @@ def test_an_entry_that_somebody_else_wrote_in_between_stays(world, monkeypatch):
     # And the registry's alias says what is served, not what was to be.
     assert world.mlflow.aliases(MODEL)["champion"] == "6"
     assert world.events() == []
+
+
+def test_a_challenge_that_was_faster_than_a_promotion_leaves_the_champions_alias(world, monkeypatch):
+    entries = world.stack.api.consensus.overview.entries
+    wrote = type(entries).write
+
+    def overtaken(name, expected, wanted):
+        wrote(entries, name, expected, Entry(None, "8"))
+        wrote(entries, name, expected, wanted)
+
+    monkeypatch.setattr(entries, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed it"):
+        world.do("promote", "9")
+    assert world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "8"}
+
+
+def test_a_conflict_is_told_even_if_the_registry_is_away_by_then(world, monkeypatch):
+    entries = world.stack.api.consensus.overview.entries
+    wrote = type(entries).write
+
+    def overtaken(name, expected, wanted):
+        wrote(entries, name, expected, Entry("6"))
+        world.mlflow.fault = 503
+        wrote(entries, name, expected, wanted)
+
+    monkeypatch.setattr(entries, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed it") as refused:
+        world.do("promote", "9")
+    assert refused.value.answered == 409
+
+
+def test_who_asks_while_a_list_is_made_gets_the_next_one_and_all_who_do_the_same(world, monkeypatch):
+    overview = world.stack.api.consensus.overview
+    looked, asked, held, go = [], [], threading.Event(), threading.Event()
+    every, models = overview.entries.all, overview.models
+
+    def counted():
+        asked.append(1)
+        return models()
+
+    def slow():
+        looked.append(1)
+        held.set()
+        assert go.wait(20)
+        return every()
+
+    monkeypatch.setattr(overview, "models", counted)
+    monkeypatch.setattr(overview.entries, "all", slow)
+    with ThreadPoolExecutor(6) as pool:
+        first = pool.submit(lambda: world.stack.http.get("/v1/models").json())
+        assert held.wait(20)
+        others = [pool.submit(lambda: world.stack.http.get("/v1/models").json()) for _ in range(5)]
+        wait_until(lambda: len(asked) == 6)
+        go.set()
+        lists = [one.result(20) for one in [first, *others]]
+    assert len(looked) == 2
+    assert all(one == lists[0] for one in lists)
 
 
 # What is away
@@ -359,7 +417,7 @@ def test_where_entries_cannot_be_read_what_nodes_say_is_listed_and_compared(worl
     def away():
         raise ServiceAway("The cluster's API does not serve.")
 
-    monkeypatch.setattr(world.stack.api.consensus.appointing._entries, "all", away)
+    monkeypatch.setattr(world.stack.api.consensus.overview.entries, "all", away)
     found = world.model()
     assert (found.champion, found.challenger, found.phase) == ("7", "9", "probation")
     assert (found.wanted.challenger, found.problem) == (None, "The cluster's API does not serve.")

@@ -1,7 +1,9 @@
 """The registry over REST: against a stand-in that answers as MLflow, and against MLflow itself."""
 
 import asyncio
+import base64
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -14,7 +16,8 @@ import httpx
 import pytest
 
 from concord.errors import InvalidInput, ServiceAway, UnknownName
-from concord.registry import CHALLENGER, CHAMPION, Registry
+from concord.registry import CHALLENGER, CHAMPION, Registry, open_registry
+from concord.settings import Settings
 from tests.service.fake_mlflow import FakeMlflow
 
 MODEL = "iris.knn"
@@ -117,6 +120,62 @@ def test_one_that_is_not_there_is_named_without_its_password():
     with pytest.raises(ServiceAway, match=r"http://ann:\*\*\*@127\.0\.0\.1:\d+ does not serve") as away:
         ask(url, lambda r: r.model(MODEL))
     assert "secret" not in away.value.message
+
+
+@pytest.fixture
+def guarded(serve):
+    """A registry that hears who asks; its address, and what it was told."""
+    heard = []
+
+    async def answer(scope, receive, send):
+        await receive()
+        heard.append(dict(scope["headers"]).get(b"authorization"))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    return serve(answer)[1], heard
+
+
+def basic(text):
+    return b"Basic " + base64.b64encode(text)
+
+
+def test_a_password_in_the_address_is_used_and_reaches_no_log(guarded, caplog):
+    caplog.set_level(logging.DEBUG)
+    url, heard = guarded
+    ask(url.replace("http://", "http://ann:s%3Acret@"), lambda r: r.model(MODEL))
+    assert heard == [basic(b"ann:s:cret")]
+    assert "httpx" in {one.name for one in caplog.records}
+    assert not [one for one in caplog.records if "cret" in one.getMessage()]
+
+
+@pytest.mark.parametrize(
+    ("inside", "variables", "expected"),
+    [
+        ("", {}, None),
+        ("", {"USERNAME": "ann"}, None),
+        ("", {"USERNAME": "ann", "PASSWORD": "x"}, basic(b"ann:x")),
+        ("", {"TOKEN": "t"}, b"Bearer t"),
+        ("", {"USERNAME": "ann", "PASSWORD": "x", "TOKEN": "t"}, basic(b"ann:x")),
+        ("bob:y@", {"USERNAME": "ann", "PASSWORD": "x", "TOKEN": "t"}, basic(b"bob:y")),
+    ],
+)
+def test_mlflows_own_variables_say_who_asks(guarded, monkeypatch, inside, variables, expected):
+    url, heard = guarded
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", url.replace("http://", f"http://{inside}"))
+    for name in ("USERNAME", "PASSWORD", "TOKEN"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+
+    async def run():
+        registry = open_registry(Settings.read())
+        await registry.model(MODEL)
+        await registry.close()
+
+    asyncio.run(run())
+    assert heard == [expected]
+    assert "'x'" not in repr(Settings.read())
 
 
 def test_a_page_of_somebody_else_is_no_registry(serve):

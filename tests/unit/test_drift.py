@@ -189,6 +189,7 @@ def test_a_profile_of_version_1_is_read_and_its_bins_are_compared(random):
     [
         {"features": {}},
         {"rows": 0},
+        {"read": 0},
         {"features": {"x": {"edges": [2, 1], "shares": [0, 0, 1], "minimum": 0, "maximum": 1}}},
         {"features": {"x": {"edges": [1], "shares": [1], "minimum": 0, "maximum": 1}}},
         {"features": {"x": {"edges": ["a"], "shares": [1, 0], "minimum": 0, "maximum": 1}}},

@@ -156,3 +156,10 @@ def test_the_pages_token_is_shown_nowhere(monkeypatch):
     settings = Settings.read()
     assert settings.page_secret == "sesame"
     assert "sesame" not in f"{settings!r} {settings.model_dump_json()}"
+
+
+def test_mlflows_page_is_linked_to_by_an_address_of_http(monkeypatch):
+    monkeypatch.setenv("CONCORD_REGISTRY_PAGE", "https://mlflow.example.org/")
+    assert Settings.read().registry_page == "https://mlflow.example.org"
+    monkeypatch.setenv("CONCORD_REGISTRY_PAGE", "javascript:alert(1)")
+    assert Settings.read().registry_page is None

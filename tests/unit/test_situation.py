@@ -6,7 +6,8 @@ import pytest
 
 from concord.entries import Entry
 from concord.errors import Conflict, InvalidInput
-from concord.situation import PACKAGED, Situation, Wish, decide
+from concord.plans import Wish, decide
+from concord.situation import PACKAGED, Situation
 from concord.stake import Appointment
 
 
@@ -117,6 +118,10 @@ def test_a_champion_that_the_registry_does_not_know_is_no_shadow():
         (WATCH, "challenge", "7", Conflict),
         (SERVING, "promote", None, Conflict),
         (WATCH, "promote", None, Conflict),
+        # Champion already: by an older decision than the last one, or by a rollback.
+        (PROBATION, "promote", "7", Conflict),
+        (BACK, "promote", "7", Conflict),
+        (node("9", None, decided("dismiss", "10", "9")), "promote", "9", Conflict),
         (SERVING, "rollback", None, Conflict),
         (PROBATION, "rollback", None, Conflict),
         (SERVING, "dismiss", None, Conflict),
@@ -163,6 +168,11 @@ def test_without_an_expectation_it_is_found_too_and_never_undone(seen, action, v
     first = decide(seen, wish)
     again = decide(dataclasses.replace(seen, entry=first.entry), wish)
     assert (again.entry, again.version, again.is_said) == (first.entry, about, False)
+
+
+def test_a_rollback_that_died_half_way_came_from_the_champion_and_not_from_who_was_tried():
+    half = node("7", None, decided("challenge", "10", "9", "7"))
+    assert plan(half, "rollback") == ("7", "9", ("7", None), False)
 
 
 def test_what_was_expected_and_is_not_is_a_conflict_and_names_both():

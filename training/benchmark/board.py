@@ -14,9 +14,10 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from training.benchmark.interval import Interval, interval, level_with
-from training.benchmark.optimiser import GREATER, NUMBER
+from training.benchmark.optimiser import NUMBER
 from training.benchmark.settings import ALGORITHM, Settings, written
 from training.benchmark.space import Space
+from training.task import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def board(trials: Sequence[FrozenTrial], space: Space, metric: str) -> list[Row]
     """Finished trials: those that can be served by score, then the others, then failures."""
     finished = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.FAIL)]
     rows = [_row(trial, space, metric) for trial in finished]
-    sign = -1 if metric in GREATER else 1
+    sign = 1 if metric in LOWER_IS_BETTER else -1
     scored = [row for row in rows if row.interval]
     scored.sort(key=lambda row: (not row.served, sign * float(np.mean(row.scores)), row.number))
     ranked = [_ranked(row, rank, scored[0]) for rank, row in enumerate(scored, start=1)]
@@ -118,7 +119,7 @@ def _row(trial: FrozenTrial, space: Space, metric: str) -> Row:
 def bounded(found: Interval, metric: str) -> Interval:
     """An interval within what the metric can be; a t distribution ignores that no accuracy is above 1."""
     low = found.low if metric == "r2" else max(found.low, 0.0)
-    return replace(found, low=low, high=min(found.high, 1.0) if metric in GREATER else found.high)
+    return replace(found, low=low, high=found.high if metric in LOWER_IS_BETTER else min(found.high, 1.0))
 
 
 def _ranked(row: Row, rank: int, leader: Row) -> Row:

@@ -75,6 +75,7 @@ class Claims:
         self._engine, self._study, self._clock = engine, study, clock
         self.owner: Final = uuid.uuid4().hex
         self._seen: dict[int, tuple[str, int, float]] = {}
+        self._given: set[int] = set()
 
     @staticmethod
     def create(engine: sql.Engine) -> None:
@@ -87,7 +88,10 @@ class Claims:
         Args:
             limit: How many trials the study is to have; None: there is always a next one.
         """
-        return self._left_behind() or self._next(limit)
+        found = self._left_behind() or self._next(limit)
+        if found is not None:
+            self._given.add(found.number)
+        return found
 
     def settle(self, claim: Claim, digest: str) -> bool:
         """Gives settings to a claim; False where another trial of the study has them."""
@@ -165,8 +169,12 @@ class Claims:
         with self._engine.connect() as connection:
             rows = connection.execute(asked.order_by(CLAIMS.c.number)).all()
         for row in rows:
-            if row.owner != self.owner and self._stale(row) and self._take(row):
-                return Claim(row.number, row.trial, row.run, row.owners + 1)
+            if row.owner != self.owner:
+                if self._stale(row) and self._take(row):
+                    return Claim(row.number, row.trial, row.run, row.owners + 1)
+            elif row.number not in self._given:
+                # The database gave it to this worker, and its answer was lost with the connection.
+                return Claim(row.number, row.trial, row.run, row.owners)
         return None
 
     def _stale(self, row: sql.Row) -> bool:  # type: ignore[type-arg]  # a row of this table

@@ -18,10 +18,11 @@ from optuna.exceptions import OptunaError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
+from concord.address import masked
 from concord.errors import TrainingError
 from training.benchmark.agreement import Agreement
 from training.benchmark.claims import Claims
-from training.version import first_line, without_password
+from training.version import first_line
 
 URL_VARIABLE: Final = "CONCORD_STUDY"
 
@@ -44,9 +45,10 @@ def open_storage(url: str) -> RDBStorage:
         _prepare(url)
         return _made(url)
     except (SQLAlchemyError, OptunaError, ImportError, RuntimeError, OSError) as error:
+        # What follows a question mark may hold a password too.
+        shown, _, _ = masked(url).partition("?")
         raise TrainingError(
-            f"The study's database {without_password(url)} cannot be opened: "
-            f"{without_password(first_line(error))} Check {URL_VARIABLE}.",
+            f"The study's database {shown} cannot be opened: {first_line(error)} Check {URL_VARIABLE}.",
             field=URL_VARIABLE,
         ) from error
 
@@ -110,7 +112,7 @@ def _refuse_foreign(engine: sql.Engine) -> None:
         tables = set(sql.inspect(engine).get_table_names())
     if "alembic_version" in tables and "version_info" not in tables:
         raise TrainingError(
-            f"{without_password(str(engine.url))} holds another program's tables, such as the journal's. "
+            f"{masked(str(engine.url))} holds another program's tables, such as the journal's. "
             f"Give the study a database of its own: {URL_VARIABLE}=…/concord_study.",
             field=URL_VARIABLE,
         )

@@ -22,9 +22,7 @@ from training.benchmark.claims import Claim, Claims
 from training.benchmark.identity import Identity
 from training.benchmark.settings import ALGORITHM, Settings, digest
 from training.benchmark.space import Space
-
-GREATER = {"accuracy", "precision", "recall", "f1", "roc_auc", "r2"}
-"""Metrics whose best is the greatest."""
+from training.task import LOWER_IS_BETTER
 
 GUIDED_TRIES: Final = 5
 RANDOM_TRIES: Final = 100
@@ -41,7 +39,9 @@ NUMBER: Final = "number"
 
 def open_study(storage: RDBStorage, identity: Identity) -> optuna.Study:
     """The study of this identity, made where it is not there."""
-    direction: Literal["maximize", "minimize"] = "maximize" if identity.metric in GREATER else "minimize"
+    direction: Literal["maximize", "minimize"] = (
+        "minimize" if identity.metric in LOWER_IS_BETTER else "maximize"
+    )
     study = optuna.create_study(
         study_name=identity.name, storage=storage, direction=direction, load_if_exists=True
     )

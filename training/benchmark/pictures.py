@@ -9,8 +9,8 @@ from optuna.importance import MeanDecreaseImpurityImportanceEvaluator, get_param
 from optuna.trial import FrozenTrial, TrialState
 
 from training.benchmark.board import Row
-from training.benchmark.optimiser import GREATER
 from training.benchmark.settings import ALGORITHM
+from training.task import LOWER_IS_BETTER
 
 SHOWN = 15
 """Leaders in the picture of intervals."""
@@ -49,7 +49,7 @@ def _intervals(rows: Sequence[Row], metric: str) -> Figure:
 def _course(rows: Sequence[Row], metric: str) -> Figure:
     figure = Figure(figsize=(6.4, 3.6), layout="tight")
     axes = figure.subplots()
-    better = max if metric in GREATER else min
+    better = min if metric in LOWER_IS_BETTER else max
     best: list[float] = []
     ordered = sorted(rows, key=lambda row: row.number)
     means = [row.interval.mean for row in ordered if row.interval]
@@ -78,7 +78,7 @@ def _importance(leader: Row, trials: Sequence[FrozenTrial], metric: str) -> Figu
     ]
     if len(own) < ENOUGH:
         return None
-    study = create_study(direction="maximize" if metric in GREATER else "minimize")
+    study = create_study(direction="minimize" if metric in LOWER_IS_BETTER else "maximize")
     study.add_trials(own)
     try:
         evaluator = MeanDecreaseImpurityImportanceEvaluator(n_trees=32, seed=0)

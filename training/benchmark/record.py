@@ -18,7 +18,9 @@ from matplotlib.figure import Figure
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from concord.address import masked
 from concord.errors import ServiceAway
 from training.benchmark.agreement import Agreement
 from training.benchmark.board import Row
@@ -30,11 +32,10 @@ from training.benchmark.settings import ALGORITHM, Settings, written
 from training.evaluate import Votes
 from training.registry import Registry
 from training.source import FINAL
-from training.version import URI_VARIABLE, first_line, without_password
+from training.version import URI_VARIABLE, first_line
 
 STUDY_TAG: Final = "concord.study"
 NUMBER_TAG: Final = "concord.trial"
-PARENT_TAG: Final = "mlflow.parentRunId"
 
 VOTES_FILE: Final = "out_of_fold.npz"
 """A trial's artifact: its answers to the rows that each fold had not learned from."""
@@ -56,8 +57,8 @@ class Record:
 
     def __init__(self, registry: Registry, identity: Identity, facts: Mapping[str, str]) -> None:
         self._client = registry.client
-        self._uri, self._identity, self._facts = without_password(registry.uri), identity, facts
-        self._experiment = self._ask(lambda: _experiment(registry, f"benchmark.{identity.task}"))
+        self._uri, self._identity, self._facts = masked(registry.uri), identity, facts
+        self._experiment = self._ask(lambda: registry.experiment(f"benchmark.{identity.task}"))
         self.parent = ""
 
     def open(self, agreed: Agreement) -> None:
@@ -82,7 +83,7 @@ class Record:
             return found
         name = f"{number} {settings[ALGORITHM]}"
         params = {setting: str(value) for setting, value in settings.items()}
-        return self._make(name, {PARENT_TAG: self.parent, NUMBER_TAG: str(number)}, params)
+        return self._make(name, {MLFLOW_PARENT_RUN_ID: self.parent, NUMBER_TAG: str(number)}, params)
 
     def finish(self, run: str, metric: str, measured: Measured) -> None:
         """What a trial has come to."""
@@ -184,12 +185,3 @@ class Record:
                     ) from error
             time.sleep(pause)
         raise AssertionError("The last try returns or raises.")
-
-
-def _experiment(registry: Registry, name: str) -> str:
-    try:
-        return registry.experiment(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-        return registry.experiment(name)

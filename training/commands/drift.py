@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from concord.errors import ConcordError, DataError, UnknownName
+from concord.errors import ConcordError, DataError, InvalidInput, UnknownName
 from concord.settings import Settings
 from training.commands.screen import SCREEN, Command
 
@@ -51,6 +51,10 @@ def drift_command(
     from training.drift_report.record import keep
     from training.registry import Registry
 
+    if file is not None and (since is not None or limit is not None):
+        raise InvalidInput(
+            "--since and --limit are about live rounds, not about a report of --from.", field="--from"
+        )
     report = _live(task, since, limit) if file is None else _read(task, file.read())
     with SCREEN.status("Drawing"):
         kept = keep(report, _schema(task), source, Registry(Settings.read().home))

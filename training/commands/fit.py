@@ -15,7 +15,7 @@ from concord.address import masked
 from concord.errors import InvalidInput
 from concord.settings import Settings
 from training.commands.screen import COLUMNS, SCREEN, Command, complain
-from training.task import SEED
+from training.task import LOWER_IS_BETTER, SEED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +121,7 @@ def _table(title: str, results: "Sequence[Result]") -> Table:
     table.add_column("node", no_wrap=True)
     for column in ["version", *columns, "fit s"]:
         table.add_column(HEADINGS.get(column, column), justify="right", no_wrap=True)
-    sign = -1 if metric in {"log_loss", "brier", "mae", "mse"} else 1
+    sign = -1 if metric in LOWER_IS_BETTER else 1
     for result in sorted(
         results, key=lambda found: sign * found.metrics.get(metric, float("-inf")), reverse=True
     ):

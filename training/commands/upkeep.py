@@ -81,19 +81,25 @@ def _passage(client: "Client", settings: Settings, tell: "Callable[[str], None]"
     from training.champions import tracking_uri
     from training.registry import Registry
     from training.retraining import retrain
-    from training.tasks import select
+    from training.tasks import discover
     from training.upkeep.limits import Limits
     from training.upkeep.notes import Notes
     from training.upkeep.passage import Passage
 
-    tasks = {task.name: task for task in select(())}
+    tasks = discover()
 
     def retrained(task: str, nodes: "Sequence[str]") -> "Retraining":
         return retrain(tasks[task], Registry(settings.home), nodes=nodes, tell=tell)
 
-    known = [model for task in tasks.values() for model in task.models]
+    def can_fit(view: "ModelView") -> bool:
+        task = tasks.get(view.task)
+        if task is None:
+            return False
+        # What a benchmark found stands in no file.
+        return view.node in task.nodes or Registry(settings.home).recipe(view.name) is not None
+
     notes = Notes(MlflowClient(tracking_uri(settings.home)))
-    return Passage(client, notes, retrained, Limits.read(), known, tell)
+    return Passage(client, notes, retrained, Limits.read(), can_fit, tell)
 
 
 def show(lines: "Sequence[Line]") -> None:

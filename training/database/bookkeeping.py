@@ -33,16 +33,14 @@ def migrate(database: Database) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
 
     def upgrade(connection: sa.Connection) -> None:
-        database.alone(connection)
         config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise DataError(
-                f"{database.address.database} was used by a later version of Concord. Use that one here."
-            ) from error
-        finally:
-            database.let_go(connection)
+        with database.alone(connection):
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise DataError(
+                    f"{database.address.database} was used by a later version of Concord. Use that one here."
+                ) from error
 
     database.write(upgrade)
 
@@ -59,8 +57,7 @@ def make_table(database: Database, task: Task) -> sa.Table:
     note = {"name": name, "task": task.name, **made}
 
     def make(connection: sa.Connection) -> None:
-        database.alone(connection)
-        try:
+        with database.alone(connection):
             row = connection.execute(
                 sa.select(known.c.task, known.c.layout).where(known.c.name == name)
             ).first()
@@ -76,8 +73,6 @@ def make_table(database: Database, task: Task) -> sa.Table:
             if row is None:
                 connection.execute(known.insert().values(note))
             table.create(connection, checkfirst=True)
-        finally:
-            database.let_go(connection)
 
     database.write(make)
     return table

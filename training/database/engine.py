@@ -92,25 +92,32 @@ class Database:
             time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, no secret
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def alone(self, connection: sa.Connection) -> None:
-        """Waits until no other process makes or changes tables in this database, to the transaction's end."""
+    @contextmanager
+    def alone(self, connection: sa.Connection) -> Iterator[None]:
+        """Waits until no other process makes or changes tables in this database, and holds others off within.
+
+        PostgreSQL's lock ends with the transaction and SQLite's is the transaction. MySQL's is the
+        connection's: what was done is committed before the lock is let go, so that whoever comes next sees
+        it; after an error the connection is given up, and with it the lock and what MySQL has not committed.
+        """
         if self.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('concord-data'))")
-        elif not self.is_sqlite:
-            name = f"concord-data-{self.address.url.database}"[:64]
-            if connection.scalar(sa.select(sa.func.get_lock(name, LOCK_SECONDS))) != 1:
-                raise TrainingError(
-                    f"Another process has been making tables in {self.address.database} for "
-                    f"{LOCK_SECONDS} seconds. Try again when it has ended."
-                )
-
-    def let_go(self, connection: sa.Connection) -> None:
-        """Ends that, where the lock is the connection's and not the transaction's."""
-        if self.dialect.name not in {"postgresql", "sqlite"}:
-            name = f"concord-data-{self.address.url.database}"[:64]
-            # Whoever comes next must see what was noted last; all before it MySQL committed by itself.
+        if self.dialect.name in {"postgresql", "sqlite"}:
+            yield
+            return
+        name = f"concord-data-{self.address.url.database}"[:64]
+        if connection.scalar(sa.select(sa.func.get_lock(name, LOCK_SECONDS))) != 1:
+            raise TrainingError(
+                f"Another process has been making tables in {self.address.database} for "
+                f"{LOCK_SECONDS} seconds. Try again when it has ended."
+            )
+        try:
+            yield
             connection.exec_driver_sql("COMMIT")
             connection.scalar(sa.select(sa.func.release_lock(name)))
+        except BaseException:
+            connection.invalidate()
+            raise
 
     def close(self) -> None:
         """Gives all connections back."""
@@ -200,8 +207,10 @@ _LOCKED: Final[_Codes] = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED"})
 _PHRASES: Final = (
     ("password authentication", _PASSWORD),
     ("no password", _PASSWORD),
-    ('database "', _DATABASE),
+    ("pg_hba", _PASSWORD),
+    ('role "', _PASSWORD),
     ("permission denied", _RIGHTS),
+    ('database "', _DATABASE),
     ("refused", _AWAY),
     ("timeout", _AWAY),
     ("timed out", _AWAY),
@@ -218,7 +227,7 @@ _SAID: Final[dict[_Codes, str]] = {
     _DATABASE: "{where}: there is no such database on this server. Make it first (CREATE DATABASE …), or "
     "check its name at the end of the URL.",
     _RIGHTS: "{where}: this user may not do that. Reading needs SELECT; loading needs CREATE, INSERT, "
-    "UPDATE and SELECT, or a file that may be written.",
+    "UPDATE, DELETE and SELECT, or a file that may be written.",
     _AWAY: "{where} cannot be reached. Check host and port, and that the server runs.",
     _FULL: "{where} has no room left. Make some, and run the same command again: it goes on where it ended.",
     _FILE: "{where} is no SQLite database, or is damaged. Name another file.",

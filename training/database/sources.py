@@ -59,12 +59,18 @@ def load_file(
         DataError: The file or the table is not what it must be, or more than half of the rows are refused.
         ConfigurationError: The database cannot be reached by what was said.
     """
+    beside_path = refused or refused_path(path)
     # The file before the database: what is wrong with it is told without making anything.
     with RowFile(path) as file:
+        if beside_path.exists() and beside_path.samefile(path):
+            raise DataError(
+                f"Refused rows of {path} cannot go into {path} itself. Say --refused FILE for another place.",
+                field="--refused",
+            )
         cleaner = Cleaner(task, file.name, file.header)
         if file.is_gzip:
             say(f"{file.name} is a gzip; it is read as the file in it.")
-        with RefusedFile(refused or refused_path(path), file.header) as beside:
+        with RefusedFile(beside_path, file.header) as beside:
             lines = iter(file)
             first = list(islice(lines, BATCH))
             if not first:

@@ -13,7 +13,6 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from training.database.engine import Database
-from training.database.tables import RESERVED
 
 AT_ONCE: Final = 500
 """Rows in one statement: 40 to 100 KB, and fewer variables than SQLite takes (32,766)."""
@@ -149,8 +148,3 @@ class RowStore:
         on_mysql = self._database.dialect.name in {"mysql", "mariadb"}
         there = f"ON DUPLICATE KEY UPDATE {key} = {key}" if on_mysql else f"ON CONFLICT ({key}) DO NOTHING"
         return f"INSERT INTO {quote(self.table.name)} ({names}) VALUES {', '.join([row] * size)} {there}"  # noqa: S608 - names are quoted, values are marks
-
-
-def features_of(table: sa.Table) -> list[str]:
-    """The columns that are the task's."""
-    return [column.name for column in table.columns if column.name not in RESERVED]

@@ -15,13 +15,14 @@ from matplotlib.figure import Figure
 from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 
+from concord.address import masked
 from concord.drifted import DriftReport
 from concord.errors import TrainingError
 from concord.schema import TaskSchema
 from training.drift_report.page import to_csv, to_html
 from training.drift_report.pictures import draw
 from training.registry import Registry
-from training.version import first_line, without_password
+from training.version import first_line
 
 PAGE = "report.html"
 
@@ -76,9 +77,9 @@ def keep(report: DriftReport, schema: TaskSchema | None, source: str, registry: 
     except (MlflowException, OSError) as error:
         raise TrainingError(
             f"The report on {report.task} could not be kept: {first_line(error)} "
-            f"Check MLFLOW_TRACKING_URI ({without_password(registry.uri)})."
+            f"Check MLFLOW_TRACKING_URI ({masked(registry.uri)})."
         ) from error
-    where = without_password(registry.uri)
+    where = masked(registry.uri)
     served = registry.uri.startswith(("http://", "https://"))
     return Kept(
         experiment=name,

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from training.retraining.judging import LEAST_GROUP, Group, Judgement
 from training.task import LOWER_IS_BETTER
 
-SHARES = frozenset({"accuracy", "precision", "recall", "f1", "roc_auc", "r2"})
-"""Metrics that end at 1: their margin is in their own unit, that of an error a share of the champion's."""
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -106,10 +103,10 @@ def same_schema(champion: str, challenger: str) -> Condition:
 
 def better(found: Judgement, limits: Limits) -> Condition:
     """Whether the improvement's whole interval lies above the margin."""
-    error = found.metric not in SHARES
-    margin = limits.margin * (found.champion.metrics[found.metric] if error else 1.0)
+    is_error = found.metric in LOWER_IS_BETTER
+    margin = limits.margin * (found.champion.metrics[found.metric] if is_error else 1.0)
     interval = found.better
-    sign = -1 if found.metric in LOWER_IS_BETTER else 1
+    sign = -1 if is_error else 1
     passed = interval.low > margin
     return Condition(
         "better",

@@ -7,18 +7,22 @@ is told. Nothing is guessed: where a source is gone or has changed, `--old` is a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import Final
 
 import numpy as np
 
-from concord.address import is_address, masked
+from concord.address import is_address
 from concord.errors import DataError
 from training.data import Dataset
+from training.database.address import read_address
 from training.origin import Origin
 from training.retraining.isolation import Learned
 from training.rows import JOURNAL, read_rows
 from training.split import hashes
 from training.task import Task
+
+HIDDEN: Final = ":***@"
+"""Where a record of an address had a password."""
 
 
 @dataclass
@@ -70,13 +74,18 @@ class Sources:
         )
 
     def _complete(self, model: str, source: str) -> str:
-        """A record holds no password; the same address in --new may."""
-        if "***" not in source:
+        """A record holds no password; the same address in --new may, and the environment may hold it."""
+        if HIDDEN not in source:
             return source
-        if masked(self.new) == source:
+        if is_address(self.new) and read_address(self.new, self.task.name).shown == source:
             return self.new
+        without = source.replace(HIDDEN, "@", 1)
+        # Read as an address it gets the environment's password, and shows then that it has one.
+        if read_address(without, self.task.name).shown == source:
+            return without
         raise DataError(
-            f"{model} learned from {source}, and no record keeps its password. Give the address with --old.",
+            f"{model} learned from {source}, and no record keeps its password. Say it in "
+            "CONCORD_DATA_PASSWORD, or give the address with --old.",
             field="--old",
         )
 
@@ -161,11 +170,6 @@ def merged(parts: Sequence[Dataset]) -> Dataset:
 def united(origins: Sequence[Origin]) -> tuple[Origin, ...]:
     """Each source once, in its newest state."""
     return tuple({origin.text: origin for origin in origins}.values())
-
-
-def named(source: str) -> str:
-    """A source as people are told of it: a file by its name, an address without its password."""
-    return masked(source) if is_address(source) else Path(source).name
 
 
 def _sum(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:

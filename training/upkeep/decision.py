@@ -33,7 +33,7 @@ class Seen:
         labels: Labelled rounds since the champion was registered, counted up to what matters.
         labels_since_note: The same since the note.
         note: What was refused last.
-        can_retrain: Whether its task is known where this runs, and its champion to the registry.
+        can_retrain: Whether its pipeline is known where this runs, and its champion to the registry.
     """
 
     name: str
@@ -121,7 +121,7 @@ def _serving(seen: Seen, limits: Limits) -> Decision:
     if cause is None:
         return _wait("Nothing has drifted.")
     if not seen.can_retrain:
-        return _wait(f"{cause} It cannot be retrained from here: its task or its champion is not known.")
+        return _wait(f"{cause} It cannot be retrained from here: its pipeline or its champion is not known.")
     if seen.labels < limits.retrain_labels:
         return _wait(f"{cause} Retraining waits for {limits.retrain_labels} labels, and {seen.labels} came.")
     if seen.note is not None and seen.labels_since_note < limits.pause_labels:

@@ -88,7 +88,7 @@ class Passage:
         notes: What was refused last.
         retrain: Retrains.
         limits: Of the decision.
-        known: Registered names of the models that can be trained here.
+        can_fit: Whether a model's pipeline is known here.
         tell: Hears what is being done.
         clock: This moment.
     """
@@ -97,7 +97,7 @@ class Passage:
     notes: Notes
     retrain: Retrain
     limits: Limits
-    known: Sequence[str]
+    can_fit: Callable[[ModelView], bool]
     tell: Callable[[str], None] = lambda _words: None
     clock: Callable[[], str] = now
     _began: str = field(init=False)
@@ -109,7 +109,7 @@ class Passage:
             ServiceAway: The service does not answer (any more).
         """
         self._began = self.clock()
-        sight = Sight(self.client, self.notes, self.limits, self.known)
+        sight = Sight(self.client, self.notes, self.limits, self.can_fit)
         waiting: dict[str, list[tuple[Seen, Decision]]] = {}
         for view in views:
             self.tell(f"{view.name}: looking")

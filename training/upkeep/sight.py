@@ -4,10 +4,10 @@ What costs little is asked first, and what a phase has no use for is not asked: 
 models are all in probation, no comparison of a model that has no challenger.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Final
 
 from concord.client import Client
 from concord.drifted import DriftReport
@@ -16,6 +16,9 @@ from concord.versions import ModelView
 from training.upkeep.decision import Seen, most_labels
 from training.upkeep.limits import Limits
 from training.upkeep.notes import Note, Notes
+
+NO_PROFILE: Final = "unknown_profile"
+"""The service's code where no model of a task carries a profile, so that nothing is said of its drift."""
 
 
 @dataclass
@@ -26,13 +29,13 @@ class Sight:
         client: The consensus service.
         notes: What was refused last.
         limits: Which numbers matter.
-        known: Registered names of the models whose task can be trained here.
+        can_fit: Whether a model's pipeline is known here.
     """
 
     client: Client
     notes: Notes
     limits: Limits
-    known: Sequence[str]
+    can_fit: Callable[[ModelView], bool]
     _labels: dict[tuple[str, str | None], int] = field(default_factory=dict)
     _drift: dict[str, DriftReport | None] = field(default_factory=dict)
 
@@ -72,7 +75,9 @@ class Sight:
             labels=self._count(view.task, since),
             labels_since_note=self._count(view.task, note.until) if note else 0,
             note=note,
-            can_retrain=view.name in self.known and view.registry is not None,
+            can_retrain=view.registry is not None
+            and view.registry.champion is not None
+            and self.can_fit(view),
         )
 
     def _count(self, task: str, since: str | None) -> int:
@@ -83,10 +88,12 @@ class Sight:
 
     def _report(self, task: str) -> DriftReport | None:
         if task not in self._drift:
-            self._drift[task] = None
-            # A task whose models carry no profile, or of which there was no round yet, has no report.
-            with suppress(Refused):
+            try:
                 self._drift[task] = self.client.drift(task)
+            except Refused as error:
+                if error.code != NO_PROFILE:
+                    raise
+                self._drift[task] = None
         return self._drift[task]
 
 

@@ -35,7 +35,7 @@ def asked(tmp_path, monkeypatch):
 def test_a_step_gets_its_arguments_and_the_readers_key(asked):
     status, note = asked("load", "iris", "rows.csv", "--to", "sqlite:///x", "--json")
     assert note == {
-        "arguments": ["data", "load", "--json", "--to=sqlite:///x", "--", "iris", "rows.csv"],
+        "arguments": ["data", "load", "--to=sqlite:///x", "--json", "--", "iris", "rows.csv"],
         "key": "k",
     }
     assert status == 5
@@ -43,8 +43,18 @@ def test_a_step_gets_its_arguments_and_the_readers_key(asked):
 
 def test_a_flag_and_a_file_of_an_odd_name_are_handed_over_too(asked):
     _, note = asked("export", "iris", "--from", "sqlite:///x", "--out", "-rows.csv", "--force")
-    assert note["arguments"][1:4] == ["export", "--force", "--from=sqlite:///x"]
-    assert note["arguments"][4:] == ["--out=-rows.csv", "--", "iris"]
+    assert note["arguments"][1:4] == ["export", "--from=sqlite:///x", "--out=-rows.csv"]
+    assert note["arguments"][4:] == ["--force", "--", "iris"]
+
+
+def test_a_number_is_handed_over_though_it_is_nought_or_one(asked):
+    _, note = asked("load", "film_rating", "tmdb:2020", "--to", "sqlite:///x", "--votes", "1", "--older", "0")
+    assert note["arguments"][3:5] == ["--votes=1", "--older=0"]
+
+
+def test_a_task_that_is_not_named_is_not_handed_over(asked):
+    _, note = asked("show", "--from", "sqlite:///x")
+    assert note["arguments"] == ["data", "show", "--from=sqlite:///x", "--"]
 
 
 def test_data_says_which_steps_there_are():

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from concord.cli import desk, models, offline
-from concord.cli.desk import Target
-from concord.errors import ConfigurationError, Refused, ServiceAway
+from concord.cli import deciding, desk, models, offline
+from concord.cli.desk import target_of
+from concord.errors import Refused, ServiceAway
+from concord.target import Target
 from concord.versions import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
 
 KNN = "iris.knn"
@@ -58,8 +59,9 @@ def service(monkeypatch):
     def stood_in(namespace, release):
         yield desk.Desk(service, **service.at)
 
-    monkeypatch.setattr(models, "desk", stood_in)
-    monkeypatch.setattr(models, "POLL_SECONDS", 0)
+    for module in (models, deciding):
+        monkeypatch.setattr(module, "desk", stood_in)
+    monkeypatch.setattr(deciding, "POLL_SECONDS", 0)
     return service
 
 
@@ -227,14 +229,16 @@ def test_a_comparison_without_rounds_says_so(run, service):
     ("release", "fullname"), [("concord", "concord"), ("my-concord", "my-concord"), ("blue", "blue-concord")]
 )
 def test_names_are_the_charts(release, fullname):
-    assert Target.of("models", release) == Target("models", fullname)
+    assert target_of("ns/other", "models", release) == Target("models", fullname)
 
 
-def test_a_pod_knows_its_installation(monkeypatch):
-    monkeypatch.delenv("CONCORD_DEPLOYMENT", raising=False)
-    assert Target.of(None, "concord") is None
-    monkeypatch.setenv("CONCORD_DEPLOYMENT", "ns/blue-concord")
-    assert Target.of(None, "concord") == Target("ns", "blue-concord")
+def test_a_pod_knows_its_installation():
+    assert target_of(None, None, "concord") is None
+    assert target_of("ns/blue-concord", None, "concord") == Target("ns", "blue-concord")
+
+
+def test_an_installation_that_is_none_is_the_users_mistake(run, monkeypatch):
     monkeypatch.setenv("CONCORD_DEPLOYMENT", "ns")
-    with pytest.raises(ConfigurationError, match="NAMESPACE/FULLNAME"):
-        Target.of(None, "concord")
+    done = run("models", "list")
+    assert (done.exit_code, "CONCORD_DEPLOYMENT" in done.stderr) == (2, True)
+    assert "NAMESPACE/FULLNAME" in done.stderr

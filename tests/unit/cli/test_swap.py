@@ -163,8 +163,9 @@ def test_an_entry_of_another_champion_than_the_registrys_is_dropped_at_a_start(l
     assert not laptop.place.served(KNN).exists()
 
 
-def test_an_entry_that_is_none_is_left_to_the_fetch_step_to_explain(laptop):
+@pytest.mark.parametrize(("found", "order"), [(b"{", "{"), (b"\xff{", "\ufffd{")])
+def test_an_entry_that_is_none_is_left_to_the_fetch_step_to_explain(laptop, found, order):
     laptop.swaps.settle([KNN])
-    (laptop.place.versions / KNN).write_text("{")
+    (laptop.place.versions / KNN).write_bytes(found)
     laptop.swaps.look()
-    assert (laptop.steps[0].environment["CONCORD_VERSIONS"] / KNN).read_text() == "{"
+    assert (laptop.steps[0].environment["CONCORD_VERSIONS"] / KNN).read_text("utf-8") == order

@@ -92,6 +92,11 @@ def test_what_is_no_report_of_the_task_is_refused(report, training, given, named
     assert words in " ".join(done.stderr.split())
 
 
+def test_what_is_about_live_rounds_goes_with_no_report(report, training):
+    done = training("iris", "--from", "-", "--limit", "5", given=orjson.dumps(asdict(report)))
+    assert (done.exit_code, "--since and --limit are about live rounds" in done.stderr) == (2, True)
+
+
 def test_without_a_report_the_service_is_asked_and_told_of_if_it_is_away(training):
     done = training("iris")
     assert done.exit_code == 1

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from concord.errors import DataError, InvalidInput
+from concord.errors import DataError
 from training.cells import UNDATED
 from training.data import generated
 from training.rows import read_rows
@@ -44,12 +44,6 @@ def test_a_file_says_where_it_is_and_of_when_its_rows_are(task, films):
     assert data.ignored == ("id",)
 
 
-def test_a_row_without_a_date_is_older_than_all_others(task, films):
-    assert read_rows(task("film_rating"), str(films), since="1960-01-01").rows[:, 2].tolist() == [90, 92]
-    with pytest.raises(DataError, match="no row since 2025-01-01"):
-        read_rows(task("film_rating"), str(films), since="2025-01-01")
-
-
 def test_times_of_dropped_rows_are_dropped_with_them(task, csv_file):
     path = csv_file(FILM, "1,1965-03-02,0,9,90,9,6", "2,1970-01-01,9,9,91,9,6")
     data = read_rows(task("film_rating"), str(path))
@@ -63,13 +57,8 @@ def test_a_date_that_is_none_is_refused_with_its_line(task, csv_file):
     assert caught.value.field == "release_date"
 
 
-def test_rows_without_times_have_none_that_is_newer(task):
-    data = read_rows(task("iris"), "generator")
-    assert data.times is None
-    with pytest.raises(DataError, match="does not say when"):
-        read_rows(task("iris"), "generator", since="2020-01-01")
-    with pytest.raises(InvalidInput, match="since must be a date"):
-        read_rows(task("iris"), "generator", since="yesterday")
+def test_rows_of_a_generator_have_no_times(task):
+    assert read_rows(task("iris"), "generator").times is None
 
 
 def test_a_gzip_is_read_as_the_file_in_it(task, films):

@@ -1,6 +1,10 @@
 """Claims: no trial is run twice, none is lost, and there are exactly as many as were asked for."""
 
 import threading
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy.exc import OperationalError
 
 from training.benchmark.agreement import Agreement
 from training.benchmark.claims import STALE_SECONDS
@@ -104,3 +108,31 @@ def test_a_value_is_replaced_by_the_first_who_finds_it_no_good(storage):
     agreed = Agreement(storage.engine, "iris-1", "parent")
     agreed.offer("gone")
     assert [agreed.offer("new", instead="gone"), agreed.offer("newer", instead="gone")] == ["new", "new"]
+
+
+class CutEngine:
+    """An engine whose connection is cut once, after a commit and before its answer."""
+
+    def __init__(self, engine):
+        self.connect, self._begin, self.is_cut = engine.connect, engine.begin, False
+
+    @contextmanager
+    def begin(self):
+        with self._begin() as connection:
+            yield connection
+        if not self.is_cut:
+            self.is_cut = True
+            raise OperationalError("COMMIT", {}, Exception("the connection was lost"))
+
+
+@pytest.mark.parametrize("is_left_behind", [False, True])
+def test_a_trial_that_was_given_in_an_answer_that_was_lost_is_worked_on(claims, is_left_behind):
+    one, two = claims(), claims()
+    if is_left_behind:
+        one.claim(1)
+        one.release()
+    two._engine = CutEngine(two._engine)
+    found = two.claim(1) or two.claim(1)
+    assert two._engine.is_cut
+    assert (found.number, found.owners) == (0, 1 + is_left_behind)
+    assert two.claim(1) is None

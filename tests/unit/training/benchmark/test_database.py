@@ -25,10 +25,18 @@ def test_another_programs_database_is_refused(tmp_path):
         open_storage(url)
 
 
-def test_a_password_is_in_no_message(tmp_path):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql+pymysql://ann:secret@127.0.0.1:1/study",
+        "mysql+pymysql://ann:se/cret@127.0.0.1:1/study",
+        "postgresql+psycopg://ann@127.0.0.1:1/study?password=secret",
+    ],
+)
+def test_a_password_is_in_no_message(url):
     with pytest.raises(TrainingError) as caught:
-        open_storage("mysql+pymysql://ann:secret@127.0.0.1:1/study")
-    assert "secret" not in caught.value.message
+        open_storage(url)
+    assert "cret" not in caught.value.message
     assert "Check CONCORD_STUDY" in caught.value.message
 
 

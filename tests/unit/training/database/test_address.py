@@ -2,6 +2,7 @@
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy.exc import OperationalError
 
 from concord.errors import ConfigurationError
 from training.__main__ import main
@@ -67,3 +68,19 @@ def test_a_server_that_is_away_is_told_without_the_password():
         done = CliRunner().invoke(main, ["data", "show", "--from", f"{scheme}://me:secret@127.0.0.1:9/data"])
         assert (done.exit_code, "cannot be reached. Check host and port" in done.stderr) == (2, True)
         assert "secret" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('no pg_hba.conf entry for host "10.0.0.7", user "me", database "data"', "refuses the user or the"),
+        ('role "me" does not exist', "refuses the user or the password"),
+        ('permission denied for database "data"', "this user may not do that"),
+        ('database "data" does not exist', "there is no such database"),
+    ],
+)
+def test_what_postgresql_says_of_a_user_is_not_taken_for_a_missing_database(tmp_path, text, said):
+    database = Database(read_address(f"sqlite:///{tmp_path}/rows.sqlite", "iris"), make=True)
+    with pytest.raises(ConfigurationError, match=said), database.reading():
+        raise OperationalError("SELECT 1", {}, Exception(text))
+    database.close()

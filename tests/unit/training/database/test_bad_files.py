@@ -124,3 +124,10 @@ def test_refused_rows_go_where_they_are_wanted(load, tmp_path):
     assert (tmp_path / "other.csv").exists()
     nowhere = load(bad, "--refused", str(tmp_path / "no" / "other.csv"))
     assert (nowhere.exit_code, "Say --refused FILE" in nowhere.stderr) == (2, True)
+
+
+def test_refused_rows_do_not_take_the_place_of_the_file_that_they_are_from(load, tmp_path):
+    path, content = tmp_path / "rows.csv", text(*flowers(5), "1,2,3")
+    done = load(content, "--refused", str(path))
+    assert (done.exit_code, "cannot go into" in done.stderr) == (2, True)
+    assert path.read_bytes() == content

@@ -48,13 +48,35 @@ def test_a_journal_may_have_grown_and_that_is_said():
     assert found.notes == ("journal had 99 rows when it learned from it and has 150 now.",)
 
 
-def test_a_password_that_no_record_keeps_comes_from_the_new_source_or_is_asked_for():
-    kept = Origin("mysql://ann:***@db/films#film_rating", "0" * 64, 5)
-    sources = Sources(IRIS, "mysql://ann:secret@db/films#film_rating")
-    sources._read[sources.new] = generated(IRIS, 1)
-    assert len(before(sources, "it", ((kept,), NAMES), None, 42).data.rows) == 150
-    with pytest.raises(DataError, match="no record keeps its password"):
-        before(Sources(IRIS, "journal"), "it", ((kept,), NAMES), None, 42)
+KEPT = Origin("mysql+pymysql://ann:***@db/films#film_rating", "0" * 64, 5)
+"""As a record has it of an address with a password."""
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        "mysql+pymysql://ann:secret@db/films#film_rating",
+        "mysql://ann:secret@db/films",
+        "mysql://ann:s#cret@db/films?charset=utf8mb4#film_rating",
+    ],
+)
+def test_a_password_that_no_record_keeps_comes_from_the_same_address_as_new_source(new):
+    sources = Sources(FILM, new)
+    sources._read[new] = generated(IRIS, 1)
+    assert len(before(sources, "it", ((KEPT,), NAMES), None, 42).data.rows) == 150
+
+
+def test_a_password_that_no_record_keeps_comes_from_the_environment(monkeypatch):
+    sources = Sources(FILM, "journal")
+    sources._read["mysql+pymysql://ann@db/films#film_rating"] = generated(IRIS, 1)
+    monkeypatch.setenv("CONCORD_DATA_PASSWORD", "secret")
+    assert len(before(sources, "it", ((KEPT,), NAMES), None, 42).data.rows) == 150
+
+
+def test_a_password_that_is_nowhere_is_asked_for():
+    for new in ("journal", "mysql://ann:secret@elsewhere/films"):
+        with pytest.raises(DataError, match=r"keeps its password.*CONCORD_DATA_PASSWORD"):
+            before(Sources(FILM, new), "it", ((KEPT,), NAMES), None, 42)
 
 
 def test_several_sources_are_one_data_set():

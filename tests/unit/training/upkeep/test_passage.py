@@ -1,5 +1,7 @@
 """What a pass does with its decisions, and what it leaves behind when something is in the way."""
 
+from dataclasses import replace
+
 import pytest
 
 from concord.errors import DataError, Refused, ServiceAway, TrainingError
@@ -138,3 +140,17 @@ def test_a_version_that_passed_by_hand_is_brought_in_unless_it_was_refused(world
     world.run()
     world.views = waiting
     assert world.run()["iris.knn"].done == "nothing"
+
+
+def test_drift_that_cannot_be_seen_is_not_taken_for_none(world):
+    world.views = [view("knn"), view("svm")]
+    world.report = Refused("The journal is away.", status=503, code="journal_unavailable")
+    lines = world.run()
+    assert {line.done for line in lines.values()} == {"failed"}
+    assert lines["iris.svm"].why == "The journal is away."
+
+
+def test_a_champion_without_a_name_in_the_registry_is_not_retrained(world):
+    due(world, "knn")
+    world.views = [replace(one, registry=replace(one.registry, champion=None)) for one in world.views]
+    assert "cannot be retrained from here" in world.run()["iris.knn"].why

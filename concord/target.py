@@ -1,0 +1,37 @@
+"""Concord's installation in a cluster: where it is, and what the chart calls its objects."""
+
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Target:
+    """An installation.
+
+    Attributes:
+        namespace: Where it is.
+        fullname: What its objects' names begin with.
+    """
+
+    namespace: str
+    fullname: str
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Of NAMESPACE/FULLNAME, whose form the settings have seen to."""
+        namespace, _, fullname = text.partition("/")
+        return cls(namespace, fullname)
+
+    @property
+    def models(self) -> str:
+        """The ConfigMap that says which version a node serves."""
+        return f"{self.fullname}-models"
+
+    @property
+    def consensus(self) -> str:
+        """The Service of the consensus service."""
+        return f"{self.fullname}-consensus"
+
+    def deployment(self, model: str) -> str:
+        """A node's Deployment and Service."""
+        return f"{self.fullname}-{model.replace('.', '-').replace('_', '-')}"
