@@ -90,6 +90,6 @@ ENTRYPOINT ["streamlit", "run", "frontend/app.py"]
 FROM base AS fetch
 COPY --from=fetch-packages /app/.venv /app/.venv
 COPY training/__init__.py training/fetch.py training/source.py training/version.py training/
-COPY concord/__init__.py concord/errors.py concord/explained.py concord/logs.py concord/schema.py concord/wire.py concord/
+COPY concord/__init__.py concord/address.py concord/errors.py concord/explained.py concord/logs.py concord/schema.py concord/wire.py concord/
 USER 1034:1034
 ENTRYPOINT ["python", "-m", "training.fetch"]

@@ -4,48 +4,17 @@ Needs `chromium` on the PATH and the package playwright (`uv run --with playwrig
 without them these tests are skipped. Screenshots land in pytest's temporary folder.
 """
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from frontend.states import WATCH_SECONDS
+from tests.browser.people import ask, browser, free_port, needs_chromium, overflow, page_at, wait_until_filled
 from tests.unit.frontend.fake_service import FLOWER, FakeService, no_quorum, silent, verdict, vote
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = needs_chromium
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH"),
-]
-
-ROOT = Path(__file__).parents[2]
 LOOKS = [(375, "light"), (375, "dark"), (1440, "light"), (1440, "dark")]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_until_up(url):
-    for _ in range(150):
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError("the page did not start")
 
 
 @pytest.fixture(scope="module")
@@ -58,30 +27,14 @@ def fake():
 @pytest.fixture(scope="module")
 def page_url(fake, tmp_path_factory):
     port = free_port()
-    log = (tmp_path_factory.mktemp("streamlit") / "log").open("w")
-    command = [sys.executable, "-m", "streamlit", "run", "frontend/app.py", "--server.port", str(port)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "CONCORD_URL": fake.url}, stdout=log, stderr=log
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_up(url)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-        log.close()
+    with page_at(port, tmp_path_factory.mktemp("streamlit") / "log", CONCORD_URL=fake.url):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
+    with browser() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -103,24 +56,6 @@ def visit(chromium, page_url):
     yield visit_
     for context in contexts:
         context.close()
-
-
-FILLED = """[...document.querySelectorAll('[data-testid=stForm] input')].every(input => input.value)"""
-
-
-def wait_until_filled(page):
-    """No person presses "Ask" within the few ms in which the example arrives, input by input."""
-    page.wait_for_function(FILLED)
-
-
-def ask(page):
-    page.get_by_role("button", name="Fill in the example").click()
-    wait_until_filled(page)
-    page.get_by_role("button", name="Ask the").click()
-
-
-def overflow(page):
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
 @pytest.mark.parametrize(("width", "theme"), LOOKS)

@@ -1,23 +1,13 @@
 """Signing in on the page with a provider of OpenID Connect, in Chromium; needs what `test_page` needs."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.browser.people import ask, browser, free_port, needs_chromium, page_at
 from tests.browser.provider import Provider
-from tests.browser.test_page import CHROMIUM, ask, free_port, playwright_api, wait_until_up
 from tests.unit.frontend.fake_rounds import FakeRounds
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH"),
-]
+pytestmark = needs_chromium
 
-ROOT = Path(__file__).parents[2]
 TOKEN = "the-pages-own"
 
 
@@ -48,35 +38,22 @@ def page_url(fake, provider, log):
     file = log.parent / "secrets.toml"
     file.write_text(provider.secrets(url))
     environment = {
-        **os.environ,
         "CONCORD_URL": fake.url,
         "CONCORD_PAGE_TOKEN": TOKEN,
         "CONCORD_PAGE_PEOPLE": "ada@example.org",
         "STREAMLIT_SECRETS_FILES": str(file),
     }
-    command = [sys.executable, "-m", "streamlit", "run", "frontend/app.py", "--server.port", str(port)]
-    command += ["--server.headless", "true"]
-    with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
-        try:
-            wait_until_up(url)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(10)
+    with page_at(port, log, **environment):
+        yield url
 
 
 @pytest.fixture
 def visit(page_url):
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    with browser() as opened:
+        page = opened.new_context(viewport={"width": 1440, "height": 900}).new_page()
         page.goto(page_url)
         page.get_by_role("button", name="Fill in the example").wait_for(timeout=60_000)
         yield page
-        browser.close()
 
 
 def sign_in(page):
