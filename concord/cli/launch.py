@@ -182,8 +182,8 @@ class Launch:
         known = {"MLFLOW_TRACKING_URI": registry} if registry else {}
         self._keep("consensus", CONSENSUS, command, {"CONCORD_NODES": str(plan.file), **known})
 
-    def page(self, service: str, prometheus: str | None = None) -> None:
-        """The page for people, and where Prometheus answers if it runs."""
+    def page(self, service: str, registry: str | None = None, prometheus: str | None = None) -> None:
+        """The page for people, and where MLflow and Prometheus answer if they run."""
         options = {
             "server.address": self.ports.host,
             "server.port": str(self.ports.page),
@@ -192,7 +192,8 @@ class Launch:
             "browser.gatherUsageStats": "false",
         }
         command = python("-m", "streamlit", "run", str(self.root / PAGE))
-        known = {"CONCORD_PROMETHEUS": prometheus} if prometheus else {}
+        known = {"MLFLOW_TRACKING_URI": registry} if registry else {}
+        known |= {"CONCORD_PROMETHEUS": prometheus} if prometheus else {}
         command += [f"--{k}={v}" for k, v in options.items()]
         self._keep("page", PAGES, command, {"CONCORD_URL": service, **known})
 

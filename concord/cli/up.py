@@ -191,6 +191,8 @@ class _Up:
     def _start_pages(self, start: launch.Launch) -> dict[str, str]:
         """Starts the pages for people; returns their health paths by name."""
         ports, pages = start.ports, {}
+        store = launch.mlflow_store(self.place.home)
+        registry = launch.address("127.0.0.1", ports.mlflow) if self.options["mlflow"] and store else None
         if self.options["page"] and not launch.has_page(start.root):
             self.voice.say(
                 "warning", "[yellow]![/] There is no page: `uv sync --group frontend` installs it."
@@ -198,12 +200,11 @@ class _Up:
         elif self.options["page"]:
             watched = self.options["monitoring"]
             prometheus = launch.address(launch.LOOPBACK, ports.prometheus) if watched else None
-            start.page(launch.address(ports.host, ports.consensus), prometheus)
+            start.page(launch.address(ports.host, ports.consensus), registry, prometheus)
             pages["page"] = launch.address(ports.host, ports.page) + "/_stcore/health"
-        store = launch.mlflow_store(self.place.home)
-        if self.options["mlflow"] and store:
+        if store and registry:
             start.mlflow(store)
-            pages["mlflow"] = launch.address("127.0.0.1", ports.mlflow) + "/health"
+            pages["mlflow"] = registry + "/health"
         return pages
 
     def _wait(self, supervisor: Supervisor, ports: Ports, plan: launch.Plan, pages: dict[str, str]) -> None:

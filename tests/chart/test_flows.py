@@ -57,6 +57,7 @@ TABLE = {
     ("upkeep", "consensus"): {("TCP", 3000)},
     ("upkeep", "mlflow"): {("TCP", 5000)},
     ("consensus", "mlflow"): {("TCP", 5000)},
+    ("page", "mlflow"): {("TCP", 5000)},
     ("prometheus", "node"): {("TCP", 3000)},
     ("prometheus", "consensus"): {("TCP", 3000)},
     ("page", "prometheus"): {("TCP", 9090)},
@@ -246,7 +247,15 @@ def test_a_journal_and_a_registry_elsewhere_open_their_ports_only(policies):
     )
     assert found["consensus", "address"] == API_SERVER | {("TCP", 3306), ("TCP", 5432)}
     assert found["node", "address"] == {("TCP", 80), ("TCP", 443), ("TCP", 5000)}
-    assert ("page", "address") not in found
+    assert found["page", "address"] == {("TCP", 80), ("TCP", 443), ("TCP", 5000)}
+
+
+def test_the_page_reaches_who_signs_people_in_and_no_registry_that_is_not_there(policies):
+    assert ("page", "address") not in flows_of_policies(policies(mlflow={"enabled": False}))
+    found = flows_of_policies(
+        policies(mlflow={"enabled": False}, page={"signIn": {"existingSecret": "concord-page"}})
+    )
+    assert found["page", "address"] == {("TCP", 443)}
 
 
 def test_the_page_and_mlflow_are_opened_for_whom_the_values_name(policies):
