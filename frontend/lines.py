@@ -93,7 +93,7 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
             ),
             tooltip=[
                 alt.Tooltip("time:T", title=say("Time"), format="%d.%m. %H:%M:%S"),
-                alt.Tooltip("line:N", title=say("Line")),
+                alt.Tooltip("line:N", title=say("Curve")),
                 alt.Tooltip("value:Q", title=say("Value"), format=frame.format),
             ],
         )

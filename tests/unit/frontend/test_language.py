@@ -1,6 +1,8 @@
 """What the pages say in another language: nothing is missing, and nothing is said with the wrong values."""
 
 import ast
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from string import Formatter
 
@@ -54,6 +56,18 @@ def test_every_text_of_the_pages_is_said_in_every_language(name):
         if not (known.get(text) and all(_strings(known.get(text))))
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_no_text_is_said_in_two_ways(name):
+    # Babel takes the last of two without a word.
+    lines = (language.CATALOGUES / f"{name}.po").read_text("utf-8").replace('"\n"', "").split("\n")
+    named = [
+        (before if before.startswith("msgctxt") else "", line)
+        for before, line in pairwise(lines)
+        if line.startswith("msgid ")
+    ]
+    assert [one for one, count in Counter(named).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("name", OTHERS)
