@@ -8,6 +8,8 @@ import yaml
 
 from tests.chart.test_rules import ALERTS, FILES, needs_promtool, promtool
 
+pytestmark = pytest.mark.slow  # a minute of promtool
+
 HERE = {"namespace": "concord"}
 TASK = HERE | {"task": "iris"}
 NODE = TASK | {"node": "knn"}

@@ -144,6 +144,7 @@ def evaluated(tmp_path, queries, series, *, rules):
     return found
 
 
+@pytest.mark.slow
 @needs_promtool
 @pytest.mark.parametrize("rules", [True, False])
 @pytest.mark.parametrize("task", [None, "iris"])
