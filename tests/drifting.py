@@ -1,8 +1,8 @@
 """Callers whose flowers change, and who say later what was true; by HTTP alone, so at any service.
 
     flowers = Flowers(seed=1)
-    gardener = Gardener("http://127.0.0.1:7400", token)
-    gardener.label(flowers.of("drifted", 300))
+    with Gardener("http://127.0.0.1:7400", token) as gardener:
+        gardener.label(flowers.of("drifted", 300))
 
 Regimes of the task iris. `known`: Fisher's flowers. `drifted`: all measures 1.4 times as long, so that
 models of Fisher's flowers take versicolor for virginica. `noise`: the same, labelled by dice: nobody
@@ -59,7 +59,7 @@ class Flowers:
 
 
 class Gardener:
-    """One who asks and labels.
+    """One who asks and labels, over a connection that the context's end closes.
 
     Args:
         url: Of the consensus service.
@@ -69,6 +69,12 @@ class Gardener:
 
     def __init__(self, url, token, task="iris"):
         self.client, self.task = Client(url, 60.0, token), task
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.close()
 
     def label(self, pairs):
         """Asks the rows and labels their rounds; returns how often each status came back."""

@@ -38,6 +38,12 @@ def laptop(tmp_path_factory, base):  # noqa: F811
         up.end()
 
 
+@pytest.fixture
+def gardener(laptop):
+    with Gardener(laptop.url, laptop.token) as one:
+        yield one
+
+
 def upkeep(laptop):
     """One pass; returns model → its line."""
     done = subprocess.run(
@@ -51,8 +57,8 @@ def counted(lines):
     return Counter(line["done"] for line in lines.values())
 
 
-def test_models_that_drift_are_retrained_judged_promoted_and_taken_back(laptop):
-    flowers, gardener = Flowers(3), Gardener(laptop.url, laptop.token)
+def test_models_that_drift_are_retrained_judged_promoted_and_taken_back(laptop, gardener):
+    flowers = Flowers(3)
     with Passer(laptop.url, [flowers.of("known", 1)[0][0]]) as passer:
         # Labels by dice: nobody can be shown to be better, and the gate lets nobody pass.
         gardener.label(flowers.of("noise", 220))
