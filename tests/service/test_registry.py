@@ -142,6 +142,7 @@ def basic(text):
 
 def test_a_password_in_the_address_is_used_and_reaches_no_log(guarded, caplog):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "httpx")
     url, heard = guarded
     ask(url.replace("http://", "http://ann:s%3Acret@"), lambda r: r.model(MODEL))
     assert heard == [basic(b"ann:s:cret")]
