@@ -11,10 +11,11 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Literal
@@ -129,7 +130,7 @@ class Registry:
                 self._keep_previous(fitted.model)
             self._copy(fitted)
             if alias is not None:
-                self.client.set_registered_model_alias(fitted.model, alias, version)
+                _beside_others(lambda: self.client.set_registered_model_alias(fitted.model, alias, version))
         return describe(fitted, version, kept.run_id)
 
     def learned(self, run_id: str) -> tuple[tuple[Origin, ...], frozenset[bytes]]:
@@ -255,7 +256,7 @@ class Registry:
     def _keep_previous(self, model: str) -> None:
         champion = self.client.get_registered_model(model).aliases.get(ALIAS)
         if champion is not None:
-            self.client.set_registered_model_tag(model, PREVIOUS_TAG, str(champion))
+            _beside_others(lambda: self.client.set_registered_model_tag(model, PREVIOUS_TAG, str(champion)))
 
     def _register(self, fitted: Fitted, kept: Kept) -> str:
         # Not through log_model, which prints and sets the tags only after the version can be seen.
@@ -285,7 +286,7 @@ class Registry:
         lines = sorted(name.hex() for name in fitted.split.training.hashes)
         self.client.log_text(run_id, "\n".join(lines), ROWS_FILE)
         for part, context in ((fitted.split.training, "training"), (fitted.split.test, "testing")):
-            mlflow.log_input(card.dataset(fitted, part), context=context)
+            _beside_others(partial(mlflow.log_input, card.dataset(fitted, part), context=context))
         self.client.log_dict(run_id, fitted.profile, PROFILE)
         self.client.log_dict(run_id, fitted.task.schema.to_json(), "schema.json")
         for name, figure in draw(fitted.task.schema, fitted.votes, fitted.split.test.answers, fitted.losses):
@@ -301,6 +302,20 @@ class Registry:
         folder = self.home / "models"
         folder.mkdir(exist_ok=True)
         (folder / f"{fitted.model}_{stamp()}.onnx").write_bytes(fitted.onnx)
+
+
+def _beside_others(write: Callable[[], None]) -> None:
+    """Writes a row that another process may be making too.
+
+    MLflow looks for a row before it makes it, so that of two who saw none the second is refused; asked
+    again, it finds the other's.
+    """
+    try:
+        write()
+    except MlflowException as error:
+        if error.error_code not in ("BAD_REQUEST", "INTERNAL_ERROR"):
+            raise
+        write()
 
 
 def stamp() -> str:

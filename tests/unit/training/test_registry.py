@@ -8,6 +8,8 @@ from contextlib import closing
 import mlflow
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from concord.errors import TrainingError
 from concord.reference import Reference
@@ -128,6 +130,33 @@ def test_a_second_fit_is_a_second_version_and_takes_the_alias(own_home):
     info = Registry(own_home).record(fit(TASK, "knn", data, split(TASK, data, 1), 1))
     assert info.version == "2"
     assert champions(own_home)["iris.knn"] == Champion("2", info.run_id, info.digest)
+
+
+def test_a_fit_that_met_another_of_the_same_data_is_kept_whole(own_home, monkeypatch):
+    """MLflow refuses the second of two that both saw no row; asked again, it finds the row of the first."""
+    log_input, refused = mlflow.log_input, []
+
+    def raced(dataset, context):
+        if context not in refused:
+            refused.append(context)
+            raise MlflowException("UNIQUE constraint failed: datasets.digest", BAD_REQUEST)
+        log_input(dataset, context=context)
+
+    monkeypatch.setattr(mlflow, "log_input", raced)
+    data = generated(TASK, 1)
+    info = Registry(own_home).record(fit(TASK, "knn", data, split(TASK, data, 1), 1))
+    run = Registry(own_home).client.get_run(info.run_id)
+    assert [found.tags[0].value for found in run.inputs.dataset_inputs] == refused == ["training", "testing"]
+
+
+def test_a_registry_that_goes_on_refusing_is_told(own_home, monkeypatch):
+    def refuse(dataset, context):
+        raise MlflowException("no place for data", BAD_REQUEST)
+
+    monkeypatch.setattr(mlflow, "log_input", refuse)
+    data = generated(TASK, 1)
+    with pytest.raises(TrainingError, match=r"iris\.knn: the registry .* does not serve: no place for data"):
+        Registry(own_home).record(fit(TASK, "knn", data, split(TASK, data, 1), 1))
 
 
 def test_nothing_is_missing_once_fitted(iris_home):
