@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from concord.settings import Settings
-from frontend import access, language
+from frontend import access, language, states
 from frontend.language import mark, say
 from frontend.views import batch, drift, ledger, live, models, nodes, predict, rounds
 
@@ -42,6 +42,13 @@ _VIEWS: Final = (
 )
 
 
+def _visit(view: View, url: str) -> None:
+    """Draws a page, and draws it anew once there is something else to see."""
+    st.title(say(view.title))
+    view.show(url)
+    states.watch(url, states.sight(url))
+
+
 def main() -> None:
     """Draws the page that the address names."""
     st.set_page_config(page_title="Concord", page_icon=str(ICON), layout="wide")
@@ -50,7 +57,7 @@ def main() -> None:
 
     pages = [
         st.Page(
-            partial(view.show, url),
+            partial(_visit, view, url),
             title=say(view.title),
             icon=f":material/{view.icon}:",
             url_path=view.path,

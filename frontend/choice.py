@@ -5,13 +5,39 @@ from typing import Final
 
 import streamlit as st
 
+from concord.errors import ConcordError
+from concord.schema import TaskSchema
 from concord.wire import TaskSummary
-from frontend import words
+from frontend import service, states, words
 from frontend.language import say, told
 
 _ADDRESS: Final = "task"
 _KEPT: Final = "task/kept"
 """Where a session keeps its choice when it goes to another page, which empties the address."""
+
+
+def tasks(url: str) -> list[TaskSummary]:
+    """All tasks; none where there is nothing to choose from, which the page says then."""
+    try:
+        found = service.tasks(url)
+    except ConcordError as error:
+        states.away(url, error)
+        return []
+    if not found:
+        states.no_tasks()
+    return found
+
+
+def schema(url: str, task: TaskSummary) -> TaskSchema | None:
+    """What a task asks; None where no node has answered yet, or nothing answers, which the page says."""
+    try:
+        return service.schema(url, task.task)
+    except ConcordError as error:
+        if error.code == "no_quorum":
+            states.not_ready(url, task)
+        else:
+            states.away(url, error)
+        return None
 
 
 def task(tasks: Sequence[TaskSummary]) -> TaskSummary:

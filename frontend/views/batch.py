@@ -9,11 +9,10 @@ from typing import Final
 
 import streamlit as st
 
-from concord.errors import ConcordError
 from concord.schema import Feature, TaskSchema
 from concord.sheet import COMMAS, Faulty, Table, Writing
 from concord.wire import TaskSummary
-from frontend import choice, failures, faults, language, replies, service, states, uploads, words
+from frontend import choice, failures, faults, language, replies, states, uploads, words
 from frontend.asking import batch as asking
 from frontend.asking.batch import Batch
 from frontend.language import say, say_count, told
@@ -32,28 +31,12 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.title(say("Batch"))
-    _draw(url)
-    states.watch(url, states.sight(url))
-
-
-def _draw(url: str) -> None:
-    try:
-        tasks = service.tasks(url)
-    except ConcordError as error:
-        states.away(url, error)
-        return
+    tasks = choice.tasks(url)
     if not tasks:
-        states.no_tasks()
         return
     task = choice.task(tasks)
-    try:
-        schema = service.schema(url, task.task)
-    except ConcordError as error:
-        if error.code == "no_quorum":
-            states.not_ready(url, task)
-        else:
-            states.away(url, error)
+    schema = choice.schema(url, task)
+    if schema is None:
         return
     if not task.ready:
         states.not_ready(url, task)

@@ -14,7 +14,7 @@ from concord.drifted import DriftReport
 from concord.errors import ConcordError
 from concord.schema import TaskSchema
 from concord.wire import TaskSummary
-from frontend import access, choice, compared, differences, drift_errors, drift_states, service, states, words
+from frontend import access, choice, compared, differences, drift_errors, drift_states, service, words
 from frontend.asking import drift
 from frontend.language import decimal, mark, percent, say, say_count
 
@@ -40,20 +40,9 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.title(say("Drift"))
     st.markdown(say("Are the rows that are asked now still like those that the models learned from?"))
-    _draw(url)
-    states.watch(url, states.sight(url))
-
-
-def _draw(url: str) -> None:
-    try:
-        tasks = service.tasks(url)
-    except ConcordError as error:
-        states.away(url, error)
-        return
+    tasks = choice.tasks(url)
     if not tasks:
-        states.no_tasks()
         return
     task = choice.task(tasks)
     days, limit = _window()

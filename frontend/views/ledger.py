@@ -29,12 +29,6 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.title(say("Ledger"))
-    _draw(url)
-    states.watch(url, states.sight(url))
-
-
-def _draw(url: str) -> None:
     try:
         tasks = service.tasks(url)
         head = asking.head(url)

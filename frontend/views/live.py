@@ -15,7 +15,7 @@ import streamlit as st
 from concord.errors import ConcordError
 from concord.settings import Settings
 from concord.wire import TaskSummary
-from frontend import courses, figures, lines, live_states, service, states, words
+from frontend import choice, courses, figures, lines, live_states, states, words
 from frontend.asking import live
 from frontend.asking.live import Seen
 from frontend.asking.prometheus import Place
@@ -45,19 +45,8 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.title(say("Live"))
-    _draw(url)
-    states.watch(url, states.sight(url))
-
-
-def _draw(url: str) -> None:
-    try:
-        tasks = service.tasks(url)
-    except ConcordError as error:
-        states.away(url, error)
-        return
+    tasks = choice.tasks(url)
     if not tasks:
-        states.no_tasks()
         return
     left, right = st.columns(2)
     with left:

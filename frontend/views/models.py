@@ -19,7 +19,6 @@ from frontend import (
     contest,
     decisions,
     measured,
-    service,
     states,
     versions,
     words,
@@ -40,19 +39,12 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.title(say("Models"))
     confirm.done()
-    _draw(url)
-    states.watch(url, states.sight(url))
-
-
-def _draw(url: str) -> None:
+    tasks = choice.tasks(url)
+    if not tasks:
+        return
+    task = choice.task(tasks)
     try:
-        tasks = service.tasks(url)
-        if not tasks:
-            states.no_tasks()
-            return
-        task = choice.task(tasks)
         views = [view for view in asking.listing(url) if view.task == task.task]
     except ConcordError as error:
         states.away(url, error)

@@ -31,20 +31,9 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.title(say("Nodes"))
     confirm.done()
-    _draw(url)
-    states.watch(url, states.sight(url))
-
-
-def _draw(url: str) -> None:
-    try:
-        tasks = service.tasks(url)
-    except ConcordError as error:
-        states.away(url, error)
-        return
+    tasks = choice.tasks(url)
     if not tasks:
-        states.no_tasks()
         return
     task = choice.task(tasks)
     try:

@@ -7,7 +7,6 @@ answer of each task stays until the next one, whatever else is pressed.
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from concord.errors import ConcordError
 from concord.schema import TaskSchema
 from concord.wire import TaskSummary
 from frontend import answers, choice, forms, service, states, truth
@@ -27,39 +26,18 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.title(say("Predict"))
-    _draw(url)
-    states.watch(url, states.sight(url))
-
-
-def _draw(url: str) -> None:
-    try:
-        tasks = service.tasks(url)
-    except ConcordError as error:
-        states.away(url, error)
-        return
+    tasks = choice.tasks(url)
     if not tasks:
-        states.no_tasks()
         return
     # The order here is the order on a narrow screen, where the second stands below the first.
     left, right = st.columns([2, 3], gap="large")
     with left:
         task = choice.task(tasks)
-    try:
-        schema = service.schema(url, task.task)
-    except ConcordError as error:
-        with right:
-            _without_schema(url, task, error)
+    with right:
+        schema = choice.schema(url, task)
+    if schema is None:
         return
     _ask(url, task, schema, left, right)
-
-
-def _without_schema(url: str, task: TaskSummary, error: ConcordError) -> None:
-    """What a task asks is known only once one of its nodes has answered."""
-    if error.code == "no_quorum":
-        states.not_ready(url, task)
-    else:
-        states.away(url, error)
 
 
 def _ask(

@@ -20,33 +20,21 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.title(say("Rounds"))
     round_id = finding.opened()
     if round_id:
         st.button(say("All rounds"), icon=":material/arrow_back:", on_click=finding.close)
         _open(url, round_id)
     else:
         _list(url)
-    states.watch(url, states.sight(url))
 
 
 def _list(url: str) -> None:
-    try:
-        tasks = service.tasks(url)
-    except ConcordError as error:
-        states.away(url, error)
-        return
+    tasks = choice.tasks(url)
     if not tasks:
-        states.no_tasks()
         return
     task = choice.task(tasks)
-    try:
-        schema = service.schema(url, task.task)
-    except ConcordError as error:
-        if error.code == "no_quorum":
-            states.not_ready(url, task)
-        else:
-            states.away(url, error)
+    schema = choice.schema(url, task)
+    if schema is None:
         return
     filters = finding.draw(schema)
     if filters is None:

@@ -147,6 +147,8 @@ class FakeService:
             return 200, {"tasks": [asdict(self._summary(task)) for task in self.schemas]}
         if parts == ["v1", "nodes"]:
             return 200, {"nodes": [asdict(self._node(path.partition("task=")[2], node)) for node in NODES]}
+        if parts[:2] != ["v1", "tasks"]:
+            return 404, {"error": {"code": "not_found", "message": "There is no such page.", "field": None}}
         task = parts[2]
         schema = self.schemas.get(task)
         if schema is None:

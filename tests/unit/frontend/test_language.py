@@ -10,6 +10,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from frontend import language
+from tests.unit.frontend.visits import visit
 from training.tasks import select
 
 SOURCES = sorted(Path(language.__file__).parent.rglob("*.py"))
@@ -106,10 +107,23 @@ def test_a_browsers_language_is_spoken_where_there_is_one(locale, spoken):
     assert language.of_browser(locale) == spoken
 
 
-def test_a_page_is_drawn_in_the_language_of_its_address(service, open_page):
-    page = open_page(lang="fr")
-    assert page.title[0].value == "Prédire"
-    assert page.query_params["lang"] == "fr" or page.query_params["lang"] == ["fr"]
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("", "Prédire"),
+        ("batch", "Par lot"),
+        ("rounds", "Tours"),
+        ("nodes", "Nœuds"),
+        ("ledger", "Registre"),
+        ("models", "Modèles"),
+        ("drift", "Dérive"),
+        ("live", "En direct"),
+    ],
+)
+def test_a_page_is_drawn_in_the_language_of_its_address(service, open_page, path, title):
+    page = visit(path, lang="fr") if path else open_page(lang="fr")
+    assert [shown.value for shown in page.title] == [title]
+    assert page.query_params["lang"] == "fr"
 
 
 def test_numbers_are_written_as_the_language_has_them(monkeypatch):

@@ -290,7 +290,6 @@ def test_a_value_is_near_or_far_off(service, open_rounds):
 def test_the_list_speaks_french(service, open_rounds):
     keep(service, round_(truth=said(), deltas=MOVED))
     page = open_rounds(lang="fr")
-    assert page.title[0].value == "Tours"
     assert list(listed(page)["Heure"]) == ["21 nov. 2026, 17:03:13"]
 
 
