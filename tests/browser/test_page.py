@@ -1,7 +1,8 @@
 """The page in Chromium, at a telephone's and a desk's width, light and dark.
 
-Needs `chromium` on the PATH and the package playwright (`uv run --with playwright pytest -m browser`);
-without them these tests are skipped. Screenshots land in pytest's temporary folder.
+Before a service that answers what the test wants. Needs `chromium` on the PATH and the group browser
+(`uv run --group browser pytest -m browser`); without them these tests are skipped. Screenshots land in
+pytest's temporary folder.
 """
 
 from dataclasses import replace
@@ -9,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from frontend.states import WATCH_SECONDS
-from tests.browser.people import ask, browser, free_port, needs_chromium, overflow, page_at, wait_until_filled
+from tests.browser.people import ask, needs_chromium, overflow, page_at, wait_until_filled
+from tests.ports import free_port
 from tests.unit.frontend.fake_service import FLOWER, FakeService, no_quorum, silent, verdict, vote
 
 pytestmark = needs_chromium
@@ -31,31 +33,10 @@ def page_url(fake, tmp_path_factory):
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as opened:
-        yield opened
-
-
 @pytest.fixture
-def visit(chromium, page_url):
-    """Opens the page as a person with this screen and theme; notes complaints and foreign addresses."""
-    contexts = []
-
-    def visit_(width=1440, theme="light", address=""):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints, page.foreign = [], []
-        page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
-        page.on("request", lambda asked: page_url not in asked.url and page.foreign.append(asked.url))
-        page.goto(page_url + address)
-        page.get_by_role("heading", name="Predict").wait_for(timeout=30_000)
-        return page
-
-    yield visit_
-    for context in contexts:
-        context.close()
+def visit(look, page_url):
+    """Opens the page as a person with this screen and theme."""
+    return lambda **looks: look(page_url, **looks)
 
 
 @pytest.mark.parametrize(("width", "theme"), LOOKS)
@@ -76,13 +57,12 @@ def test_nothing_overflows_and_the_browser_does_not_complain(
         "no_quorum": no_quorum(),
     }[state]
     fake.answer = lambda *_: made
-    page = visit(width, theme)
+    page = visit(width=width, theme=theme)
     ask(page)
     page.get_by_text(sign).first.wait_for()
     page.wait_for_timeout(1000)
     page.screenshot(path=tmp_path / f"{state}-{width}-{theme}.png", full_page=True)
-    complaints = [text for text in page.complaints if "503" not in text]
-    assert (overflow(page), complaints) == (0, [])
+    assert (overflow(page), page.complaints) == (0, [])
 
 
 def test_the_page_asks_nobody_but_its_own_server(visit):

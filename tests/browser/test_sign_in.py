@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.browser.people import ask, browser, free_port, needs_chromium, page_at
+from tests.browser.people import ask, needs_chromium, page_at
 from tests.browser.provider import Provider
+from tests.ports import free_port
 from tests.unit.frontend.fake_rounds import FakeRounds
 
 pytestmark = needs_chromium
@@ -48,12 +49,10 @@ def page_url(fake, provider, log):
 
 
 @pytest.fixture
-def visit(page_url):
-    with browser() as opened:
-        page = opened.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        page.goto(page_url)
-        page.get_by_role("button", name="Fill in the example").wait_for(timeout=60_000)
-        yield page
+def visit(page_url, look):
+    page = look(page_url)
+    page.get_by_role("button", name="Fill in the example").wait_for(timeout=60_000)
+    return page
 
 
 def sign_in(page):

@@ -135,6 +135,7 @@ def test_every_recording_has_its_expectation():
     assert EXPECTED.keys() == RECORDS
 
 
+@pytest.mark.slow
 @needs_promtool
 @pytest.mark.parametrize("name", EXPECTED)
 def test_what_is_recorded_has_the_value_that_its_name_says(tmp_path, name):

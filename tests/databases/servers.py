@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ import warnings
 from pathlib import Path
 
 import sqlalchemy as sa
+
+from tests.ports import free_port
 
 PASSWORD = "p@ss/w:rd%#"
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -38,9 +39,7 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="concord-db-"))
         if os.geteuid() == 0:
             shutil.chown(self.folder, self._user)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._process = None
 
     def start(self):

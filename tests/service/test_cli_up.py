@@ -4,9 +4,7 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,43 +12,16 @@ import httpx
 import psutil
 import pytest
 
+from tests.ports import free_base
+from tests.service.up import CONCORD, Up
+
 pytestmark = pytest.mark.slow
-
-CONCORD = (sys.executable, "-c", "from concord.cli import main; main(prog_name='concord')")
-
-
-class Up:
-    """A `concord up --json` and the events that it tells."""
-
-    def __init__(self, env, *options):
-        self._process = subprocess.Popen(
-            [*CONCORD, "up", "--json", *options], env=env, stdout=subprocess.PIPE, text=True
-        )
-        self.pid = self._process.pid
-        self.events = []
-
-    def until(self, event):
-        for line in self._process.stdout:
-            self.events.append(json.loads(line))
-            if self.events[-1].get("event") == event:
-                return self.events[-1]
-        raise AssertionError(f"it ended with {self._process.wait()} before {event}: {self.events}")
-
-    def end(self, how=signal.SIGINT):
-        if self._process.stdout.closed:
-            return self._process.returncode
-        self._process.send_signal(how)
-        with self._process:
-            self.events += [json.loads(line) for line in self._process.stdout]
-        return self._process.returncode
 
 
 @pytest.fixture(scope="module")
 def base():
     """A port from which on nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return min(probe.getsockname()[1], 60_000)
+    return free_base()
 
 
 @pytest.fixture(scope="module")

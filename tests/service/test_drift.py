@@ -18,6 +18,8 @@ from training.data import Dataset
 from training.profile import profile
 from training.task import Answer, Rule
 
+pytestmark = pytest.mark.slow
+
 TASK = SimpleNamespace(schema=IRIS, answers=(Answer("species"),), rule=lambda name: Rule())
 NAMES = [feature.name for feature in IRIS.features]
 

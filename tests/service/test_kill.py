@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,13 +12,8 @@ import httpx
 import pytest
 
 from concord.client import Client
+from tests.ports import free_port
 from tests.service.stack import IRIS, iris_nodes, wait_until
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @contextlib.contextmanager

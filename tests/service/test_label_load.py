@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from concord.journal import Journal
 from concord.ledger import FileStore, Ledger, State
 from concord.ledger.state import fold
 from concord.settlement import settle_batch
+from tests.ports import free_port
 from tests.service.stack import IRIS, Node, StandInModel, species, wait_until
 from tests.service.teaching import Teacher, give_token
 
@@ -59,9 +59,7 @@ def row(number):
 @contextlib.contextmanager
 def service(home):
     """The service in a process of its own; yields the process and the address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     env = os.environ | {"CONCORD_HOME": str(home), "CONCORD_LOG_LEVEL": "WARNING"}
     process = subprocess.Popen([sys.executable, "-m", "concord.api", "--port", str(port)], env=env)
     try:

@@ -18,6 +18,8 @@ from concord.standing import MOST_REGRET
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, iris_nodes, species, wait_until
 from tests.service.teaching import Teacher, give_token
 
+pytestmark = pytest.mark.slow
+
 FOUR = ("logistic_regression", "decision_tree", "knn", "random_forest")
 """The workshop's nodes, in the order in which `consensus.md` tells of their answers."""
 

@@ -18,6 +18,8 @@ from tests.service.following import FollowingNode, naming
 from tests.service.labelling import Caller, ask, label, write_tokens
 from tests.service.stack import IRIS, iris_nodes, wait_until
 
+pytestmark = pytest.mark.slow
+
 MODEL = "iris.knn"
 SCHEMA = json.dumps(IRIS.to_json())
 

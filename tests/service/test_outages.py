@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 import signal
-import socket
 import time
 
 import pytest
@@ -14,10 +13,13 @@ from concord.cluster import Cluster
 from concord.ledger import Ledger
 from concord.ledger.configmaps import ConfigMapStore
 from concord.settler import URGENT
+from tests.ports import free_port
 from tests.service.settling import World, after_slashes
 from tests.service.stack import all_open, iris_nodes, wait_until
 from tests.service.test_settler_crash import STEPS, in_a_process_that_may_die
 from tests.unit.ledger.fake_api_server import FakeApiServer
+
+pytestmark = pytest.mark.slow
 
 LEDGER = "configmap:concord/concord-ledger"
 
@@ -42,10 +44,7 @@ def api_server(tmp_path, monkeypatch):
 @pytest.fixture
 def away():
     """URL of a journal that nobody serves."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    return f"mysql+pymysql://concord@127.0.0.1:{port}/concord"
+    return f"mysql+pymysql://concord@127.0.0.1:{free_port()}/concord"
 
 
 class ClusterWorld(World):

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -42,9 +43,7 @@ def serve(environment, tmp_path):
     def serve(line):
         words = shlex.split(line)
         variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         with (tmp_path / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*words[len(variables) :], "--port", str(port)],

@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from concord.client import Client
+from tests.ports import free_base
 from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
-from tests.service.test_cli_up import CONCORD, Up
-from tests.service.test_real_labels import ROOT, all_count, free_port, stream
+from tests.service.test_real_labels import ROOT, all_count, stream
+from tests.service.up import CONCORD, Up
 from training.data import read
 from training.run import prepare
 from training.table import load
@@ -43,7 +44,7 @@ def env(tmp_path_factory):
 @pytest.fixture(scope="module")
 def teacher(env):
     """One who teaches film_rating, all of whose nodes are up."""
-    up = Up(env, "film_rating", "--port", str(free_port()), "--no-page", "--no-mlflow")
+    up = Up(env, "film_rating", "--port", str(free_base()), "--no-page", "--no-mlflow")
     try:
         url, token = up.until("ready")["url"], give_token(env["CONCORD_HOME"])
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as http, Client(url) as client:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -17,10 +16,11 @@ from concord.deep_audit import deep_audit
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger
 from concord.settings import NodesFile
+from tests.ports import free_base, free_port
 from tests.service.liars import LIAR
 from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
-from tests.service.test_cli_up import Up
+from tests.service.up import Up
 from training.data import read
 from training.run import prepare
 from training.table import load
@@ -123,7 +123,7 @@ def env(tmp_path_factory):
 @pytest.fixture(scope="module")
 def up(env):
     """`concord up` with everything that is in the registry; its address, home and the consensus' bento."""
-    running = Up(env, "--port", str(free_port()), "--no-page", "--no-mlflow")
+    running = Up(env, "--port", str(free_base()), "--no-page", "--no-mlflow")
     try:
         url = running.until("ready")["url"]
         bentos = next(event["bentos"] for event in running.events if event["event"] == "packaged")
@@ -157,13 +157,6 @@ def services(up, env, tmp_path_factory):
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-
-
-def free_port():
-    """A port from which on nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return min(probe.getsockname()[1], 60_000)
 
 
 @pytest.fixture

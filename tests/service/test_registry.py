@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from concord.errors import InvalidInput, ServiceAway, UnknownName
 from concord.registry import CHALLENGER, CHAMPION, Registry, open_registry
 from concord.settings import Settings
+from tests.ports import free_port
 from tests.service.fake_mlflow import FakeMlflow
 
 MODEL = "iris.knn"
@@ -31,11 +31,6 @@ def fake():
     fake.metrics["run10"] = {"log_loss": 0.2, "accuracy": 0.9}
     yield fake
     fake.close()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 def ask(url, *steps):

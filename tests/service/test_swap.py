@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from tests.service.stack import wait_until
-from tests.service.test_cli_up import Up, base, env  # noqa: F401  fixtures
+from tests.service.test_cli_up import base, env  # noqa: F401  fixtures
+from tests.service.up import Up
 
 pytestmark = pytest.mark.slow
 

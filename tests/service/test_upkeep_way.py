@@ -9,7 +9,8 @@ import pytest
 
 from tests.drifting import Flowers, Gardener, Passer
 from tests.service.teaching import give_token
-from tests.service.test_cli_up import CONCORD, Up, base  # noqa: F401  a fixture
+from tests.service.test_cli_up import base  # noqa: F401  a fixture
+from tests.service.up import CONCORD, Up
 
 pytestmark = pytest.mark.slow
 

@@ -20,6 +20,7 @@ from concord.cli.ports import Ports, PortTaken, check
 from concord.cli.readiness import alive, fetch
 from concord.cli.supervisor import Supervisor
 from concord.errors import ConfigurationError
+from tests.ports import free_base
 
 ROOT = Path(__file__).parents[3]
 REAL, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
@@ -66,9 +67,7 @@ def on_path(tmp_path, monkeypatch):
 @pytest.fixture
 def base():
     """A base whose ports nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return min(probe.getsockname()[1], 64_000)
+    return free_base()
 
 
 @pytest.fixture

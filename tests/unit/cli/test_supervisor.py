@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 
 from concord.cli.processes import LOG_BYTES, Nursery, Program, last_lines, rotate
 from concord.cli.supervisor import LONGEST_WAIT, READY_SECONDS, Supervisor
+from tests.ports import free_port
 
 SLEEPER = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
 
@@ -241,9 +241,7 @@ def nursery(tmp_path):
 
 
 def test_forks_of_one_port_share_its_socket_and_the_last_one_closes_it(nursery, tmp_path, wait_for):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     place = ("iris.knn", "127.0.0.1", port, tmp_path / "node.log")
 
     def ready(node):

@@ -23,6 +23,8 @@ from training.drift_report.record import metrics_of
 from training.profile import profile
 from training.task import SEED
 
+pytestmark = pytest.mark.slow
+
 COURSE = [Stretch(f"2026-01-{day:02}T09:00:00.000+00:00", 20, day / 40) for day in range(1, 31)]
 
 

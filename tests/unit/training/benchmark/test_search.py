@@ -21,6 +21,8 @@ from training.benchmark.space import Space
 from training.data import generated
 from training.task import SEED
 
+pytestmark = pytest.mark.slow
+
 
 class Died(BaseException):
     """As SIGKILL: nothing is cleaned up after it."""

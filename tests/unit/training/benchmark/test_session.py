@@ -66,6 +66,7 @@ def trial_runs(session):
     return session.registry.client.search_runs([session.record._experiment], asked)
 
 
+@pytest.mark.slow
 def test_each_trial_is_a_run_below_the_studys(session):
     runs = trial_runs(session)
     assert len(runs) == TRIALS

@@ -14,6 +14,8 @@ from training.registry import Registry
 from training.split import split
 from training.tasks import select
 
+pytestmark = pytest.mark.slow
+
 CONDITIONS = ["schema", "better", "groups", "bias", "size", "latency_one", "latency_batch"]
 
 

@@ -1,0 +1,38 @@
+"""One browser and one Concord for all tests here; both start when the first test asks for them."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Chromium without a window."""
+    from tests.browser.people import browser
+
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def look(chromium):
+    """Opens a page as a person with this screen, theme and language; see `people.look`."""
+    from tests.browser.people import Looks
+
+    looks = Looks(chromium)
+    yield looks
+    looks.close()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """A whole Concord in which nothing was asked yet."""
+    from tests.browser.world import world
+
+    with world(tmp_path_factory.mktemp("world")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def lived(world):
+    """The same, with rounds of every task and what was true of some."""
+    world.live()
+    return world

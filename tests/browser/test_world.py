@@ -1,0 +1,175 @@
+"""Every page of a whole Concord in Chromium: without a round yet, then with rounds, labels and a fifth task.
+
+Where `CONCORD_PICTURES` names a folder, the pictures for `docs/` are left there.
+"""
+
+import csv
+import io
+import os
+import random
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from concord.client import Client
+from tests.browser.people import SOUND, ask, needs_chromium, picture, settle, sound
+from tests.browser.world import PAGES
+
+pytestmark = needs_chromium
+
+EMPTY = {
+    "predict": "Nothing has been asked yet.",
+    "batch": "No file yet.",
+    "rounds": "There are no rounds yet.",
+    "nodes": "No labels yet:",
+    "ledger": "Is it sound?",
+    "models": "One version serves, so there is nothing to compare.",
+    "drift": "Are the rows that are asked now",
+    "live": "Nothing has been asked yet",
+}
+FULL = {
+    "predict": "Fill in the form",
+    "batch": "What the columns mean",
+    "rounds": "Open a round",
+    "nodes": "Stake over time",
+    "ledger": "Who gained and who lost",
+    "models": "Side by side",
+    "drift": "Each column, then and now",
+    "live": "The same as a table",
+}
+KEPT = Path(os.environ["CONCORD_PICTURES"]) if "CONCORD_PICTURES" in os.environ else None
+ROWS = 1000
+
+
+def keep(page, folder, name):
+    """Leaves a picture, to be looked at."""
+    picture(page, (KEPT or folder) / f"{name}.png")
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize("name", PAGES)
+def test_before_anything_was_asked_each_page_says_what_to_do(world, look, tmp_path, name, width):
+    page = look(world.at(name, task="iris"), width=width)
+    page.get_by_text(EMPTY[name]).first.wait_for(timeout=60_000)
+    settle(page)
+    keep(page, tmp_path, f"empty-{name}-{width}")
+    assert sound(page) == SOUND
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize("name", PAGES)
+def test_each_page_is_whole_on_a_telephone_and_on_a_desk(lived, look, tmp_path, name, width):
+    page = look(lived.at(name, task="iris"), width=width)
+    page.get_by_text(FULL[name]).first.wait_for(timeout=60_000)
+    if name == "predict":
+        ask(page)
+        page.get_by_text("How each node voted").wait_for()
+    settle(page)
+    keep(page, tmp_path, f"{name}-{width}")
+    assert sound(page) == SOUND
+
+
+@pytest.mark.parametrize("width", [375, 1920])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("language", "title"), [("en", "Nodes"), ("fr", "Nœuds")])
+def test_a_page_is_whole_in_every_language_and_theme(lived, look, tmp_path, width, theme, language, title):
+    page = look(lived.at("nodes", task="iris"), width=width, theme=theme, language=language)
+    page.get_by_role("heading", name=title, exact=True).wait_for()
+    settle(page)
+    keep(page, tmp_path, f"nodes-{width}-{theme}-{language}")
+    assert sound(page) == SOUND
+
+
+def test_from_an_answer_to_the_truth_to_the_stake_that_moved(lived, look, tmp_path):
+    with Client(lived.url) as client:
+        before = {node.node: node.stake for node in client.nodes("iris")}
+    page = look(lived.at("predict", task="iris"))
+    ask(page)
+    page.get_by_text("This is an Iris virginica.").first.wait_for()
+    page.get_by_text("Use a token").first.click()
+    page.get_by_label("Token", exact=True).first.fill(lived.token)
+    page.get_by_role("button", name="Use this token").first.click()
+    page.get_by_text("You act with a token").wait_for()
+    page.get_by_role("combobox", name="The truth was").click()
+    page.get_by_role("option", name="virginica").click()
+    page.get_by_role("button", name="This was true").click()
+    page.get_by_role("button", name="Record it").click()
+    page.get_by_text("Stake was").wait_for(timeout=60_000)
+    settle(page)
+    keep(page, tmp_path, "truth-1440")
+    assert sound(page) == SOUND
+    with Client(lived.url) as client:
+        after = {node.node: node.stake for node in client.nodes("iris")}
+    assert before.keys() == after.keys()
+    assert before != after
+    assert lived.token not in page.content()
+
+
+def test_a_file_of_a_thousand_rows_is_answered(lived, look, tmp_path):
+    draw = random.Random(1)
+    out = io.StringIO()
+    lines = csv.writer(out)
+    lines.writerow(["sepal_length", "sepal_width", "petal_length", "petal_width", "note"])
+    for number in range(ROWS):
+        row = [round(draw.uniform(low, high), 1) for low, high in ((4, 8), (2, 4.5), (1, 7), (0.1, 2.5))]
+        lines.writerow([*row, "=1+1" if number == 0 else f"flower {number}"])
+    page = look(lived.at("batch", task="iris"))
+    page.locator("input[type=file]").set_input_files(
+        {"name": "flowers.csv", "mimeType": "text/csv", "buffer": out.getvalue().encode()}
+    )
+    page.get_by_role("button", name="Ask about 1,000 rows").click(timeout=60_000)
+    page.get_by_text("All 1,000 rows are answered").wait_for(timeout=120_000)
+    settle(page)
+    keep(page, tmp_path, "batch-answered-1440")
+    assert sound(page) == SOUND
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download the answers").click()
+    with Path(downloading.value.path()).open(newline="", encoding="utf-8-sig") as file:
+        answers = list(csv.DictReader(file))
+    assert len(answers) == ROWS
+    assert "'=1+1" in answers[0].values()
+    assert len({tuple(answer.values()) for answer in answers}) == ROWS
+    assert all(int(one["line"]) < int(other["line"]) for one, other in pairwise(answers))
+
+
+def test_a_file_with_faults_is_not_sent_and_says_where(lived, look, tmp_path):
+    page = look(lived.at("batch", task="iris"), width=375)
+    text = "sepal_length,sepal_width,petal_length,petal_width\n5,3,1.5,0.2\nlong,3,1.5,\n"
+    page.locator("input[type=file]").set_input_files(
+        {"name": "flowers.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    )
+    page.get_by_text("2 things are wrong in the file").wait_for(timeout=60_000)
+    settle(page)
+    keep(page, tmp_path, "batch-faults-375")
+    assert sound(page) == SOUND
+
+
+def test_a_task_that_is_one_file_more_has_a_form_that_works(lived, look, tmp_path):
+    page = look(lived.at("predict"))
+    page.get_by_role("combobox", name="Task").click()
+    page.get_by_role("option", name="Penguin").click()
+    page.get_by_role("combobox", name="Island").wait_for()
+    page.get_by_role("spinbutton", name="Bill length (mm)").wait_for()
+    ask(page)
+    page.get_by_text("This is a gentoo penguin.").first.wait_for()
+    settle(page)
+    keep(page, tmp_path, "fifth-1440")
+    assert sound(page) == SOUND
+
+
+def test_a_round_is_opened_by_its_address_and_explains_itself(lived, look, tmp_path):
+    with Client(lived.url, token=lived.token) as client:
+        found = next(client.all_rounds(task="iris", label="known"))
+    page = look(lived.at("rounds", round=found.id))
+    page.get_by_text(found.id).first.wait_for(timeout=60_000)
+    settle(page)
+    keep(page, tmp_path, "round-1440")
+    assert sound(page) == SOUND
+
+
+def test_a_ledger_is_verified_on_its_page(lived, look):
+    page = look(lived.at("ledger"))
+    page.get_by_role("button", name="Verify").click()
+    page.get_by_text("The ledger is sound").wait_for(timeout=60_000)
+    assert sound(page) == SOUND

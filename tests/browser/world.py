@@ -1,0 +1,106 @@
+"""A whole Concord as `concord up` starts it, and one task more, which is one file."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import psutil
+
+from concord.client import Client
+from tests.drifting import Flowers, Gardener
+from tests.ports import FOR_PEOPLE, free_base
+from tests.service.teaching import give_token
+from tests.service.up import Up
+
+ROOT = Path(__file__).parents[2]
+FIFTH = Path(__file__).with_name("penguin.py")
+PAGES = ("predict", "batch", "rounds", "nodes", "ledger", "models", "drift", "live")
+
+LABELLED = 60
+"""Rounds of iris of which it is said what was true."""
+
+
+class World:
+    """What `concord up` has started.
+
+    Attributes:
+        url: The consensus service's.
+        page: The page's.
+        mlflow: MLflow's.
+        prometheus: Prometheus', None where it is not on the PATH.
+        home: Its home folder.
+        token: One that labels and administers.
+    """
+
+    def __init__(self, base, home, token, *, monitored):
+        self.url, self.page, self.mlflow, prometheus = (
+            f"http://127.0.0.1:{base + offset}" for offset in FOR_PEOPLE
+        )
+        self.prometheus = prometheus if monitored else None
+        self.home, self.token = home, token
+
+    def at(self, page, **query):
+        """The address of a page; the first one's is the bare one."""
+        path = "" if page == PAGES[0] else page
+        return f"{self.page}/{path}" + (f"?{urlencode(query)}" if query else "")
+
+    def live(self):
+        """Fills it with rounds, and says of some what was true."""
+        with Gardener(self.url, self.token) as gardener:
+            gardener.label(Flowers(seed=1).of("known", LABELLED))
+        with Client(self.url, 60.0, self.token) as client:
+            for task in client.tasks():
+                schema = client.schema(task.task)
+                row = {feature.name: feature.example for feature in schema.features}
+                client.predict(task.task, [row] * 20, recorded=True)
+
+    @contextmanager
+    def silent(self, task):
+        """The nodes of a task hang for the while."""
+        running = json.loads((self.home / "run" / "up.json").read_text())["processes"]
+        nodes = [psutil.Process(pid) for name, pid in running.items() if name.startswith(f"{task}.")]
+        assert nodes
+        for node in nodes:
+            node.suspend()
+        try:
+            yield
+        finally:
+            for node in nodes:
+                node.resume()
+            with Client(self.url) as client:
+                until = time.monotonic() + 60
+                while not next(one.ready for one in client.tasks() if one.task == task):
+                    assert time.monotonic() < until, f"{task} did not come back"
+                    time.sleep(0.5)
+
+
+@contextmanager
+def world(folder):
+    """Starts it in a copy of the project to which one file was added; ends it afterwards.
+
+    Args:
+        folder: For the copy, its models and its rounds.
+    """
+    root, home = folder / "concord", folder / "home"
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "docs"))
+    shutil.copy(FIFTH, root / "training" / "tasks")
+    home.mkdir()
+    token = give_token(home, administers=True)
+    named = {"CONCORD_HOME": str(home), "BENTOML_HOME": str(folder / "bentoml")}
+    foreign = ("CONCORD_", "BENTOML_", "MLFLOW_", "STREAMLIT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    base, monitored = free_base(), shutil.which("prometheus") is not None
+    up = Up(kept | named, "--port", str(base), *(["--monitoring"] if monitored else []), cwd=root)
+    try:
+        up.until("ready")
+        yield World(base, home, token, monitored=monitored)
+    finally:
+        ended = up.end()
+        if ended != 0:
+            up.end(signal.SIGKILL)
+    assert ended == 0
