@@ -189,7 +189,6 @@ class Launch:
             "server.port": str(self.ports.page),
             "server.headless": "true",
             "server.fileWatcherType": "none",
-            "browser.gatherUsageStats": "false",
         }
         command = python("-m", "streamlit", "run", str(self.root / PAGE))
         known = {"MLFLOW_TRACKING_URI": registry} if registry else {}

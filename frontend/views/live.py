@@ -53,16 +53,8 @@ def show(url: str) -> None:
         task = _task(tasks)
     with right:
         names = list(SPANS)
-        span = st.segmented_control(
-            say("Over the last"),
-            names,
-            default=names[_USUAL],
-            required=True,
-            format_func=say,
-            key="live/span",
-            wrap=True,
-        )
-    _figures(url, task, SPANS[span or names[_USUAL]])
+        span = st.selectbox(say("Over the last"), names, index=_USUAL, format_func=say, key="live/span")
+    _figures(url, task, SPANS[span])
 
 
 def _task(tasks: Sequence[TaskSummary]) -> str | None:

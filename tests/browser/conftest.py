@@ -2,6 +2,8 @@
 
 import pytest
 
+FAILED = pytest.StashKey()
+
 
 @pytest.fixture(scope="session")
 def chromium():
@@ -12,13 +14,24 @@ def chromium():
         yield opened
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Lets `look` know how the test ended."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
 @pytest.fixture
-def look(chromium):
-    """Opens a page as a person with this screen, theme and language; see `people.look`."""
+def look(chromium, request, tmp_path):
+    """Opens a page as a person with this screen, theme and language; a test that fails leaves pictures."""
     from tests.browser.people import Looks
 
     looks = Looks(chromium)
     yield looks
+    if request.node.stash.get(FAILED, False):
+        looks.keep(tmp_path)
     looks.close()
 
 

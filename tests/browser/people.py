@@ -113,6 +113,11 @@ class Looks:
         page.get_by_role("heading", level=1).wait_for(timeout=60_000)
         return page
 
+    def keep(self, folder):
+        """Leaves pictures of what is open now."""
+        for number, context in enumerate(self._contexts):
+            context.pages[0].screenshot(path=folder / f"failed-{number}.png")
+
     def close(self):
         for context in self._contexts:
             context.close()
@@ -124,6 +129,15 @@ def settle(page, seconds=60):
     # A picture is drawn after the script has ended, and says so nowhere.
     page.wait_for_timeout(700)
     page.wait_for_function(DRAWN, timeout=1000 * seconds)
+
+
+def choose(page, name, option):
+    """Chooses from a list, which closes by itself where the page still moves under it."""
+    box = page.get_by_role("combobox", name=name)
+    box.scroll_into_view_if_needed()
+    settle(page)
+    box.click()
+    page.get_by_role("option", name=option).click()
 
 
 def overflow(page):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from frontend.states import WATCH_SECONDS
-from tests.browser.people import ask, needs_chromium, overflow, page_at, wait_until_filled
+from tests.browser.people import ask, choose, needs_chromium, overflow, page_at, wait_until_filled
 from tests.ports import free_port
 from tests.unit.frontend.fake_service import FLOWER, FakeService, no_quorum, silent, verdict, vote
 
@@ -95,8 +95,7 @@ def test_a_new_task_appears_in_an_open_page_by_itself(fake, visit):
     page.get_by_role("button", name="Ask the").wait_for()
     fake.schemas = {"flower": FLOWER, "tree": replace(FLOWER, task="tree", title="Tree")}
     page.wait_for_timeout(2000 * WATCH_SECONDS)
-    page.get_by_role("combobox", name="Task").click()
-    page.get_by_role("option", name="Tree").click()
+    choose(page, "Task", "Tree")
     page.wait_for_url("**/?task=tree")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.people import ask, needs_chromium, page_at
+from tests.browser.people import ask, choose, needs_chromium, page_at
 from tests.browser.provider import Provider
 from tests.ports import free_port
 from tests.unit.frontend.fake_rounds import FakeRounds
@@ -65,8 +65,7 @@ def test_who_is_listed_acts_after_signing_in_and_no_more_after_signing_out(visit
     sign_in(visit)
     visit.get_by_text("Signed in as ada@example.org").wait_for()
     ask(visit)
-    visit.get_by_role("combobox", name="The truth was").click()
-    visit.get_by_role("option", name="rose").click()
+    choose(visit, "The truth was", "rose")
     visit.get_by_role("button", name="This was true").click()
     visit.get_by_role("button", name="Record it").click()
     visit.get_by_text("Stake was gained by").wait_for()

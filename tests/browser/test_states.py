@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.people import SOUND, ask, needs_chromium, page_at, picture, settle, sound
+from tests.browser.people import SOUND, ask, choose, needs_chromium, page_at, picture, settle, sound
 from tests.browser.world import PAGES
 from tests.ports import free_port
 
@@ -68,8 +68,7 @@ def test_a_token_that_nobody_made_is_refused_in_words(lived, look, tmp_path):
     page.get_by_text("Use a token").first.click()
     page.get_by_label("Token", exact=True).first.fill("nobody-made-this-one")
     page.get_by_role("button", name="Use this token").first.click()
-    page.get_by_role("combobox", name="The truth was").click()
-    page.get_by_role("option", name="setosa").click()
+    choose(page, "The truth was", "setosa")
     page.get_by_role("button", name="This was true").click()
     page.get_by_role("button", name="Record it").click()
     page.get_by_text("does not know this token").first.wait_for(timeout=60_000)

@@ -19,6 +19,9 @@ from tests.service.up import Up
 
 ROOT = Path(__file__).parents[2]
 FIFTH = Path(__file__).with_name("penguin.py")
+LEFT = (".git", ".venv", ".concord", ".*_cache", ".hypothesis", "__pycache__", "tests", "docs")
+"""What no running Concord needs of the project's folder."""
+
 PAGES = ("predict", "batch", "rounds", "nodes", "ledger", "models", "drift", "live")
 
 LABELLED = 60
@@ -34,7 +37,7 @@ class World:
         mlflow: MLflow's.
         prometheus: Prometheus', None where it is not on the PATH.
         home: Its home folder.
-        token: One that labels and administers.
+        token: One that labels.
     """
 
     def __init__(self, base, home, token, *, monitored):
@@ -87,10 +90,10 @@ def world(folder):
         folder: For the copy, its models and its rounds.
     """
     root, home = folder / "concord", folder / "home"
-    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "docs"))
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT))
     shutil.copy(FIFTH, root / "training" / "tasks")
     home.mkdir()
-    token = give_token(home, administers=True)
+    token = give_token(home)
     named = {"CONCORD_HOME": str(home), "BENTOML_HOME": str(folder / "bentoml")}
     foreign = ("CONCORD_", "BENTOML_", "MLFLOW_", "STREAMLIT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
