@@ -137,7 +137,12 @@ def choose(page, name, option):
     box.scroll_into_view_if_needed()
     settle(page)
     box.click()
-    page.get_by_role("option", name=option).click()
+    listed = page.get_by_role("option", name=option)
+    try:
+        listed.wait_for(timeout=3000)
+    except playwright_api.TimeoutError:
+        box.press("ArrowDown")
+    listed.click()
 
 
 def overflow(page):

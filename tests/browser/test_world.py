@@ -1,4 +1,4 @@
-"""Every page of a whole Concord in Chromium: without a round yet, then with rounds, labels and a fifth task.
+"""Every page of a whole Concord in Chromium, with rounds, labels and a fifth task.
 
 Where `CONCORD_PICTURES` names a folder, the pictures for `docs/` are left there.
 """
@@ -17,16 +17,6 @@ from tests.browser.world import PAGES
 
 pytestmark = needs_chromium
 
-EMPTY = {
-    "predict": "Nothing has been asked yet.",
-    "batch": "No file yet.",
-    "rounds": "There are no rounds yet.",
-    "nodes": "No labels yet:",
-    "ledger": "Is it sound?",
-    "models": "One version serves, so there is nothing to compare.",
-    "drift": "Are the rows that are asked now",
-    "live": "Nothing has been asked yet",
-}
 FULL = {
     "predict": "Fill in the form",
     "batch": "What the columns mean",
@@ -47,16 +37,6 @@ ROWS = 1000
 def keep(page, folder, name):
     """Leaves a picture, to be looked at."""
     picture(page, (KEPT or folder) / f"{name}.png")
-
-
-@pytest.mark.parametrize("width", [375, 1440])
-@pytest.mark.parametrize("name", PAGES)
-def test_before_anything_was_asked_each_page_says_what_to_do(world, look, tmp_path, name, width):
-    page = look(world.at(name, task="iris"), width=width)
-    page.get_by_text(EMPTY[name]).first.wait_for(timeout=60_000)
-    settle(page)
-    keep(page, tmp_path, f"empty-{name}-{width}")
-    assert sound(page) == SOUND
 
 
 @pytest.mark.parametrize("width", [375, 1440])

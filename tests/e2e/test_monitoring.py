@@ -7,15 +7,20 @@ while it is asked, since some of what is recorded is about labels.
 
 import json
 import math
+import os
 import re
 import secrets
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
 import yaml
 
 from tests.e2e.kind import CHART, IRIS_ROW, run, until
+from tests.runbooks import COMMANDS
 
 pytestmark = pytest.mark.e2e
 SPACE = "concord-watched"
@@ -212,6 +217,40 @@ def test_all_that_is_recorded_has_values_under_load(asked, load, say):
     assert [labels for labels, _ in found["concord:rounds:rate5m"] if labels["namespace"] != SPACE] == []
     shown = {name: found[name][0][1] for name in RECORDS if "seconds:p95_5m" in name}
     say(f"{len(RECORDS)} recordings have values; p95 in seconds: {json.dumps(shown)}")
+
+
+NOT_PASTED = {
+    "kubectl -n $NAMESPACE top pods": "kind has no metrics server",
+    "kubectl -n $NAMESPACE port-forward svc/concord-prometheus 9090:9090": "it stays; all here goes through one",
+    "kubectl -n $NAMESPACE logs deployment/concord-consensus --tail=50 --previous": "no container was ended",
+    "concord ledger verify --deep": "the journal is reached from within the cluster alone",
+    "concord models compare $TASK.$NODE --namespace $NAMESPACE": "tests/e2e/test_upkeep.py has a challenger",
+    "concord models rollback $TASK.$NODE --namespace $NAMESPACE": "tests/e2e/test_upkeep.py has a promotion",
+    'concord release $TASK $NODE --reason "…"': "tests/e2e/test_labels.py has a node that is jailed",
+    "concord feedback FILE.csv": "tests/service/test_feedback.py has a file",
+}
+"""Commands of the runbooks that find nothing to do here, and why."""
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in NOT_PASTED])
+def test_a_runbooks_command_works_when_it_is_pasted(asked, command, tmp_path):
+    if "rollout undo" in command:
+        asked.cluster.kubectl("-n", SPACE, "rollout", "restart", "deployment/concord-iris-knn")
+    with asked.cluster.forward(SPACE, *CONSENSUS) as url:
+        known = {"NAMESPACE": SPACE, "TASK": "iris", "NODE": "knn", "CONCORD_URL": url}
+        known |= {
+            "CONCORD_LEDGER": f"configmap:{SPACE}/concord-ledger",
+            "CONCORD_HOME": str(tmp_path / "home"),
+        }
+        known |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        if " ID" in command:
+            command = command.replace(" ID", f" {asked.ask(1).json()['verdicts'][0]['id']}")
+        env = asked.cluster.environment | known
+        done = subprocess.run(
+            ["bash", "-c", command], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or "rollout" not in command
 
 
 def test_a_node_that_loses_every_round_is_jailed_and_told(asked):
