@@ -221,7 +221,7 @@ def test_all_that_is_recorded_has_values_under_load(asked, load, say):
 
 NOT_PASTED = {
     "kubectl -n $NAMESPACE top pods": "kind has no metrics server",
-    "kubectl -n $NAMESPACE port-forward svc/concord-prometheus 9090:9090": "it stays; all here goes through one",
+    "kubectl -n $NAMESPACE port-forward svc/concord-prometheus 9090:9090": "it stays, as all here do",
     "kubectl -n $NAMESPACE logs deployment/concord-consensus --tail=50 --previous": "no container was ended",
     "concord ledger verify --deep": "the journal is reached from within the cluster alone",
     "concord models compare $TASK.$NODE --namespace $NAMESPACE": "tests/e2e/test_upkeep.py has a challenger",
