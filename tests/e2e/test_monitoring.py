@@ -224,6 +224,7 @@ NOT_PASTED = {
     "kubectl -n $NAMESPACE port-forward svc/concord-prometheus 9090:9090": "it stays, as all here do",
     "kubectl -n $NAMESPACE logs deployment/concord-consensus --tail=50 --previous": "no container was ended",
     "concord ledger verify --deep": "the journal is reached from within the cluster alone",
+    "concord doctor": "likewise",
     "concord models compare $TASK.$NODE --namespace $NAMESPACE": "tests/e2e/test_upkeep.py has a challenger",
     "concord models rollback $TASK.$NODE --namespace $NAMESPACE": "tests/e2e/test_upkeep.py has a promotion",
     'concord release $TASK $NODE --reason "…"': "tests/e2e/test_labels.py has a node that is jailed",
