@@ -111,7 +111,8 @@ def eventful(boards):
 def asked(eventful):
     """The release under load, and the address of the Prometheus that reads it."""
     image = f"concord-consensus:{__version__}"
-    flowers = LoadPod(eventful.cluster, SPACE, "flowers", image).start("iris", callers=4, pause=0.02)
+    # Drift looks at the newest 10,000 rounds, among which those with labels must still be.
+    flowers = LoadPod(eventful.cluster, SPACE, "flowers", image).start("iris", callers=2, pause=0.2)
     # Iris has too few held-out rows to say whether answers have drifted; loans have enough.
     rows = [row for row, _ in Bank(eventful.cluster, eventful.folder, "").customers(200, moved=False)]
     loans = LoadPod(eventful.cluster, SPACE, "loans", image)
