@@ -68,9 +68,10 @@ CMD ["--help"]
 FROM base AS mlflow
 ENV MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 COPY --from=mlflow-packages /app/.venv /app/.venv
+COPY concord/__init__.py concord/process_exporter.py concord/process_metrics.py concord/
 USER 1034:1034
-EXPOSE 5000
-ENTRYPOINT ["mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1"]
+EXPOSE 5000 9464
+ENTRYPOINT ["python", "-m", "concord.process_exporter", "0.0.0.0:9464", "mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1"]
 CMD ["--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--artifacts-destination", "/mlflow/artifacts"]
 
 FROM base AS page
@@ -83,8 +84,8 @@ COPY --from=page-packages /app/.venv /app/.venv
 COPY frontend frontend
 COPY concord concord
 USER 1034:1034
-EXPOSE 8501
-ENTRYPOINT ["streamlit", "run", "frontend/app.py"]
+EXPOSE 8501 9464
+ENTRYPOINT ["python", "-m", "concord.process_exporter", "0.0.0.0:9464", "streamlit", "run", "frontend/app.py"]
 
 # The init step of a node that serves a registry version: brings it, checks it, ends.
 FROM base AS fetch

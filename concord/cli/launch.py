@@ -5,7 +5,7 @@ Nothing is started from a file of the operator's that is not on this machine: a 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -159,12 +159,14 @@ class Launch:
         root: The project's folder.
         ports: Where each listens.
         supervisor: Who keeps them running.
+        is_monitored: Whether a Prometheus is started too, for which pages tell their processes' metrics.
     """
 
     place: Place
     root: Path
     ports: Ports
     supervisor: Supervisor
+    is_monitored: bool = False
 
     def nodes(self, plan: Plan, bento: str) -> Nursery:
         """All nodes, as forks of one parent."""
@@ -194,7 +196,8 @@ class Launch:
         known = {"MLFLOW_TRACKING_URI": registry} if registry else {}
         known |= {"CONCORD_PROMETHEUS": prometheus} if prometheus else {}
         command += [f"--{k}={v}" for k, v in options.items()]
-        self._keep("page", PAGES, command, {"CONCORD_URL": service, **known})
+        measured = self._measured(command, self.ports.page_metrics)
+        self._keep("page", PAGES, measured, {"CONCORD_URL": service, **known})
 
     def mlflow(self, store: str) -> None:
         """MLflow's page, which is read by people on this machine only, whatever the host."""
@@ -211,15 +214,24 @@ class Launch:
             *("--allowed-hosts", f"localhost:{port},127.0.0.1:{port}"),
         )
         # Without this it keeps a pool of workers for jobs that nobody has: ten processes instead of two.
-        self._keep("mlflow", PAGES, command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+        measured = self._measured(command, self.ports.mlflow_metrics)
+        self._keep("mlflow", PAGES, measured, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
-    def prometheus(self, program: str, plan: Plan) -> None:
-        """A Prometheus that scrapes the nodes and the service that asks them."""
+    def prometheus(self, program: str, plan: Plan, pages: Container[str]) -> None:
+        """A Prometheus that scrapes the nodes, the service that asks them, and the pages that run."""
         files = Monitoring(self.place, self.root)
         service = (LOOPBACK if self.ports.host in ANY else self.ports.host, self.ports.consensus)
-        files.write(service, {(one.task, one.node): (one.host, one.port) for one in plan.nodes})
+        nodes = {(one.task, one.node): (one.host, one.port) for one in plan.nodes}
+        measured = {"page": self.ports.page_metrics, "mlflow": self.ports.mlflow_metrics}
+        files.write(service, nodes, {name: (LOOPBACK, measured[name]) for name in measured if name in pages})
         command = files.command(program, self.ports.prometheus)
         self._keep("prometheus", PAGES, command, {})
+
+    def _measured(self, command: list[str], port: int) -> list[str]:
+        """The command, with its processes' metrics at a port where a Prometheus runs."""
+        if not self.is_monitored:
+            return command
+        return [*python("-m", "concord.process_exporter", f"{LOOPBACK}:{port}"), *command]
 
     def _keep(self, name: str, group: int, command: list[str], extra: Mapping[str, str]) -> None:
         log = self.place.log(name)

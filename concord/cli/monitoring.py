@@ -79,16 +79,22 @@ class Monitoring:
         """Its own file."""
         return self.folder / "prometheus.yml"
 
-    def write(self, service: Address, nodes: Mapping[tuple[str, str], Address]) -> None:
+    def write(
+        self,
+        service: Address,
+        nodes: Mapping[tuple[str, str], Address],
+        pages: Mapping[str, Address],
+    ) -> None:
         """Writes whom it asks.
 
         Args:
             service: Where the consensus service listens.
             nodes: Task and node → where it listens.
+            pages: `page`, `mlflow` → where its metrics are.
         """
         private.make_folder(self.folder)
         # JSON is YAML, and no name in it can be read as anything but itself.
-        self.file.write_text(json.dumps(self._document(service, nodes), indent=1) + "\n", "utf-8")
+        self.file.write_text(json.dumps(self._document(service, nodes, pages), indent=1) + "\n", "utf-8")
 
     def command(self, prometheus: str, port: int) -> list[str]:
         """How it is started.
@@ -106,7 +112,12 @@ class Monitoring:
             f"--web.listen-address=127.0.0.1:{port}",
         ]
 
-    def _document(self, service: Address, nodes: Mapping[tuple[str, str], Address]) -> dict[str, Any]:
+    def _document(
+        self,
+        service: Address,
+        nodes: Mapping[tuple[str, str], Address],
+        pages: Mapping[str, Address],
+    ) -> dict[str, Any]:
         every = f"{SCRAPE_SECONDS}s"
         here = {"namespace": "local"}
         groups = [
@@ -117,6 +128,10 @@ class Monitoring:
                     "labels": {**here, "component": "node", "task": task, "node": node},
                 }
                 for (task, node), address in nodes.items()
+            ),
+            *(
+                {"targets": [_target(address)], "labels": {**here, "component": page}}
+                for page, address in pages.items()
             ),
         ]
         return {

@@ -1,7 +1,8 @@
 """Which ports `concord up` listens on, and what to do where one is taken.
 
 From a base of 7400: the consensus service at the base, nodes from base + 10, the page at base + 80,
-MLflow's page at base + 90, Prometheus at base + 91. A port that people use is never changed without asking;
+MLflow's page at base + 90, Prometheus at base + 91, and for it the metrics of the two pages at base + 92
+and base + 93. A port that people use is never changed without asking;
 a node's port is nobody's business, so nodes take the next free one.
 """
 
@@ -22,6 +23,8 @@ NODES: Final = range(10, 80)
 PAGE: Final = 80
 MLFLOW: Final = 90
 PROMETHEUS: Final = 91
+PAGE_METRICS: Final = 92
+MLFLOW_METRICS: Final = 93
 
 
 class PortTaken(ConfigurationError):
@@ -59,6 +62,16 @@ class Ports:
         """Prometheus'."""
         return self.base + PROMETHEUS
 
+    @property
+    def page_metrics(self) -> int:
+        """Of the page's process, where a Prometheus runs."""
+        return self.base + PAGE_METRICS
+
+    @property
+    def mlflow_metrics(self) -> int:
+        """Of MLflow's processes, where a Prometheus runs."""
+        return self.base + MLFLOW_METRICS
+
     def people(self, *, page: bool, mlflow: bool, monitoring: bool = False) -> dict[str, int]:
         """The ports that people use, by what answers there."""
         wanted = {"the consensus service": self.consensus}
@@ -68,6 +81,8 @@ class Ports:
             wanted["MLflow's page"] = self.mlflow
         if monitoring:
             wanted["Prometheus"] = self.prometheus
+            wanted |= {"the page's metrics": self.page_metrics} if page else {}
+            wanted |= {"MLflow's metrics": self.mlflow_metrics} if mlflow else {}
         return wanted
 
     def nodes(self, count: int) -> list[int]:

@@ -108,7 +108,8 @@ class _Up:
         ports = self._ports()
         self._warn(ports)
         supervisor = Supervisor(self.voice.ended, self.voice.started_again)
-        start, nursery = launch.Launch(self.place, root, ports, supervisor), None
+        start = launch.Launch(self.place, root, ports, supervisor, is_monitored=prometheus is not None)
+        nursery = None
         try:
             preparation = Preparation(root, self.place.home, self.stop)
             self._fit(preparation, data)
@@ -123,7 +124,7 @@ class _Up:
             supervisor.tell_replaced = swaps.replaced
             swaps.settle(one.name for one in plan.nodes)
             if prometheus:
-                start.prometheus(prometheus, plan)
+                start.prometheus(prometheus, plan, pages)
                 pages["prometheus"] = launch.address(launch.LOOPBACK, ports.prometheus) + "/-/ready"
             nursery = start.nodes(plan, packaged.bentos["concord-node"])
             start.consensus(plan, packaged.bentos["concord-consensus"], registry)

@@ -33,9 +33,9 @@ OUTSIDE = {
     # An address that is no pod: the API server, a database, a registry.
     "address": None,
 }
-PORTS = {("TCP", port) for port in (22, 53, 80, 443, 3000, 3306, 5000, 5432, 6443, 8501, 9090, 9093)} | {
-    ("UDP", 53)
-}
+PORTS = {
+    ("TCP", port) for port in (22, 53, 80, 443, 3000, 3306, 5000, 5432, 6443, 8501, 9090, 9093, 9464)
+} | {("UDP", 53)}
 
 DNS = {("UDP", 53), ("TCP", 53)}
 API_SERVER = {("TCP", 443), ("TCP", 6443)}
@@ -60,10 +60,14 @@ TABLE = {
     ("page", "mlflow"): {("TCP", 5000)},
     ("prometheus", "node"): {("TCP", 3000)},
     ("prometheus", "consensus"): {("TCP", 3000)},
+    ("prometheus", "page"): {("TCP", 9464)},
+    ("prometheus", "mlflow"): {("TCP", 9464)},
     ("page", "prometheus"): {("TCP", 9090)},
     ("grafana", "prometheus"): {("TCP", 9090)},
     ("monitoring", "node"): {("TCP", 3000)},
     ("monitoring", "consensus"): {("TCP", 3000)},
+    ("monitoring", "page"): {("TCP", 9464)},
+    ("monitoring", "mlflow"): {("TCP", 9464)},
     **{(name, "dns"): DNS for name in COMPONENTS if name not in {"mlflow", "journal", "prometheus"}},
     **{(name, "address"): API_SERVER for name in ("consensus", "archiver", "prometheus")},
 }

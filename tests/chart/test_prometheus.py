@@ -110,8 +110,8 @@ def test_the_page_knows_where_it_is_and_only_where_it_is(render, of_kind):
     assert told(OFF) is None
 
 
-def test_it_asks_every_node_the_service_and_itself_and_nobody_else(files, render, of_kind):
-    """Whatever else the release has: the page, MLflow, the database, Jobs and the steps before a node."""
+def test_it_asks_all_that_serve_metrics_at_the_port_that_does_and_nobody_else(files, render, of_kind):
+    """Whatever else the release has: the pages' own ports, the database, Jobs and the steps before a node."""
     seen = targets(files("everything"), render("everything"))
     nodes = [
         one
@@ -119,7 +119,7 @@ def test_it_asks_every_node_the_service_and_itself_and_nobody_else(files, render
         if one["metadata"]["labels"]["app.kubernetes.io/component"] == "node"
     ]
     assert sorted(one["component"] for one in seen) == sorted(
-        ["node"] * len(nodes) + ["consensus", "prometheus"]
+        ["node"] * len(nodes) + ["consensus", "prometheus", "page", "mlflow"]
     )
     knn = {"namespace": "concord", "pod": "concord-iris-knn-7", "component": "node", "task": "iris"}
     assert knn | {"node": "knn"} in seen

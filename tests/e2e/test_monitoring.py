@@ -147,7 +147,8 @@ def test_every_pod_is_ready_with_monitoring_the_page_and_mariadb(watched):
 
 
 def test_every_pod_that_serves_metrics_is_a_target_and_up(asked):
-    wanted = {("consensus", None, None), ("prometheus", None, None)} | {("node", "iris", n) for n in NODES}
+    others = ("consensus", "prometheus", "page", "mlflow")
+    wanted = {(name, None, None) for name in others} | {("node", "iris", name) for name in NODES}
     pods = {pod["metadata"]["name"] for pod in asked.cluster.pods(SPACE, "app.kubernetes.io/name=concord")}
 
     def up():
@@ -166,7 +167,8 @@ def test_every_pod_that_serves_metrics_is_a_target_and_up(asked):
 def test_every_process_tells_its_cpu_memory_and_open_files(asked):
     for metric, found in asked.values(PROCESS).items():
         told = {(labels["component"], labels.get("node")) for labels, value in found if value > 0}
-        assert told >= {("consensus", None)} | {("node", node) for node in NODES}, metric
+        services = {(name, None) for name in ("consensus", "prometheus", "page", "mlflow")}
+        assert told == services | {("node", node) for node in NODES}, metric
 
 
 def test_every_rule_is_evaluated_without_an_error(asked):

@@ -33,11 +33,12 @@ def env(tmp_path_factory):
 
 @pytest.fixture
 def start(env, base):
-    """Starts the task iris without pages; ends it after the test."""
+    """Starts the task iris, without pages unless they are asked for; ends it after the test."""
     started = []
 
-    def start(*options):
-        started.append(Up(env, "iris", "--port", str(base), "--no-page", "--no-mlflow", *options))
+    def start(*options, pages=False):
+        without = () if pages else ("--no-page", "--no-mlflow")
+        started.append(Up(env, "iris", "--port", str(base), *without, *options))
         return started[-1]
 
     yield start
@@ -104,22 +105,21 @@ WATCHED = ("process_cpu_seconds_total", "process_resident_memory_bytes", "proces
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no Prometheus on the PATH")
 def test_with_monitoring_every_process_is_scraped_and_every_rule_is_evaluated(start):
-    up = start("--monitoring")
+    up = start("--monitoring", pages=True)
     url = up.until("ready")["prometheus"]
 
     def asked(query):
         answer = httpx.get(f"{url}/api/v1/query", params={"query": query}, timeout=10).json()
         return {(one["metric"]["component"], one["metric"].get("node")) for one in answer["data"]["result"]}
 
-    nodes = {
-        ("node", name) for name in ("decision_tree", "knn", "logistic_regression", "random_forest", "svm")
-    }
+    nodes = ("decision_tree", "knn", "logistic_regression", "random_forest", "svm")
+    known = {("node", name) for name in nodes} | {(name, None) for name in ("consensus", "page", "mlflow")}
     end = time.monotonic() + 60
-    while asked("up == 1") != nodes | {("consensus", None)}:
+    while asked("up == 1") != known:
         assert time.monotonic() < end, httpx.get(f"{url}/api/v1/targets").text
         time.sleep(0.5)
     for metric in WATCHED:
-        assert asked(f"{metric} > 0") == nodes | {("consensus", None)}, metric
+        assert asked(f"{metric} > 0") == known, metric
     groups = httpx.get(f"{url}/api/v1/rules").json()["data"]["groups"]
     assert [rule for group in groups for rule in group["rules"] if rule.get("lastError")] == []
     running = children(up.pid)

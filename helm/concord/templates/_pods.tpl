@@ -156,11 +156,11 @@ readinessProbe:
   failureThreshold: 2
 {{- end -}}
 
-{{/* Prometheus' own annotations, where they are wanted: root */}}
+{{/* Prometheus' own annotations, where they are wanted: list root port */}}
 {{- define "concord.scraped" -}}
-{{- if .Values.monitoring.annotations -}}
+{{- if (index . 0).Values.monitoring.annotations -}}
 prometheus.io/scrape: "true"
-prometheus.io/port: "3000"
+prometheus.io/port: {{ index . 1 | quote }}
 prometheus.io/path: /metrics
 {{- end -}}
 {{- end -}}

@@ -30,9 +30,9 @@ scrape_configs:
       - files: [/targets/pods.json]
     {{- end }}
     relabel_configs:
-      # Components that serve metrics, at the port that does; init steps and Jobs have none.
+      # Components that serve metrics, at the port that does; init steps, Jobs and the database have none.
       - source_labels: [__meta_kubernetes_pod_label_app_kubernetes_io_component, __meta_kubernetes_pod_container_port_name]
-        regex: (node|consensus|prometheus);http
+        regex: (node|consensus|prometheus);http|(page|mlflow);metrics
         action: keep
       # A pod that has ended keeps its address and answers no more.
       - source_labels: [__meta_kubernetes_pod_phase]

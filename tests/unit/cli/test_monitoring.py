@@ -82,7 +82,7 @@ def supervisor():
 
 def start(supervisor, home, base, program, nodes=()):
     launch = Launch(Place(home), ROOT, Ports("127.0.0.1", base), supervisor)
-    launch.prometheus(program, Plan(home / "nodes.toml", tuple(nodes)))
+    launch.prometheus(program, Plan(home / "nodes.toml", tuple(nodes)), pages=())
     url = f"http://127.0.0.1:{base + 91}"
     wait_until(lambda: alive(f"{url}/-/ready"))
     return url
@@ -123,7 +123,8 @@ def test_the_one_on_the_path_is_taken(on_path):
 
 def test_it_is_told_of_the_service_and_of_every_node_by_name(tmp_path):
     files = monitoring.Monitoring(Place(tmp_path), ROOT)
-    files.write(("127.0.0.1", 7400), {("iris", "knn"): ("127.0.0.1", 7410), ("iris", "svm"): ("::1", 7411)})
+    nodes = {("iris", "knn"): ("127.0.0.1", 7410), ("iris", "svm"): ("::1", 7411)}
+    files.write(("127.0.0.1", 7400), nodes, {"page": ("127.0.0.1", 7492)})
     (job,) = json.loads(files.file.read_text("utf-8"))["scrape_configs"]
     here = {"namespace": "local"}
     assert job["static_configs"] == [
@@ -133,12 +134,13 @@ def test_it_is_told_of_the_service_and_of_every_node_by_name(tmp_path):
             "labels": here | {"component": "node", "task": "iris", "node": "knn"},
         },
         {"targets": ["[::1]:7411"], "labels": here | {"component": "node", "task": "iris", "node": "svm"}},
+        {"targets": ["127.0.0.1:7492"], "labels": here | {"component": "page"}},
     ]
 
 
 def test_it_reads_the_charts_rules(tmp_path):
     files = monitoring.Monitoring(Place(tmp_path), ROOT)
-    files.write(("127.0.0.1", 7400), {})
+    files.write(("127.0.0.1", 7400), {}, {})
     (pattern,) = json.loads(files.file.read_text("utf-8"))["rule_files"]
     found = {path.name for path in Path(pattern).parent.glob(Path(pattern).name)}
     assert {"answers.yaml", "nodes.yaml", "slo.yaml"} <= found
@@ -164,7 +166,7 @@ def test_it_is_started_from_its_file_and_ended_with_the_rest(on_path, supervisor
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on the PATH")
 def test_prometheus_reads_its_file(tmp_path):
     files = monitoring.Monitoring(Place(tmp_path), ROOT)
-    files.write(("127.0.0.1", 7400), {("iris", "knn"): ("127.0.0.1", 7410)})
+    files.write(("127.0.0.1", 7400), {("iris", "knn"): ("127.0.0.1", 7410)}, {})
     done = subprocess.run(
         [PROMTOOL, "check", "config", str(files.file)], capture_output=True, text=True, check=False
     )
