@@ -1,4 +1,4 @@
-"""Process metrics of a program that serves none: `python -m concord.process_exporter HOST:PORT mlflow server …`.
+"""Process metrics of a program without: `python -m concord.process_exporter HOST:PORT mlflow server …`.
 
 The command takes this process's place, so its process id, the signals that it gets and its exit status are
 those that it would have alone. Beside it a child answers `GET /metrics` with CPU, memory and open files of
