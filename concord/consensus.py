@@ -27,7 +27,7 @@ from concord.journal import Journal, RoundRow
 from concord.ledger import Ledger
 from concord.live_drift import LiveDrift
 from concord.members import Members
-from concord.observation import observe
+from concord.observation import begin, observe
 from concord.overview import Overview
 from concord.panel import Panel, Ruling
 from concord.panels import Panels
@@ -118,6 +118,8 @@ class Consensus:
         self.drift = LiveDrift(journal, self.panels)
         self.overview = Overview(self.panels, open_entries(settings), open_registry(settings))
         self.appointing = Appointing(self.overview, self.settler, clock)
+        for task in declared.tasks:
+            begin(task)
         self._clock = clock
         self._waiting_rows = 0
         self._background: list[asyncio.Task[None]] = []

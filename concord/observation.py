@@ -6,14 +6,15 @@ counters when somebody reads the metrics: that takes a quarter of what the count
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from concord import metrics
 from concord.panel import Panel, Ruling
 from concord.round import Reply
+from concord.wire import Status
 
 if TYPE_CHECKING:
-    from concord.wire import Outcome, Status
+    from concord.wire import Outcome
 
 
 class _Gathered:
@@ -30,9 +31,18 @@ class _Gathered:
 _tasks: dict[str, _Gathered] = {}
 
 
+def begin(task: str) -> None:
+    """Has a task's counts told from 0 on: Prometheus sees no increase in a count that comes up as 1."""
+    if task not in _tasks:
+        _tasks[task] = _Gathered(task)
+        for status in get_args(Status):
+            metrics.ROUNDS.labels(task, status)
+
+
 def observe(panel: Panel, replies: Sequence[Reply], rulings: Sequence[Ruling], seconds: float) -> None:
     """Counts what a poll was like. Histograms count polls; outcomes and votes count rounds."""
-    task = _tasks.get(panel.task) or _tasks.setdefault(panel.task, _Gathered(panel.task))
+    begin(panel.task)
+    task = _tasks[panel.task]
     metrics.observe(task.seconds, seconds)
     slowest = 0.0
     for reply in replies:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import streamlit as st
+from streamlit.navigation.page import Page
 
 from concord.settings import Settings
 from frontend import access, language, states
@@ -49,21 +50,29 @@ def _visit(view: View, url: str) -> None:
     states.watch(url, states.sight(url))
 
 
+def _page(view: View, url: str, path: str, *, is_listed: bool = True) -> Page:
+    return st.Page(
+        partial(_visit, view, url),
+        title=say(view.title),
+        icon=f":material/{view.icon}:",
+        url_path=path,
+        default=not path,
+        visibility="visible" if is_listed else "hidden",
+    )
+
+
 def main() -> None:
     """Draws the page that the address names."""
     st.set_page_config(page_title="Concord", page_icon=str(ICON), layout="wide")
     language.choose()
     url = Settings.read().url
 
+    first, *others = _VIEWS
     pages = [
-        st.Page(
-            partial(_visit, view, url),
-            title=say(view.title),
-            icon=f":material/{view.icon}:",
-            url_path=view.path,
-            default=view is _VIEWS[0],
-        )
-        for view in _VIEWS
+        _page(first, url, ""),
+        *(_page(view, url, view.path) for view in others),
+        # Streamlit has the first page at `/` alone; whoever writes its name would read that there is none.
+        _page(first, url, first.path, is_listed=False),
     ]
     st.navigation(pages, position="top").run()
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):

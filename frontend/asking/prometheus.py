@@ -55,6 +55,9 @@ QUERIES: Final[Mapping[str, str]] = {
 SCRAPED: Final = "count(concord_waiting_rows{OF})"
 """Whether any consensus service is scraped: this metric is there before anything was asked."""
 
+ASKED: Final = "sum(concord_round_seconds_count{OF})"
+"""How much was asked since the services started."""
+
 STEPS: Final = 60
 LEAST_STEP: Final = 15
 """Seconds; Prometheus is seldom told to scrape more often."""
@@ -107,13 +110,15 @@ def course(place: Place, task: str | None, seconds: int) -> Course | ConcordErro
                 "CONCORD_PROMETHEUS_NAMESPACE names another installation.",
                 field="CONCORD_PROMETHEUS",
             )
-        asked = [figure for figure in QUERIES if task is None or figure != courses.FAILED]
+        figures = [figure for figure in QUERIES if task is None or figure != courses.FAILED]
         lines = {
-            figure: _points(place, matched(QUERIES[figure], task, place.namespace), span) for figure in asked
+            figure: _points(place, matched(QUERIES[figure], task, place.namespace), span)
+            for figure in figures
         }
+        asked = _points(place, matched(ASKED, task, place.namespace), span)
     except ConcordError as error:
         return error
-    return Course(lines, was_asked=bool(lines[courses.REQUESTS]))
+    return Course(lines, was_asked=any(point.value for point in asked))
 
 
 def forget() -> None:

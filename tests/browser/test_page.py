@@ -71,6 +71,14 @@ def test_the_page_asks_nobody_but_its_own_server(visit):
     assert [url for url in page.foreign if not url.startswith(("data:", "blob:", "ws:"))] == []
 
 
+def test_the_first_page_is_found_by_its_name_too(look, page_url, visit):
+    named = look(f"{page_url}/predict")
+    named.get_by_role("button", name="Fill in the example").wait_for()
+    assert (named.title(), named.get_by_role("dialog").count(), named.complaints) == (visit().title(), 0, [])
+    # In the menu it stands once.
+    assert named.get_by_role("link", name="Predict").count() == 1
+
+
 def test_inputs_have_the_names_that_people_read(visit):
     page = visit()
     page.get_by_role("spinbutton", name="Petal length (cm)").wait_for()

@@ -143,6 +143,12 @@ def test_no_feature_value_is_in_a_log_a_metric_or_the_ledger(start_stack, caplog
     assert "7.777" not in logged
 
 
+def test_what_is_counted_of_a_declared_task_is_there_before_the_first_round(start_stack):
+    stack = start_stack()
+    told = stack.http.get("/metrics").text
+    assert 'concord_rounds_total{status="no_quorum",task="iris"}' in told
+
+
 def test_metrics_tell_rounds_outcomes_and_overhead(start_stack):
     stack = start_stack()
     stack.predict()

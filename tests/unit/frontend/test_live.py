@@ -195,7 +195,7 @@ def test_prometheus_is_asked_once_for_all_sessions(prometheus, open_live):
     open_live()
     asked = len(prometheus.asked)
     open_live()
-    assert len(prometheus.asked) == asked == len(courses.FIGURES) + 1
+    assert len(prometheus.asked) == asked == len(courses.FIGURES) + 2
 
 
 def test_only_the_installations_own_series_are_asked_for(monkeypatch, prometheus, open_live):
@@ -205,7 +205,7 @@ def test_only_the_installations_own_series_are_asked_for(monkeypatch, prometheus
 
 
 def test_nothing_asked_is_said_with_prometheus_too(prometheus, open_live):
-    prometheus.answer = lambda query: 1.0 if "waiting_rows" in query else None
+    prometheus.answer = lambda query: 1.0 if "waiting_rows" in query else 0.0
     assert "**Nothing has been asked yet**" in text(open_live())
 
 
@@ -236,7 +236,9 @@ def test_a_prometheus_out_of_reach_is_left_alone_for_a_while(monkeypatch, open_a
 
 
 def test_prometheus_values_that_are_no_numbers_are_no_points(prometheus, open_live):
-    prometheus.answer = lambda query: "NaN" if "histogram_quantile" in query else 0.0
+    prometheus.answer = lambda query: (
+        "NaN" if "histogram_quantile" in query else 0.0 if "rate" in query else 1.0
+    )
     page = open_live()
     assert metrics(page)["Latency, p50"] == "–"
     assert "**Nothing was asked in this time.**" in text(page)

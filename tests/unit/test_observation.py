@@ -1,0 +1,18 @@
+"""A task's counts are there before its first round: from nothing to 1 is no increase to Prometheus."""
+
+from concord import metrics, observation
+
+FROM_ZERO = (
+    'concord_rounds_total{status="ok",task="unasked"} 0.0',
+    'concord_rounds_total{status="degraded",task="unasked"} 0.0',
+    'concord_rounds_total{status="no_quorum",task="unasked"} 0.0',
+    'concord_round_seconds_count{task="unasked"} 0.0',
+    'concord_overhead_seconds_count{task="unasked"} 0.0',
+    'concord_agreement_count{task="unasked"} 0.0',
+)
+
+
+def test_a_tasks_counts_begin_at_zero():
+    assert 'task="unasked"' not in metrics.render().decode()
+    observation.begin("unasked")
+    assert set(FROM_ZERO) <= set(metrics.render().decode().splitlines())
