@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 import httpx
 
-from concord.address import masked
 from concord.errors import InvalidInput, ServiceAway, UnknownName
 from concord.settings import Settings
+from concord.tracking import Tracking, tracking
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -80,33 +80,22 @@ class Version:
 
 def open_registry(settings: Settings) -> "Registry | None":
     """The registry that the settings mean, if they mean one; asks nobody yet."""
-    if settings.registry is None:
-        return None
-    password, token = (
-        one.get_secret_value() if one else "" for one in (settings.registry_password, settings.registry_token)
-    )
-    user = (settings.registry_user, password) if settings.registry_user and password else None
-    return Registry(settings.registry, user, token)
+    return Registry(tracking(settings.registry, settings)) if settings.registry is not None else None
 
 
 class Registry:
-    """MLflow at an address. Its connections live until `close`.
+    """A server's registry. Its connections live until `close`.
 
     Args:
-        url: `http(s)://HOST[:PORT][/PATH]`, perhaps with a user and a password.
-        user: Name and password of who asks, unless the address has them.
-        token: A bearer's, where nobody is named.
+        server: Where it is, and who asks.
     """
 
-    def __init__(self, url: str, user: tuple[str, str] | None = None, token: str = "") -> None:
-        self.shown = masked(url)
-        address = httpx.URL(f"{url.rstrip('/')}{_API}")
-        # Not in the address, which httpx writes into its log and into its errors.
-        user = (address.username, address.password) if address.userinfo else user
+    def __init__(self, server: Tracking) -> None:
+        self.shown = server.shown
         self._http = httpx.AsyncClient(
-            auth=user,
-            headers={"authorization": f"Bearer {token}"} if token and not user else {},
-            base_url=address.copy_with(userinfo=b""),
+            auth=server.user,
+            headers=server.headers,
+            base_url=f"{server.address}{_API}",
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             trust_env=False,
         )

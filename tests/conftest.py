@@ -5,8 +5,12 @@ time is waiting; it took 135 s where two processes took 166.
 """
 
 import gc
+import signal
 
 import pytest
+
+# In a shell's background Ctrl-C is ignored, and every process under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config):

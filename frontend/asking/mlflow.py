@@ -1,8 +1,8 @@
 """MLflow over HTTP, as far as a page shows it: what a run measured, and the pictures that it kept.
 
 The page imports neither MLflow nor the training. A run ends before its version is registered, so what is
-read of it stays true and is kept; failures never are. A password in MLflow's address is used, and shown
-nowhere: not in a message, and not in a link.
+read of it stays true and is kept; failures never are. A password in MLflow's address, or in its variables, is
+used and shown nowhere: not in a message, and not in a link.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ import httpx
 import streamlit as st
 
 from concord.errors import ServiceAway
+from concord.settings import Settings
+from concord.tracking import tracking
 
 KEPT_SECONDS: Final = 600
 MOST_KEPT: Final = 200
@@ -104,8 +106,14 @@ def forget() -> None:
 @st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
 def connect(registry: str) -> httpx.Client:
     """The connections to MLflow, shared by all sessions."""
-    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-    return httpx.Client(base_url=registry, timeout=timeout, trust_env=False)
+    server = tracking(registry, Settings.read())
+    return httpx.Client(
+        auth=server.user,
+        headers=server.headers,
+        base_url=server.address,
+        timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        trust_env=False,
+    )
 
 
 def _json(registry: str, endpoint: str, **query: str) -> dict[str, Any] | None:

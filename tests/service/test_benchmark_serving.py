@@ -93,6 +93,6 @@ def test_ctrl_c_leaves_nothing(begin, temporary):
 
     benchmark.send_signal(signal.SIGINT)
 
-    assert benchmark.wait(120) == 130
+    assert benchmark.wait(60) == 130
     assert not list(temporary.glob("concord-benchmark-*"))
     assert not processes_of(temporary)

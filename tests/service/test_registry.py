@@ -17,6 +17,7 @@ import pytest
 from concord.errors import InvalidInput, ServiceAway, UnknownName
 from concord.registry import CHALLENGER, CHAMPION, Registry, open_registry
 from concord.settings import Settings
+from concord.tracking import tracking
 from tests.ports import free_port
 from tests.service.fake_mlflow import FakeMlflow
 
@@ -37,7 +38,7 @@ def ask(url, *steps):
     """Takes steps at a registry, and returns what the last one answers."""
 
     async def run():
-        registry = Registry(url)
+        registry = Registry(tracking(url, Settings.read()))
         try:
             for step in steps:
                 answer = await step(registry)
