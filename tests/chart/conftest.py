@@ -24,7 +24,11 @@ SETS = {
     "url": {
         "consensus": {"replicas": 2},
         "journal": {"kind": "url", "url": {"existingSecret": "concord-journal"}},
-        "mlflow": {"enabled": False, "trackingUri": "https://mlflow.example.com"},
+        "mlflow": {
+            "enabled": False,
+            "trackingUri": "https://mlflow.example.com",
+            "existingSecret": "concord-registry",
+        },
         "training": {"enabled": True},
         "benchmark": {
             "enabled": True,

@@ -56,6 +56,19 @@ http://{{ include "concord.name" (list . "mlflow") }}:5000
 {{- end -}}
 {{- end -}}
 
+{{/* Variables of whoever asks the registry, as MLflow's own clients read them: root */}}
+{{- define "concord.asksRegistry" -}}
+- {name: MLFLOW_TRACKING_URI, value: {{ include "concord.registry" . | quote }}}
+{{- with .Values.mlflow.existingSecret }}
+{{- range $variable, $key := dict "PASSWORD" "password" "TOKEN" "token" "USERNAME" "username" }}
+- name: MLFLOW_TRACKING_{{ $variable }}
+  valueFrom:
+    # A registry takes a user and a password, or a token.
+    secretKeyRef: {name: {{ $.Values.mlflow.existingSecret }}, key: {{ $key }}, optional: true}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* Whether the consensus service brings versions in, which takes a registry and who may order it; else empty: root */}}
 {{- define "concord.appoints" -}}
 {{- if and .Values.consensus.tokens.existingSecret (include "concord.registry" .) -}}
@@ -145,6 +158,9 @@ true
 {{- end -}}
 {{- if and .Values.mlflow.enabled .Values.mlflow.trackingUri -}}
 {{- fail "mlflow.trackingUri names a registry elsewhere, and mlflow.enabled makes one here. Set mlflow.enabled=false, or leave trackingUri empty." -}}
+{{- end -}}
+{{- if and .Values.mlflow.existingSecret (not .Values.mlflow.trackingUri) -}}
+{{- fail "mlflow.existingSecret says who asks a registry elsewhere, and mlflow.trackingUri names none. Set it, or leave existingSecret empty." -}}
 {{- end -}}
 {{- if and .Values.monitoring.serviceMonitor.enabled .Values.monitoring.podMonitor.enabled -}}
 {{- fail "monitoring.serviceMonitor and monitoring.podMonitor would read every metric twice. Enable one." -}}

@@ -17,7 +17,7 @@ spec:
         {{- toYaml .command | nindent 8 }}
       env:
         - {name: CONCORD_HOME, value: /tmp/concord}
-        - {name: MLFLOW_TRACKING_URI, value: {{ include "concord.registry" .root | quote }}}
+        {{- include "concord.asksRegistry" .root | nindent 8 }}
         {{- with .env }}
         {{- . | nindent 8 }}
         {{- end }}

@@ -123,6 +123,7 @@ class FakeMlflow:
         plots: Run → file name → bytes.
         broken: Whether every answer is an error of its own.
         asked: Paths that were asked for.
+        wanted: The authorization without which nothing is answered.
     """
 
     metrics: dict[str, dict[str, float]] = field(
@@ -139,6 +140,7 @@ class FakeMlflow:
     )
     broken: bool = False
     asked: list[str] = field(default_factory=list)
+    wanted: str | None = None
 
     def start(self) -> "FakeMlflow":
         fake = self
@@ -146,7 +148,8 @@ class FakeMlflow:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 fake.asked.append(self.path)
-                status, body, kind = fake.answer(self.path)
+                is_known = fake.wanted in (None, self.headers.get("authorization"))
+                status, body, kind = fake.answer(self.path) if is_known else (401, b"", "text/plain")
                 self.send_response(status)
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(body)))

@@ -103,6 +103,22 @@ def test_mlflow_tells_every_metric_and_the_best_is_marked(registry, see):
     assert list(table["Version 2 (answers)"])[:2] == ["0.9", "0.25 ★"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({"USERNAME": "ann", "PASSWORD": "secret"}, "Basic YW5uOnNlY3JldA=="),
+        ({"TOKEN": "secret"}, "Bearer secret"),
+    ],
+)
+def test_a_guarded_mlflow_is_asked_with_its_own_variables(registry, see, monkeypatch, variables, wanted):
+    registry.wanted = wanted
+    assert "**MLflow is away.**" in see().warning[0].value
+    drop()
+    for name, value in variables.items():
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    assert list(tables(see())[2]["Version 3"]) == ["0.95 ★", "0.5", "7"]
+
+
 def test_plots_of_the_chosen_versions_are_shown_with_a_description(registry, see):
     page = see()
     pictures = [one.proto.imgs[0] for one in page.get("image")]
