@@ -54,7 +54,7 @@ class Watched:
     """
 
     def __init__(self, cluster, token):
-        self.cluster, self._token = cluster, token
+        self.cluster, self.token = cluster, token
 
     def ask(self, rows=20, **options):
         """The service's answer to so many rows, whatever its status."""
@@ -68,7 +68,7 @@ class Watched:
             answer = httpx.post(f"{url}/v1/tasks/iris/predict?recorded=true", json=body, timeout=30)
             assert answer.status_code == 200, answer.text
             labels = [{"id": one["id"], "label": TRUTH} for one in answer.json()["verdicts"]]
-            headers = {"authorization": f"Bearer {self._token}"}
+            headers = {"authorization": f"Bearer {self.token}"}
             told = httpx.post(f"{url}/v1/feedback", json={"labels": labels}, headers=headers, timeout=30)
             assert {one["status"] for one in told.json()["labels"]} == {"accepted"}, told.text
 
@@ -116,9 +116,11 @@ def impatient(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def watched(cluster, impatient, tmp_path_factory):
-    """The release, with a token that labels."""
+    """The release, with a token that labels and administers."""
     file = tmp_path_factory.mktemp("tokens") / "tokens.toml"
-    made = run("uv", "run", "concord", "tokens", "add", "e2e", "--labels", "iris", "--file", file)
+    made = run(
+        "uv", "run", "concord", "tokens", "add", "e2e", "--labels", "iris", "--administers", "--file", file
+    )
     cluster.restricted(SPACE)
     secret = ("-n", SPACE, "create", "secret", "generic")
     cluster.kubectl(*secret, "concord-tokens", f"--from-file=tokens.toml={file}")
@@ -229,34 +231,40 @@ NOT_PASTED = {
     "concord doctor": "likewise",
     "concord models compare $TASK.$NODE --namespace $NAMESPACE": "tests/e2e/test_upkeep.py has a challenger",
     "concord models rollback $TASK.$NODE --namespace $NAMESPACE": "tests/e2e/test_upkeep.py has a promotion",
-    'concord release $TASK $NODE --reason "…"': "tests/e2e/test_labels.py has a node that is jailed",
-    "concord feedback FILE.csv": "tests/service/test_feedback.py has a file",
+    'concord release $TASK $NODE --reason "…"': "below, where a node is jailed",
 }
 """Commands of the runbooks that find nothing to do here, and why."""
+
+
+def paste(asked, command, folder, **variables):
+    """Runs a command of a runbook in a shell that the page's first block has prepared."""
+    with asked.cluster.forward(SPACE, *CONSENSUS) as url:
+        known = {"NAMESPACE": SPACE, "TASK": "iris", "NODE": "knn", "CONCORD_URL": url, **variables}
+        known |= {
+            "CONCORD_LEDGER": f"configmap:{SPACE}/concord-ledger",
+            "CONCORD_HOME": str(folder / "home"),
+            "CONCORD_TOKEN": asked.token,
+        }
+        known |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        env = asked.cluster.environment | known
+        done = subprocess.run(
+            ["bash", "-c", command], env=env, cwd=folder, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if one not in NOT_PASTED])
 def test_a_runbooks_command_works_when_it_is_pasted(asked, command, tmp_path):
     if "rollout undo" in command:
         asked.cluster.kubectl("-n", SPACE, "rollout", "restart", "deployment/concord-iris-knn")
-    with asked.cluster.forward(SPACE, *CONSENSUS) as url:
-        known = {"NAMESPACE": SPACE, "TASK": "iris", "NODE": "knn", "CONCORD_URL": url}
-        known |= {
-            "CONCORD_LEDGER": f"configmap:{SPACE}/concord-ledger",
-            "CONCORD_HOME": str(tmp_path / "home"),
-        }
-        known |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        if " ID" in command:
-            command = command.replace(" ID", f" {asked.ask(1).json()['verdicts'][0]['id']}")
-        env = asked.cluster.environment | known
-        done = subprocess.run(
-            ["bash", "-c", command], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout or "rollout" not in command
+    (verdict,) = asked.ask(1, params={"recorded": "true"}).json()["verdicts"]
+    (tmp_path / "FILE.csv").write_text(f"id,label\n{verdict['id']},{TRUTH}\n", "utf-8")
+    said = paste(asked, command.replace(" ID", f" {verdict['id']}"), tmp_path)
+    assert said or "rollout" not in command
 
 
-def test_a_node_that_loses_every_round_is_jailed_and_told(asked):
+def test_a_node_that_loses_every_round_is_jailed_and_told(asked, tmp_path):
     """By its labels the flower is versicolor, which at least two of five never say."""
 
     def jailed():
@@ -266,6 +274,7 @@ def test_a_node_that_loses_every_round_is_jailed_and_told(asked):
     labels = until(jailed, 300, "ConcordNodeJailed after lost rounds", pause=2)
     assert (labels["namespace"], labels["task"]) == (SPACE, "iris")
     assert labels["node"] in NODES
+    assert paste(asked, 'concord release $TASK $NODE --reason "…"', tmp_path, NODE=labels["node"])
 
 
 def test_a_node_that_is_away_raises_its_alert_and_takes_it_back(asked, load):
