@@ -12,11 +12,12 @@ import streamlit as st
 from concord.schema import Feature, TaskSchema
 from concord.sheet import COMMAS, Faulty, Table, Writing
 from concord.wire import TaskSummary
-from frontend import choice, failures, faults, language, replies, states, uploads, words
+from frontend import choice, language, states, words
 from frontend.asking import batch as asking
 from frontend.asking.batch import Batch
+from frontend.batch import failures, faults, replies, uploads
+from frontend.batch.uploads import NoSheet
 from frontend.language import say, say_count, told
-from frontend.uploads import NoSheet
 
 SEMICOLONS: Final = Writing(";", comma=True)
 """As spreadsheets write where decimals follow a comma."""

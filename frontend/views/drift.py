@@ -14,8 +14,11 @@ from concord.drifted import DriftReport
 from concord.errors import ConcordError
 from concord.schema import TaskSchema
 from concord.wire import TaskSummary
-from frontend import access, choice, compared, differences, drift_errors, drift_states, service, words
+from frontend import access, choice, service, words
 from frontend.asking import drift
+from frontend.drift import compared, differences
+from frontend.drift import errors as drift_errors
+from frontend.drift import states as drift_states
 from frontend.language import decimal, mark, percent, say, say_count
 
 DAYS: Final[Mapping[str, float | None]] = {

@@ -9,10 +9,11 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from concord.wire import BlockView, TaskSummary
-from frontend import choice, gains, happenings, language, service, states, words
+from frontend import choice, language, service, states, words
 from frontend.asking import ledger as asking
 from frontend.asking.ledger import Head, Proof
 from frontend.language import say, say_count
+from frontend.ledger import gains, happenings
 
 MOST_PAGES: Final = 10
 """Pages below one another; a browser draws no more of them well."""

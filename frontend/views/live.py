@@ -15,12 +15,14 @@ import streamlit as st
 from concord.errors import ConcordError
 from concord.settings import Settings
 from concord.wire import TaskSummary
-from frontend import choice, courses, figures, lines, live_states, states, words
+from frontend import choice, courses, lines, states, words
 from frontend.asking import live
 from frontend.asking.live import Seen
 from frontend.asking.prometheus import Place
 from frontend.courses import Course
 from frontend.language import mark, say, say_count
+from frontend.live import figures
+from frontend.live import states as live_states
 
 DRAW_SECONDS: Final = 5
 """How often the figures are drawn anew."""

@@ -12,19 +12,10 @@ import streamlit as st
 from concord.errors import ConcordError
 from concord.versions import Comparison, ModelView
 from concord.wire import TaskSummary
-from frontend import (
-    access,
-    choice,
-    confirm,
-    contest,
-    decisions,
-    measured,
-    states,
-    versions,
-    words,
-)
+from frontend import access, choice, confirm, states, words
 from frontend.asking import models as asking
 from frontend.language import say
+from frontend.models import contest, decisions, measured, versions
 
 ROLLING_SECONDS: Final = 2
 """How often an open page looks whether a node has changed over."""

@@ -13,11 +13,12 @@ import streamlit as st
 from concord.client import Client
 from concord.errors import ConcordError
 from concord.wire import NodeView, TaskSummary
-from frontend import access, choice, confirm, service, stakes, standings, states, words
-from frontend import changes as changing
+from frontend import access, choice, confirm, service, states, words
 from frontend.asking import nodes as asking
 from frontend.confirm import Step
 from frontend.language import say
+from frontend.nodes import changes as changing
+from frontend.nodes import stakes, standings
 
 _PAGES: Final = "nodes/pages"
 """Where a session keeps how far it looks back, by task."""

@@ -6,9 +6,10 @@ The address names the round that is open (`?round=ID`), so that it can be passed
 import streamlit as st
 
 from concord.errors import ConcordError
-from frontend import access, choice, explanations, finding, roundlist, service, states, words
+from frontend import access, choice, service, states, words
 from frontend.asking import rounds
 from frontend.language import say
+from frontend.rounds import explanations, finding, roundlist
 
 GUARDED = ("unauthorized", "forbidden")
 """Codes of a service that shows rounds to those alone whose token reads them."""

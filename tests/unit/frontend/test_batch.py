@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
 from concord.sheet import COMMAS, Faulty, Table, Writing, numbered
-from frontend import replies, uploads
 from frontend import service as pages_service
 from frontend.asking import batch as asking
 from frontend.asking.batch import Batch, Reply
+from frontend.batch import replies, uploads
 from frontend.views import batch as view
 from tests.unit.frontend.fake_batch import FakeBatchService, thistles
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, verdict

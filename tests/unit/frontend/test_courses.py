@@ -10,9 +10,10 @@ from prometheus_client import REGISTRY
 
 from concord import metrics
 from concord.errors import ServiceAway
-from frontend import courses, figures, lines, shades
+from frontend import courses, lines, shades
 from frontend.asking import exposition, prometheus
 from frontend.courses import Course, Key, Point, Sample
+from frontend.live import figures
 from tests.chart.test_rules import FILES, PROMTOOL, needs_promtool
 from tests.unit.frontend.fake_live import Meters
 from tests.unit.frontend.test_words import _luminance

@@ -5,8 +5,8 @@ import pytest
 from concord import drift as rules
 from concord.drifted import ErrorDrift, NodeAnswers, Shares
 from concord.errors import Forbidden, JournalUnavailable, NoQuorum, UnknownName
-from frontend import differences, spreads
 from frontend.asking import drift as asking
+from frontend.drift import differences, spreads
 from tests.unit.frontend.fake_drift import (
     GROWN,
     LENGTHS,

@@ -5,9 +5,9 @@ from streamlit.testing.v1 import AppTest
 
 from concord.errors import LedgerUnavailable
 from concord.wire import StakesPage
-from frontend import gains, happenings
 from frontend import service as pages_service
 from frontend.asking import ledger as asking
+from frontend.ledger import gains, happenings
 from tests.unit.frontend.fake_ledger import GAINS, SETTLED, FakeLedgerService, block, moves
 from tests.unit.frontend.test_predict import press, text
 

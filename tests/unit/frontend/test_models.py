@@ -6,9 +6,9 @@ import pytest
 
 from concord.errors import Conflict, Forbidden, ServiceAway, Unauthorized
 from concord.versions import Contender, RegistryView, Wanted
-from frontend import contest, versions
 from frontend.asking import mlflow
 from frontend.asking import models as asking
+from frontend.models import contest, versions
 from tests.unit.frontend.fake_models import FakeMlflow, FakeModels, comparison, listed, model, tried
 from tests.unit.frontend.viewing import TOKEN, confirm, labels, open_view, press, text
 

@@ -5,9 +5,10 @@ import pytest
 from concord.api import history
 from concord.errors import Conflict, Forbidden, JournalUnavailable
 from concord.wire import ChallengerRecord
-from frontend import reasons, stakes, standings
+from frontend import reasons
 from frontend.asking import nodes as asking
 from frontend.asking.nodes import Change
+from frontend.nodes import stakes, standings
 from tests.unit.frontend.fake_nodes import WAGER, FakeNodes, entry, jailed, node
 from tests.unit.frontend.viewing import TOKEN, confirm, labels, open_view, press, text
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from frontend import finding, roundlist
+from frontend.rounds import finding, roundlist
 from tests.unit.frontend.fake_rounds import ID, MOVED, FakeRounds, explanation, round_, said
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, silent, verdict, vote
 from tests.unit.frontend.test_access import press, use_token
@@ -224,7 +224,7 @@ def test_the_proof_is_that_of_the_service(service, open_rounds):
 
 
 def test_the_proofs_file_is_what_the_command_writes():
-    from frontend.explanations import proof_file
+    from frontend.rounds.explanations import proof_file
 
     document = json.loads(proof_file(round_(truth=said(), deltas=MOVED).explanation.proof))
     assert document.keys() == {"record", "path", "root", "event", "block", "block_hash"}

@@ -9,8 +9,8 @@ import streamlit as st
 from concord.schema import Feature, TaskSchema
 from concord.sheet import Faulty, Problem, ProblemKind
 from frontend import language, words
+from frontend.batch.uploads import MOST_BYTES, MOST_ROWS, NoSheet, NoSheetKind
 from frontend.language import mark, say, say_count
-from frontend.uploads import MOST_BYTES, MOST_ROWS, NoSheet, NoSheetKind
 
 SHOWN_CHOICES: Final = 12
 LONGEST_TEXT: Final = 60

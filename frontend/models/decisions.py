@@ -12,10 +12,11 @@ import streamlit as st
 from concord.client import Client
 from concord.stake import Action
 from concord.versions import ModelView
-from frontend import confirm, versions, words
+from frontend import confirm, words
 from frontend.asking import models as asking
 from frontend.confirm import Step
 from frontend.language import say
+from frontend.models import versions
 
 PACKAGED = "packaged"
 """In place of a number: the version in the node's image."""

@@ -11,7 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from concord.drifted import Difference, Shares
-from frontend import differences, spreads, words
+from frontend import words
+from frontend.drift import differences, spreads
 from frontend.language import say, say_count
 
 FIRST_PICTURES: Final = 4

@@ -7,8 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from concord.versions import ListedVersion, ModelView
-from frontend import language, standings, words
+from frontend import language, words
 from frontend.language import mark, say
+from frontend.nodes import standings
 
 PHASES: Final[Mapping[str, words.Look]] = {
     "serving": words.Look("✔", ":material/check:", "green", mark("serves alone")),

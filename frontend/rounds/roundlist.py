@@ -12,8 +12,9 @@ import streamlit as st
 
 from concord.schema import TaskSchema
 from concord.wire import Round, RoundPage
-from frontend import finding, moments, moves
+from frontend import moments, moves
 from frontend.language import say
+from frontend.rounds import finding
 
 SHORT: Final = 8
 """Digits of an id that are shown: enough to tell rounds apart, and to find one again."""

@@ -13,9 +13,10 @@ import altair as alt
 import pandas as pd
 
 from concord.wire import NodeView
-from frontend import language, pictures, standings
+from frontend import language, pictures
 from frontend.asking.nodes import Change
 from frontend.language import say
+from frontend.nodes import standings
 
 HEIGHT: Final = 320
 LEGEND_COLUMNS: Final = 2

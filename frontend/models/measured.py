@@ -12,9 +12,10 @@ import streamlit as st
 from concord.errors import ServiceAway
 from concord.settings import Settings
 from concord.versions import ListedVersion, ModelView
-from frontend import plots, versions, words
+from frontend import words
 from frontend.asking import mlflow
 from frontend.language import say
+from frontend.models import plots, versions
 
 MOST_BESIDE: Final = 4
 """Versions side by side; more are neither read nor understood."""

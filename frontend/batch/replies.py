@@ -13,8 +13,9 @@ import streamlit as st
 
 from concord.schema import TaskSchema
 from concord.sheet import Writing, render
-from frontend import language, uploads, words
+from frontend import language, words
 from frontend.asking.batch import Batch, Reply
+from frontend.batch import uploads
 from frontend.language import mark, say, told
 
 SHOWN_CLASSES: Final = 8

@@ -8,9 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from concord.wire import NodeView
-from frontend import standings, words
+from frontend import words
 from frontend.asking.nodes import Change
 from frontend.language import say, say_count
+from frontend.nodes import standings
 
 NEWEST: Final = 8
 """Changes that are told as a list; the table has all of them."""

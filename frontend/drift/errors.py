@@ -7,8 +7,10 @@ import streamlit as st
 
 from concord.drifted import DriftReport, ErrorDrift
 from concord.schema import TaskSchema
-from frontend import differences, drift_states, lines, words
+from frontend import lines, words
 from frontend.courses import Point
+from frontend.drift import differences
+from frontend.drift import states as drift_states
 from frontend.language import percent, say, say_count
 
 

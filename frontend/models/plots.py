@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from concord.versions import ModelView
-from frontend import versions, words
+from frontend import words
 from frontend.asking import mlflow
 from frontend.language import mark, say
+from frontend.models import versions
 
 
 class Plot(NamedTuple):

@@ -1,0 +1,1 @@
+"""What the page of batches alone shows: a person's file, its faults, and the answers to its lines."""
