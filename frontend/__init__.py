@@ -4,6 +4,6 @@ It speaks HTTP to the consensus service and builds every form from the task's sc
 appears by itself. It imports no training code and no service, and it decides nothing: what a page
 shows is what the service said.
 
-`app.py` lists the pages. Each is a module of `views/`, which draws it, and has a folder of its name for what it
-alone shows; `asking/` fetches, and what several pages share stands here.
+`app.py` lists the pages. Each is a module of `views/`, which draws it, and has a folder of its name for
+what it alone shows; `asking/` fetches, and what several pages share stands here.
 """
