@@ -1,38 +1,18 @@
 """Who gained and who lost: stake over the blocks as lines of steps, and a table of sums by reason.
 
-Lines differ in colour, in dashes and in the sign at their end, and each has its name in the legend, so that
-the picture does not need its colours. A gain has a sign and a word in the table. Sums are the service's.
+A gain has a sign and a word in the table. Sums are the service's.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
 from concord.wire import StakeMoves, StakesPage
-from frontend import language, pictures, words
+from frontend import language, steps, words
 from frontend.language import say
-
-HEIGHT: Final = 320
-LEGEND_COLUMNS: Final = 2
-"""More of them are cut at 375 px."""
-
-MOST_POINTS: Final = 400
-"""Steps of a line; a screen has not many more pixels for it."""
-
-_DASHES: Final = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [10, 4], [2, 4], [6, 2, 2, 2])
-_SIGNS: Final = (
-    "circle",
-    "square",
-    "triangle-up",
-    "diamond",
-    "cross",
-    "triangle-down",
-    "triangle-right",
-    "wedge",
-)
 
 
 def picture(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
@@ -40,50 +20,16 @@ def picture(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
 
     Args:
         page: With at least one node.
-        is_light: Whether it is drawn on white, where Streamlit's own grey is too pale to read.
+        is_light: Whether it is drawn on white.
     """
-    frame, names = pd.DataFrame(points(page)), [one.node for one in page.nodes]
-    # Dashes would cut the signs' outlines to pieces.
-    legend = alt.Legend(
-        orient="bottom",
-        columns=LEGEND_COLUMNS,
-        labelLimit=0,
-        title=None,
-        symbolSize=90,
-        symbolStrokeWidth=0,
-    )
     x = alt.X(
         "height:Q",
         title=say("Block"),
         scale=alt.Scale(zero=False, nice=False),
         axis=alt.Axis(tickCount=4, tickMinStep=1),
     )
-    y = alt.Y("stake:Q", title=say("Stake"), scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
-    base = alt.Chart(frame).encode(
-        x=x,
-        y=y,
-        color=alt.Color("node:N", scale=_scale(names, pictures.PALETTE), legend=legend),
-        tooltip=[
-            alt.Tooltip("node:N", title=say("Node")),
-            alt.Tooltip("height:Q", title=say("Block"), format=",d"),
-            alt.Tooltip("stake:Q", title=say("Stake"), format=",.4f"),
-        ],
-    )
-    lines = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-        strokeDash=alt.StrokeDash("node:N", scale=_scale(names, _DASHES), legend=None)
-    )
-    ends = (
-        base.transform_filter("datum.is_end")
-        .mark_point(filled=True, size=90, opacity=1)
-        .encode(shape=alt.Shape("node:N", scale=_scale(names, _SIGNS), legend=legend))
-    )
-    chart = alt.LayerChart(layer=[lines, ends]).properties(height=HEIGHT)
-    if language.current() == "fr":
-        chart = chart.configure(locale={"number": pictures.FRENCH})
-    if is_light:
-        chart = chart.configure_axis(labelColor=pictures.INK, titleColor=pictures.INK)
-        chart = chart.configure_legend(labelColor=pictures.INK)
-    return chart
+    told = alt.Tooltip("height:Q", title=say("Block"), format=",d")
+    return steps.picture(points(page), [one.node for one in page.nodes], x, told, is_light=is_light)
 
 
 def points(page: StakesPage) -> list[dict[str, Any]]:
@@ -91,7 +37,7 @@ def points(page: StakesPage) -> list[dict[str, Any]]:
     found = []
     for one in page.nodes:
         turns = [] if one.start is None else [(page.first, one.start)]
-        turns += _thinned(one.points)
+        turns += steps.thinned(one.points)
         turns.append((page.last, one.end))
         found += [
             {"node": one.node, "height": height, "stake": stake, "is_end": place == len(turns) - 1}
@@ -196,13 +142,3 @@ def _result(amount: float) -> str:
     if not amount:
         return say("= unchanged")
     return say("▲ gained") if amount > 0 else say("▼ lost")
-
-
-def _scale(names: Sequence[str], looks: Sequence[Any]) -> alt.Scale:
-    return alt.Scale(domain=list(names), range=[looks[i % len(looks)] for i in range(len(names))])
-
-
-def _thinned(turns: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Every so many of them, and always the last."""
-    step = -(-len(turns) // MOST_POINTS) or 1
-    return [*turns[:-1][::step], *turns[-1:]]

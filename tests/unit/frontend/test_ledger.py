@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 from concord.errors import LedgerUnavailable
 from concord.wire import StakesPage
 from frontend import service as pages_service
+from frontend import steps
 from frontend.asking import ledger as asking
 from frontend.ledger import gains, happenings
 from tests.unit.frontend.fake_ledger import GAINS, SETTLED, FakeLedgerService, block, moves
@@ -211,7 +212,7 @@ def test_a_line_of_many_steps_is_thinned_and_keeps_its_last():
 
     many = replace(GAINS[0], points=[(n, float(n)) for n in range(2, 1001)])
     drawn = gains.points(StakesPage("flower", 1, 1000, 0.0, [many], None))
-    assert len(drawn) <= gains.MOST_POINTS + 3
+    assert len(drawn) <= steps.MOST_POINTS + 3
     assert drawn[-2]["height"] == 1000
 
 

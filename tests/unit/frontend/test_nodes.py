@@ -5,7 +5,7 @@ import pytest
 from concord.api import history
 from concord.errors import Conflict, Forbidden, JournalUnavailable
 from concord.wire import ChallengerRecord
-from frontend import reasons
+from frontend import reasons, steps
 from frontend.asking import nodes as asking
 from frontend.asking.nodes import Change
 from frontend.nodes import stakes, standings
@@ -243,7 +243,7 @@ def test_a_line_begins_with_what_was_held_before_the_first_change_and_ends_with_
 def test_a_long_line_is_thinned_and_keeps_its_end():
     changes = [Change("forest", entry(height, "settle", 1, height, WAGER)) for height in range(1, 3001)]
     turns = stakes.points([node("forest")], changes)
-    assert len(turns) <= stakes.MOST_POINTS + 3
+    assert len(turns) <= steps.MOST_POINTS + 3
     assert turns[-1]["stake"] == 3000
 
 
