@@ -41,8 +41,8 @@ def until(condition, seconds, what, pause=0.5):
 
 
 def _address(said):
-    said.seek(0)
-    found = re.search(r"127\.0\.0\.1:\d+", said.read())
+    # Without a seek: the place in the file is the writer's too, who would write over what it has said.
+    found = re.search(r"127\.0\.0\.1:\d+", os.pread(said.fileno(), 65_536, 0).decode())
     return found and f"http://{found[0]}"
 
 
@@ -117,19 +117,12 @@ class Cluster:
         command = ["kubectl", "-n", namespace, "port-forward", f"svc/{service}", f":{port}"]
         # A file and no pipe: kubectl prints a line for each connection, and a full pipe would stop it.
         with tempfile.TemporaryFile("w+", dir=self.folder) as said:
-            started = []
-
-            def address():
-                # It ends at once where the service's pod is not there yet.
-                if not started or started[-1].poll() is not None:
-                    started.append(subprocess.Popen(command, stdout=said, stderr=said, env=self.environment))
-                return _address(said)
-
+            process = subprocess.Popen(command, stdout=said, stderr=said, env=self.environment)
             try:
-                yield until(address, 60, " ".join(command), pause=0.05)
+                yield until(lambda: _address(said), 20, " ".join(command), pause=0.05)
             finally:
-                started[-1].terminate()
-                started[-1].wait()
+                process.terminate()
+                process.wait()
 
     def predict(self, namespace, task, rows, query="", service="concord-consensus"):
         """Asks a task through a port-forward of its own."""
