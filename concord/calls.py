@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from concord.round import Ballots, OnReply, Question, Reply
 from concord.wire import VOTES_TYPE
@@ -97,8 +97,6 @@ class Call:
     def __init__(self, member: Node, tickets: Sequence[WaitingQuestion]) -> None:
         self._member = member
         self._tickets = tickets
-        self.size: Final = len(tickets)
-        """How many questions it carries."""
         self._waiting = len(tickets)
         self._late = False
         for ticket in tickets:
@@ -109,11 +107,6 @@ class Call:
         self._task = asyncio.get_running_loop().create_task(self._run())
         # Not in `_run`: a task that is cancelled before its first step never runs any of it.
         self._task.add_done_callback(self._end)
-
-    @property
-    def seconds(self) -> float:
-        """How long it is under way."""
-        return time.perf_counter() - self._began
 
     def cancel(self) -> None:
         """Ends the call, whoever waits."""

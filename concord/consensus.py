@@ -1,15 +1,16 @@
 """The consensus service without HTTP: rows in, verdicts out, rounds into the journal.
 
 `Consensus` ties the parts together and owns their lifetimes: members, panels, settler, recorder.
-A request's rows are one poll; each row is a round of its own, with its own id. An answer never
-waits for the ledger unless its caller asks to (`settled`), nor for a node that does not count, and a
-round that moves money is durable in the journal before its caller hears of it.
+A request's rows go into one poll, with those of others who ask meanwhile; each row is a round of its own,
+with its own id. An answer never waits for the ledger unless its caller asks to (`settled`), nor for a node
+that does not count, and a round that moves money is durable in the journal before its caller hears of it.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,7 @@ import orjson
 from concord import metrics
 from concord.appointing import Appointing
 from concord.background import spawn
+from concord.batches import Answered, Batches
 from concord.entries import open_entries
 from concord.errors import JournalUnavailable, Overloaded
 from concord.housekeeping import Housekeeping
@@ -33,7 +35,7 @@ from concord.panel import Panel, Ruling
 from concord.panels import Panels
 from concord.recorder import Recorder
 from concord.registry import open_registry
-from concord.round import Poll, Question, Reply, Shadows
+from concord.round import Question, Reply, Shadows
 from concord.settings import NodesFile, Settings
 from concord.settler import Settler
 from concord.wire import Verdict
@@ -41,9 +43,6 @@ from concord.wire import Verdict
 SETTLED_SECONDS: Final = 3.0
 """How long `?settled=true` waits for the block. With the longest deadline (4 s) and the wait for the
 journal (2 s) a request stays under the ten seconds after which its bento would end it."""
-
-SHADOW_SECONDS: Final = 0.1
-"""How long after the answer shadows may still be heard: their votes are recorded with the round."""
 
 EXPIRY_SECONDS: Final = 3600.0
 """How often features beyond their retention are removed."""
@@ -83,7 +82,7 @@ class _Polled(NamedTuple):
 
     panel: Panel
     request: Request
-    replies: Sequence[Reply]
+    answered: Answered
     rulings: Sequence[Ruling]
     time: int
 
@@ -121,6 +120,7 @@ class Consensus:
         for task in declared.tasks:
             begin(task)
         self._clock = clock
+        self._batches: defaultdict[str, Batches] = defaultdict(Batches)
         self._waiting_rows = 0
         self._background: list[asyncio.Task[None]] = []
         self._shadowed: set[asyncio.Task[None]] = set()
@@ -172,14 +172,15 @@ class Consensus:
         began = time.perf_counter()
         panel = self.panels.panel(request.task)
         array = panel.schema.read_rows(request.rows)
-        replies, shadows = await self._poll(panel, request, array.tobytes())
+        answered = await self._poll(panel, request, array.tobytes())
         durable = panel.terms.policy == "seed"
         rulings = [
-            panel.rule(replies, row, fresh_id(16), recorded=durable) for row in range(len(request.rows))
+            panel.rule(answered.replies, answered.first + row, fresh_id(16), recorded=durable)
+            for row in range(len(request.rows))
         ]
-        poll = _Polled(panel, request, replies, rulings, int(self._clock() * 1_000_000))
-        response = await self._record(poll, shadows, durable=durable or request.recorded)
-        observe(panel, replies, rulings, time.perf_counter() - began)
+        poll = _Polled(panel, request, answered, rulings, int(self._clock() * 1_000_000))
+        response = await self._record(poll, durable=durable or request.recorded)
+        observe(panel, answered.replies, rulings, time.perf_counter() - began)
         return await self._await_settlement(response) if request.settled else response
 
     def refusal(self, task: str, response: Response) -> dict[str, str | None] | None:
@@ -189,34 +190,29 @@ class Consensus:
         refuses = self.panels.settings(task).below_quorum == "refuse"
         return response.verdicts[0].error if refuses else None
 
-    async def _poll(self, panel: Panel, request: Request, body: bytes) -> tuple[list[Reply], Shadows | None]:
+    async def _poll(self, panel: Panel, request: Request, body: bytes) -> Answered:
         rows = len(request.rows)
         if self._waiting_rows + rows > self.settings.max_waiting_rows:
             raise Overloaded(
                 f"{self._waiting_rows} rows wait already. Try again in a second.", retry_after=1.0
             )
-        question = Question(body, rows, panel.schema.digest, request.request_id, request.traceparent)
+        question = Question(body, rows, panel.schema.digest, (request.request_id,), request.traceparent)
         self._waiting_rows += rows
         metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
-        shadows = Shadows(panel.shadows, question) if panel.shadows else None
         try:
-            replies = await Poll(panel.members, panel.deposits, panel.terms.patience).replies(question)
-        except asyncio.CancelledError:
-            if shadows is not None:
-                shadows.abandon()
-            raise
+            return await self._batches[request.task].ask(panel, question)
         finally:
             self._waiting_rows -= rows
             metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
-        return replies, shadows
 
-    async def _record(self, poll: "_Polled", shadows: Shadows | None, *, durable: bool) -> Response:
+    async def _record(self, poll: _Polled, *, durable: bool) -> Response:
         verdicts = [ruling.verdict for ruling in poll.rulings]
         encoded = [_encode(verdict) for verdict in verdicts]
         if not durable:
-            self._record_behind(poll, encoded, shadows)
+            self._record_behind(poll, encoded)
             return Response(verdicts, encoded)
-        seen = await shadows.replies(SHADOW_SECONDS) if shadows is not None else None
+        shadows = poll.answered.shadows
+        seen = await shadows.replies() if shadows is not None else None
         written = self.recorder.record_soon(self._rows(poll, encoded, seen))
         try:
             await asyncio.shield(written)
@@ -226,35 +222,30 @@ class Consensus:
             return Response(verdicts, encoded)
         return _recorded(verdicts, encoded)
 
-    def _record_behind(self, poll: "_Polled", encoded: Sequence[bytes], shadows: Shadows | None) -> None:
+    def _record_behind(self, poll: _Polled, encoded: Sequence[bytes]) -> None:
         """Records behind the answer: at once, or as soon as the shadows have been heard."""
-        if shadows is None:
+        if poll.answered.shadows is None:
             self.recorder.record(self._rows(poll, encoded, None))
             return
         # Room is taken before the answer goes out, so that a full recorder refuses it.
-        try:
-            self.recorder.reserve(len(encoded))
-        except JournalUnavailable:
-            shadows.abandon()
-            raise
-        task = asyncio.create_task(self._record_shadowed(poll, encoded, shadows))
+        self.recorder.reserve(len(encoded))
+        task = asyncio.create_task(self._record_shadowed(poll, encoded, poll.answered.shadows))
         self._shadowed.add(task)
         task.add_done_callback(self._shadowed.discard)
 
-    async def _record_shadowed(self, poll: "_Polled", encoded: Sequence[bytes], shadows: Shadows) -> None:
-        seen = await shadows.replies(SHADOW_SECONDS)
-        self.recorder.record(self._rows(poll, encoded, seen), reserved=True)
+    async def _record_shadowed(self, poll: _Polled, encoded: Sequence[bytes], shadows: Shadows) -> None:
+        self.recorder.record(self._rows(poll, encoded, await shadows.replies()), reserved=True)
 
     def _rows(
-        self, poll: "_Polled", encoded: Sequence[bytes], shadows: Mapping[str, Reply] | None
+        self, poll: _Polled, encoded: Sequence[bytes], shadows: Mapping[str, Reply] | None
     ) -> list[RoundRow]:
         return [self._row(poll, index, verdict, shadows) for index, verdict in enumerate(encoded)]
 
     def _row(
-        self, poll: "_Polled", index: int, verdict: bytes, shadows: Mapping[str, Reply] | None
+        self, poll: _Polled, index: int, verdict: bytes, shadows: Mapping[str, Reply] | None
     ) -> RoundRow:
-        ruling, request = poll.rulings[index], poll.request
-        evidence = poll.panel.evidence(ruling, poll.replies, index, shadows)
+        ruling, request, answered = poll.rulings[index], poll.request, poll.answered
+        evidence = poll.panel.evidence(ruling, answered.replies, answered.first + index, shadows)
         return RoundRow(
             id=ruling.verdict.id,
             task=request.task,

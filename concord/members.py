@@ -1,10 +1,9 @@
 """Who is asked: one member a node, with its calls, its health and what it says of itself.
 
-Questions are batched where they meet, without a timer: an idle member is sent all that the event loop has in
-hand, and what arrives meanwhile is gathered into the next call. A second call joins the first once as many
-questions wait as that one carries, or it takes long, so that a busy node gets large calls and not many.
-After five failures in a row a member is `down`: rounds get `unavailable` at once instead of
-waiting, and one probe a second brings it back.
+Questions come in batches already (`concord.batches`). A member is sent at once what it is asked while
+fewer than two calls are under way, and what comes meanwhile goes into the next call, so that a slow node
+gets large calls and not many. After five failures in a row a member is `down`: rounds get `unavailable`
+at once instead of waiting, and one probe a second brings it back.
 
 Members speak HTTP over kept connections of their own. They refuse to interpret votes beyond turning them into
 integers, and never read a pickle: a node's answer is raw floats of a known length or it is invalid.
@@ -16,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final
 
 import numpy as np
@@ -43,9 +43,6 @@ from concord.wire import (
 
 CALLS_UNDER_WAY: Final = 2
 """Calls to one node at a time: one that it works on, and one on the way."""
-
-SLOW: Final = 2
-"""A call that takes so many times as long as the last answer holds nobody back: its pod may hang."""
 
 ROWS_PER_CALL: Final = 4096
 """More rows than this are spread over several calls, so that no call outlasts a deadline."""
@@ -111,11 +108,9 @@ class Member:
         self.looked = False
         self.reason: str | None = "It has not answered yet."
         self.latency_ms: float | None = None
-        self._patience = 0.0
         self._on_change = on_change
         self._queue: deque[WaitingQuestion] = deque()
         self._calls: set[Call] = set()
-        self._sending = False
         self._failures = 0
         self._well_formed: deque[bool] = deque(maxlen=ANSWERS_REMEMBERED)
         self._look_again = asyncio.Event()
@@ -137,10 +132,7 @@ class Member:
             return None
         ticket = WaitingQuestion(self, question, on_reply)
         self._queue.append(ticket)
-        if not self._sending and self._may_call():
-            # After the requests that the loop has in hand already, so that they share the call.
-            self._sending = True
-            asyncio.get_running_loop().call_soon(self._send)
+        self._send()
         return ticket
 
     async def watch(self) -> None:
@@ -160,15 +152,8 @@ class Member:
             call.cancel()
         self._origin.close()
 
-    def _may_call(self) -> bool:
-        """Whether what waits is worth a call beside those that are under way."""
-        if len(self._calls) >= CALLS_UNDER_WAY:
-            return False
-        return all(len(self._queue) >= call.size or call.seconds > self._patience for call in self._calls)
-
     def _send(self) -> None:
-        self._sending = False
-        while self._queue and self._may_call():
+        while self._queue and len(self._calls) < CALLS_UNDER_WAY:
             tickets: list[WaitingQuestion] = []
             rows = 0
             while self._queue and (not tickets or rows + self._queue[0].question.rows <= ROWS_PER_CALL):
@@ -193,8 +178,9 @@ class Member:
     async def post(self, tickets: Sequence[WaitingQuestion]) -> Answer:
         """Sends the tickets' rows."""
         first = tickets[0].question
-        ids = ",".join(ticket.question.request_id for ticket in tickets[:NAMED_REQUESTS])
-        headers = {SCHEMA_HEADER: first.schema_digest, REQUEST_ID_HEADER: ids}
+        ids = chain.from_iterable([ticket.question.request_ids for ticket in tickets])
+        named = ",".join(islice(ids, NAMED_REQUESTS))
+        headers = {SCHEMA_HEADER: first.schema_digest, REQUEST_ID_HEADER: named}
         trace = next((t.question.traceparent for t in tickets if t.question.traceparent), None)
         if trace:
             headers["traceparent"] = trace
@@ -226,7 +212,6 @@ class Member:
     def heard(self, version: str | None, seconds: float) -> None:
         """Takes note of who answered, and how soon; another version is asked about at once."""
         self.latency_ms = seconds * 1000
-        self._patience = SLOW * seconds
         metrics.observe(self._seconds, seconds)
         if version and self.profile and version != self.profile.info.version:
             self.look_again()
@@ -319,7 +304,9 @@ class Member:
     async def _probe(self, profile: Profile) -> None:
         """Asks a node that is down for the schema's example; a good answer brings it back."""
         rows = profile.schema.read_rows([profile.schema.example])
-        ticket = WaitingQuestion(self, Question(rows.tobytes(), 1, profile.digest, "probe"), lambda _: None)
+        ticket = WaitingQuestion(
+            self, Question(rows.tobytes(), 1, profile.digest, ("probe",)), lambda _: None
+        )
         answer = await self.post([ticket])
         if answer.status != 200 or answer.media_type != VOTES_TYPE:
             raise ValueError(f"it answered {answer.status} {answer.media_type}")

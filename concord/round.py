@@ -7,7 +7,7 @@ It decides nothing about the answer (`concord.pool`) and knows no HTTP (`concord
 """
 
 import asyncio
-import contextlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,14 +23,14 @@ class Question(NamedTuple):
         body: The rows as bytes.
         rows: How many.
         schema_digest: The schema that they are written by.
-        request_id: Whose they are, for the nodes' logs.
-        traceparent: W3C trace context of the caller, if any.
+        request_ids: Whose they are, for the nodes' logs.
+        traceparent: W3C trace context of a caller, if any.
     """
 
     body: bytes
     rows: int
     schema_digest: str
-    request_id: str
+    request_ids: tuple[str, ...]
     traceparent: str | None = None
 
 
@@ -138,13 +138,23 @@ class Poll:
         self._possible = sum(deposits)
         self._in_full = 0
         self._in_part: list[int] = []
+        self._partly = 0
         self._grace: asyncio.TimerHandle | None = None
+        self._began = 0.0
+        self.seconds_to_quorum = 0.0
+        """How long it took until each row had its quorum or could have none any more; known at the end."""
 
-    async def replies(self, question: Question) -> list[Reply]:
-        """Asks everyone and returns what each did, in the order of the members."""
+    async def replies(self, question: Question, waited: float = 0.0) -> list[Reply]:
+        """Asks everyone and returns what each did, in the order of the members.
+
+        Args:
+            question: What they are asked.
+            waited: Seconds that it has waited already; the deadline counts them.
+        """
         self._loop = asyncio.get_running_loop()
+        self._began = time.perf_counter()
         self._over: asyncio.Future[None] = self._loop.create_future()
-        deadline = self._loop.call_later(self._patience.deadline, self._finish)
+        deadline = self._loop.call_later(max(0.0, self._patience.deadline - waited), self._finish)
         try:
             for i, member in enumerate(self._members):
                 self._tickets[i] = member.ask(question, partial(self._take, i, question))
@@ -173,23 +183,33 @@ class Poll:
         if not self._open:
             self._finish()
         elif self._grace is None and self._is_clear():
+            self.seconds_to_quorum = time.perf_counter() - self._began
             self._grace = self._loop.call_later(self._patience.grace, self._finish)
 
     def _count_in_part(self, deposit: int, rows: int, reply: Reply) -> None:
         if reply.outcome != "voted" or reply.valid is None:
             self._possible -= deposit
         else:
+            self._partly += deposit
             self._in_part = self._in_part or [0] * rows
             for row, valid in enumerate(reply.valid):
                 self._in_part[row] += deposit * valid
 
     def _is_clear(self) -> bool:
-        """Whether every row has its quorum, or some row can have none any more."""
-        usable = self._in_full + min(self._in_part, default=0)
-        return usable * 1_000_000 >= self._needed or self._possible * 1_000_000 < self._needed
+        """Whether every row has its quorum, or can have none any more."""
+        if self._in_full * 1_000_000 >= self._needed:
+            return True
+        refused = self._possible - self._partly
+        return all(
+            (self._in_full + usable) * 1_000_000 >= self._needed
+            or (refused + usable) * 1_000_000 < self._needed
+            for usable in set(self._in_part) or {0}
+        )
 
     def _finish(self) -> None:
         if not self._over.done():
+            if self._grace is None:
+                self.seconds_to_quorum = time.perf_counter() - self._began
             self._over.set_result(None)
 
     def _release(self, *, abandoned: bool) -> None:
@@ -212,36 +232,38 @@ class Shadows:
     def __init__(self, members: Sequence[tuple[str, Asked]], question: Question) -> None:
         self._replies: dict[str, Reply] = {}
         self._tickets: dict[str, Ticket] = {}
-        self._complete = asyncio.Event()
+        self._over = asyncio.Event()
         self._asked = len(members)
         for node, member in members:
             ticket = member.ask(question, partial(self._take, node))
             if ticket is not None:
                 self._tickets[node] = ticket
 
-    async def replies(self, seconds: float) -> dict[str, Reply]:
-        """What each did, by node; those who have not answered after so many more seconds are given up."""
-        if len(self._replies) < self._asked:
-            try:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(seconds):
-                        await self._complete.wait()
-            except asyncio.CancelledError:
-                self.abandon()
-                raise
-        for node, ticket in self._tickets.items():
-            if node not in self._replies:
-                ticket.give_up()
-        self._tickets.clear()
+    def end_in(self, seconds: float) -> None:
+        """Gives those up who have not answered after so many more seconds."""
+        if not self._over.is_set():
+            asyncio.get_running_loop().call_later(seconds, self._end)
+
+    async def replies(self) -> dict[str, Reply]:
+        """What each did, by node, once all have answered or the others were given up."""
+        await self._over.wait()
         return self._replies
 
     def abandon(self) -> None:
-        """Nobody waits for the round any more."""
-        for node, ticket in self._tickets.items():
-            if node not in self._replies:
-                ticket.abandon()
+        """Nobody waits for the rounds any more."""
+        for ticket in self._open():
+            ticket.abandon()
+        self._over.set()
+
+    def _end(self) -> None:
+        for ticket in self._open():
+            ticket.give_up()
+        self._over.set()
+
+    def _open(self) -> list[Ticket]:
+        return [ticket for node, ticket in self._tickets.items() if node not in self._replies]
 
     def _take(self, node: str, reply: Reply) -> None:
         self._replies[node] = reply
         if len(self._replies) == self._asked:
-            self._complete.set()
+            self._over.set()

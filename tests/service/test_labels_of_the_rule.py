@@ -118,7 +118,7 @@ def start(start_stack):
 @pytest.fixture
 def patient_with_shadows(monkeypatch):
     """Shadows are always heard, however busy the machine is."""
-    monkeypatch.setattr("concord.consensus.SHADOW_SECONDS", 10.0)
+    monkeypatch.setattr("concord.batches.SHADOW_SECONDS", 10.0)
 
 
 @pytest.fixture

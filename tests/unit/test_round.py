@@ -7,7 +7,7 @@ import pytest
 from concord.pool import ONE
 from concord.round import Patience, Poll, Question, Reply, Shadows
 
-QUESTION = Question(b"", 1, "digest", "request")
+QUESTION = Question(b"", 1, "digest", ("request",))
 VOTED = Reply("voted", "1", 1.0, [[ONE, 0]])
 
 pytestmark = pytest.mark.anyio
@@ -82,7 +82,7 @@ async def test_the_quorum_is_needed_by_every_row():
     half = Reply("voted", "1", 1.0, [[ONE, 0], [0, 0]], [True, False])
     late = Stand(Reply("voted", "1", 1.0, [[ONE, 0]] * 2), after=0.1)
     members = [Stand(half), Stand(half), late, Stand(after=None)]
-    replies = await poll(*members, deadline=0.3).replies(Question(b"", 2, "digest", "request"))
+    replies = await poll(*members, deadline=0.3).replies(Question(b"", 2, "digest", ("request",)))
     assert replies[2].outcome == "voted"
 
 
@@ -105,11 +105,33 @@ async def test_a_task_without_members_ends_at_once():
     assert await outcomes(deadline=60.0) == []
 
 
+async def test_a_row_that_can_have_no_quorum_any_more_does_not_keep_the_others_waiting():
+    half = Reply("voted", "1", 1.0, [[ONE, 0], [0, 0]], [True, False])
+    members = [*[Stand(half) for _ in range(3)], Stand(after=None)]
+    replies = await poll(*members, deadline=60.0).replies(Question(b"", 2, "digest", ("request",)))
+    assert [reply.outcome for reply in replies] == ["voted"] * 3 + ["late"]
+
+
+async def test_the_deadline_counts_the_time_that_a_question_has_waited():
+    found = await poll(Stand(after=None), deadline=60.0).replies(QUESTION, 59.98)
+    assert [reply.outcome for reply in found] == ["late"]
+
+
+async def test_it_tells_how_long_the_quorum_took_without_the_grace():
+    some = poll(Stand(), Stand(), Stand(after=None), grace=0.2)
+    await some.replies(QUESTION)
+    assert some.seconds_to_quorum < 0.2
+
+
+async def test_shadows_that_have_not_answered_at_the_end_are_given_up():
+    slow = Stand(after=None)
+    shadows = Shadows([("quick", Stand()), ("slow", slow)], QUESTION)
+    shadows.end_in(0.02)
+    assert (list(await shadows.replies()), slow.left) == (["quick"], "given up")
+
+
 async def test_shadows_that_nobody_waits_for_any_more_are_abandoned():
     slow = Stand(after=None)
-    task = asyncio.create_task(Shadows([("slow", slow)], QUESTION).replies(60.0))
-    await asyncio.sleep(0.02)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert slow.left == "abandoned"
+    shadows = Shadows([("slow", slow)], QUESTION)
+    shadows.abandon()
+    assert (await shadows.replies(), slow.left) == ({}, "abandoned")
