@@ -74,8 +74,8 @@ class WaitingQuestion:
             self._on_reply(reply)
 
     def latency_ms(self, now: float) -> float:
-        """Milliseconds since it was asked, at a `perf_counter` reading."""
-        return (now - self._began) * 1000
+        """Milliseconds since it was asked, at a `perf_counter` reading, to the µs: beyond that is no news."""
+        return round((now - self._began) * 1000, 3)
 
     def give_up(self) -> None:
         """The round is over without the answer; the node was too late."""

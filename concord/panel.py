@@ -129,6 +129,10 @@ class Panel:
         return tuple((one.node, one.member) for one in self.aside if one.member is not None)
 
     @cached_property
+    def _everybody(self) -> range:
+        return range(len(self.seats))
+
+    @cached_property
     def _quorum(self) -> int:
         return sum(self.deposits) * self.terms.patience.quorum
 
@@ -148,13 +152,17 @@ class Panel:
             round_id: The round's id.
             recorded: Whether the journal will have the round before the caller has the answer.
         """
-        voters = [i for i, reply in enumerate(replies) if reply.usable(row)]
-        in_favour = sum([self.deposits[i] for i in voters])
-        if not voters or in_favour * ONE < self._quorum:
-            return self._without_quorum(replies, row, round_id, recorded=recorded)
-        decision = self._decide([self.seats[i] for i in voters], [replies[i].votes[row] for i in voters])
-        votes = self._votes(replies, row, decision)
-        status: Status = "ok" if len(voters) == len(replies) else "degraded"
+        voters: Sequence[int] = [i for i, reply in enumerate(replies) if reply.usable(row)]
+        if len(voters) == len(self.seats) > 0:
+            # Nearly always, so what is known of all seats together is not put together anew.
+            status: Status = "ok"
+            voters, seats = self._everybody, self.seats
+        else:
+            status, seats = "degraded", tuple([self.seats[i] for i in voters])
+            if not voters or sum([seat.deposit for seat in seats]) * ONE < self._quorum:
+                return self._without_quorum(replies, row, voters, round_id, recorded=recorded)
+        decision = self._decide(seats, [replies[i].votes[row] for i in voters])
+        votes = self._votes(replies, row, voters, decision)
         verdict = self._verdict(decision, round_id, status, votes, recorded=recorded)
         return Ruling(verdict, decision, voters)
 
@@ -245,9 +253,10 @@ class Panel:
             votes=votes,
         )
 
-    def _without_quorum(self, replies: Sequence[Reply], row: int, round_id: str, *, recorded: bool) -> Ruling:
+    def _without_quorum(
+        self, replies: Sequence[Reply], row: int, voters: Sequence[int], round_id: str, *, recorded: bool
+    ) -> Ruling:
         label, value, sentence = self._fallback()
-        usable = sum(reply.usable(row) for reply in replies)
         verdict = Verdict(
             id=round_id,
             task=self.task,
@@ -263,11 +272,11 @@ class Panel:
             height=self.height,
             recorded=recorded,
             settlement="none",
-            votes=self._votes(replies, row, None),
+            votes=self._votes(replies, row, voters, None),
             error={
                 "code": "no_quorum",
-                "message": f"{usable} of {len(replies)} nodes of {self.task} gave a usable answer in time, "
-                "and that is below the quorum.",
+                "message": f"{len(voters)} of {len(replies)} nodes of {self.task} gave a usable answer "
+                "in time, and that is below the quorum.",
                 "field": None,
             },
         )
@@ -295,17 +304,24 @@ class Panel:
         decimals = max(0, -int(described.step.as_tuple().exponent))
         return described.sentence.format(value=f"{value:,.{decimals}f}", unit=described.unit)
 
-    def _votes(self, replies: Sequence[Reply], row: int, decision: Decision | None) -> list[Vote]:
+    def _votes(
+        self, replies: Sequence[Reply], row: int, voters: Sequence[int], decision: Decision | None
+    ) -> list[Vote]:
         """What each node said; a decision holds weight and choice of those that voted, in their order."""
-        weights = iter(decision.weights if decision else ())
-        choices = iter(decision.choices if decision else ())
+        weights = decision.weights if decision else [0] * len(voters)
+        choices = decision.choices if decision and decision.choices else [None] * len(voters)
         votes = [
-            self._vote(seat, reply, row, next(weights, 0), next(choices, None))
-            if reply.usable(row)
-            else Vote(seat.node, reply.outcome_of(row), reply.version, 0.0, _rounded(reply.latency_ms))
-            for seat, reply in zip(self.seats, replies, strict=True)
+            self._vote(self.seats[i].node, replies[i], row, weight, choice)
+            for i, weight, choice in zip(voters, weights, choices, strict=True)
         ]
-        return sorted([*votes, *self._aside()], key=lambda vote: vote.node) if self.aside else votes
+        if len(voters) == len(self.seats) and not self.aside:
+            return votes
+        votes += [
+            Vote(seat.node, reply.outcome_of(row), reply.version, 0.0, reply.latency_ms)
+            for i, (seat, reply) in enumerate(zip(self.seats, replies, strict=True))
+            if i not in voters
+        ]
+        return sorted([*votes, *self._aside()], key=lambda vote: vote.node)
 
     def _aside(self) -> Iterator[Vote]:
         return (
@@ -313,15 +329,15 @@ class Panel:
             for one in self.aside
         )
 
-    def _vote(self, seat: Seat, reply: Reply, row: int, weight: int, choice: int | None) -> Vote:
-        counts, share, latency = reply.votes[row], weight / ONE, _rounded(reply.latency_ms)
+    def _vote(self, node: str, reply: Reply, row: int, weight: int, choice: int | None) -> Vote:
+        counts, share, version = reply.votes[row], weight / ONE, reply.version
         tried = self._tried(reply, row) if reply.tried else None
         if self.schema.value is not None:
             value = self.schema.value.to_float(counts[0])
-            return Vote(seat.node, "voted", reply.version, share, latency, value=value, challenger=tried)
+            return Vote(node, "voted", version, share, reply.latency_ms, None, None, value, tried)
         label = self._label_names[pool.argmax(counts) if choice is None else choice]
         named = self._named(counts)
-        return Vote(seat.node, "voted", reply.version, share, latency, label, named, challenger=tried)
+        return Vote(node, "voted", version, share, reply.latency_ms, label, named, None, tried)
 
     def _tried(self, reply: Reply, row: int) -> ChallengerVote | None:
         if reply.tried is None or reply.challenger is None or not reply.tried.usable(row):
@@ -337,11 +353,6 @@ class Panel:
 
     def _named(self, shares: Sequence[int]) -> dict[str, float]:
         return {name: share / ONE for name, share in zip(self._label_names, shares, strict=True)}
-
-
-def _rounded(milliseconds: float | None) -> float | None:
-    """To the µs; what a clock says beyond that is no news."""
-    return None if milliseconds is None else round(milliseconds, 3)
 
 
 def _pool(decision: Decision) -> Pool:
