@@ -135,6 +135,39 @@ def test_every_label_gets_its_own_answer_and_the_wrong_ones_touch_nothing(stack,
     assert [journal.round(one).label for one in (old, good, wrong, other)] == [None, 2, None, None]
 
 
+def test_what_is_refused_moves_neither_the_ledger_nor_any_other_label(start_stack):
+    """The next label that is taken makes the next block, with one round in it and no more."""
+    stack = start_stack()
+    write_tokens(stack.home, "crm", "films")
+    known, old, fresh, last = ask(stack, 4)
+    crm = Caller(stack)
+    age(stack, old, days=366)
+    crm.send(label(known), query="?settled=true")
+    before = books(stack)
+    refused = [
+        crm.send(label("f" * 32)),
+        crm.send(label(fresh, "rose")),
+        crm.send(label(known, "setosa")),
+        crm.send(label(old)),
+        Caller(stack, "foreign").send(label(fresh)),
+        Caller(stack, "films").send(label(fresh)),
+        crm.send(*[label(fresh)] * 100_000),
+    ]
+    assert [one.status_code for one in refused] == [404, 422, 409, 410, 401, 403, 413]
+    assert books(stack) == before
+    crm.send(label(last), query="?settled=true")
+    assert books(stack) == {name: count + 1 for name, count in before.items()}
+
+
+def books(stack):
+    """The ledger's height, the labels that are settled in it, and those that the journal holds."""
+    state = stack.api.consensus.ledger.head().state.task("iris")
+    with sqlite3.connect(stack.home / "journal.sqlite", timeout=5) as connection:
+        ((labels,),) = connection.execute("SELECT count(*) FROM labels")
+    connection.close()
+    return {"height": stack.client.ledger()["height"], "settled": state.labels, "labels": labels}
+
+
 def age(stack, round_id, days):
     """Makes a round so much older."""
     with sqlite3.connect(stack.home / "journal.sqlite", timeout=5) as connection:
