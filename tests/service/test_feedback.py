@@ -386,6 +386,29 @@ def test_labels_are_counted_by_what_became_of_them_and_by_their_age(stack, crm):
     assert metric(stack, 'concord_label_age_seconds_count{task="iris"}') >= 1
 
 
+def test_the_metrics_tell_what_a_settled_label_made_of_the_nodes(start_stack):
+    """One of four is wrong: all that was taken was its, it is the less skilled, and the accounts add up."""
+    stack = start_stack(iris_nodes(knn=1, forest=2, svm=2, tree=2))
+    write_tokens(stack.home, "crm")
+    (one,) = ask(stack)
+    debits = [f'concord_debits_total{{right="{right}",task="iris"}}' for right in ("false", "true")]
+    before = [metric(stack, name) for name in debits]
+    Caller(stack).send(label(one), query="?settled=true")
+    wait_until(lambda: metric(stack, 'concord_labelled_rounds{task="iris"}') == 1)
+
+    wrong, right = (metric(stack, name) - was for name, was in zip(debits, before, strict=True))
+    told = {
+        name: [metric(stack, f'concord_{name}{{node="{node}",task="iris"}}') for node in ("knn", "tree")]
+        for name in ("hit_rate", "skill")
+    }
+
+    assert (wrong, right) == (pytest.approx(75), 0)
+    assert told["hit_rate"] == [0, 1]
+    assert told["skill"] == pytest.approx([0.66, 0.714423], abs=0.01)
+    assert metric(stack, 'concord_imbalance{task="iris"}') == 0
+    assert 'concord_imbalance{task="iris"}' in stack.http.get("/metrics").text
+
+
 def metric(stack, name):
     lines = stack.http.get("/metrics").text.splitlines()
     return next((float(line.split()[-1]) for line in lines if line.startswith(name)), 0.0)
