@@ -26,7 +26,7 @@ SUM_TOLERANCE = 0.001
 
 WARM_LABELS = 20
 """Labelled rounds of a task from which on skill is believed and the linear pool answers: as many as a
-newcomer is on probation for. In simulation nothing is worse than with 50, and scarce labels tell sooner."""
+newcomer is on probation for. With 50 a lone expert is found too late: docs/consensus.md has both."""
 
 CAP = 600_000
 """Largest weight (ppm) of one node while another has any."""
