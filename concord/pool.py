@@ -26,7 +26,7 @@ SUM_TOLERANCE = 0.001
 
 WARM_LABELS = 20
 """Labelled rounds of a task from which on skill is believed and the linear pool answers: as many as a
-newcomer is on probation for. In simulation nothing is worse than with 50, and scarce labels tell sooner."""
+newcomer is on probation for. With 50 a lone expert is found too late: docs/consensus.md has both."""
 
 CAP = 600_000
 """Largest weight (ppm) of one node while another has any."""
@@ -181,19 +181,22 @@ def seed(seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
     return Decision(answer, tuple(weights), classes, pooled[answer], "weighted_mean", tuple(pooled), mean)
 
 
-def wager(seats: Sequence[Seat], votes: Sequence[Sequence[int]], labelled: int = 0) -> Decision:
+def wager(
+    seats: Sequence[Seat], votes: Sequence[Sequence[int]], labelled: int = 0, warm: int = WARM_LABELS
+) -> Decision:
     """Decides a classification under `wager`.
 
     Args:
         seats: The voters, sorted by node.
         votes: Their probabilities in ppm, in the same order.
-        labelled: Labelled rounds of the task so far. Below `WARM_LABELS` each class gets the lower
-            stake-weighted median of its probabilities; from then on the linear opinion pool answers.
+        labelled: Labelled rounds of the task so far.
+        warm: Below so many of them each class gets the lower stake-weighted median of its
+            probabilities; from then on the linear opinion pool answers.
 
     Source: `consensus.md` section 2, "Answering".
     """
     stakes = _stakes(seats)
-    if labelled < WARM_LABELS:
+    if labelled < warm:
         weights, (pooled, method) = _shares(stakes), _median_pool(stakes, votes)
     else:
         weights, method = skill_weights(seats), "linear"
@@ -204,7 +207,9 @@ def wager(seats: Sequence[Seat], votes: Sequence[Sequence[int]], labelled: int =
     return Decision(answer, weights, choices, agreement, method, tuple(pooled))
 
 
-def wager_value(seats: Sequence[Seat], values: Sequence[int], sigma: int, labelled: int = 0) -> Decision:
+def wager_value(
+    seats: Sequence[Seat], values: Sequence[int], sigma: int, labelled: int = 0, warm: int = WARM_LABELS
+) -> Decision:
     """Decides a regression under `wager`: the lower weighted median of the values.
 
     Args:
@@ -212,10 +217,11 @@ def wager_value(seats: Sequence[Seat], values: Sequence[int], sigma: int, labell
         values: Their values in steps of the resolution.
         sigma: The task's scale of error, in the same steps; agreement counts who is within it.
         labelled: Labelled rounds of the task so far.
+        warm: Below so many of them a node weighs its stake alone.
     """
     stakes = _stakes(seats)
     # The median is taken over the exact stakes: weights in ppm would let the order of names decide a tie.
-    weights, exact = (_shares(stakes), stakes) if labelled < WARM_LABELS else 2 * (skill_weights(seats),)
+    weights, exact = (_shares(stakes), stakes) if labelled < warm else 2 * (skill_weights(seats),)
     answer = lower_median(values, exact)
     agreement = sum(w for w, v in zip(weights, values, strict=True) if abs(v - answer) <= sigma)
     return Decision(answer, weights, (), agreement, "weighted_median")

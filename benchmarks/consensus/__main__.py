@@ -20,11 +20,25 @@ from benchmarks.consensus.plots import draw
 from benchmarks.consensus.promises import promises, shortfalls
 from benchmarks.consensus.report import Report, write_markdown
 from benchmarks.consensus.scenarios import SCENARIOS, Scenario, chosen
+from concord.pool import WARM_LABELS
 
 SCREEN: Final = Console(stderr=True)
 WIDTH: Final = 160
 
-Job = tuple[Scenario, int, int]
+Job = tuple[Scenario, int, int, int]
+
+
+def _named(_context: click.Context, _option: click.Parameter, texts: Sequence[str]) -> Sequence[Scenario]:
+    scenarios = chosen(texts)
+    if not scenarios:
+        raise click.BadParameter("No scenario has such a name; --list names them.")
+    return scenarios
+
+
+def _list(context: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - a flag
+    if wanted:
+        click.echo("\n".join(one.name for one in context.params["scenarios"]))
+        context.exit()
 
 
 @click.command()
@@ -32,8 +46,22 @@ Job = tuple[Scenario, int, int]
 @click.option(
     "--rounds", default=4000, show_default=True, type=click.IntRange(100), help="Length of a stream."
 )
-@click.option("--scenario", "texts", multiple=True, help="Only scenarios whose name contains this text.")
-@click.option("--list", "only_list", is_flag=True, help="Name the scenarios and end.")
+@click.option(
+    "--warm",
+    default=WARM_LABELS,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Labelled rounds from which on skill is believed.",
+)
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    is_eager=True,
+    callback=_named,
+    help="Only scenarios whose name contains this text.",
+)
+@click.option("--list", is_flag=True, expose_value=False, callback=_list, help="Name the scenarios and end.")
 @click.option(
     "--markdown", "markdown_file", type=click.Path(path_type=Path), help="Write the tables as Markdown."
 )
@@ -45,25 +73,19 @@ Job = tuple[Scenario, int, int]
 def main(
     seeds: int,
     rounds: int,
-    texts: tuple[str, ...],
-    only_list: bool,  # noqa: FBT001 - click hands a flag over as a plain argument
+    warm: int,
+    scenarios: Sequence[Scenario],
     markdown_file: Path | None,
     plots_folder: Path | None,
     processes: int,
-    check: bool,  # noqa: FBT001 - the same
+    check: bool,  # noqa: FBT001 - click hands a flag over as a plain argument
 ) -> None:
     """Play the shipped rule against streams, adversaries and bad labels, and say what it reached."""
-    scenarios = chosen(texts)
-    if not scenarios:
-        raise click.BadParameter("No scenario has such a name; --list names them.", param_hint="--scenario")
-    if only_list:
-        click.echo("\n".join(one.name for one in scenarios))
-        return
-    outcomes = _play(scenarios, seeds, rounds, processes)
-    report = Report(outcomes, promises(outcomes), rounds)
+    outcomes = _play([(one, seed, rounds, warm) for seed in range(seeds) for one in scenarios], processes)
+    report = Report(outcomes, promises(outcomes), rounds, warm)
     if markdown_file:
         write_markdown(markdown_file, report.markdown())
-    for path in draw(plots_folder, 0, rounds) if plots_folder else ():
+    for path in draw(plots_folder, 0, rounds, warm) if plots_folder else ():
         SCREEN.print(f"drawn: {path}")
     screen = Console(width=None if sys.stdout.isatty() else WIDTH)
     for table in report.tables():
@@ -75,13 +97,10 @@ def main(
         sys.exit(1)
 
 
-def _play(scenarios: Sequence[Scenario], seeds: int, rounds: int, processes: int) -> list[Outcome]:
+def _play(jobs: Sequence[Job], processes: int) -> list[Outcome]:
     # Scenarios of one stream and seed stand together, so that its models are fitted once.
-    order = list(dict.fromkeys(one.stream for one in scenarios))
-    jobs = sorted(
-        ((one, seed, rounds) for seed in range(seeds) for one in scenarios),
-        key=lambda job: (order.index(job[0].stream), job[1]),
-    )
+    order = list(dict.fromkeys(job[0].stream for job in jobs))
+    jobs = sorted(jobs, key=lambda job: (order.index(job[0].stream), job[1]))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     found = []
     with Progress(*columns, console=SCREEN) as progress:
@@ -96,16 +115,13 @@ def _play(scenarios: Sequence[Scenario], seeds: int, rounds: int, processes: int
 
 def _run_all(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     if processes == 1:
-        yield from map(_run, jobs)
+        yield from (run(*job) for job in jobs)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as workers:
-        for done in as_completed([workers.submit(_run, job) for job in jobs]):
+        # A function of this module would not be found there: a worker does not import a `__main__`.
+        for done in as_completed([workers.submit(run, *job) for job in jobs]):
             yield done.result()
-
-
-def _run(job: Job) -> Outcome:
-    return run(*job)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from benchmarks.consensus.actors import Actor, cast
 from benchmarks.consensus.labels import LABELLINGS
 from benchmarks.consensus.play import RULES, WAGER, Played, Rule, play
 from benchmarks.consensus.scenarios import Scenario
-from benchmarks.consensus.streams import Floats, Stream, make
+from benchmarks.consensus.streams import Floats, Stream, make, prolonged
 from concord.pool import WARM_LABELS
 
 KNOWN: Final = WARM_LABELS
@@ -34,6 +34,8 @@ MAJORITY: Final = "majority"
 MEAN: Final = "plain mean"
 BEST: Final = "best node"
 BEST_HONEST: Final = "best honest"
+SWITCHER: Final = "best switcher"
+"""Who knows the best node of each concept, and takes the second from the first label on that tells of it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Outcome:
     Attributes:
         scenario: Its name.
         seed: The seed.
-        right: Rule or baseline → how often it was right (mean score of values).
+        right: Rule or baseline → how often it was right (mean score of values); `SWITCHER` only where the
+            concept changes.
         known: The same over the rounds since `KNOWN` labelled rounds were settled; empty if they never are.
         last: The same over the last `LAST` rounds.
         influence: Largest weight of all that mean harm together once `GIVEN` labelled rounds are settled,
@@ -84,16 +87,18 @@ class Table:
 def lay(scenario: Scenario, seed: int, rounds: int) -> Table:
     """Makes a scenario's votes and labels; the same seed and length give the same ones."""
     stream = make(scenario.stream, seed, rounds)
+    if scenario.times > 1:
+        stream = prolonged(stream, scenario.times)
     actors = cast(stream, scenario.adversary, np.random.default_rng([seed, 1]))
     arriving = LABELLINGS[scenario.labels].arrivals(stream, np.random.default_rng([seed, 2]))
     return Table(stream, actors, arriving)
 
 
-def run(scenario: Scenario, seed: int, rounds: int) -> Outcome:
+def run(scenario: Scenario, seed: int, rounds: int, warm: int = WARM_LABELS) -> Outcome:
     """Plays a scenario under every rule that fits it, and measures it."""
     table = lay(scenario, seed, rounds)
     rules = [rule for rule in RULES if table.stream.classes or rule is WAGER]
-    played = {rule: play(table.stream, table.actors, table.arriving, rule) for rule in rules}
+    played = {rule: play(table.stream, table.actors, table.arriving, rule, warm) for rule in rules}
     return measure(scenario.name, seed, table, played)
 
 
@@ -108,6 +113,8 @@ def measure(name: str, seed: int, table: Table, played: Mapping[Rule, Played]) -
     singles = {one.node: _single(one, said[one.node], score) for one in table.actors}
     honest = {one.node: singles[one.node] for one in table.actors if one.honest}
     bad = [one.node for one in table.actors if not one.honest]
+    if stream.turn is not None:
+        answers[SWITCHER] = _switcher(table, singles, stream.turn)
     return Outcome(
         scenario=name,
         seed=seed,
@@ -165,6 +172,15 @@ def _single(
 ) -> Floats:
     alone = score(said.argmax(axis=1) if said.shape[1] > 1 else said[:, 0])
     return alone if actor.present is None else alone * actor.present
+
+
+def _switcher(table: Table, singles: Mapping[str, Floats], turn: int) -> Floats:
+    """The most that anybody could make of single nodes who learns of a change by its labels."""
+    old = max(singles.values(), key=lambda one: float(one[:turn].mean()))
+    new = max(singles.values(), key=lambda one: float(one[turn:].mean()))
+    heard = [now for now, labels in enumerate(table.arriving) if any(which >= turn for which, _ in labels)]
+    told = min(heard, default=table.stream.rounds)
+    return np.concatenate([old[:told], new[told:]])
 
 
 def _plain(

@@ -21,7 +21,7 @@ from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import State, TaskState, fold
 from concord.panel import seats
-from concord.pool import ONE, Decision, Seat
+from concord.pool import ONE, WARM_LABELS, Decision, Seat
 from concord.settlement import Settlement, settle_batch
 
 TASK: Final = "stream"
@@ -105,7 +105,11 @@ class Played:
 
 
 def play(
-    stream: Stream, actors: Sequence[Actor], arriving: Sequence[Sequence[tuple[int, int]]], rule: Rule
+    stream: Stream,
+    actors: Sequence[Actor],
+    arriving: Sequence[Sequence[tuple[int, int]]],
+    rule: Rule,
+    warm: int = WARM_LABELS,
 ) -> Played:
     """Plays all rounds of a stream under a rule.
 
@@ -114,15 +118,16 @@ def play(
         actors: Who votes, sorted by node.
         arriving: For each round, the labels that arrive right before it: (round, label).
         rule: The rule; `seed` settles without labels.
+        warm: Labelled rounds from which on skill is believed.
     """
-    return _Game(stream, actors, rule).play(arriving)
+    return _Game(stream, actors, rule, warm).play(arriving)
 
 
 class _Game:
     """One run: the ledger's state, and what is waiting to be settled."""
 
-    def __init__(self, stream: Stream, actors: Sequence[Actor], rule: Rule) -> None:
-        self._stream, self._rule, self._actors = stream, rule, actors
+    def __init__(self, stream: Stream, actors: Sequence[Actor], rule: Rule, warm: int) -> None:
+        self._stream, self._rule, self._actors, self._warm = stream, rule, actors, warm
         self._truth = stream.truth.tolist()
         self._votes: dict[str, Counts] = {one.node: one.votes.tolist() for one in actors}
         self._lies: dict[str, Counts] = {
@@ -182,9 +187,9 @@ class _Game:
         if self._rule.policy == "seed":
             return pool.seed(voters, votes)
         if self._stream.classes:
-            return pool.wager(voters, votes, task.labels)
+            return pool.wager(voters, votes, task.labels, self._warm)
         sigma = task.sigma if task.sigma is not None else self._stream.scale
-        return pool.wager_value(voters, [vote[0] for vote in votes], sigma, task.labels)
+        return pool.wager_value(voters, [vote[0] for vote in votes], sigma, task.labels, self._warm)
 
     def _write(self, decision: Decision, voters: Sequence[Seat], said: Mapping[str, list[int]]) -> bytes:
         shadows = {

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from benchmarks.consensus.outcomes import Table, lay
 from benchmarks.consensus.play import WAGER, Played, play
 from benchmarks.consensus.scenarios import Scenario
-from concord.pool import ONE
+from concord.pool import ONE, WARM_LABELS
 
 SIZE: Final = (7.2, 3.0)
 INK: Final = "#808890"
@@ -46,12 +46,12 @@ PICTURES: Final = {
 """File name → picture."""
 
 
-def draw(folder: Path, seed: int, rounds: int) -> Iterator[Path]:
+def draw(folder: Path, seed: int, rounds: int, warm: int = WARM_LABELS) -> Iterator[Path]:
     """Plays each scenario of `PICTURES` once and writes its picture; yields the files."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in PICTURES.items():
         table = lay(picture.scenario, seed, rounds)
-        figure = _figure(picture, table, play(table.stream, table.actors, table.arriving, WAGER))
+        figure = _figure(picture, table, play(table.stream, table.actors, table.arriving, WAGER, warm))
         path = folder / f"consensus-{name}.svg"
         # With ids from a fixed salt the same run writes the same file; text stays text.
         with mpl.rc_context(

@@ -13,6 +13,7 @@ from benchmarks.consensus.play import BRIER, SEED, WAGER
 from benchmarks.consensus.promises import Promise, known_margin, margin
 from benchmarks.pages import table as markdown_table
 from benchmarks.pages import write_between
+from concord.pool import WARM_LABELS
 
 BEGIN: Final = "<!-- results: written by `python -m benchmarks.consensus --markdown` -->"
 END: Final = "<!-- end of results -->"
@@ -37,6 +38,7 @@ class Report:
     outcomes: Sequence[Outcome]
     promises: Sequence[Promise]
     rounds: int
+    warm: int = WARM_LABELS
 
     def tables(self) -> Iterable[Table]:
         """For the terminal: the scenarios, then what must hold."""
@@ -57,7 +59,8 @@ class Report:
     def _title(self) -> str:
         seeds = len({one.seed for one in self.outcomes})
         what = "Share of right answers (mean score of values)"
-        return f"{what}, means over {seeds} seeds of {self.rounds:,} rounds"
+        believed = "" if self.warm == WARM_LABELS else f", skill believed from {self.warm} labels on"
+        return f"{what}, means over {seeds} seeds of {self.rounds:,} rounds{believed}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         groups: dict[str, list[Outcome]] = {}

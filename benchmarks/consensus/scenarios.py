@@ -16,16 +16,19 @@ class Scenario:
         stream: A key of `STREAMS`.
         adversary: A key of `ADVERSARIES`.
         labels: A key of `LABELLINGS`.
+        times: How many times as long as the others it is; only where the concept changes.
     """
 
     stream: str
     adversary: str = "nobody"
     labels: str = "prompt"
+    times: int = 1
 
     @property
     def name(self) -> str:
         """In words, as `--scenario` takes it."""
-        return f"{self.stream}, {self.adversary}, {self.labels}"
+        stream = self.stream if self.times == 1 else f"{self.stream} × {self.times}"
+        return f"{stream}, {self.adversary}, {self.labels}"
 
     @property
     def is_labelled(self) -> bool:
@@ -38,6 +41,13 @@ class Scenario:
         return "adaptive" in self.adversary
 
 
+LONGER: Final = 5
+"""A change is followed label by label: where one round in five has one, as many labels take so long."""
+
+SLOW: Final = ("late", "scarce")
+"""Labels that tell of a change long after it."""
+
+
 def _all() -> tuple[Scenario, ...]:
     full = ("iris", "four", "regression")
     found = [Scenario(stream, adversary) for stream in full for adversary in ADVERSARIES]
@@ -48,7 +58,8 @@ def _all() -> tuple[Scenario, ...]:
         for adversary in ("nobody", "33 % collude")
     ]
     found += [Scenario("concept", adversary) for adversary in ("nobody", "liar", "33 % collude")]
-    found += [Scenario("concept", labels=labels) for labels in ("late", "scarce", "noisy")]
+    found += [Scenario("concept", labels=labels) for labels in (*SLOW, "noisy")]
+    found += [Scenario("concept", labels=labels, times=LONGER) for labels in SLOW]
     found += [
         Scenario("expert", adversary) for adversary in ("nobody", "liar", "49 % collude", "80 % collude")
     ]

@@ -7,7 +7,7 @@ expert's stream has drawn votes instead of models, so that the accuracies are th
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -48,6 +48,7 @@ class Stream:
         truth: Class index, or value in steps of `RESOLUTION`, of shape (rounds,).
         says: Honest node → probabilities of shape (rounds, classes), or values of shape (rounds, 1).
         scale: Typical error in steps, where σ starts; 1 for classes.
+        turn: The first round of another concept; None where nothing changes.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Stream:
     truth: Truth
     says: Mapping[str, Floats]
     scale: int = 1
+    turn: int | None = None
 
     @property
     def rounds(self) -> int:
@@ -125,7 +127,7 @@ def _concept(rng: np.random.Generator, rounds: int) -> Stream:
         np.concatenate([old[FIT_ROWS:turn], new[turn:]]) for old, new in zip(before, after, strict=True)
     )
     says = {name: model.predict_proba(rows) for name, model in models.items()}
-    return Stream("concept change", 4, labels.astype(np.int64), says)
+    return Stream("concept change", 4, labels.astype(np.int64), says, turn=rounds // 2)
 
 
 def _expert(rng: np.random.Generator, rounds: int) -> Stream:
@@ -167,6 +169,19 @@ STREAMS: Final[Mapping[str, Callable[[np.random.Generator, int], Stream]]] = {
     "expert": _expert,
     "regression": _value,
 }
+
+
+def prolonged(stream: Stream, times: int) -> Stream:
+    """What comes before the turn so many times over, then what comes after it as many times.
+
+    Each node is right as often as in the short stream, so the best node and all that could be gained stay
+    the same. Only the time is longer that a label has to come in. The rule remembers no rows.
+    """
+    assert stream.turn is not None
+    before, after = np.arange(stream.turn), np.arange(stream.turn, stream.rounds)
+    order = np.concatenate([np.tile(before, times), np.tile(after, times)])
+    says = {node: votes[order] for node, votes in stream.says.items()}
+    return replace(stream, truth=stream.truth[order], says=says, turn=stream.turn * times)
 
 
 def drawn(rng: np.random.Generator, truth: Truth, classes: int, accuracy: float) -> Floats:

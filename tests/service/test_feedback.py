@@ -135,6 +135,39 @@ def test_every_label_gets_its_own_answer_and_the_wrong_ones_touch_nothing(stack,
     assert [journal.round(one).label for one in (old, good, wrong, other)] == [None, 2, None, None]
 
 
+def test_what_is_refused_moves_neither_the_ledger_nor_any_other_label(start_stack):
+    """The next label that is taken makes the next block, with one round in it and no more."""
+    stack = start_stack()
+    write_tokens(stack.home, "crm", "films")
+    known, old, fresh, last = ask(stack, 4)
+    crm = Caller(stack)
+    age(stack, old, days=366)
+    crm.send(label(known), query="?settled=true")
+    before = books(stack)
+    refused = [
+        crm.send(label("f" * 32)),
+        crm.send(label(fresh, "rose")),
+        crm.send(label(known, "setosa")),
+        crm.send(label(old)),
+        Caller(stack, "foreign").send(label(fresh)),
+        Caller(stack, "films").send(label(fresh)),
+        crm.send(*[label(fresh)] * 100_000),
+    ]
+    assert [one.status_code for one in refused] == [404, 422, 409, 410, 401, 403, 413]
+    assert books(stack) == before
+    crm.send(label(last), query="?settled=true")
+    assert books(stack) == {name: count + 1 for name, count in before.items()}
+
+
+def books(stack):
+    """The ledger's height, the labels that are settled in it, and those that the journal holds."""
+    state = stack.api.consensus.ledger.head().state.task("iris")
+    with sqlite3.connect(stack.home / "journal.sqlite", timeout=5) as connection:
+        ((labels,),) = connection.execute("SELECT count(*) FROM labels")
+    connection.close()
+    return {"height": stack.client.ledger()["height"], "settled": state.labels, "labels": labels}
+
+
 def age(stack, round_id, days):
     """Makes a round so much older."""
     with sqlite3.connect(stack.home / "journal.sqlite", timeout=5) as connection:
@@ -351,6 +384,29 @@ def test_labels_are_counted_by_what_became_of_them_and_by_their_age(stack, crm):
     assert after - before == 1
     assert metric(stack, 'concord_labels_total{status="unknown",task=""}') >= 1
     assert metric(stack, 'concord_label_age_seconds_count{task="iris"}') >= 1
+
+
+def test_the_metrics_tell_what_a_settled_label_made_of_the_nodes(start_stack):
+    """One of four is wrong: all that was taken was its, it is the less skilled, and the accounts add up."""
+    stack = start_stack(iris_nodes(knn=1, forest=2, svm=2, tree=2))
+    write_tokens(stack.home, "crm")
+    (one,) = ask(stack)
+    debits = [f'concord_debits_total{{right="{right}",task="iris"}}' for right in ("false", "true")]
+    before = [metric(stack, name) for name in debits]
+    Caller(stack).send(label(one), query="?settled=true")
+    wait_until(lambda: metric(stack, 'concord_labelled_rounds{task="iris"}') == 1)
+
+    wrong, right = (metric(stack, name) - was for name, was in zip(debits, before, strict=True))
+    told = {
+        name: [metric(stack, f'concord_{name}{{node="{node}",task="iris"}}') for node in ("knn", "tree")]
+        for name in ("hit_rate", "skill")
+    }
+
+    assert (wrong, right) == (pytest.approx(75), 0)
+    assert told["hit_rate"] == [0, 1]
+    assert told["skill"] == pytest.approx([0.66, 0.714423], abs=0.01)
+    assert metric(stack, 'concord_imbalance{task="iris"}') == 0
+    assert 'concord_imbalance{task="iris"}' in stack.http.get("/metrics").text
 
 
 def metric(stack, name):

@@ -37,6 +37,8 @@ FILES = {
 """What the models learn from; Iris comes with scikit-learn. The films are of 2017 at the latest."""
 
 RECENT = DATA / "film_recent_2020_2025.csv"
+USABLE = 266
+"""Films of it with all features above 0, as the data's README counts them."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -216,6 +218,10 @@ def test_every_block_of_it_settles_again_to_the_same(services, name):
     journal.close()
     assert (report.ok, report.problems) == (True, ())
     assert report.rounds > 0
+
+
+def test_the_recent_films_are_all_that_can_be_used(streams):
+    assert len(streams["film_recent"].rows) == USABLE
 
 
 def jailed_ever(url, task):

@@ -1,7 +1,9 @@
 """What always holds, checked on a few random cases in the quick suite and on many in the slow one."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 from hypothesis import HealthCheck, given, settings
 
@@ -30,13 +32,45 @@ class Law:
     def __str__(self):
         return self.name
 
+    @property
+    def invariants(self):
+        """The numbers that its docstring names: I1 to I13."""
+        return invariants(self.check.__doc__)
+
+
+def invariants(said):
+    """The numbers of the invariants that a docstring names, each as a sentence of its own."""
+    return {int(number) for number in re.findall(r"\bI(\d+)\.", said or "")}
+
 
 class Laws(list):
     """The laws of one module; as a decorator it makes a quick test of one and keeps it for the slow one."""
 
     def __call__(self, *strategies, few=FEW, many=MANY):
         def keep(check):
-            self.append(Law(check.__name__, many, exactly(many)(given(*strategies)(check))))
+            self.append(Law(check.__name__, many, counted(many, strategies, check)))
             return exactly(few)(given(*strategies)(check))
 
         return keep
+
+
+def counted(cases, strategies, check):
+    """Checks a law on so many cases, and fails where a strategy runs out of them before."""
+    ran = 0
+
+    @wraps(check)
+    def once(*drawn, **named):
+        nonlocal ran
+        ran += 1
+        check(*drawn, **named)
+
+    law = exactly(cases)(given(*strategies)(once))
+
+    @wraps(check)
+    def every():
+        nonlocal ran
+        ran = 0
+        law()
+        assert ran >= cases, f"{ran} of {cases} cases"
+
+    return every

@@ -132,16 +132,6 @@ def test_weights_and_pools_always_sum_to_one(raw, data):
     assert sum(decision.weights) == sum(decision.pooled) == ONE
 
 
-@law(st.permutations(range(5)), few=50, many=400)
-def test_renaming_the_nodes_permutes_the_weights_and_keeps_the_answer(order):
-    """I12. Without ties of the remainders."""
-    stakes, votes = [7, 1, 5, 3, 4], one_hots(0, 1, 1, 2, 0)
-    before = pool.wager(panel([0] * 5, stakes), votes)
-    after = pool.wager(panel([0] * 5, [stakes[i] for i in order]), [votes[i] for i in order])
-    assert after.answer == before.answer
-    assert list(after.weights) == [before.weights[i] for i in order]
-
-
 def test_probabilities_become_integers_by_largest_remainder():
     counts, valid = pool.read_probabilities(np.array([[1 / 3, 1 / 3, 1 / 3]], dtype=np.float32))
     assert (counts.tolist(), valid.tolist()) == ([[333_334, 333_333, 333_333]], [True])
@@ -255,6 +245,40 @@ def eighth_power(share):
     for _ in range(3):
         share = share * share // ONE
     return share
+
+
+def in_another_order(seats, votes, random):
+    """The places of the nodes after their renaming, and seats and votes in these."""
+    order = list(range(len(seats)))
+    random.shuffle(order)
+    return order, [seats[i] for i in order], [votes[i] for i in order]
+
+
+@law(panels(), st.randoms(use_true_random=False), many=400)
+def test_while_stake_alone_counts_renaming_the_nodes_permutes_the_weights_and_changes_no_answer(
+    panel_, random
+):
+    """I12. A tie of remainders goes to the earlier name, so a weight may move by a ppm; the pool is exact."""
+    before = pool.wager(*panel_)
+    order, *renamed = in_another_order(*panel_, random)
+    after = pool.wager(*renamed)
+    assert (after.answer, after.pooled, after.method) == (before.answer, before.pooled, before.method)
+    assert after.choices == tuple(before.choices[i] for i in order)
+    assert all(abs(after.weights[k] - before.weights[i]) <= 1 for k, i in enumerate(order))
+
+
+@law(panels(), st.randoms(use_true_random=False), many=400)
+def test_once_skill_counts_renaming_the_nodes_permutes_the_weights_and_the_pool_stays_within_a_ppm_each(
+    panel_, random
+):
+    """I12. A tie of remainders goes to the earlier name: as close an answer may change."""
+    before = pool.wager(*panel_, pool.WARM_LABELS)
+    order, *renamed = in_another_order(*panel_, random)
+    after = pool.wager(*renamed, pool.WARM_LABELS)
+    ppm = len(order) + 1
+    assert all(abs(after.weights[k] - before.weights[i]) <= 1 for k, i in enumerate(order))
+    assert all(abs(a - b) <= ppm for a, b in zip(after.pooled, before.pooled, strict=True))
+    assert before.pooled[before.answer] - before.pooled[after.answer] <= 2 * ppm
 
 
 @law(panels(), st.randoms(use_true_random=False), many=300)

@@ -374,7 +374,7 @@ def test_renaming_nodes_in_their_order_renames_the_result(batch):
 
 @law(batches(), st.randoms(use_true_random=False), many=400)
 def test_renaming_nodes_in_another_order_moves_no_more_than_a_unit_a_round(batch, random):
-    """I12. The ties that the specification gives to the earlier name."""
+    """I12. Ties of remainders go to the earlier name: a µS a round may move, and in levelling."""
     state, rounds = batch
     names = sorted({*state.accounts, "stranger"})
     others = list(names)
@@ -397,6 +397,8 @@ def test_renaming_nodes_in_another_order_moves_no_more_than_a_unit_a_round(batch
         before, after = found.records[name]["deltas"], again.records[name]["deltas"]
         assert {new[node] for node in before} == set(after)
         assert all(abs(delta - after[new[node]]) <= 1 for node, delta in before.items())
+    for node, sums in found.nodes.items():
+        assert abs(sums.levelling - again.nodes[new[node]].levelling) <= 1 + len(rounds)
     assert {new[n]: (s.rounds, s.score, s.regret, s.hits) for n, s in found.nodes.items()} == {
         n: (s.rounds, s.score, s.regret, s.hits) for n, s in again.nodes.items()
     }
@@ -413,7 +415,10 @@ def with_names(one, rename):
 
 @law(batches(), st.data(), many=400)
 def test_a_node_split_in_two_halves_moves_as_it_would_alone(batch, data):
-    """I9. Each half holds at least the least stake; the sums of two rounded halves differ by 2 at most."""
+    """I9. Each half holds at least the least stake; the sums of two rounded halves differ by 2 at most.
+
+    That is of what a round moves. Levelling rounds once more, on stakes that differ by as much.
+    """
     state, rounds = batch
     node = data.draw(st.sampled_from(sorted(state.accounts)))
     whole = replace(
@@ -421,6 +426,7 @@ def test_a_node_split_in_two_halves_moves_as_it_would_alone(batch, data):
         standing="active",
         reason=None,
         stake=2 * max(state.accounts[node].stake, MIN_STAKE),
+        deposit=2 * state.accounts[node].deposit,
     )
     half = replace(whole, stake=whole.stake // 2, deposit=whole.deposit // 2)
     others = {n: one for n, one in state.accounts.items() if n != node}
@@ -445,6 +451,9 @@ def test_a_node_split_in_two_halves_moves_as_it_would_alone(batch, data):
         moved = halves.records[name]["deltas"]
         both = moved.get(node + "1", 0) + moved.get(node + "2", 0)
         assert abs(both - alone.records[name]["deltas"].get(node, 0)) <= 2
+    levelled = [alone.nodes[node].levelling] if node in alone.nodes else [0]
+    levelled += [-halves.nodes[one].levelling for one in (node + "1", node + "2") if one in halves.nodes]
+    assert abs(sum(levelled)) <= 2 + 2 * len(rounds)
 
 
 @law(batches(), many=400)

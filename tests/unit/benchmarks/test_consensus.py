@@ -1,6 +1,9 @@
 """The simulation: streams are their seed's, adversaries what they say, and promises can be broken."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,16 +12,17 @@ from click.testing import CliRunner
 from benchmarks.consensus.__main__ import main
 from benchmarks.consensus.actors import ADVERSARIES, cast, wants_to_lie
 from benchmarks.consensus.labels import LABELLINGS
-from benchmarks.consensus.outcomes import BEST, BEST_HONEST, MAJORITY, Outcome, lay, measure, run
+from benchmarks.consensus.outcomes import BEST, BEST_HONEST, MAJORITY, SWITCHER, Outcome, lay, measure, run
 from benchmarks.consensus.play import BRIER, RULES, SEED, WAGER, play
 from benchmarks.consensus.plots import draw
 from benchmarks.consensus.promises import promises, shortfalls
 from benchmarks.consensus.report import BEGIN, Report
 from benchmarks.consensus.scenarios import SCENARIOS, Scenario, chosen
-from benchmarks.consensus.streams import STREAMS, drawn, make
+from benchmarks.consensus.streams import STREAMS, drawn, make, prolonged
 from concord.pool import ONE
 from concord.stake import MICRO, Account
 
+ROOT = Path(__file__).parents[3]
 ROUNDS = 240
 
 
@@ -35,6 +39,8 @@ def make_outcome():
             BEST: 0.85,
             BEST_HONEST: 0.96,
         }
+        if scenario.stream == "concept":
+            right[SWITCHER] = 0.95
         known = right if scenario.is_labelled else {}
         made = Outcome(
             scenario=scenario.name,
@@ -93,6 +99,25 @@ def test_the_concept_changes_for_each_node_that_knows_only_one():
 
     assert right["old_knn"][:500].mean() > right["old_knn"][500:].mean() + 0.3
     assert right["new_knn"][500:].mean() > right["new_knn"][:500].mean() + 0.3
+
+
+def test_in_a_prolonged_stream_each_node_is_right_as_often_before_and_after_the_turn():
+    stream = make("concept", 0, 1000)
+
+    longer = prolonged(stream, 5)
+
+    assert (longer.rounds, longer.turn) == (5000, 2500)
+    for node in stream.says:
+        short, long = (one.says[node].argmax(axis=1) == one.truth for one in (stream, longer))
+        assert long[:2500].mean() == pytest.approx(short[:500].mean())
+        assert long[2500:].mean() == pytest.approx(short[500:].mean())
+
+
+def test_a_scenario_may_be_longer_than_the_others():
+    [longer] = chosen(["concept × 5, nobody, scarce"])
+
+    assert lay(longer, 0, ROUNDS).stream.rounds == 5 * ROUNDS
+    assert lay(Scenario("concept", labels="scarce"), 0, ROUNDS).stream.rounds == ROUNDS
 
 
 @pytest.mark.parametrize(
@@ -186,6 +211,16 @@ def test_the_shipped_rule_holds_up_against_colluders_in_a_short_run():
     assert found.rights > ROUNDS
 
 
+def test_skill_is_believed_from_as_many_labels_on_as_is_said():
+    table = lay(Scenario("four", "80 % collude"), 0, 100)
+
+    soon, late = (play(table.stream, table.actors, table.arriving, WAGER, warm) for warm in (5, 50))
+
+    first = int(np.argmax(soon.labelled == 5))
+    assert all((soon.weights[node][:first] == late.weights[node][:first]).all() for node in soon.weights)
+    assert any(soon.weights[node][first] != late.weights[node][first] for node in soon.weights)
+
+
 def test_labels_that_never_come_move_nothing():
     table = lay(Scenario("four", "33 % collude", "absent"), 0, ROUNDS)
     played = play(table.stream, table.actors, table.arriving, WAGER)
@@ -206,6 +241,20 @@ def test_a_node_that_is_absent_is_not_right_alone():
     assert found.right[BEST] == pytest.approx(crashing.present.mean())
 
 
+def test_the_best_switcher_goes_over_at_the_first_label_that_tells_of_the_change():
+    table = lay(Scenario("concept", labels="late"), 0, 1000)
+    right = {one.node: one.votes.argmax(axis=1) == table.stream.truth for one in table.actors}
+    old, new = (
+        max(right.values(), key=lambda one: one[half].mean()) for half in (slice(500), slice(500, None))
+    )
+    told = next(now for now in range(500, 1000) if any(which >= 500 for which, _ in table.arriving[now]))
+
+    found = measure("concept", 0, table, {WAGER: play(table.stream, table.actors, table.arriving, WAGER)})
+
+    assert found.right[SWITCHER] == pytest.approx((old[:told].sum() + new[told:].sum()) / 1000)
+    assert told > 550
+
+
 def test_nothing_is_said_where_every_promise_is_kept(good):
     assert shortfalls(promises(good)) == []
 
@@ -220,9 +269,19 @@ def test_nothing_is_said_where_every_promise_is_kept(good):
         ),
         (Scenario("concept"), {"right": {WAGER.name: 0.9, BEST: 0.81}}, "+0.090 at worst"),
         (
+            Scenario("concept", labels="scarce", times=5),
+            {"right": {WAGER.name: 0.9, BEST: 0.81}},
+            "+0.090 at worst (concept × 5, nobody, scarce)",
+        ),
+        (
             Scenario("expert"),
             {"right": {WAGER.name: 0.93, BEST: 0.8, SEED.name: 0.6}},
-            "0.930, the seed rule 0.600",
+            "0.930 at worst (expert, nobody, prompt), the seed rule 0.600",
+        ),
+        (
+            Scenario("expert", labels="late"),
+            {"right": {WAGER.name: 0.93, BEST: 0.8, SEED.name: 0.6}},
+            "0.930 at worst (expert, nobody, late), the seed rule 0.620",
         ),
         (Scenario("four", "49 % collude"), {"influence": 0.06}, "6.0% at most"),
         (Scenario("four", "49 % collude"), {"influence": None}, "100.0% at most"),
@@ -247,7 +306,7 @@ def test_each_broken_promise_is_a_sentence(good, scenario, changes, sentence):
 def test_what_was_not_played_is_not_kept(make_outcome):
     found = shortfalls(promises([make_outcome(Scenario("iris"), seed) for seed in range(5)]))
 
-    assert sum("not played" in one for one in found) == 9
+    assert sum("not played" in one for one in found) == 10
 
 
 def test_four_seeds_are_too_few(good):
@@ -266,10 +325,28 @@ def test_the_adaptive_attacker_is_shown_and_not_judged(make_outcome, good):
     assert any("four with adaptive -0.800" in one.reached for one in made)
 
 
+def test_slow_labels_of_a_short_stream_are_shown_with_what_they_miss_and_what_could_be_had(good):
+    right = {WAGER.name: 0.83, BEST: 0.76, SWITCHER: 0.855}
+    slow = Scenario("concept", labels="scarce").name
+
+    made = promises([replace(one, right=right) if one.scenario == slow else one for one in good])
+
+    [shown] = [one for one in made if "in one no longer" in one.says]
+    assert shown.kept is None
+    assert "scarce +0.070, short by 0.030 (best nodes, changed at the first label that tells: +0.095)" in (
+        shown.reached
+    )
+
+
 def test_the_table_has_a_line_for_each_scenario(good):
     text = Report(good, promises(good), 2000).markdown()
 
     assert all(f"| {one.name} |" in text for one in SCENARIOS)
+
+
+def test_the_table_says_when_skill_was_believed_from_another_label_on(good):
+    assert "of 2,000 rounds." in Report(good, promises(good), 2000).markdown()
+    assert "of 2,000 rounds, skill believed from 50 labels on." in Report(good, [], 2000, 50).markdown()
 
 
 def test_scenarios_are_chosen_by_any_part_of_their_name():
@@ -287,6 +364,28 @@ def test_the_command_falls_short_when_little_is_played_and_writes_its_table(tmp_
     assert "expert, liar, prompt" in found.output
     assert page.read_text().startswith(BEGIN)
     assert CliRunner().invoke(main, [*words, "--no-check"]).exit_code == 0
+
+
+@pytest.mark.slow
+def test_several_processes_reach_what_one_reaches(tmp_path):
+    pages = {}
+    for processes in ("1", "2"):
+        page = tmp_path / f"{processes}.md"
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.consensus",
+            "--seeds",
+            "2",
+            "--rounds",
+            "120",
+            "--no-check",
+        ]
+        command += ["--scenario", "expert, liar", "--processes", processes, "--markdown", str(page)]
+        subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+        pages[processes] = page.read_text("utf-8")
+
+    assert pages["1"] == pages["2"]
 
 
 def test_the_command_names_what_it_knows():

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from benchmarks.consensus.__main__ import main
 from benchmarks.consensus.report import BEGIN, END
 from concord import pool
 from concord.pool import Seat, read_probabilities
@@ -65,6 +67,30 @@ def test_the_page_says_what_an_expert_weighs():
     weights = pool.skill_weights([Seat("expert", 2800 * MICRO, 1000 * MICRO, skill=930_000), *others])
 
     assert [f"{weight / PPM:.3f}" for weight in weights] == ["0.600", "0.133", "0.133", "0.133"]
+
+
+REPLAYED = (
+    "expert, nobody, prompt",
+    "iris, 80 % collude, prompt",
+    "concept, nobody, prompt",
+)
+"""Lines that a change of the rule moves: who is believed first, who is jailed, how a change is followed."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", REPLAYED)
+def test_the_program_reaches_what_the_page_says_it_reached(scenario, tmp_path):
+    """To the last digit that is shown. Where it doesn't, the whole table is to be written anew."""
+    made = tmp_path / "made.md"
+
+    CliRunner().invoke(main, ["--scenario", scenario, "--markdown", str(made), "--no-check"])
+
+    assert _row(made.read_text("utf-8"), scenario) == _row(PAGE, scenario)
+
+
+def _row(text, scenario):
+    [line] = [line for line in text.splitlines() if line.startswith(f"| {scenario} |")]
+    return line
 
 
 def test_the_page_has_a_place_for_the_results_and_its_pictures_are_there():
