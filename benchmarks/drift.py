@@ -23,7 +23,7 @@ import orjson
 from concord.drift import Sketches, report_of
 from concord.journal import Journal, LabelRow, RoundRow
 from concord.live_drift import Carried, LiveDrift
-from concord.reference import Reference
+from concord.reference import Reference, most_points
 from concord.schema import Feature, Label, TaskSchema
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def learn(rows: Matrix) -> Reference:
             features[f"choice_{place}"] = {"choices": dict(zip(CHOICES, shares.tolist(), strict=True))}
             continue
         seen = column.astype(np.float32).astype(np.float64)
-        points = np.unique(np.quantile(seen, np.linspace(0, 1, 2048), method="lower"))
+        points = np.unique(np.quantile(seen, np.linspace(0, 1, most_points(NUMBERS)), method="lower"))
         after = np.searchsorted(points, seen)
         cells = 2 * after + (points[np.minimum(after, len(points) - 1)] == seen)
         features[f"number_{place}"] = {

@@ -2,9 +2,9 @@
 
 A profile is plain JSON and holds no row. A number has bins by quantile for the population stability index,
 and points with counts at and between them for Kolmogorov and Smirnov: where a column has no more distinct
-values than `MOST_POINTS`, these are all of them, and the test is exact. A choice has a share for each text.
-Profiles of version 1, which had no points and knew nothing of answers, are read as well: their bins' ends
-are the points. The module counts values in cells and decides nothing.
+values than `most_points` allows, these are all of them, and the test is exact. A choice has a share for each
+text. Profiles of version 1, which had no points and knew nothing of answers, are read as well: their bins'
+ends are the points. The module counts values in cells and decides nothing.
 """
 
 import hashlib
@@ -23,9 +23,16 @@ from concord.errors import ConfigurationError
 Values = npt.NDArray[np.float64]
 """Numbers of a column, or choices by their place; NaN says nothing."""
 
-MOST_POINTS: Final = 2048
-"""Distinct values of a column that a profile tells apart: what an exact test needs of most tables that people
-label by hand, in 40 kB a column. Of more, quantiles are kept; the distance may be short by 1 / 2048."""
+MOST_POINTS: Final = 16_384
+"""Distinct values of a column that a profile tells apart, so that the test is exact: those of any table of so
+many rows, in 25 bytes each. Of more, quantiles are kept; the distance may be short by 1 / 16,384."""
+
+LEAST_POINTS: Final = 2048
+"""Distinct values of a column that are told apart in the widest table."""
+
+POINTS_IN_ALL: Final = 262_144
+"""Of all columns together; more columns than 16 share them, so that a profile stays below 7 MB unless there
+are more than 128."""
 
 MOST_FEATURES: Final = 10_000
 _FLOAT: Final = np.float32
@@ -154,6 +161,15 @@ class Reference:
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ConfigurationError(f"This is no profile: {error}.", field="profile") from error
+
+
+def most_points(columns: int) -> int:
+    """How many distinct values a profile tells apart of each of so many numeric columns.
+
+    >>> most_points(4), most_points(40), most_points(300)
+    (16384, 6553, 2048)
+    """
+    return max(LEAST_POINTS, min(MOST_POINTS, POINTS_IN_ALL // max(columns, 1)))
 
 
 def as_seen(values: npt.NDArray[Any]) -> Values:

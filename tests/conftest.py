@@ -1,13 +1,17 @@
-"""How many processes run the tests, and who is blamed for what is left open.
+"""How many processes run the tests, who is blamed for what is left open, and what may not be skipped.
 
 Three for the quick suite as a whole, one for what is chosen from it: three on two cores, because half of its
 time is waiting; it took 135 s where two processes took 166.
 """
 
 import gc
+import os
 import signal
+from pathlib import Path
 
 import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
 
 # In a shell's background Ctrl-C is ignored, and every process under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -18,6 +22,17 @@ def pytest_xdist_auto_num_workers(config):
     arguments = config.invocation_params.args
     chosen = any(not text.startswith("-") or text.startswith(("-m", "-k")) for text in arguments)
     return 0 if chosen else 3
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """A skip is a failure where `.ci/run` has brought every tool; of the machine and its data it has none."""
+    report = yield
+    if report.skipped and "CONCORD_CI_TOOLS" in os.environ and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2]
+        if not ("no IPv6" in reason or ("shared/data" in reason and not SHARED.exists())):
+            report.outcome, report.longrepr = "failed", f"CONCORD_CI_TOOLS is set. {reason}"
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """What each column looked like in the training rows, so that drift can be seen later.
 
-A profile is plain JSON and holds no row: of each number bins by quantile, and up to 2,048 points with
+A profile is plain JSON and holds no row: of each number bins by quantile, and up to 16,384 points with
 counts at and between them (`concord.reference` says what for); of choices their shares; the share of
 cells that said nothing, and what the task's rules make of such cells. Beside the features stand the
 answers that were learned from, and the model's own answers to the rows that were held out, since a
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from concord.reference import MOST_POINTS, number_cells
+from concord.reference import MOST_POINTS, most_points, number_cells
 from concord.schema import Rows
 from training.data import Answers, Dataset
 from training.evaluate import Votes
@@ -41,12 +41,13 @@ def profile(
         votes: The model's answers to the rows that were held out.
     """
     schema = task.schema
+    most = most_points(sum(not feature.choices for feature in schema.features))
     found: dict[str, Any] = {
         "version": VERSION,
         "rows": len(rows),
         "read": data.total,
         "features": {
-            feature.name: _of_column(rows[:, place], feature.choices)
+            feature.name: _of_column(rows[:, place], feature.choices, most)
             | {"missing": data.empty.get(feature.name, 0) / data.total}
             | _rules(task, feature.name)
             for place, feature in enumerate(schema.features)
@@ -74,17 +75,17 @@ def _of_answers(task: Task, name: str, answers: Column) -> dict[str, Any]:
         # As they are counted everywhere else.
         step = float(value.step)
         answers = (np.rint(answers / step) * step).astype(np.float32)
-    return {"name": name, "rows": len(answers)} | _of_column(answers, labels)
+    return {"name": name, "rows": len(answers)} | _of_column(answers, labels, MOST_POINTS)
 
 
-def _of_column(column: Column, choices: Sequence[str]) -> dict[str, Any]:
+def _of_column(column: Column, choices: Sequence[str], most: int) -> dict[str, Any]:
     if choices:
         shares = np.bincount(column.astype(int), minlength=len(choices)) / len(column)
         return {"choices": dict(zip(choices, map(float, shares), strict=True))}
     # Equal quantiles (a column of few values) make one bin, so edges are strictly increasing.
     edges = np.unique(np.quantile(column, np.linspace(0, 1, BINS + 1)[1:-1]))
     shares = np.bincount(np.searchsorted(edges, column, side="right"), minlength=len(edges) + 1) / len(column)
-    points = _points(column)
+    points = _points(column, most)
     counts = np.bincount(number_cells(points, column), minlength=2 * len(points) + 1)
     return {
         "edges": edges.tolist(),
@@ -98,9 +99,9 @@ def _of_column(column: Column, choices: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _points(column: Column) -> npt.NDArray[np.float64]:
+def _points(column: Column, most: int) -> npt.NDArray[np.float64]:
     """All distinct values, or quantiles that are values if those are too many."""
     distinct = np.unique(column)
-    if len(distinct) > MOST_POINTS:
-        distinct = np.unique(np.quantile(column, np.linspace(0, 1, MOST_POINTS), method="lower"))
+    if len(distinct) > most:
+        distinct = np.unique(np.quantile(column, np.linspace(0, 1, most), method="lower"))
     return distinct.astype(np.float64)

@@ -117,12 +117,19 @@ class Cluster:
         command = ["kubectl", "-n", namespace, "port-forward", f"svc/{service}", f":{port}"]
         # A file and no pipe: kubectl prints a line for each connection, and a full pipe would stop it.
         with tempfile.TemporaryFile("w+", dir=self.folder) as said:
-            process = subprocess.Popen(command, stdout=said, stderr=said, env=self.environment)
+            started = []
+
+            def address():
+                # It ends at once where the service's pod is not there yet.
+                if not started or started[-1].poll() is not None:
+                    started.append(subprocess.Popen(command, stdout=said, stderr=said, env=self.environment))
+                return _address(said)
+
             try:
-                yield until(lambda: _address(said), 20, " ".join(command), pause=0.05)
+                yield until(address, 60, " ".join(command), pause=0.05)
             finally:
-                process.terminate()
-                process.wait()
+                started[-1].terminate()
+                started[-1].wait()
 
     def predict(self, namespace, task, rows, query="", service="concord-consensus"):
         """Asks a task through a port-forward of its own."""

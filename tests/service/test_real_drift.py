@@ -1,7 +1,8 @@
-"""Films of 2020 to 2025 come as live rounds with labels to models of older ones: drift is raised."""
+"""Films of 2020 to 2025 come as live rounds with labels to models of older ones: drift, and the gate."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ from training.tasks import select
 
 DATA = ROOT.parent / "shared" / "data"
 OLD, RECENT = DATA / "tmdb_5000_min.csv", DATA / "film_recent_2020_2025.csv"
+
+CONDITIONS = ["schema", "better", "groups", "brier", "ece", "size", "latency_one", "latency_batch"]
 
 pytestmark = [
     pytest.mark.slow,
@@ -102,6 +105,31 @@ def test_recent_films_drift_as_live_rounds_and_those_held_out_do_not(env, teache
     pictures = {path.name for path in (page.parent / "plots").iterdir()}
     assert {"psi.png", "errors.png"} <= pictures
     assert len(pictures) == 2 + 4 + 1 + len(report["answers"])
+
+
+def test_the_gate_decides_on_the_labelled_rounds_and_prints_its_reasons(env, teacher, films, capsys):
+    """The service has by now been asked films of before 2018 too, so the newest rounds are to judge on."""
+    held_out, recent = films
+    with Client(str(teacher.http.base_url), token=teacher.token) as client:
+        assert len(list(client.labelled("film_rating"))) == len(held_out.rows) + len(recent.rows)
+    asked = env | {"CONCORD_URL": str(teacher.http.base_url), "CONCORD_TOKEN": teacher.token}
+    command = [sys.executable, "-m", "training", "retrain", "film_rating", "--new", "journal"]
+    done = subprocess.run(command, env=asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    with capsys.disabled():
+        sys.stdout.write(done.stdout)
+    nodes = dict(re.findall(r"(?ms)^(film_rating\.\w+): champion is(.+?)^MLflow run", done.stdout))
+    (task,) = select(["film_rating"])
+    assert nodes.keys() == {f"film_rating.{name}" for name in task.nodes}, done.stderr
+    for model, told in nodes.items():
+        conditions = re.findall(r"(?m)^([✓✗]) (\w+) +(\S.*\S) *$", told)
+        assert [name for _, name, _ in conditions] == CONDITIONS, model
+        assert all(len(reason.split()) > 3 for _, _, reason in conditions), model
+        refused = [name for mark, name, _ in conditions if mark == "✗"]
+        decision = f"refused by {', '.join(refused)}." if refused else "passed."
+        assert f"{model}: {decision}" in " ".join(told.split())
+    text = " ".join(done.stdout.split())
+    assert "the newest by their dates" in text
+    assert done.returncode == (0 if "is registered as challenger" in text else 3), done.stderr
 
 
 def said(report):

@@ -1,5 +1,6 @@
 """What counts as drift, and what does not: sketches against a profile, and a report's one level."""
 
+import json
 import tracemalloc
 
 import numpy as np
@@ -9,7 +10,8 @@ from scipy import stats
 from concord.divergence import PSI_FLOOR, population_stability_index
 from concord.drift import LEAST_ROWS, Sketches, judged, report_of, standing
 from concord.errors import ConfigurationError
-from concord.reference import MOST_POINTS, Reference
+from concord.members import PROFILE_BYTES
+from concord.reference import MOST_POINTS, Reference, most_points
 from tests.unit.profiles import GRADES, document_of, reference_of
 from training.task import Rule
 
@@ -51,6 +53,13 @@ def test_of_a_column_with_more_values_than_points_the_distance_is_short_by_one_p
     expected = stats.ks_2samp(before.astype(np.float32), now.astype(np.float32)).statistic
     assert not found.exact
     assert expected - 1 / MOST_POINTS - 1e-4 <= found.statistic <= expected + 1e-12
+
+
+@pytest.mark.parametrize("columns", [1, 16, 17, 128, 300])
+def test_a_profile_of_so_many_numbers_is_small_enough_to_be_read_from_a_node(columns):
+    points = np.linspace(0, 1, most_points(columns)).astype(np.float32).tolist()
+    column = len(json.dumps([points, [0, 1] * len(points)]))
+    assert columns * column < PROFILE_BYTES
 
 
 def test_the_index_is_that_of_the_deciles_that_were_learned(random):

@@ -7,7 +7,10 @@ have no gap and none is given beyond what was asked for, so the count is exact.
 
 A worker that lives adds to its rows' `beat` every few seconds. Clocks of pods differ, so no time is
 compared: whoever sees the same beat for `STALE_SECONDS` of its own clock takes the row over, and the update
-that does so names the beat it saw, so that only one of several succeeds. It refuses to know what a trial is.
+that does so names the beat it saw, so that only one of several succeeds.
+
+A number may wait for lower ones: until those that it learns from are finished, and until the settings of all
+are in the study. So nothing that is proposed depends on who was quicker. It refuses to know what a trial is.
 """
 
 import time
@@ -82,13 +85,14 @@ class Claims:
         """Makes the table where it is missing."""
         _metadata.create_all(engine)
 
-    def claim(self, limit: int | None) -> Claim | None:
+    def claim(self, limit: int | None, learns: Callable[[int], int] | None = None) -> Claim | None:
         """A trial to work on: one that was left behind, or the next new one; None where there is none now.
 
         Args:
             limit: How many trials the study is to have; None: there is always a next one.
+            learns: How many of the first trials a number learns from; None: numbers don't wait for others.
         """
-        found = self._left_behind() or self._next(limit)
+        found = self._left_behind() or self._next(limit, learns)
         if found is not None:
             self._given.add(found.number)
         return found
@@ -150,7 +154,7 @@ class Claims:
             CLAIMS.c.study == self._study, CLAIMS.c.number == claim.number, CLAIMS.c.owner == self.owner
         )
 
-    def _next(self, limit: int | None) -> Claim | None:
+    def _next(self, limit: int | None, learns: Callable[[int], int] | None) -> Claim | None:
         asked = sql.select(sql.func.max(CLAIMS.c.number)).where(CLAIMS.c.study == self._study)
         while True:
             with self._engine.connect() as connection:
@@ -158,11 +162,22 @@ class Claims:
             number = 0 if last is None else last + 1
             if limit is not None and number >= limit:
                 return None
+            if learns is not None and self._waits(number, learns(number)):
+                return None
             try:
                 self._write(CLAIMS.insert().values(study=self._study, number=number, owner=self.owner))
             except IntegrityError:
                 continue  # another worker was quicker
             return Claim(number)
+
+    def _waits(self, number: int, learns: int) -> bool:
+        """Whether a lower number is without settings, or one that this number learns from is not finished."""
+        unready = CLAIMS.c.trial.is_(None) | ((CLAIMS.c.number < learns) & ~CLAIMS.c.finished)
+        asked = sql.select(CLAIMS.c.number).where(
+            CLAIMS.c.study == self._study, CLAIMS.c.number < number, unready
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(asked).first() is not None
 
     def _left_behind(self) -> Claim | None:
         asked = sql.select(CLAIMS).where(CLAIMS.c.study == self._study, ~CLAIMS.c.finished)

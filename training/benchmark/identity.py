@@ -13,6 +13,12 @@ from training.benchmark.space import Space
 from training.data import Dataset
 from training.task import Task
 
+PROPOSALS = 2
+"""The way in which settings are proposed; another one makes other trials of the same seed.
+
+1 learned from whatever was finished; 2 learns from lower numbers alone.
+"""
+
 WORDS = {
     "data": "the rows",
     "schema": "the task's schema",
@@ -20,6 +26,7 @@ WORDS = {
     "seed": "the seed",
     "metric": "the metric",
     "space": "the algorithms and their ranges",
+    "proposals": "the way in which settings are proposed",
 }
 
 
@@ -35,6 +42,7 @@ class Identity:
         seed: Of split, folds and fits.
         metric: What settings are compared by.
         space: Digest of what may be tried.
+        proposals: `PROPOSALS`.
     """
 
     task: str
@@ -44,6 +52,7 @@ class Identity:
     seed: int
     metric: str
     space: str
+    proposals: int = PROPOSALS
 
     @classmethod
     def of(cls, task: Task, data: Dataset, space: Space, folds: int, seed: int) -> "Identity":

@@ -2,12 +2,17 @@
 
 Suggestions are made in a copy of the study in memory and stored only once `claims` has found them new, so
 the study holds no trial that was not run. The Tree-structured Parzen Estimator (Bergstra et al. 2011,
-"Algorithms for Hyper-Parameter Optimization", NeurIPS 24) draws them; trials under way count as poor, so
-that workers spread out. One that failed counts as poor too, though the study keeps it as failed, with its
-reason.
+"Algorithms for Hyper-Parameter Optimization", NeurIPS 24) draws them. One that failed counts as poor, though
+the study keeps it as failed, with its reason.
+
+What a trial's settings are follows from its number, the seed and the results of lower numbers, never from
+the clock: it learns from the trials up to `LAG` before it, and of those between it takes the settings as
+poor, so that they spread out, whether they are under way or done. So a study of the same rows and seed is
+the same study whoever works on it.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final, Literal
 
@@ -32,6 +37,10 @@ LEADING: Final = 3
 """Algorithms that every other trial is kept for in turn, drawn from that algorithm's own trials alone:
 among all trials the estimator settles on whichever algorithm came first, and another's better settings are
 never seen."""
+
+LAG: Final = 8
+"""Trials right before a number that it does not learn from, so that they may be under way. That is how many
+more fitters than one find work; they wait only for one that takes as long as eight others."""
 
 IDENTITY: Final = "concord.identity"
 NUMBER: Final = "number"
@@ -75,6 +84,11 @@ class Optimiser:
         self._seed = seed
         self._id = storage.get_study_id_from_name(study.study_name)
 
+    def learns(self, number: int) -> int:
+        """How many of the first trials a number learns from; the defaults learn from none."""
+        defaults = len(self._space.defaults)
+        return max(defaults, number - LAG) if number >= defaults else 0
+
     def settings(self, claim: Claim) -> tuple[int, Settings]:
         """What a claim is about: as begun by another worker, the defaults of its number, or something new.
 
@@ -111,7 +125,10 @@ class Optimiser:
     def trials(self) -> list[FrozenTrial]:
         """All trials that were run, by the number of their claim."""
         found = [trial for trial in self.study.get_trials(deepcopy=False) if NUMBER in trial.user_attrs]
-        return sorted(found, key=lambda trial: int(trial.user_attrs[NUMBER]))
+        # A worker that was taken for dead may have stored its trial beside the one of who took it over.
+        found.sort(key=lambda trial: trial.state.is_finished())
+        by_number = {int(trial.user_attrs[NUMBER]): trial for trial in found}
+        return [by_number[number] for number in sorted(by_number)]
 
     def _begun(self, claim: Claim) -> tuple[int, Settings] | None:
         if claim.owners == 1:
@@ -130,8 +147,9 @@ class Optimiser:
             first = self._space.defaults[claim.number]
             if self._claims.settle(claim, digest(first)):
                 return first
-        focus = self._focus(claim)
-        copy = self._copy(claim, focus)
+        before = self._before(claim.number)
+        focus = self._focus(claim.number, before)
+        copy = self._copy(claim.number, before, focus)
         for attempt in range(GUIDED_TRIES + RANDOM_TRIES):
             if attempt == GUIDED_TRIES:
                 copy.sampler = RandomSampler(self._seed + claim.number)
@@ -152,22 +170,26 @@ class Optimiser:
             declared.draw(trial, f"{chosen}.{name}")
         return self._space.settings(trial.params)
 
-    def _focus(self, claim: Claim) -> str | None:
+    def _before(self, number: int) -> list[FrozenTrial]:
+        """The trials of lower numbers, those that it does not learn from as if they were under way."""
+        # A number is given once all lower ones are here, so a trial's place is its number.
+        lower, learns = self.trials()[:number], self.learns(number)
+        return [_known(trial, is_learned=place < learns) for place, trial in enumerate(lower)]
+
+    def _focus(self, number: int, before: Sequence[FrozenTrial]) -> str | None:
         """The algorithm that a trial is kept for; None: the estimator chooses it too."""
-        if claim.number % 2 == 0:
+        if number % 2 == 0:
             return None
-        scored = [trial for trial in self.trials() if trial.state is TrialState.COMPLETE]
+        scored = [trial for trial in before if trial.state is TrialState.COMPLETE]
         up = self.study.direction is optuna.study.StudyDirection.MAXIMIZE
         scored.sort(key=lambda trial: trial.value or 0.0, reverse=up)
         leading = list(dict.fromkeys(str(trial.params[ALGORITHM]) for trial in scored))[:LEADING]
-        return leading[claim.number // 2 % len(leading)] if leading else None
+        return leading[number // 2 % len(leading)] if leading else None
 
-    def _copy(self, claim: Claim, focus: str | None) -> optuna.Study:
-        # Each trial has a seed of its own: equal ones would have workers that start at once propose the same.
-        sampler = _sampler(self._seed + claim.number)
-        copy = optuna.create_study(direction=self.study.direction, sampler=sampler)
-        known = [trial for trial in self.trials() if focus in (None, trial.params[ALGORITHM])]
-        copy.add_trials([_poor(trial) for trial in known])
+    def _copy(self, number: int, before: Sequence[FrozenTrial], focus: str | None) -> optuna.Study:
+        # Each trial has a seed of its own: equal ones would propose the same from the same results.
+        copy = optuna.create_study(direction=self.study.direction, sampler=_sampler(self._seed + number))
+        copy.add_trials([trial for trial in before if focus in (None, trial.params[ALGORITHM])])
         return copy
 
     def _template(self, claim: Claim, settings: Settings) -> FrozenTrial:
@@ -186,8 +208,10 @@ def _sampler(seed: int) -> BaseSampler:
         return TPESampler(seed=seed, n_startup_trials=5, constant_liar=True)
 
 
-def _poor(trial: FrozenTrial) -> FrozenTrial:
-    if trial.state is not TrialState.FAIL:
+def _known(trial: FrozenTrial, *, is_learned: bool) -> FrozenTrial:
+    """A trial as the estimator is told of it."""
+    if is_learned and trial.state is TrialState.COMPLETE:
         return trial
     # The estimator leaves failed trials out and would try their like again; pruned ones are its worst.
-    return create_trial(state=TrialState.PRUNED, params=trial.params, distributions=trial.distributions)
+    state = TrialState.PRUNED if is_learned else TrialState.RUNNING
+    return create_trial(state=state, params=trial.params, distributions=trial.distributions)

@@ -117,9 +117,9 @@ class Search:
         return seconds is not None and time.monotonic() - self._begun >= seconds
 
     def _fill(self, workers: int) -> bool:
-        """Begins trials while there are idle fitters; whether there was none to begin."""
+        """Begins trials while there are idle fitters; whether there was none to begin now."""
         while sum(running is not None for running in self._running.values()) < workers:
-            claim = None if self._over else self._claims.claim(self._limits.trials)
+            claim = None if self._over else self._claims.claim(self._limits.trials, self._optimiser.learns)
             if claim is None:
                 return True
             self._begin(claim)

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy import stats
 
 from concord.cli import main
 from concord.drift import Sketch, Sketches, report_of
@@ -15,6 +16,15 @@ from training.profile import profile
 from training.split import split
 from training.table import load
 from training.task import SEED
+
+FILES = {
+    "film_balanced_570.csv": "film_rating",
+    "film_recent_2020_2025.csv": "film_rating",
+    "tmdb_5000_min.csv": "film_rating",
+    "loan_data.csv": "loan_default",
+    "fastia_df_old.csv": "loan_amount",
+    "fastia_df_new.csv": "loan_amount",
+}
 
 
 @pytest.fixture
@@ -112,8 +122,27 @@ def test_a_profile_has_the_answers_learned_from_and_the_models_own_on_the_rows_h
     assert document["version"] == 2
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_the_distance_of_every_number_in_the_projects_own_files_is_scipys(task, shared_data, file):
+    of = task(FILES[file])
+    data = read(of, load(shared_data(file)))
+    reference = Reference.from_json(json.loads(json.dumps(profile(of, data.rows, data))))
+    now = (data.rows * np.float32(1.01)).T
+    for column, before, moved in zip(reference.features, data.rows.T, now, strict=True):
+        if column.choices:
+            continue
+        sketch = Sketch(column)
+        sketch.add(moved.astype(np.float64))
+        found, expected = sketch.difference(), stats.ks_2samp(before, moved, method="asymp")
+        n, m = len(before), len(moved)
+        p = stats.kstwobign.sf(np.sqrt(n * m / (n + m)) * expected.statistic)
+        assert found.exact, column.name
+        assert abs(found.statistic - expected.statistic) < 1e-9, column.name
+        assert abs(found.p_value - p) < 1e-9, column.name
+
+
 def test_a_profile_keeps_quantiles_that_are_values_where_there_are_too_many(task, monkeypatch):
-    monkeypatch.setattr("training.profile.MOST_POINTS", 50)
+    monkeypatch.setattr("training.profile.most_points", lambda columns: 50)
     data = generated(task("loan_amount"), SEED)
     found = profile(task("loan_amount"), data.rows, data)["features"]["poids"]
     assert len(found["points"]) <= 50

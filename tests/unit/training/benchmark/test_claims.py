@@ -40,6 +40,41 @@ def test_workers_that_claim_at_once_share_the_numbers(claims):
     assert sorted(given) == list(range(20))
 
 
+def three_at_most(number):
+    """A number learns from all before the two right before it."""
+    return max(0, number - 2)
+
+
+def test_a_number_is_given_when_all_before_it_have_their_settings(claims):
+    one, two = claims(), claims()
+    first = one.claim(None, three_at_most)
+    assert two.claim(None, three_at_most) is None
+    one.note(first, trial=7)
+    assert two.claim(None, three_at_most).number == 1
+
+
+def test_a_number_is_given_when_all_that_it_learns_from_are_finished(claims):
+    one, two = claims(), claims()
+    given = []
+    for trial in range(3):
+        given.append(one.claim(None, three_at_most))
+        one.note(given[-1], trial=trial)
+    one.finish(given[1])
+    one.finish(given[2])
+    assert two.claim(None, three_at_most) is None
+    one.finish(given[0])
+    assert two.claim(None, three_at_most).number == 3
+
+
+def test_what_a_number_waits_for_is_taken_over_from_a_dead_owner(claims):
+    clock, dead = Clock(), claims()
+    two = claims(clock)
+    dead.claim(None, three_at_most)
+    assert two.claim(None, three_at_most) is None
+    clock.now = STALE_SECONDS
+    assert two.claim(None, three_at_most).number == 0
+
+
 def test_settings_that_another_trial_has_are_refused(claims):
     one, two = claims(), claims()
     assert one.settle(one.claim(2), "same")

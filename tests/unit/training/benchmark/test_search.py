@@ -1,7 +1,10 @@
 """A worker's loop: its trials are kept whatever becomes of them, and others take up what it leaves."""
 
 import multiprocessing
+import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +16,9 @@ from training.benchmark import claims as claiming
 from training.benchmark.board import board
 from training.benchmark.claims import Claims
 from training.benchmark.crossval import Measured
+from training.benchmark.database import open_storage
 from training.benchmark.identity import Identity
-from training.benchmark.optimiser import Optimiser, open_study, others
+from training.benchmark.optimiser import LAG, Optimiser, open_study, others
 from training.benchmark.search import MOST_OWNERS, Limits, Search
 from training.benchmark.settings import digest
 from training.benchmark.space import Space
@@ -22,6 +26,8 @@ from training.data import generated
 from training.task import SEED
 
 pytestmark = pytest.mark.slow
+
+TRIALS = 40
 
 
 class Died(BaseException):
@@ -39,6 +45,7 @@ class InstantFitter:
     """Answers by a function, in the worker's own process."""
 
     find = staticmethod(measured)
+    delay = staticmethod(lambda: 0.0)
     asked = None
 
     def __init__(self, _):
@@ -51,7 +58,13 @@ class InstantFitter:
         found = type(self).find(settings)
         if found is None:
             self.seconds = 1e9  # it never answers
+        elif delay := type(self).delay():
+            threading.Timer(delay, self._send, [found]).start()
         else:
+            self._send(found)
+
+    def _send(self, found):
+        with suppress(OSError):  # its worker has died meanwhile
             self._other.send(found)
 
     def answer(self):
@@ -62,6 +75,26 @@ class InstantFitter:
 
     def end(self):
         self.connection.close()
+
+
+class Mortal(Claims):
+    """Those of a worker that dies at a trial in the middle, and lets go of nothing."""
+
+    def settle(self, claim, digest):
+        is_new = super().settle(claim, digest)
+        self._end("settle", claim, is_new)
+        return is_new
+
+    def note(self, claim, **known):
+        super().note(claim, **known)
+        self._end("fit", claim, "run" in known)
+
+    def release(self):
+        pass
+
+    def _end(self, at, claim, is_there):
+        if self.dies == at and is_there and claim.number >= TRIALS // 2:
+            raise Died
 
 
 class Runs:
@@ -85,6 +118,15 @@ class Runs:
 
 
 @pytest.fixture
+def other(tmp_path):
+    """A second database."""
+    opened = open_storage(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    yield opened
+    opened.remove_session()
+    opened.engine.dispose()
+
+
+@pytest.fixture
 def identity(task):
     of = task("iris")
     return Identity.of(of, generated(of, SEED), Space.of(of.schema), 3, SEED)
@@ -105,12 +147,13 @@ def fitting(monkeypatch):
 
 @pytest.fixture
 def worker(storage, identity, task, fitting, monkeypatch):
-    """Makes a worker of one study."""
+    """Makes a worker of one study, or of the same in another database."""
     fitting()
     monkeypatch.setattr("training.benchmark.search.PAUSE_SECONDS", 0.01)
 
-    def make(trials=12, runs=None, seconds=None):
-        claims = Claims(storage.engine, identity.name)
+    def make(trials=12, runs=None, seconds=None, storage=storage, dies=None):
+        claims = (Mortal if dies else Claims)(storage.engine, identity.name)
+        claims.dies = dies
         space = Space.of(task("iris").schema)
         optimiser = Optimiser(storage, open_study(storage, identity), space, claims, SEED)
         limits = Limits(trials, seconds, 60.0)
@@ -120,6 +163,8 @@ def worker(storage, identity, task, fitting, monkeypatch):
             claims=claims,
             trials=optimiser.trials,
             rows=lambda: board(optimiser.trials(), space, "accuracy"),
+            learns=optimiser.learns,
+            digests=lambda: [digest(space.settings(trial.params)) for trial in optimiser.trials()],
         )
 
     return make
@@ -142,6 +187,28 @@ def test_three_workers_share_the_trials_and_run_none_twice(worker, fitting):
         thread.join()
     assert (len(fitted), len(set(fitted))) == (24, 24)
     assert [row.rank for row in workers[0].rows()] == list(range(1, 25))
+
+
+@pytest.mark.parametrize("at", ["settle", "fit"])
+def test_settings_are_the_same_whoever_works_and_however_fast(worker, fitting, other, monkeypatch, at):
+    """One worker alone, and three of three processes each at random speeds, one of which dies."""
+    fitting(lambda settings: "It is singular." if settings["algorithm"] == "svm" else measured(settings))
+    alone = worker(TRIALS)
+    alone.run()
+    monkeypatch.setattr(InstantFitter, "delay", staticmethod(lambda: random.uniform(0, 0.3)))
+    monkeypatch.setattr(claiming, "STALE_SECONDS", 3.0)
+    monkeypatch.setattr("training.benchmark.search.BEAT_SECONDS", 0.1)
+    workers = [worker(TRIALS, storage=other, dies=at if place == 1 else None) for place in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        futures = [threads.submit(one.run, 3) for one in workers]
+    assert [type(future.exception()) for future in futures] == [type(None), Died, type(None)]
+    assert workers[0].claims.counts() == (TRIALS, 0)
+    assert workers[0].digests() == alone.digests()
+
+
+def test_the_defaults_learn_from_none_and_the_rest_from_all_but_the_last_few(worker):
+    learns = worker().learns
+    assert [learns(number) for number in (0, 8, 9, 9 + LAG, 10 + LAG, 100)] == [0, 0, 9, 9, 10, 100 - LAG]
 
 
 def test_asked_for_as_many_again_there_is_nothing_to_do(worker, fitting):

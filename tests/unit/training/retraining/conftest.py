@@ -87,12 +87,18 @@ def double(fitted_home, tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def retrain(double):
+def new_file(double):
+    """Writes `new.csv`, in which the amount is `slope` times the number."""
+    return lambda slope, count=300: (double / "new.csv").write_text(rows_of(2, slope, count))
+
+
+@pytest.fixture
+def retrain(new_file):
     """Runs `retrain double` on a file of new rows in which the amount is `slope` times the number."""
     from training.__main__ import main
 
     def run(slope, *arguments, count=300):
-        (double / "new.csv").write_text(rows_of(2, slope, count))
+        new_file(slope, count)
         return CliRunner().invoke(main, ["retrain", "double", "--new", "new.csv", *arguments])
 
     return run

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from click.testing import CliRunner
 
 from concord.errors import TrainingError
 from training.benchmark.enlist import with_recipe
@@ -65,6 +66,21 @@ def test_the_runs_can_be_compared_and_hold_profile_and_proof(retrain, registry):
     origins, names = one.learned(version.run_id)
     assert profile["rows"] == len(names) == node["proof"]["rows"]["new"]["rows"] == 240
     assert [origin.source.rpartition("/")[2] for origin in origins] == ["new.csv"]
+
+
+def test_new_rows_in_a_database_are_retrained_on(new_file, double):
+    from training.__main__ import main
+
+    url = f"sqlite:///{double / 'rows.sqlite'}"
+    new_file(3.0)
+    loaded = CliRunner().invoke(main, ["data", "load", "double", "new.csv", "--to", f"{url}#loans"])
+    assert loaded.exit_code == 0, loaded.output
+    (double / "new.csv").unlink()
+    done = CliRunner().invoke(main, ["retrain", "double", "--new", f"{url}#loans", "--json"])
+    assert done.exit_code == 0, done.output
+    (node,) = json.loads(done.stdout)["nodes"]
+    assert (node["passed"], node["version"]) == (True, "2")
+    assert (node["test_rows"], node["proof"]["rows"]["new"]["rows"]) == (60, 240)
 
 
 def test_a_model_that_is_no_better_is_refused_with_the_condition(retrain, registry):
