@@ -22,7 +22,7 @@ FEW_POINTS: Final = 20
 """So few are drawn as dots too: a line of one point is nothing to see."""
 
 _DASHES: Final = ([1, 0], [6, 4], [2, 3])
-_SIGNS: Final = ("━━", "╍╍", "┈┈")
+_SIGNS: Final = ("━━", "╍╍", "┉┉")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Every state says what happened, what it means for the person's entries, and what
 shows a stack trace, and none blames the person for what the service did.
 """
 
+import time
 from contextlib import suppress
 
 import streamlit as st
@@ -37,8 +38,20 @@ def watch(url: str, seen: Sight) -> None:
         st.rerun()
 
 
+@st.fragment(run_every=WATCH_SECONDS)
+def _retry(url: str, drawn: float) -> None:
+    # Where tasks are answered all the time, and only something else was not, `watch` notices nothing.
+    if time.monotonic() - drawn > WATCH_SECONDS / 2 and sight(url):
+        st.rerun()
+
+
 def away(url: str, error: ConcordError) -> None:
-    """Nothing answers, or what answers is no consensus service."""
+    """Nothing answers what this page asks, or what answers is no consensus service."""
+    _away(url, error)
+    _retry(url, time.monotonic())
+
+
+def _away(url: str, error: ConcordError) -> None:
     st.error(
         say("**The consensus service is away.** Nothing can be asked until it is back."),
         icon=":material/cloud_off:",
@@ -112,7 +125,8 @@ def incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
 def refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
     """The service was asked and gave no answer."""
     shown = {
-        "service_away": lambda: away(url, ConcordError(refusal.message)),
+        # Nobody's question is sent again without them.
+        "service_away": lambda: _away(url, ConcordError(refusal.message)),
         "no_quorum": lambda: _no_quorum(refusal, schema),
         "invalid_input": lambda: _invalid(refusal),
         "overloaded": _overloaded,

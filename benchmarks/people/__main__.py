@@ -85,14 +85,25 @@ async def _live(url: str, until: float, seen: Seen, chance: random.Random) -> No
                     await seen.timed("look", tab.go(next(iter(tab.pages))))
                     is_at_form = True
                 await seen.timed("fill", tab.press("Fill in the example"))
-                before = tab.codes()
-                await seen.timed("ask", tab.press("Ask the"))
-                if tab.codes() == before:
-                    seen.errors.append("ask: no new answer came")
+                await seen.timed("ask", ask(tab))
             else:
                 title = chance.choice(list(tab.pages))
                 await seen.timed("look", tab.go(title))
                 is_at_form = title == next(iter(tab.pages))
+
+
+async def ask(tab: Tab) -> None:
+    """Asks what is filled in.
+
+    Raises:
+        Broken: No new round came. A page that says why not is drawn well, so its sentence is looked for.
+    """
+    before = tab.rounds()
+    await tab.press("Ask the")
+    for caution in tab.warnings():
+        raise Broken(f"the page says: {caution}")
+    if not tab.rounds() - before:
+        raise Broken("no new answer came")
 
 
 async def play(url: str, people: int, seconds: float, seed: int) -> Seen:

@@ -25,10 +25,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 PATIENCE: Final = 30.0
-"""Seconds after which a page that is not drawn is an error."""
+"""Seconds after which nobody waits for a page any more."""
 
 LARGEST: Final = 64 << 20
 """Bytes of a message."""
+
+_ROUND: Final = re.compile("[0-9a-f]{32}")
+"""A round's id: 128 random bits."""
 
 _FILES: Final = re.compile(r'(?:src|href)="\.?/?(static/[^"]+)"')
 
@@ -42,13 +45,15 @@ class Tab:
 
     Args:
         url: Of the page.
+        patience: Seconds after which a view that is not drawn is an error.
 
     Attributes:
         pages: Title → what the server calls the page; known once it was opened.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = PATIENCE) -> None:
         self._url = url.rstrip("/")
+        self._patience = patience
         self.pages: dict[str, str] = {}
         self._page = ""
         self._elements: dict[tuple[int, ...], Element] = {}
@@ -73,7 +78,7 @@ class Tab:
         Raises:
             Broken: As in everything here.
         """
-        async with httpx.AsyncClient(timeout=PATIENCE) as http:
+        async with httpx.AsyncClient(timeout=self._patience) as http:
             shell = (await http.get(f"{self._url}/")).raise_for_status().text
             for file in _FILES.findall(shell):
                 (await http.get(f"{self._url}/{file}")).raise_for_status()
@@ -100,9 +105,14 @@ class Tab:
         message.rerun_script.widget_states.widgets.add(id=button.id, trigger_value=True)
         await self._run(message)
 
-    def codes(self) -> list[str]:
-        """What stands in the page to be copied, such as a round's id."""
-        return [one.code.code_text for one in self._shown("code")]
+    def rounds(self) -> set[str]:
+        """Ids of the rounds whose answers are shown. The number of a refused question is none."""
+        codes = (one.code.code_text for one in self._shown("code"))
+        return {code for code in codes if _ROUND.fullmatch(code)}
+
+    def warnings(self) -> list[str]:
+        """What the page cautions of, the first line of each, such as why it did not ask."""
+        return self._alerts(Alert.WARNING)
 
     async def stay(self, seconds: float) -> None:
         """Leaves the page open for a while, which asks again by itself where it says so."""
@@ -129,11 +139,11 @@ class Tab:
         is_whole = not message.rerun_script.fragment_id
         await self._socket.send(message.SerializeToString())
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 while not self._take(await self._socket.recv(), is_whole=is_whole):
                     pass
         except TimeoutError:
-            raise Broken(f"the page was not drawn within {PATIENCE:g} s") from None
+            raise Broken(f"the page was not drawn within {self._patience:g} s") from None
         for wrong in self._wrong():
             raise Broken(f"the page says: {wrong}")
 
@@ -169,6 +179,8 @@ class Tab:
     def _wrong(self) -> Iterator[str]:
         for one in self._shown("exception"):
             yield one.exception.message
-        for one in self._shown("alert"):
-            if one.alert.format == Alert.ERROR:
-                yield one.alert.body.partition("\n")[0]
+        yield from self._alerts(Alert.ERROR)
+
+    def _alerts(self, kind: "Alert.Format.ValueType") -> list[str]:
+        shown = (one.alert for one in self._shown("alert"))
+        return [alert.body.partition("\n")[0] for alert in shown if alert.format == kind]

@@ -73,6 +73,8 @@ def name(schema: TaskSchema | None, column: str) -> str:
 def sentence(one: Difference, least_rows: int) -> str:
     """The verdict in words: what was found, and why that is drift or is none."""
     if one.psi is None or one.adjusted is None:
+        if one.rows >= least_rows:
+            return say("There are too few rows of then to compare with; it takes {least}.", least=least_rows)
         return say_count(
             "Only {count} row was compared; below {least} there is no answer.",
             "Only {count} rows were compared; below {least} there is no answer.",

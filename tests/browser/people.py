@@ -1,24 +1,17 @@
-"""A person at the page: a streamlit process to look at, Chromium to look with, and what people do there.
+"""A person at the page: Chromium to look with, and what people do there.
 
 Skips whoever imports it where the package playwright is missing; `needs_chromium` marks their tests.
 """
 
-import os
+import re
 import shutil
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe
 
-ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FILLED = """[...document.querySelectorAll('[data-testid=stForm] input')].every(input => input.value)"""
 DRAWN = """document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
@@ -34,31 +27,6 @@ needs_chromium = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH"),
 ]
-
-
-def wait_until_up(url):
-    for _ in range(150):
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError("the page did not start")
-
-
-@contextmanager
-def page_at(port, log, **environment):
-    """A page's process with these variables; what it says is in the log."""
-    command = [sys.executable, "-m", "streamlit", "run", "frontend/app.py"]
-    command += ["--server.port", str(port), "--server.headless", "true"]
-    with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=out, stderr=out)
-        try:
-            wait_until_up(f"http://127.0.0.1:{port}")
-            yield
-        finally:
-            process.terminate()
-            process.wait(10)
 
 
 @contextmanager
@@ -82,8 +50,40 @@ def ask(page):
     page.get_by_role("button", name="Ask the").click()
 
 
-PROBES = "/_stcore/"
-"""Streamlit's front end looks below every folder of its address for its server, and finds it at the last."""
+PRESSABLE = """(one => one.matches('button') ? one.innerText : '')(document.activeElement)"""
+FARTHEST = 120
+"""So often somebody presses Tab in a long form, and not more often."""
+
+
+def press_by_keyboard(page, label):
+    """Goes on with the Tab key to the button with this text, and presses Enter there."""
+    for _ in range(FARTHEST):
+        page.keyboard.press("Tab")
+        if label in page.evaluate(PRESSABLE):
+            page.keyboard.press("Enter")
+            return
+    raise AssertionError(f"the Tab key does not lead to {label!r}")
+
+
+def use_token(page, token):
+    """Acts with a token from now on."""
+    page.get_by_text("Use a token").first.click()
+    page.get_by_label("Token", exact=True).first.fill(token)
+    page.get_by_role("button", name="Use this token").first.click()
+    page.get_by_text("You act with a token").wait_for()
+
+
+PROBE = re.compile(r"https?://[^/]+/[a-z]+/_stcore/(health|host-config)")
+NOT_FOUND = "Failed to load resource: the server responded with a status of 404 (Not Found)"
+
+
+def is_probe(text, url):
+    """Whether it is Streamlit's front end that looks for its server.
+
+    It asks below the folder of its address, where there is none, before it asks above and finds it. A probe
+    that fails in another way, or at the right place, and anything else that is missing, is a complaint.
+    """
+    return text == NOT_FOUND and PROBE.fullmatch(url) is not None
 
 
 class Looks:
@@ -102,8 +102,9 @@ class Looks:
         page.complaints, page.foreign = [], []
 
         def hear(message):
-            if message.type == "error" and PROBES not in message.location["url"]:
-                page.complaints.append(f"{message.text} {message.location['url']}")
+            url = message.location["url"]
+            if message.type == "error" and not is_probe(message.text, url):
+                page.complaints.append(f"{message.text} {url}")
 
         server = "/".join(url.split("/")[:3])
         page.on("console", hear)
@@ -160,11 +161,27 @@ def picture(page, path):
 
 
 SOUND = {"overflow": 0, "axe": [], "console": []}
+EVERYWHERE = [SOUND, SOUND]
 
 
 def sound(page):
     """Nothing is wider than the screen, nobody is shut out, the browser has nothing to say."""
     return {"overflow": overflow(page), "axe": _findings(page), "console": page.complaints}
+
+
+WIDTHS = (375, 1440)
+"""Pixels of a telephone and of a desk."""
+
+
+def sound_at_every_width(page, folder, name):
+    """The same of a page that is open, on a telephone's and on a desk's screen; leaves a picture of each."""
+    found = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        settle(page)
+        picture(page, folder / f"{name}-{width}.png")
+        found.append(sound(page))
+    return found
 
 
 def _findings(page):

@@ -10,7 +10,19 @@ from dataclasses import replace
 import pytest
 
 from frontend.states import WATCH_SECONDS
-from tests.browser.people import ask, choose, needs_chromium, overflow, page_at, wait_until_filled
+from tests.browser.people import (
+    NOT_FOUND,
+    SOUND,
+    ask,
+    choose,
+    is_probe,
+    needs_chromium,
+    picture,
+    settle,
+    sound,
+    wait_until_filled,
+)
+from tests.pages import page_at
 from tests.ports import free_port
 from tests.unit.frontend.fake_service import FLOWER, FakeService, no_quorum, silent, verdict, vote
 
@@ -60,9 +72,38 @@ def test_nothing_overflows_and_the_browser_does_not_complain(
     page = visit(width=width, theme=theme)
     ask(page)
     page.get_by_text(sign).first.wait_for()
-    page.wait_for_timeout(1000)
-    page.screenshot(path=tmp_path / f"{state}-{width}-{theme}.png", full_page=True)
-    assert (overflow(page), page.complaints) == (0, [])
+    settle(page)
+    picture(page, tmp_path / f"{state}-{width}-{theme}.png")
+    assert sound(page) == SOUND
+
+
+def test_an_upload_that_fails_and_a_picture_that_is_missing_are_complaints(visit):
+    page = visit()
+    page.evaluate("fetch('/_stcore/upload_file/nobody/nothing', {method: 'PUT'}).then(() => null)")
+    page.evaluate("fetch('/media/nothing.png').then(() => null)")
+    page.wait_for_timeout(300)
+    upload, picture = page.complaints
+    assert upload.endswith("/_stcore/upload_file/nobody/nothing")
+    assert picture.endswith("/media/nothing.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        (NOT_FOUND, "drift/_stcore/health", True),
+        (NOT_FOUND, "drift/_stcore/host-config", True),
+        # Where the server is, its probes are answered.
+        (NOT_FOUND, "_stcore/health", False),
+        (NOT_FOUND, "_stcore/host-config", False),
+        (NOT_FOUND, "drift/_stcore/stream", False),
+        (NOT_FOUND, "drift/_stcore/upload_file/1", False),
+        (NOT_FOUND, "drift/_stcore/healthy", False),
+        (NOT_FOUND.replace("404 (Not Found)", "500 (Internal Server Error)"), "drift/_stcore/health", False),
+        ("Uncaught Error", "drift/_stcore/health", False),
+    ],
+)
+def test_only_streamlits_search_for_its_server_is_no_complaint(text, path, expected):
+    assert is_probe(text, f"http://127.0.0.1:8501/{path}") is expected
 
 
 def test_the_page_asks_nobody_but_its_own_server(visit):
@@ -84,6 +125,13 @@ def test_inputs_have_the_names_that_people_read(visit):
     page.get_by_role("spinbutton", name="Petal length (cm)").wait_for()
     page.get_by_role("spinbutton", name="Petals").wait_for()
     page.get_by_role("combobox", name="Place").wait_for()
+
+
+def test_another_language_is_a_button_away_and_in_the_address(visit):
+    page = visit()
+    page.get_by_role("button", name="Français").click()
+    page.get_by_role("heading", name="Prédire", exact=True).wait_for()
+    page.wait_for_url("**/?lang=fr")
 
 
 def test_a_form_can_be_filled_and_sent_by_keyboard(fake, visit):

@@ -12,8 +12,21 @@ from pathlib import Path
 import pytest
 
 from concord.client import Client
-from tests.browser.people import SOUND, ask, choose, needs_chromium, picture, settle, sound
-from tests.browser.world import PAGES
+from tests.browser.people import (
+    EVERYWHERE,
+    SOUND,
+    ask,
+    choose,
+    needs_chromium,
+    picture,
+    press_by_keyboard,
+    settle,
+    sound,
+    sound_at_every_width,
+    use_token,
+    wait_until_filled,
+)
+from tests.browser.world import MOVED, PAGES
 
 pytestmark = needs_chromium
 
@@ -22,11 +35,17 @@ FULL = {
     "batch": "What the columns mean",
     "rounds": "Open a round",
     "nodes": "Stake over time",
-    "ledger": "Who gained and who lost",
+    "ledger": MOVED,
     "models": "Side by side",
-    "drift": "Each column, then and now",
+    "drift": "Pictures of",
     "live": "The same as a table",
 }
+PLOTTED = "How many held-out rows of each class"
+"""How the picture of a confusion matrix, which MLflow keeps, begins to be described."""
+
+SOURCES = {True: "From Prometheus; each value", False: "From the service's own metrics"}
+"""Where the page Live says that its figures come from, by whether there is a Prometheus."""
+
 KEPT = Path(os.environ["CONCORD_PICTURES"]) if "CONCORD_PICTURES" in os.environ else None
 CONTESTED = {"Sepal length": "6.0", "Sepal width": "2.7", "Petal length": "5.1", "Petal width": "1.6"}
 """The workshop's flower, on which models do not agree."""
@@ -36,7 +55,12 @@ ROWS = 1000
 
 def keep(page, folder, name):
     """Leaves a picture, to be looked at."""
-    picture(page, (KEPT or folder) / f"{name}.png")
+    picture(page, keeping(folder) / f"{name}.png")
+
+
+def keeping(folder):
+    """Where pictures are left: in this folder, unless another one was named."""
+    return KEPT or folder
 
 
 @pytest.mark.parametrize("width", [375, 1440])
@@ -47,9 +71,32 @@ def test_each_page_is_whole_on_a_telephone_and_on_a_desk(lived, look, tmp_path, 
     if name == "predict":
         ask(page)
         page.get_by_text("How each node voted").wait_for()
+    if name == "models":
+        drawn = page.get_by_alt_text(PLOTTED).first
+        drawn.wait_for(timeout=60_000)
+        assert drawn.evaluate("async image => { await image.decode(); return image.naturalWidth; }") > 100
+    if name == "live":
+        page.get_by_text(SOURCES[lived.prometheus is not None]).wait_for(timeout=60_000)
     settle(page)
     keep(page, tmp_path, f"{name}-{width}")
     assert sound(page) == SOUND
+
+
+def test_rounds_without_labels_say_nothing_of_errors(lived, look):
+    page = look(lived.at("drift", task="loan_default"), width=375)
+    page.get_by_text("No labels yet.").wait_for(timeout=60_000)
+    assert page.get_by_text("There is no round to compare.").count() == 0
+
+
+def test_an_amount_is_asked_for_with_the_tab_key_alone(lived, look, tmp_path):
+    page = look(lived.at("predict", task="loan_amount"), width=375)
+    page.get_by_role("button", name="Fill in the example").wait_for()
+    press_by_keyboard(page, "Fill in the example")
+    wait_until_filled(page)
+    press_by_keyboard(page, "Ask the")
+    page.get_by_text("How each node voted").wait_for()
+    page.get_by_text("Spread of the votes").wait_for()
+    assert sound_at_every_width(page, keeping(tmp_path), "amount") == EVERYWHERE
 
 
 @pytest.mark.parametrize("width", [375, 1920])
@@ -71,12 +118,12 @@ def test_from_an_answer_to_the_truth_to_the_stake_that_moved(lived, look, tmp_pa
         page.get_by_role("spinbutton", name=name).fill(value)
     page.get_by_role("button", name="Ask the").click()
     page.get_by_text("How each node voted").wait_for()
-    page.get_by_text("Use a token").first.click()
-    page.get_by_label("Token", exact=True).first.fill(lived.token)
-    page.get_by_role("button", name="Use this token").first.click()
-    page.get_by_text("You act with a token").wait_for()
+    use_token(page, lived.token)
     choose(page, "The truth was", "virginica")
     page.get_by_role("button", name="This was true").click()
+    page.get_by_role("button", name="Record it").wait_for()
+    settle(page)
+    assert sound(page) == SOUND
     page.get_by_role("button", name="Record it").click()
     page.get_by_text("Stake was gained by").wait_for(timeout=60_000)
     settle(page)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.e2e.kind import CHART, IRIS_ROW, ROOT, run, until
+from tests.pages import TITLES, titles
 
 pytestmark = pytest.mark.e2e
 NODES = "app.kubernetes.io/component=node"
@@ -86,8 +87,7 @@ def test_every_task_answers_and_so_does_the_page(installed):
             )
             assert answer.json()["verdicts"][0]["status"] == "ok", answer.text
     with installed.forward("concord", "concord-page", 8501) as url:
-        assert httpx.get(f"{url}/_stcore/health", timeout=10).text == "ok"
-        assert "<title>" in httpx.get(url, timeout=10).text
+        assert titles(url) == TITLES
 
 
 def test_manifests_alone_serve_a_subset_of_tasks_in_another_namespace(installed):
@@ -102,11 +102,11 @@ def test_manifests_alone_serve_a_subset_of_tasks_in_another_namespace(installed)
             tasks = httpx.get(f"{url}/v1/tasks", timeout=10).json()["tasks"]
         [verdict] = installed.predict("concord-iris", "iris", [IRIS_ROW])
         with installed.forward("concord-iris", "concord-page", 8501) as url:
-            health = httpx.get(f"{url}/_stcore/health", timeout=10).text
+            menu = titles(url)
     finally:
         installed.kubectl("delete", "namespace", "concord-iris", "--wait=false")
     assert [one["task"] for one in tasks] == ["iris"]
-    assert (verdict["status"], len(verdict["votes"]), health) == ("ok", 5, "ok")
+    assert (verdict["status"], len(verdict["votes"]), menu) == ("ok", 5, TITLES)
 
 
 def test_the_demo_gives_the_workshops_numbers(played, installed):

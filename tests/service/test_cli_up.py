@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.pages import TITLES, titles
 from tests.ports import free_base
 from tests.service.up import CONCORD, Up
 
@@ -104,15 +105,19 @@ WATCHED = ("process_cpu_seconds_total", "process_resident_memory_bytes", "proces
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no Prometheus on the PATH")
-def test_with_monitoring_every_process_is_scraped_and_every_rule_is_evaluated(start):
+def test_with_monitoring_all_addresses_answer_every_process_is_scraped_and_every_rule_is_evaluated(start):
     up = start("--monitoring", pages=True)
-    url = up.until("ready")["prometheus"]
+    ready = up.until("ready")
+    nodes = ("decision_tree", "knn", "logistic_regression", "random_forest", "svm")
+    assert titles(ready["page"]) == TITLES
+    models = httpx.get(f"{ready['mlflow']}/api/2.0/mlflow/registered-models/search", timeout=10).json()
+    assert {one["name"] for one in models["registered_models"]} == {f"iris.{node}" for node in nodes}
+    url = ready["prometheus"]
 
     def asked(query):
         answer = httpx.get(f"{url}/api/v1/query", params={"query": query}, timeout=10).json()
         return {(one["metric"]["component"], one["metric"].get("node")) for one in answer["data"]["result"]}
 
-    nodes = ("decision_tree", "knn", "logistic_regression", "random_forest", "svm")
     known = {("node", name) for name in nodes} | {(name, None) for name in ("consensus", "page", "mlflow")}
     end = time.monotonic() + 60
     while asked("up == 1") != known:

@@ -1,5 +1,7 @@
 """What a person sees of drift: the verdict, errors, each column then against now, and every state without."""
 
+from dataclasses import replace
+
 import pytest
 
 from concord import drift as rules
@@ -164,6 +166,14 @@ def test_no_round_says_what_to_do(service, open_drift):
 def test_models_that_learned_from_too_little_are_told_from_too_few_rounds(service, open_drift):
     service.report = report(status="too_few_rows", profile_rows=12, features=[unknown(rows=400)])
     assert "**The models learned from too little to compare with:** 12 rows" in text(open_drift())
+
+
+def test_answers_with_too_few_rows_of_then_are_not_blamed_on_those_of_now(service, open_drift):
+    alone = replace(unknown("answer", rows=400), shares=PLACES)
+    service.report = report(answers=[NodeAnswers("forest", "3", alone)])
+    said = text(open_drift())
+    assert "There are too few rows of then to compare with; it takes 100." in said
+    assert "Only 400 rows" not in said
 
 
 def test_models_without_a_profile_are_to_be_trained_anew(service, open_drift):
