@@ -131,6 +131,19 @@ def test_the_check_of_a_rule_sees(name, right, wrong, said):
     assert any(said in one for one in found), found
 
 
+@pytest.mark.parametrize(
+    ("expr", "selectors"),
+    [
+        ("max by (task) (up) == 1", ["up"]),
+        ('a:b{c="d e", f=~"g|h"} > 0', ['a:b{c="d e",f=~"g|h"}']),
+        ("x < 0.85 * avg_over_time(y[1d] offset 1h)", ["x", "y"]),
+        ('rate(z_total{s!="1"}[5m]) and on (task) w', ['z_total{s!="1"}', "w"]),
+    ],
+)
+def test_selectors_are_read_from_a_query(expr, selectors):
+    assert promql.asked(expr).selectors == selectors
+
+
 @needs_promtool
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_prometheus_reads_the_file(path):
