@@ -11,8 +11,10 @@ from tests.chart import promql
 from tests.chart.test_rules import ALERTS
 from tests.e2e.bank import Bank
 from tests.e2e.kind import CHART, LoadPod, run, until
+from tests.e2e.pasting import paste
 from tests.e2e.prometheus import numbers, query, query_range
 from tests.e2e.test_labels import Labelling, register
+from tests.runbooks import BLOCKS
 
 pytestmark = pytest.mark.e2e
 SPACE = "concord-boards"
@@ -225,3 +227,20 @@ def test_what_is_not_there_without_a_fault_is_what_an_alert_looks_at():
     assert WITHOUT_A_FAULT.keys() <= {
         one for alert in ALERTS.values() for one in promql.asked(alert["expr"]).selectors
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("concord models compare $TASK.$NODE --namespace $NAMESPACE", "labelled rounds"),
+        ("concord models rollback $TASK.$NODE --namespace $NAMESPACE", "iris.knn answers with version 1"),
+    ],
+)
+def test_a_runbooks_command_about_two_versions_works_when_it_is_pasted(asked, command, said, tmp_path):
+    """Last, since one of them changes what a node serves; knn has a challenger, which is promoted before."""
+    boards, _ = asked
+    if "rollback" in command:
+        with boards.forward(CONSENSUS) as service:
+            boards.concord(service, "models", "promote", "iris.knn")
+    options = {"token": boards.token, "NAMESPACE": SPACE, "TASK": "iris", "NODE": "knn"}
+    assert said in " ".join(paste(boards.cluster, command, tmp_path, blocks=BLOCKS[:1], **options).split())

@@ -7,20 +7,18 @@ while it is asked, since some of what is recorded is about labels.
 
 import json
 import math
-import os
 import re
 import secrets
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import httpx
 import pytest
 import yaml
 
+from tests.e2e import pasting
 from tests.e2e.kind import CHART, IRIS_ROW, run, until
-from tests.runbooks import COMMANDS
+from tests.ports import free_port
+from tests.runbooks import COMMANDS, ELSEWHERE, NOT_PASTED, stays
 
 pytestmark = pytest.mark.e2e
 SPACE = "concord-watched"
@@ -94,6 +92,19 @@ class Watched:
         """Name → labels of an alert that is raised."""
         alerts = self.read("alerts")["alerts"]
         return {one["labels"]["alertname"]: one["labels"] for one in alerts if one["state"] == "firing"}
+
+    def ends_the_service(self):
+        """Ends the process of its container, and waits until the next one answers."""
+        selector = "app.kubernetes.io/component=consensus"
+        end = "import os, signal; os.kill(1, signal.SIGTERM)"
+        self.cluster.kubectl("-n", SPACE, "exec", "deployment/concord-consensus", "--", "python", "-c", end)
+
+        def again():
+            (pod,) = self.cluster.pods(SPACE, selector)
+            return sum(one["restartCount"] for one in pod["status"]["containerStatuses"])
+
+        until(again, 120, "the container's next start")
+        until(lambda: self.cluster.ready(SPACE, selector) and self.ask(1).status_code == 200, 120, "answers")
 
     def scale(self, what, replicas):
         self.cluster.kubectl("-n", SPACE, "scale", what, f"--replicas={replicas}")
@@ -223,45 +234,28 @@ def test_all_that_is_recorded_has_values_under_load(asked, load, say):
     say(f"{len(RECORDS)} recordings have values; p95 in seconds: {json.dumps(shown)}")
 
 
-NOT_PASTED = {
-    "kubectl -n $NAMESPACE top pods": "kind has no metrics server",
-    "kubectl -n $NAMESPACE port-forward svc/concord-prometheus 9090:9090": "it stays, as all here do",
-    "kubectl -n $NAMESPACE logs deployment/concord-consensus --tail=50 --previous": "no container was ended",
-    "concord ledger verify --deep": "the journal is reached from within the cluster alone",
-    "concord doctor": "likewise",
-    "concord models compare $TASK.$NODE --namespace $NAMESPACE": "tests/e2e/test_upkeep.py has a challenger",
-    "concord models rollback $TASK.$NODE --namespace $NAMESPACE": "tests/e2e/test_upkeep.py has a promotion",
-    'concord release $TASK $NODE --reason "…"': "below, where a node is jailed",
-}
-"""Commands of the runbooks that find nothing to do here, and why."""
+def paste(asked, command, folder, **options):
+    """Pastes a command about an alert on a node whose name has an underscore."""
+    labels = {"NAMESPACE": SPACE, "TASK": "iris", "NODE": "random_forest"}
+    return pasting.paste(asked.cluster, command, folder, **{"token": asked.token} | labels | options)
 
 
-def paste(asked, command, folder, **variables):
-    """Runs a command of a runbook in a shell that the page's first block has prepared."""
-    with asked.cluster.forward(SPACE, *CONSENSUS) as url:
-        known = {"NAMESPACE": SPACE, "TASK": "iris", "NODE": "knn", "CONCORD_URL": url, **variables}
-        known |= {
-            "CONCORD_LEDGER": f"configmap:{SPACE}/concord-ledger",
-            "CONCORD_HOME": str(folder / "home"),
-            "CONCORD_TOKEN": asked.token,
-        }
-        known |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        env = asked.cluster.environment | known
-        done = subprocess.run(
-            ["bash", "-c", command], env=env, cwd=folder, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in NOT_PASTED])
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in NOT_PASTED | ELSEWHERE])
 def test_a_runbooks_command_works_when_it_is_pasted(asked, command, tmp_path):
     if "rollout undo" in command:
-        asked.cluster.kubectl("-n", SPACE, "rollout", "restart", "deployment/concord-iris-knn")
+        restarted = "deployment/concord-iris-random-forest"
+        asked.cluster.kubectl("-n", SPACE, "rollout", "restart", restarted)
+        asked.cluster.kubectl("-n", SPACE, "rollout", "status", restarted, "--timeout=180s")
+    if "--previous" in command:
+        asked.ends_the_service()
     (verdict,) = asked.ask(1, params={"recorded": "true"}).json()["verdicts"]
-    (tmp_path / "FILE.csv").write_text(f"id,label\n{verdict['id']},{TRUTH}\n", "utf-8")
-    said = paste(asked, command.replace(" ID", f" {verdict['id']}"), tmp_path)
-    assert said or "rollout" not in command
+    (tmp_path / "LABELS.csv").write_text(f"id,label\n{verdict['id']},{TRUTH}\n", "utf-8")
+    cells = (map(str, line) for line in (IRIS_ROW, IRIS_ROW.values()))
+    (tmp_path / "ROWS.csv").write_text("".join(f"{','.join(line)}\n" for line in cells), "utf-8")
+    command = command.replace(" ID", f" {verdict['id']}").replace(" TIME", " 1h")
+    if "9090:9090" in command:
+        command = stays(command, 9090, free_port(), "/targets")
+    paste(asked, command, tmp_path)
 
 
 def test_a_node_that_loses_every_round_is_jailed_and_told(asked, tmp_path):
@@ -274,7 +268,7 @@ def test_a_node_that_loses_every_round_is_jailed_and_told(asked, tmp_path):
     labels = until(jailed, 300, "ConcordNodeJailed after lost rounds", pause=2)
     assert (labels["namespace"], labels["task"]) == (SPACE, "iris")
     assert labels["node"] in NODES
-    assert paste(asked, 'concord release $TASK $NODE --reason "…"', tmp_path, NODE=labels["node"])
+    paste(asked, 'concord release $TASK $NODE --reason "…"', tmp_path, NODE=labels["node"])
 
 
 def test_a_node_that_is_away_raises_its_alert_and_takes_it_back(asked, load):
