@@ -41,6 +41,9 @@ PLACEHOLDERS: Final = {"ID", "LABELS.csv", "ROWS.csv", "TIME"}
 ALERT: Final = {"NAMESPACE": "concord", "TASK": "iris", "NODE": "knn"}
 """What an alert's labels say."""
 
+IMPORTANT: Final = re.findall(r"^\| \[`(Concord\w+)`\]", RUNBOOKS, re.MULTILINE)
+"""The alerts that the page calls the most important."""
+
 NOT_PASTED: Final = {"kubectl -n $NAMESPACE top pods": "kind has no metrics server"}
 """Commands that nothing answers on the test's cluster, and why."""
 

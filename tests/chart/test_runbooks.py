@@ -13,12 +13,14 @@ import pytest
 from concord.cli import main
 from concord.logs import JsonFormatter
 from tests.chart import rendering
+from tests.chart.test_rules import ALERTS
 from tests.ports import free_port
 from tests.runbooks import (
     BLOCKS,
     COMMANDS,
     DRIFT,
     ELSEWHERE,
+    IMPORTANT,
     NOT_PASTED,
     PLACEHOLDERS,
     filled,
@@ -151,6 +153,13 @@ def test_each_command_is_pasted_or_it_is_said_where_or_why_not():
     assert set(NOT_PASTED) | set(ELSEWHERE) <= set(COMMANDS)
     for command, file in ELSEWHERE.items():
         assert command in (E2E / file).read_text("utf-8"), f"{file} does not paste it"
+
+
+def test_the_six_most_important_alerts_are_raised_by_their_faults_on_a_cluster():
+    text = (E2E / "test_monitoring.py").read_text("utf-8")
+    assert len(IMPORTANT) == len(set(IMPORTANT)) == 6
+    assert set(IMPORTANT) <= set(ALERTS)
+    assert [name for name in IMPORTANT if f'"{name}"' not in text] == []
 
 
 @pytest.mark.parametrize(
