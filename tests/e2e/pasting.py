@@ -11,8 +11,9 @@ from tests.runbooks import BLOCKS, prepared, script, shortcomings
 PORTS = (7400, 7406)
 """The page's own; other shells of this machine may have them."""
 
-SECONDS = 300
-"""A report with pictures, or a roll-out, on two cores that are busy."""
+SECONDS = 900
+"""A report with pictures takes half a minute of a core, and a registry's first use as much again; whatever
+else is on the machine comes before it."""
 
 
 def paste(cluster, command, folder, *, token, blocks=BLOCKS, status=0, **variables):
@@ -21,7 +22,7 @@ def paste(cluster, command, folder, *, token, blocks=BLOCKS, status=0, **variabl
     Args:
         cluster: Where.
         command: What is pasted.
-        folder: Where the shell is, and where Concord keeps what it keeps.
+        folder: Where the shell is; what Concord keeps is kept in the cluster's own, for all commands.
         token: The operator's.
         blocks: Those of the page that are pasted before.
         status: How the command is to end.
@@ -30,7 +31,7 @@ def paste(cluster, command, folder, *, token, blocks=BLOCKS, status=0, **variabl
     ports = {port: free_port() for port in PORTS}
     text = script([prepared(block, ports, **variables) for block in blocks], command)
     env = {name: value for name, value in cluster.environment.items() if not name.startswith("CONCORD_")}
-    env |= {"CONCORD_HOME": str(folder / "home"), "CONCORD_TOKEN": token}
+    env |= {"CONCORD_HOME": str(cluster.folder / "home"), "CONCORD_TOKEN": token}
     env |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     options = {"env": env, "cwd": folder, "timeout": SECONDS}
     done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False, **options)
