@@ -1,4 +1,4 @@
-"""Dashboards and alerts on a real cluster: each query is answered under load, and what happens is marked."""
+"""Dashboards on a real cluster: each query is answered under load, and what happens is marked."""
 
 import json
 import time
@@ -7,8 +7,6 @@ import pytest
 
 from concord import __version__
 from tests import dashboards
-from tests.chart import promql
-from tests.chart.test_rules import ALERTS
 from tests.e2e.bank import Bank
 from tests.e2e.kind import CHART, LoadPod, run, until
 from tests.e2e.pasting import paste
@@ -36,12 +34,6 @@ INTERVALS = {"__rate_interval": "1m", "__range": "10m", "__interval": "15s"}
 ENOUGH_LABELS = 120
 SOON = 420
 """Seconds: reports of drift come every five minutes, and rates take four scrapes."""
-
-WITHOUT_A_FAULT = {
-    'concord:rounds:rate5m{status="no_quorum"}': "a status that never was has no series; a quorum is lost, "
-    "and ConcordQuorumLost raised by this very series, in test_monitoring.py",
-}
-"""What an alert looks at that is not there while all is well, and why."""
 
 
 class Boards(Labelling):
@@ -206,27 +198,6 @@ def test_variables_offer_what_there_is(asked, name):
 def test_a_metric_that_there_is_not_has_no_answer(asked):
     _, url = asked
     assert query(url, f'concord_steak{{namespace="{SPACE}"}}') == []
-
-
-@pytest.mark.parametrize("name", ALERTS)
-def test_an_alert_looks_at_what_is_there_under_load(asked, name):
-    boards, url = asked
-    looked = set(promql.asked(ALERTS[name]["expr"]).selectors)
-
-    def missing():
-        with boards.forward(CONSENSUS) as service:
-            boards.label(service, 5)
-        found = {one: [s for s in query(url, one) if s["metric"]["namespace"] == SPACE] for one in looked}
-        return {one for one, series in found.items() if not numbers(series)} - WITHOUT_A_FAULT.keys()
-
-    assert looked
-    until(lambda: missing() == set(), SOON, f"all that {name} looks at", pause=10)
-
-
-def test_what_is_not_there_without_a_fault_is_what_an_alert_looks_at():
-    assert WITHOUT_A_FAULT.keys() <= {
-        one for alert in ALERTS.values() for one in promql.asked(alert["expr"]).selectors
-    }
 
 
 @pytest.mark.parametrize(
