@@ -240,5 +240,5 @@ def test_a_command_that_fails_in_the_prepared_shell_is_seen(command, shell):
 
 def test_a_way_that_leads_nowhere_is_seen(shell):
     (command,) = (one for one in COMMANDS if "9090:9090" in one)
-    text = stays(command, 9090, free_port(), "/targets").replace("--retry 20", "--retry 1")
+    text = stays(command, 9090, free_port(), "/api/v1/targets").replace("--retry 20", "--retry 1")
     assert shell(script(BLOCKS[:1], text)).returncode == 7
