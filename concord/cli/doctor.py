@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from concord.cli.screen import Command, json_option, out, print_json
-from concord.errors import ConcordError, LedgerError
+from concord.errors import ConcordError, InvalidInput, LedgerError
 
 if TYPE_CHECKING:
     from concord.settings import Settings
@@ -48,15 +48,17 @@ class Check:
 
 
 @click.command("doctor", cls=Command, short_help="Check this installation.")
+@click.option("--only", multiple=True, metavar="NAME", help="Only the check of this name; may be repeated.")
 @json_option
-def doctor(*, as_json: bool) -> None:
+def doctor(*, only: tuple[str, ...], as_json: bool) -> None:
     """Check this installation, and say how to mend what is wrong; exit status 1 if anything is.
 
     \b
-    Example:
+    Examples:
       concord doctor
+      concord doctor --only journal --only ledger
     """
-    checks = list(examine())
+    checks = _chosen(only)
     if as_json:
         print_json({"ok": all(check.ok for check in checks), "checks": [asdict(check) for check in checks]})
     else:
@@ -68,6 +70,22 @@ def doctor(*, as_json: bool) -> None:
                 console.print(f"    → {check.remedy}", soft_wrap=True)
     if not all(check.ok for check in checks):
         raise SystemExit(1)
+
+
+def _chosen(only: tuple[str, ...]) -> list[Check]:
+    """The checks of these names, or all; of settings that cannot be read only that is said.
+
+    Raises:
+        InvalidInput: There is no check of a name.
+    """
+    checks = list(examine())
+    names = [check.name for check in checks]
+    if not only or "settings" in names:
+        return checks
+    for name in only:
+        if name not in names:
+            raise InvalidInput(f"There is no check {name!r}; there are {', '.join(names)}.", field="--only")
+    return [check for check in checks if check.name in only]
 
 
 def examine() -> Iterator[Check]:

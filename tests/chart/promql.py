@@ -35,9 +35,13 @@ _SIGNS: Final = frozenset({"=", "!=", "=~", "!~"})
 
 @dataclass
 class Asked:
-    """Metrics with the labels by which they are chosen, and the labels by which answers are grouped."""
+    """Metrics with the labels by which they are chosen, and the labels by which answers are grouped.
+
+    `selectors` are the metrics again as the query writes them, without a range and a moment.
+    """
 
     metrics: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+    selectors: list[str] = field(default_factory=list)
     grouped: set[str] = field(default_factory=set)
 
 
@@ -55,13 +59,15 @@ def asked(expr):
         elif word == "[":
             place = tokens.index("]", place)
         elif re.match(r"[a-zA-Z_:]", word) and word.lower() not in _WORDS and following not in _CALLS:
-            chosen = frozenset()
+            chosen, written = frozenset(), word
             if following == "{":
                 end = tokens.index("}", place)
                 inside = tokens[place + 1 : end]
                 chosen = frozenset(inside[i] for i, sign in enumerate(inside[1:]) if sign in _SIGNS)
+                written += "".join(tokens[place : end + 1])
                 place = end
             found.metrics.append((word, chosen))
+            found.selectors.append(written)
     return found
 
 

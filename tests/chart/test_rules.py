@@ -7,12 +7,13 @@ import subprocess
 import pytest
 import yaml
 
-from tests.chart import rendering
+from tests.chart import promql, rendering
 
 FOLDER = rendering.CHART / "files" / "rules"
 FILES = sorted(FOLDER.glob("*.yaml"))
 GROUPS = [group for path in FILES for group in yaml.safe_load(path.read_text("utf-8"))["groups"]]
-ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"] if "alert" in rule}
+RULES = [rule for group in GROUPS for rule in group["rules"]]
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(
@@ -21,6 +22,10 @@ needs_promtool = pytest.mark.skipif(
 
 NAN = " ".join(["NaN"] * 60)
 NOW = {"namespace": "concord", "task": "iris"}
+
+
+def called(rule):
+    return rule.get("record") or rule["alert"]
 
 
 def series(metric, values, **labels):
@@ -103,17 +108,40 @@ def test_each_alert_says_what_how_bad_and_what_to_do(name):
     assert anchor in {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
 
 
-def test_the_rules_ask_for_metrics_that_there_are():
-    from concord import metrics
+@pytest.mark.parametrize("rule", RULES, ids=called)
+def test_a_rule_asks_for_metrics_and_labels_that_there_are(rule):
+    assert list(promql.faults(called(rule), rule["expr"])) == []
 
-    ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
-    names = {one.name + end for one in metrics.REGISTRY.collect() for end in ends.get(one.type, [""])}
-    recorded = {rule["record"] for group in GROUPS for rule in group["rules"] if "record" in rule}
-    for group in GROUPS:
-        for rule in group["rules"]:
-            asked = set(re.findall(r"\bconcord[a-z0-9_:]+", rule["expr"]))
-            assert asked
-            assert asked <= names | recorded, rule
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "said"),
+    [
+        ("ConcordNodeDown", "concord_node_up", "concord_node_upp", "there is no metric concord_node_upp"),
+        ("ConcordNodeDown", "concord_node_up", "concrod_node_up", "there is no metric concrod_node_up"),
+        ("ConcordErrorDrift", 'stretch="now"', 'strech="now"', "has no label strech"),
+        ("ConcordQuorumLost", "concord:rounds:rate5m", "concord:rounds:rate50m", "there is no metric"),
+        ("ConcordNodeJailed", "task, node", "task, nod", "is grouped by nod, which nothing in it has"),
+        ("concord:outcomes:rate5m", "outcome)", "outcom)", "is grouped by outcom, which nothing in it has"),
+    ],
+)
+def test_the_check_of_a_rule_sees(name, right, wrong, said):
+    (rule,) = (one for one in RULES if called(one) == name)
+    assert right in rule["expr"]
+    found = list(promql.faults(name, rule["expr"].replace(right, wrong)))
+    assert any(said in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("expr", "selectors"),
+    [
+        ("max by (task) (up) == 1", ["up"]),
+        ('a:b{c="d e", f=~"g|h"} > 0', ['a:b{c="d e",f=~"g|h"}']),
+        ("x < 0.85 * avg_over_time(y[1d] offset 1h)", ["x", "y"]),
+        ('rate(z_total{s!="1"}[5m]) and on (task) w', ['z_total{s!="1"}', "w"]),
+    ],
+)
+def test_selectors_are_read_from_a_query(expr, selectors):
+    assert promql.asked(expr).selectors == selectors
 
 
 @needs_promtool

@@ -9,8 +9,10 @@ from concord import __version__
 from tests import dashboards
 from tests.e2e.bank import Bank
 from tests.e2e.kind import CHART, LoadPod, run, until
+from tests.e2e.pasting import paste
 from tests.e2e.prometheus import numbers, query, query_range
 from tests.e2e.test_labels import Labelling, register
+from tests.runbooks import BLOCKS
 
 pytestmark = pytest.mark.e2e
 SPACE = "concord-boards"
@@ -196,3 +198,20 @@ def test_variables_offer_what_there_is(asked, name):
 def test_a_metric_that_there_is_not_has_no_answer(asked):
     _, url = asked
     assert query(url, f'concord_steak{{namespace="{SPACE}"}}') == []
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("concord models compare $TASK.$NODE --namespace $NAMESPACE", "labelled rounds"),
+        ("concord models rollback $TASK.$NODE --namespace $NAMESPACE", "iris.knn answers with version 1"),
+    ],
+)
+def test_a_runbooks_command_about_two_versions_works_when_it_is_pasted(asked, command, said, tmp_path):
+    """Last, since one of them changes what a node serves; knn has a challenger, which is promoted before."""
+    boards, _ = asked
+    if "rollback" in command:
+        with boards.forward(CONSENSUS) as service:
+            boards.concord(service, "models", "promote", "iris.knn")
+    options = {"token": boards.token, "NAMESPACE": SPACE, "TASK": "iris", "NODE": "knn"}
+    assert said in " ".join(paste(boards.cluster, command, tmp_path, blocks=BLOCKS[:1], **options).split())

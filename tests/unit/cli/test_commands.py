@@ -103,6 +103,19 @@ def test_doctor_names_what_is_wrong_with_a_remedy_and_changes_nothing(run, home,
     assert not home.exists()
 
 
+def test_doctor_looks_at_what_it_is_told_to_and_at_nothing_else(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    result = run("doctor", "--only", "versions", "--only", "disk", "--json")
+    assert [check["name"] for check in json.loads(result.stdout)["checks"]] == ["versions", "disk"]
+    assert result.exit_code == 0
+
+
+def test_doctor_knows_no_check_of_another_name(run):
+    result = run("doctor", "--only", "jornal")
+    assert result.exit_code == 2
+    assert "There is no check 'jornal'; there are versions" in result.stderr
+
+
 def test_doctor_survives_a_setting_that_cannot_be_read(run, monkeypatch):
     monkeypatch.setenv("CONCORD_RETENTION_DAYS", "soon")
     result = run("doctor")
