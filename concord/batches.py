@@ -30,6 +30,9 @@ GATHERING_SECONDS: Final = 0.01
 SLOW: Final = 2
 """A batch that is under way so many times as long as the last one took to its quorum holds nobody back."""
 
+MOST_PATIENCE: Final = 0.25
+"""Nor does one for longer than this share of the deadline, so that time is left to answer who waited."""
+
 ROWS_PER_BATCH: Final = 4096
 """More rows than this go in several batches, so that no call outlasts a deadline."""
 
@@ -118,7 +121,7 @@ class Batches:
         self._gathering = False
         self._gathered = self._quiet = 0
         self._impatience: asyncio.TimerHandle | None = None
-        self._usual = 0.0
+        self._patience = 0.0
 
     async def ask(self, panel: Panel, question: Question) -> Answered:
         """Asks a panel's members, together with whoever else asks; returns once the poll is over.
@@ -145,12 +148,12 @@ class Batches:
             self._gathering, self._gathered, self._quiet = True, 0, 0
             loop.call_soon(self._gather)
         elif self._impatience is None:
-            late = max(batch.began for batch in self._under_way) + SLOW * self._usual
+            late = max(batch.began for batch in self._under_way) + self._patience
             self._impatience = loop.call_later(max(late - time.perf_counter(), 0.001), self._lose_patience)
 
     def _may_depart(self) -> bool:
         """Whether what waits is worth a batch beside those that are under way."""
-        since = time.perf_counter() - SLOW * self._usual
+        since = time.perf_counter() - self._patience
         fresh = [batch for batch in self._under_way if batch.began > since]
         return len(fresh) < BATCHES_UNDER_WAY and all(len(self._waiting) >= batch.size for batch in fresh)
 
@@ -213,7 +216,8 @@ class Batches:
             return
         if shadows is not None:
             shadows.end_in(SHADOW_SECONDS)
-        self._usual = batch.poll.seconds_to_quorum
+        deadline = panel.terms.patience.deadline
+        self._patience = min(SLOW * batch.poll.seconds_to_quorum, MOST_PATIENCE * deadline)
         self._over(batch)
         batch.hand_out(replies, shadows)
 

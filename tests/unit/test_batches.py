@@ -113,7 +113,7 @@ async def test_each_question_gets_the_place_of_its_own_rows(node, panel):
 
 async def test_a_second_batch_carries_as_many_questions_as_the_first(node, panel):
     lines, tasks = Batches(), []
-    lines._usual = 60.0
+    lines._patience = 60.0
     for asked in (3, 2, 1):
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
         await settle()
@@ -124,7 +124,7 @@ async def test_a_second_batch_carries_as_many_questions_as_the_first(node, panel
 
 async def test_what_waits_goes_when_the_batch_before_is_answered(node, panel):
     lines, tasks = Batches(), []
-    lines._usual = 60.0
+    lines._patience = 60.0
     for asked in (2, 1):
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
         await settle()
@@ -136,7 +136,7 @@ async def test_what_waits_goes_when_the_batch_before_is_answered(node, panel):
 
 async def test_a_batch_that_takes_longer_than_usual_holds_nobody_back(node, panel):
     lines, tasks = Batches(), []
-    lines._usual = 0.01
+    lines._patience = 0.02
     for asked in (3, 1):
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
         await settle()
@@ -145,6 +145,13 @@ async def test_a_batch_that_takes_longer_than_usual_holds_nobody_back(node, pane
     assert sizes(node) == [3, 1]
     node.open.set()
     await asyncio.gather(*tasks)
+
+
+async def test_who_waits_behind_a_batch_that_hangs_has_most_of_the_deadline_left(node):
+    lines = Batches()
+    panel = panel_of(node, deadline=0.2)
+    await lines.ask(panel, question())
+    assert lines._patience == 0.2 / 4, "it hung until the deadline, and twice that would be no patience"
 
 
 async def test_more_rows_than_a_call_takes_go_in_several_batches(node, panel, monkeypatch):
@@ -188,7 +195,7 @@ async def test_a_batch_that_everybody_left_is_abandoned(node, panel):
 @pytest.mark.parametrize("passes", range(8), ids=lambda n: f"{n} turns of the loop")
 async def test_whenever_a_caller_leaves_the_next_one_is_answered(node, panel, passes):
     lines = Batches()
-    lines._usual = 60.0
+    lines._patience = 60.0
     leaving = asyncio.create_task(lines.ask(panel, question()))
     for _ in range(passes):
         await asyncio.sleep(0)
@@ -208,7 +215,7 @@ async def test_the_deadline_begins_when_a_question_is_asked(node, panel, monkeyp
     seen = []
     monkeypatch.setattr(batches, "Poll", Watched)
     lines, tasks = Batches(), []
-    lines._usual = 0.1
+    lines._patience = 0.2
     for asked in (2, 1):
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
         await settle()
