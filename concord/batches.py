@@ -15,6 +15,7 @@ import time
 from collections import deque
 from typing import Final, NamedTuple
 
+from concord.members import ROWS_PER_CALL
 from concord.panel import Panel
 from concord.round import Poll, Question, Reply, Shadows
 
@@ -32,9 +33,6 @@ SLOW: Final = 2
 
 MOST_PATIENCE: Final = 0.25
 """Nor does one for longer than this share of the deadline, so that time is left to answer who waited."""
-
-ROWS_PER_BATCH: Final = 4096
-"""More rows than this go in several batches, so that no call outlasts a deadline."""
 
 SHADOW_SECONDS: Final = 0.1
 """How long after the poll shadows may still be heard: their votes are recorded with the round."""
@@ -187,7 +185,7 @@ class Batches:
         panel, rows, found = self._waiting[0].panel, 0, list[_Waiting]()
         while self._waiting and self._waiting[0].panel is panel:
             rows += self._waiting[0].question.rows
-            if found and rows > ROWS_PER_BATCH:
+            if found and rows > ROWS_PER_CALL:
                 break
             found.append(self._waiting.popleft())
         return found

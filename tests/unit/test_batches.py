@@ -155,7 +155,7 @@ async def test_who_waits_behind_a_batch_that_hangs_has_most_of_the_deadline_left
 
 
 async def test_more_rows_than_a_call_takes_go_in_several_batches(node, panel, monkeypatch):
-    monkeypatch.setattr(batches, "ROWS_PER_BATCH", 4)
+    monkeypatch.setattr(batches, "ROWS_PER_CALL", 4)
     lines = Batches()
     node.open.set()
     await asyncio.gather(*[lines.ask(panel, question(rows)) for rows in (3, 1, 2, 9)])
