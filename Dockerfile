@@ -68,10 +68,11 @@ CMD ["--help"]
 FROM base AS mlflow
 ENV MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 COPY --from=mlflow-packages /app/.venv /app/.venv
-COPY concord/__init__.py concord/process_exporter.py concord/process_metrics.py concord/
+COPY concord/__init__.py concord/
+COPY concord/observability/__init__.py concord/observability/exporter.py concord/observability/process_metrics.py concord/observability/
 USER 1034:1034
 EXPOSE 5000 9464
-ENTRYPOINT ["python", "-m", "concord.process_exporter", "0.0.0.0:9464", "mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1"]
+ENTRYPOINT ["python", "-m", "concord.observability.exporter", "0.0.0.0:9464", "mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1"]
 CMD ["--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--artifacts-destination", "/mlflow/artifacts"]
 
 FROM base AS page
@@ -85,12 +86,17 @@ COPY frontend frontend
 COPY concord concord
 USER 1034:1034
 EXPOSE 8501 9464
-ENTRYPOINT ["python", "-m", "concord.process_exporter", "0.0.0.0:9464", "streamlit", "run", "frontend/app.py"]
+ENTRYPOINT ["python", "-m", "concord.observability.exporter", "0.0.0.0:9464", "streamlit", "run", "frontend/app.py"]
 
 # The init step of a node that serves a registry version: brings it, checks it, ends.
 FROM base AS fetch
 COPY --from=fetch-packages /app/.venv /app/.venv
-COPY training/__init__.py training/fetch.py training/source.py training/version.py training/
-COPY concord/__init__.py concord/address.py concord/errors.py concord/explained.py concord/logs.py concord/schema.py concord/wire.py concord/
+COPY training/__init__.py training/
+COPY training/registry/__init__.py training/registry/fetch.py training/registry/download.py training/registry/versions.py training/registry/
+COPY concord/__init__.py concord/errors.py concord/
+COPY concord/observability/__init__.py concord/observability/logs.py concord/observability/
+COPY concord/tasks/__init__.py concord/tasks/schema.py concord/tasks/
+COPY concord/types concord/types
+COPY concord/util concord/util
 USER 1034:1034
-ENTRYPOINT ["python", "-m", "training.fetch"]
+ENTRYPOINT ["python", "-m", "training.registry.fetch"]

@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from concord.drift import Sketches, report_of
+from concord.drift.live import Carried, LiveDrift
+from concord.drift.report import Sketches, report_of
 from concord.journal import Journal, LabelRow, RoundRow
-from concord.live_drift import Carried, LiveDrift
-from concord.reference import Reference, most_points
-from concord.schema import Feature, Label, TaskSchema
+from concord.tasks.profile import Reference, most_points
+from concord.tasks.schema import Feature, Label, TaskSchema
 
 if TYPE_CHECKING:
-    from concord.panels import Panels
+    from concord.consensus.ensembles import Panels
 
 CHUNK: Final = 2000
 """As the journal streams them."""

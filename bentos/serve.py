@@ -128,7 +128,7 @@ def serve(
             port=port,
             loop="uvloop",
             # By its name, since a bento brings a `concord` of its own.
-            http="concord.one_write:OneWriteProtocol",
+            http="concord.http.single_write:OneWriteProtocol",
             ws="none",
             lifespan="on",
             log_config=None,
@@ -298,7 +298,7 @@ def _import_what_serving_needs() -> None:
     import uvicorn.lifespan.on
     import uvicorn.loops.uvloop  # noqa: F401
 
-    import concord.one_write  # noqa: F401
+    import concord.http.single_write  # noqa: F401
 
 
 def _tell(document: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
     with Client("http://127.0.0.1:7400") as concord:
         answer = concord.predict("iris", [{"sepal_length": 6.0, …}]).verdicts[0]
 
-One pooled connection; answers are the values of `concord.wire`. What the service refuses is raised
+One pooled connection; answers are the values of `concord.types.answers`. What the service refuses is raised
 as `Refused` with its code, message and field; a service that cannot be reached as `ServiceAway`.
 """
 
@@ -16,13 +16,11 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from concord.drifted import DriftReport
 from concord.errors import ConfigurationError, Refused, ServiceAway
-from concord.reference import Reference
-from concord.schema import TaskSchema
-from concord.stake import Action
-from concord.versions import Appointed, Comparison, ModelView
-from concord.wire import (
+from concord.policies.stake import Action
+from concord.tasks.profile import Reference
+from concord.tasks.schema import TaskSchema
+from concord.types.answers import (
     AccountView,
     BlockPage,
     FeedbackResponse,
@@ -39,6 +37,8 @@ from concord.wire import (
     TaskSummary,
     Verdict,
 )
+from concord.types.drift import DriftReport
+from concord.types.models import Appointed, Comparison, ModelView
 
 T = TypeVar("T")
 Row = Mapping[str, float | str]

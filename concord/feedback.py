@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from concord import metrics
+from concord.consensus.ensembles import Panels
 from concord.errors import CallerError, Conflict, Expired, Forbidden, InvalidInput, UnknownName
+from concord.http.tokens import Token
 from concord.journal import Journal, Labelled, LabelRow, Origin
-from concord.labels import Said, parse, read_label
-from concord.panels import Panels
-from concord.settler import Settler
-from concord.tokens import Token
-from concord.wire import LabelOutcome, Settlement
+from concord.observability import metrics
+from concord.settlement.settler import Settler
+from concord.tasks.labels import Said, parse, read_label
+from concord.types.answers import LabelOutcome, Settlement
 
 RECORDED_SECONDS: Final = 0.2
 """How long a round that is not there is waited for: it may have been answered a moment ago, and rounds that

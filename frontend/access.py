@@ -17,8 +17,9 @@ import streamlit as st
 from concord.client import Client
 from concord.errors import ConfigurationError
 from concord.settings import Settings
-from frontend import service, words
-from frontend.language import say
+from frontend.data import service
+from frontend.text import wording as words
+from frontend.text.language import say
 
 LONGEST_TOKEN: Final = 512
 """Characters; those that `concord tokens add` makes have 43."""

@@ -13,9 +13,18 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from concord.settings import Settings
-from frontend import access, language, states
-from frontend.language import mark, say
-from frontend.views import batch, drift, ledger, live, models, nodes, predict, rounds
+from frontend import access
+from frontend.components import states
+from frontend.text import language
+from frontend.text.language import mark, say
+from frontend.views.batch import page as batch
+from frontend.views.drift import page as drift
+from frontend.views.ledger import page as ledger
+from frontend.views.live import page as live
+from frontend.views.models import page as models
+from frontend.views.nodes import page as nodes
+from frontend.views.predict import page as predict
+from frontend.views.rounds import page as rounds
 
 # A file of our own: an icon that Streamlit only names is fetched by the browser from another company.
 ICON: Final = Path(__file__).with_name("icon.svg")

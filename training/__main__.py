@@ -10,6 +10,7 @@ import os
 import click
 
 from training.commands.benchmark import benchmark_command
+from training.commands.console import Group
 from training.commands.data import data_group
 from training.commands.describe import describe_command
 from training.commands.drift import drift_command
@@ -17,7 +18,6 @@ from training.commands.fit import fit_command
 from training.commands.models import models_group
 from training.commands.package import package_command
 from training.commands.retrain import retrain_command
-from training.commands.screen import Group
 from training.commands.upkeep import upkeep_command
 
 

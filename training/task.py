@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from concord.errors import ConfigurationError
-from concord.schema import TaskSchema
+from concord.tasks.schema import TaskSchema
 
 Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]
 """Named columns of equal length, as a generator makes them."""
@@ -93,7 +93,7 @@ class Task:
         groups: Choices by which a retrained model is judged apart: it must not do worse for any of them.
         settings: Node → settings among which retraining chooses on validation rows, each a mapping as
             scikit-learn's `set_params` takes it; `{}` is the node as it stands here.
-        recipes: Nodes that a benchmark found → what `training.benchmark.build` makes them of; a task's file
+        recipes: Nodes that a benchmark found → what `training.search.pipelines` makes them of; a task's file
             states none.
     """
 

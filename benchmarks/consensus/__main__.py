@@ -20,7 +20,7 @@ from benchmarks.consensus.plots import draw
 from benchmarks.consensus.promises import promises, shortfalls
 from benchmarks.consensus.report import Report, write_markdown
 from benchmarks.consensus.scenarios import SCENARIOS, Scenario, chosen
-from concord.pool import WARM_LABELS
+from concord.policies.voting import WARM_LABELS
 
 SCREEN: Final = Console(stderr=True)
 WIDTH: Final = 160

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.consensus.streams import RESOLUTION, Floats, Stream
-from concord.pool import ONE, one_hot, read_probabilities, read_values
-from concord.stake import MICRO, Account
+from concord.policies.stake import MICRO, Account
+from concord.policies.voting import ONE, one_hot, read_probabilities, read_values
 
 Votes = npt.NDArray[np.int64]
 Rounds = npt.NDArray[np.bool_]

@@ -19,7 +19,7 @@ from benchmarks.consensus.labels import LABELLINGS
 from benchmarks.consensus.play import RULES, WAGER, Played, Rule, play
 from benchmarks.consensus.scenarios import Scenario
 from benchmarks.consensus.streams import Floats, Stream, make, prolonged
-from concord.pool import WARM_LABELS
+from concord.policies.voting import WARM_LABELS
 
 KNOWN: Final = WARM_LABELS
 """Labelled rounds after which the answer is held to the best node; before, nobody can know who that is."""

@@ -1,7 +1,7 @@
 """Plays a stream through the shipped rule: seats, pool, evidence, settlement and ledger, round by round.
 
 Nothing of the rule is written here: who counts and with what comes from the ledger's state, the
-answer from `concord.pool`, what moves from `settle_batch`, and the next state from `fold`. What is
+answer from `concord.policies.voting`, what moves from `settle_batch`, and the next state from `fold`. What is
 left out is the network and the clock: every node that is present answers in time, and nobody's
 absence reaches the quorum. Each block is audited as it is settled.
 """
@@ -16,13 +16,14 @@ import orjson
 
 from benchmarks.consensus.actors import Actor, wants_to_lie
 from benchmarks.consensus.streams import Stream
-from concord import evidence, pool
+from concord.consensus.ensemble import seats
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import State, TaskState, fold
-from concord.panel import seats
-from concord.pool import ONE, WARM_LABELS, Decision, Seat
-from concord.settlement import Settlement, settle_batch
+from concord.policies import voting as pool
+from concord.policies.voting import ONE, WARM_LABELS, Decision, Seat
+from concord.settlement import evidence
+from concord.settlement.batch import Settlement, settle_batch
 
 TASK: Final = "stream"
 BLOCK: Final = 5

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from benchmarks.consensus.outcomes import Table, lay
 from benchmarks.consensus.play import WAGER, Played, play
 from benchmarks.consensus.scenarios import Scenario
-from concord.pool import ONE, WARM_LABELS
+from concord.policies.voting import ONE, WARM_LABELS
 
 SIZE: Final = (7.2, 3.0)
 INK: Final = "#808890"

@@ -13,7 +13,7 @@ from benchmarks.consensus.play import BRIER, SEED, WAGER
 from benchmarks.consensus.promises import Promise, known_margin, margin
 from benchmarks.pages import table as markdown_table
 from benchmarks.pages import write_between
-from concord.pool import WARM_LABELS
+from concord.policies.voting import WARM_LABELS
 
 BEGIN: Final = "<!-- results: written by `python -m benchmarks.consensus --markdown` -->"
 END: Final = "<!-- end of results -->"

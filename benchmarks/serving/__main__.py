@@ -24,8 +24,8 @@ from benchmarks.serving.report import Machine, Memory, Report, write_markdown
 from benchmarks.serving.results import results, shortfalls
 from benchmarks.serving.slices import Settings, Slice, measure
 from benchmarks.serving.stacks import Ground, Stack, start
-from concord.cli.place import project
-from concord.cli.preparation import Preparation
+from concord.cli.home import project
+from concord.cli.up.preparation import Preparation
 from concord.errors import ConcordError
 
 SCREEN: Final = Console(stderr=True)

@@ -16,8 +16,8 @@ from typing import Final
 
 import psutil
 
-from concord.cli.place import environment, python
-from concord.cli.processes import Handle, Nursery, Program, last_lines
+from concord.cli.home import environment, python
+from concord.cli.up.processes import Handle, Nursery, Program, last_lines
 from concord.errors import ConcordError
 
 HOST: Final = "127.0.0.1"

@@ -15,8 +15,8 @@ from typing import Final
 from benchmarks.serving.arguments import Colleague
 from benchmarks.serving.models import NODES, Model, body
 from benchmarks.serving.processes import HOST, Processes, Usage
-from concord.cli import nodesfile
-from concord.cli.processes import Handle
+from concord.cli.up import nodes_file as nodesfile
+from concord.cli.up.processes import Handle
 
 CONCORD: Final = "concord"
 PLAIN: Final = "plain gather"

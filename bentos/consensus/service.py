@@ -6,9 +6,9 @@ No logic of its own: `concord.api` answers, BentoML packs, starts and stops it. 
 
 import bentoml
 
-from concord import logs
 from concord.api import ConsensusApi
-from concord.asgi import Deferred
+from concord.http.application import Deferred
+from concord.observability import logs
 from concord.settings import Settings
 
 app = Deferred()

@@ -1,7 +1,7 @@
 """The node bento: one model behind HTTP; `CONCORD_NODE=iris.knn` says which.
 
 It is the packaged one, unless a version from the registry was fetched into the folder
-`CONCORD_MODELS`. No logic of its own: `concord.node` answers, BentoML packs, starts and stops it. The
+`CONCORD_MODELS`. No logic of its own: `concord.node.app` answers, BentoML packs, starts and stops it. The
 service's name is fixed, because a name taken from the environment breaks a built bento.
 """
 
@@ -14,10 +14,10 @@ from typing import NoReturn
 
 import bentoml
 
-from concord import logs
-from concord.asgi import Deferred
 from concord.errors import ConfigurationError
-from concord.node import load
+from concord.http.application import Deferred
+from concord.node.app import load
+from concord.observability import logs
 
 WORKER = "_bentoml_impl.worker.service"
 """The module that `bentoml serve` runs a service's process by."""

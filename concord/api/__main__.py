@@ -8,9 +8,9 @@ import sys
 
 import uvicorn
 
-from concord import logs
 from concord.api import ConsensusApi
 from concord.errors import ConfigurationError
+from concord.observability import logs
 from concord.settings import NodesFile, Settings
 
 

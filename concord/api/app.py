@@ -9,29 +9,30 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
-from concord import __version__, logs, metrics
-from concord.api.access import Access
-from concord.api.administration import Administration
-from concord.api.blocks import Blocks
+from concord import __version__
+from concord.api.auth import Access
 from concord.api.docs import page
-from concord.api.drift import Drift
-from concord.api.feedback import Labelling
-from concord.api.labelled import LabelledRounds
-from concord.api.models import Models
+from concord.api.endpoints.administration import Administration
+from concord.api.endpoints.blocks import Blocks
+from concord.api.endpoints.drift import Drift
+from concord.api.endpoints.feedback import Labelling
+from concord.api.endpoints.labelled import LabelledRounds
+from concord.api.endpoints.models import Models
+from concord.api.endpoints.predictions import Predictions
+from concord.api.endpoints.protocol_v2 import ProtocolV2, protocol_error
+from concord.api.endpoints.records import Records
 from concord.api.openapi import document
 from concord.api.operation import Schema
-from concord.api.predictions import Predictions
-from concord.api.protocol_v2 import ProtocolV2, protocol_error
-from concord.api.records import Records
-from concord.asgi import Application, Route, json_response
-from concord.background import spawn
-from concord.consensus import Consensus
-from concord.drain import Drain
-from concord.incoming import Incoming, Response
+from concord.http.application import Application, Route, json_response
+from concord.http.drain import Drain
+from concord.http.request import Incoming, Response
+from concord.http.tokens import Tokens
 from concord.journal import Journal
 from concord.ledger import Ledger, open_store
+from concord.observability import logs, metrics
+from concord.service import Consensus
 from concord.settings import NodesFile, Settings
-from concord.tokens import Tokens
+from concord.util.background import spawn
 
 if TYPE_CHECKING:
     import asyncio

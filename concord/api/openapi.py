@@ -1,26 +1,25 @@
 """The OpenAPI document of what is answered here, with a path of its own for every task.
 
-Answers are described from `concord.wire`, rows from the tasks' schemas, so that the document
+Answers are described from `concord.types.answers`, rows from the tasks' schemas, so that the document
 says of each task exactly which columns it takes. It describes; the checks stand where they act.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from concord.api.blocks import MOST_LISTED
-from concord.api.labelled import MOST_ROWS as MOST_LABELLED
+from concord.api.endpoints.blocks import MOST_LISTED
+from concord.api.endpoints.labelled import MOST_ROWS as MOST_LABELLED
+from concord.api.endpoints.protocol_v2 import DATATYPES
+from concord.api.endpoints.round_filters import LABEL_STATES, LONGEST_ANSWER, PREFIX
 from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
-from concord.api.protocol_v2 import DATATYPES
-from concord.api.reading import MOST_HEIGHT
-from concord.api.sought import LABEL_STATES, LONGEST_ANSWER, PREFIX
+from concord.api.params import MOST_HEIGHT
 from concord.api.tokened import SCHEMES, administration, labelling
 from concord.api.versioned import versioned
-from concord.drifted import DriftReport
+from concord.consensus.ensembles import Panels
+from concord.drift.live import MOST_ROUNDS as MOST_DRIFTED
 from concord.errors import ConcordError
-from concord.live_drift import MOST_ROUNDS as MOST_DRIFTED
-from concord.panels import Panels
-from concord.schema import FLOAT32_MAX, Feature, TaskSchema
-from concord.wire import (
+from concord.tasks.schema import FLOAT32_MAX, Feature, TaskSchema
+from concord.types.answers import (
     BlockPage,
     BlockView,
     LabelledPage,
@@ -33,6 +32,7 @@ from concord.wire import (
     TaskDetail,
     TaskSummary,
 )
+from concord.types.drift import DriftReport
 
 _PATH_PARTS: Final[Mapping[str, Schema]] = {
     "height": {"type": "integer", "minimum": 1, "maximum": MOST_HEIGHT}

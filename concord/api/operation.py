@@ -1,4 +1,4 @@
-"""What the OpenAPI document is made of: operations, and references to the types of `concord.wire`."""
+"""What the OpenAPI document is made of: operations, and references to the types of `concord.types.answers`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from concord.api.administration import KEY, MOST_REASON, MOST_STAKE, REASON
+from concord.api.endpoints.administration import KEY, MOST_REASON, MOST_STAKE, REASON
 from concord.api.operation import FLAG, REF, Operation, Schema, wire
-from concord.wire import AccountView, FeedbackResponse
+from concord.types.answers import AccountView, FeedbackResponse
 
 SCHEMES: Final[Schema] = {
     "token": {

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from concord.api.administration import MOST_REASON, REASON
-from concord.api.models import VERSION
+from concord.api.endpoints.administration import MOST_REASON, REASON
+from concord.api.endpoints.models import VERSION
 from concord.api.operation import Operation, Schema, wire
-from concord.versions import Appointed, Comparison, ModelView
+from concord.types.models import Appointed, Comparison, ModelView
 
 _ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 422, 503)
 

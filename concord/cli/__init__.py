@@ -5,27 +5,27 @@ services and pages are started as processes and never imported. A command's modu
 the command is run, and what is heavy within it when it is used, so that `--help` answers at once.
 """
 
-from concord.cli.screen import Group
+from concord.cli.console import Group
 
 COMMANDS = {
-    "up": "concord.cli.up:up",
-    "demo": "concord.cli.demo:demo",
-    "predict": "concord.cli.predict:predict",
-    "feedback": "concord.cli.feedback:feedback",
-    "tasks": "concord.cli.show:tasks",
-    "nodes": "concord.cli.show:nodes",
-    "rounds": "concord.cli.rounds:rounds",
-    "explain": "concord.cli.explain:explain",
-    "drift": "concord.cli.drift:drift",
-    "ledger": "concord.cli.ledger:ledger",
-    "release": "concord.cli.administration:release",
-    "stake": "concord.cli.administration:stake",
-    "tokens": "concord.cli.tokens:tokens",
-    "train": "concord.cli.train:train",
-    "data": "concord.cli.data:data",
-    "models": "concord.cli.models:models",
-    "upkeep": "concord.cli.upkeep:upkeep",
-    "doctor": "concord.cli.doctor:doctor",
+    "up": "concord.cli.up.command:up",
+    "demo": "concord.cli.commands.demo:demo",
+    "predict": "concord.cli.commands.predict:predict",
+    "feedback": "concord.cli.commands.feedback:feedback",
+    "tasks": "concord.cli.commands.show:tasks",
+    "nodes": "concord.cli.commands.show:nodes",
+    "rounds": "concord.cli.commands.rounds:rounds",
+    "explain": "concord.cli.commands.explain:explain",
+    "drift": "concord.cli.commands.drift:drift",
+    "ledger": "concord.cli.commands.ledger:ledger",
+    "release": "concord.cli.commands.administration:release",
+    "stake": "concord.cli.commands.administration:stake",
+    "tokens": "concord.cli.commands.tokens:tokens",
+    "train": "concord.cli.commands.train:train",
+    "data": "concord.cli.commands.data:data",
+    "models": "concord.cli.commands.models:models",
+    "upkeep": "concord.cli.commands.upkeep:upkeep",
+    "doctor": "concord.cli.commands.doctor:doctor",
 }
 """Command → where it is, in the order in which a newcomer meets them."""
 

@@ -5,7 +5,7 @@
 package imports SQLAlchemy.
 """
 
-from concord.journal.found import LabelState, Wanted
+from concord.journal.journal import Journal
 from concord.journal.rows import (
     Claim,
     JudgedRound,
@@ -17,7 +17,7 @@ from concord.journal.rows import (
     RoundRow,
     StoredRound,
 )
-from concord.journal.store import Journal
+from concord.journal.search import LabelState, Wanted
 
 __all__ = [
     "Claim",

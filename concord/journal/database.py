@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from concord import private
 from concord.errors import ConfigurationError, JournalUnavailable
+from concord.util import private_files as private
 
 BUSY_MS = 2_000
 """A writer waits so long for another process's transaction; theirs take milliseconds, and callers wait."""

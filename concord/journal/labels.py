@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from concord.journal.database import Database, FastInsert, chunks
 from concord.journal.rows import Labelled, LabelRow, LabelStatus, Origin
 from concord.journal.tables import DUE, disputes, labels, rounds
-from concord.wire import Settlement
+from concord.types.answers import Settlement
 
 _COLUMNS = ("id", "label", "source", "time", "request_id")
 _values = attrgetter(*_COLUMNS)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from concord.wire import Settlement
+from concord.types.answers import Settlement
 
 LabelStatus = Literal["accepted", "known", "conflict", "unknown"]
 

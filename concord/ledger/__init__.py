@@ -8,10 +8,10 @@ what is stored, and `importing` takes in what another ledger exported.
 
 from typing import TYPE_CHECKING
 
-from concord.ledger.book import Ledger
 from concord.ledger.chain import Block
-from concord.ledger.files import FileStore
+from concord.ledger.file_store import FileStore
 from concord.ledger.head import Head
+from concord.ledger.ledger import Ledger
 from concord.ledger.state import State
 from concord.ledger.store import Store
 
@@ -26,8 +26,8 @@ def open_store(settings: "Settings") -> Store:
     if settings.ledger_configmap is None:
         return FileStore(settings.ledger_dir)
     # Only here, so that a laptop's ledger needs nothing of a cluster's.
-    from concord.cluster import Cluster  # noqa: PLC0415
-    from concord.ledger.configmaps import ConfigMapStore  # noqa: PLC0415
+    from concord.kubernetes.api import Cluster  # noqa: PLC0415
+    from concord.ledger.configmap_store import ConfigMapStore  # noqa: PLC0415
 
     namespace, name = settings.ledger_configmap
     return ConfigMapStore(name, lambda: Cluster.connect(namespace))

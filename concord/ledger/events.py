@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from concord.errors import InvalidInput
-from concord.skill import PPM
-from concord.stake import Action, JailReason, Standing
+from concord.policies.scoring import PPM
+from concord.policies.stake import Action, JailReason, Standing
 
 Body = Mapping[str, Any]
 

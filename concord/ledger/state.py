@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from concord.errors import Conflict, InvalidInput, LedgerBroken, UnknownName
 from concord.ledger.events import Body, Event, NodeSums
-from concord.skill import PPM, Trial, faded, next_regret
-from concord.stake import MICRO, Account, Appointment
+from concord.policies.scoring import PPM, Trial, faded, next_regret
+from concord.policies.stake import MICRO, Account, Appointment
 
 PROBATION_ROUNDS: Final = 20
 """Labelled rounds that a newcomer, or a version that nobody knows, is watched for."""

@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from concord.schema import Feature, Label, TaskSchema
+from concord.tasks.schema import Feature, Label, TaskSchema
 from training.task import Answer, Columns, Model, Task
 
 ISLANDS = ("biscoe", "dream", "torgersen")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from frontend.states import WATCH_SECONDS
+from frontend.components.states import WATCH_SECONDS
 from tests.browser.people import (
     NOT_FOUND,
     SOUND,

@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import ProcessCollector
 from prometheus_client.metrics import MetricWrapperBase
 
-from concord import metrics
+from concord.observability import metrics
 from tests.chart import rendering
 
 SCRAPED: Final = frozenset({"namespace", "pod", "instance", "job"})

@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from concord import metrics
+from concord.observability import metrics
 from tests.chart import promql
 
 _SCRAPED: Final = {"namespace": "concord", "pod": "concord-0", "instance": "10.0.0.1:3000", "job": "concord"}

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from concord.cli import main
-from concord.logs import JsonFormatter
+from concord.observability.logs import JsonFormatter
 from tests.chart import rendering
 from tests.chart.test_rules import ALERTS
 from tests.ports import free_port

@@ -4,9 +4,9 @@ import pytest
 import sqlalchemy as sa
 
 from tests.unit.training.database.conformance import task
-from training.database.address import read_address
-from training.database.bookkeeping import make_table, migrate, tables
-from training.database.engine import Database
+from training.data.database.address import read_address
+from training.data.database.bookkeeping import make_table, migrate, tables
+from training.data.database.engine import Database
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def test_what_was_done_before_an_error_is_undone_and_the_lock_is_free(open_datab
         with pytest.raises(ArithmeticError):
             make_table(one, task("iris"))
     assert tables(other) == []
-    monkeypatch.setattr("training.database.engine.LOCK_SECONDS", 5)
+    monkeypatch.setattr("training.data.database.engine.LOCK_SECONDS", 5)
     make_table(other, task("iris"))
     assert [found["name"] for found in tables(one)] == ["iris"]
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tests.unit.training.database.conformance import LOAN, lines_of, task
-from training.database.loading import BATCH
-from training.rows import read_rows
+from training.data.database.loading import BATCH
+from training.data.sources import read_rows
 
 ROOT = Path(__file__).parents[2]
 ROWS = int(os.environ.get("CONCORD_TEST_ROWS", "1000000"))

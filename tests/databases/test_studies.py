@@ -6,15 +6,15 @@ import time
 import pytest
 from optuna.trial import TrialState
 
-from training.benchmark.agreement import Agreement
-from training.benchmark.claims import Claims
-from training.benchmark.database import open_storage
-from training.benchmark.identity import Identity
-from training.benchmark.optimiser import NUMBER, Optimiser, open_study
-from training.benchmark.search import beating
-from training.benchmark.settings import digest
-from training.benchmark.space import Space
-from training.data import generated
+from training.data.dataset import generated
+from training.search.agreement import Agreement
+from training.search.claims import Claims
+from training.search.database import open_storage
+from training.search.identity import Identity
+from training.search.optimiser import NUMBER, Optimiser, open_study
+from training.search.settings import digest
+from training.search.space import Space
+from training.search.worker import beating
 from training.task import SEED
 from training.tasks import select
 

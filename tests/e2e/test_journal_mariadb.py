@@ -18,7 +18,7 @@ from concord.errors import JournalUnavailable
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger
 from concord.settings import Settings
-from concord.settler import Settler
+from concord.settlement.settler import Settler
 from tests.service.settling import World, after_slashes, due_round
 from tests.unit import test_journal as suite
 

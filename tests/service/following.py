@@ -2,9 +2,9 @@
 
 import json
 
-from concord.challenger import Challenger
-from concord.logs import AccessLog
-from concord.node import NodeApi
+from concord.node.app import NodeApi
+from concord.node.challenger import Challenger
+from concord.observability.logs import AccessLog
 from tests.service.stack import IRIS, StandInModel, species
 
 

@@ -4,13 +4,13 @@ import itertools
 
 import sqlalchemy as sa
 
-from concord import evidence
 from concord.journal import LabelRow
 from concord.ledger import events
 from concord.ledger.merkle import merkle_proof
-from concord.ledger.proving import ProofDocument
-from concord.settler import BATCH
-from concord.stake import MICRO
+from concord.ledger.proofs import ProofDocument
+from concord.policies.stake import MICRO
+from concord.settlement import evidence
+from concord.settlement.settler import BATCH
 from tests.service.settling import World, due_round
 
 NODES = ("forest", "knn", "svm", "tree")

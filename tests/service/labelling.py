@@ -1,6 +1,6 @@
 """Tokens of a stack, and callers who label its rounds with them."""
 
-from concord.tokens import Token, hash_of, render
+from concord.http.tokens import Token, hash_of, render
 from tests.service.stack import IRIS
 
 RIGHTS = {

@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 
 from concord.settings import Settings
-from training.fit import fit
-from training.registry import Registry
-from training.run import prepare
+from training.fitting.fit import fit
+from training.fitting.run import prepare
+from training.registry.registry import Registry
 from training.task import SEED
 from training.tasks import select
 

@@ -9,8 +9,8 @@ import orjson
 
 from concord.journal import Journal, RoundRow
 from concord.ledger import FileStore, Ledger, events
-from concord.settler import Settler
-from concord.stake import MICRO
+from concord.policies.stake import MICRO
+from concord.settlement.settler import Settler
 
 ACCURACIES = {"decision_tree": 570000, "knn": 920000, "logistic_regression": 970000, "random_forest": 540000}
 VOTES = {"decision_tree": 1, "knn": 2, "logistic_regression": 2, "random_forest": 1}

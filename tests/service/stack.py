@@ -11,10 +11,10 @@ import uvicorn
 
 from concord.api import ConsensusApi
 from concord.client import Client
-from concord.logs import AccessLog
-from concord.node import NodeApi
-from concord.schema import Feature, Label, TaskSchema, Value
-from concord.wire import VOTES_TYPE, NodeInfo
+from concord.node.app import NodeApi
+from concord.observability.logs import AccessLog
+from concord.tasks.schema import Feature, Label, TaskSchema, Value
+from concord.types.answers import VOTES_TYPE, NodeInfo
 
 IRIS = TaskSchema(
     task="iris",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from concord.tokens import Token, hash_of, make, render
+from concord.http.tokens import Token, hash_of, make, render
 
 
 def give_token(home, *, administers=False):

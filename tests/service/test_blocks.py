@@ -2,8 +2,8 @@
 
 import pytest
 
-from concord.api import blocks as blocks_api
-from concord.api.stakes import moves
+from concord.api.endpoints import blocks as blocks_api
+from concord.api.endpoints.stakes import moves
 from concord.errors import Refused
 from concord.ledger import FileStore, Ledger, events
 from concord.ledger.chain import Block

@@ -10,12 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from concord.cli import main
-from concord.drifted import ErrorDrift
+from concord.http.tokens import Token, hash_of, render
 from concord.journal import LabelRow
-from concord.tokens import Token, hash_of, render
+from concord.types.drift import ErrorDrift
 from tests.service.stack import IRIS, Node, StandInModel, iris_nodes, species, wait_until
-from training.data import Dataset
-from training.profile import profile
+from training.data.dataset import Dataset
+from training.data.profile import profile
 from training.task import Answer, Rule
 
 pytestmark = pytest.mark.slow
@@ -163,7 +163,7 @@ def test_the_detector_is_told_of_the_same_errors_once(start_profiled, monkeypatc
         told.append(len(errors))
         return ErrorDrift(len(errors), "steady", 0.1)
 
-    monkeypatch.setattr("concord.live_drift.error_drift", detector)
+    monkeypatch.setattr("concord.drift.live.error_drift", detector)
     journal = stack.api.consensus.journal
     journal.label([LabelRow(one, 2, "crm", 1, "r") for one in ids[:150]])
     assert [drift_of(stack)["errors"]["error"] for _ in range(3)] == [0.1] * 3

@@ -84,7 +84,7 @@ def fetch(registry, tmp_path):
             "CONCORD_VERSIONS": str(versions),
             "MLFLOW_TRACKING_URI": uri,
         }
-        command = [sys.executable, "-m", "training.fetch"]
+        command = [sys.executable, "-m", "training.registry.fetch"]
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
         return done.returncode, json.loads(done.stderr.splitlines()[-1]), models
 
@@ -163,7 +163,7 @@ def test_only_what_mlflow_skinny_brings_is_imported(registry, fetch):
         "CONCORD_VERSIONS": str(models.parent / "versions"),
         "MLFLOW_TRACKING_URI": registry,
     }
-    code = f"{hidden})); from training.fetch import main; sys.exit(main())"
+    code = f"{hidden})); from training.registry.fetch import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, check=False
     )
@@ -171,8 +171,8 @@ def test_only_what_mlflow_skinny_brings_is_imported(registry, fetch):
 
 
 def test_a_node_serves_what_was_fetched_and_its_challenger(fetch):
-    from concord.logs import AccessLog
-    from concord.node import load
+    from concord.node.app import load
+    from concord.observability.logs import AccessLog
     from tests.service.conftest import serving
 
     _, _, models = fetch({"champion": "2", "challenger": "1"})

@@ -17,11 +17,11 @@ import psutil
 import pytest
 
 from concord.client import Client
-from concord.deep_audit import deep_audit
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger, State
 from concord.ledger.state import fold
-from concord.settlement import settle_batch
+from concord.settlement.audit import deep_audit
+from concord.settlement.batch import settle_batch
 from tests.ports import free_port
 from tests.service.stack import IRIS, Node, StandInModel, species, wait_until
 from tests.service.teaching import Teacher, give_token

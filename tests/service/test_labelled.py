@@ -7,7 +7,7 @@ from concord.errors import DataError, Refused, ServiceAway
 from concord.journal import LabelRow, RoundRow, kept
 from tests.service.labelling import write_tokens
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel
-from training.rows import read_rows
+from training.data.sources import read_rows
 from training.tasks import select
 
 FLOWER = b'{"sepal_length":6.0,"sepal_width":2.7,"petal_length":5.1,"petal_width":1.6}'

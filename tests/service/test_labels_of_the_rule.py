@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from concord.challenger import Challenger
 from concord.client import Client
 from concord.ledger.state import PROBATION_ROUNDS
-from concord.logs import AccessLog
-from concord.node import NodeApi
-from concord.skill import FIRST_SCORE
-from concord.stake import MICRO
-from concord.standing import MOST_REGRET
+from concord.node.app import NodeApi
+from concord.node.challenger import Challenger
+from concord.observability.logs import AccessLog
+from concord.policies.scoring import FIRST_SCORE
+from concord.policies.stake import MICRO
+from concord.settlement.standing import MOST_REGRET
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, iris_nodes, species, wait_until
 from tests.service.teaching import Teacher, give_token
 
@@ -118,14 +118,14 @@ def start(start_stack):
 @pytest.fixture
 def patient_with_shadows(monkeypatch):
     """Shadows are always heard, however busy the machine is."""
-    monkeypatch.setattr("concord.batches.SHADOW_SECONDS", 10.0)
+    monkeypatch.setattr("concord.consensus.batching.SHADOW_SECONDS", 10.0)
 
 
 @pytest.fixture
 def impatient_with_versions(monkeypatch):
     """What a node serves, and what is declared, is believed after a tenth of a second."""
-    monkeypatch.setattr("concord.housekeeping.CONTRADICTED_SECONDS", 0.1)
-    monkeypatch.setattr("concord.members.REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr("concord.consensus.reconciler.CONTRADICTED_SECONDS", 0.1)
+    monkeypatch.setattr("concord.consensus.node_client.REFRESH_SECONDS", 0.1)
 
 
 # The vectors
@@ -380,7 +380,7 @@ def test_a_shadow_is_not_waited_for_where_no_round_can_be_recorded(start, monkey
     late = actor(honest, "late")
     stack, _ = start({**first.nodes, "late": late}, home=first.home)
     late.fault = "hang"
-    monkeypatch.setattr("concord.recorder.MOST_WAITING", 0)
+    monkeypatch.setattr("concord.consensus.recorder.MOST_WAITING", 0)
     assert stack.predict(flower(1)).status_code == 503
     wait_until(lambda: late.dropped == len(late.asked) == 1)
 

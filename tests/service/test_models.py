@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from concord.cli import main
 from concord.client import Client
-from concord.entries import Entry
 from concord.errors import Refused, ServiceAway
+from concord.rollout.desired import Entry
 from tests.service.conftest import serving, starting
 from tests.service.fake_mlflow import FakeMlflow
 from tests.service.following import FollowingNode, naming
@@ -80,8 +80,8 @@ def opened(start, home):
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch):
     # A node rolls until the ledger has taken note of its version.
-    monkeypatch.setattr("concord.housekeeping.CONTRADICTED_SECONDS", 0.3)
-    monkeypatch.setattr("concord.members.REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr("concord.consensus.reconciler.CONTRADICTED_SECONDS", 0.3)
+    monkeypatch.setattr("concord.consensus.node_client.REFRESH_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -478,7 +478,7 @@ def test_the_story_is_told_by_history_explanation_and_command_line(world):
 
 
 def test_the_records_of_both_versions_go_on_through_promotion_and_rollback(world, monkeypatch):
-    monkeypatch.setattr("concord.housekeeping.CONTRADICTED_SECONDS", 0.3)
+    monkeypatch.setattr("concord.consensus.reconciler.CONTRADICTED_SECONDS", 0.3)
     crm = Caller(world.stack)
 
     def account():

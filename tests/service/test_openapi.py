@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from concord.tokens import Token, hash_of, render
+from concord.http.tokens import Token, hash_of, render
 from tests.service.stack import IRIS
 
 

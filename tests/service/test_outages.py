@@ -8,11 +8,12 @@ import time
 
 import pytest
 
-from concord import cluster, settler
-from concord.cluster import Cluster
+from concord.kubernetes import api as cluster
+from concord.kubernetes.api import Cluster
 from concord.ledger import Ledger
-from concord.ledger.configmaps import ConfigMapStore
-from concord.settler import URGENT
+from concord.ledger.configmap_store import ConfigMapStore
+from concord.settlement import settler
+from concord.settlement.settler import URGENT
 from tests.ports import free_port
 from tests.service.settling import World, after_slashes
 from tests.service.stack import all_open, iris_nodes, wait_until

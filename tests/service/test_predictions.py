@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from concord import housekeeping
 from concord.client import Client
+from concord.consensus import reconciler as housekeeping
 from concord.ledger import FileStore, Ledger, events
-from frontend import courses
-from frontend.asking import exposition
+from frontend.data import exposition
+from frontend.data import series as courses
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, species, wait_until
 
 

@@ -16,9 +16,9 @@ from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
 from tests.service.test_real_labels import ROOT, all_count, stream
 from tests.service.up import CONCORD, Up
-from training.data import read
-from training.run import prepare
-from training.table import load
+from training.data.dataset import read
+from training.data.table import load
+from training.fitting.run import prepare
 from training.task import SEED
 from training.tasks import select
 

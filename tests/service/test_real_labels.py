@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 from concord.client import Client
-from concord.deep_audit import deep_audit
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger
 from concord.settings import NodesFile
+from concord.settlement.audit import deep_audit
 from tests.ports import free_base, free_port
 from tests.service.liars import LIAR
 from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
 from tests.service.up import Up
-from training.data import read
-from training.run import prepare
-from training.table import load
+from training.data.dataset import read
+from training.data.table import load
+from training.fitting.run import prepare
 from training.task import SEED
 from training.tasks import select
 

@@ -12,8 +12,8 @@ import pytest
 
 from concord.api import ConsensusApi
 from concord.client import Client
-from concord.logs import AccessLog
-from concord.node import NodeApi, OnnxModel
+from concord.node.app import NodeApi, OnnxModel
+from concord.observability.logs import AccessLog
 from concord.settings import NodesFile, Settings
 from tests.service.conftest import serving
 from tests.service.stack import wait_until

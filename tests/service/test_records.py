@@ -6,8 +6,8 @@ import time
 import httpx
 import pytest
 
-from concord.api import records
-from concord.api.history import entries
+from concord.api.endpoints import records
+from concord.api.endpoints.history import entries
 from concord.errors import UnknownName
 from concord.ledger import FileStore, Ledger, events
 from concord.ledger.chain import Block

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from concord.errors import InvalidInput, ServiceAway, UnknownName
-from concord.registry import CHALLENGER, CHAMPION, Registry, open_registry
+from concord.rollout.mlflow import tracking
+from concord.rollout.registry import CHALLENGER, CHAMPION, Registry, open_registry
 from concord.settings import Settings
-from concord.tracking import tracking
 from tests.ports import free_port
 from tests.service.fake_mlflow import FakeMlflow
 

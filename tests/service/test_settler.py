@@ -7,13 +7,13 @@ import time
 import orjson
 import pytest
 
-from concord import evidence
 from concord.errors import Conflict, JournalUnavailable, LedgerBroken, LedgerError
 from concord.journal import LabelRow
 from concord.ledger import events
 from concord.ledger.merkle import merkle_root
-from concord.settler import BATCH, PATIENT, URGENT
-from concord.stake import MICRO
+from concord.policies.stake import MICRO
+from concord.settlement import evidence
+from concord.settlement.settler import BATCH, PATIENT, URGENT
 from tests.service.settling import ACCURACIES, VOTES, World, after_slashes
 from tests.service.stack import wait_until
 
@@ -190,7 +190,7 @@ def test_blocks_come_at_the_pace_of_who_waits_measured_from_the_heads_time(world
 
 
 def test_what_one_block_cannot_hold_is_settled_at_the_pace_of_those_who_wait(world, monkeypatch):
-    monkeypatch.setattr("concord.settler.BATCH", 3)
+    monkeypatch.setattr("concord.settlement.settler.BATCH", 3)
     fast = FastTime()
     ledger = world.ledger(clock=fast, sleep=fast.block)
     settler = world.settler(ledger=ledger, clock=fast, sleep=fast.sleep)
@@ -295,7 +295,7 @@ def test_a_claim_that_nobody_finished_is_taken_up_after_a_while(world, monkeypat
     (one,) = world.record()
     world.open_journal().claim("gone", 1, 10)
     assert not settler._step()
-    monkeypatch.setattr("concord.settler.ABANDONED", 0)
+    monkeypatch.setattr("concord.settlement.settler.ABANDONED", 0)
     settler._step()
     assert world.journal.round(one).block == 2
 
@@ -487,7 +487,7 @@ def test_being_cancelled_ends_the_run_between_two_steps(world):
 
 
 def test_a_new_journal_beside_a_long_ledger_takes_its_blocks_in_some_at_a_time(world, monkeypatch):
-    monkeypatch.setattr("concord.settler.NOTED_AT_ONCE", 3)
+    monkeypatch.setattr("concord.settlement.settler.NOTED_AT_ONCE", 3)
     ledger, groups = world.ledger(), []
     for number in range(8):
         ledger.append([events.params(f"task{number}", "seed")])

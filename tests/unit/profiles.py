@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from concord.reference import Reference
-from concord.schema import Feature, Label, TaskSchema
-from training.data import Dataset
-from training.profile import profile
+from concord.tasks.profile import Reference
+from concord.tasks.schema import Feature, Label, TaskSchema
+from training.data.dataset import Dataset
+from training.data.profile import profile
 from training.task import Answer, Rule
 
 GRADES = ("low", "middle", "high")

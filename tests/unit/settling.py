@@ -5,12 +5,12 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from concord import evidence
 from concord.ledger import events
 from concord.ledger.state import TaskState
-from concord.pool import split
-from concord.skill import PPM
-from concord.stake import MIN_STAKE, Account
+from concord.policies.scoring import PPM
+from concord.policies.stake import MIN_STAKE, Account
+from concord.policies.voting import split
+from concord.settlement import evidence
 
 VERSIONS = ("1", "2", None)
 CLASSES = 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from concord.address import is_address, masked
+from concord.util.urls import is_address, masked
 
 
 @pytest.mark.parametrize("text", ["sqlite:///rows.sqlite", "mysql+pymysql://u@h/d#t", "tmdb://x"])

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from concord import batches
-from concord.batches import Batches
-from concord.pool import ONE
-from concord.round import Patience, Poll, Question, Reply
+from concord.consensus import batching as batches
+from concord.consensus.batching import Batches
+from concord.consensus.poll import Patience, Poll, Question, Reply
+from concord.policies.voting import ONE
 
 pytestmark = pytest.mark.anyio
 

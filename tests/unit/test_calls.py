@@ -5,16 +5,16 @@ import asyncio
 import numpy as np
 import pytest
 
-from concord.calls import Answer
-from concord.members import (
+from concord.consensus.node_calls import Answer
+from concord.consensus.node_client import (
     ANSWERS_REMEMBERED,
     CALLS_UNDER_WAY,
     FAILURES_TO_DOWN,
     Member,
     Profile,
 )
-from concord.round import Question
-from concord.wire import VOTES_TYPE, NodeInfo
+from concord.consensus.poll import Question
+from concord.types.answers import VOTES_TYPE, NodeInfo
 from tests.service.stack import IRIS, StandInModel, species
 
 pytestmark = pytest.mark.anyio

@@ -7,12 +7,12 @@ import httpx
 import numpy as np
 import pytest
 
-from concord.challenger import SLOW_CALLS, Challenger
 from concord.errors import ConfigurationError
-from concord.logs import AccessLog
-from concord.node import NodeApi, load
-from concord.schema import Feature, Label, TaskSchema
-from concord.wire import CHALLENGER_HEADER, ROWS_TYPE, SCHEMA_HEADER, NodeInfo
+from concord.node.app import NodeApi, load
+from concord.node.challenger import SLOW_CALLS, Challenger
+from concord.observability.logs import AccessLog
+from concord.tasks.schema import Feature, Label, TaskSchema
+from concord.types.answers import CHALLENGER_HEADER, ROWS_TYPE, SCHEMA_HEADER, NodeInfo
 
 SCHEMA = TaskSchema(
     "coin",
@@ -99,7 +99,7 @@ def test_one_of_another_schema_is_never_asked(node, ask):
 
 
 def test_one_that_is_slow_again_and_again_is_dropped(node, ask, monkeypatch):
-    monkeypatch.setattr("concord.challenger.SLOW_SECONDS", -1.0)
+    monkeypatch.setattr("concord.node.challenger.SLOW_SECONDS", -1.0)
     *votes, info = ask(node(Model("2", [0, 1])), *[RAW] * (SLOW_CALLS + 1), INFO)
     assert [CHALLENGER_HEADER in vote.headers for vote in votes] == [True] * SLOW_CALLS + [False]
     assert "calls in a row" in info.json()["challenger"]["dropped"]
@@ -117,7 +117,7 @@ def fetched(tmp_path, monkeypatch):
             if stated["version"] == "broken":
                 raise ConfigurationError("Its digest differs.")
 
-    monkeypatch.setattr("concord.node.OnnxModel", Stored)
+    monkeypatch.setattr("concord.node.app.OnnxModel", Stored)
 
     def fetched(**versions):
         for role, (model, version) in versions.items():

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from concord import evidence
-from concord.comparison import LEAST_ROUNDS, Pairing, compare
-from concord.confidence import mean_interval
 from concord.journal import Journal, JudgedRound, LabelRow
-from concord.skill import PPM
+from concord.policies.scoring import PPM
+from concord.rollout.comparison import LEAST_ROUNDS, Pairing, compare
+from concord.rollout.confidence import mean_interval
+from concord.settlement import evidence
 from tests.service.settling import due_round
 
 PAIR = Pairing("knn", "7", "9", "hit")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from concord.confidence import mean_interval
+from concord.rollout.confidence import mean_interval
 
 
 def by_definition(values, level):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from concord import connection
-from concord.connection import AROUND_BYTES, Origin, _Connection
+from concord.consensus.node_client import Member
 from concord.errors import ConfigurationError
-from concord.members import Member
+from concord.http import client as connection
+from concord.http.client import AROUND_BYTES, Origin, _Connection
 
 pytestmark = pytest.mark.anyio
 

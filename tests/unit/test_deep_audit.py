@@ -2,9 +2,9 @@
 
 import pytest
 
-from concord import settler
-from concord.deep_audit import deep_audit
 from concord.ledger import events
+from concord.settlement import settler
+from concord.settlement.audit import deep_audit
 from tests.service.labelled_world import LabelledWorld, ballots
 
 
@@ -276,7 +276,7 @@ def test_shadows_and_challengers_are_settled_again_with_the_rest(tmp_path):
 
 
 def test_more_problems_than_anybody_reads_are_counted(world, monkeypatch):
-    monkeypatch.setattr("concord.deep_audit.MOST_PROBLEMS", 2)
+    monkeypatch.setattr("concord.settlement.audit.MOST_PROBLEMS", 2)
     world.edit("UPDATE labels SET label = 0")
     report = audit(world)
     assert (len(report.problems), report.more) == (2, 3)

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from concord.divergence import (
+from concord.drift.statistics import (
     PSI_FLOOR,
     chi_squared,
     chi_squared_survival,

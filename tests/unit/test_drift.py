@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from concord.divergence import PSI_FLOOR, population_stability_index
-from concord.drift import LEAST_ROWS, Sketches, judged, report_of, standing
+from concord.consensus.node_client import PROFILE_BYTES
+from concord.drift.report import LEAST_ROWS, Sketches, judged, report_of, standing
+from concord.drift.statistics import PSI_FLOOR, population_stability_index
 from concord.errors import ConfigurationError
-from concord.members import PROFILE_BYTES
-from concord.reference import MOST_POINTS, Reference, most_points
+from concord.tasks.profile import MOST_POINTS, Reference, most_points
 from tests.unit.profiles import GRADES, document_of, reference_of
 from training.task import Rule
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from concord.drift import Sketches, report_of
-from concord.drift_gauges import DriftGauges
-from concord.drifted import ErrorDrift, NodeAnswers
+from concord.drift.metrics import DriftGauges
+from concord.drift.report import Sketches, report_of
+from concord.types.drift import ErrorDrift, NodeAnswers
 from tests.unit.profiles import GRADES, reference_of
 
 TASK = "gauged"

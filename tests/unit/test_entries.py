@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from concord.cluster import Cluster
-from concord.entries import NOTHING, ConfigMapEntries, Entry, FolderEntries, number, open_entries
 from concord.errors import ConfigurationError, Conflict, ServiceAway
+from concord.kubernetes.api import Cluster
+from concord.kubernetes.names import Target
+from concord.rollout.desired import NOTHING, ConfigMapEntries, Entry, FolderEntries, number, open_entries
 from concord.settings import Settings
-from concord.target import Target
 from tests.unit.ledger.fake_api_server import FakeApiServer
 
 KNN, TREE = "iris.knn", "iris.decision_tree"

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from concord import error_drift
-from concord.drift import LEAST_ROWS
+from concord.drift import errors as error_drift
+from concord.drift.report import LEAST_ROWS
 
 
 def of(errors):
@@ -71,7 +71,7 @@ def test_the_newest_change_decides():
 
 @pytest.mark.slow
 def test_steady_errors_raise_at_most_five_alarms_in_a_hundred_streams():
-    from concord.error_drift import newest_change
+    from concord.drift.errors import newest_change
 
     random = np.random.default_rng(1)
     found = [newest_change((random.random(2000) < 0.2).astype(float).tolist()) for _ in range(100)]
@@ -79,6 +79,6 @@ def test_steady_errors_raise_at_most_five_alarms_in_a_hundred_streams():
 
 
 def test_the_service_imports_nothing_of_the_detectors():
-    looked = "import sys, concord.consensus; print({'river', 'scipy', 'pandas'} & sys.modules.keys())"
+    looked = "import sys, concord.service; print({'river', 'scipy', 'pandas'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -4,9 +4,9 @@ import orjson
 import pytest
 from hypothesis import strategies as st
 
-from concord import evidence
 from concord.errors import LedgerBroken
-from concord.evidence import Ballot, Evidence
+from concord.settlement import evidence
+from concord.settlement.evidence import Ballot, Evidence
 from tests.unit.laws import Laws
 
 law = Laws()

@@ -7,15 +7,15 @@ import orjson
 import pytest
 
 from concord.errors import LedgerUnavailable
-from concord.explanation import Explanations
-from concord.grounds import Grounds
-from concord.ledger.proving import ProofDocument, prove
+from concord.explain.explanation import Explanations
+from concord.explain.weights import Grounds
+from concord.ledger.proofs import ProofDocument, prove
 from concord.ledger.state import TaskState
-from concord.pool import Seat, skill_weights
-from concord.schema import Feature, TaskSchema, Value
-from concord.skill import Trial
-from concord.stake import MICRO, Account
-from concord.wire import Pool, Verdict, Vote
+from concord.policies.scoring import Trial
+from concord.policies.stake import MICRO, Account
+from concord.policies.voting import Seat, skill_weights
+from concord.tasks.schema import Feature, TaskSchema, Value
+from concord.types.answers import Pool, Verdict, Vote
 from tests.service.labelled_world import NODES, LabelledWorld, ballots
 from tests.service.stack import IRIS
 

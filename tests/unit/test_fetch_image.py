@@ -8,10 +8,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def copied():
-    """The Python files that the `fetch` stage copies one by one."""
+    """The Python files that the `fetch` stage copies, one by one or by the folder."""
     stage = re.split(r"^FROM .* AS fetch$", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)[1]
     stage = re.split(r"^FROM ", stage, flags=re.MULTILINE)[0].replace("\\\n", " ")
-    return {name for line in stage.splitlines() for name in line.split() if name.endswith(".py")}
+    sources = [name for line in stage.splitlines() if line.startswith("COPY ") for name in line.split()[1:-1]]
+    folders = [ROOT / name for name in sources if (ROOT / name).is_dir()]
+    modules = {str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*.py")}
+    return modules | {name for name in sources if name.endswith(".py")}
 
 
 def imports(name):
@@ -27,5 +30,5 @@ def imports(name):
 
 def test_the_fetch_image_is_complete():
     files = copied()
-    assert "training/fetch.py" in files
+    assert "training/registry/fetch.py" in files
     assert {name: imports(name) - files for name in sorted(files) if imports(name) - files} == {}

@@ -2,7 +2,7 @@
 
 import os
 
-from concord.ids import Ids
+from concord.util.ids import Ids
 
 
 def test_ids_never_repeat():

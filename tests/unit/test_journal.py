@@ -202,8 +202,8 @@ def test_pages_of_what_is_looked_for_have_each_round_once(labelled):
 
 
 def test_a_page_looks_at_so_many_rounds_and_the_next_one_goes_on(labelled, monkeypatch):
-    monkeypatch.setattr("concord.journal.found.ROWS", 2)
-    monkeypatch.setattr("concord.journal.found.LOOKED_AT", 4)
+    monkeypatch.setattr("concord.journal.search.ROWS", 2)
+    monkeypatch.setattr("concord.journal.search.LOOKED_AT", 4)
     first, cursor = labelled.find(Wanted(label="known"))
     second, end = labelled.find(Wanted(label="known"), after=cursor)
     assert [int(one.id[:4], 16) for one in (*first, *second)] == [4, 1]

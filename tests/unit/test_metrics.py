@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from concord import metrics
+from concord.observability import metrics
 
 BOUNDS = (0.125, 0.5, 1.0)
 VALUES = (-1.0, 0.0, 0.125, 0.1875, 0.5, 0.75, 1.0, 1.5, 1024.0)

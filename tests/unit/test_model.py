@@ -9,10 +9,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from concord.errors import ConfigurationError
-from concord.model import OnnxModel
-from concord.node import load
-from concord.schema import Feature, Label, TaskSchema
-from concord.wire import NodeInfo
+from concord.node.app import load
+from concord.node.model import OnnxModel
+from concord.tasks.schema import Feature, Label, TaskSchema
+from concord.types.answers import NodeInfo
 
 SCHEMA = TaskSchema(
     "coin",

@@ -1,6 +1,7 @@
 """A task's counts are there before its first round: from nothing to 1 is no increase to Prometheus."""
 
-from concord import metrics, observation
+from concord.consensus import metrics as observation
+from concord.observability import metrics
 
 FROM_ZERO = (
     'concord_rounds_total{status="ok",task="unasked"} 0.0',

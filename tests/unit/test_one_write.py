@@ -8,7 +8,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from concord.one_write import OneWriteProtocol
+from concord.http.single_write import OneWriteProtocol
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from concord import evidence
+from concord.consensus.ensemble import Panel, Terms
+from concord.consensus.poll import Ballots, Patience, Reply
 from concord.errors import ConfigurationError
-from concord.panel import Panel, Terms
-from concord.pool import ONE, Seat
-from concord.round import Ballots, Patience, Reply
+from concord.policies.voting import ONE, Seat
+from concord.settlement import evidence
 from tests.service.stack import AMOUNT, IRIS
 
 PATIENCE = Patience(500_000, 1.0, 0.2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from concord import pool
-from concord.pool import ONE, Seat
+from concord.policies import voting as pool
+from concord.policies.voting import ONE, Seat
 from tests.unit.laws import Laws
 
 law = Laws()

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from concord.process_exporter import family
+from concord.observability.exporter import family
 from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
@@ -29,7 +29,7 @@ while True:
 
 
 def command(port, *program):
-    return [sys.executable, "-m", "concord.process_exporter", f"127.0.0.1:{port}", *program]
+    return [sys.executable, "-m", "concord.observability.exporter", f"127.0.0.1:{port}", *program]
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_what_tells_outlives_a_terminals_ctrl_c_as_long_as_the_command_does(star
 
 def refusal(*words):
     done = subprocess.run(
-        [sys.executable, "-m", "concord.process_exporter", *words],
+        [sys.executable, "-m", "concord.observability.exporter", *words],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     return done.returncode, done.stderr.strip()
@@ -124,7 +124,7 @@ def refusal(*words):
 def test_without_an_address_or_a_command_it_says_what_it_takes(words):
     assert refusal(*words) == (
         2,
-        "usage: python -m concord.process_exporter HOST:PORT COMMAND [ARGUMENT …]",
+        "usage: python -m concord.observability.exporter HOST:PORT COMMAND [ARGUMENT …]",
     )
 
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from concord import metrics
-from concord.process_metrics import ServiceProcesses, serving
+from concord.observability import metrics
+from concord.observability.process_metrics import ServiceProcesses, serving
 
 WANTED = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
 

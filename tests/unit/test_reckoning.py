@@ -6,13 +6,13 @@ from fractions import Fraction
 import pytest
 from hypothesis import strategies as st
 
-from concord import evidence
 from concord.errors import LedgerBroken
 from concord.ledger.events import TrialSums
 from concord.ledger.state import TaskState
-from concord.reckoning import LabelledRound, reckon
-from concord.skill import PPM, brier
-from concord.stake import MICRO, MIN_STAKE, Account
+from concord.policies.scoring import PPM, brier
+from concord.policies.stake import MICRO, MIN_STAKE, Account
+from concord.settlement import evidence
+from concord.settlement.wager import LabelledRound, reckon
 from tests.unit.laws import Laws
 from tests.unit.settling import Round, batches, hot, wager_round
 

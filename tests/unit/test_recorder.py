@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from concord import recorder as module
+from concord.consensus import recorder as module
+from concord.consensus.recorder import Recorder
 from concord.errors import JournalUnavailable
 from concord.journal import RoundRow
-from concord.recorder import Recorder
 
 pytestmark = pytest.mark.anyio
 

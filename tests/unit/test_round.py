@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from concord.pool import ONE
-from concord.round import Patience, Poll, Question, Reply, Shadows
+from concord.consensus.poll import Patience, Poll, Question, Reply, Shadows
+from concord.policies.voting import ONE
 
 QUESTION = Question(b"", 1, "digest", ("request",))
 VOTED = Reply("voted", "1", 1.0, [[ONE, 0]])

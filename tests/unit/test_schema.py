@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from concord.errors import ConfigurationError, InvalidInput
-from concord.schema import Feature, Label, TaskSchema, Value
+from concord.tasks.schema import Feature, Label, TaskSchema, Value
 
 SCHEMA = TaskSchema(
     task="loan",

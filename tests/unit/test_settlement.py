@@ -11,8 +11,8 @@ from concord.ledger import events
 from concord.ledger.chain import GENESIS, Block, canonical, digest, replay, state_hash
 from concord.ledger.merkle import merkle_root
 from concord.ledger.state import State, TaskState, fold
-from concord.settlement import settle_batch
-from concord.stake import MICRO
+from concord.policies.stake import MICRO
+from concord.settlement.batch import settle_batch
 from tests.unit.laws import Laws
 from tests.unit.settling import Draw, Round, batches, hot, opened, seed_round, wager_round
 

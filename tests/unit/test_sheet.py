@@ -5,9 +5,9 @@ import io
 
 import pytest
 
-from concord.cells import safe
-from concord.schema import Feature, Label, TaskSchema
-from concord.sheet import MOST_PROBLEMS, Faulty, Table, Writing, numbered, read, render
+from concord.tasks.csv_rows import MOST_PROBLEMS, Faulty, Table, Writing, numbered, read, render
+from concord.tasks.schema import Feature, Label, TaskSchema
+from concord.tasks.values import safe
 
 FLOWER = TaskSchema(
     "flower",

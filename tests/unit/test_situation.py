@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from concord.entries import Entry
 from concord.errors import Conflict, InvalidInput
-from concord.plans import Wish, decide
-from concord.situation import PACKAGED, Situation
-from concord.stake import Appointment
+from concord.policies.stake import Appointment
+from concord.rollout.desired import Entry
+from concord.rollout.planning import Wish, decide
+from concord.rollout.state import PACKAGED, Situation
 
 
 def decided(action, version, before, previous=None):

@@ -5,9 +5,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import strategies as st
 
-from concord import skill
-from concord.pool import split
-from concord.skill import PPM, Trial, brier, closeness, faded, hit, next_regret, next_sigma
+from concord.policies import scoring as skill
+from concord.policies.scoring import PPM, Trial, brier, closeness, faded, hit, next_regret, next_sigma
+from concord.policies.voting import split
 from tests.unit.laws import Laws
 
 law = Laws()

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 from hypothesis import strategies as st
 
-from concord.skill import PPM, brier, hit
-from concord.stake import (
+from concord.policies.scoring import PPM, brier, hit
+from concord.policies.stake import (
     MICRO,
     MIN_STAKE,
     SeedRound,

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from concord import evidence, standing
 from concord.errors import Conflict, InvalidInput
 from concord.ledger import events
 from concord.ledger.state import State, fold
-from concord.settlement import settle_batch
-from concord.skill import PPM, Trial
-from concord.stake import MICRO, MIN_STAKE, Account
-from concord.standing import Withheld, needed, review
+from concord.policies.scoring import PPM, Trial
+from concord.policies.stake import MICRO, MIN_STAKE, Account
+from concord.settlement import evidence, standing
+from concord.settlement.batch import settle_batch
+from concord.settlement.standing import Withheld, needed, review
 from tests.unit.settling import Round, hot
 
 NODES = ("a", "b", "c", "d")

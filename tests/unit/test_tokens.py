@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from concord import tokens
 from concord.errors import ConfigurationError, Forbidden, Unauthorized
-from concord.tokens import Token, Tokens, hash_of, load, render
+from concord.http import tokens
+from concord.http.tokens import Token, Tokens, hash_of, load, render
 
 SECRET = "the-token-of-the-crm"
 HEADER = f"Bearer {SECRET}"

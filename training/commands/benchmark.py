@@ -14,15 +14,15 @@ from rich.text import Text
 
 from concord.errors import InvalidInput, TrainingError
 from concord.settings import Settings
-from training.commands.screen import COLUMNS, SCREEN, Command, complain
+from training.commands.console import COLUMNS, SCREEN, Command, complain
 from training.task import SEED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.benchmark.board import Row
-    from training.benchmark.enlist import Enlisted
-    from training.benchmark.session import Session
+    from training.search.leaderboard import Row
+    from training.search.registration import Enlisted
+    from training.search.session import Session
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -71,9 +71,9 @@ def benchmark_command(
     folds and seed are the same; started again after Ctrl-C or a crash, it goes on. SOURCE is a CSV file,
     URL#table, `journal`, or `generator`.
     """
-    from training.benchmark.search import Limits
-    from training.benchmark.session import Session
-    from training.rows import read_rows
+    from training.data.sources import read_rows
+    from training.search.session import Session
+    from training.search.worker import Limits
     from training.tasks import select
 
     if trials is not None and minutes is not None:
@@ -166,7 +166,7 @@ def _as_interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _show(session: "Session", rows: "Sequence[Row]", winners: "list[Enlisted] | None", count: int) -> None:
-    from training.benchmark.settings import written
+    from training.search.settings import written
 
     console = Console(highlight=False)
     console.print(_table(session, rows))
@@ -239,7 +239,7 @@ def _number(value: float) -> str:
 
 
 def _plain(session: "Session", rows: "Sequence[Row]", winners: "list[Enlisted] | None") -> dict[str, Any]:
-    from training.benchmark.board import plain
+    from training.search.leaderboard import plain
 
     return {
         "study": session.identity.name,

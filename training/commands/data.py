@@ -21,12 +21,12 @@ from rich.progress import (
 from rich.table import Table
 
 from concord.errors import InvalidInput
-from training.commands.screen import SCREEN, Group
+from training.commands.console import SCREEN, Group
 
 if TYPE_CHECKING:
-    from training.database.address import Address
-    from training.database.loading import Summary
-    from training.database.sources import Progress as Done
+    from training.data.database.address import Address
+    from training.data.database.loading import Summary
+    from training.data.database.sources import Progress as Done
     from training.task import Task
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
@@ -74,8 +74,8 @@ def load_command(
 
     Rows that are there already are known by their key, so the same command again adds only what is missing.
     """
-    from training.database.address import read_address
-    from training.database.sources import load_file
+    from training.data.database.address import read_address
+    from training.data.database.sources import load_file
 
     of, address = _task(task), read_address(url, task)
     if source.startswith("tmdb:"):
@@ -106,7 +106,7 @@ def load_command(
 def _gather(
     of: "Task", source: str, address: "Address", refused: Path | None, votes: int | None, older: int | None
 ) -> "tuple[Summary, Path]":
-    from training.tmdb.gathering import gather
+    from training.data.tmdb.gathering import gather
 
     with _drawing("Asking TMDB") as tell:
         return gather(of, source, address, tell=tell, refused=refused, votes=votes, older_days=older)
@@ -118,8 +118,8 @@ def _gather(
 @json_option
 def show_command(task: str | None, url: str, as_json: bool) -> None:
     """List the tables of rows in a database, or look into TASK's."""
-    from training.database.address import read_address
-    from training.database.looking import listing, look
+    from training.data.database.address import read_address
+    from training.data.database.looking import listing, look
 
     if task is None:
         found = listing(read_address(url, "tables"))
@@ -137,8 +137,8 @@ def show_command(task: str | None, url: str, as_json: bool) -> None:
 @json_option
 def export_command(task: str, url: str, out: Path, force: bool, as_json: bool) -> None:
     """Write TASK's rows to a CSV file that can be loaded again."""
-    from training.database.address import read_address
-    from training.database.export import export
+    from training.data.database.address import read_address
+    from training.data.database.export import export
 
     with _drawing(f"Writing {out.name}") as tell:
         rows = export(_task(task), read_address(url, task), out, force=force, tell=tell)

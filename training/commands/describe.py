@@ -2,7 +2,7 @@
 
 import click
 
-from training.commands.screen import Command
+from training.commands.console import Command
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # ruff: noqa: PLC0415
@@ -11,7 +11,7 @@ from training.commands.screen import Command
 @click.command("describe", cls=Command)
 def describe_command() -> None:
     """Print the tasks as Markdown: features, missing values, answers, nodes."""
-    from training.describe import describe
     from training.tasks import select
+    from training.tasks_document import describe
 
     click.echo(describe(select(())), nl=False)

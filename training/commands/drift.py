@@ -8,13 +8,13 @@ import click
 
 from concord.errors import ConcordError, DataError, InvalidInput, UnknownName
 from concord.settings import Settings
-from training.commands.screen import SCREEN, Command
+from training.commands.console import SCREEN, Command
 
 if TYPE_CHECKING:
     from concord.client import Client
-    from concord.drifted import DriftReport
-    from concord.schema import TaskSchema
-    from training.drift_report.record import Kept
+    from concord.tasks.schema import TaskSchema
+    from concord.types.drift import DriftReport
+    from training.drift_report.tracking import Kept
 
 # Heavy modules are imported by the command that needs them; click hands a flag over as a plain argument.
 # ruff: noqa: PLC0415, FBT001
@@ -48,8 +48,8 @@ def drift_command(
     Without --from the consensus service at CONCORD_URL is asked about its newest rounds. MLflow is at
     MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
     """
-    from training.drift_report.record import keep
-    from training.registry import Registry
+    from training.drift_report.tracking import keep
+    from training.registry.registry import Registry
 
     if file is not None and (since is not None or limit is not None):
         raise InvalidInput(
@@ -64,7 +64,7 @@ def drift_command(
 def _read(task: str, given: bytes) -> "DriftReport":
     from pydantic import TypeAdapter, ValidationError
 
-    from concord.drifted import DriftReport
+    from concord.types.drift import DriftReport
 
     try:
         report = TypeAdapter(DriftReport).validate_json(given)

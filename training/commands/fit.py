@@ -11,18 +11,18 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from concord.address import masked
 from concord.errors import InvalidInput
 from concord.settings import Settings
-from training.commands.screen import COLUMNS, SCREEN, Command, complain
+from concord.util.urls import masked
+from training.commands.console import COLUMNS, SCREEN, Command, complain
 from training.task import LOWER_IS_BETTER, SEED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.data import Dataset
-    from training.run import Result
-    from training.split import Split
+    from training.data.dataset import Dataset
+    from training.data.split import Split
+    from training.fitting.run import Result
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -54,7 +54,7 @@ def fit_command(
     Without --data the rows come from each task's own seeded generator. Models go to MLflow at
     MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
     """
-    from training.champions import missing
+    from training.registry.champions import missing
     from training.tasks import select
 
     home, chosen = Settings.read().home, select(tasks)
@@ -75,8 +75,8 @@ def fit_command(
 def _fit(chosen: "Sequence[Any]", files: dict[str, str], seed: int, home: Path) -> "list[Result]":
     with Progress(*COLUMNS, console=SCREEN) as progress:
         bar = progress.add_task("Reading data", total=sum(len(task.nodes) for task in chosen))
-        from training.registry import Registry
-        from training.run import fit_all, prepare
+        from training.fitting.run import fit_all, prepare
+        from training.registry.registry import Registry
 
         prepared = prepare(chosen, files, seed)
         for task, data, parts in prepared:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from concord.settings import Settings
-from training.commands.screen import Group
+from training.commands.console import Group
 
 if TYPE_CHECKING:
-    from training.promotion import Versions
+    from training.registry.aliases import Versions
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -23,7 +23,7 @@ def models_group() -> None:
 
 
 def _versions() -> "Versions":
-    from training.promotion import Versions
+    from training.registry.aliases import Versions
 
     return Versions(Settings.read().home)
 

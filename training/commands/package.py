@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from concord.settings import Settings
-from training.commands.screen import SCREEN, Command
+from training.commands.console import SCREEN, Command
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -22,7 +22,7 @@ def package_command(names: tuple[str, ...], as_json: bool) -> None:
     NAME is a task (iris) or a model (iris.knn); all champions where none is named. What is already
     built from the same models and code is not built again.
     """
-    from training.package import package
+    from training.packaging.models import package
 
     with SCREEN.status("Packaging …") as status:
         made = package(Settings.read().home, names, tell=status.update)

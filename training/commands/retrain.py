@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from concord.settings import Settings
-from training.commands.screen import SCREEN, Command, complain
+from training.commands.console import SCREEN, Command, complain
 from training.task import SEED
 
 if TYPE_CHECKING:
-    from training.retraining.outcome import Retraining
+    from training.retraining.result import Retraining
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -48,7 +48,7 @@ def retrain_command(
 
     (chosen,) = select([task])
     with SCREEN.status("Opening the registry") as status:
-        from training.registry import Registry
+        from training.registry.registry import Registry
         from training.retraining import retrain
 
         found = retrain(
@@ -64,7 +64,7 @@ def retrain_command(
     if as_json:
         click.echo(json.dumps(found.to_json(), ensure_ascii=False))
     else:
-        from training.commands.retrained import show
+        from training.commands.retrain_report import show
 
         show(chosen, found, seed)
     _leave(found)

@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from concord.settings import Settings
-from training.commands.screen import SCREEN, Command
+from training.commands.console import SCREEN, Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from concord.client import Client
-    from concord.versions import ModelView
-    from training.retraining.outcome import Retraining
-    from training.upkeep.passage import Line, Passage
+    from concord.types.models import ModelView
+    from training.retraining.result import Retraining
+    from training.upkeep.run import Line, Passage
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -78,13 +78,13 @@ def _chosen(client: "Client", tasks: tuple[str, ...]) -> "list[ModelView]":
 def _passage(client: "Client", settings: Settings, tell: "Callable[[str], None]") -> "Passage":
     from mlflow import MlflowClient
 
-    from training.champions import tracking_uri
-    from training.registry import Registry
+    from training.registry.champions import tracking_uri
+    from training.registry.registry import Registry
     from training.retraining import retrain
     from training.tasks import discover
     from training.upkeep.limits import Limits
     from training.upkeep.notes import Notes
-    from training.upkeep.passage import Passage
+    from training.upkeep.run import Passage
 
     tasks = discover()
 

@@ -5,7 +5,7 @@ which only `record` knows MLflow. Nothing here changes what is served: a version
 challenger, and who promotes it is no matter of this package.
 """
 
-from training.retraining.outcome import Outcome, Retraining
-from training.retraining.retraining import retrain
+from training.retraining.pipeline import retrain
+from training.retraining.result import Outcome, Retraining
 
 __all__ = ["Outcome", "Retraining", "retrain"]

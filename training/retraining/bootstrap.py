@@ -2,7 +2,7 @@
 
 The bootstrap of the percentiles, paired: rows are drawn with replacement, and both models are measured on
 the same draw, so what makes a row hard for both cancels out (Efron and Tibshirani, An Introduction to the
-Bootstrap, 1993, chapter 13). A draw is a count for each row, and every metric of `training.evaluate` is
+Bootstrap, 1993, chapter 13). A draw is a count for each row, and every metric of `training.fitting.evaluate` is
 computed from such counts for thousands of draws at once. Draws in which a metric is not defined, an area
 under a curve without one of two classes, are left out.
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data import Answers
-from training.evaluate import Votes
+from training.data.dataset import Answers
+from training.fitting.evaluate import Votes
 from training.task import LOWER_IS_BETTER, Metric
 
 RESAMPLES = 4000
@@ -79,7 +79,7 @@ def measure(metric: Metric, votes: Votes, answers: Answers, counts: Counts) -> M
     with np.errstate(divide="ignore", invalid="ignore"):
         if metric in {"r2", "mae", "mse"}:
             return _of_values(metric, votes[:, 0], answers, counts)
-        # As training.evaluate has it: float32 leaves a sum of 1 ± 1e-7.
+        # As training.fitting.evaluate has it: float32 leaves a sum of 1 ± 1e-7.
         shares = votes / votes.sum(axis=1, keepdims=True)
         if metric == "roc_auc":
             places = [1] if shares.shape[1] == 2 else range(shares.shape[1])

@@ -8,7 +8,7 @@ direction only: where a difference cannot be told from chance, the champion stay
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.retraining.judging import LEAST_GROUP, Group, Judgement
+from training.retraining.evaluation import LEAST_GROUP, Group, Judgement
 from training.task import LOWER_IS_BETTER
 
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer, RobustScaler
 from sklearn.svm import SVC
 
-from concord.schema import Feature, Label, TaskSchema
+from concord.tasks.schema import Feature, Label, TaskSchema
 from training.task import Answer, Columns, Model, Rule, Task
 
 ROWS = 400

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from concord.schema import Feature, Label, TaskSchema
+from concord.tasks.schema import Feature, Label, TaskSchema
 from training.task import Answer, Columns, Task
 
 SCHEMA = TaskSchema(

@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
-from concord.schema import Feature, TaskSchema, Value
+from concord.tasks.schema import Feature, TaskSchema, Value
 from training.task import Answer, Columns, Model, Rule, Task
 
 ROWS = 2000

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from concord.schema import Feature, Label, TaskSchema
+from concord.tasks.schema import Feature, Label, TaskSchema
 from training.task import Answer, Columns, Task
 
 ROWS = 4000

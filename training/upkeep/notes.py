@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from concord.errors import TrainingError
-from training.version import first_line
+from training.registry.versions import first_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

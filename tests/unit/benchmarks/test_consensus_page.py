@@ -8,10 +8,10 @@ from click.testing import CliRunner
 
 from benchmarks.consensus.__main__ import main
 from benchmarks.consensus.report import BEGIN, END
-from concord import pool
-from concord.pool import Seat, read_probabilities
-from concord.skill import PPM, brier, hit
-from concord.stake import MICRO, settle_wager
+from concord.policies import voting as pool
+from concord.policies.scoring import PPM, brier, hit
+from concord.policies.stake import MICRO, settle_wager
+from concord.policies.voting import Seat, read_probabilities
 
 PAGE = (Path(__file__).parents[3] / "docs" / "consensus.md").read_text("utf-8")
 NODES = ("logistic regression", "decision tree", "nearest neighbours", "forest")

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from concord.cli import main
-from concord.schema import Feature, Label, TaskSchema, Value
+from concord.tasks.schema import Feature, Label, TaskSchema, Value
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import click
 import pytest
 
 from concord.cli import COMMANDS, main
-from concord.cli.predict import ask
-from concord.cli.rounds import moment
-from concord.cli.screen import exit_status
+from concord.cli.commands.predict import ask
+from concord.cli.commands.rounds import moment
+from concord.cli.console import exit_status
 from concord.errors import (
     ConfigurationError,
     InvalidInput,
@@ -21,7 +21,7 @@ from concord.errors import (
     ServiceAway,
     TrainingError,
 )
-from concord.wire import NodeView
+from concord.types.answers import NodeView
 
 
 def commands(group=main, path=()):
@@ -263,7 +263,7 @@ class Nodes:
 
 
 def test_nodes_that_do_not_count_are_shown_in_80_columns_and_nothing_is_cut(run, monkeypatch):
-    monkeypatch.setattr("concord.cli.place.connect", lambda: Nodes("active", "probation", "jailed"))
+    monkeypatch.setattr("concord.cli.home.connect", lambda: Nodes("active", "probation", "jailed"))
     monkeypatch.setenv("COLUMNS", "80")
     lines = run("nodes").stdout.splitlines()
     assert max(map(len, lines)) <= 80
@@ -276,6 +276,6 @@ def test_nodes_that_do_not_count_are_shown_in_80_columns_and_nothing_is_cut(run,
 
 
 def test_where_there_is_room_nodes_are_shown_with_their_latency(run, monkeypatch):
-    monkeypatch.setattr("concord.cli.place.connect", lambda: Nodes("active", "active", "active"))
+    monkeypatch.setattr("concord.cli.home.connect", lambda: Nodes("active", "active", "active"))
     monkeypatch.setenv("COLUMNS", "100")
     assert run("nodes").stdout.count("12.3 ms") == 3

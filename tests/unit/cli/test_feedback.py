@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from concord.cli import feedback, label_file
+from concord.cli.commands import feedback
+from concord.cli.files import label_file
 from concord.errors import ConfigurationError, InvalidInput, Refused, ServiceAway
-from concord.wire import FeedbackResponse, LabelResult, TaskSummary
+from concord.types.answers import FeedbackResponse, LabelResult, TaskSummary
 
 CLASSES = {"setosa", "versicolor", "virginica"}
 
@@ -123,7 +124,7 @@ def service(monkeypatch, iris):
 
     def put(*answers):
         client = FakeClient(iris, *answers)
-        monkeypatch.setattr("concord.cli.place.connect", lambda: client)
+        monkeypatch.setattr("concord.cli.home.connect", lambda: client)
         return client
 
     return put

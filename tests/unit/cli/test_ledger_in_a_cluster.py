@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from concord.cluster import Cluster
 from concord.journal import Journal
+from concord.kubernetes.api import Cluster
 from concord.ledger import Ledger, events
-from concord.ledger.configmaps import ConfigMapStore
+from concord.ledger.configmap_store import ConfigMapStore
 from tests.unit.ledger.fake_api_server import FakeApiServer
 
 WHERE = ("--ledger", "configmap:concord/concord-ledger")

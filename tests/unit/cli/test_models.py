@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from concord.cli import deciding, desk, models, offline
-from concord.cli.desk import target_of
+from concord.cli import service_access as desk
+from concord.cli.commands import model_decisions as deciding
+from concord.cli.commands import models
+from concord.cli.commands import models_offline as offline
+from concord.cli.service_access import target_of
 from concord.errors import Refused, ServiceAway
-from concord.target import Target
-from concord.versions import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
+from concord.kubernetes.names import Target
+from concord.types.models import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
 
 KNN = "iris.knn"
 REGISTRY = RegistryView(

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from concord.cli import monitoring
-from concord.cli.launch import Launch, LocalNode, Plan
-from concord.cli.place import Place
-from concord.cli.ports import Ports, PortTaken, check
-from concord.cli.readiness import alive, fetch
-from concord.cli.supervisor import Supervisor
+from concord.cli.home import Place
+from concord.cli.up import monitoring
+from concord.cli.up.launch import Launch, LocalNode, Plan
+from concord.cli.up.ports import Ports, PortTaken, check
+from concord.cli.up.readiness import alive, fetch
+from concord.cli.up.supervisor import Supervisor
 from concord.errors import ConfigurationError
 from tests.ports import free_base
 

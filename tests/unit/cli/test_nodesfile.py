@@ -2,10 +2,10 @@
 
 import pytest
 
-from concord.cli import nodesfile
-from concord.cli.launch import Packaged, plan
-from concord.cli.place import Place
-from concord.cli.ports import Ports
+from concord.cli.home import Place
+from concord.cli.up import nodes_file as nodesfile
+from concord.cli.up.launch import Packaged, plan
+from concord.cli.up.ports import Ports
 from concord.errors import ConfigurationError, UnknownName
 from concord.settings import NodesFile
 

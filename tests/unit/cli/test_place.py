@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from concord.cli.place import Place, environment, service_url, settings
-from concord.cli.processes import open_log
+from concord.cli.home import Place, environment, service_url, settings
+from concord.cli.up.processes import open_log
 from concord.errors import ConfigurationError, Conflict
 
 
@@ -31,7 +31,7 @@ def test_what_was_noted_is_believed_only_while_the_lock_is_held(home):
 
 def test_a_lock_goes_with_a_process_that_was_killed(home):
     script = (
-        "import os, pathlib, sys; from concord.cli.place import Place\n"
+        "import os, pathlib, sys; from concord.cli.home import Place\n"
         "with Place(pathlib.Path(sys.argv[1])).held(): os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, home], check=False)

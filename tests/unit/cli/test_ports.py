@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from concord.cli.ports import Ports, PortTaken, check, is_free
+from concord.cli.up.ports import Ports, PortTaken, check, is_free
 from concord.errors import ConfigurationError
 
 

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from concord.cli.preparation import Packaged, Preparation, Seen, Stopped, read_data, summary
-from concord.cli.screen import exit_status
+from concord.cli.console import exit_status
+from concord.cli.up.preparation import Packaged, Preparation, Seen, Stopped, read_data, summary
 from concord.errors import CallerError, ConfigurationError, TrainingError
 
 

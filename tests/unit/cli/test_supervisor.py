@@ -12,8 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from concord.cli.processes import LOG_BYTES, Nursery, Program, last_lines, rotate
-from concord.cli.supervisor import LONGEST_WAIT, READY_SECONDS, Supervisor
+from concord.cli.up.processes import LOG_BYTES, Nursery, Program, last_lines, rotate
+from concord.cli.up.supervisor import LONGEST_WAIT, READY_SECONDS, Supervisor
 from tests.ports import free_port
 
 SLEEPER = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
@@ -138,7 +138,7 @@ def test_a_program_leads_a_session_of_its_own_and_ends_with_what_it_started(tmp_
 
 def test_a_program_ends_when_its_parent_is_killed(tmp_path, wait_for):
     script = (
-        "import os, sys, time, pathlib; from concord.cli.processes import Program\n"
+        "import os, sys, time, pathlib; from concord.cli.up.processes import Program\n"
         f"program = Program({SLEEPER!r}, pathlib.Path(sys.argv[1]), os.environ)\n"
         "print(program.pid, flush=True); time.sleep(60)"
     )

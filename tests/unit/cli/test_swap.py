@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from concord.cli.place import Place
-from concord.cli.supervisor import Supervisor
-from concord.cli.swap import RETRY_SECONDS, Swaps
+from concord.cli.home import Place
+from concord.cli.up.supervisor import Supervisor
+from concord.cli.up.version_watcher import RETRY_SECONDS, Swaps
 
 KNN = "iris.knn"
 

@@ -5,9 +5,9 @@ import stat
 
 import pytest
 
-from concord.cli import out_file, table_file
+from concord.cli.files import out_file, table_file
 from concord.errors import Conflict, InvalidInput
-from concord.wire import Verdict
+from concord.types.answers import Verdict
 
 HEADER = "name,sepal_length,sepal_width,petal_length,petal_width\n"
 MISSPELT = "sepal_length,sepal_width,petal_length,petal_widht\n1,2,3,4\n"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from concord.tokens import Tokens, load
+from concord.http.tokens import Tokens, load
 
 
 def made(result):

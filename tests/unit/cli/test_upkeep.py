@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from concord.cli import upkeep
+from concord.cli.commands import upkeep
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_pass_has_the_service_the_token_and_the_tasks(run, passes, monkeypatch
 
 @pytest.mark.parametrize("stated", [None, "http://elsewhere"])
 def test_the_registry_of_what_runs_here_is_meant_unless_another_is_named(run, passes, monkeypatch, stated):
-    from concord.cli.place import Place
+    from concord.cli.home import Place
 
     monkeypatch.setattr(Place, "running", lambda _self: {"url": "http://here", "mlflow": "http://mlflow"})
     if stated:

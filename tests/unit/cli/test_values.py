@@ -2,9 +2,9 @@
 
 import pytest
 
-from concord.cells import read_value
-from concord.cli.values import read_pairs
+from concord.cli.text.key_values import read_pairs
 from concord.errors import InvalidInput
+from concord.tasks.values import read_value
 
 ROW = ["sepal_length=6.0", "sepal_width=2.7", "petal_length=5.1", "petal_width=1.6"]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from concord.cli.place import Place
-from concord.cli.voice import Voice
-from concord.cli.welcome import welcome
+from concord.cli.home import Place
+from concord.cli.up.reporter import Voice
+from concord.cli.up.welcome import welcome
 from tests.unit.frontend.fake_service import FakeService
 
 PAGES = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from frontend import service as pages_service
-from frontend.asking import rounds
+from frontend.data import rounds
+from frontend.data import service as pages_service
 from tests.unit.frontend.fake_service import FakeService
 
 APP = Path(__file__).parents[3] / "frontend" / "app.py"

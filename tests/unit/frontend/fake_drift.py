@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import parse_qs
 
-from concord.drifted import Difference, DriftReport, ErrorDrift, NodeAnswers, Shares, Stretch
 from concord.errors import ConcordError
+from concord.types.drift import Difference, DriftReport, ErrorDrift, NodeAnswers, Shares, Stretch
 from tests.unit.frontend.fake_service import FakeService
 
 LENGTHS = Shares([0.25] * 4, [0.05, 0.1, 0.15, 0.7], edges=[1.5, 3.0, 4.5], least=1.0, most=6.0)

@@ -8,12 +8,12 @@ from urllib.parse import parse_qs
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from concord import metrics
+from concord.observability import metrics
 from tests.unit.frontend.fake_service import FakeService
 
 
 class Meters:
-    """The metrics of one process, made as `concord.metrics` makes its own."""
+    """The metrics of one process, made as `concord.observability.metrics` makes its own."""
 
     def __init__(self, started=1000.0):
         self.registry = CollectorRegistry()

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from concord.errors import ConcordError
-from concord.versions import (
+from concord.types.models import (
     Appointed,
     Comparison,
     Contender,
@@ -17,7 +17,7 @@ from concord.versions import (
     RegistryView,
     Wanted,
 )
-from frontend.asking.mlflow import PNG
+from frontend.data.mlflow import PNG
 from tests.unit.frontend.fake_nodes import refusal
 from tests.unit.frontend.fake_service import FakeService
 

@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from concord.errors import ConcordError
-from concord.schema import Feature, Label, TaskSchema, Value
-from concord.wire import NodeView, Pool, TaskDetail, TaskSummary, Verdict, Vote
+from concord.tasks.schema import Feature, Label, TaskSchema, Value
+from concord.types.answers import NodeView, Pool, TaskDetail, TaskSummary, Verdict, Vote
 
 FLOWER = TaskSchema(
     "flower",

@@ -8,12 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
-from concord.sheet import COMMAS, Faulty, Table, Writing, numbered
-from frontend import service as pages_service
-from frontend.asking import batch as asking
-from frontend.asking.batch import Batch, Reply
-from frontend.batch import replies, uploads
-from frontend.views import batch as view
+from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing, numbered
+from frontend.data import service as pages_service
+from frontend.views.batch import data as asking
+from frontend.views.batch import page as view
+from frontend.views.batch import replies, uploads
+from frontend.views.batch.data import Batch, Reply
 from tests.unit.frontend.fake_batch import FakeBatchService, thistles
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, verdict
 from tests.unit.frontend.test_predict import press, text
@@ -37,8 +37,8 @@ def open_batch(service):
     """Opens the page, with a file if there is one to bring."""
 
     def script(url):
-        from frontend import language
-        from frontend.views import batch
+        from frontend.text import language
+        from frontend.views.batch import page as batch
 
         language.choose()
         batch.show(url)

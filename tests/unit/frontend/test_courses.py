@@ -8,12 +8,14 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from concord import metrics
 from concord.errors import ServiceAway
-from frontend import courses, lines, shades
-from frontend.asking import exposition, prometheus
-from frontend.courses import Course, Key, Point, Sample
-from frontend.live import figures
+from concord.observability import metrics
+from frontend.charts import lines
+from frontend.charts import palette as shades
+from frontend.data import exposition, prometheus
+from frontend.data import series as courses
+from frontend.data.series import Course, Key, Point, Sample
+from frontend.views.live import figures
 from tests.chart.test_rules import FILES, PROMTOOL, needs_promtool
 from tests.unit.frontend.fake_live import Meters
 from tests.unit.frontend.test_words import _luminance

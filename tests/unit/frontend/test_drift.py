@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from concord import drift as rules
-from concord.drifted import ErrorDrift, NodeAnswers, Shares
+from concord.drift import report as rules
 from concord.errors import Forbidden, JournalUnavailable, NoQuorum, UnknownName
-from frontend.asking import drift as asking
-from frontend.drift import differences, spreads
+from concord.types.drift import ErrorDrift, NodeAnswers, Shares
+from frontend.views.drift import data as asking
+from frontend.views.drift import differences, spreads
 from tests.unit.frontend.fake_drift import (
     GROWN,
     LENGTHS,

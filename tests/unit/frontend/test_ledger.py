@@ -4,11 +4,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from concord.errors import LedgerUnavailable
-from concord.wire import StakesPage
-from frontend import service as pages_service
-from frontend import steps
-from frontend.asking import ledger as asking
-from frontend.ledger import gains, happenings
+from concord.types.answers import StakesPage
+from frontend.charts import steps
+from frontend.data import service as pages_service
+from frontend.views.ledger import data as asking
+from frontend.views.ledger import events as happenings
+from frontend.views.ledger import gains
 from tests.unit.frontend.fake_ledger import GAINS, SETTLED, FakeLedgerService, block, moves
 from tests.unit.frontend.test_predict import press, text
 
@@ -28,8 +29,8 @@ def open_ledger(service):
     """Opens the page, with what its address says."""
 
     def script(url):
-        from frontend import language
-        from frontend.views import ledger
+        from frontend.text import language
+        from frontend.views.ledger import page as ledger
 
         language.choose()
         ledger.show(url)
@@ -79,7 +80,7 @@ def test_blocks_can_be_read_from_any_height(open_ledger):
 
 
 def test_a_long_list_ends_and_goes_on_from_where_it_ended(open_ledger, service, monkeypatch):
-    monkeypatch.setattr("frontend.views.ledger.MOST_PAGES", 1)
+    monkeypatch.setattr("frontend.views.ledger.page.MOST_PAGES", 1)
     page = press(open_ledger(), "Go on from block 25")
     assert heights(page) == list(range(25, 5, -1))
     assert page.number_input[0].value == 25

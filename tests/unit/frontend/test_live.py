@@ -5,8 +5,8 @@ import time
 import pytest
 
 from concord.errors import ServiceAway
-from frontend import courses
-from frontend.asking import live as asking
+from frontend.data import series as courses
+from frontend.views.live import data as asking
 from tests.unit.frontend.fake_live import FakePrometheus, LiveService, Meters
 from tests.unit.frontend.test_predict import text
 from tests.unit.frontend.visits import visit

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from concord.errors import Conflict, Forbidden, ServiceAway, Unauthorized
-from concord.versions import Contender, RegistryView, Wanted
-from frontend.asking import mlflow
-from frontend.asking import models as asking
-from frontend.models import contest, versions
+from concord.types.models import Contender, RegistryView, Wanted
+from frontend.data import mlflow
+from frontend.views.models import comparison as contest
+from frontend.views.models import data as asking
+from frontend.views.models import versions
 from tests.unit.frontend.fake_models import FakeMlflow, FakeModels, comparison, listed, model, tried
 from tests.unit.frontend.viewing import TOKEN, confirm, labels, open_view, press, text
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from concord.api import history
+from concord.api.endpoints import history
 from concord.errors import Conflict, Forbidden, JournalUnavailable
-from concord.wire import ChallengerRecord
-from frontend import reasons, steps
-from frontend.asking import nodes as asking
-from frontend.asking.nodes import Change
-from frontend.nodes import stakes, standings
+from concord.types.answers import ChallengerRecord
+from frontend.charts import steps
+from frontend.text import reasons
+from frontend.views.nodes import data as asking
+from frontend.views.nodes import stakes, standings
+from frontend.views.nodes.data import Change
 from tests.unit.frontend.fake_nodes import WAGER, FakeNodes, entry, jailed, node
 from tests.unit.frontend.viewing import TOKEN, confirm, labels, open_view, press, text
 
@@ -260,7 +261,7 @@ def told_by_the_service():
 
     from concord.ledger import events
     from concord.ledger.events import Decision, NodeSums
-    from concord.stake import Account
+    from concord.policies.stake import Account
 
     yield from (
         "account opened",
@@ -297,19 +298,19 @@ def told_by_the_service():
 @pytest.mark.parametrize("sentence", sorted(set(told_by_the_service())))
 def test_what_the_service_says_of_a_node_is_known_here(sentence, monkeypatch):
     assert reasons.said(sentence) == sentence
-    monkeypatch.setattr("frontend.language.current", lambda: "fr")
+    monkeypatch.setattr("frontend.text.language.current", lambda: "fr")
     assert reasons.said(sentence) != sentence
 
 
 def test_why_the_rules_let_a_node_count_is_said_in_french_too(monkeypatch):
-    monkeypatch.setattr("frontend.language.current", lambda: "fr")
+    monkeypatch.setattr("frontend.text.language.current", lambda: "fr")
     assert "étape" not in reasons.said("its stake is back at 1,012.50")
     assert "1\u202f012,50" in reasons.said("its stake is back at 1,012.50")
     assert "0,080" in reasons.said("a mean regret of 0.080 over 50 labelled rounds as a shadow")
 
 
 def test_a_sentence_of_another_form_stands_as_it_is(monkeypatch):
-    monkeypatch.setattr("frontend.language.current", lambda: "fr")
+    monkeypatch.setattr("frontend.text.language.current", lambda: "fr")
     assert reasons.said("mended by hand") == "mended by hand"
 
 

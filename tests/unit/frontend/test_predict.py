@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
-from concord.schema import Feature, TaskSchema
-from concord.wire import Pool
-from frontend import service as pages_service
+from concord.tasks.schema import Feature, TaskSchema
+from concord.types.answers import Pool
+from frontend.data import service as pages_service
 from tests.unit.frontend.fake_service import FLOWER, loan_verdict, no_quorum, silent, verdict, vote
 
 pytestmark = pytest.mark.usefixtures("service")

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from frontend.rounds import finding, roundlist
+from frontend.views.rounds import filters as finding
+from frontend.views.rounds import round_list as roundlist
 from tests.unit.frontend.fake_rounds import ID, MOVED, FakeRounds, explanation, round_, said
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, silent, verdict, vote
 from tests.unit.frontend.test_access import press, use_token
@@ -34,8 +35,9 @@ def open_rounds(monkeypatch):
 
 def draw():
     from concord.settings import Settings
-    from frontend import access, language
-    from frontend.views import rounds
+    from frontend import access
+    from frontend.text import language
+    from frontend.views.rounds import page as rounds
 
     language.choose()
     rounds.show(Settings.read().url)
@@ -224,7 +226,7 @@ def test_the_proof_is_that_of_the_service(service, open_rounds):
 
 
 def test_the_proofs_file_is_what_the_command_writes():
-    from frontend.rounds.explanations import proof_file
+    from frontend.views.rounds.explanation import proof_file
 
     document = json.loads(proof_file(round_(truth=said(), deltas=MOVED).explanation.proof))
     assert document.keys() == {"record", "path", "root", "event", "block", "block_hash"}

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from concord.schema import Feature
-from concord.wire import Pool, TaskSummary
-from frontend import forms, pictures, votes, words
+from concord.tasks.schema import Feature
+from concord.types.answers import Pool, TaskSummary
+from frontend.charts import votes as pictures
+from frontend.components import form as forms
+from frontend.components import vote_table as votes
+from frontend.text import wording as words
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, silent, verdict, vote
 
 

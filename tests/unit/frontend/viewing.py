@@ -8,7 +8,7 @@ TOKEN = "q3Vt0lhN2Xw9f-8dYpZk_7RsBmE4uA1cJg5oKiTxW6U"
 def _draw(name, url):
     from importlib import import_module
 
-    from frontend import language
+    from frontend.text import language
 
     language.choose()
     import_module(f"frontend.views.{name}").show(url)

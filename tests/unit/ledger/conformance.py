@@ -9,7 +9,7 @@ import pytest
 
 from concord.errors import LedgerConflict, LedgerError
 from concord.ledger import events
-from concord.ledger.book import Ledger
+from concord.ledger.ledger import Ledger
 
 SEGMENT = "ledger-1-35-0123abcd"
 OTHER = "ledger-36-70-89abcdef"

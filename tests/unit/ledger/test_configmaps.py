@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from concord import cluster as module
-from concord.cluster import Cluster
 from concord.errors import ConfigurationError, LedgerBroken, LedgerConflict, LedgerError, LedgerUnavailable
+from concord.kubernetes import api as module
+from concord.kubernetes.api import Cluster
 from concord.ledger import events
-from concord.ledger.book import Ledger
-from concord.ledger.configmaps import ConfigMapStore
+from concord.ledger.configmap_store import ConfigMapStore
+from concord.ledger.ledger import Ledger
 from tests.unit.ledger.conformance import MemoryArchive, StoreSuite
 from tests.unit.ledger.fake_api_server import FakeApiServer
 

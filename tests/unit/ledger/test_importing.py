@@ -4,7 +4,7 @@ import pytest
 
 from concord.errors import Conflict, InvalidInput, LedgerConflict
 from concord.ledger import events
-from concord.ledger.book import Ledger
+from concord.ledger.ledger import Ledger
 from tests.unit.ledger.conformance import MemoryStore
 
 LIMIT = 2000

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
-from concord import evidence
 from concord.errors import CallerError, Conflict, LedgerBroken, UnknownName
 from concord.journal import Claim
 from concord.ledger import events
-from concord.ledger.book import Ledger
 from concord.ledger.chain import canonical, replay
-from concord.ledger.files import FileStore
+from concord.ledger.file_store import FileStore
+from concord.ledger.ledger import Ledger
 from concord.ledger.state import State
-from concord.settlement import settle_batch
-from concord.settler import ABANDONED, Settler
-from concord.skill import PPM
-from concord.standing import review
+from concord.policies.scoring import PPM
+from concord.settlement import evidence
+from concord.settlement.batch import settle_batch
+from concord.settlement.settler import ABANDONED, Settler
+from concord.settlement.standing import review
 from tests.unit.laws import exactly
 from tests.unit.ledger.conformance import MemoryStore
 from tests.unit.settling import hot

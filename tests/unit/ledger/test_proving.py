@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from concord import evidence
 from concord.errors import InvalidInput, LedgerBroken
 from concord.ledger import events
 from concord.ledger.chain import GENESIS, canonical, extend
 from concord.ledger.merkle import merkle_proof, proves
-from concord.ledger.proving import MOST_LINE, ProofDocument, prove
+from concord.ledger.proofs import MOST_LINE, ProofDocument, prove
 from concord.ledger.state import State
-from concord.settlement import settle_batch
-from concord.stake import MICRO
+from concord.policies.stake import MICRO
+from concord.settlement import evidence
+from concord.settlement.batch import settle_batch
 
 NODES = ("a", "b", "c")
 

@@ -7,8 +7,8 @@ import pytest
 
 from concord.errors import LedgerError
 from concord.ledger import events
-from concord.ledger.book import Ledger
-from concord.ledger.files import FileStore
+from concord.ledger.file_store import FileStore
+from concord.ledger.ledger import Ledger
 from tests.unit.ledger.conformance import MemoryStore, StoreSuite
 
 

@@ -15,8 +15,8 @@ with warnings.catch_warnings():
     import_module("mlflow.pyfunc")
     import_module("mlflow.store.tracking.sqlalchemy_store")
 
-from training.data import Dataset, read
-from training.table import load
+from training.data.dataset import Dataset, read
+from training.data.table import load
 from training.task import SEED, Task
 from training.tasks import select
 
@@ -59,8 +59,8 @@ def shared_data() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def iris_home(tmp_path_factory) -> Iterator[Path]:
     """A home folder whose registry has the five Iris nodes, fitted once; tests only read it."""
-    from training.registry import Registry
-    from training.run import fit_all, prepare
+    from training.fitting.run import fit_all, prepare
+    from training.registry.registry import Registry
 
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:

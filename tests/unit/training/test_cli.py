@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from training.__main__ import main
-from training.champions import champions
+from training.registry.champions import champions
 
 GUIDE = Path(__file__).parents[3] / "docs" / "new-task.md"
 (NEW_TASK,) = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
@@ -67,7 +67,7 @@ def test_a_node_that_fails_stops_no_other_and_is_told(training, monkeypatch):
     from concord.errors import TrainingError
 
     monkeypatch.setattr(
-        "training.run.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke [here]."))
+        "training.fitting.run.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke [here]."))
     )
     done = training("fit", "size", "iris")
     assert done.exit_code == 1
@@ -79,7 +79,9 @@ def test_a_node_that_fails_stops_no_other_and_is_told(training, monkeypatch):
 def test_a_node_that_fails_is_told_on_stderr_beside_the_json(training, monkeypatch):
     from concord.errors import TrainingError
 
-    monkeypatch.setattr("training.run.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke.")))
+    monkeypatch.setattr(
+        "training.fitting.run.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke."))
+    )
     done = training("fit", "size", "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)[0]["error"] == "It broke."

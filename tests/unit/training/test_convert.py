@@ -10,10 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from concord.errors import TrainingError
-from training.convert import compare, convert, run
-from training.data import generated
-from training.fit import fit, learn
-from training.split import split
+from training.data.dataset import generated
+from training.data.split import split
+from training.fitting.fit import fit, learn
+from training.fitting.onnx import compare, convert, run
 
 
 @pytest.fixture
@@ -36,16 +36,16 @@ def test_a_graph_that_differs_is_refused_with_the_step_and_the_remedy(iris):
 
 def test_a_graph_that_answers_another_label_is_refused_though_the_numbers_are_close(iris, monkeypatch):
     task, parts = iris
-    monkeypatch.setattr("training.convert.vote", lambda *_: np.tile([0.5, 0.5 - 1e-9, 0], (30, 1)))
-    monkeypatch.setattr("training.convert.run", lambda *_: np.tile([0.5 - 1e-9, 0.5, 0], (30, 1)))
+    monkeypatch.setattr("training.fitting.onnx.vote", lambda *_: np.tile([0.5, 0.5 - 1e-9, 0], (30, 1)))
+    monkeypatch.setattr("training.fitting.onnx.run", lambda *_: np.tile([0.5 - 1e-9, 0.5, 0], (30, 1)))
     with pytest.raises(TrainingError, match="in the label of 30 of 30 rows"):
         compare(task, "node", object(), b"", parts.test.rows, parts.test.answers)
 
 
 def test_a_graph_that_answers_no_number_is_refused(iris, monkeypatch):
     task, parts = iris
-    monkeypatch.setattr("training.convert.vote", lambda *_: np.tile([1.0, 0, 0], (30, 1)))
-    monkeypatch.setattr("training.convert.run", lambda *_: np.full((30, 3), np.nan))
+    monkeypatch.setattr("training.fitting.onnx.vote", lambda *_: np.tile([1.0, 0, 0], (30, 1)))
+    monkeypatch.setattr("training.fitting.onnx.run", lambda *_: np.full((30, 3), np.nan))
     with pytest.raises(TrainingError, match="differs"):
         compare(task, "node", object(), b"", parts.test.rows, parts.test.answers)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError, InvalidInput
-from training.data import read
-from training.split import split
-from training.table import load
+from training.data.dataset import read
+from training.data.split import split
+from training.data.table import load
 from training.task import Rule
 
 IRIS = "sepal_length,sepal_width,petal_length,petal_width,species"

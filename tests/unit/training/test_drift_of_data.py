@@ -9,12 +9,12 @@ from click.testing import CliRunner
 from scipy import stats
 
 from concord.cli import main
-from concord.drift import Sketch, Sketches, report_of
-from concord.reference import Reference
-from training.data import generated, read
-from training.profile import profile
-from training.split import split
-from training.table import load
+from concord.drift.report import Sketch, Sketches, report_of
+from concord.tasks.profile import Reference
+from training.data.dataset import generated, read
+from training.data.profile import profile
+from training.data.split import split
+from training.data.table import load
 from training.task import SEED
 
 FILES = {
@@ -142,7 +142,7 @@ def test_the_distance_of_every_number_in_the_projects_own_files_is_scipys(task, 
 
 
 def test_a_profile_keeps_quantiles_that_are_values_where_there_are_too_many(task, monkeypatch):
-    monkeypatch.setattr("training.profile.most_points", lambda columns: 50)
+    monkeypatch.setattr("training.data.profile.most_points", lambda columns: 50)
     data = generated(task("loan_amount"), SEED)
     found = profile(task("loan_amount"), data.rows, data)["features"]["poids"]
     assert len(found["points"]) <= 50

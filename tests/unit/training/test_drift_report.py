@@ -12,15 +12,15 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from concord.drift import Sketch, Sketches, report_of
-from concord.drifted import ErrorDrift, Stretch
-from concord.reference import Reference
-from concord.schema import Feature, Label, TaskSchema, Value
+from concord.drift.report import Sketch, Sketches, report_of
+from concord.tasks.profile import Reference
+from concord.tasks.schema import Feature, Label, TaskSchema, Value
+from concord.types.drift import ErrorDrift, Stretch
 from training.__main__ import main
-from training.drift_report.page import to_html
-from training.drift_report.pictures import MOST_CHOICES, draw, file_name, short
-from training.drift_report.record import metrics_of
-from training.profile import profile
+from training.data.profile import profile
+from training.drift_report.html import to_html
+from training.drift_report.plots import MOST_CHOICES, draw, file_name, short
+from training.drift_report.tracking import metrics_of
 from training.task import SEED
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ COURSE = [Stretch(f"2026-01-{day:02}T09:00:00.000+00:00", 20, day / 40) for day 
 @pytest.fixture
 def report(task):
     """Irises, half of whose columns have moved, with a node's answers and errors that have grown."""
-    from training.data import generated
+    from training.data.dataset import generated
 
     iris, data = task("iris"), generated(task("iris"), SEED)
     document = profile(iris, data.rows, data, data.answers, np.eye(3)[data.answers.astype(int)])

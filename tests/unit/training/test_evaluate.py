@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.evaluate import evaluate
+from training.fitting.evaluate import evaluate
 
 
 def test_two_classes_are_judged_by_the_second(task):

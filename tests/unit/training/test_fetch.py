@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from training.fetch import Order, fetch
+from training.registry.fetch import Order, fetch
 
 
 @pytest.fixture

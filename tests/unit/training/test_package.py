@@ -12,10 +12,10 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models.model import ModelStore
 
 from concord.errors import TrainingError
-from training import build as building
-from training.champions import champions
-from training.package import package
-from training.registry import Registry
+from training.packaging import bento as building
+from training.packaging.models import package
+from training.registry.champions import champions
+from training.registry.registry import Registry
 
 ROOT = Path(__file__).parents[3]
 
@@ -43,7 +43,7 @@ def builds(monkeypatch):
         calls.append((name, dict(models)))
         return f"concord-{name}:x", True
 
-    monkeypatch.setattr("training.package.build", build)
+    monkeypatch.setattr("training.packaging.models.build", build)
     return calls
 
 

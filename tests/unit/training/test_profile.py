@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.data import generated, read
-from training.profile import profile
-from training.table import tabulate
+from training.data.dataset import generated, read
+from training.data.profile import profile
+from training.data.table import tabulate
 
 
 def of(task, name, **changes):

@@ -3,11 +3,11 @@
 import pytest
 
 from concord.errors import Conflict, InvalidInput, UnknownName
-from training.data import generated
-from training.fit import fit
-from training.promotion import PACKAGED, Versions
-from training.registry import Registry
-from training.split import split
+from training.data.dataset import generated
+from training.data.split import split
+from training.fitting.fit import fit
+from training.registry.aliases import PACKAGED, Versions
+from training.registry.registry import Registry
 from training.tasks.iris import TASK
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from training.convert import run
-from training.data import generated, read
-from training.fit import fit
-from training.split import split
-from training.table import load
+from training.data.dataset import generated, read
+from training.data.split import split
+from training.data.table import load
+from training.fitting.fit import fit
+from training.fitting.onnx import run
 from training.task import SEED
 
 

@@ -12,13 +12,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from concord.errors import TrainingError
-from concord.reference import Reference
-from concord.schema import TaskSchema
-from training.champions import Champion, champions, missing
-from training.data import generated
-from training.fit import fit
-from training.registry import Registry
-from training.split import split
+from concord.tasks.profile import Reference
+from concord.tasks.schema import TaskSchema
+from training.data.dataset import generated
+from training.data.split import split
+from training.fitting.fit import fit
+from training.registry.champions import Champion, champions, missing
+from training.registry.registry import Registry
 from training.tasks.iris import TASK, WORKSHOP_ROW
 
 NODES = ["decision_tree", "knn", "logistic_regression", "random_forest", "svm"]
@@ -173,7 +173,7 @@ def test_a_node_whose_alias_was_taken_away_is_missing(own_home):
 
 
 def test_a_registry_that_looks_unlike_it_should_is_asked_through_mlflow(own_home, monkeypatch):
-    monkeypatch.setattr("training.champions.QUESTION", "SELECT nothing FROM nowhere WHERE ? = ?")
+    monkeypatch.setattr("training.registry.champions.QUESTION", "SELECT nothing FROM nowhere WHERE ? = ?")
     assert len(champions(own_home)) == 5
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError
-from training.cells import UNDATED
-from training.data import generated
-from training.rows import read_rows
-from training.run import prepare
+from training.data.cleaning import UNDATED
+from training.data.dataset import generated
+from training.data.sources import read_rows
+from training.fitting.run import prepare
 
 FILM = "id,release_date,budget,revenue,runtime,vote_count,vote_average"
 

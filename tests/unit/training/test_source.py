@@ -7,8 +7,8 @@ import pytest
 
 from concord.errors import ServiceAway, TrainingError
 from tests.service.stack import IRIS
-from training.source import Source
-from training.version import DIGEST_TAG, SCHEMA_TAG
+from training.registry.download import Source
+from training.registry.versions import DIGEST_TAG, SCHEMA_TAG
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def source(monkeypatch):
         made = Source(uri, seconds=0, pause=lambda _seconds: None)
         found = SimpleNamespace(name="iris.knn", version="8", run_id="r", tags=tags)
         made._client = SimpleNamespace(get_model_version=lambda *_: found)
-        monkeypatch.setattr("training.source._download", lambda *_: b"graph")
+        monkeypatch.setattr("training.registry.download._download", lambda *_: b"graph")
         return made
 
     return source

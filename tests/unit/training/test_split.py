@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError
-from training.data import Dataset, generated
-from training.split import split
+from training.data.dataset import Dataset, generated
+from training.data.split import split
 from training.tasks import discover
 from training.tasks.iris import WORKSHOP_ROW
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from concord.errors import ConfigurationError, UnknownName
-from concord.schema import TaskSchema
-from training.card import SCHEMA_TAG
-from training.convert import run
-from training.data import generated
-from training.fit import fit
-from training.split import split
+from concord.tasks.schema import TaskSchema
+from training.data.dataset import generated
+from training.data.split import split
+from training.fitting.fit import fit
+from training.fitting.onnx import run
+from training.registry.tags import SCHEMA_TAG
 from training.task import SEED, Rule, Task
 from training.tasks import discover, select
 from training.tasks.iris import WORKSHOP_ROW

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from training.benchmark.claims import Claims
-from training.benchmark.database import open_storage
+from training.search.claims import Claims
+from training.search.database import open_storage
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from training.benchmark.agreement import Agreement
-from training.benchmark.claims import STALE_SECONDS
+from training.search.agreement import Agreement
+from training.search.claims import STALE_SECONDS
 
 
 class Clock:

@@ -7,13 +7,13 @@ import pytest
 from scipy import stats
 
 from concord.errors import TrainingError
-from training.benchmark.build import build
-from training.benchmark.crossval import folds, measure
-from training.benchmark.interval import interval, level_with
-from training.benchmark.settings import digest
-from training.benchmark.space import Space
-from training.data import generated
-from training.split import Part, split
+from training.data.dataset import generated
+from training.data.split import Part, split
+from training.search.cross_validation import folds, measure
+from training.search.interval import interval, level_with
+from training.search.pipelines import build
+from training.search.settings import digest
+from training.search.space import Space
 from training.task import SEED
 
 QUICK = {"n_estimators": 3, "epochs": 3, "width": 4, "max_depth": 2, "n_neighbors": 3}
@@ -62,7 +62,7 @@ def test_what_cannot_be_served_says_why(task, monkeypatch):
     def refuse(*_):
         raise TrainingError("It has no converter.")
 
-    monkeypatch.setattr("training.benchmark.crossval.convert", refuse)
+    monkeypatch.setattr("training.search.cross_validation.convert", refuse)
     settings = Space.of(task("iris").schema).defaults[0]
     measured = measure(task("iris"), settings, part_of(task("iris"), 60), 2, SEED)
     assert (measured.size, measured.refusal) == (None, "It has no converter.")

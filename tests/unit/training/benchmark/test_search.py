@@ -12,17 +12,17 @@ import pytest
 from optuna.trial import TrialState
 
 from concord.errors import ServiceAway
-from training.benchmark import claims as claiming
-from training.benchmark.board import board
-from training.benchmark.claims import Claims
-from training.benchmark.crossval import Measured
-from training.benchmark.database import open_storage
-from training.benchmark.identity import Identity
-from training.benchmark.optimiser import LAG, Optimiser, open_study, others
-from training.benchmark.search import MOST_OWNERS, Limits, Search
-from training.benchmark.settings import digest
-from training.benchmark.space import Space
-from training.data import generated
+from training.data.dataset import generated
+from training.search import claims as claiming
+from training.search.claims import Claims
+from training.search.cross_validation import Measured
+from training.search.database import open_storage
+from training.search.identity import Identity
+from training.search.leaderboard import board
+from training.search.optimiser import LAG, Optimiser, open_study, others
+from training.search.settings import digest
+from training.search.space import Space
+from training.search.worker import MOST_OWNERS, Limits, Search
 from training.task import SEED
 
 pytestmark = pytest.mark.slow
@@ -135,7 +135,7 @@ def identity(task):
 @pytest.fixture
 def fitting(monkeypatch):
     """Sets what a fitter finds; returns the digests of all settings that were fitted."""
-    monkeypatch.setattr("training.benchmark.search.Fitter", InstantFitter)
+    monkeypatch.setattr("training.search.worker.Fitter", InstantFitter)
     monkeypatch.setattr(InstantFitter, "asked", [])
 
     def find(function=measured):
@@ -149,7 +149,7 @@ def fitting(monkeypatch):
 def worker(storage, identity, task, fitting, monkeypatch):
     """Makes a worker of one study, or of the same in another database."""
     fitting()
-    monkeypatch.setattr("training.benchmark.search.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("training.search.worker.PAUSE_SECONDS", 0.01)
 
     def make(trials=12, runs=None, seconds=None, storage=storage, dies=None):
         claims = (Mortal if dies else Claims)(storage.engine, identity.name)
@@ -197,7 +197,7 @@ def test_settings_are_the_same_whoever_works_and_however_fast(worker, fitting, o
     alone.run()
     monkeypatch.setattr(InstantFitter, "delay", staticmethod(lambda: random.uniform(0, 0.3)))
     monkeypatch.setattr(claiming, "STALE_SECONDS", 3.0)
-    monkeypatch.setattr("training.benchmark.search.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("training.search.worker.BEAT_SECONDS", 0.1)
     workers = [worker(TRIALS, storage=other, dies=at if place == 1 else None) for place in range(3)]
     with ThreadPoolExecutor(3) as threads:
         futures = [threads.submit(one.run, 3) for one in workers]

@@ -8,12 +8,12 @@ import mlflow
 import pytest
 
 from concord.errors import InvalidInput
-from training.benchmark.build import build
-from training.benchmark.crossval import measure
-from training.benchmark.search import Limits
-from training.benchmark.session import Session
-from training.champions import champions
-from training.data import generated
+from training.data.dataset import generated
+from training.registry.champions import champions
+from training.search.cross_validation import measure
+from training.search.pipelines import build
+from training.search.session import Session
+from training.search.worker import Limits
 from training.task import SEED
 from training.tasks import select
 
@@ -47,7 +47,7 @@ def session(iris_home, tmp_path_factory):
     shutil.copy(iris_home / "mlflow.db", home / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr("training.benchmark.search.Fitter", HereFitter)
+        patch.setattr("training.search.worker.Fitter", HereFitter)
         made = join(home)
         made.search(Limits(TRIALS, None, 60.0), 1, lambda _: None)
         made.publish(made.rows())
@@ -140,7 +140,7 @@ def test_too_many_folds_are_refused(session):
 
 @pytest.mark.slow
 def test_a_fitter_is_ended_and_started_again(session):
-    from training.benchmark.fitter import Fitter
+    from training.search.fit_process import Fitter
 
     fitter = Fitter(session._work)
     settings = session.rows()[0].settings

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from training.benchmark.board import Row
-from training.benchmark.enlist import names
-from training.benchmark.interval import Interval
-from training.benchmark.winners import Winner, choose, loss
+from training.search.interval import Interval
+from training.search.leaderboard import Row
+from training.search.registration import names
+from training.search.winners import Winner, choose, loss
 
 TRUTH = np.tile([0, 1], 50)
 

@@ -6,8 +6,8 @@ from sqlalchemy.exc import OperationalError
 
 from concord.errors import ConfigurationError
 from training.__main__ import main
-from training.database.address import read_address
-from training.database.engine import Database
+from training.data.database.address import read_address
+from training.data.database.engine import Database
 
 
 @pytest.mark.parametrize(

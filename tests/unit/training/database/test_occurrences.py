@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.database.occurrences import Occurrences
+from training.data.database.occurrences import Occurrences
 
 
 @given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=30), max_size=12))

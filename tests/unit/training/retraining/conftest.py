@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
-from concord.schema import Feature, TaskSchema, Value
+from concord.tasks.schema import Feature, TaskSchema, Value
 from training.task import Answer, Task
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from training.evaluate import evaluate
+from training.fitting.evaluate import evaluate
 from training.retraining.bootstrap import improvement, measure
 from training.tasks import discover
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError
-from training.data import generated
-from training.retraining.choosing import Trial, choose, left_out, made, try_all
-from training.retraining.isolation import Learned, isolate
-from training.retraining.judging import expected_calibration_error
-from training.split import Part
+from training.data.dataset import generated
+from training.data.split import Part
+from training.retraining.evaluation import expected_calibration_error
+from training.retraining.holdout import Learned, isolate
+from training.retraining.selection import Trial, choose, left_out, made, try_all
 from training.tasks import discover
 
 TASKS = discover()

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from training.retraining.bootstrap import Interval
+from training.retraining.evaluation import Group, Judgement, Side
 from training.retraining.gate import Cost, Limits, decide, number, same_schema
-from training.retraining.judging import Group, Judgement, Side
 
 COST = Cost(10_000, 0.1, 0.5)
 

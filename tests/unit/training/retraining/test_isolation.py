@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from concord.errors import DataError
-from training.cells import UNDATED
-from training.data import Dataset
-from training.retraining.isolation import Learned, digest_of, drawn_share, isolate
-from training.split import hashes
+from training.data.cleaning import UNDATED
+from training.data.dataset import Dataset
+from training.data.split import hashes
+from training.retraining.holdout import Learned, digest_of, drawn_share, isolate
 from training.tasks import discover
 
 TASKS = discover()

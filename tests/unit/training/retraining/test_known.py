@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError
-from training.data import generated
-from training.origin import Origin
-from training.retraining.known import Sources, before, merged, united
-from training.split import hashes
+from training.data.dataset import generated
+from training.data.provenance import Origin
+from training.data.split import hashes
+from training.retraining.provenance import Sources, before, merged, united
 from training.tasks import discover
 
 IRIS, FILM = discover()["iris"], discover()["film_rating"]

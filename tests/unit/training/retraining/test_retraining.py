@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from concord.errors import TrainingError
-from training.benchmark.enlist import with_recipe
-from training.champions import champions
-from training.data import generated
-from training.fit import fit
-from training.registry import Registry
-from training.split import split
+from training.data.dataset import generated
+from training.data.split import split
+from training.fitting.fit import fit
+from training.registry.champions import champions
+from training.registry.registry import Registry
+from training.search.registration import with_recipe
 from training.tasks import select
 
 pytestmark = pytest.mark.slow
@@ -119,7 +119,9 @@ def test_what_is_shown_fits_eighty_columns_and_says_how_rows_were_chosen(retrain
 def test_a_champion_of_another_schema_is_not_compared_with(retrain, registry):
     client = registry().client
     schema = client.get_model_version_by_alias("double.line", "champion").tags["concord.schema"]
-    client.set_model_version_tag("double.line", "1", "concord.schema", schema.replace("Twice a", "Half a"))
+    client.set_model_version_tag(
+        "double.line", "1", "concord.schema", schema.replace("Twice a", "Half a")
+    )
     done = retrain(3.0, "--json")
     assert done.exit_code == 3
     (node,) = json.loads(done.stdout)["nodes"]
@@ -172,7 +174,7 @@ def test_a_retraining_that_breaks_off_is_kept_as_failed(retrain, registry, doubl
     def broken(*_, **__):
         raise TrainingError("double.line: the step `convert` failed.")
 
-    monkeypatch.setattr("training.retraining.retraining.fit", broken)
+    monkeypatch.setattr("training.retraining.pipeline.fit", broken)
     done = retrain(3.0, "--json")
     assert done.exit_code == 1
     (node,) = json.loads(done.stdout)["nodes"]

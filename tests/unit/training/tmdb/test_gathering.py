@@ -11,12 +11,12 @@ from concord.errors import ConfigurationError, DataError, InvalidInput, Training
 from tests.unit.training.database.conformance import lines_of
 from tests.unit.training.tmdb.stand_in import KEY, TOKEN, StandIn, film, refusal
 from training.__main__ import main
-from training.cells import moment
-from training.database.address import read_address
-from training.rows import read_rows
+from training.data.cleaning import moment
+from training.data.database.address import read_address
+from training.data.sources import read_rows
+from training.data.tmdb.api import Tmdb
+from training.data.tmdb.gathering import gather
 from training.tasks import select
-from training.tmdb.api import Tmdb
-from training.tmdb.gathering import gather
 
 TASK = select(["film_rating"])[0]
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from concord.versions import Comparison, Contender
-from training.upkeep.decision import Seen, decide, measured
+from concord.types.models import Comparison, Contender
 from training.upkeep.limits import Limits
 from training.upkeep.notes import Note
+from training.upkeep.policy import Seen, decide, measured
 
 LIMITS = Limits(
     retrain_labels=100, fresh_labels=1000, pause_labels=50,

@@ -1,8 +1,8 @@
 """What of a task's drift concerns one model."""
 
-from concord.drifted import Difference, DriftReport, ErrorDrift, NodeAnswers
+from concord.types.drift import Difference, DriftReport, ErrorDrift, NodeAnswers
 from tests.unit.training.upkeep.world import BORN, view
-from training.upkeep.sight import concerns
+from training.upkeep.observe import concerns
 
 
 def column(name, status="drifted"):

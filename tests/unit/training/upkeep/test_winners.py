@@ -7,12 +7,12 @@ import pytest
 from concord.errors import TrainingError
 from concord.settings import Settings
 from tests.unit.training.upkeep.world import view
-from training.benchmark.enlist import with_recipe
 from training.commands import upkeep
-from training.data import generated
-from training.fit import fit
-from training.registry import Registry
-from training.split import split
+from training.data.dataset import generated
+from training.data.split import split
+from training.fitting.fit import fit
+from training.registry.registry import Registry
+from training.search.registration import with_recipe
 from training.tasks.iris import TASK
 
 RECIPE = {"algorithm": "knn", "columns": "scaled", "n_neighbors": 5, "p": 2, "seed": 1}

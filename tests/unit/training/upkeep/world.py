@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from concord.errors import Refused
-from concord.versions import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
+from concord.types.models import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
 from training.retraining.gate import Condition
-from training.retraining.outcome import Outcome, Retraining
+from training.retraining.result import Outcome, Retraining
 from training.upkeep.limits import Limits
-from training.upkeep.passage import Passage
+from training.upkeep.run import Passage
 
 BORN = "2026-11-01T00:00:00+00:00"
 NOW = "2026-11-21T12:00:00+00:00"

@@ -1,0 +1,39 @@
+"""`GET /v1/tasks/{task}/drift` and `/profile`: are the rows still those that the models learned from?
+
+A report says nothing of a single row, yet it looks at a window that the caller chooses; so it needs the
+right to read rounds where that is a right. The profile is of training data, and open like the schema.
+"""
+
+import asyncio
+
+from concord.api.params import alone, instant, whole
+from concord.drift.live import MOST_ROUNDS, USUAL_ROUNDS, LiveDrift
+from concord.http.application import json_response
+from concord.http.request import Incoming, Response
+
+
+class Drift:
+    """Answers for the drift of live rounds.
+
+    Args:
+        live: Compares them.
+    """
+
+    def __init__(self, live: LiveDrift) -> None:
+        self._live = live
+        # A million rounds take a core half a minute: one report after the other.
+        self._counting = asyncio.Lock()
+
+    async def report(self, incoming: Incoming) -> Response:
+        """`GET /v1/tasks/{task}/drift?since=&limit=`: of the newest rounds whose rows are kept."""
+        query = incoming.query("since", "limit")
+        task = incoming.path["task"]
+        since = instant(query["since"]) if "since" in query else 0
+        limit = whole(query, "limit", default=USUAL_ROUNDS, least=1, most=MOST_ROUNDS)
+        carried = self._live.carried(task)
+        return json_response(await alone(self._counting, self._live.report, carried, task, since, limit))
+
+    async def profile(self, incoming: Incoming) -> Response:
+        """`GET /v1/tasks/{task}/profile`: as most of its models carry it."""
+        incoming.query()
+        return json_response(self._live.carried(incoming.path["task"]).reference.document)

@@ -1,0 +1,61 @@
+"""`POST /v1/tasks/{task}/predict`: rows of named columns in, verdicts with their evidence out."""
+
+from typing import Any
+
+import orjson
+
+from concord.errors import InvalidInput
+from concord.http.request import Incoming, Response
+from concord.service import Consensus, Request
+
+
+class Predictions:
+    """Answers rows of named columns."""
+
+    def __init__(self, consensus: Consensus) -> None:
+        self._consensus = consensus
+
+    async def predict(self, incoming: Incoming) -> Response:
+        """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
+        query = incoming.query("recorded", "settled")
+        task = incoming.path["task"]
+        response = await self._consensus.predict(
+            Request(
+                task=task,
+                rows=_rows(await incoming.json(), self._consensus.settings.max_rows),
+                request_id=incoming.request_id,
+                traceparent=incoming.traceparent,
+                recorded=incoming.flag(query, "recorded"),
+                settled=incoming.flag(query, "settled"),
+            )
+        )
+        error = self._consensus.refusal(task, response)
+        head = {"task": task, "request_id": incoming.request_id, **({"error": error} if error else {})}
+        verdicts = b",".join(response.encoded)
+        body = orjson.dumps(head)[:-1] + b',"verdicts":[' + verdicts + b"]}"
+        return Response(body, 503 if error else 200)
+
+
+def check_row_count(count: int, most: int) -> None:
+    """Refuses an empty request and one with more rows than a call takes."""
+    if not count:
+        raise InvalidInput("There must be at least one row.", field="rows")
+    if count > most:
+        raise InvalidInput(
+            f"{count} rows are more than one call takes ({most}); send several calls.",
+            field="rows",
+            code="too_many_rows",
+        )
+
+
+def _rows(body: object, most: int) -> list[dict[str, Any]]:
+    if not isinstance(body, dict):
+        raise InvalidInput('The body must be an object: {"rows": [{…}, …]}.', field="body")
+    extra = next((str(name)[:60] for name in body if name != "rows"), None)
+    if extra is not None:
+        raise InvalidInput(f"Unknown field {extra!r}; the body has one field, 'rows'.", field=extra)
+    rows = body.get("rows")
+    if not isinstance(rows, list):
+        raise InvalidInput("'rows' must be a list of objects, one a row.", field="rows")
+    check_row_count(len(rows), most)
+    return rows

@@ -1,0 +1,118 @@
+"""`concord data`: rows of a task in a database. Training does the work, as a process on the same terminal.
+
+Its progress, results and exit status are the terminal's own; nothing is read or held here.
+"""
+
+import subprocess
+from typing import Final
+
+import click
+
+from concord.cli.console import Command, Group, json_option
+
+DATABASE: Final = "URL[#TABLE]"
+
+
+@click.group("data", cls=Group, short_help="Rows in a database: load, show, export.")
+def data() -> None:
+    """Keep a task's rows in SQLite, MySQL, MariaDB or PostgreSQL, and learn from them there.
+
+    \b
+    Examples:
+      concord data load loan_default loan_data.csv --to sqlite:///rows.sqlite
+      concord data load film_rating tmdb:2020..2025 --to mysql://me@db.local/concord
+      concord data show --from sqlite:///rows.sqlite
+      concord data export loan_default --from sqlite:///rows.sqlite --out rows.csv
+      concord train loan_default --data loan_default=sqlite:///rows.sqlite
+
+    CONCORD_DATA_PASSWORD is the password of a URL without one, TMDB_API_KEY your key of TMDB's API.
+    """
+
+
+@data.command("load", cls=Command)
+@click.argument("task")
+@click.argument("source", metavar="FILE|tmdb:YEAR..YEAR")
+@click.option("--to", metavar=DATABASE, required=True, help="The database, and the table.")
+@click.option("--refused", metavar="FILE", help="Where refused rows go; beside FILE unless said.")
+@click.option("--votes", type=click.IntRange(0), help="tmdb: films with so many votes; 50 unless said.")
+@click.option("--older", type=click.IntRange(0), help="tmdb: ask again about films of so many days ago; 30.")
+@json_option
+@click.pass_context
+def load(ctx: click.Context, /, **_said: object) -> None:
+    """Clean, check and store the rows of a file, or films from TMDB.
+
+    Rows that are there already are known, so the same command again adds only what is missing.
+
+    \b
+    Examples:
+      concord data load loan_default loan_data.csv --to sqlite:///rows.sqlite
+      concord data load film_rating tmdb:2020..2025 --to mysql://me@db.local/concord
+    """
+    ctx.exit(_run(ctx))
+
+
+@data.command("show", cls=Command)
+@click.argument("task", required=False)
+@click.option("--from", metavar=DATABASE, required=True, help="The database, and the table.")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, /, **_said: object) -> None:
+    """List the tables of rows in a database, or look into a task's.
+
+    \b
+    Examples:
+      concord data show --from sqlite:///rows.sqlite
+      concord data show loan_default --from sqlite:///rows.sqlite
+    """
+    ctx.exit(_run(ctx))
+
+
+@data.command("export", cls=Command)
+@click.argument("task")
+@click.option("--from", metavar=DATABASE, required=True, help="The database, and the table.")
+@click.option("--out", metavar="FILE", required=True, help="A new CSV file, or a .csv.gz.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@json_option
+@click.pass_context
+def export(ctx: click.Context, /, **_said: object) -> None:
+    """Write a table of rows to a CSV file, which can be loaded again.
+
+    \b
+    Examples:
+      concord data export loan_default --from sqlite:///rows.sqlite --out rows.csv
+    """
+    ctx.exit(_run(ctx))
+
+
+def _run(ctx: click.Context) -> int:
+    """Runs the step of the same name in training, with what was said; its exit status."""
+    import sys
+
+    from concord.cli.home import environment, place, project
+    from concord.cli.up.processes import tethered
+
+    step = [sys.executable, "-m", "training", "data", str(ctx.info_name), *_handed_on(ctx)]
+    process = subprocess.Popen(tethered(step), env=environment(project(), place().home))
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # It has heard of Ctrl-C too, and ends with a whole batch.
+            continue
+
+
+def _handed_on(ctx: click.Context) -> list[str]:
+    """What was said, as the same command of training takes it."""
+    options, arguments = [], []
+    for parameter in ctx.command.params:
+        value = ctx.params[str(parameter.name)]
+        # Not by truth: a number may be 0.
+        if value is None or value is False:
+            continue
+        if isinstance(parameter, click.Argument):
+            arguments.append(str(value))
+        else:
+            name = parameter.opts[0]
+            options.append(name if value is True else f"{name}={value}")
+    # Behind `--`, so that a file may be called anything.
+    return [*options, "--", *arguments]

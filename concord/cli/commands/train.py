@@ -1,0 +1,47 @@
+"""`concord train`: fits and packages models; training itself runs as a process."""
+
+import click
+
+from concord.cli.console import Command, json_option, out, print_json
+
+
+@click.command("train", cls=Command, short_help="Fit, register and package models.")
+@click.argument("tasks", nargs=-1, metavar="[TASK]...")
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    metavar="TASK=SOURCE",
+    help="Train a task from your own rows: a CSV file, URL#table or journal. Repeatable.",
+)
+@json_option
+def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
+    """Fit every model of TASK, or of all tasks, register it in MLflow and package it.
+
+    A `concord up` that runs goes on with the models that it has started with; start it again to
+    serve the new ones.
+
+    \b
+    Examples:
+      concord train
+      concord train iris
+      concord train loan_default --data loan_default=loan_data.csv
+    """
+    from concord.cli.home import place, project
+    from concord.cli.up.preparation import Preparation, read_data, summary
+
+    here, data = place(), read_data(files)
+    preparation = Preparation(project(), here.home)
+    results = preparation.fit(list(tasks) or list(data), data, missing=False)
+    packaged = preparation.package()
+    if as_json:
+        print_json({"models": results, "bentos": dict(packaged.bentos)})
+        return
+    console = out()
+    for line in summary(results):
+        console.print(f"[green]✓[/] {line}", soft_wrap=True)
+    console.print(f"[green]✓[/] {len(packaged.models)} models are packaged.")
+    if here.running():
+        console.print(
+            "[yellow]![/] Concord runs with the models of its start. Start it again to serve these."
+        )

@@ -1,0 +1,184 @@
+"""How the command line looks: one way to print, one to fail, one to say `--json`.
+
+People read standard output; progress and errors go to standard error, so that a pipe gets results
+only. An error of Concord's is one line and an exit status: 2 where the user can mend it, 1
+otherwise. A traceback is shown for a bug of ours and for nothing else.
+"""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from concord.errors import CallerError, ConcordError, ConfigurationError, DataError, Overloaded, Refused
+from concord.util.suggest import near
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# rich takes a tenth of a second to import, and `--help` does without it.
+
+PIPED_WIDTH: Final = 110
+"""Columns of a table that is not read on a terminal: enough for an address."""
+
+json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class Command(click.Command):
+    """A command whose known errors are one line and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except ConcordError as error:
+            _report(error, as_json=bool(ctx.params.get("as_json")))
+            ctx.exit(exit_status(error))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _report(
+                ConcordError(f"{where}{error.strerror or error}."), as_json=bool(ctx.params.get("as_json"))
+            )
+            ctx.exit(1)
+
+
+class Group(Command, click.Group):
+    """Commands that are imported when they are named.
+
+    Args:
+        lazy: Command → `module:attribute`.
+    """
+
+    command_class = Command
+    group_class = type
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **options)
+        self._lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """The commands, in the order in which they were given."""
+        return [*self._lazy, *(name for name in self.commands if name not in self._lazy)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._lazy[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command, or says which one was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(
+                f"{error.message.rstrip('.')}.{near(args[0], self.list_commands(ctx))}", ctx
+            ) from None
+
+
+def exit_status(error: ConcordError) -> int:
+    """2 where the user can mend it, 1 otherwise."""
+    if isinstance(error, Refused):
+        return 2 if 400 <= error.answered < 500 and error.answered != 429 else 1
+    users = isinstance(error, CallerError | ConfigurationError | DataError)
+    return 2 if users and not isinstance(error, Overloaded) else 1
+
+
+def out() -> "Console":
+    """Standard output, for results."""
+    return _console(stderr=False)
+
+
+def err() -> "Console":
+    """Standard error, for progress and what went wrong."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_WIDTH
+    return console
+
+
+def table(*columns: str, right: Sequence[str] = (), title: str | None = None) -> "Table":
+    """A table without lines; columns named in `right` hold numbers."""
+    from rich.table import Table
+
+    made = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim"
+    )
+    for column in columns:
+        made.add_column(
+            column, justify="right" if column in right else "left", no_wrap=column not in _WRAPPED
+        )
+    return made
+
+
+_WRAPPED: Final = {"what", "description", "reason", "range"}
+
+
+@contextmanager
+def counting(verb: str, unit: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on standard error, where that is a terminal, while something is counted.
+
+    Args:
+        verb: What is done, such as `Sending`.
+        unit: What is counted, such as `labels`.
+        total: How many there are, where that is known already.
+
+    Yields:
+        What is told how many are done, and of how many.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = err()
+    columns = (
+        TextColumn(verb),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(unit, total=total)
+        yield lambda done, of: progress.update(bar, completed=done, total=of)
+
+
+def print_json(document: object) -> None:
+    """Prints one JSON document on a line of its own, dataclasses included."""
+    click.echo(json.dumps(document, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - plain JSON values
+    from dataclasses import asdict, is_dataclass
+
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value.")
+
+
+def _report(error: ConcordError, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"error": {"code": error.code, "message": error.message, "field": error.field}})
+    mark = click.style("error:", fg="red", bold=True)
+    click.echo(f"{mark} {error.message}", err=True)
+
+
+def ask(question: str) -> bool:
+    """Asks a person yes or no; without a terminal the answer is no."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and click.confirm(question, default=True, err=True)

@@ -1,0 +1,153 @@
+"""Why each vote of a round had the weight that it had, in sentences for people.
+
+The numbers are those of the ledger at the height on which the round was decided; what a weight is, is
+`concord.policies.voting`'s to say, and this module repeats its steps in words, to three digits. It decides nothing,
+and no money depends on the floats that it prints.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, TaskState
+from concord.policies.scoring import PPM
+from concord.policies.stake import MICRO, Account
+from concord.policies.voting import CAP, WARM_LABELS
+from concord.settlement.standing import INVALID_ANSWERS, INVALID_WINDOW
+from concord.types.answers import Verdict, Vote
+
+_NOT_VOTED: Final[Mapping[str, str]] = {
+    "late": "It answered too late for this round, so it had no vote; that costs no stake.",
+    "unavailable": "It did not answer, so it had no vote; that costs no stake.",
+    "invalid": (
+        f"Its answer was malformed, so no vote; {INVALID_ANSWERS} among its last {INVALID_WINDOW} jail it."
+    ),
+}
+
+
+class Grounds:
+    """The reasons of one round's weights.
+
+    Args:
+        verdict: The round's verdict.
+        task: The task's state on which it was decided; None where the ledger did not know the task.
+        heard: The nodes that did not count and were heard all the same.
+    """
+
+    def __init__(self, verdict: Verdict, task: TaskState | None, heard: Sequence[str] = ()) -> None:
+        self._verdict, self._task, self._heard = verdict, task, frozenset(heard)
+        voters = [vote.node for vote in verdict.votes if vote.outcome == "voted"]
+        accounts = task.accounts if task else {}
+        self._voters = {node: accounts[node] for node in voters if node in accounts}
+        self._total = sum(account.stake for account in self._voters.values())
+        self._best = max((account.skill for account in self._voters.values()), default=0)
+
+    @property
+    def method(self) -> str:
+        """How the weights and the answer were made."""
+        if self._verdict.status == "no_quorum":
+            return "Too few nodes answered usably, by their deposits, so there is no consensus and no weight."
+        if self._verdict.policy == "seed":
+            return "A weight is stated accuracy times stake; the rounded mean of the class numbers answers."
+        answers = {
+            "weighted_median": "the weighted median of the votes answers",
+            "stake_mean": "all medians were 0, so the mean of the votes by stake answers",
+            "linear": "the weighted mean of the votes answers",
+        }.get(self._verdict.pool.method if self._verdict.pool else "", "the votes were pooled")
+        if self._is_warm:
+            return f"A weight is stake times a factor of skill; {answers}."
+        return (
+            f"The task had {self._labels} labelled rounds, fewer than {WARM_LABELS}: a weight is a share of "
+            f"the stake, whatever the skill; {answers}."
+        )
+
+    def why(self, vote: Vote) -> str:
+        """The reason of one node's weight."""
+        account = self._task.accounts.get(vote.node) if self._task else None
+        if vote.outcome in _NOT_VOTED:
+            return _NOT_VOTED[vote.outcome]
+        if vote.outcome in {"shadow", "jailed"}:
+            return _aside(account, asked=vote.outcome == "shadow", heard=vote.node in self._heard)
+        if self._verdict.status == "no_quorum":
+            return "It voted, and too few others did: below the quorum no vote has a weight."
+        if account is None:
+            return _unaccounted(vote)
+        if not self._total:
+            return "None of the voters held any stake, so all counted alike."
+        return self._seed(account) if self._verdict.policy == "seed" else self._wager(vote.node, account)
+
+    @property
+    def _labels(self) -> int:
+        return self._task.labels if self._task else 0
+
+    @property
+    def _is_warm(self) -> bool:
+        return self._labels >= WARM_LABELS
+
+    def _seed(self, account: Account) -> str:
+        products = {node: one.accuracy * one.stake for node, one in self._voters.items()}
+        if not any(products.values()):
+            return "Accuracy times stake was 0 for every voter, so all counted alike."
+        return (
+            f"Its stated accuracy, {account.accuracy / PPM:.3f}, times its stake, {_stake(account.stake)}, "
+            f"is {account.accuracy * account.stake / sum(products.values()):.1%} of the sum over all voters."
+        )
+
+    def _wager(self, node: str, account: Account) -> str:
+        held = (
+            f"It held {_stake(account.stake)} of the {_stake(self._total)} stake that voted "
+            f"({account.stake / self._total:.1%})"
+        )
+        if not self._is_warm:
+            return f"{held}; with {self._labels} of {WARM_LABELS} labelled rounds, stake alone counts."
+        skill, lag = account.skill / PPM, (self._best - account.skill) / PPM
+        if not lag:
+            gate = f"Its skill, {skill:.3f}, is the best among them, so its stake counts whole"
+        else:
+            gate = (
+                f"Its skill, {skill:.3f}, is {lag:.3f} below the best ({self._best / PPM:.3f}), so its stake "
+                f"counts by a factor of (1 − {lag:.3f})^8 = {max(0.0, 1 - lag) ** 8:.3f}"
+            )
+        return f"{held}. {gate}.{self._capped(node)}"
+
+    def _capped(self, node: str) -> str:
+        """What the cap did, where one node would have had more than may be."""
+        raw = {
+            name: one.stake * max(0.0, 1 - (self._best - one.skill) / PPM) ** 8
+            for name, one in self._voters.items()
+        }
+        first, total = max(raw, key=lambda name: raw[name]), sum(raw.values())
+        # Weights that are rounded up to the cap were not cut to it.
+        if len(raw) < 2 or not total or raw[first] / total * PPM <= CAP + 1 or total <= raw[first]:
+            return ""
+        if node == first:
+            return f" That would be {raw[first] / total:.3f}, and one node may have {CAP / PPM:.1f} at most."
+        return f" {first} was cut to {CAP / PPM:.1f}, and the others share {1 - CAP / PPM:.1f}."
+
+
+def _aside(account: Account | None, *, asked: bool, heard: bool) -> str:
+    """Why a node did not count, and whether it was heard."""
+    if account is not None and account.standing == "probation":
+        reason = f"It was on probation ({account.watched} of {PROBATION_ROUNDS} labelled rounds)"
+    elif account is not None and account.reason == "regret":
+        watched = min(account.watched, SHADOW_ROUNDS)
+        reason = f"It was jailed for regret ({watched} of {SHADOW_ROUNDS} labelled rounds watched)"
+    elif account is not None and account.reason is not None:
+        words = {"invalid": "malformed answers", "stake": "a stake under 10"}
+        reason = f"It was jailed for {words.get(account.reason, account.reason)}"
+    else:
+        reason = "It did not count at that height"
+    if not asked:
+        return f"{reason}, and is not asked."
+    if heard:
+        return f"{reason}: asked and scored off the answer's path, not counted."
+    return f"{reason}: not counted, and not heard in time to be scored."
+
+
+def _unaccounted(vote: Vote) -> str:
+    if vote.weight:
+        return "The ledger knew no account of it yet, so the deposit of the nodes file stood for its stake."
+    return "It had no account yet, so it had no stake and no weight."
+
+
+def _stake(micro: int) -> str:
+    return f"{micro / MICRO:,.2f}"

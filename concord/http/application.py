@@ -1,0 +1,264 @@
+"""The HTTP edge that node and consensus service share: routes, bodies, errors, access lines.
+
+A plain ASGI application, so that it runs mounted in a BentoML service and under uvicorn alone.
+Every request gets an id, every error one handler. Nothing here logs a value that a caller sent, and
+routes are counted by their template, never by their path.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+from prometheus_client import Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from concord.errors import (
+    ConcordError,
+    Overloaded,
+    Unauthorized,
+    UnknownName,
+    WrongMethod,
+)
+from concord.http.drain import Drain
+from concord.http.request import Incoming, Response, Watch, headers_of, text_of, unless_gone
+from concord.observability import metrics
+from concord.observability.logs import FLUSH_SECONDS, AccessLog
+from concord.util.ids import fresh_id
+
+ONE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""A caller's id for its request; one of another form is replaced."""
+
+SHARED_IDS = re.compile(r"[A-Za-z0-9._-]{1,64}(,[A-Za-z0-9._-]{1,64}){0,31}")
+"""The ids of the requests that share a call to a node."""
+
+UNKNOWN: Final = "unknown"
+"""The route, in logs and metrics, of a path that nothing answers; its method may be any text."""
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+_log = logging.getLogger(__name__)
+
+
+Handler = Callable[[Incoming], Awaitable[Response]]
+ErrorBody = Callable[[ConcordError], bytes]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method and a path template (`/v1/tasks/{task}`) that a handler answers."""
+
+    method: str
+    template: str
+    handler: Handler
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The template as a pattern; a part matches anything but a slash."""
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.template))
+
+
+class Application:
+    """Routes requests, turns errors into answers, and writes an access line for each.
+
+    Args:
+        routes: What is answered, the busiest first.
+        error_bodies: Path prefix → how an error looks there; the empty prefix is the rule.
+        start: Awaited before the first request when run under uvicorn alone.
+        close: Awaited at the end, likewise.
+        max_body_bytes: Longest body that is read.
+        access_log: Where access lines go.
+        request_ids: What a caller's id may look like.
+        drain: Whether callers are to go elsewhere.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        *,
+        error_bodies: Mapping[str, ErrorBody] | None = None,
+        start: Callable[[], Awaitable[None]] | None = None,
+        close: Callable[[], Awaitable[None]] | None = None,
+        max_body_bytes: int = 1 << 20,
+        access_log: AccessLog | None = None,
+        request_ids: re.Pattern[str] = ONE_ID,
+        drain: Drain | None = None,
+    ) -> None:
+        self._routes = [(route.method, route.pattern, route) for route in routes]
+        self._error_bodies = {"": error_body, **(error_bodies or {})}
+        self._start = start
+        self._close = close
+        self._max_body_bytes = max_body_bytes
+        self._access = access_log or AccessLog()
+        self._request_ids = request_ids
+        self._drain = drain or Drain(None)
+        self._watch = Watch()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        headers = headers_of(scope)
+        request_id, traceparent = self._caller_id(headers), _traceparent(headers)
+        template = UNKNOWN
+        try:
+            route, path = self._find(scope["method"], scope["path"])
+            template = route.template
+            incoming = Incoming(
+                headers,
+                scope.get("query_string", b""),
+                receive,
+                path,
+                request_id,
+                traceparent,
+                self._max_body_bytes,
+                is_read=route.method == "GET",
+            )
+            response = await unless_gone(route.handler(incoming), incoming, self._watch)
+        except ConcordError as error:
+            _report(error, request_id, template)
+            response = self._refuse(scope["path"], error)
+        except Exception:  # noqa: BLE001 - the edge: a bug becomes a 500 here, or the server hides it
+            _log.exception("request failed", extra={"request_id": request_id, "route": template})
+            response = self._refuse(scope["path"], ConcordError("Something went wrong here; it is logged."))
+        if self._drain.is_on:
+            response = replace(response, headers={**response.headers, "connection": "close"})
+        await _send(response, request_id, send, head=scope["method"] == "HEAD")
+        seconds = time.perf_counter() - began
+        method = scope["method"] if template != UNKNOWN else "any"
+        requests, durations = _route_metrics(template, method, response.status)
+        metrics.count(requests)
+        metrics.observe(durations, seconds)
+        line = {
+            "request_id": request_id,
+            "method": scope["method"],
+            "route": template,
+            "status": response.status,
+            "ms": round(seconds * 1000, 3),
+        }
+        self._note(line | {"traceparent": traceparent} if traceparent else line)
+
+    def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        allowed = set()
+        for offered, pattern, route in self._routes:
+            match = pattern.fullmatch(path)
+            if match:
+                if offered == method or (method == "HEAD" and offered == "GET"):
+                    return route, match.groupdict()
+                allowed.add(offered)
+        if allowed:
+            raise _MethodNotAllowed(sorted(allowed))
+        raise UnknownName("There is nothing at this path; /docs lists what there is.", code="unknown_path")
+
+    def _refuse(self, path: str, error: ConcordError) -> Response:
+        prefix = max((p for p in self._error_bodies if path.startswith(p)), key=len)
+        headers = {}
+        if isinstance(error, Overloaded):
+            headers["retry-after"] = str(max(1, round(error.retry_after)))
+        if isinstance(error, Unauthorized):
+            headers["www-authenticate"] = "Bearer"
+        if isinstance(error, _MethodNotAllowed):
+            headers["allow"] = ", ".join(error.allowed)
+        return Response(self._error_bodies[prefix](error), error.status, headers=headers)
+
+    def _note(self, line: Mapping[str, Any]) -> None:
+        if self._access.add(line):
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._access.flush)
+
+    def _caller_id(self, headers: Mapping[bytes, bytes]) -> str:
+        stated = text_of(headers, b"x-request-id")
+        return stated if stated and self._request_ids.fullmatch(stated) else fresh_id(8)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            if self._start:
+                await self._start()
+        except Exception as error:  # noqa: BLE001 - the server is told why, in its own protocol
+            _log.exception("start failed")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._close:
+            await self._close()
+        self._access.flush()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+@lru_cache
+def _route_metrics(template: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    """A route's metrics with their labels bound."""
+    return metrics.HTTP_REQUESTS.labels(template, method, status), metrics.HTTP_SECONDS.labels(template)
+
+
+class Deferred:
+    """An application whose target is set before the first request, because the framework wants it earlier."""
+
+    def __init__(self) -> None:
+        self.target: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the connection on."""
+        assert self.target is not None, "The service's constructor sets it."
+        await self.target(scope, receive, send)
+
+
+class _MethodNotAllowed(WrongMethod):
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"This path answers {', '.join(allowed)} only.")
+        self.allowed = allowed
+
+
+def json_response(value: object, status: int = 200) -> Response:
+    """An answer of dataclasses and plain values, as JSON."""
+    return Response(orjson.dumps(value), status)
+
+
+def error_body(error: ConcordError) -> bytes:
+    """`{"error": {"code", "message", "field"}}`."""
+    return orjson.dumps({"error": error_fields(error)})
+
+
+def error_fields(error: ConcordError) -> dict[str, str | None]:
+    """Code, message and field of an error."""
+    return {"code": error.code, "message": error.message, "field": error.field}
+
+
+async def _send(response: Response, request_id: str, send: Send, *, head: bool) -> None:
+    headers = [
+        (b"content-type", response.media_type.encode()),
+        (b"content-length", str(len(response.body)).encode()),
+        (b"x-request-id", request_id.encode()),
+    ]
+    headers += [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
+    with contextlib.suppress(OSError):
+        await send(start)
+        await send({"type": "http.response.body", "body": b"" if head else response.body})
+
+
+def _report(error: ConcordError, request_id: str, template: str) -> None:
+    """A client's mistake is INFO, ours is ERROR, a lost quorum is in between."""
+    level = logging.ERROR if error.status == 500 else logging.WARNING if error.status > 500 else logging.INFO
+    # Without `field`: it may be a column name of the caller's own making.
+    fields = {"request_id": request_id, "route": template, "code": error.code}
+    if level == logging.ERROR:
+        fields["reason"] = error.message
+    _log.log(level, "request refused", extra=fields)
+
+
+def _traceparent(headers: Mapping[bytes, bytes]) -> str | None:
+    stated = text_of(headers, b"traceparent")
+    return stated if stated and _TRACEPARENT.fullmatch(stated) else None

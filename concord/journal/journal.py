@@ -1,0 +1,409 @@
+"""The journal: every round that was answered, and the queue of settlements, in one SQL database.
+
+Synchronous on purpose: the service calls it in a thread, and one writer thread hands over groups of
+rounds. It stores verdicts, features and evidence as the bytes that it is given and looks into none.
+Labels are `concord.journal.labels`' part of it.
+
+How a settlement is claimed. `claim` puts due rounds under a batch id that nobody else has, and notes
+the ledger's height. The batch id makes the key of the event in the ledger, so whoever tries a claim
+again, its claimer or another replica after a crash, either finds the block of that key above the
+noted height or appends it; two who try at once write one block. Taking up another's claim is
+therefore harmless and needs no lease. Claimed rounds never go back into the queue: under another key
+they could be settled twice.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from concord.errors import LedgerBroken
+from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
+from concord.journal.judged import judged_rounds
+from concord.journal.kept import kept_rounds, labelled_rounds
+from concord.journal.labels import Labels
+from concord.journal.rows import (
+    Claim,
+    JudgedRound,
+    KeptRound,
+    Labelled,
+    LabelledRound,
+    LabelRow,
+    Origin,
+    RoundRow,
+    StoredRound,
+)
+from concord.journal.search import COLUMNS, READ, Wanted, find_rounds
+from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, rounds, schemas, segments
+
+_INSERTED = (*COLUMNS, "batch")
+_values = attrgetter(*COLUMNS)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+class Journal:
+    """Rounds and settlements in the database of a URL.
+
+    Every method raises `JournalUnavailable` where the database does not serve.
+
+    Args:
+        url: SQLAlchemy URL.
+        clock: µs since the epoch.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], int] = _now) -> None:
+        self._database = Database(url)
+        self._clock = clock
+        self._insert_rounds = FastInsert(self._database, rounds, _INSERTED)
+        self._labels = Labels(self._database)
+        self._migrating = threading.Lock()
+        # Up to where this process has been through: the next time it begins there.
+        self._expired = self._cleared = 0
+
+    def migrate(self) -> None:
+        """Brings the database to the tables of this version; safe to call by several processes."""
+        # Alembic takes a quarter of a second to import, and only this needs it.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+
+        self._database.make_file()
+        self.ping()
+        config = Config()
+        config.set_main_option(
+            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+        )
+        with self._migrating, self._database.migrating() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def ping(self) -> None:
+        """Asks the database whether it is there."""
+        with self._database.reading() as connection:
+            connection.execute(sa.select(sa.literal(1)))
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self._database.close()
+
+    # Rounds
+
+    @retried
+    def record(self, rows: Sequence[RoundRow]) -> None:
+        """Records rounds in one transaction, durable on return; an id that is there stays as it is."""
+        if not rows:
+            return
+        values = [(*_values(row), DUE if row.due else None) for row in rows]
+        with self._database.writing() as connection:
+            self._insert_rounds.run(connection, values)
+
+    def round(self, id: str) -> StoredRound | None:  # noqa: A002
+        """The round of an id, or None."""
+        with self._database.reading() as connection:
+            row = connection.execute(READ.where(rounds.c.id == id)).first()
+        return None if row is None else StoredRound(*row)
+
+    def rounds(
+        self,
+        task: str | None = None,
+        status: str | None = None,
+        since: int | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> tuple[list[StoredRound], str | None]:
+        """One page of the rounds of a task, of a status, since a time (µs); as `find` finds them."""
+        return self.find(Wanted(task, status, since), limit, after)
+
+    def find(
+        self, wanted: Wanted, limit: int = 50, after: str | None = None
+    ) -> tuple[list[StoredRound], str | None]:
+        """One page of rounds, newest first.
+
+        Pages do not shift when rounds come in: a cursor names the last round that was seen.
+
+        Args:
+            wanted: Which rounds.
+            limit: Rounds on the page, at most: one for which rounds are looked through may be shorter.
+            after: The cursor that came with the page before.
+
+        Returns:
+            The rounds, and the cursor of the next page or None at the end.
+
+        Raises:
+            InvalidInput: The cursor is none that was given out.
+        """
+        return find_rounds(self._database, wanted, limit, after)
+
+    def kept(self, task: str, since: int, limit: int) -> Iterator[list[KeptRound]]:
+        """The newest `limit` rounds of a task since a time (µs) whose rows are kept, oldest first."""
+        return kept_rounds(self._database, task, since, limit)
+
+    def labelled(
+        self, task: str, since: int = 0, limit: int = 500, after: str | None = None
+    ) -> tuple[list[LabelledRound], str | None]:
+        """One page of the rounds of a task that have a label and whose rows are kept, oldest first.
+
+        Args:
+            task: The task.
+            since: Only rounds of this time, in µs since the epoch, or later.
+            limit: Rounds on the page, at most: one that lay between many without a label is shorter.
+            after: The cursor that came with the page before.
+
+        Returns:
+            The rounds, and the cursor of the next page or None at the end.
+
+        Raises:
+            InvalidInput: The cursor is none that was given out.
+        """
+        return labelled_rounds(self._database, task, since, limit, after)
+
+    def judged(self, task: str, since: int, limit: int) -> Iterator[list[JudgedRound]]:
+        """The first `limit` labelled rounds under `wager` of a task since a time (µs), oldest first."""
+        return judged_rounds(self._database, task, since, limit)
+
+    def heights(self, ids: Iterable[str]) -> dict[str, int]:
+        """Id → height of its block, of those rounds that are settled."""
+        found: dict[str, int] = {}
+        with self._database.reading() as connection:
+            for some in chunks(ids):
+                query = sa.select(rounds.c.id, rounds.c.block).where(
+                    rounds.c.id.in_(some), rounds.c.block.is_not(None)
+                )
+                found.update((row[0], row[1]) for row in connection.execute(query))
+        return found
+
+    @retried
+    def forget(self, ids: Iterable[str]) -> int:
+        """Drops the features of rounds for good, and says of how many."""
+        forgotten = 0
+        with self._database.writing() as connection:
+            for some in chunks(ids):
+                forgotten += connection.execute(
+                    rounds.update().where(rounds.c.id.in_(some), KEPT).values(features=None)
+                ).rowcount
+        if forgotten:
+            self._database.wipe_log()
+        return forgotten
+
+    def expire(self, before: int) -> int:
+        """Drops the features of all rounds older than `before` (µs since the epoch), and says of how many."""
+        expired = 0
+        # In chunks, so that the writer of rounds waits for milliseconds and not for a month of rows. Where an
+        # index of the kept ones alone cannot be had (MySQL), finding them takes a walk over all that is old.
+        while True:
+            old = (
+                sa.select(rounds.c.id, rounds.c.time)
+                .where(rounds.c.time >= self._expired, rounds.c.time < before, KEPT)
+                .order_by(rounds.c.time)
+                .limit(CHUNK)
+            )
+            with self._database.patient() as connection:
+                some = connection.execute(old).all()
+                if some:
+                    which = rounds.c.id.in_([row[0] for row in some])
+                    connection.execute(rounds.update().where(which).values(features=None))
+            expired += len(some)
+            self._expired = some[-1][1] if len(some) == CHUNK else max(self._expired, before)
+            if len(some) < CHUNK:
+                break
+        if expired:
+            self._database.wipe_log()
+        return expired
+
+    # Labels
+
+    @retried
+    def label(self, rows: Sequence[LabelRow]) -> list[Labelled]:
+        """Labels rounds in one transaction, durable on return, and says of each label what became of it.
+
+        A round has one label: the same again is known, another one is kept as a dispute and changes nothing.
+        A round that was answered under `wager` and has evidence becomes due.
+        """
+        with self._database.writing() as connection:
+            return self._labels.write(connection, rows)
+
+    def origins(self, ids: Iterable[str]) -> dict[str, Origin]:
+        """Id → task and time, of those rounds that are there."""
+        with self._database.reading() as connection:
+            return self._labels.origins(connection, ids)
+
+    def disputes(self, id: str) -> list[LabelRow]:  # noqa: A002
+        """The labels of a round that came after another one, oldest first."""
+        with self._database.reading() as connection:
+            return self._labels.disputes(connection, id)
+
+    # Settlements
+
+    def rounds_of_block(self, height: int, task: str) -> list[StoredRound]:
+        """The rounds of a task that a block settled, by id: as its Merkle tree has them."""
+        query = READ.where(rounds.c.block == height, rounds.c.task == task)
+        with self._database.reading() as connection:
+            found = [StoredRound(*row) for row in connection.execute(query)]
+        # Not by the database, which may sort texts in another way.
+        return sorted(found, key=lambda one: one.id)
+
+    def due_count(self) -> int:
+        """Rounds whose settlement is due, claimed or not."""
+        with self._database.reading() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(rounds).where(QUEUED)) or 0
+
+    @retried
+    def claim(self, batch: str, noted_height: int, limit: int) -> list[StoredRound]:
+        """Claims up to `limit` due rounds, oldest first, under a batch id that nobody else uses."""
+        oldest = (
+            sa.select(rounds.c.id)
+            .where(rounds.c.batch == DUE)
+            .order_by(rounds.c.time)
+            .limit(limit)
+            # What another claimer is just taking is not waited for; SQLite has one writer at a time.
+            .with_for_update(skip_locked=True)
+        )
+        with self._database.writing() as connection:
+            ids = connection.scalars(oldest).all()
+            if not ids:
+                return []
+            for some in chunks(ids):
+                connection.execute(rounds.update().where(rounds.c.id.in_(some)).values(batch=batch))
+            connection.execute(
+                claims.insert().values(batch=batch, noted_height=noted_height, time=self._clock())
+            )
+            return _claimed(connection, batch)
+
+    def open_claims(self, age: int = 0) -> list[Claim]:
+        """Claims that are not marked as settled and at least `age` µs old."""
+        old = claims.c.time <= self._clock() - age
+        with self._database.reading() as connection:
+            found = connection.execute(sa.select(claims.c.batch, claims.c.noted_height).where(old)).all()
+            read = [Claim(row[0], row[1], tuple(_claimed(connection, row[0]))) for row in found]
+        # Under READ COMMITTED another replica may mark a claim between the two queries: it is done then.
+        return [claim for claim in read if claim.rounds]
+
+    @retried
+    def mark_settled(self, batch: str, height: int, block_hash: str, records: Mapping[str, bytes]) -> None:
+        """Writes the block's height and hash and each round's record; the claim is done. Again is harmless.
+
+        Raises:
+            LedgerBroken: Another hash was noted for this height.
+        """
+        with self._database.writing() as connection:
+            self._note(connection, [(height, block_hash, None)])
+            if records:
+                connection.execute(
+                    rounds.update()
+                    .where(rounds.c.id == sa.bindparam("round_id"), rounds.c.block.is_(None))
+                    .values(block=height, batch=None, record=sa.bindparam("round_record")),
+                    [{"round_id": one, "round_record": record} for one, record in records.items()],
+                )
+            connection.execute(claims.delete().where(claims.c.batch == batch))
+
+    # What the ledger was seen to be
+
+    @retried
+    def note_blocks(self, noted: Iterable[tuple[int, str, bytes | None]], sealed: int = 0) -> None:
+        """Notes blocks by height, hash and bytes, and drops the bytes of those up to height `sealed`.
+
+        Raises:
+            LedgerBroken: Another hash was noted for one of the heights.
+        """
+        rows = list(noted)
+        with self._database.writing() as connection:
+            if sealed > self._cleared == 0:
+                self._cleared = _newest_bare(connection)
+            self._note(connection, rows)
+            if sealed > self._cleared:
+                connection.execute(
+                    blocks.update()
+                    .where(
+                        blocks.c.height > self._cleared,
+                        blocks.c.height <= sealed,
+                        blocks.c.document.is_not(None),
+                    )
+                    .values(document=None)
+                )
+        # Heights are noted in their order, so what lies below was noted without its bytes since.
+        self._cleared = max(self._cleared, sealed)
+
+    def newest_block(self) -> tuple[int, str] | None:
+        """Height and hash of the highest block that was noted."""
+        query = sa.select(blocks.c.height, blocks.c.hash).order_by(blocks.c.height.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (row[0], row[1])
+
+    def noted_blocks(self) -> list[tuple[int, str]]:
+        """Height and hash of every block that was noted, lowest first."""
+        return [(height, known) for height, known, _ in self.noted_documents()]
+
+    def noted_documents(self) -> list[tuple[int, str, bytes | None]]:
+        """The same with the bytes of blocks that were not sealed yet: what a head is rebuilt from."""
+        query = sa.select(blocks.c.height, blocks.c.hash, blocks.c.document).order_by(blocks.c.height)
+        with self._database.reading() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    @retried
+    def keep_segment(self, name: str, data: bytes) -> None:
+        """Keeps a segment that leaves the ledger's store; the same again is harmless."""
+        row = {"name": name, "data": data, "archived": datetime.fromtimestamp(self._clock() / 1e6, UTC)}
+        with self._database.writing() as connection:
+            connection.execute(self._database.insert_new(segments).values(row))
+
+    def kept_segment(self, name: str) -> bytes | None:
+        """The bytes of a kept segment, or None."""
+        with self._database.reading() as connection:
+            return connection.scalar(sa.select(segments.c.data).where(segments.c.name == name))
+
+    # Schemas
+
+    @retried
+    def save_schema(self, task: str, digest: str, document: Mapping[str, Any]) -> None:
+        """Keeps the schema that a task was last seen with."""
+        saved = datetime.fromtimestamp(self._clock() / 1e6, UTC)
+        row = {"task": task, "digest": digest, "document": orjson.dumps(document), "saved": saved}
+        with self._database.writing() as connection:
+            connection.execute(self._database.upsert(schemas, row))
+
+    def schemas(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Task → digest and document of its schema."""
+        with self._database.reading() as connection:
+            found = connection.execute(sa.select(schemas.c.task, schemas.c.digest, schemas.c.document)).all()
+        return {row[0]: (row[1], orjson.loads(row[2])) for row in found}
+
+    def _note(self, connection: sa.Connection, rows: Sequence[tuple[int, str, bytes | None]]) -> None:
+        if not rows:
+            return
+        known: dict[int, str] = {}
+        for some in chunks([row[0] for row in rows]):
+            query = sa.select(blocks.c.height, blocks.c.hash).where(blocks.c.height.in_(some))
+            known.update((row[0], row[1]) for row in connection.execute(query))
+        for height, found, _ in rows:
+            if known.get(height, found) != found:
+                raise LedgerBroken(
+                    f"Block {height} has another hash than the journal noted: the chain is forked."
+                )
+        fresh = [
+            dict(zip(("height", "hash", "document"), row, strict=True)) for row in rows if row[0] not in known
+        ]
+        if fresh:
+            connection.execute(self._database.insert_new(blocks), fresh)
+
+
+def _claimed(connection: sa.Connection, batch: str) -> list[StoredRound]:
+    query = READ.where(rounds.c.batch == batch).order_by(rounds.c.time, rounds.c.id)
+    return [StoredRound(*row) for row in connection.execute(query)]
+
+
+def _newest_bare(connection: sa.Connection) -> int:
+    """The highest block that was noted without its bytes; 0 where there is none.
+
+    No block below it has any, and looking for some takes a server seconds, once there are millions.
+    """
+    query = sa.select(blocks.c.height).where(blocks.c.document.is_(None))
+    return connection.scalar(query.order_by(blocks.c.height.desc()).limit(1)) or 0

@@ -1,0 +1,238 @@
+"""A consensus node: one ONNX model behind HTTP, and what it says of itself.
+
+A node loads ONNX and nothing else, after checking its digest: a model is data here, not code. It
+stays simple and vectorised: many rows in one call, one thread, no batching of its own (the
+consensus service batches where requests meet). Rows come as raw float32 or as JSON by the task's
+schema; a pickle is refused like anything else that is neither. A second version, the challenger, may
+answer the same rows in the same call; its votes follow the champion's.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from starlette.types import Receive, Scope, Send
+
+from concord.errors import ConfigurationError, Conflict, InvalidInput, UnknownName, WrongMediaType
+from concord.http.application import SHARED_IDS, Application, Route, json_response
+from concord.http.request import Incoming, Response
+from concord.node.challenger import Absent, Challenger
+from concord.node.model import Answers, Model, OnnxModel
+from concord.observability import logs, metrics
+from concord.tasks.schema import Rows
+from concord.types.answers import (
+    CHALLENGER_HEADER,
+    MODEL_HEADER,
+    ROWS_TYPE,
+    SCHEMA_HEADER,
+    VOTES_TYPE,
+    NodeInfo,
+)
+
+MAX_BODY_BYTES: Final = 4 << 20
+MAX_ROWS: Final = 8192
+"""Twice what the consensus service sends at once."""
+
+OFF_LOOP_ROWS: Final = 512
+"""From this many rows the model runs in a thread, so that probes are answered meanwhile."""
+
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+"""Folders below CONCORD_MODELS, each a model folder."""
+
+PROFILE_FILE: Final = "profile.json"
+"""In a model's folder, if it carries one: the rows that it learned from, in shares."""
+
+REFUSED_FILE: Final = "refused"
+"""In the challenger's folder, instead of a model: why it could not be fetched."""
+
+_log = logging.getLogger(__name__)
+
+
+def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "NodeApi":
+    """The application of the node that `CONCORD_NODE` names.
+
+    Args:
+        name: Registered name, `iris.knn`; for a packaged model also with its version, `iris.knn:7`.
+        fetched: Folder of the versions that were fetched for this node, which win over the packaged one.
+        packaged: Finds the folder of the packaged model.
+
+    Raises:
+        ConfigurationError: The champion cannot be served. A challenger that cannot is dropped.
+    """
+    champion = fetched / CHAMPION if fetched else None
+    is_fetched = champion is not None and champion.is_dir()
+    folder = champion if champion is not None and is_fetched else packaged(name)
+    model = OnnxModel(folder)
+    if is_fetched and model.info.model != name.partition(":")[0]:
+        raise ConfigurationError(
+            f"{champion} holds {model.info.model}, and CONCORD_NODE={name}. Fetch it again, or remove it.",
+            field="CONCORD_NODE",
+        )
+    event = {"model": model.tag, "fetched": is_fetched}
+    _log.info("model loaded", extra=event)
+    return NodeApi(model, challenger=_challenger(fetched, model.info), profile=_profile(folder))
+
+
+def _profile(folder: Path) -> bytes | None:
+    """The profile of the data that the model learned from; whoever asks for it reads it."""
+    path = folder / PROFILE_FILE
+    return path.read_bytes() if path.exists() else None
+
+
+def _challenger(fetched: Path | None, champion: NodeInfo) -> Challenger | None:
+    if fetched is None or not (fetched / CHALLENGER).is_dir():
+        return None
+    refused = fetched / CHALLENGER / REFUSED_FILE
+    try:
+        if refused.exists():
+            return Absent(ConfigurationError(refused.read_text("utf-8")))
+        found = Challenger(OnnxModel(fetched / CHALLENGER), champion)
+    except ConfigurationError as error:
+        return Absent(error)
+    _log.info("challenger loaded", extra={"model": found.tag})
+    return found
+
+
+class NodeApi:
+    """The ASGI application of one node.
+
+    Args:
+        model: The model that it serves.
+        access_log: Where access lines go.
+        challenger: A version that answers beside it.
+        profile: JSON of what the rows that the model learned from looked like.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        access_log: logs.AccessLog | None = None,
+        challenger: Challenger | None = None,
+        profile: bytes | None = None,
+    ) -> None:
+        self._model, self._challenger, self._profile = model, challenger, profile
+        self._rows_seen = metrics.NODE_ROWS.labels(model.info.model)
+        self._seconds = metrics.INFERENCE_SECONDS.labels(model.info.model)
+        metrics.MODEL.labels(model.info.model, model.info.version, model.info.run_id).set(1)
+        self._application = Application(
+            [
+                Route("POST", "/v1/votes", self._votes),
+                Route("GET", "/info", self._info),
+                Route("GET", "/profile", self._profiled),
+                Route("GET", "/livez", self._live),
+                Route("GET", "/readyz", self._live),
+                Route("GET", "/metrics", self._metrics),
+            ],
+            start=self.start,
+            max_body_bytes=MAX_BODY_BYTES,
+            access_log=access_log,
+            request_ids=SHARED_IDS,
+        )
+
+    async def start(self) -> None:
+        """Spares the garbage collector what start-up made."""
+        metrics.watch_garbage_collection()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one ASGI connection."""
+        await self._application(scope, receive, send)
+
+    async def _votes(self, incoming: Incoming) -> Response:
+        """`POST /v1/votes`: raw floats in and out between services, JSON for people."""
+        media_type = incoming.media_type
+        if media_type == ROWS_TYPE:
+            rows = self._read_raw(incoming.header(SCHEMA_HEADER), await incoming.body())
+            return self._pack(*await self._answer(rows))
+        if media_type == "application/json":
+            rows = self._read_json(await incoming.json())
+            return self._show(*await self._answer(rows))
+        raise WrongMediaType(
+            f"Rows come as application/json or {ROWS_TYPE}, nothing else.", field="content-type"
+        )
+
+    async def _answer(self, rows: Rows) -> tuple[Answers, Answers | None]:
+        """The champion's answers, and the challenger's if it has any."""
+        if len(rows) >= OFF_LOOP_ROWS:
+            return await asyncio.to_thread(self._ask, rows)
+        return self._ask(rows)
+
+    def _ask(self, rows: Rows) -> tuple[Answers, Answers | None]:
+        began = time.perf_counter()
+        answers = self._model.answer(rows)
+        self._seconds.observe(time.perf_counter() - began)
+        self._rows_seen.inc(len(rows))
+        return answers, self._challenger.answer(rows) if self._challenger else None
+
+    def _pack(self, answers: Answers, tried: Answers | None) -> Response:
+        body, headers = answers.tobytes(), {MODEL_HEADER: self._model.tag}
+        if tried is not None and self._challenger:
+            body += tried.tobytes()
+            headers[CHALLENGER_HEADER] = self._challenger.tag
+        return Response(body, 200, VOTES_TYPE, headers)
+
+    def _read_raw(self, digest: str | None, body: bytes) -> Rows:
+        schema = self._model.schema
+        if digest != schema.digest:
+            raise Conflict(
+                f"This node answers schema {schema.digest}.", field=SCHEMA_HEADER, code="schema_mismatch"
+            )
+        width = len(schema.features) * 4
+        if not body or len(body) % width:
+            raise InvalidInput(f"The body must hold rows of {width} bytes.", field="body")
+        _check_count(len(body) // width)
+        rows = np.frombuffer(body, dtype="<f4").reshape(-1, len(schema.features))
+        if not np.isfinite(rows).all():
+            raise InvalidInput("Every number must be finite.", field="body")
+        return rows
+
+    def _read_json(self, body: object) -> Rows:
+        rows = body.get("rows") if isinstance(body, dict) else None
+        if not isinstance(rows, list) or not isinstance(body, dict) or len(body) > 1:
+            raise InvalidInput('The body must be {"rows": [{…}, …]}.', field="rows")
+        _check_count(len(rows))
+        return self._model.schema.read_rows(rows)
+
+    def _show(self, answers: Answers, tried: Answers | None) -> Response:
+        document: dict[str, object] = {"model": self._model.tag, "votes": self._named(answers)}
+        if tried is not None and self._challenger:
+            document["challenger"] = {"model": self._challenger.tag, "votes": self._named(tried)}
+        return json_response(document)
+
+    def _named(self, answers: Answers) -> list[dict[str, object]]:
+        schema = self._model.schema
+        if schema.value is not None:
+            return [{schema.value.name: float(row[0])} for row in answers]
+        names = [label.name for label in schema.labels]
+        return [
+            {"label": names[int(row.argmax())], "probabilities": dict(zip(names, row.tolist(), strict=True))}
+            for row in answers
+        ]
+
+    async def _info(self, _incoming: Incoming) -> Response:
+        tried = self._challenger.info if self._challenger else None
+        return json_response(replace(self._model.info, challenger=tried))
+
+    async def _profiled(self, _incoming: Incoming) -> Response:
+        if self._profile is None:
+            raise UnknownName(f"{self._model.tag} carries no profile.", code="unknown_profile")
+        return Response(self._profile, headers={MODEL_HEADER: self._model.tag})
+
+    async def _live(self, _incoming: Incoming) -> Response:
+        return json_response({"model": self._model.tag, "ready": True})
+
+    async def _metrics(self, _incoming: Incoming) -> Response:
+        return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
+
+
+def _check_count(rows: int) -> None:
+    if not rows:
+        raise InvalidInput("There must be at least one row.", field="rows")
+    if rows > MAX_ROWS:
+        message = f"{rows} rows are more than one call takes ({MAX_ROWS})."
+        raise InvalidInput(message, field="rows", code="too_many_rows")

@@ -1,0 +1,239 @@
+"""The rules by which stake moves: pure functions over integers, one for each policy.
+
+Stake is counted in µS (1 stake = 1,000,000 µS) and probabilities in ppm, so that a replay gives
+the same bytes on every machine. Every share is apportioned by largest remainder with ties by node
+id, every other inexact division is floored. A block is settled against the stakes at its start and
+its rounds are taken by id, so the order in which they arrived cannot matter. The module refuses to
+see a float, a clock or a store; what a settlement is written into is `concord.ledger`'s business.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from concord.policies.rounding import apportion
+from concord.policies.scoring import FIRST_ANSWERED, FIRST_SCORE, PPM, Trial
+
+MICRO = 1_000_000
+"""µS in one stake."""
+
+SLASH_DIVISOR = 10
+"""Policy `seed` takes ⌊balance / 10⌋ of a node that dissents."""
+
+MIN_STAKE = 10 * MICRO
+"""Below this, a node has no part in a settlement by `wager`."""
+
+
+Standing = Literal["active", "probation", "jailed"]
+"""Whether a node counts, has yet to show what it can, or has shown what it does."""
+
+JailReason = Literal["regret", "invalid", "stake"]
+
+Action = Literal["challenge", "promote", "rollback", "dismiss"]
+"""What is decided about a node's versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """The last decision about which versions a node is to serve.
+
+    Attributes:
+        action: What was decided.
+        version: The version that it is about: who challenges, who becomes champion, or who leaves.
+        before: The champion when it was decided.
+        by: Name of the token.
+        at: When, in µs since the epoch.
+        number: The account's changes before it, which name its event.
+        previous: The version that a rollback returns to; None where there is none.
+        sigma: σ of the task then, by which a comparison since is scored; None for classes.
+    """
+
+    action: Action
+    version: str
+    before: str
+    by: str
+    at: int
+    number: int
+    previous: str | None = None
+    sigma: int | None = None
+
+    @property
+    def champion(self) -> str:
+        """The version that counts from then on."""
+        return self.version if self.action in {"promote", "rollback"} else self.before
+
+    @property
+    def challenger(self) -> str | None:
+        """The version that answers beside the champion from then on."""
+        return {"challenge": self.version, "promote": self.before}.get(self.action)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the ledger knows of one node in one task.
+
+    Stake and deposit are the node's; score, answered, regret, labelled and hits belong to the version that it
+    serves and start anew with another.
+
+    Attributes:
+        stake: Balance in µS.
+        deposit: What was paid in and not withdrawn, in µS; quorum and levelling count it.
+        accuracy: Accuracy stated when the account was opened, in ppm.
+        rounds: Settled rounds that the node voted in; under `wager`, that its version then answered.
+        version: The version that the record belongs to; None where none was stated yet.
+        score: A, the faded sum of scores in ppm.
+        answered: N, the faded number of labelled rounds, in ppm.
+        regret: C, what it lost against the mean beyond what is forgiven, in ppm.
+        labelled: Labelled rounds that its version answered.
+        hits: Those of them in which its answer was right.
+        standing: Whether it counts.
+        reason: Why it is jailed; None unless it is.
+        watched: Labelled rounds since it entered probation or jail, in jail since the last look at them.
+        watched_regret: Its regret in those, in ppm.
+        changes: Changes of standing and version so far; they make the keys of the next ones.
+        trial: The record of the version that is tried beside its own.
+        appointment: The last decision about its versions; None before the first.
+    """
+
+    stake: int
+    deposit: int
+    accuracy: int
+    rounds: int = 0
+    version: str | None = None
+    score: int = FIRST_SCORE
+    answered: int = FIRST_ANSWERED
+    regret: int = 0
+    labelled: int = 0
+    hits: int = 0
+    standing: Standing = "active"
+    reason: JailReason | None = None
+    watched: int = 0
+    watched_regret: int = 0
+    changes: int = 0
+    trial: Trial | None = None
+    appointment: Appointment | None = None
+
+    @property
+    def skill(self) -> int:
+        """Mean score in ppm, b = ⌊10⁶ A / N⌋."""
+        return PPM * self.score // self.answered
+
+
+@dataclass(frozen=True, slots=True)
+class SeedRound:
+    """A round to be settled by `seed`: the class that was answered, and the class of each vote."""
+
+    id: str
+    answer: int
+    votes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSettlement:
+    """What a block's rounds do under `seed`.
+
+    Attributes:
+        deltas: Round id → node → change in µS; every node that voted and has an account is named.
+        treasury: What the treasury gains, in µS.
+        balances: Node → balance afterwards, in µS.
+    """
+
+    deltas: dict[str, dict[str, int]]
+    treasury: int
+    balances: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WagerSettlement:
+    """What a block's labelled rounds do under `wager`.
+
+    Attributes:
+        deltas: Round id → node → change in µS; each round sums to 0.
+        levelling: Node → change in µS; sums to 0.
+        stakes: Node → stake afterwards, in µS.
+    """
+
+    deltas: dict[str, dict[str, int]]
+    levelling: dict[str, int]
+    stakes: dict[str, int]
+
+
+def settle_seed(balances: Mapping[str, int], rounds: Iterable[SeedRound]) -> SeedSettlement:
+    """Slashes ⌊10 %⌋ of what is left of each node, for each round that it dissents in.
+
+    A node that did not vote keeps its balance, and so does the vote of a node without an account.
+
+    >>> settle_seed({"a": 1000, "b": 1000}, [SeedRound("r1", 2, {"a": 2, "b": 1})]).balances
+    {'a': 1000, 'b': 900}
+    """
+    left = {node: balances[node] for node in sorted(balances)}
+    deltas: dict[str, dict[str, int]] = {}
+    for one in sorted(rounds, key=lambda r: r.id):
+        moved = {
+            node: 0 if one.votes[node] == one.answer else -(left[node] // SLASH_DIVISOR)
+            for node in sorted(one.votes.keys() & left.keys())
+        }
+        for node, delta in moved.items():
+            left[node] += delta
+        deltas[one.id] = moved
+    return SeedSettlement(deltas, sum(balances.values()) - sum(left.values()), left)
+
+
+def wager_round(stakes: Mapping[str, int], scores: Mapping[str, int], block_rounds: int) -> dict[str, int]:
+    """One round's δ = λ S (s − Σ S s / M), with λ = min(10 %, 1 / 2B), to the sum 0.
+
+    Args:
+        stakes: Node → stake at the block's start, in µS.
+        scores: Node → score in ppm, for the nodes that were counted in the round.
+        block_rounds: B, the labelled rounds of the block.
+
+    Returns:
+        Node → δ in µS, for those counted nodes whose stake reaches `MIN_STAKE`.
+    """
+    nodes = [node for node in sorted(scores) if stakes.get(node, 0) >= MIN_STAKE]
+    if not nodes:
+        return {}
+    total = sum(stakes[node] for node in nodes)
+    mean = sum(stakes[node] * scores[node] for node in nodes)
+    shares = [stakes[node] * (scores[node] * total - mean) for node in nodes]
+    return dict(zip(nodes, apportion(shares, max(10, 2 * block_rounds) * PPM * total), strict=True))
+
+
+def level(stakes: Mapping[str, int], deposits: Mapping[str, int], block_rounds: int) -> dict[str, int]:
+    """Levelling k (D ΣS / ΣD − S) with k = min(0.5 % · B, ½), to the sum 0: what follows drift.
+
+    Args:
+        stakes: Active node → stake in µS.
+        deposits: The same nodes' deposits in µS.
+        block_rounds: B, the labelled rounds of the block.
+    """
+    nodes = sorted(stakes)
+    paid = sum(deposits[node] for node in nodes)
+    if not paid:
+        return dict.fromkeys(nodes, 0)
+    total = sum(stakes[node] for node in nodes)
+    weight = min(block_rounds, 100)
+    shares = [weight * (deposits[node] * total - stakes[node] * paid) for node in nodes]
+    return dict(zip(nodes, apportion(shares, 200 * paid), strict=True))
+
+
+def settle_wager(
+    stakes: Mapping[str, int],
+    deposits: Mapping[str, int],
+    scores: Mapping[str, Mapping[str, int]],
+) -> WagerSettlement:
+    """Settles the labelled rounds of a block: each δ against the stakes at its start, then levelling.
+
+    Args:
+        stakes: Active node → stake at the block's start, in µS.
+        deposits: The same nodes' deposits in µS.
+        scores: Round id → node → score in ppm (`hit` or `brier`), for the nodes counted in that round.
+    """
+    deltas = {one: wager_round(stakes, scores[one], len(scores)) for one in sorted(scores)}
+    after = {
+        node: stakes[node] + sum(moved.get(node, 0) for moved in deltas.values()) for node in sorted(stakes)
+    }
+    levelling = level(after, deposits, len(scores))
+    return WagerSettlement(
+        deltas, levelling, {node: stake + levelling[node] for node, stake in after.items()}
+    )

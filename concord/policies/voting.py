@@ -1,0 +1,305 @@
+"""From votes to one answer: the answering half of the policies `seed` and `wager`.
+
+Pure functions over integers (`consensus.md` sections 1 and 2): probabilities and weights in ppm
+that sum to exactly 1,000,000, values as counts of the task's resolution. A node's floats become
+integers once, in `read_probabilities` and `read_values`; nothing after that sees a float, so the
+same votes give the same answer on any machine. The module knows no network, no time and no money
+movement.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import mul
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from concord.policies.rounding import apportion, split
+
+ONE = 1_000_000
+"""One whole, in ppm."""
+
+SUM_TOLERANCE = 0.001
+"""How far a node's probabilities may miss a sum of 1 and still be a vote."""
+
+WARM_LABELS = 20
+"""Labelled rounds of a task from which on skill is believed and the linear pool answers: as many as a
+newcomer is on probation for. With 50 a lone expert is found too late: docs/consensus.md has both."""
+
+CAP = 600_000
+"""Largest weight (ppm) of one node while another has any."""
+
+FEW_ROWS = 4
+FEW_CLASSES = 7
+"""So few numbers are read faster one by one; numpy adds as many in the same order, so nothing differs."""
+
+VALUE_LIMIT = 1 << 53
+"""Values are counts that a float holds exactly; anything beyond is no vote."""
+
+Method = Literal["weighted_mean", "weighted_median", "stake_mean", "linear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One node's say in a task at one height: stake and deposit in µS, accuracy and skill in ppm, version.
+
+    One that does not count (`counts`) sits aside: it is asked at most, and no rule here may see it.
+    """
+
+    node: str
+    stake: int
+    deposit: int
+    accuracy: int = 0
+    skill: int = 700_000
+    counts: bool = True
+    version: str | None = None
+
+
+class Decision(NamedTuple):
+    """One row decided.
+
+    Attributes:
+        answer: Class index, or value in steps of the resolution.
+        weights: Per voter, in ppm; sums to 1,000,000.
+        choices: Per voter, the class that it names; empty for values.
+        agreement: Weight (ppm) of those whose own answer it is; for values, that are within σ of it.
+        method: How the votes were pooled.
+        pooled: Per class, in ppm; None for a value.
+        mean: Numerator and denominator of the seed's weighted mean of class numbers.
+    """
+
+    answer: int
+    weights: tuple[int, ...]
+    choices: tuple[int, ...]
+    agreement: int
+    method: Method
+    pooled: tuple[int, ...] | None = None
+    mean: tuple[int, int] | None = None
+
+
+def read_probabilities(
+    answers: npt.NDArray[np.floating],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Turns a node's float probabilities into ppm by largest remainder.
+
+    Args:
+        answers: Shape (rows, classes).
+
+    Returns:
+        ppm of shape (rows, classes), and which rows are valid votes: finite, none below 0, their
+        sum within 0.001 of 1. Invalid rows hold zeros.
+    """
+    if len(answers) <= FEW_ROWS and answers.shape[1] <= FEW_CLASSES:
+        return _read_few(answers.tolist())
+    given = answers.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = given.sum(axis=1)
+        # A NaN or an infinity fails both comparisons.
+        valid = (given.min(axis=1) >= 0) & (np.abs(sums - 1) <= SUM_TOLERANCE)
+    if not valid.all():
+        given, sums = np.where(valid[:, None], given, 0), np.where(valid, sums, 1)
+    exact = given / sums[:, None] * ONE
+    floors = np.floor(exact)
+    missing = np.where(valid, ONE - floors.sum(axis=1), 0)
+    if not missing.any():
+        return floors.astype(np.int64), valid
+    ranks = np.argsort(np.argsort(floors - exact, axis=1, kind="stable"), axis=1, kind="stable")
+    return (floors + (ranks < missing[:, None])).astype(np.int64), valid
+
+
+def _read_few(rows: list[list[float]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    ppm = [_read_row(row) for row in rows]
+    counts = [row if row is not None else [0] * len(rows[0]) for row in ppm]
+    return np.array(counts, dtype=np.int64), np.array([row is not None for row in ppm])
+
+
+def _read_row(row: list[float]) -> list[int] | None:
+    total = sum(row)
+    # A NaN or an infinity fails both comparisons.
+    if not (abs(total - 1) <= SUM_TOLERANCE and min(row) >= 0):
+        return None
+    exact = [share / total * ONE for share in row]
+    counts = [int(share) for share in exact]
+    missing = ONE - sum(counts)
+    if missing:
+        by_remainder = sorted(range(len(row)), key=lambda k: counts[k] - exact[k])
+        for k in by_remainder[:missing]:
+            counts[k] += 1
+    return counts
+
+
+def read_values(
+    answers: npt.NDArray[np.floating], resolution: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Turns a node's values into counts of `resolution`.
+
+    Args:
+        answers: Shape (rows, 1).
+        resolution: Size of one step, in the value's unit.
+
+    Returns:
+        Counts of shape (rows, 1), half to even, and which rows are finite. Invalid rows hold zeros.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        counts = np.rint(answers.astype(np.float64) / resolution)
+        valid: npt.NDArray[np.bool_] = np.all(np.abs(counts) < VALUE_LIMIT, axis=1)
+    return np.where(valid[:, None], counts, 0).astype(np.int64), valid
+
+
+def one_hot(label: int, classes: int) -> list[int]:
+    """The vote of a node that names a class and no probabilities."""
+    return [ONE if k == label else 0 for k in range(classes)]
+
+
+def argmax(pooled: Sequence[int]) -> int:
+    """Index of the largest; the lowest among equals."""
+    return pooled.index(max(pooled))
+
+
+def seed(seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
+    """Decides by the workshop's rule: the weighted mean of class numbers, rounded half to even.
+
+    Args:
+        seats: The voters, sorted by node.
+        votes: Their probabilities in ppm, in the same order.
+
+    Source: `consensus.md` section 1.
+    """
+    classes = tuple(argmax(vote) for vote in votes)
+    raw = [seat.accuracy * seat.stake for seat in seats]
+    if not any(raw):
+        raw = [1] * len(seats)
+    numerator, denominator = sum(w * k for w, k in zip(raw, classes, strict=True)), sum(raw)
+    answer = _round_half_even(numerator, denominator)
+    weights = split(ONE, raw)
+    pooled = [0] * len(votes[0])
+    for weight, k in zip(weights, classes, strict=True):
+        pooled[k] += weight
+    mean = (numerator, denominator)
+    return Decision(answer, tuple(weights), classes, pooled[answer], "weighted_mean", tuple(pooled), mean)
+
+
+def wager(
+    seats: Sequence[Seat], votes: Sequence[Sequence[int]], labelled: int = 0, warm: int = WARM_LABELS
+) -> Decision:
+    """Decides a classification under `wager`.
+
+    Args:
+        seats: The voters, sorted by node.
+        votes: Their probabilities in ppm, in the same order.
+        labelled: Labelled rounds of the task so far.
+        warm: Below so many of them each class gets the lower stake-weighted median of its
+            probabilities; from then on the linear opinion pool answers.
+
+    Source: `consensus.md` section 2, "Answering".
+    """
+    stakes = _stakes(seats)
+    if labelled < warm:
+        weights, (pooled, method) = _shares(stakes), _median_pool(stakes, votes)
+    else:
+        weights, method = skill_weights(seats), "linear"
+        pooled = apportion([sum(map(mul, weights, column)) for column in zip(*votes, strict=True)], ONE)
+    choices = tuple([argmax(vote) for vote in votes])
+    answer = _argmax_by_stake(pooled, choices, stakes)
+    agreement = sum([w for w, k in zip(weights, choices, strict=True) if k == answer])
+    return Decision(answer, weights, choices, agreement, method, tuple(pooled))
+
+
+def wager_value(
+    seats: Sequence[Seat], values: Sequence[int], sigma: int, labelled: int = 0, warm: int = WARM_LABELS
+) -> Decision:
+    """Decides a regression under `wager`: the lower weighted median of the values.
+
+    Args:
+        seats: The voters, sorted by node.
+        values: Their values in steps of the resolution.
+        sigma: The task's scale of error, in the same steps; agreement counts who is within it.
+        labelled: Labelled rounds of the task so far.
+        warm: Below so many of them a node weighs its stake alone.
+    """
+    stakes = _stakes(seats)
+    # The median is taken over the exact stakes: weights in ppm would let the order of names decide a tie.
+    weights, exact = (_shares(stakes), stakes) if labelled < warm else 2 * (skill_weights(seats),)
+    answer = lower_median(values, exact)
+    agreement = sum(w for w, v in zip(weights, values, strict=True) if abs(v - answer) <= sigma)
+    return Decision(answer, weights, (), agreement, "weighted_median")
+
+
+def skill_weights(seats: Sequence[Seat]) -> tuple[int, ...]:
+    """Weights (ppm) by stake and skill: S·g, where g falls with the 8th power of the lag in skill.
+
+    One node above `CAP` is cut to it while another has any weight; the others share the rest.
+    """
+    return _skill_shares(_stakes(seats), tuple([seat.skill for seat in seats]))
+
+
+@lru_cache(1024)
+def _skill_shares(stakes: tuple[int, ...], skills: tuple[int, ...]) -> tuple[int, ...]:
+    """The same, once for each block and set of voters."""
+    best = max(skills)
+    raw = [stake * _eighth_power(ONE - (best - skill)) for stake, skill in zip(stakes, skills, strict=True)]
+    if not any(raw):
+        # Whoever has stake lags too far behind somebody who has none.
+        raw = list(stakes)
+    total, first = sum(raw), raw.index(max(raw))
+    others = [0 if i == first else weight for i, weight in enumerate(raw)]
+    if raw[first] * ONE <= total * CAP or not any(others):
+        return tuple(split(ONE, raw))
+    weights = split(ONE - CAP, others)
+    weights[first] = CAP
+    return tuple(weights)
+
+
+def lower_median(values: Sequence[int], weights: Sequence[int]) -> int:
+    """The smallest value up to which at least half of the weight lies."""
+    total, below = sum(weights), 0
+    for value, weight in sorted(zip(values, weights, strict=True)):
+        below += weight
+        if 2 * below >= total:
+            return value
+    raise ValueError("A median needs at least one value.")
+
+
+@lru_cache(1024)
+def _shares(stakes: tuple[int, ...]) -> tuple[int, ...]:
+    """Weights (ppm) by stake alone; they stay the same from block to block, for the same voters."""
+    return tuple(split(ONE, stakes))
+
+
+def _median_pool(stakes: Sequence[int], votes: Sequence[Sequence[int]]) -> tuple[list[int], Method]:
+    medians = [lower_median(column, stakes) for column in zip(*votes, strict=True)]
+    if any(medians):
+        return split(ONE, medians), "weighted_median"
+    total = sum(stakes)
+    means = [sum(s * p for s, p in zip(stakes, column, strict=True)) for column in zip(*votes, strict=True)]
+    return apportion(means, total), "stake_mean"
+
+
+def _argmax_by_stake(pooled: Sequence[int], choices: Sequence[int], stakes: Sequence[int]) -> int:
+    top = max(pooled)
+    if pooled.count(top) == 1:
+        return pooled.index(top)
+    tied = [k for k, share in enumerate(pooled) if share == top]
+    behind = {k: sum(s for s, choice in zip(stakes, choices, strict=True) if choice == k) for k in tied}
+    return max(tied, key=lambda k: (behind[k], -k))
+
+
+def _stakes(seats: Sequence[Seat]) -> tuple[int, ...]:
+    stakes = tuple([seat.stake for seat in seats])
+    return stakes if any(stakes) else (1,) * len(stakes)
+
+
+def _eighth_power(share: int) -> int:
+    power = max(share, 0)
+    for _ in range(3):
+        power = power * power // ONE
+    return power
+
+
+def _round_half_even(numerator: int, denominator: int) -> int:
+    quotient, rest = divmod(numerator, denominator)
+    if 2 * rest == denominator:
+        return quotient + quotient % 2
+    return quotient + (2 * rest > denominator)

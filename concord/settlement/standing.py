@@ -1,0 +1,155 @@
+"""Who counts: the changes of standing that a task's state calls for, as events for the ledger.
+
+    probation ──20 labelled rounds──▶ active ──regret, malformed answers, no stake──▶ jailed
+        ▲                                ▲                                              │
+        └──────── a new version ─────────┼──────────────── good as a shadow ────────────┘
+
+A pure function of the state, so that every replica that sees the same head comes to the same events
+under the same keys, and one of them writes each once. A jailing that would leave too few who count is
+withheld and shown, never carried out: a consensus of one is worse than a bad node among several. An
+operator's release is an event like the others and needs no leave from here.
+"""
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from concord.ledger import events
+from concord.ledger.events import Event
+from concord.ledger.state import FEWEST_ACTIVE, PROBATION_ROUNDS, SHADOW_ROUNDS, TaskState, fold_task
+from concord.policies.scoring import PPM
+from concord.policies.stake import MICRO, MIN_STAKE, Account, JailReason
+
+MOST_REGRET: Final = 6 * PPM
+"""C above this jails: a node that lies every time is there in eight rounds, a random one in about thirty."""
+
+SHADOW_REGRET: Final = 100_000
+"""Mean regret (ppm a round) up to which a jailed node has shown that it is as good as the others."""
+
+INVALID_ANSWERS: Final = 3
+INVALID_WINDOW: Final = 100
+"""So many malformed answers among so many of a node's last ones jail it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A jailing that is due and would leave too few."""
+
+    node: str
+    reason: JailReason
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a task's state calls for: the events that are due, and the jailings that may not be."""
+
+    events: tuple[Event, ...]
+    withheld: tuple[Withheld, ...]
+
+
+def review(name: str, task: TaskState, malformed: Mapping[str, int] | None = None) -> Review:
+    """The changes of standing that are due in a task under `wager`; under `seed` everybody counts.
+
+    Args:
+        name: The task's name.
+        task: Its state.
+        malformed: Node → malformed answers among its last `INVALID_WINDOW`, as far as a service saw them.
+    """
+    if task.policy != "wager":
+        return Review((), ())
+    due = list(_releases(name, task))
+    for event in due:
+        task = fold_task(task, event)
+    released = {event.body["node"] for event in due}
+    withheld: list[Withheld] = []
+    for node, reason, measured in _accused(task, malformed or {}):
+        account = task.accounts[node]
+        if node in released:
+            # Two changes of one node in one block have no order; the next review sees to it.
+            continue
+        if account.standing == "active" and not _may_go(task, node):
+            withheld.append(Withheld(node, reason))
+            continue
+        due.append(events.jail(name, node, reason, measured, account.changes))
+        task = fold_task(task, due[-1])
+    return Review(tuple(due), tuple(withheld))
+
+
+def needed(name: str, task: TaskState, declared: Container[str]) -> tuple[Event, ...]:
+    """Releases from probation where fewer than two of the nodes that are declared count.
+
+    Nodes that left the nodes file still count in the ledger, where nobody can see that they are gone. Were
+    all of those who are there on probation, no round would have its quorum, and none of them ever be watched.
+
+    Args:
+        name: The task's name.
+        task: Its state.
+        declared: The nodes that there are.
+    """
+    if task.policy != "wager":
+        return ()
+    missing = FEWEST_ACTIVE - sum(node in declared for node in task.active)
+    waiting = [
+        (node, account)
+        for node, account in sorted(task.accounts.items())
+        if node in declared and _may_count(account)
+    ]
+    why = "fewer than two nodes of the nodes file count"
+    return tuple(
+        # What the nodes file says is the operator's word; from the ledger alone it does not follow.
+        events.release(name, node, to="active", by="operator", why=why, key=_key(name, node, account))
+        for node, account in waiting[: max(0, missing)]
+    )
+
+
+def _releases(name: str, task: TaskState) -> Iterator[Event]:
+    active = len(task.active)
+    for node, account in sorted(task.accounts.items()):
+        why = _why_released(account, active)
+        if why is not None:
+            active += 1
+            yield events.release(name, node, to="active", by="rule", why=why, key=_key(name, node, account))
+
+
+def _key(name: str, node: str, account: Account) -> str:
+    return f"{name}:{node}:{account.changes}"
+
+
+def _may_count(account: Account) -> bool:
+    """Whether nothing but its probation keeps a node from counting."""
+    return account.standing == "probation" and account.regret <= MOST_REGRET and account.stake >= MIN_STAKE
+
+
+def _why_released(account: Account, active: int) -> str | None:
+    """Why a node counts from now on, in words; None if it does not, or did before."""
+    n, regret = account.watched, account.watched_regret
+    if _may_count(account):
+        if n >= PROBATION_ROUNDS:
+            return f"{n} labelled rounds on probation"
+        return "fewer than two nodes count" if active < FEWEST_ACTIVE else None
+    if account.reason == "stake" and account.stake >= MIN_STAKE:
+        return f"its stake is back at {account.stake / MICRO:,.2f}"
+    if account.reason == "regret" and n >= SHADOW_ROUNDS and regret <= SHADOW_REGRET * n:
+        return f"a mean regret of {regret / n / PPM:.3f} over {n} labelled rounds as a shadow"
+    return None
+
+
+def _accused(task: TaskState, malformed: Mapping[str, int]) -> list[tuple[str, JailReason, int]]:
+    """Nodes that are to be jailed, with the reason and what was measured; the most regret first."""
+    found: list[tuple[str, JailReason, int]] = []
+    free = {node: one for node, one in task.accounts.items() if one.standing != "jailed"}
+    for node, account in sorted(free.items(), key=lambda item: (-item[1].regret, item[0])):
+        if account.regret > MOST_REGRET:
+            found.append((node, "regret", account.regret))
+        elif malformed.get(node, 0) >= INVALID_ANSWERS:
+            found.append((node, "invalid", malformed[node]))
+        elif account.stake < MIN_STAKE and account.standing == "active":
+            found.append((node, "stake", account.stake))
+    return found
+
+
+def _may_go(task: TaskState, node: str) -> bool:
+    """Whether enough would count without an active node: two, and half of all deposits."""
+    left = {other: one for other, one in task.active.items() if other != node}
+    deposits = sum(one.deposit for one in task.accounts.values())
+    return len(left) >= FEWEST_ACTIVE and 2 * sum(one.deposit for one in left.values()) >= deposits

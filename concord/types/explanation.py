@@ -1,0 +1,171 @@
+"""What an explanation of a round consists of: values that travel over HTTP beside the round itself.
+
+They decide nothing and look nothing up; `concord.explain.explanation` makes them. Stake is in stake units, and
+weights, probabilities, skills and scores are in 0..1, as everywhere on the wire.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Stage = Literal["settled", "due", "awaits_label", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What the version said that is tried beside a node's own; it is scored and never counts."""
+
+    version: str | None
+    label: str | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | None = None
+    right: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What one node said in a round, what it weighed and why, and what became of it.
+
+    Attributes:
+        counted: Whether its vote was part of the answer.
+        weight: Its share of the say.
+        why: The weight's reason, for people.
+        stake: What it held when the round was decided; None where it had no account.
+        skill: Its skill at that time.
+        right: Whether its own answer was what was true; None as long as that is not known.
+        score: What it was paid by; None where no stake of its own was in the round.
+        quality: Its quadratic score, or how close its value came.
+        delta: Stake that the round gave it or took from it; None until settled.
+    """
+
+    node: str
+    outcome: str
+    version: str | None
+    counted: bool
+    weight: float
+    why: str
+    label: str | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | None = None
+    stake: float | None = None
+    skill: float | None = None
+    right: bool | None = None
+    score: float | None = None
+    quality: float | None = None
+    delta: float | None = None
+    challenger: Tried | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A label as somebody gave it: a class, or a value; by the name of the token that it came with."""
+
+    label: str | None
+    value: float | None
+    source: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The label that stands, and the ones that came later and contradict it; those change nothing."""
+
+    stands: Said
+    disputes: list[Said] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The settlement that the round was part of.
+
+    Attributes:
+        block: Height of its block.
+        time: When the block was made.
+        event: Key of its event in the block.
+        rounds: Rounds of the same task and policy that it settled.
+        levelling: Node → stake that the block moved towards the deposits.
+        note: What is the round's and what is the block's, for people.
+    """
+
+    block: int
+    time: str
+    event: str
+    rounds: int
+    levelling: dict[str, float]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What proves a settlement's record to anybody who has the ledger's export.
+
+    Attributes:
+        record: The record as text; its UTF-8 bytes are the leaf.
+        path: Side (`left`, `right`) and hash of each sibling, from the leaf up.
+        root: The Merkle root to which they lead.
+        event: Key of the event that names the root.
+        block: Height of the block that holds the event.
+        block_hash: The block's hash.
+    """
+
+    record: str
+    path: list[tuple[Literal["left", "right"], str]]
+    root: str
+    event: str
+    block: int
+    block_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision about which versions a node serves.
+
+    Attributes:
+        node: The node.
+        time: When it was made.
+        block: Height of the block that holds it.
+        action: `challenge`, `promote`, `rollback` or `dismiss`.
+        version: What it was about.
+        before: The champion until then.
+        by: Name of the token.
+        why: The reason that was given.
+        words: All of it in a sentence.
+    """
+
+    node: str
+    time: str
+    block: int
+    action: str
+    version: str
+    before: str
+    by: str
+    why: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a round was answered as it was, what was true, and what that did.
+
+    Attributes:
+        stage: How far its settlement is.
+        summary: The stage in a sentence: what it waits for, or why it never settles.
+        method: How weights and answer were made, in a sentence.
+        votes: One a node, sorted.
+        truth: None as long as there is no label.
+        settlement: None until settled.
+        proof: None until settled.
+        row: Why what was asked is not there any more; None where it is.
+        problem: Why a part is missing; None where none is.
+        decisions: The newest about the versions of its nodes, oldest first, whenever they were made.
+    """
+
+    stage: Stage
+    summary: str
+    method: str
+    votes: list[Testimony]
+    truth: Truth | None = None
+    settlement: Settled | None = None
+    proof: Proof | None = None
+    row: str | None = None
+    problem: str | None = None
+    decisions: list[Decided] = field(default_factory=list)

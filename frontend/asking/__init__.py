@@ -1,1 +1,0 @@
-"""What each view asks over HTTP, and how long an answer is kept for all who look."""

@@ -1,0 +1,150 @@
+"""A form built from a task's schema, and nothing but the schema.
+
+Inputs start empty: a number that nobody chose should not be asked about. The page checks only that
+nothing is missing; what is admitted is the service's to say, and what it says is shown beside the
+input it is about. Entries are kept per task and schema, so that switching tasks loses nothing.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from concord.errors import InvalidInput
+from concord.tasks.schema import Feature, TaskSchema
+from frontend.text import wording as words
+from frontend.text.language import mark, say, told
+
+SAFE_INTEGER: Final = (1 << 53) - 1
+"""The largest whole number that a browser holds exactly; Streamlit refuses larger bounds."""
+
+EMPTY: Final = mark("Fill this in.")
+
+Entered = float | int | str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a form holds now.
+
+    Attributes:
+        values: Column → what was entered; None where nothing was.
+        slots: Column → the place beside its input where a message goes.
+        is_submitted: Whether the person has just asked.
+    """
+
+    values: Mapping[str, Entered]
+    slots: Mapping[str, DeltaGenerator]
+    is_submitted: bool
+
+    def row(self) -> dict[str, float | str]:
+        """The columns that hold something."""
+        return {name: value for name, value in self.values.items() if value is not None}
+
+    def missing(self) -> dict[str, str]:
+        """A message for each column that holds nothing."""
+        return {name: say(EMPTY) for name, value in self.values.items() if value is None}
+
+    def mark(self, problems: Mapping[str, str]) -> None:
+        """Shows messages beside the inputs that they are about."""
+        for name, message in problems.items():
+            if name in self.slots:
+                self.slots[name].error(words.plain(message), icon=":material/error:")
+
+
+def draw(schema: TaskSchema, button: str) -> Entry:
+    """Draws the form of a task.
+
+    Args:
+        schema: What to ask for.
+        button: What the button says.
+    """
+    st.button(say("Fill in the example"), icon=":material/edit_note:", on_click=_fill, args=(schema,))
+    with st.form(f"form/{schema.task}", enter_to_submit=True):
+        values: dict[str, Entered] = {}
+        slots: dict[str, DeltaGenerator] = {}
+        # Row by row, so that on a narrow screen, where columns stack, the order stays the schema's.
+        for start in range(0, len(schema.features), 2):
+            for feature, column in zip(schema.features[start : start + 2], st.columns(2), strict=False):
+                with column, st.container(gap="xxsmall"):
+                    values[feature.name] = _input(schema, feature)
+                    slots[feature.name] = st.empty()
+                    st.markdown(f":small[{words.plain(words.hint(feature))}]")
+        is_submitted = st.form_submit_button(
+            button, type="primary", icon=":material/how_to_vote:", width="stretch"
+        )
+    return Entry(values, slots, is_submitted)
+
+
+def _key(schema: TaskSchema, feature: Feature) -> str:
+    """An input's name in the session; another schema's entries are not read as this one's."""
+    return f"{schema.task}/{schema.digest[:12]}/{feature.name}"
+
+
+def _fill(schema: TaskSchema) -> None:
+    """Enters the schema's example, as far as the schema itself admits it."""
+    for feature in schema.features:
+        try:
+            read = feature.read(feature.example)
+        except InvalidInput:
+            continue
+        value = feature.example if feature.kind == "choice" else read
+        st.session_state[_key(schema, feature)] = int(read) if feature.kind == "integer" else value
+
+
+def _input(schema: TaskSchema, feature: Feature) -> Entered:
+    if feature.kind == "choice":
+        return st.selectbox(
+            words.label(feature),
+            feature.choices,
+            index=None,
+            placeholder=say("Choose"),
+            format_func=told,
+            key=_key(schema, feature),
+            help=_help(feature),
+            persist_state="session",
+        )
+    whole = feature.kind == "integer"
+    least, most = _bounds(feature)
+    value: Entered = st.number_input(
+        words.label(feature),
+        min_value=least,
+        max_value=most,
+        value=None,
+        step=int(_step(feature)) if whole else _step(feature),
+        # %g shows a number as it was entered, where %f would cut or pad it.
+        format="%d" if whole else "%g",
+        placeholder=say("e.g. {example}", example=words.number(float(feature.example))),
+        key=_key(schema, feature),
+        help=_help(feature),
+        persist_state="session",
+    )
+    return value
+
+
+def _help(feature: Feature) -> str:
+    parts = [words.plain(told(feature.description))] if feature.description else []
+    if words.hint(feature):
+        parts.append(say("Admitted: {hint}.", hint=words.plain(words.hint(feature))))
+    parts.append(say("Column `{name}`.", name=feature.name.replace("`", "")))
+    return " ".join(parts)
+
+
+def _bounds(feature: Feature) -> tuple[float | None, float | None]:
+    """What the input itself refuses; whole numbers for an integer, as Streamlit wants it."""
+    low, high = feature.minimum, feature.maximum
+    if feature.kind != "integer":
+        return (None if low is None else float(low)), (None if high is None else float(high))
+    least = None if low is None or abs(low) > SAFE_INTEGER else math.ceil(low)
+    most = None if high is None or abs(high) > SAFE_INTEGER else math.floor(high)
+    return least, most
+
+
+def _step(feature: Feature) -> float:
+    """What + and − add: a tenth of the example's order of magnitude; 1 at least for whole numbers."""
+    size = abs(float(feature.example)) or 1.0
+    step = 10.0 ** (math.floor(math.log10(size)) - 1)
+    return max(1.0, step) if feature.kind == "integer" else step

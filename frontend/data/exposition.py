@@ -1,0 +1,70 @@
+"""The service's `/metrics` as counts: what the live figures need, and nothing of the rest.
+
+It reads Prometheus's text format with Prometheus's own parser, line by line, because of some thousand lines
+only a few hundred are about calls and rounds. It refuses what is no such text.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from concord.errors import ServiceAway
+from frontend.data import series as courses
+from frontend.data.series import Key, Sample
+
+_STARTED: Final = "process_start_time_seconds"
+_PLAIN: Final = (courses.CALLS, courses.AGREEMENT_SUM, courses.AGREEMENT_COUNT)
+_DETAILED: Final[Mapping[str, str]] = {
+    courses.ROUNDS: "status",
+    courses.LATENCY_BUCKET: "le",
+    courses.OVERHEAD_BUCKET: "le",
+}
+_WANTED: Final = (*_PLAIN, *_DETAILED, courses.HTTP, _STARTED)
+_PREDICTION: Final = re.compile(r".*/(predict|infer)")
+"""Routes of predictions, as the rules of the service's objectives have them."""
+
+
+def sample(text: str, time: float) -> Sample:
+    """What a process states at a moment.
+
+    Args:
+        text: Its metrics.
+        time: When they were read, in seconds since the epoch.
+
+    Raises:
+        ServiceAway: It is no text of metrics, or of another service's.
+    """
+    process: float | None = None
+    counts: dict[Key, float] = {}
+    try:
+        for name, labels, value in _lines(text):
+            key = _key(name, labels)
+            if name == _STARTED:
+                process = value
+            elif key is not None:
+                counts[key] = counts.get(key, 0.0) + value
+    except (ValueError, KeyError, IndexError) as error:
+        raise ServiceAway("The service's metrics cannot be read.", field="CONCORD_URL") from error
+    if f"# TYPE {courses.HTTP} counter" not in text:
+        raise ServiceAway("These metrics are not of a consensus service.", field="CONCORD_URL")
+    return Sample(time, process, counts)
+
+
+def _lines(text: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    wanted = "\n".join(line for line in text.splitlines() if line.startswith(_WANTED))
+    for family in text_string_to_metric_families(wanted + "\n"):
+        for one in family.samples:
+            if one.name in _WANTED:
+                yield one.name, one.labels, one.value
+
+
+def _key(name: str, labels: Mapping[str, str]) -> Key | None:
+    if name in _PLAIN:
+        return Key(name, labels["task"], "")
+    if name in _DETAILED:
+        return Key(name, labels["task"], labels[_DETAILED[name]])
+    if name == courses.HTTP and _PREDICTION.fullmatch(labels["route"]):
+        return Key(name, "", "failed" if labels["status"].startswith("5") else "answered")
+    return None

@@ -1,0 +1,151 @@
+"""MLflow over HTTP, as far as a page shows it: what a run measured, and the pictures that it kept.
+
+The page imports neither MLflow nor the training. A run ends before its version is registered, so what is
+read of it stays true and is kept; failures never are. A password in MLflow's address, or in its variables, is
+used and shown nowhere: not in a message, and not in a link.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import httpx
+import streamlit as st
+
+from concord.errors import ServiceAway
+from concord.rollout.mlflow import tracking
+from concord.settings import Settings
+
+KEPT_SECONDS: Final = 600
+MOST_KEPT: Final = 200
+"""Runs, and pictures of 15 to 30 kB, in memory."""
+
+LARGEST: Final = 4 << 20
+"""Bytes of a picture; ours have 1 % of it."""
+
+CONNECT_SECONDS: Final = 2.0
+READ_SECONDS: Final = 5.0
+"""MLflow answers these within a tenth of a second; who takes longer is away."""
+
+PLOTS: Final = "plots"
+"""The folder of a run's artifacts that holds its pictures."""
+
+PNG: Final = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What fitted a version.
+
+    Attributes:
+        experiment: Id of the experiment that it belongs to, for links.
+        metrics: What it measured on held-out rows.
+        plots: File names of its pictures.
+    """
+
+    experiment: str
+    metrics: dict[str, float]
+    plots: tuple[str, ...]
+
+
+@st.cache_data(ttl=KEPT_SECONDS, show_spinner="…", max_entries=MOST_KEPT)
+def run(registry: str, run_id: str) -> Run | None:
+    """A run; None where MLflow has none of this id any more.
+
+    Args:
+        registry: MLflow's address.
+        run_id: Its id.
+
+    Raises:
+        ServiceAway: MLflow does not serve; as everywhere here.
+    """
+    found = _json(registry, "/api/2.0/mlflow/runs/get", run_id=run_id)
+    if found is None:
+        return None
+    listed = _json(registry, "/api/2.0/mlflow/artifacts/list", run_id=run_id, path=PLOTS) or {}
+    document = found.get("run", {})
+    measured = document.get("data", {}).get("metrics", [])
+    return Run(
+        str(document.get("info", {}).get("experiment_id", "")),
+        {str(one["key"]): float(one["value"]) for one in measured},
+        tuple(
+            str(one["path"]).rpartition("/")[2] for one in listed.get("files", []) if not one.get("is_dir")
+        ),
+    )
+
+
+@st.cache_data(ttl=KEPT_SECONDS, show_spinner="…", max_entries=MOST_KEPT)
+def plot(registry: str, run_id: str, name: str) -> bytes | None:
+    """A picture of a run as PNG; None where there is none of this name."""
+    response = _get(registry, "/get-artifact", run_id=run_id, path=f"{PLOTS}/{name}")
+    if response is None:
+        return None
+    if not response.content.startswith(PNG):
+        raise _away(registry, f"{name} is no picture")
+    return response.content
+
+
+def page(address: str, *parts: str) -> str:
+    """A link into MLflow's own page.
+
+    Args:
+        address: MLflow's, as browsers reach it; a user and a password in it are left out.
+        parts: Where in it: `models`, a name, `versions`, a number.
+    """
+    split = urlsplit(address)
+    bare = urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path.rstrip("/"), "", ""))
+    return f"{bare}/#/{'/'.join(quote(part, safe='') for part in parts)}"
+
+
+def forget() -> None:
+    """Drops what is kept."""
+    run.clear()
+    plot.clear()
+
+
+@st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
+def connect(registry: str) -> httpx.Client:
+    """The connections to MLflow, shared by all sessions."""
+    server = tracking(registry, Settings.read())
+    return httpx.Client(
+        auth=server.user,
+        headers=server.headers,
+        base_url=server.address,
+        timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        trust_env=False,
+    )
+
+
+def _json(registry: str, endpoint: str, **query: str) -> dict[str, Any] | None:
+    response = _get(registry, endpoint, **query)
+    if response is None:
+        return None
+    try:
+        document = response.json()
+    except ValueError as error:
+        raise _away(registry, "what answers is no MLflow") from error
+    if not isinstance(document, dict):
+        raise _away(registry, "what answers is no MLflow")
+    return document
+
+
+def _get(registry: str, endpoint: str, **query: str) -> httpx.Response | None:
+    """What MLflow answers, read as far as is sensible; None where it says that there is no such thing."""
+    try:
+        with connect(registry).stream("GET", endpoint, params=query) as response:
+            body = b""
+            for part in response.iter_bytes():
+                body += part
+                if len(body) > LARGEST:
+                    raise _away(registry, "its answer is too large")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _away(registry, type(error).__name__) from error
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return None
+    if response.is_error:
+        raise _away(registry, f"status {response.status_code}")
+    return httpx.Response(response.status_code, content=body)
+
+
+def _away(registry: str, why: str) -> ServiceAway:
+    return ServiceAway(f"{page(registry).removesuffix('/#/')}: {why}.", field="MLFLOW_TRACKING_URI")

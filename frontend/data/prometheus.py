@@ -1,0 +1,170 @@
+"""The live figures from Prometheus, by its HTTP API: what is asked stands in one table.
+
+It asks only for metrics that `concord.observability.metrics` has, and for what the chart's rules record where that adds up
+to the same: a recorded p99 of several tasks, or of several installations, is no p99 of them together. What
+Prometheus does not say is no point, never a zero.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+import streamlit as st
+
+from concord.errors import ConcordError, ServiceAway
+from frontend.data import series as courses
+from frontend.data.series import Course, Point
+
+QUERIES: Final[Mapping[str, str]] = {
+    courses.REQUESTS: "sum(rate(concord_round_seconds_count{OF}[5m]))",
+    courses.ROWS: "sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m]))",
+    **{
+        name: f"histogram_quantile({share}, sum by (le) (rate(concord_round_seconds_bucket{{OF}}[5m])))"
+        for name, share in zip(courses.LATENCY, courses.QUANTILES, strict=True)
+    },
+    **{
+        name: f"histogram_quantile({share}, sum by (le) (rate(concord_overhead_seconds_bucket{{OF}}[5m])))"
+        for name, share in zip(courses.OVERHEAD, courses.QUANTILES, strict=True)
+    },
+    courses.AGREEMENT: (
+        "sum(rate(concord_agreement_sum{OF}[5m])) / sum(rate(concord_agreement_count{OF}[5m]))"
+    ),
+    courses.NO_QUORUM: (
+        '(sum(concord:rounds:rate5m{OF status="no_quorum"}) '
+        'or sum(rate(concord_rounds_total{OF status="no_quorum"}[5m])) '
+        "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
+        "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
+    ),
+    courses.DEGRADED: (
+        '(sum(concord:rounds:rate5m{OF status="degraded"}) '
+        'or sum(rate(concord_rounds_total{OF status="degraded"}[5m])) '
+        "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
+        "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
+    ),
+    courses.FAILED: (
+        '(sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)", status=~"5.."}[5m])) '
+        'or 0 * sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))) '
+        '/ sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))'
+    ),
+}
+"""Figure → PromQL. `OF` becomes the matchers of task and installation; five minutes as in the rules."""
+
+SCRAPED: Final = "count(concord_waiting_rows{OF})"
+"""Whether any consensus service is scraped: this metric is there before anything was asked."""
+
+ASKED: Final = "sum(concord_round_seconds_count{OF})"
+"""How much was asked since the services started."""
+
+STEPS: Final = 60
+LEAST_STEP: Final = 15
+"""Seconds; Prometheus is seldom told to scrape more often."""
+
+WAIT_SECONDS: Final = 3.0
+FRESH_SECONDS: Final = 10
+"""How old figures may be, and how long one that is away is left alone: twenty people are one question."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where Prometheus is.
+
+    Attributes:
+        url: Its address; it may hold a password, and is not shown.
+        namespace: Only series of this installation.
+    """
+
+    url: str = field(repr=False)
+    namespace: str | None = None
+
+
+def matched(query: str, task: str | None, namespace: str | None) -> str:
+    """A query about one task, or all, of one installation, or all.
+
+    >>> matched('sum(concord:rounds:rate5m{OF status="ok"})', "iris", None)
+    'sum(concord:rounds:rate5m{task="iris", status="ok"})'
+    """
+    matchers = {"task": task, "namespace": namespace}
+    said = " ".join(f'{name}="{_quoted(value)}",' for name, value in matchers.items() if value)
+    return query.replace("OF", said).replace("{ ", "{")
+
+
+@st.cache_resource(ttl=FRESH_SECONDS, max_entries=100, show_spinner=False)
+def course(place: Place, task: str | None, seconds: int) -> Course | ConcordError:
+    """Figures of the last seconds, or why there are none; that is kept as well.
+
+    Args:
+        place: Where.
+        task: One task; None for all together.
+        seconds: How far back.
+    """
+    step = max(LEAST_STEP, seconds // STEPS)
+    end = math.floor(time.time() / step) * step
+    span = {"start": end - seconds, "end": end, "step": step}
+    try:
+        if not _points(place, matched(SCRAPED, None, place.namespace), span):
+            raise ServiceAway(
+                "Prometheus answers and has no metrics of Concord: it does not scrape the service, or "
+                "CONCORD_PROMETHEUS_NAMESPACE names another installation.",
+                field="CONCORD_PROMETHEUS",
+            )
+        figures = [figure for figure in QUERIES if task is None or figure != courses.FAILED]
+        lines = {
+            figure: _points(place, matched(QUERIES[figure], task, place.namespace), span)
+            for figure in figures
+        }
+        asked = _points(place, matched(ASKED, task, place.namespace), span)
+    except ConcordError as error:
+        return error
+    return Course(lines, was_asked=any(point.value for point in asked))
+
+
+def forget() -> None:
+    """Drops what is kept."""
+    course.clear()
+    _connect.clear()
+
+
+@st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
+def _connect(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=WAIT_SECONDS, trust_env=False)
+
+
+def _points(place: Place, query: str, span: Mapping[str, int]) -> list[Point]:
+    """The one series that a query has, oldest first."""
+    document = _ask(place, {"query": query, **span})
+    try:
+        series = document["data"]["result"]
+        return [Point(float(at), _number(value)) for one in series[:1] for at, value in one["values"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _away("What answers there is no Prometheus.") from error
+
+
+def _ask(place: Place, query: Mapping[str, str | int]) -> dict[str, Any]:
+    try:
+        response = _connect(place.url).post("/api/v1/query_range", data=dict(query))
+    except httpx.HTTPError as error:
+        raise _away(f"Prometheus does not answer ({error or type(error).__name__}).") from error
+    try:
+        document = response.json()
+    except ValueError as error:
+        raise _away(f"What answers there is no Prometheus (HTTP {response.status_code}).") from error
+    if not isinstance(document, dict) or document.get("status") != "success":
+        why = document.get("error") if isinstance(document, dict) else None
+        raise _away(f"Prometheus refuses a query (HTTP {response.status_code}): {str(why)[:200]}.")
+    return document
+
+
+def _away(what: str) -> ServiceAway:
+    return ServiceAway(what, field="CONCORD_PROMETHEUS")
+
+
+def _number(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

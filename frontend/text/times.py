@@ -1,0 +1,23 @@
+"""Times as people read them: in the reader's language and the browser's own zone."""
+
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+from babel.dates import format_datetime
+
+from frontend.text import language
+
+
+def local(text: str) -> str:
+    """A time of the service's, such as `2026-01-31T09:00:00+00:00`, to the second."""
+    moment = datetime.fromisoformat(text).astimezone(zone())
+    return format_datetime(moment, "d MMM y, HH:mm:ss", locale=language.current())
+
+
+def zone() -> tzinfo:
+    """The browser's zone; UTC where it names none that is known here."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC

@@ -1,0 +1,124 @@
+"""Columns, or nodes' answers, that were compared with what was learned from: as a table and as pictures.
+
+The table has all of them; pictures, each with its verdict in words and a table of its own, are drawn of those
+that a person chooses, at first of those that differ most.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import pandas as pd
+import streamlit as st
+
+from concord.types.drift import Difference, Shares
+from frontend.text import wording as words
+from frontend.text.language import say, say_count
+from frontend.views.drift import differences, spreads
+
+FIRST_PICTURES: Final = 4
+"""Pictures at first; each is a hundred marks that a browser draws."""
+
+Named = Mapping[str, Difference]
+"""By what people call them."""
+
+
+def table(named: Named, of: str) -> None:
+    """Shows what was found of each.
+
+    Args:
+        named: What was compared.
+        of: What the first column is called.
+    """
+    rows = [differences.row(title, one) for title, one in named.items()]
+    said = [f"{title}: {say(differences.STANDINGS[one.status].word)}" for title, one in named.items()]
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        pd.DataFrame(rows).rename(columns={say("Column"): of}),
+        hide_index=True,
+        width="stretch",
+        placeholder="–",
+        alt=say("Verdicts: {said}.", said="; ".join(said)),
+        column_config={
+            of: st.column_config.TextColumn(pinned=True),
+            say("Index"): number(
+                format="%.3f",
+                help=say(
+                    "Population stability index: how far the shares of the bins are apart. By custom a "
+                    "change is moderate from 0.1 and large from 0.25."
+                ),
+            ),
+            say("p-value"): st.column_config.TextColumn(
+                help=say("How often chance alone would look like this, corrected for all that was tested.")
+            ),
+            say("New values"): number(
+                format="%.1f%%", help=say("Rows with a value that was never learned from.")
+            ),
+            say("Missing"): number(format="%.1f%%", help=say("Rows that say nothing here.")),
+            say("Rows"): number(format="localized"),
+        },
+    )
+
+
+def pictures(named: Named, then: str, least_rows: int, place: str) -> None:
+    """Draws those that a person chooses.
+
+    Args:
+        named: What was compared.
+        then: What the upper bars are of.
+        least_rows: Below it there is no answer.
+        place: Tells these pictures from others on the page.
+    """
+    shown = _chosen(named, place)
+    for start in range(0, len(shown), 2):
+        for title, column in zip(shown[start : start + 2], st.columns(2, gap="large"), strict=False):
+            one = named[title]
+            with column:
+                _verdict(title, one, least_rows)
+                if one.shares is not None:
+                    _picture(title, one, one.shares, then, f"drift/{place}/{title}")
+
+
+def _chosen(named: Named, place: str) -> Sequence[str]:
+    drawn = {title: one for title, one in named.items() if one.shares is not None}
+    if len(drawn) <= 1:
+        return list(drawn)
+    by_index = sorted(drawn, key=lambda title: -(drawn[title].psi or 0.0))
+    return st.multiselect(
+        say("Pictures of"),
+        list(drawn),
+        default=by_index[:FIRST_PICTURES],
+        # What there is to choose from differs by task and by language.
+        key=f"drift/{place}/{hash(tuple(drawn))}",
+        placeholder=say("Choose"),
+    )
+
+
+def _verdict(title: str, one: Difference, least_rows: int) -> None:
+    look = differences.STANDINGS[one.status]
+    said = f":{look.colour}[{look.icon} **{say(look.word)}**]. {differences.sentence(one, least_rows)}"
+    st.markdown(f"#### {words.plain(title)}\n{said}")
+    for remark in differences.remarks(one):
+        st.markdown(words.small(remark))
+
+
+def _picture(title: str, one: Difference, shares: Shares, then: str, key: str) -> None:
+    is_light = st.context.theme.type == "light"
+    now = say_count("now: {count} row", "now: {count} rows", one.rows)
+    st.html(spreads.key(then, now, is_light=is_light))
+    st.altair_chart(
+        spreads.picture(shares, is_light=is_light),
+        width="stretch",
+        alt=spreads.describe(title, shares),
+        theme="streamlit",
+        key=key,
+    )
+    with st.expander(say("The same as a table")):
+        number = st.column_config.NumberColumn(format="%.1f%%")
+        st.dataframe(
+            pd.DataFrame(spreads.table(shares)),
+            hide_index=True,
+            width="stretch",
+            alt=spreads.describe(title, shares),
+            column_config={say("Then"): number, say("Now"): number},
+            key=f"{key}/table",
+        )

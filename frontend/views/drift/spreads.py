@@ -1,0 +1,144 @@
+"""How rows are spread, then and now: of a column, of what was true, of a node's answers.
+
+A pair of bars for each bin of the profile, one below the other, so that ten of them have room for their names
+on a telephone. *Then* is the upper one and hollow, *now* the lower one and filled: the picture does not need
+its colours. Bins of a number hold a tenth of the rows each that were learned from; the outer ones are open.
+"""
+
+import html
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from concord.types.drift import Shares
+from frontend.charts import palette as shades
+from frontend.charts import votes as pictures
+from frontend.text import language
+from frontend.text import wording as words
+from frontend.text.language import say, say_count, told
+
+MOST_CHOICES: Final = 12
+"""Choices that are told apart in one picture; the rarer ones are drawn together."""
+
+PAIR_PIXELS: Final = 34
+AXIS_PIXELS: Final = 40
+
+
+class Bin(NamedTuple):
+    """A bin, a choice or a class: its name, its share of the rows then, and now."""
+
+    name: str
+    then: float
+    now: float
+
+
+def bins(shares: Shares) -> list[Bin]:
+    """The bins in their order; choices that are rare are one, and so are those never learned from."""
+    if not shares.choices:
+        return [Bin(*one) for one in zip(_ranges(shares.edges), shares.before, shares.now, strict=True)]
+    known = [
+        Bin(told(name), *two) for name, *two in zip(shares.choices, shares.before, shares.now, strict=False)
+    ]
+    kept = sorted(known, key=lambda one: -max(one.then, one.now))[:MOST_CHOICES]
+    found = [one for one in known if one in kept]
+    rare = [one for one in known if one not in kept]
+    if rare:
+        sums = sum(one.then for one in rare), sum(one.now for one in rare)
+        found.append(Bin(say_count("{count} rarer one", "{count} rarer ones", len(rare)), *sums))
+    if len(shares.now) > len(shares.choices) and shares.now[-1] > 0:
+        found.append(Bin(say("never learned from"), shares.before[-1], shares.now[-1]))
+    return found
+
+
+def _ranges(edges: list[float]) -> list[str]:
+    if not edges:
+        return [say("any number")]
+    ends = [words.number(float(f"{edge:.6g}")) for edge in edges]
+    if len(set(ends)) < len(ends):
+        # Two rows of one name would be drawn as one.
+        ends = [f"{edge:.9g}" for edge in edges]
+    between = [say("{low} to {high}", low=low, high=high) for low, high in pairwise(ends)]
+    return [say("under {high}", high=ends[0]), *between, say("{low} and over", low=ends[-1])]
+
+
+def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
+    """Both bars of each bin.
+
+    Args:
+        shares: What is drawn.
+        is_light: Whether it is drawn on white.
+    """
+    found = bins(shares)
+    times = [say("then"), say("now")]
+    rows = [
+        {"bin": one.name, "when": when, "share": share, "written": words.percent(share)}
+        for one in found
+        for when, share in zip(times, one[1:], strict=True)
+    ]
+    most = max((*shares.before, *shares.now))
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        y=alt.Y(
+            "bin:N",
+            sort=[one.name for one in found],
+            title=None,
+            axis=alt.Axis(labelLimit=130, ticks=False, domain=False),
+        ),
+        yOffset=alt.YOffset("when:N", sort=times),
+        x=alt.X(
+            "share:Q",
+            title=None,
+            # Room for the number at the end of the longest bar.
+            scale=alt.Scale(domain=[0, most * 1.2 or 1]),
+            axis=alt.Axis(format="%", tickCount=4),
+        ),
+        tooltip=[
+            alt.Tooltip("bin:N", title=say("Values")),
+            alt.Tooltip("when:N", title=say("When")),
+            alt.Tooltip("written:N", title=say("Share of the rows")),
+        ],
+    )
+    colours = shades.of(is_light=is_light)[:2]
+    bars = base.mark_bar(strokeWidth=1.5).encode(
+        stroke=alt.Stroke("when:N", legend=None, scale=alt.Scale(domain=times, range=colours)),
+        fill=alt.Fill(
+            "when:N", legend=None, scale=alt.Scale(domain=times, range=["transparent", colours[1]])
+        ),
+    )
+    ink = pictures.INK if is_light else "#fafafa"
+    written = base.mark_text(align="left", dx=4, fontSize=11, color=ink).encode(text="written:N")
+    chart = alt.LayerChart(layer=[bars, written]).properties(height=PAIR_PIXELS * len(found) + AXIS_PIXELS)
+    if language.current() == "fr":
+        chart = chart.configure(locale={"number": pictures.FRENCH})
+    return chart.configure_axis(labelColor=ink, titleColor=ink) if is_light else chart
+
+
+def key(then: str, now: str, *, is_light: bool) -> str:
+    """What the bars stand for, as HTML."""
+    colours = shades.of(is_light=is_light)
+    signs = ((colours[0], "□", then), (colours[1], "■", now))
+    return " ".join(
+        f'<span style="margin-right: 1rem"><span aria-hidden="true" style="color: {colour}">{sign}</span> '
+        f"{html.escape(text)}</span>"
+        for colour, sign, text in signs
+    )
+
+
+def describe(name: str, shares: Shares) -> str:
+    """The picture as text."""
+    parts = [
+        say(
+            "{bin}: {then}, now {now}", bin=one.name, then=words.percent(one.then), now=words.percent(one.now)
+        )
+        for one in bins(shares)
+    ]
+    return say("Shares of the rows of {name}, then and now. {parts}.", name=name, parts="; ".join(parts))
+
+
+def table(shares: Shares) -> list[dict[str, Any]]:
+    """The picture as a table, in per cent."""
+    return [
+        {say("Values"): one.name, say("Then"): one.then * 100, say("Now"): one.now * 100}
+        for one in bins(shares)
+    ]

@@ -1,0 +1,114 @@
+"""What the ledger's page asks: the newest state, blocks, who gained and lost, and a proof of all of it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+
+from concord.types.answers import BlockPage, StakesPage
+from frontend.data import service
+
+FRESH_SECONDS: Final = 3
+"""How old the newest blocks may be."""
+
+KEPT_SECONDS: Final = 60
+"""How long what lies below a height is kept; it never changes, unless another ledger comes in its place."""
+
+KEPT_PAGES: Final = 200
+
+PAGE: Final = 20
+"""Blocks on a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The ledger's newest state.
+
+    Attributes:
+        height: Of the newest block; 0 where there is none.
+        hash: Of it.
+        time: Of it, as ISO 8601, or None.
+        due: Rounds that wait for the next block.
+        alarm: What is wrong, in the service's words, or None.
+    """
+
+    height: int
+    hash: str
+    time: str | None
+    due: int
+    alarm: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What replaying every block came to.
+
+    Attributes:
+        blocks: How many were replayed.
+        noted: How many were compared with what the journal noted.
+        orphans: Segments that the chain does not name; harmless.
+        problems: The service's sentences; empty where all is well.
+    """
+
+    height: int
+    hash: str
+    blocks: int
+    noted: int
+    orphans: int
+    problems: tuple[str, ...]
+
+
+@st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
+def head(url: str) -> Head:
+    """The newest state, a few seconds old at most."""
+    found = service.connect(url).ledger()
+    return Head(found["height"], found["hash"], found["time"], found["due"], found["alarm"])
+
+
+def blocks(url: str, before: int | None = None) -> BlockPage:
+    """A page of blocks, newest first, below a height."""
+    return _newest_blocks(url) if before is None else _older_blocks(url, before)
+
+
+def stakes(url: str, task: str, before: int | None = None) -> StakesPage:
+    """Who gained and who lost over the newest 1,000 blocks below a height."""
+    return _newest_stakes(url, task) if before is None else _older_stakes(url, task, before)
+
+
+def verify(url: str) -> Proof:
+    """Has the service replay every block; seconds, or minutes for a very long ledger."""
+    found = service.connect(url).verify()
+    return Proof(
+        found["height"],
+        found["hash"],
+        found["blocks"],
+        found["noted"],
+        len(found["orphans"]),
+        tuple(found["problems"]),
+    )
+
+
+def forget() -> None:
+    """Drops what is kept, so that the next look is a new one."""
+    for kept in (head, _newest_blocks, _older_blocks, _newest_stakes, _older_stakes):
+        kept.clear()
+
+
+@st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
+def _newest_blocks(url: str) -> BlockPage:
+    return service.connect(url).blocks(limit=PAGE)
+
+
+@st.cache_data(ttl=KEPT_SECONDS, max_entries=KEPT_PAGES, show_spinner=False)
+def _older_blocks(url: str, before: int) -> BlockPage:
+    return service.connect(url).blocks(before=before, limit=PAGE)
+
+
+@st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
+def _newest_stakes(url: str, task: str) -> StakesPage:
+    return service.connect(url).stakes(task)
+
+
+@st.cache_data(ttl=KEPT_SECONDS, max_entries=KEPT_PAGES, show_spinner=False)
+def _older_stakes(url: str, task: str, before: int) -> StakesPage:
+    return service.connect(url).stakes(task, before=before)

@@ -1,0 +1,249 @@
+"""The live figures in words: their names, units, pictures, and how a value is written.
+
+What a figure is stands in `frontend.data.series`. Nothing here asks anybody, so wording is tested without a page.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from frontend.data import series as courses
+from frontend.data.series import Course
+from frontend.text import language
+from frontend.text import wording as words
+from frontend.text.language import mark, say
+
+NAMES: Final[Mapping[str, str]] = {
+    courses.REQUESTS: mark("requests"),
+    courses.ROWS: mark("rows"),
+    **dict(
+        zip(
+            courses.LATENCY,
+            (mark("half are faster (p50)"), mark("95% are faster (p95)"), mark("99% are faster (p99)")),
+            strict=True,
+        )
+    ),
+    **dict(
+        zip(
+            courses.OVERHEAD,
+            ("half are faster (p50)", "95% are faster (p95)", "99% are faster (p99)"),
+            strict=True,
+        )
+    ),
+    courses.AGREEMENT: mark("agreement"),
+    courses.NO_QUORUM: mark("no consensus"),
+    courses.DEGRADED: mark("a node was missing"),
+    courses.FAILED: mark("requests that failed (5xx)"),
+}
+"""Figure → the name of its line."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the row at the top; texts in English.
+
+    Attributes:
+        name: Which.
+        title: What it is called.
+        remark: Below its value.
+        help: What it is.
+    """
+
+    name: str
+    title: str
+    remark: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of up to three figures; texts in English.
+
+    Attributes:
+        title: Above it.
+        about: What it shows, with its unit.
+        names: Which figures.
+        format: Of the axis, in d3's way.
+        factor: From a figure's own unit to that of the axis.
+        most: Top of the axis; None: as high as the values.
+    """
+
+    title: str
+    about: str
+    names: tuple[str, ...]
+    format: str = ",.4~r"
+    factor: float = 1.0
+    most: float | None = None
+
+
+HEADLINES: Final = (
+    Figure(
+        courses.REQUESTS,
+        mark("Requests"),
+        mark("a second"),
+        mark("Requests for predictions that nodes were asked for; one may hold many rows."),
+    ),
+    Figure(
+        courses.LATENCY[0],
+        mark("Latency, p50"),
+        mark("half are faster"),
+        mark("From a request's rows to their answers, within the service."),
+    ),
+    Figure(
+        courses.LATENCY[2],
+        mark("Latency, p99"),
+        mark("99 of 100 are faster"),
+        mark("From a request's rows to their answers, within the service."),
+    ),
+    Figure(
+        courses.OVERHEAD[2],
+        mark("Overhead, p99"),
+        mark("added to the slowest node"),
+        mark("What Concord adds to its slowest node that counted: 99 of 100 requests are below."),
+    ),
+    Figure(
+        courses.AGREEMENT,
+        mark("Agreement"),
+        mark("of the weight, on average"),
+        mark("Share of the weight that stands behind the answer."),
+    ),
+    Figure(
+        courses.NO_QUORUM,
+        mark("Without consensus"),
+        mark("of the rows"),
+        mark("Rows for which too few nodes gave a usable answer in time."),
+    ),
+    Figure(
+        courses.FAILED,
+        mark("Failed"),
+        mark("of the requests"),
+        mark("Requests for predictions that were answered with a 5xx, of all tasks together."),
+    ),
+)
+
+PICTURES: Final = (
+    Picture(
+        mark("How much is asked?"),
+        mark("Requests and their rows, a second."),
+        (courses.REQUESTS, courses.ROWS),
+    ),
+    Picture(
+        mark("How long do answers take?"), mark("Milliseconds of a request."), courses.LATENCY, factor=1000
+    ),
+    Picture(
+        mark("What does Concord add?"),
+        mark("Milliseconds beyond the slowest node that counted."),
+        courses.OVERHEAD,
+        factor=1000,
+    ),
+    Picture(
+        mark("How far do nodes agree?"),
+        mark("Share of the weight that stands behind the answer, on average."),
+        (courses.AGREEMENT,),
+        ".0%",
+        most=1.0,
+    ),
+    Picture(
+        mark("What fails?"),
+        mark("Share of rows without consensus or without a node, and of requests that failed."),
+        (courses.NO_QUORUM, courses.DEGRADED, courses.FAILED),
+        ".1~%",
+    ),
+)
+
+_SECONDS: Final = {*courses.LATENCY, *courses.OVERHEAD}
+_A_SECOND: Final = {courses.REQUESTS, courses.ROWS}
+
+
+def written(name: str, value: float | None) -> str:
+    """A figure's value with its unit."""
+    if value is None:
+        return "–"
+    if name in _SECONDS:
+        return f"{_digits(value * 1000)} ms"
+    return _digits(value) if name in _A_SECOND else words.percent(value)
+
+
+def describe(course: Course, picture: Picture) -> str:
+    """A picture as text: where each line is now, and between what it was."""
+    parts = []
+    for name in picture.names:
+        values = [point.value for point in course.lines.get(name, ()) if point.value is not None]
+        if values:
+            parts.append(
+                say(
+                    "{name}: {now} now, {least} to {most} in this time",
+                    name=say(NAMES[name]),
+                    now=written(name, course.now(name)),
+                    least=written(name, min(values)),
+                    most=written(name, max(values)),
+                )
+            )
+    said = "; ".join(parts) or say("no value in this time")
+    return f"{say(picture.title)} {said}."
+
+
+def heading(name: str) -> str:
+    """A figure's column in the table."""
+    short = {
+        one: f"p{round(share * 100)}" for one, share in zip(courses.LATENCY, courses.QUANTILES, strict=True)
+    }
+    added = {
+        one: f"p{round(share * 100)}" for one, share in zip(courses.OVERHEAD, courses.QUANTILES, strict=True)
+    }
+    if name in short:
+        return say("Latency {quantile} (ms)", quantile=short[name])
+    if name in added:
+        return say("Overhead {quantile} (ms)", quantile=added[name])
+    title = say(NAMES[name])
+    return f"{title[:1].upper()}{title[1:]}" + (f" ({say('a second')})" if name in _A_SECOND else "")
+
+
+def column_format(name: str) -> str:
+    """How Streamlit writes a figure's column."""
+    if name in _SECONDS:
+        return "%.1f"
+    return "%.2f" if name in _A_SECOND else "%.1f%%"
+
+
+def rows(course: Course, zone: str) -> list[dict[str, Any]]:
+    """The table's rows, the newest first.
+
+    Args:
+        course: The figures.
+        zone: The reader's time zone.
+    """
+    by_time: dict[float, dict[str, float | None]] = {}
+    for name in courses.FIGURES:
+        for point in course.lines.get(name, ()):
+            by_time.setdefault(point.time, {})[name] = point.value
+    known = [name for name in courses.FIGURES if course.lines.get(name)]
+    return [
+        {say("Time"): _clock(at, zone), **{heading(name): _cell(name, values.get(name)) for name in known}}
+        for at, values in sorted(by_time.items(), reverse=True)
+    ]
+
+
+def _cell(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    return value * 1000 if name in _SECONDS else value if name in _A_SECOND else value * 100
+
+
+def _clock(at: float, zone: str) -> str:
+    try:
+        there = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
+    return f"{datetime.fromtimestamp(at, there):%H:%M:%S}"
+
+
+def _digits(value: float) -> str:
+    """Three digits or so: a number that changes every few seconds is read at a glance."""
+    if value >= 100:
+        return language.decimal(value, "#,##0")
+    return language.decimal(
+        value, "0.0" if value >= 10 else "0.00" if value >= 0.005 or value == 0 else "0.0000"
+    )

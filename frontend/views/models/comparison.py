@@ -1,0 +1,124 @@
+"""Two versions of a model on the same labelled rounds: which is better, and how sure that is."""
+
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from concord.types.models import Comparison
+from frontend.charts import votes as pictures
+from frontend.text import language
+from frontend.text import wording as words
+from frontend.text.language import mark, say, say_count
+from frontend.text.wording import Look
+
+VERDICTS: Final = {
+    "better": Look("▲", ":material/trending_up:", "green", mark("Version {challenger} is better.")),
+    "worse": Look("▼", ":material/trending_down:", "red", mark("Version {challenger} is worse.")),
+    "undecided": Look("≈", ":material/balance:", "blue", mark("Which one is better is not decided yet.")),
+    "too_few": Look(
+        "…", ":material/hourglass_empty:", "gray", mark("There are too few labelled rounds to say.")
+    ),
+}
+
+SCORES: Final = {
+    "hit": mark("Share of right answers"),
+    "brier": mark("Quadratic score"),
+    "closeness": mark("Closeness of the values"),
+}
+
+HEIGHT: Final = 120
+_SIGNED: Final = "+0.000;-0.000"
+
+
+def show(found: Comparison, *, is_light: bool) -> None:
+    """Draws a comparison: the verdict, the interval as a picture, the scores as a table."""
+    look = VERDICTS[found.verdict]
+    sentence = say(look.word, challenger=words.plain(found.challenger.version))
+    st.markdown(f"### :{look.colour}[{look.icon} {sentence}]")
+    rounds = say_count(
+        "One labelled round was answered by both.",
+        "{count} labelled rounds were answered by both.",
+        found.rounds,
+    )
+    since = (
+        say("Looked at from {time} on.", time=f"{found.since[:16].replace('T', ' ')} UTC")
+        if found.since
+        else ""
+    )
+    st.markdown(f"{rounds} {since}".strip())
+    if found.difference is not None and found.low is not None and found.high is not None:
+        st.altair_chart(picture(found, is_light=is_light), width="stretch", alt=describe(found))
+        st.markdown(describe(found))
+    st.dataframe(
+        pd.DataFrame(rows(found)),
+        hide_index=True,
+        width="stretch",
+        placeholder="–",
+        alt=say("The mean scores of both versions; 1 is best."),
+    )
+
+
+def rows(found: Comparison) -> list[dict[str, Any]]:
+    """Both versions with their mean score."""
+    beside = say("its predecessor, asked beside it") if found.phase == "watch" else say("tried beside it")
+    return [
+        {
+            say("Version"): one.version,
+            say("Role"): doing,
+            say(SCORES[found.score]): None if one.score is None else language.decimal(one.score, "0.000"),
+        }
+        for one, doing in ((found.champion, say("answers")), (found.challenger, beside))
+    ]
+
+
+def describe(found: Comparison) -> str:
+    """The difference and its interval in words; of a comparison that has them."""
+    return say(
+        "Version {challenger} scores {difference} against version {champion}; the true difference is "
+        "between {low} and {high}, however often one looks.",
+        challenger=words.plain(found.challenger.version),
+        champion=words.plain(found.champion.version),
+        **{
+            name: language.decimal(value or 0.0, _SIGNED)
+            for name, value in (
+                ("difference", found.difference),
+                ("low", found.low),
+                ("high", found.high),
+            )
+        },
+    )
+
+
+def picture(found: Comparison, *, is_light: bool) -> alt.LayerChart:
+    """The interval of the difference, and 0, at which both are equally good."""
+    frame = pd.DataFrame(
+        [{"low": found.low, "high": found.high, "difference": found.difference, "zero": 0.0}]
+    )
+    x = alt.X(
+        "low:Q",
+        title=say(
+            "Difference of the scores; right of 0 version {version} is better",
+            version=found.challenger.version,
+        ),
+        axis=alt.Axis(tickCount=5, format="+.2~f"),
+        scale=alt.Scale(domain=_room(found), nice=False),
+    )
+    base = alt.Chart(frame)
+    interval = base.mark_rule(strokeWidth=8, color=pictures.PALETTE[0], opacity=0.6).encode(x=x, x2="high:Q")
+    point = base.mark_point(filled=True, size=140, color=pictures.PALETTE[0], opacity=1).encode(
+        x="difference:Q"
+    )
+    zero = base.mark_rule(strokeDash=[5, 4], strokeWidth=2, color=pictures.PALETTE[1]).encode(x="zero:Q")
+    chart = alt.LayerChart(layer=[interval, point, zero]).properties(height=HEIGHT)
+    if language.current() == "fr":
+        chart = chart.configure(locale={"number": pictures.FRENCH})
+    return chart.configure_axis(labelColor=pictures.INK, titleColor=pictures.INK) if is_light else chart
+
+
+def _room(found: Comparison) -> list[float]:
+    """The axis: the interval and 0, with room on both sides so that no number leaves the picture."""
+    ends = [found.low or 0.0, found.high or 0.0, 0.0]
+    room = (max(ends) - min(ends)) * 0.15 or 0.1
+    return [min(ends) - room, max(ends) + room]

@@ -1,0 +1,64 @@
+"""Which versions nodes serve, how two compare, and the decisions about them, as the service has it."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import streamlit as st
+
+from concord.client import Client
+from concord.policies.stake import Action
+from concord.types.models import Comparison, ModelView
+from frontend.data import service
+
+FRESH_SECONDS: Final = 3
+"""How old a list may be: a node that changes over is watched while it does."""
+
+_REFERENCE: Final = re.compile(r"(?:models:/[^/@]+/)?(?P<version>[1-9][0-9]*)")
+
+
+@st.cache_data(ttl=FRESH_SECONDS, show_spinner="…")
+def listing(url: str) -> list[ModelView]:
+    """Every node's model, with its versions."""
+    return service.connect(url).models()
+
+
+def compare(client: Client, name: str) -> Comparison:
+    """Champion and challenger on the labelled rounds that both answered.
+
+    Raises:
+        ConcordError: The service refuses, or is away.
+    """
+    return client.compare(name)
+
+
+def appoint(client: Client, view: ModelView, action: Action, version: str | None, why: str) -> ModelView:
+    """Decides about a model's versions, if they are still those that were seen.
+
+    Raises:
+        ConcordError: The service refuses, or is away.
+    """
+    made = client.appoint(view.name, action, version, why, seen(view))
+    forget()
+    return made
+
+
+def seen(view: ModelView) -> Mapping[str, str | None] | None:
+    """Champion and challenger as a view shows them; None where no champion is known to be expected."""
+    champion = _number(view.wanted.champion) or view.champion
+    if champion is None:
+        return None
+    challenger = _number(view.wanted.challenger) or (view.challenger if view.wanted.challenger else None)
+    return {"champion": champion, "challenger": challenger}
+
+
+def forget() -> None:
+    """Drops what is kept of models and nodes."""
+    listing.clear()
+    service.forget()
+
+
+def _number(wanted: str | None) -> str | None:
+    """The number that an entry names, alone or behind its model; an alias is none."""
+    found = _REFERENCE.fullmatch(wanted) if wanted else None
+    return found["version"] if found else None

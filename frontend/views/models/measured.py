@@ -1,0 +1,117 @@
+"""What the versions of a model measured when they were trained, side by side: numbers and pictures.
+
+The consensus service knows one number of each version. Where this page is told of MLflow, it asks that
+for all of them and for the pictures; where MLflow is away, the one number is shown, and that it is away.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from concord.errors import ServiceAway
+from concord.settings import Settings
+from concord.types.models import ListedVersion, ModelView
+from frontend.data import mlflow
+from frontend.text import wording as words
+from frontend.text.language import say
+from frontend.views.models import plots, versions
+
+MOST_BESIDE: Final = 4
+"""Versions side by side; more are neither read nor understood."""
+
+
+def show(view: ModelView, listed: Sequence[ListedVersion]) -> None:
+    """Draws a link to MLflow's page, the choice of versions, and what they measured.
+
+    Args:
+        view: The model.
+        listed: Its versions, the newest first; at least one.
+    """
+    _link(view)
+    _side_by_side(view, listed)
+
+
+def _link(view: ModelView) -> None:
+    settings = Settings.read()
+    address = settings.registry_page or settings.registry
+    if address:
+        st.link_button(
+            say("Open it in MLflow"), mlflow.page(address, "models", view.name), icon=":material/open_in_new:"
+        )
+
+
+def _side_by_side(view: ModelView, listed: Sequence[ListedVersion]) -> None:
+    st.subheader(say("Side by side"))
+    numbers = [one.version for one in listed]
+    first = [one for one in dict.fromkeys((view.champion, view.challenger, *numbers)) if one in numbers]
+    chosen = st.multiselect(
+        say("Versions side by side"),
+        numbers,
+        default=first[:2],
+        format_func=lambda version: versions.heading(view, version),
+        key=f"models/beside/{view.name}",
+        max_selections=MOST_BESIDE,
+        placeholder=say("Choose versions"),
+    )
+    if not chosen:
+        st.info(say("Choose at least one version."), icon=":material/info:")
+        return
+    wanted = [one for one in listed if one.version in chosen]
+    registry = Settings.read().registry
+    if registry is None:
+        _from_the_service(view, wanted)
+        st.markdown(
+            words.small(
+                say(
+                    "More metrics, and pictures, are shown where this page knows MLflow "
+                    "(`MLFLOW_TRACKING_URI`)."
+                )
+            )
+        )
+        return
+    try:
+        _from_mlflow(registry, view, wanted)
+    except ServiceAway as error:
+        st.warning(
+            say("**MLflow is away.** {message}", message=words.plain(error.message)),
+            icon=":material/cloud_off:",
+        )
+        st.markdown(
+            say(
+                "What the nodes answer does not depend on it. Metrics and pictures are here again once it is "
+                "back."
+            )
+        )
+        st.button(say("Try again"), icon=":material/refresh:", key="models/mlflow-again")
+        _from_the_service(view, wanted)
+
+
+def _from_the_service(view: ModelView, wanted: Sequence[ListedVersion]) -> None:
+    """The one metric that the service knows of each version."""
+    versions.side_by_side(
+        view,
+        {
+            one.version: {} if one.metric is None or one.value is None else {one.metric: one.value}
+            for one in wanted
+        },
+    )
+
+
+def _from_mlflow(registry: str, view: ModelView, wanted: Sequence[ListedVersion]) -> None:
+    found = {one.version: (one.run_id, mlflow.run(registry, one.run_id)) for one in wanted if one.run_id}
+    runs = {version: (run_id, run) for version, (run_id, run) in found.items() if run is not None}
+    if len(runs) < len(wanted):
+        gone = ", ".join(one.version for one in wanted if one.version not in runs)
+        st.info(
+            say(
+                "MLflow has no training run of version {versions}: it came from elsewhere, or is gone.",
+                versions=gone,
+            ),
+            icon=":material/info:",
+        )
+    if not runs:
+        _from_the_service(view, wanted)
+        return
+    versions.side_by_side(view, {version: run.metrics for version, (_, run) in runs.items()})
+    plots.show(registry, view, runs)

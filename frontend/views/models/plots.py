@@ -1,0 +1,84 @@
+"""The pictures that a training kept in MLflow, of several versions side by side.
+
+They are files of the runs, drawn when a version was fitted; the page only passes them on. On a narrow
+screen they stand one below the other.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import streamlit as st
+
+from concord.types.models import ModelView
+from frontend.data import mlflow
+from frontend.text import wording as words
+from frontend.text.language import mark, say
+from frontend.views.models import versions
+
+
+class Plot(NamedTuple):
+    """A kind of picture: its title, and what is to be seen, for those who cannot."""
+
+    title: str
+    text: str
+
+
+KINDS: Final[Mapping[str, Plot]] = {
+    "predicted_actual.png": Plot(
+        mark("Predicted against actual values"),
+        mark(
+            "A dot for each held-out row: across is what was true, up is what version {version} of {model} "
+            "said. On the line both are the same."
+        ),
+    ),
+    "confusion_matrix.png": Plot(
+        mark("Confusion matrix"),
+        mark(
+            "How many held-out rows of each class (lines) version {version} of {model} put into which class "
+            "(columns). Those on the diagonal are right."
+        ),
+    ),
+    "roc.png": Plot(
+        mark("ROC curve"),
+        mark(
+            "True positives against false positives of version {version} of {model}, a line for each class."
+        ),
+    ),
+    "loss.png": Plot(
+        mark("Training loss"), mark("The loss of version {version} of {model} from epoch to epoch.")
+    ),
+}
+"""File names as `training/fitting/plots.py` gives them, in the order in which they are shown."""
+
+
+def show(registry: str, view: ModelView, runs: Mapping[str, tuple[str, mlflow.Run]]) -> None:
+    """Draws what the runs of some versions kept.
+
+    Args:
+        registry: MLflow's address.
+        view: The model.
+        runs: Version → the id of its run, and the run.
+
+    Raises:
+        ServiceAway: MLflow does not serve.
+    """
+    kinds = [name for name in KINDS if any(name in run.plots for _, run in runs.values())]
+    if not kinds:
+        st.info(say("These versions keep no pictures in MLflow."), icon=":material/hide_image:")
+        return
+    for name in kinds:
+        st.markdown(f"**{say(KINDS[name].title)}**")
+        for place, (version, (run_id, run)) in zip(st.columns(len(runs)), runs.items(), strict=True):
+            with place:
+                picture = mlflow.plot(registry, run_id, name) if name in run.plots else None
+                _draw(view, version, name, picture)
+
+
+def _draw(view: ModelView, version: str, name: str, picture: bytes | None) -> None:
+    caption = versions.heading(view, version)
+    if picture is None:
+        st.markdown(words.small(say("{version}: no such picture", version=caption)))
+        return
+    text = say(KINDS[name].text, version=version, model=view.name)
+    # Drawn at 450 pixels; larger they would only be blurred.
+    st.image(picture, caption=caption, alt=text, width="content")

@@ -1,0 +1,99 @@
+"""A task's rows out of its table into a CSV file that can be loaded again: same rows, same order, same keys.
+
+The file takes its name when it is whole. A row's own name goes in too; a task without one gets the same keys
+again from the rows themselves.
+"""
+
+import csv
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any, Final
+
+from concord.errors import DataError
+from concord.util import private_files as private
+from training.data.database.address import Address
+from training.data.database.bookkeeping import find_table
+from training.data.database.engine import Database
+from training.data.database.loading import Summary
+from training.data.database.sources import Progress
+from training.data.database.store import RowStore
+from training.task import Task
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def export(task: Task, address: Address, out: Path, *, force: bool, tell: Callable[[Progress], None]) -> int:
+    """Writes a table to a file, a gzip where its name ends in `.gz`.
+
+    Returns:
+        How many rows it has.
+
+    Raises:
+        DataError: The file is there, or cannot be written.
+        UnknownName: There is no such table.
+    """
+    if out.exists() and not force:
+        raise DataError(f"{out} is there already. Name another file, or say --force.", field="--out")
+    database = Database(address)
+    try:
+        store = RowStore(database, find_table(database, task))
+        total, rows = store.count(), 0
+        with _appearing(out) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_header(task))
+            for chunk in store.read("row_key", *_observed(task), *_features(task), "answer"):
+                writer.writerows(_cells(task, record) for record in chunk)
+                rows += len(chunk)
+                tell(Progress(rows, total, Summary(read=rows)))
+        return rows
+    finally:
+        database.close()
+
+
+def _header(task: Task) -> list[str]:
+    own = [name for name in (task.key, task.observed) if name is not None]
+    return [*own, *_features(task), task.answers[0].column]
+
+
+def _features(task: Task) -> list[str]:
+    return [feature.name for feature in task.schema.features]
+
+
+def _observed(task: Task) -> list[str]:
+    return ["observed_at"] if task.observed else []
+
+
+def _cells(task: Task, record: Sequence[Any]) -> list[Any]:
+    """A row's cells: its key if it is one of its own, its time, its features and its answer."""
+    _, key, *rest = record
+    cells = [] if task.key is None else ["" if key.startswith("#") else key]
+    if task.observed:
+        micros, *rest = rest
+        cells.append("" if micros is None else _date(micros))
+    return [*cells, *("" if value is None else value for value in rest)]
+
+
+def _date(micros: int) -> str:
+    moment = _EPOCH + timedelta(microseconds=micros)
+    return moment.date().isoformat() if micros % 86_400_000_000 == 0 else moment.isoformat()
+
+
+@contextmanager
+def _appearing(out: Path) -> Iterator[IO[str]]:
+    """A text file that takes its name when all of it is written."""
+    part = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        with open(part, "wb", opener=private.opener) as raw:
+            packed = gzip.GzipFile(out.name, "wb", fileobj=raw, mtime=0) if out.suffix == ".gz" else raw
+            with io.TextIOWrapper(packed, encoding="utf-8", newline="") as file:
+                yield file
+        part.replace(out)
+    except OSError as error:
+        raise DataError(f"{out} cannot be written: {error.strerror}.", field="--out") from error
+    finally:
+        part.unlink(missing_ok=True)

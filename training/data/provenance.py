@@ -1,0 +1,61 @@
+"""What a model learned from, as its run states it, so that the same rows can be found again.
+
+A run keeps sources and digests, and the hash of each row that was learned from, but no row: rows may be
+personal and have a term, hashes only answer whether a row that somebody has was among them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from training.data.dataset import Dataset
+
+DATA_FILE: Final = "data.json"
+"""The run's artifact with the sources."""
+
+ROWS_FILE: Final = "learned_rows.txt"
+"""The run's artifact with the hashes, sorted, one a line, in hex."""
+
+SOURCE_TAG: Final = "concord.data.source"
+DIGEST_TAG: Final = "concord.data.digest"
+SEED_TAG: Final = "concord.data.seed"
+"""Tags of a run, for people: what all rows came from, their digest, and the generator's and split's seed."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One source.
+
+    Attributes:
+        source: As `--data` takes it, without a password and without a generator's seed.
+        digest: SHA-256 of all rows and answers that it had.
+        rows: How many.
+        seed: Of the generator; None for any other source.
+    """
+
+    source: str
+    digest: str
+    rows: int
+    seed: int | None = None
+
+    @classmethod
+    def of(cls, data: Dataset, seed: int) -> "Origin":
+        """What finds these rows again; `seed` is the generator's, if they are its rows and don't say."""
+        made, _, stated = data.source.partition(":")
+        known = int(stated or seed) if made == "generator" else None
+        return cls(made if known is not None else data.source, data.digest, len(data.rows), known)
+
+    @property
+    def text(self) -> str:
+        """The source as `--data` takes it."""
+        return self.source if self.seed is None else f"{self.source}:{self.seed}"
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Origin":  # noqa: ANN401  JSON
+        """Reads one entry of `data.json`."""
+        seed = document.get("seed")
+        return cls(
+            str(document["source"]),
+            str(document["digest"]),
+            int(document["rows"]),
+            None if seed is None else int(seed),
+        )

@@ -1,0 +1,73 @@
+"""Rows of a task from wherever they are: a file, a database, the service's labelled rounds, a generator.
+
+`read_rows` is the one way in: fitting, benchmark, retraining and drift all take a source as this text and
+get a `Dataset` that says where its rows are and, where the source knows, when each of them was true. A
+source's password is in no message and in no record.
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from concord.client import Client
+from concord.errors import DataError, InvalidInput
+from concord.settings import Settings
+from concord.util.urls import is_address
+from training.data.cleaning import moment
+from training.data.database.reading import read_table
+from training.data.dataset import Dataset, Gathering, generated, read_file
+from training.task import SEED, Task
+
+GENERATOR: Final = "generator"
+JOURNAL: Final = "journal"
+
+_GENERATOR: Final = re.compile(rf"{GENERATOR}(?::(?P<seed>\d{{1,9}}))?")
+
+
+def read_rows(task: Task, source: str) -> Dataset:
+    """The rows of a source.
+
+    Args:
+        task: Whose rows.
+        source: Path of a CSV file (`.csv` or `.csv.gz`), `URL#table` of a database (the task's table unless
+            said), `journal`, or `generator` or `generator:SEED`.
+
+    Raises:
+        DataError: There is nothing to learn from; says what and what to do.
+        ConfigurationError: The database or the service cannot be reached by what was said.
+    """
+    if source == JOURNAL:
+        return _labelled(task)
+    made = _GENERATOR.fullmatch(source)
+    if made is not None:
+        return generated(task, int(made["seed"] or SEED))
+    if is_address(source):
+        return read_table(task, source)
+    return read_file(task, Path(source).expanduser())
+
+
+def _labelled(task: Task) -> Dataset:
+    """Rows that live callers asked about, and their labels, over HTTP."""
+    settings = Settings.read()
+    token = settings.token.get_secret_value() if settings.token else None
+    rows = Gathering(task)
+    names = [label.name for label in task.schema.labels]
+    others = 0
+    with Client(settings.url, token=token) as concord:
+        for one in concord.labelled(task.name):
+            try:
+                row = task.schema.read_row(one.features)
+                answer = float(one.label) if not names else float(names.index(str(one.label)))
+            except (InvalidInput, ValueError):
+                # Asked when the task had another schema.
+                others += 1
+                continue
+            rows.add(row, answer, moment("time", one.time))
+    if not rows:
+        raise DataError(
+            f"The service at {settings.url} has no labelled rows of {task.name} whose features are kept. "
+            "Labels come with `concord feedback`.",
+            field="--data",
+        )
+    dropped = {"another schema": others} if others else {}
+    return rows.dataset(JOURNAL, JOURNAL, has_times=True, dropped=dropped)

@@ -1,0 +1,106 @@
+"""A registered version: its tags in the registry, and its folder where a node reads it.
+
+What fetches a version, into BentoML's store or into a pod, shares this module; it imports neither
+MLflow nor anything that fits.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from concord.errors import TrainingError
+from concord.tasks.schema import TaskSchema
+from concord.types.answers import NodeInfo
+from concord.util.urls import masked
+
+ALIAS: Final = "champion"
+"""The registry alias of the version that is served."""
+
+CHALLENGER: Final = "challenger"
+"""The registry alias of the version that passed the gate last, to be served beside the champion."""
+
+PREVIOUS_TAG: Final = "concord.previous"
+"""Tag of a registered model: the champion before this one, to which a rollback on a laptop returns."""
+
+SCHEMA_TAG: Final = "concord.schema"
+"""Tag of a model version: the schema's JSON. MLflow keeps 5,000 characters on any of its databases."""
+
+ACCURACY_TAG: Final = "concord.accuracy"
+"""Tag of a model version: held-out accuracy in 0..1; absent for a regression."""
+
+DIGEST_TAG: Final = "concord.digest"
+"""Tag of a model version: SHA-256 of its ONNX file."""
+
+RECIPE_TAG: Final = "concord.recipe"
+"""Tag of a model version that a benchmark registered: the JSON of its settings, to build and fit it again."""
+
+URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
+"""MLflow's own setting; it wins over the home folder."""
+
+ONNX_FILE: Final = "model.onnx"
+INFO_FILE: Final = "info.json"
+PROFILE_FILE: Final = "profile.json"
+"""What a model's folder holds: the graph, its `NodeInfo`, and the reference profile if there is one."""
+
+
+class Registered(Protocol):
+    """MLflow's `ModelVersion`, as far as it is read here."""
+
+    name: str
+    version: str
+    run_id: str | None
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A version as it leaves the registry."""
+
+    info: NodeInfo
+    onnx: bytes
+    profile: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, found: Registered, onnx: bytes, profile: dict[str, Any] | None = None) -> "Fetched":
+        """Reads what the version's tags state, and holds the file against their digest.
+
+        Raises:
+            TrainingError: The file is not the one that was registered.
+        """
+        digest, accuracy = hashlib.sha256(onnx).hexdigest(), found.tags.get(ACCURACY_TAG)
+        if found.tags.get(DIGEST_TAG, digest) != digest:
+            raise TrainingError(
+                f"{found.name}, version {found.version}: its file is not the one that was registered. "
+                "Fit it again."
+            )
+        schema = TaskSchema.from_json(json.loads(found.tags[SCHEMA_TAG]))
+        info = NodeInfo(
+            model=found.name,
+            # MLflow gives a number from SQLite and a text over REST.
+            version=str(found.version),
+            run_id=found.run_id or "",
+            digest=digest,
+            schema_digest=schema.digest,
+            schema=schema.to_json(),
+            accuracy=None if accuracy is None else float(accuracy),
+        )
+        return cls(info, onnx, profile)
+
+    def write(self, folder: Path) -> None:
+        """Writes the folder that a node loads."""
+        (folder / ONNX_FILE).write_bytes(self.onnx)
+        # A challenger belongs to a running node, not to a version.
+        stated = {name: value for name, value in asdict(self.info).items() if name != "challenger"}
+        (folder / INFO_FILE).write_text(json.dumps(stated, ensure_ascii=False, indent=2), "utf-8")
+        if self.profile is not None:
+            text = json.dumps(self.profile, ensure_ascii=False, indent=2)
+            (folder / PROFILE_FILE).write_text(text, "utf-8")
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the query or the page of HTML that MLflow and SQLAlchemy append."""
+    lines = masked(str(error)).splitlines() or [type(error).__name__]
+    return f"{lines[0][:300].rstrip('.')}."

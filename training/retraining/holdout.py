@@ -1,0 +1,198 @@
+"""Sets rows aside that neither model has learned from, and proves it by their hashes.
+
+Time runs forward: where the rows are dated, the test rows are the newest; where they are not, they are
+drawn with a seed, in each class alike, and whoever reads the result is told so. A row that the champion
+learned from is never a test row, and a test row is taken out of all that is learned from, old or new.
+Rows with the same features count once, because a copy would be a question whose answer was read. What
+cannot be proved, for want of the champion's hashes, is said and not assumed.
+"""
+
+import hashlib
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+from concord.errors import DataError, TrainingError
+from concord.tasks.schema import Rows
+from training.data.cleaning import UNDATED
+from training.data.dataset import Answers, Dataset, Times
+from training.data.split import Part, hashes
+from training.task import TEST_SHARE, Task
+
+LEAST_TEST = 20
+"""Test rows below which any interval is too wide to support a difference."""
+
+Places = npt.NDArray[np.intp]
+Known = Literal["logged", "old data"]
+"""Where the champion's rows are known from: its run, or the data that it is said to have learned from."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The rows that a champion learned from.
+
+    Attributes:
+        hashes: One a row.
+        known: Where from.
+    """
+
+    hashes: frozenset[bytes]
+    known: Known
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """Three parts that share no row, and what proves it.
+
+    Attributes:
+        old: Distinct rows of the old data that the new data lack.
+        new: Distinct rows of the new data that may be learned from.
+        times: When those were, in µs since the epoch; None where the source does not know.
+        test: Rows that nobody has learned from.
+        by: How the test rows were chosen.
+        proof: Counts, digests of the sorted hashes, and what the parts share, for the record.
+    """
+
+    old: Part
+    new: Part
+    times: Times | None
+    test: Part
+    by: Literal["time", "random"]
+    proof: dict[str, Any]
+
+
+def isolate(task: Task, old: Dataset, new: Dataset, learned: Learned, seed: int) -> Isolated:
+    """Parts old and new rows into what may be learned from and what is judged on.
+
+    Args:
+        task: For its kind and its pinned rows.
+        old: What the champion learned from, and its held-out rows too.
+        new: What has come since; it may hold old rows.
+        learned: The rows that the champion learned from.
+        seed: Of the random split, where there are no dates.
+
+    Raises:
+        DataError: Too few new rows, or only one class among them.
+        TrainingError: The parts share a row, which is a defect.
+    """
+    times = new.times if new.times is not None and _dated(new.times) else None
+    kept = _distinct(new.rows, times)
+    rows, answers, times = new.rows[kept], new.answers[kept], None if times is None else times[kept]
+    names = hashes(rows)
+    pinned = np.array(task.pinned, dtype=np.float32).reshape(-1, rows.shape[1])
+    taken = learned.hashes | set(hashes(pinned))
+    free = np.array([place for place, name in enumerate(names) if name not in taken], dtype=np.intp)
+    _check(task, new.name, answers[free], len(rows) - len(free))
+    test = drawn_share(task, free, answers, seed) if times is None else newest_share(free, times)
+    _check_test(task, answers[test])
+    rest = np.setdiff1d(np.arange(len(rows)), test)
+    parts = {
+        "old": _without(old, set(names)),
+        "new": Part(rows[rest], answers[rest]),
+        "test": Part(rows[test], answers[test]),
+    }
+    by: Literal["time", "random"] = "random" if times is None else "time"
+    return Isolated(
+        **parts, times=None if times is None else times[rest], by=by, proof=_proof(parts, learned)
+    )
+
+
+def newest_share(places: Places, times: Times) -> Places:
+    """The newest fifth of these places, the oldest of them first; of equal times the later place is newer."""
+    ordered = places[np.argsort(times[places], kind="stable")]
+    return ordered[-math.ceil(TEST_SHARE * len(places)) :]
+
+
+def drawn_share(task: Task, places: Places, answers: Answers, seed: int) -> Places:
+    """A fifth of these places, by chance; of each class alike, give or take one row."""
+    if task.schema.is_regression:
+        _, drawn = train_test_split(places, test_size=TEST_SHARE, random_state=seed)
+        return np.asarray(drawn, dtype=np.intp)
+    # scikit-learn refuses to stratify by a class of one row, and new rows may have such a class.
+    random, step = np.random.default_rng(seed), round(1 / TEST_SHARE)
+    shuffled = random.permutation(places)
+    by_class = shuffled[np.argsort(answers[shuffled], kind="stable")]
+    return np.asarray(by_class[random.integers(step) :: step], dtype=np.intp)
+
+
+def digest_of(names: Collection[bytes]) -> str:
+    """SHA-256 of the sorted hashes: the same rows, the same digest, in whatever order."""
+    return hashlib.sha256(b"".join(sorted(names))).hexdigest()
+
+
+def _dated(times: Times) -> bool:
+    """Whether enough rows say when they were true: with too few, the newest fifth is not the newest."""
+    return bool((times != UNDATED).mean() > 2 * TEST_SHARE)
+
+
+def _distinct(rows: Rows, times: Times | None) -> Places:
+    """One place for each distinct row: its last in time, or its first in the file."""
+    order = np.arange(len(rows)) if times is None else np.argsort(times, kind="stable")[::-1]
+    seen: dict[bytes, int] = {}
+    for place, name in zip(order, hashes(rows[order]), strict=True):
+        seen.setdefault(name, int(place))
+    return np.array(sorted(seen.values()), dtype=np.intp)
+
+
+def _without(data: Dataset, names: Collection[bytes]) -> Part:
+    seen: dict[bytes, int] = {}
+    for place, name in enumerate(hashes(data.rows)):
+        if name not in names:
+            seen.setdefault(name, place)
+    kept = np.array(list(seen.values()), dtype=np.intp)
+    return Part(data.rows[kept], data.answers[kept])
+
+
+def _check(task: Task, name: str, answers: Answers, learned: int) -> None:
+    needed = math.ceil(LEAST_TEST / TEST_SHARE)
+    if len(answers) < needed:
+        already = f" ({learned} more were learned from already)" if learned else ""
+        raise DataError(
+            f"{name} has {len(answers)} distinct rows that the champion has not learned from{already}; a "
+            f"fifth of them is judged on, so wait or add rows until there are {needed}.",
+            field="--new",
+        )
+    if task.schema.is_regression:
+        return
+    counts = {label.name: int((answers == place).sum()) for place, label in enumerate(task.schema.labels)}
+    present = {label: rows for label, rows in counts.items() if rows}
+    if len(present) == 1:
+        raise DataError(
+            f"{name} holds one class only, {next(iter(present))!r}: nothing can be judged on it. "
+            f"Add rows of {', '.join(label for label in counts if label not in present)}.",
+            field="--new",
+        )
+
+
+def _check_test(task: Task, answers: Answers) -> None:
+    if not task.schema.is_regression and len(np.unique(answers)) == 1:
+        label = task.schema.labels[int(answers[0])].name
+        raise DataError(
+            f"The test rows are all of class {label!r}, so nothing can be judged on them. "
+            "Wait for rows of another class, or give more new rows.",
+            field="--new",
+        )
+
+
+def _proof(parts: dict[str, Part], learned: Learned) -> dict[str, Any]:
+    names = {part: rows.hashes for part, rows in parts.items()}
+    shared = {
+        "old and test": len(names["old"] & names["test"]),
+        "new and test": len(names["new"] & names["test"]),
+        "champion and test": len(learned.hashes & names["test"]),
+    }
+    for pair, rows in shared.items():
+        if rows:
+            raise TrainingError(
+                f"{pair} share {rows} rows. This is a defect of training/retraining/holdout.py."
+            )
+    counted = {
+        part: {"rows": len(found), "digest": digest_of(found)}
+        for part, found in [*names.items(), ("champion", learned.hashes)]
+    }
+    return {"rows": counted, "champion's rows known from": learned.known, "shared": shared}

@@ -1,0 +1,92 @@
+"""Measures settings by cross-validation without leaks, and what the model would weigh as ONNX.
+
+The rows come from the training part of `training.data.split`: deduplicated, the held-out rows gone. Everything
+that learns, pre-processing too, is fitted inside the fold. Folds are stratified for classes, and the same
+for all settings of a study, so that scores can be compared fold by fold and answers row by row.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from concord.errors import TrainingError
+from training.data.split import Part
+from training.fitting.evaluate import Votes, evaluate, vote
+from training.fitting.fit import as_planned
+from training.fitting.onnx import compare, convert
+from training.search.pipelines import build
+from training.search.settings import ALGORITHM, Settings
+from training.task import Model, Task
+
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of settings after their folds.
+
+    Attributes:
+        metrics: Metric → its value on each fold, in order.
+        votes: Each row's answer by the model that had not learned from it: float32 of shape (rows, width).
+        seconds: What all folds took.
+        size: Bytes as ONNX, of the last fold's model; None if it cannot be converted.
+        refusal: Why it cannot be served, or None.
+    """
+
+    metrics: dict[str, tuple[float, ...]]
+    votes: npt.NDArray[np.float32]
+    seconds: float
+    size: int | None
+    refusal: str | None = None
+
+
+def folds(task: Task, part: Part, count: int, seed: int) -> list[tuple[Places, Places]]:
+    """Places of the rows to learn from, and of those to be judged on, for each fold."""
+    kind = KFold if task.schema.is_regression else StratifiedKFold
+    return list(kind(count, shuffle=True, random_state=seed).split(part.rows, part.answers))
+
+
+def measure(task: Task, settings: Settings, part: Part, count: int, seed: int) -> Measured:
+    """Fits and judges settings on every fold.
+
+    Raises:
+        TrainingError: A fold cannot be fitted, or is answered with no number.
+    """
+    begin = time.perf_counter()
+    votes = np.zeros((len(part.rows), task.schema.width), dtype=np.float64)
+    scores: list[dict[str, float]] = []
+    for number, (learned, judged) in enumerate(folds(task, part, count, seed), start=1):
+        model = build(task, settings, seed)
+        votes[judged] = _answer(task, model, part, learned, judged, number)
+        scores.append(evaluate(task.schema, votes[judged], part.answers[judged]))
+    metrics = {name: tuple(fold[name] for fold in scores) for name in scores[0]}
+    if not math.isfinite(sum(metrics[task.metric])):
+        raise TrainingError(f"{task.metric} is no number on every fold. Use fewer folds, or add rows.")
+    size, refusal = _as_onnx(task, settings, model, Part(part.rows[judged], part.answers[judged]))
+    return Measured(metrics, votes.astype(np.float32), time.perf_counter() - begin, size, refusal)
+
+
+def _answer(task: Task, model: Model, part: Part, learned: Places, judged: Places, number: int) -> Votes:
+    try:
+        with as_planned():
+            model.fit(part.rows[learned], part.answers[learned])
+        votes = vote(task, model, part.rows[judged])
+    except ValueError as error:
+        raise TrainingError(f"Fold {number} cannot be fitted: {error}") from error
+    if not np.isfinite(votes).all():
+        raise TrainingError(f"Fold {number} is answered with what is no number.")
+    return votes
+
+
+def _as_onnx(task: Task, settings: Settings, model: Model, judged: Part) -> tuple[int | None, str | None]:
+    name = str(settings[ALGORITHM])
+    try:
+        data = convert(task, name, model)
+        compare(task, name, model, data, judged.rows, judged.answers)
+    except TrainingError as error:
+        return None, error.message
+    return len(data), None

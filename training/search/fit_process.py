@@ -1,0 +1,138 @@
+"""A process that fits, so that a monster can be ended and several cores are used.
+
+It is started afresh and not forked, knows neither database nor MLflow, and gets one question at a time:
+settings in, what was measured or a sentence out. Who waits for it may end it at any moment and start
+another. It computes with one thread, since there are as many fitters as cores were asked for, and ends with
+its parent.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+
+from threadpoolctl import threadpool_limits
+
+from concord.errors import ConcordError
+from training.data.split import Part
+from training.search.cross_validation import Measured, measure
+from training.search.settings import Settings
+from training.task import Task
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a fitter needs to know once.
+
+    Attributes:
+        task: The task's name.
+        part: The rows of the folds.
+        folds: How many.
+        seed: Of folds and fits.
+    """
+
+    task: str
+    part: Part
+    folds: int
+    seed: int
+
+
+class Fitter:
+    """One process, as its owner sees it.
+
+    Args:
+        work: What it measures on.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._start()
+
+    @property
+    def connection(self) -> Connection:
+        """Ready to be read when there is an answer, or the process is gone."""
+        return self._connection
+
+    @property
+    def seconds(self) -> float:
+        """How long the present question has been under way; 0 while the process starts."""
+        return time.monotonic() - self._since if self._ready else 0.0
+
+    def ask(self, settings: Settings) -> None:
+        """Hands settings over; the answer is read later."""
+        self._since = time.monotonic()
+        try:
+            self._connection.send(dict(settings))
+        except OSError:
+            # It was ended while it had nothing to do.
+            self.restart()
+            self._connection.send(dict(settings))
+
+    def answer(self) -> Measured | str | None:
+        """What it found, or why it found nothing; None: it has only now been ready to begin. Waits for it."""
+        try:
+            found: Measured | str | None = self._connection.recv()
+        except (EOFError, OSError):
+            self._process.join(5)
+            code = self._process.exitcode
+            self.restart()
+            how = f"by signal {-code}" if code is not None and code < 0 else f"with exit status {code}"
+            return f"The process that fitted it ended {how}; too little memory is the usual reason."
+        if found is None:
+            self._ready, self._since = True, time.monotonic()
+        return found
+
+    def restart(self) -> None:
+        """Ends the process, whatever it is doing, and starts another."""
+        self.end()
+        self._start()
+
+    def end(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, self._work), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._ready, self._since = False, time.monotonic()
+
+
+def serve(connection: Connection, work: Work) -> None:
+    """The process itself: answers until its parent is gone."""
+    # Ctrl-C reaches the whole group; the parent decides what becomes of a fit.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from training.tasks import select  # noqa: PLC0415  only this process builds the task from its name
+
+    task = select([work.task])[0]
+    connection.send(None)
+    with threadpool_limits(1):
+        while True:
+            try:
+                connection.send(_measured(task, work, connection.recv()))
+            except (EOFError, OSError):
+                return
+
+
+def _measured(task: Task, work: Work, settings: Settings) -> Measured | str:
+    try:
+        return measure(task, settings, work.part, work.folds, work.seed)
+    except ConcordError as error:
+        return error.message
+    except Exception as error:  # noqa: BLE001  whatever a library raises ends the trial and not the study
+        return f"{type(error).__name__}: {str(error)[:500]}"
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,94 @@
+"""Pictures of a benchmark for MLflow's page of the parent run; they say nothing that the table doesn't."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from optuna import create_study
+from optuna.exceptions import OptunaError
+from optuna.importance import MeanDecreaseImpurityImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
+
+from training.search.leaderboard import Row
+from training.search.settings import ALGORITHM
+from training.task import LOWER_IS_BETTER
+
+SHOWN = 15
+"""Leaders in the picture of intervals."""
+
+ENOUGH = 12
+"""Trials of one algorithm from which on it can be said which of its settings matter."""
+
+
+def draw(rows: Sequence[Row], trials: Sequence[FrozenTrial], metric: str) -> dict[str, Figure]:
+    """File name → picture."""
+    scored = [row for row in rows if row.interval]
+    if not scored:
+        return {}
+    found = {"intervals.png": _intervals(scored[:SHOWN], metric), "trials.png": _course(scored, metric)}
+    important = _importance(scored[0], trials, metric)
+    return found | ({"importance.png": important} if important else {})
+
+
+def _intervals(rows: Sequence[Row], metric: str) -> Figure:
+    figure = Figure(figsize=(6.4, 0.8 + 0.3 * len(rows)), layout="tight")
+    axes = figure.subplots()
+    for place, row in enumerate(rows):
+        assert row.interval is not None
+        axes.plot([row.interval.low, row.interval.high], [place, place], color="tab:blue")
+        axes.plot(row.interval.mean, place, "o", color="tab:blue")
+        axes.plot(row.scores, [place] * len(row.scores), "|", color="grey")
+    axes.set(
+        yticks=range(len(rows)),
+        yticklabels=[f"{row.rank}. {row.algorithm} ({row.number})" for row in rows],
+        xlabel=f"{metric}: folds, mean, 95 % interval (Nadeau and Bengio)",
+    )
+    axes.invert_yaxis()
+    return figure
+
+
+def _course(rows: Sequence[Row], metric: str) -> Figure:
+    figure = Figure(figsize=(6.4, 3.6), layout="tight")
+    axes = figure.subplots()
+    better = min if metric in LOWER_IS_BETTER else max
+    best: list[float] = []
+    ordered = sorted(rows, key=lambda row: row.number)
+    means = [row.interval.mean for row in ordered if row.interval]
+    for mean in means:
+        best.append(better([*best[-1:], mean]))
+    for algorithm in dict.fromkeys(row.algorithm for row in ordered):
+        own = [row for row in ordered if row.algorithm == algorithm and row.interval]
+        axes.plot(
+            [row.number for row in own],
+            [row.interval.mean for row in own if row.interval],
+            "o",
+            markersize=4,
+            label=algorithm,
+        )
+    axes.step([row.number for row in ordered], best, where="post", color="grey", linewidth=1)
+    axes.set(xlabel="Trial", ylabel=f"{metric}, mean over folds")
+    axes.legend(fontsize=6)
+    return figure
+
+
+def _importance(leader: Row, trials: Sequence[FrozenTrial], metric: str) -> Figure | None:
+    own = [
+        trial
+        for trial in trials
+        if trial.state is TrialState.COMPLETE and trial.params[ALGORITHM] == leader.algorithm
+    ]
+    if len(own) < ENOUGH:
+        return None
+    study = create_study(direction="minimize" if metric in LOWER_IS_BETTER else "maximize")
+    study.add_trials(own)
+    try:
+        evaluator = MeanDecreaseImpurityImportanceEvaluator(n_trees=32, seed=0)
+        found = get_param_importances(study, evaluator=evaluator)
+    except (OptunaError, ValueError, RuntimeError):
+        return None  # all of its trials have one score
+    found.pop(ALGORITHM, None)
+    figure = Figure(figsize=(6.4, 0.8 + 0.3 * len(found)), layout="tight")
+    axes = figure.subplots()
+    axes.barh([name.partition(".")[2] for name in found], list(found.values()))
+    axes.set(title=leader.algorithm, xlabel=f"Share in the difference of {metric} (trees over its trials)")
+    axes.invert_yaxis()
+    return figure

@@ -1,0 +1,180 @@
+"""A benchmark of one task from its rows to its registered winners, as one worker takes part in it.
+
+Everything that workers share is found by the study's identity, so a worker that joins, one that is started
+again after a crash and the first one all do the same. It prints nothing.
+"""
+
+import fcntl
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from optuna.exceptions import OptunaError
+from sqlalchemy.exc import SQLAlchemyError
+
+from concord.errors import InvalidInput, TrainingError
+from concord.util.private_files import make_folder
+from training.data.dataset import Answers, Dataset
+from training.data.split import split
+from training.fitting.evaluate import Votes
+from training.registry.registry import Registry
+from training.registry.versions import first_line
+from training.search.agreement import Agreement
+from training.search.claims import BEAT_SECONDS, Claims
+from training.search.database import URL_VARIABLE, open_storage
+from training.search.fit_process import Work
+from training.search.identity import Identity
+from training.search.leaderboard import Row, as_csv, board
+from training.search.optimiser import Optimiser, open_study, others
+from training.search.plots import draw
+from training.search.registration import Enlisted, enlist
+from training.search.settings import digest
+from training.search.space import Space
+from training.search.tracking import Record
+from training.search.worker import Limits, Search, beating
+from training.task import Task
+
+MOST_FOLDS: Final = 20
+"""Beyond that an interval gains little and a trial takes all the longer."""
+
+
+class Session:
+    """One worker's part in a benchmark.
+
+    Args:
+        home: Concord's home folder.
+        url: The study's database, its password included.
+        task: What is benchmarked.
+        data: Its rows.
+        folds: Of the cross-validation.
+        seed: Of split, folds, fits and suggestions.
+
+    Raises:
+        DataError: The rows are too few to be judged on.
+        InvalidInput: Too many folds for them, or too few.
+        TrainingError: Database or registry cannot be opened.
+    """
+
+    def __init__(self, home: Path, url: str, task: Task, data: Dataset, folds: int, seed: int) -> None:
+        self.task, self.data, self._seed = task, data, seed
+        self.parts = split(task, data, seed)
+        _check_folds(task, self.parts.training.answers, folds)
+        self._work = Work(task.name, self.parts.training, folds, seed)
+        self._space = Space.of(task.schema)
+        self.identity = Identity.of(task, data, self._space, folds, seed)
+        self._storage = open_storage(url)
+        self.others = others(self._storage, self.identity)
+        self.study = open_study(self._storage, self.identity)
+        self._claims = Claims(self._storage.engine, self.identity.name)
+        self._home = home
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Trials that are finished, and those that are not."""
+        return self._claims.counts()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """MLflow, opened when it is needed first."""
+        make_folder(self._home)
+        # Workers that open MLflow's SQLite file for the first time at once would each make its tables.
+        with (self._home / "registry.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            return Registry(self._home)
+
+    @cached_property
+    def record(self) -> Record:
+        """The study's runs."""
+        record = Record(self.registry, self.identity, self._facts())
+        record.open(Agreement(self._storage.engine, self.identity.name, "parent"))
+        return record
+
+    def search(self, limits: Limits, workers: int, tell: Callable[[int], None]) -> None:
+        """Works on the study; see `Search.run`."""
+        work = Search(self._work, self.task.metric, self._optimiser, self._claims, self.record, limits)
+        try:
+            work.run(workers, tell)
+        except (SQLAlchemyError, OptunaError) as error:
+            raise TrainingError(
+                f"The study's database does not serve: {first_line(error)} Check {URL_VARIABLE}; the "
+                "same command goes on.",
+                field=URL_VARIABLE,
+            ) from error
+
+    def rows(self) -> list[Row]:
+        """The leaderboard as it is now."""
+        return board(self._optimiser.trials(), self._space, self.task.metric)
+
+    def publish(self, rows: Sequence[Row]) -> None:
+        """Leaderboard and pictures, on the parent run."""
+        figures = draw(rows, self._optimiser.trials(), self.task.metric)
+        self.record.publish(as_csv(rows), figures, rows[0] if rows and rows[0].interval else None)
+
+    def enlist(self, rows: Sequence[Row], count: int) -> list[Enlisted] | None:
+        """Registers winners, which one worker does for all; None: another has done it for these trials.
+
+        A worker that waits takes over from one that dies at it.
+        """
+        trials = digest({str(row.number): row.run for row in rows})[:12]
+        turn = Claims(self._storage.engine, f"{self.identity.name}/{count} of {trials}")
+        while True:
+            claim = turn.claim(1)
+            if claim is not None:
+                break
+            if turn.counts()[0]:
+                return None
+            time.sleep(BEAT_SECONDS)
+        try:
+            with beating(turn):
+                done = self._enlist(rows, count)
+            turn.finish(claim)
+        finally:
+            turn.release()
+        return done
+
+    def _enlist(self, rows: Sequence[Row], count: int) -> list[Enlisted]:
+        votes: dict[int, Votes] = {}
+
+        def of(row: Row) -> Votes:
+            if row.number not in votes:
+                votes[row.number] = self.record.votes(row.run)
+            return votes[row.number]
+
+        done = enlist(self.task, self.data, self.parts, rows, of, self.registry, self._seed, count)
+        self.record.enlisted({one.info.model: one.info.version for one in done})
+        return done
+
+    @cached_property
+    def _optimiser(self) -> Optimiser:
+        return Optimiser(self._storage, self.study, self._space, self._claims, self._seed)
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "task": self.task.name,
+            "metric": self.task.metric,
+            "data": self.data.name,
+            "data_digest": self.data.digest,
+            "schema_digest": self.task.schema.digest,
+            "folds": str(self._work.folds),
+            "seed": str(self._seed),
+            "rows_training": str(len(self.parts.training.rows)),
+            "rows_test": str(len(self.parts.test.rows)),
+            "rows_copies": str(self.parts.copies),
+            "algorithms": ", ".join(self._space.algorithms),
+            "scikit_learn": version("scikit-learn"),
+        }
+
+
+def _check_folds(task: Task, answers: Answers, folds: int) -> None:
+    rarest = len(answers) // 2 if task.schema.is_regression else int(np.bincount(answers).min())
+    most = min(rarest, MOST_FOLDS)
+    if not 2 <= folds <= most:
+        raise InvalidInput(
+            f"--folds is {folds}; with these rows it can be from 2 to {most}, since each fold needs a row of "
+            "each class.",
+            field="--folds",
+        )
