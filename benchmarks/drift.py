@@ -23,11 +23,11 @@ import orjson
 from concord.drift.live import Carried, LiveDrift
 from concord.drift.report import Sketches, report_of
 from concord.journal import Journal, LabelRow, RoundRow
-from concord.tasks.profile import Reference, most_points
+from concord.tasks.profile import TrainingProfile, most_points
 from concord.tasks.schema import Feature, Label, TaskSchema
 
 if TYPE_CHECKING:
-    from concord.consensus.ensembles import Panels
+    from concord.consensus.ensembles import Ensembles
 
 CHUNK: Final = 2000
 """As the journal streams them."""
@@ -46,7 +46,7 @@ def generate(random: np.random.Generator, rows: int) -> Matrix:
     return np.concatenate([numbers, random.integers(len(CHOICES), size=(2, rows)).astype(np.float64)])
 
 
-def learn(rows: Matrix) -> Reference:
+def learn(rows: Matrix) -> TrainingProfile:
     """A profile of the rows, written as version 2 has it."""
     features: dict[str, object] = {}
     for place, column in enumerate(rows):
@@ -66,7 +66,7 @@ def learn(rows: Matrix) -> Reference:
             "minimum": float(seen.min()),
             "maximum": float(seen.max()),
         }
-    return Reference.from_json({"version": 2, "rows": rows.shape[1], "features": features})
+    return TrainingProfile.from_json({"version": 2, "rows": rows.shape[1], "features": features})
 
 
 def chunks(rows: int) -> Iterator[Matrix]:
@@ -76,7 +76,7 @@ def chunks(rows: int) -> Iterator[Matrix]:
         yield generate(random, CHUNK)
 
 
-def as_json(reference: Reference, matrix: Matrix) -> list[bytes]:
+def as_json(reference: TrainingProfile, matrix: Matrix) -> list[bytes]:
     """The same rows as the journal keeps them."""
     names = [column.name for column in reference.features]
     columns = [
@@ -86,7 +86,7 @@ def as_json(reference: Reference, matrix: Matrix) -> list[bytes]:
     return [orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-def time_arrays(reference: Reference, rows: int) -> tuple[float, str]:
+def time_arrays(reference: TrainingProfile, rows: int) -> tuple[float, str]:
     """Seconds for the rules alone, and what the report says."""
     sketches, seconds = Sketches(reference), 0.0
     for matrix in chunks(rows):
@@ -96,7 +96,7 @@ def time_arrays(reference: Reference, rows: int) -> tuple[float, str]:
     return seconds, report_of("benchmark", reference, (), sketches).status
 
 
-def time_json(reference: Reference, rows: int) -> float:
+def time_json(reference: TrainingProfile, rows: int) -> float:
     """Seconds from the journal's bytes on."""
     sketches, seconds = Sketches(reference), 0.0
     for matrix in chunks(rows):
@@ -107,7 +107,7 @@ def time_json(reference: Reference, rows: int) -> float:
     return seconds
 
 
-def peak(reference: Reference, rows: int) -> int:
+def peak(reference: TrainingProfile, rows: int) -> int:
     """Bytes of the most that was held at once."""
     tracemalloc.start()
     time_arrays(reference, rows)
@@ -116,7 +116,7 @@ def peak(reference: Reference, rows: int) -> int:
     return held
 
 
-def carried(reference: Reference) -> Carried:
+def carried(reference: TrainingProfile) -> Carried:
     """What a task's models would carry: the profile, and each node's answers to rows that were held out."""
     features = tuple(
         Feature(one.name, "choice", one.choices[0], choices=one.choices)
@@ -129,7 +129,7 @@ def carried(reference: Reference) -> Carried:
     return Carried(schema, reference, NODES, dict.fromkeys(NODES, ("1", answers)))
 
 
-def write(journal: Journal, reference: Reference, rounds: int) -> None:
+def write(journal: Journal, reference: TrainingProfile, rounds: int) -> None:
     """Records and labels so many rounds, a second apart."""
     random = np.random.default_rng(2)
     number = 0
@@ -166,13 +166,13 @@ def verdict(said: npt.NDArray[np.int64]) -> bytes:
     return orjson.dumps({"status": "ok", "label": CHOICES[said[0]], "value": None, "votes": votes})
 
 
-def report_live(reference: Reference, rounds: int, folder: Path) -> str:
+def report_live(reference: TrainingProfile, rounds: int, folder: Path) -> str:
     """Rounds a second, peak and growth of resident memory of a report over so many rounds."""
     journal = Journal(f"sqlite:///{folder}/journal.sqlite")
     journal.migrate()
     write(journal, reference, rounds)
     # The task's names and members are not asked for here.
-    live = LiveDrift(journal, cast("Panels", None))
+    live = LiveDrift(journal, cast("Ensembles", None))
     before, began = peak_resident(), time.perf_counter()
     report = live.report(carried(reference), "benchmark", limit=rounds)
     seconds, after = time.perf_counter() - began, peak_resident(reset=False)

@@ -69,7 +69,7 @@ def main() -> None:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     application = load(arguments.service, direct=arguments.direct)
     if arguments.fork:
-        Nursery(application).run()
+        ForkServer(application).run()
     else:
         serve(application, arguments.host, arguments.port)
 
@@ -153,7 +153,7 @@ class Fork(NamedTuple):
     address: tuple[str, int]
 
 
-class Nursery:
+class ForkServer:
     """One imported service, and the processes that were forked from it.
 
     Args:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from concord.errors import ConfigurationError, Refused, ServiceAway
 from concord.policies.stake import Action
-from concord.tasks.profile import Reference
+from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import (
     AccountView,
@@ -119,9 +119,9 @@ class Client:
         )
         return _read(DriftReport, found)
 
-    def profile(self, task: str) -> Reference:
+    def profile(self, task: str) -> TrainingProfile:
         """What the rows looked like that its models learned from."""
-        return Reference.from_json(self._get(f"/v1/tasks/{_part(task)}/profile"))
+        return TrainingProfile.from_json(self._get(f"/v1/tasks/{_part(task)}/profile"))
 
     def labelled(self, task: str, *, since: str | None = None, at_once: int = 500) -> Iterator[LabelledRow]:
         """Every row of a task that has a label and is kept, oldest first, page by page.

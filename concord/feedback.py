@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from concord.consensus.ensembles import Panels
+from concord.consensus.ensembles import Ensembles
 from concord.errors import CallerError, Conflict, Expired, Forbidden, InvalidInput, UnknownName
 from concord.http.tokens import Token
 from concord.journal import Journal, Labelled, LabelRow, Origin
 from concord.observability import metrics
 from concord.settlement.settler import Settler
-from concord.tasks.labels import Said, parse, read_label
-from concord.types.answers import LabelOutcome, Settlement
+from concord.tasks.labels import SubmittedLabel, parse, read_label
+from concord.types.answers import LabelOutcome, SettlementStatus
 
 RECORDED_SECONDS: Final = 0.2
 """How long a round that is not there is waited for: it may have been answered a moment ago, and rounds that
@@ -44,13 +44,13 @@ _OUTCOMES: Final[Mapping[type[CallerError], LabelOutcome]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LabelReceipt:
     """What became of one label; the error says why it is neither accepted nor known."""
 
     id: str | None
     task: str | None
     status: LabelOutcome
-    settlement: Settlement = "none"
+    settlement: SettlementStatus = "none"
     block: int | None = None
     error: CallerError | None = None
 
@@ -75,17 +75,17 @@ class Feedback:
     def __init__(
         self,
         journal: Journal,
-        panels: Panels,
+        panels: Ensembles,
         settler: Settler,
         *,
         label_days: int,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._journal, self._panels, self._settler = journal, panels, settler
+        self._journal, self._ensembles, self._settler = journal, panels, settler
         self._label_days, self._clock, self._sleep = label_days, clock, sleep
 
-    async def take(self, token: Token, items: Sequence[object], request_id: str) -> list[Outcome]:
+    async def take(self, token: Token, items: Sequence[object], request_id: str) -> list[LabelReceipt]:
         """Reads and records labels.
 
         Args:
@@ -102,7 +102,7 @@ class Feedback:
         """
         said = [_parsed(item, f"labels[{index}]") for index, item in enumerate(items)]
         origins = await self._origins(
-            {one.id for one in said if isinstance(one, Said) and _ID.fullmatch(one.id)}
+            {one.id for one in said if isinstance(one, SubmittedLabel) and _ID.fullmatch(one.id)}
         )
         now = int(self._clock() * 1_000_000)
         rows = [self._read(one, origins, token, now, request_id) for one in said]
@@ -116,7 +116,7 @@ class Feedback:
         _count(found, origins, now)
         return found
 
-    async def settled(self, outcomes: Sequence[Outcome], seconds: float) -> list[Outcome]:
+    async def settled(self, outcomes: Sequence[LabelReceipt], seconds: float) -> list[LabelReceipt]:
         """Waits until the labelled rounds are settled, but not longer than so many seconds."""
         due = {one.id for one in outcomes if one.is_good and one.settlement == "due" and one.id}
         if not due:
@@ -138,7 +138,7 @@ class Feedback:
 
     def _read(
         self,
-        said: Said | CallerError,
+        said: SubmittedLabel | CallerError,
         origins: Mapping[str, Origin],
         token: Token,
         now: int,
@@ -148,12 +148,12 @@ class Feedback:
             return said
         try:
             origin = self._admit(said, origins.get(said.id), token, now)
-            label = read_label(self._panels.schema(origin.task), said)
+            label = read_label(self._ensembles.schema(origin.task), said)
         except CallerError as error:
             return error
         return LabelRow(said.id, label, token.name, now, request_id)
 
-    def _admit(self, said: Said, origin: Origin | None, token: Token, now: int) -> Origin:
+    def _admit(self, said: SubmittedLabel, origin: Origin | None, token: Token, now: int) -> Origin:
         """The round's origin, if this token may label it now."""
         if origin is None:
             raise _unknown(said)
@@ -178,14 +178,14 @@ class Feedback:
         return labelled
 
 
-def _parsed(item: object, place: str) -> Said | CallerError:
+def _parsed(item: object, place: str) -> SubmittedLabel | CallerError:
     try:
         return parse(item, place)
     except CallerError as error:
         return error
 
 
-def _unknown(said: Said) -> UnknownName:
+def _unknown(said: SubmittedLabel) -> UnknownName:
     return UnknownName(
         f"There is no round {said.id[:40]!r}. The id is the one that came with the answer.",
         field=f"{said.place}.id",
@@ -194,15 +194,17 @@ def _unknown(said: Said) -> UnknownName:
 
 
 def _refused(
-    item: object, said: Said | CallerError, origins: Mapping[str, Origin], error: CallerError
-) -> Outcome:
+    item: object, said: SubmittedLabel | CallerError, origins: Mapping[str, Origin], error: CallerError
+) -> LabelReceipt:
     named = item.get("id") if isinstance(item, Mapping) else None
     shown = named[:_ID_SHOWN] if isinstance(named, str) else None
-    return Outcome(shown, _task(said, origins), _OUTCOMES[type(error)], error=error)
+    return LabelReceipt(shown, _task(said, origins), _OUTCOMES[type(error)], error=error)
 
 
-def _judged(labelled: Labelled, said: Said | CallerError, origins: Mapping[str, Origin]) -> Outcome:
-    assert isinstance(said, Said), "Only what was read is written."
+def _judged(
+    labelled: Labelled, said: SubmittedLabel | CallerError, origins: Mapping[str, Origin]
+) -> LabelReceipt:
+    assert isinstance(said, SubmittedLabel), "Only what was read is written."
     error: CallerError | None = None
     if labelled.status == "unknown":
         error = _unknown(said)
@@ -212,15 +214,17 @@ def _judged(labelled: Labelled, said: Said | CallerError, origins: Mapping[str, 
             "as a dispute.",
             field=said.field,
         )
-    return Outcome(said.id, _task(said, origins), labelled.status, labelled.settlement, labelled.block, error)
+    return LabelReceipt(
+        said.id, _task(said, origins), labelled.status, labelled.settlement, labelled.block, error
+    )
 
 
-def _task(said: Said | CallerError, origins: Mapping[str, Origin]) -> str | None:
-    origin = origins.get(said.id) if isinstance(said, Said) else None
+def _task(said: SubmittedLabel | CallerError, origins: Mapping[str, Origin]) -> str | None:
+    origin = origins.get(said.id) if isinstance(said, SubmittedLabel) else None
     return origin.task if origin else None
 
 
-def _count(outcomes: Sequence[Outcome], origins: Mapping[str, Origin], now: int) -> None:
+def _count(outcomes: Sequence[LabelReceipt], origins: Mapping[str, Origin], now: int) -> None:
     for (task, status), times in Counter((one.task or "", one.status) for one in outcomes).items():
         metrics.LABELS.labels(task, status).inc(times)
     for one in outcomes:

@@ -17,13 +17,13 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from concord.consensus.batching import Answered, Batches
-from concord.consensus.ensemble import Panel, Ruling
-from concord.consensus.ensembles import Panels
+from concord.consensus.batching import Batcher, BatchResult
+from concord.consensus.ensemble import Ensemble, RoundResult
+from concord.consensus.ensembles import Ensembles
 from concord.consensus.metrics import begin, observe
-from concord.consensus.node_client import Members
+from concord.consensus.node_client import NodeClients
 from concord.consensus.poll import Question, Reply, Shadows
-from concord.consensus.reconciler import Housekeeping
+from concord.consensus.reconciler import Reconciler
 from concord.consensus.recorder import Recorder
 from concord.drift.live import LiveDrift
 from concord.errors import JournalUnavailable, Overloaded
@@ -31,9 +31,9 @@ from concord.journal import Journal, RoundRow
 from concord.ledger import Ledger
 from concord.observability import metrics
 from concord.rollout.desired import open_entries
-from concord.rollout.inventory import Overview
+from concord.rollout.inventory import Inventory
 from concord.rollout.registry import open_registry
-from concord.rollout.rollout import Appointing
+from concord.rollout.rollout import Rollout
 from concord.settings import NodesFile, Settings
 from concord.settlement.settler import Settler
 from concord.types.answers import Verdict
@@ -50,7 +50,7 @@ EXPIRY_SECONDS: Final = 3600.0
 _log = logging.getLogger(__name__)
 
 
-class Request(NamedTuple):
+class PredictRequest(NamedTuple):
     """One caller's question.
 
     Attributes:
@@ -70,7 +70,7 @@ class Request(NamedTuple):
     settled: bool = False
 
 
-class Response(NamedTuple):
+class PredictResult(NamedTuple):
     """The verdicts on a request's rows, and each of them as JSON already."""
 
     verdicts: Sequence[Verdict]
@@ -80,10 +80,10 @@ class Response(NamedTuple):
 class _Polled(NamedTuple):
     """A request that was asked and decided, on its way into the journal; `time` in µs since the epoch."""
 
-    panel: Panel
-    request: Request
-    answered: Answered
-    rulings: Sequence[Ruling]
+    panel: Ensemble
+    request: PredictRequest
+    answered: BatchResult
+    rulings: Sequence[RoundResult]
     time: int
 
 
@@ -110,17 +110,17 @@ class Consensus:
         self.ledger = ledger
         self.journal = journal
         self.settler = Settler(ledger, journal)
-        self.members = Members({task: one.nodes for task, one in declared.tasks.items()})
-        self.panels = Panels(declared, self.members, self.settler)
-        self.housekeeping = Housekeeping(self.panels, self.members, self.settler, journal)
+        self.members = NodeClients({task: one.nodes for task, one in declared.tasks.items()})
+        self.ensembles = Ensembles(declared, self.members, self.settler)
+        self.reconciler = Reconciler(self.ensembles, self.members, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify)
-        self.drift = LiveDrift(journal, self.panels)
-        self.overview = Overview(self.panels, open_entries(settings), open_registry(settings))
-        self.appointing = Appointing(self.overview, self.settler, clock)
+        self.drift = LiveDrift(journal, self.ensembles)
+        self.inventory = Inventory(self.ensembles, open_entries(settings), open_registry(settings))
+        self.rollout = Rollout(self.inventory, self.settler, clock)
         for task in declared.tasks:
             begin(task)
         self._clock = clock
-        self._batches: defaultdict[str, Batches] = defaultdict(Batches)
+        self._batches: defaultdict[str, Batcher] = defaultdict(Batcher)
         self._waiting_rows = 0
         self._background: list[asyncio.Task[None]] = []
         self._shadowed: set[asyncio.Task[None]] = set()
@@ -129,7 +129,7 @@ class Consensus:
         """Brings journal and ledger up to date, or begins without them, and looks for nodes."""
         await self.settler.start()
         await self.members.start()
-        await self.housekeeping.start()
+        await self.reconciler.start()
         self.recorder.start()
         self._background = [
             spawn(self.settler.run(), "settler", self.settler.fail),
@@ -137,18 +137,18 @@ class Consensus:
         ]
         if self.settings.retention_days:
             self._background.append(spawn(self.drift.watch(), "drift"))
-        _log.info("consensus started", extra={"tasks": self.panels.names()})
+        _log.info("consensus started", extra={"tasks": self.ensembles.names()})
 
     async def close(self) -> None:
         """Writes what waits and lets go of everything."""
-        await self.housekeeping.close()
+        await self.reconciler.close()
         await asyncio.gather(*self._shadowed, return_exceptions=True)
         await self.members.close()
         await self.recorder.close()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self.overview.close()
+        await self.inventory.close()
         await asyncio.to_thread(self.journal.close)
 
     def ready(self) -> bool:
@@ -157,9 +157,9 @@ class Consensus:
         Without the first, a new replica would be sent questions about tasks whose nodes it meets in a moment.
         """
         looked = all(member.looked for member in self.members)
-        return looked and any(self.panels.is_ready(task) for task in self.panels.names())
+        return looked and any(self.ensembles.is_ready(task) for task in self.ensembles.names())
 
-    async def predict(self, request: Request) -> Response:
+    async def predict(self, request: PredictRequest) -> PredictResult:
         """Asks all nodes of the task about the rows, decides and records.
 
         Raises:
@@ -170,7 +170,7 @@ class Consensus:
             JournalUnavailable: The journal is away, and the round moves money or no more can wait.
         """
         began = time.perf_counter()
-        panel = self.panels.panel(request.task)
+        panel = self.ensembles.panel(request.task)
         array = panel.schema.read_rows(request.rows)
         answered = await self._poll(panel, request, array.tobytes())
         durable = panel.terms.policy == "seed"
@@ -183,14 +183,14 @@ class Consensus:
         observe(panel, answered.replies, rulings, time.perf_counter() - began)
         return await self._await_settlement(response) if request.settled else response
 
-    def refusal(self, task: str, response: Response) -> dict[str, str | None] | None:
+    def refusal(self, task: str, response: PredictResult) -> dict[str, str | None] | None:
         """The error of a request of which no row has its quorum, if the task refuses then."""
         if any(verdict.status != "no_quorum" for verdict in response.verdicts):
             return None
-        refuses = self.panels.settings(task).below_quorum == "refuse"
+        refuses = self.ensembles.settings(task).below_quorum == "refuse"
         return response.verdicts[0].error if refuses else None
 
-    async def _poll(self, panel: Panel, request: Request, body: bytes) -> Answered:
+    async def _poll(self, panel: Ensemble, request: PredictRequest, body: bytes) -> BatchResult:
         rows = len(request.rows)
         if self._waiting_rows + rows > self.settings.max_waiting_rows:
             raise Overloaded(
@@ -205,12 +205,12 @@ class Consensus:
             self._waiting_rows -= rows
             metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
 
-    async def _record(self, poll: _Polled, *, durable: bool) -> Response:
+    async def _record(self, poll: _Polled, *, durable: bool) -> PredictResult:
         verdicts = [ruling.verdict for ruling in poll.rulings]
         encoded = [_encode(verdict) for verdict in verdicts]
         if not durable:
             self._record_behind(poll, encoded)
-            return Response(verdicts, encoded)
+            return PredictResult(verdicts, encoded)
         shadows = poll.answered.shadows
         seen = await shadows.replies() if shadows is not None else None
         written = self.recorder.record_soon(self._rows(poll, encoded, seen))
@@ -219,7 +219,7 @@ class Consensus:
         except JournalUnavailable:
             if poll.panel.terms.policy == "seed":
                 raise
-            return Response(verdicts, encoded)
+            return PredictResult(verdicts, encoded)
         return _recorded(verdicts, encoded)
 
     def _record_behind(self, poll: _Polled, encoded: Sequence[bytes]) -> None:
@@ -261,7 +261,7 @@ class Consensus:
             traceparent=request.traceparent,
         )
 
-    async def _await_settlement(self, response: Response) -> Response:
+    async def _await_settlement(self, response: PredictResult) -> PredictResult:
         due = [verdict.id for verdict in response.verdicts if verdict.settlement == "due"]
         if not due:
             return response
@@ -272,7 +272,7 @@ class Consensus:
             else verdict
             for verdict in response.verdicts
         ]
-        return Response(verdicts, [_encode(verdict) for verdict in verdicts])
+        return PredictResult(verdicts, [_encode(verdict) for verdict in verdicts])
 
     async def _expire(self) -> None:
         while True:
@@ -289,8 +289,8 @@ def _encode(value: object) -> bytes:
     return bytes(memoryview(orjson.dumps(value)))
 
 
-def _recorded(verdicts: Sequence[Verdict], encoded: Sequence[bytes]) -> Response:
+def _recorded(verdicts: Sequence[Verdict], encoded: Sequence[bytes]) -> PredictResult:
     if all(verdict.recorded for verdict in verdicts):
-        return Response(verdicts, encoded)
+        return PredictResult(verdicts, encoded)
     known = [replace(verdict, recorded=True) for verdict in verdicts]
-    return Response(known, [_encode(verdict) for verdict in known])
+    return PredictResult(known, [_encode(verdict) for verdict in known])

@@ -18,6 +18,7 @@ from concord.client import Client
 from concord.errors import ConfigurationError
 from concord.settings import Settings
 from frontend.data import service
+from frontend.data.service import Reader
 from frontend.text import wording as words
 from frontend.text.language import say
 
@@ -45,19 +46,6 @@ class Actor:
 
     token: str = field(repr=False)
     person: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """A connection to read with, and a key that keeps what it reads apart from what others may see.
-
-    Attributes:
-        client: With the session's token, if it has one.
-        key: For caches, instead of the token; empty for what everybody may read.
-    """
-
-    client: Client
-    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

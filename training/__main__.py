@@ -10,7 +10,7 @@ import os
 import click
 
 from training.commands.benchmark import benchmark_command
-from training.commands.console import Group
+from training.commands.console import TrainingGroup
 from training.commands.data import data_group
 from training.commands.describe import describe_command
 from training.commands.drift import drift_command
@@ -21,7 +21,7 @@ from training.commands.retrain import retrain_command
 from training.commands.upkeep import upkeep_command
 
 
-@click.group(cls=Group)
+@click.group(cls=TrainingGroup)
 def main() -> None:
     """Fit Concord's models, register them in MLflow and package them as bentos."""
     logging.basicConfig(level=logging.WARNING)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from benchmarks.consensus.streams import RESOLUTION, Floats, Stream
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import ONE, one_hot, read_probabilities, read_values
+from concord.policies.voting import PPM, one_hot, read_probabilities, read_values
 
 Votes = npt.NDArray[np.int64]
 Rounds = npt.NDArray[np.bool_]
@@ -73,7 +73,7 @@ def wants_to_lie(account: Account) -> bool:
 
     It lies as long as it counts, is far from the jail's 6,000,000 of regret, and holds half its deposit.
     """
-    return account.standing == "active" and account.regret < 3 * ONE and 2 * account.stake >= account.deposit
+    return account.standing == "active" and account.regret < 3 * PPM and 2 * account.stake >= account.deposit
 
 
 Honest = Mapping[str, Actor]

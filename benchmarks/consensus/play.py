@@ -21,7 +21,7 @@ from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import State, TaskState, fold
 from concord.policies import voting as pool
-from concord.policies.voting import ONE, WARM_LABELS, Decision, Seat
+from concord.policies.voting import PPM, WARM_LABELS, PooledAnswer, Voter
 from concord.settlement import evidence
 from concord.settlement.batch import Settlement, settle_batch
 
@@ -169,7 +169,7 @@ class _Game:
         self._seats = seats(self._task)
         self._lying = {node for node in self._lies if wants_to_lie(self._task.account(node))}
 
-    def _decide(self, one: int) -> tuple[list[Seat], Decision]:
+    def _decide(self, one: int) -> tuple[list[Voter], PooledAnswer]:
         said: dict[str, list[int]] = {}
         for node, counts in self._votes.items():
             if node not in self._present or self._present[node][one]:
@@ -183,7 +183,7 @@ class _Game:
             self._evidence[one] = self._write(decision, voters, said)
         return voters, decision
 
-    def _pool(self, voters: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
+    def _pool(self, voters: Sequence[Voter], votes: Sequence[Sequence[int]]) -> PooledAnswer:
         task = self._task
         if self._rule.policy == "seed":
             return pool.seed(voters, votes)
@@ -192,7 +192,7 @@ class _Game:
         sigma = task.sigma if task.sigma is not None else self._stream.scale
         return pool.wager_value(voters, [vote[0] for vote in votes], sigma, task.labels, self._warm)
 
-    def _write(self, decision: Decision, voters: Sequence[Seat], said: Mapping[str, list[int]]) -> bytes:
+    def _write(self, decision: PooledAnswer, voters: Sequence[Voter], said: Mapping[str, list[int]]) -> bytes:
         shadows = {
             seat.node: ["1", *said[seat.node]]
             for seat in self._seats
@@ -262,8 +262,8 @@ def _opening(stream: Stream, actors: Sequence[Actor], rule: Rule) -> Iterator[Ev
 def _stated(stream: Stream, actor: Actor) -> int:
     """The accuracy that a node states, which only `seed` believes: its own where it is honest, else 1."""
     if not stream.classes:
-        return ONE
-    return round(float((actor.votes.argmax(axis=1) == stream.truth).mean()) * ONE) if actor.honest else ONE
+        return PPM
+    return round(float((actor.votes.argmax(axis=1) == stream.truth).mean()) * PPM) if actor.honest else PPM
 
 
 def _moved(body: Mapping[str, Any]) -> int:

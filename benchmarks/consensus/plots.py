@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from benchmarks.consensus.outcomes import Table, lay
 from benchmarks.consensus.play import WAGER, Played, play
 from benchmarks.consensus.scenarios import Scenario
-from concord.policies.voting import ONE, WARM_LABELS
+from concord.policies.voting import PPM, WARM_LABELS
 
 SIZE: Final = (7.2, 3.0)
 INK: Final = "#808890"
@@ -71,9 +71,9 @@ def _figure(picture: Picture, table: Table, played: Played) -> Figure:
     labelled, first = labelled[shown], first[shown]
     good = [one.node for one in table.actors if one.honest]
     for node, colour in zip(good, HONEST, strict=False):
-        axes.plot(labelled, played.weights[node][first] / ONE, color=colour, linewidth=1.4, label=node)
+        axes.plot(labelled, played.weights[node][first] / PPM, color=colour, linewidth=1.4, label=node)
     if bad:
-        together = np.sum([played.weights[node][first] for node in bad], axis=0) / ONE
+        together = np.sum([played.weights[node][first] for node in bad], axis=0) / PPM
         label = bad[0] if len(bad) == 1 else f"{len(bad)} that mean harm, together"
         axes.plot(labelled, together, color=HARM, linewidth=2, label=label)
     axes.set(xlabel="labelled rounds settled", ylabel="share of the say", ylim=(0, 1))

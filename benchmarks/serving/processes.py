@@ -17,7 +17,7 @@ from typing import Final
 import psutil
 
 from concord.cli.home import environment, python
-from concord.cli.up.processes import Handle, Nursery, Program, last_lines
+from concord.cli.up.processes import ForkServerProcess, Handle, Program, last_lines
 from concord.errors import ConcordError
 
 HOST: Final = "127.0.0.1"
@@ -43,7 +43,7 @@ class Processes:
     def __init__(self, root: Path, folder: Path) -> None:
         self._root, self._folder = root, folder
         self._started: list[tuple[str, Handle]] = []
-        self._nurseries: list[Nursery] = []
+        self._nurseries: list[ForkServerProcess] = []
         self._ports = iter(random.sample(PORTS, len(PORTS)))
 
     def ports(self, count: int) -> list[int]:
@@ -59,7 +59,7 @@ class Processes:
 
     def nodes(self, bento: str, ports: Mapping[str, int], home: Path) -> list[Handle]:
         """Concord's nodes, forks of one parent as `concord up` has them."""
-        nursery = Nursery(bento, self._log("nodes"), self._environment(home))
+        nursery = ForkServerProcess(bento, self._log("nodes"), self._environment(home))
         self._nurseries.append(nursery)
         handles: list[Handle] = [
             nursery.start(name, HOST, port, self._log(name)) for name, port in ports.items()

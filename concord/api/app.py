@@ -25,7 +25,7 @@ from concord.api.openapi import document
 from concord.api.operation import Schema
 from concord.http.application import Application, Route, json_response
 from concord.http.drain import Drain
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 from concord.http.tokens import Tokens
 from concord.journal import Journal
 from concord.ledger import Ledger, open_store
@@ -147,23 +147,23 @@ class ConsensusApi:
             Route("GET", "/metrics", self._metrics),
         ]
 
-    async def _openapi(self, incoming: Incoming) -> Response:
+    async def _openapi(self, incoming: Request) -> Response:
         incoming.query()
         return json_response(self._document())
 
     def _document(self) -> Schema:
-        return document(self.consensus.panels, __version__, secured=not self._tokens.are_off)
+        return document(self.consensus.ensembles, __version__, secured=not self._tokens.are_off)
 
-    async def _docs(self, incoming: Incoming) -> Response:
+    async def _docs(self, incoming: Request) -> Response:
         incoming.query()
         text = page(self._document())
         return Response(text.encode(), media_type="text/html; charset=utf-8")
 
-    async def _live(self, incoming: Incoming) -> Response:
+    async def _live(self, incoming: Request) -> Response:
         incoming.query()
         return json_response({"live": True})
 
-    async def _metrics(self, _incoming: Incoming) -> Response:
+    async def _metrics(self, _incoming: Request) -> Response:
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
 
 

@@ -7,10 +7,10 @@ need one as soon as some token's right it is to read them.
 from collections.abc import Awaitable, Callable
 
 from concord.errors import Forbidden
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 from concord.http.tokens import Token, Tokens
 
-Handler = Callable[[Incoming], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Access:
@@ -23,14 +23,14 @@ class Access:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    def labeller(self, incoming: Incoming) -> Token:
+    def labeller(self, incoming: Request) -> Token:
         """The token of a request that labels; which tasks it may label is asked of each label."""
         token = self._token(incoming)
         if not token.labels:
             raise _forbidden(token, "Labels need one that labels the round's task.")
         return token
 
-    def administrator(self, incoming: Incoming) -> Token:
+    def administrator(self, incoming: Request) -> Token:
         """The token of a request that changes nodes' standing or stake."""
         token = self._token(incoming)
         if not token.administers:
@@ -40,7 +40,7 @@ class Access:
     def administering(self, handler: Handler) -> Handler:
         """A handler for administrators alone."""
 
-        async def guarded(incoming: Incoming) -> Response:
+        async def guarded(incoming: Request) -> Response:
             self.administrator(incoming)
             return await handler(incoming)
 
@@ -49,7 +49,7 @@ class Access:
     def reading(self, handler: Handler) -> Handler:
         """A handler that is open as long as no token's right it is to read rounds."""
 
-        async def guarded(incoming: Incoming) -> Response:
+        async def guarded(incoming: Request) -> Response:
             if self._tokens.guard_rounds:
                 token = self._token(incoming)
                 if not (token.reads or token.administers):
@@ -58,7 +58,7 @@ class Access:
 
         return guarded
 
-    def _token(self, incoming: Incoming) -> Token:
+    def _token(self, incoming: Request) -> Token:
         return self._tokens.bearer(incoming.header("authorization"))
 
 

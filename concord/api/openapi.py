@@ -15,7 +15,7 @@ from concord.api.operation import FLAG, REF, NeedsToken, Operation, Schema, wire
 from concord.api.params import MOST_HEIGHT
 from concord.api.tokened import SCHEMES, administration, labelling
 from concord.api.versioned import versioned
-from concord.consensus.ensembles import Panels
+from concord.consensus.ensembles import Ensembles
 from concord.drift.live import MOST_ROUNDS as MOST_DRIFTED
 from concord.errors import ConcordError
 from concord.tasks.schema import FLOAT32_MAX, Feature, TaskSchema
@@ -78,7 +78,7 @@ _MEANINGS: Final = {
 }
 
 
-def document(panels: Panels, version: str, *, secured: bool = True) -> Schema:
+def document(panels: Ensembles, version: str, *, secured: bool = True) -> Schema:
     """The OpenAPI 3.1 document for the tasks that are known now.
 
     Args:
@@ -122,7 +122,7 @@ def row_schema(schema: TaskSchema) -> Schema:
     }
 
 
-def _tasks(panels: Panels, components: Schema) -> list[Operation]:
+def _tasks(panels: Ensembles, components: Schema) -> list[Operation]:
     operations = []
     for task in panels.names():
         try:

@@ -14,7 +14,9 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-async def alone(lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+async def run_exclusive(
+    lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+) -> _T:
     """Runs a step in a thread while nobody else holds the lock, to its end."""
     async with lock:
         work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
@@ -27,7 +29,7 @@ async def alone(lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kw
             raise
 
 
-def whole(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401
+def int_param(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401
     """A whole number of a query; InvalidInput beyond its bounds."""
     text = query.get(name)
     if text is None:
@@ -38,7 +40,7 @@ def whole(query: Any, name: str, *, default: int, least: int, most: int = MOST_H
     return number
 
 
-def instant(text: str, field: str = "since") -> int:
+def time_param(text: str, field: str = "since") -> int:
     """A time of a query in µs since the epoch; InvalidInput without its zone."""
     try:
         moment = datetime.fromisoformat(text)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from concord.errors import CallerError, ConcordError, ConfigurationError, DataError, Overloaded, Refused
-from concord.util.suggest import near
+from concord.util.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,7 +84,7 @@ class Group(Command, click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             raise click.UsageError(
-                f"{error.message.rstrip('.')}.{near(args[0], self.list_commands(ctx))}", ctx
+                f"{error.message.rstrip('.')}.{did_you_mean(args[0], self.list_commands(ctx))}", ctx
             ) from None
 
 

@@ -30,7 +30,7 @@ NEEDED: Final = ("bentoml", "mlflow", "onnxruntime", "sklearn", "skl2onnx")
 
 
 @dataclass(frozen=True)
-class Place:
+class Home:
     """The home folder and what is below it."""
 
     home: Path
@@ -120,16 +120,16 @@ def settings() -> "Settings":
     return read.model_copy(update={"home": read.home.absolute()})
 
 
-def place() -> Place:
+def home() -> Home:
     """The place that the environment names."""
-    return Place(settings().home)
+    return Home(settings().home)
 
 
 def service_url(of: "Settings") -> str:
     """CONCORD_URL; else the address of what runs in the home folder; else the default."""
     if "url" in of.model_fields_set:
         return of.url
-    return str(Place(of.home).running().get("url") or of.url)
+    return str(Home(of.home).running().get("url") or of.url)
 
 
 def connect(timeout: float = 10.0) -> "Client":

@@ -42,7 +42,7 @@ def target_of(stated: str | None, namespace: str | None, release: str) -> Target
 
 
 @dataclass(frozen=True)
-class Desk:
+class ServiceAccess:
     """What a command works with.
 
     Attributes:
@@ -77,7 +77,7 @@ class Desk:
 
 
 @contextmanager
-def desk(namespace: str | None, release: str) -> Iterator[Desk]:
+def service_access(namespace: str | None, release: str) -> Iterator[ServiceAccess]:
     """Opens the way to the service.
 
     Raises:
@@ -92,7 +92,7 @@ def desk(namespace: str | None, release: str) -> Iterator[Desk]:
     token = read.token.get_secret_value() if read.token else None
     is_named = "url" in read.model_fields_set
     with _way(target, service_url(read), is_named=is_named) as url, Client(url, 10.0, token) as client:
-        yield Desk(client, target, token is not None)
+        yield ServiceAccess(client, target, token is not None)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from typing import Final, NamedTuple
 
-from concord.consensus.ensemble import Panel
+from concord.consensus.ensemble import Ensemble
 from concord.consensus.node_client import ROWS_PER_CALL
 from concord.consensus.poll import Poll, Question, Reply, Shadows
 
@@ -38,7 +38,7 @@ SHADOW_SECONDS: Final = 0.1
 """How long after the poll shadows may still be heard: their votes are recorded with the round."""
 
 
-class Answered(NamedTuple):
+class BatchResult(NamedTuple):
     """What became of one question.
 
     Attributes:
@@ -52,12 +52,12 @@ class Answered(NamedTuple):
     shadows: Shadows | None
 
 
-class _Waiting:
+class _PendingQuestion:
     """A question, and who waits for what becomes of it."""
 
     __slots__ = ("answer", "asked", "batch", "panel", "question")
 
-    def __init__(self, panel: Panel, question: Question, answer: "asyncio.Future[Answered]") -> None:
+    def __init__(self, panel: Ensemble, question: Question, answer: "asyncio.Future[BatchResult]") -> None:
         self.panel = panel
         self.question = question
         self.answer = answer
@@ -68,7 +68,7 @@ class _Waiting:
 class _Batch:
     """Questions on one panel that go together."""
 
-    def __init__(self, waiting: list[_Waiting], poll: Poll) -> None:
+    def __init__(self, waiting: list[_PendingQuestion], poll: Poll) -> None:
         self.waiting = waiting
         self.poll = poll
         self.began = time.perf_counter()
@@ -100,7 +100,7 @@ class _Batch:
         first = 0
         for one in self.waiting:
             if not one.answer.done():
-                one.answer.set_result(Answered(replies, first, shadows))
+                one.answer.set_result(BatchResult(replies, first, shadows))
             first += one.question.rows
 
     def fail(self, error: Exception) -> None:
@@ -110,25 +110,25 @@ class _Batch:
                 one.answer.set_exception(error)
 
 
-class Batches:
+class Batcher:
     """What waits for the nodes of one task, and what is on its way to them."""
 
     def __init__(self) -> None:
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_PendingQuestion] = deque()
         self._under_way: set[_Batch] = set()
         self._gathering = False
         self._gathered = self._quiet = 0
         self._impatience: asyncio.TimerHandle | None = None
         self._patience = 0.0
 
-    async def ask(self, panel: Panel, question: Question) -> Answered:
+    async def ask(self, panel: Ensemble, question: Question) -> BatchResult:
         """Asks a panel's members, together with whoever else asks; returns once the poll is over.
 
         Args:
             panel: On whose members and terms the question is polled; a batch has one panel.
             question: The rows, and whose they are.
         """
-        waiting = _Waiting(panel, question, asyncio.get_running_loop().create_future())
+        waiting = _PendingQuestion(panel, question, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._look()
         try:
@@ -180,9 +180,9 @@ class Batches:
             self._send(self._next())
         self._look()
 
-    def _next(self) -> list[_Waiting]:
+    def _next(self) -> list[_PendingQuestion]:
         """The questions at the head of the queue that may go together."""
-        panel, rows, found = self._waiting[0].panel, 0, list[_Waiting]()
+        panel, rows, found = self._waiting[0].panel, 0, list[_PendingQuestion]()
         while self._waiting and self._waiting[0].panel is panel:
             rows += self._waiting[0].question.rows
             if found and rows > ROWS_PER_CALL:
@@ -190,7 +190,7 @@ class Batches:
             found.append(self._waiting.popleft())
         return found
 
-    def _send(self, waiting: list[_Waiting]) -> None:
+    def _send(self, waiting: list[_PendingQuestion]) -> None:
         panel = waiting[0].panel
         batch = _Batch(waiting, Poll(panel.members, panel.deposits, panel.terms.patience))
         self._under_way.add(batch)
@@ -198,7 +198,7 @@ class Batches:
         # A task that is cancelled before its first step never runs any of it.
         batch.task.add_done_callback(lambda _: self._over(batch))
 
-    async def _run(self, batch: _Batch, panel: Panel) -> None:
+    async def _run(self, batch: _Batch, panel: Ensemble) -> None:
         question = batch.question()
         shadows = Shadows(panel.shadows, question) if panel.shadows else None
         try:
@@ -224,7 +224,7 @@ class Batches:
         self._under_way.discard(batch)
         self._look()
 
-    def _leave(self, waiting: _Waiting) -> None:
+    def _leave(self, waiting: _PendingQuestion) -> None:
         batch = waiting.batch
         if batch is None:
             self._waiting.remove(waiting)

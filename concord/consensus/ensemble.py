@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from concord.consensus.poll import Asked, Patience, Reply
+from concord.consensus.poll import Pollable, PollLimits, Reply
 from concord.errors import ConfigurationError
 from concord.ledger.state import TaskState
 from concord.policies import voting as pool
-from concord.policies.voting import ONE, Decision, Method, Seat
+from concord.policies.voting import PPM, Method, PooledAnswer, Voter
 from concord.settings import BelowQuorum, PolicyName
 from concord.settlement import evidence
 from concord.tasks.schema import TaskSchema
@@ -29,25 +29,25 @@ _POOLS: Mapping[Method, Pool] = {
 
 
 @dataclass(frozen=True)
-class Terms:
+class TaskPolicy:
     """What an operator has settled for a task: the policy, and what happens below the quorum."""
 
     policy: PolicyName
-    patience: Patience
+    patience: PollLimits
     below_quorum: BelowQuorum = "refuse"
     fallback: str | float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class NonVoter:
     """A node that does not count: asked as a shadow, or (`member` None) not asked at all."""
 
     node: str
-    member: Asked | None
+    member: Pollable | None
     version: str | None = None
 
 
-class Ruling(NamedTuple):
+class RoundResult(NamedTuple):
     """One row's outcome.
 
     Attributes:
@@ -57,14 +57,14 @@ class Ruling(NamedTuple):
     """
 
     verdict: Verdict
-    decision: Decision | None = None
+    decision: PooledAnswer | None = None
     voters: Sequence[int] = ()
 
 
-def seats(task: TaskState) -> tuple[Seat, ...]:
+def seats(task: TaskState) -> tuple[Voter, ...]:
     """The seats of a task's accounts, sorted by node; under `seed` everybody counts."""
     return tuple(
-        Seat(
+        Voter(
             node,
             account.stake,
             account.deposit,
@@ -78,7 +78,7 @@ def seats(task: TaskState) -> tuple[Seat, ...]:
 
 
 @dataclass(frozen=True)
-class Panel:
+class Ensemble:
     """The nodes of a task on the state of one height.
 
     Attributes:
@@ -95,11 +95,11 @@ class Panel:
 
     task: str
     schema: TaskSchema
-    members: Sequence[Asked]
-    seats: tuple[Seat, ...]
-    terms: Terms
+    members: Sequence[Pollable]
+    seats: tuple[Voter, ...]
+    terms: TaskPolicy
     height: int
-    aside: tuple[Aside, ...] = ()
+    aside: tuple[NonVoter, ...] = ()
     labels: int = 0
     sigma: int | None = None
 
@@ -125,7 +125,7 @@ class Panel:
         return tuple(seat.deposit for seat in self.seats)
 
     @cached_property
-    def shadows(self) -> tuple[tuple[str, Asked], ...]:
+    def shadows(self) -> tuple[tuple[str, Pollable], ...]:
         """The nodes that are asked and do not count, by name."""
         return tuple((one.node, one.member) for one in self.aside if one.member is not None)
 
@@ -142,9 +142,9 @@ class Panel:
         """Each node's weight in 0..1 if all of them vote."""
         if not self.seats:
             return ()
-        return tuple(weight / ONE for weight in self._weigh(self.seats))
+        return tuple(weight / PPM for weight in self._weigh(self.seats))
 
-    def rule(self, replies: Sequence[Reply], row: int, round_id: str, *, recorded: bool) -> Ruling:
+    def rule(self, replies: Sequence[Reply], row: int, round_id: str, *, recorded: bool) -> RoundResult:
         """Decides one row of a poll.
 
         Args:
@@ -160,16 +160,16 @@ class Panel:
             voters, seats = self._everybody, self.seats
         else:
             status, seats = "degraded", tuple([self.seats[i] for i in voters])
-            if not voters or sum([seat.deposit for seat in seats]) * ONE < self._quorum:
+            if not voters or sum([seat.deposit for seat in seats]) * PPM < self._quorum:
                 return self._without_quorum(replies, row, voters, round_id, recorded=recorded)
         decision = self._decide(seats, [replies[i].votes[row] for i in voters])
         votes = self._votes(replies, row, voters, decision)
         verdict = self._verdict(decision, round_id, status, votes, recorded=recorded)
-        return Ruling(verdict, decision, voters)
+        return RoundResult(verdict, decision, voters)
 
     def evidence(
         self,
-        ruling: Ruling,
+        ruling: RoundResult,
         replies: Sequence[Reply],
         row: int,
         shadows: Mapping[str, Reply] | None = None,
@@ -220,7 +220,7 @@ class Panel:
         value = self.schema.value
         return None if value is None else max(1, round(value.scale / float(value.step)))
 
-    def _decide(self, seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
+    def _decide(self, seats: Sequence[Voter], votes: Sequence[Sequence[int]]) -> PooledAnswer:
         if self._scale is not None:
             sigma = self._scale if self.sigma is None else self.sigma
             return pool.wager_value(seats, [vote[0] for vote in votes], sigma, self.labels)
@@ -228,12 +228,12 @@ class Panel:
             pool.seed(seats, votes) if self.terms.policy == "seed" else pool.wager(seats, votes, self.labels)
         )
 
-    def _weigh(self, seats: Sequence[Seat]) -> tuple[int, ...]:
+    def _weigh(self, seats: Sequence[Voter]) -> tuple[int, ...]:
         blank = [0] if self.schema.is_regression else pool.one_hot(0, self.schema.width)
         return self._decide(seats, [blank] * len(seats)).weights
 
     def _verdict(
-        self, decision: Decision, round_id: str, status: Status, votes: list[Vote], *, recorded: bool
+        self, decision: PooledAnswer, round_id: str, status: Status, votes: list[Vote], *, recorded: bool
     ) -> Verdict:
         label, value, sentence = self._say(decision.answer)
         return Verdict(
@@ -245,7 +245,7 @@ class Panel:
             unit=self.schema.value.unit if self.schema.value else None,
             sentence=sentence,
             probabilities=self._named(decision.pooled) if decision.pooled else None,
-            agreement=decision.agreement / ONE,
+            agreement=decision.agreement / PPM,
             policy=self.terms.policy,
             pool=_pool(decision),
             height=self.height,
@@ -256,7 +256,7 @@ class Panel:
 
     def _without_quorum(
         self, replies: Sequence[Reply], row: int, voters: Sequence[int], round_id: str, *, recorded: bool
-    ) -> Ruling:
+    ) -> RoundResult:
         label, value, sentence = self._fallback()
         verdict = Verdict(
             id=round_id,
@@ -281,7 +281,7 @@ class Panel:
                 "field": None,
             },
         )
-        return Ruling(verdict)
+        return RoundResult(verdict)
 
     def _fallback(self) -> tuple[str | None, float | None, str | None]:
         fallback = self.terms.fallback
@@ -306,7 +306,7 @@ class Panel:
         return described.sentence.format(value=f"{value:,.{decimals}f}", unit=described.unit)
 
     def _votes(
-        self, replies: Sequence[Reply], row: int, voters: Sequence[int], decision: Decision | None
+        self, replies: Sequence[Reply], row: int, voters: Sequence[int], decision: PooledAnswer | None
     ) -> list[Vote]:
         """What each node said; a decision holds weight and choice of those that voted, in their order."""
         weights = decision.weights if decision else [0] * len(voters)
@@ -331,7 +331,7 @@ class Panel:
         )
 
     def _vote(self, node: str, reply: Reply, row: int, weight: int, choice: int | None) -> Vote:
-        counts, share, version = reply.votes[row], weight / ONE, reply.version
+        counts, share, version = reply.votes[row], weight / PPM, reply.version
         tried = self._tried(reply, row) if reply.tried else None
         if self.schema.value is not None:
             value = self.schema.value.to_float(counts[0])
@@ -353,10 +353,10 @@ class Panel:
         return tuple(label.name for label in self.schema.labels)
 
     def _named(self, shares: Sequence[int]) -> dict[str, float]:
-        return {name: share / ONE for name, share in zip(self._label_names, shares, strict=True)}
+        return {name: share / PPM for name, share in zip(self._label_names, shares, strict=True)}
 
 
-def _pool(decision: Decision) -> Pool:
+def _pool(decision: PooledAnswer) -> Pool:
     if decision.mean is None:
         return _POOLS[decision.method]
     numerator, denominator = decision.mean

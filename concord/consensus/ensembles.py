@@ -13,10 +13,10 @@ stakes.
 
 from collections.abc import Mapping
 
-from concord.consensus.ensemble import Aside, Panel, Terms
+from concord.consensus.ensemble import Ensemble, NonVoter, TaskPolicy
 from concord.consensus.ensemble import seats as seats_of
-from concord.consensus.node_client import Member, Members, Profile
-from concord.consensus.poll import Asked, OnReply, Patience, Question, Reply, Ticket
+from concord.consensus.node_client import NodeClient, NodeClients, NodeDescription
+from concord.consensus.poll import OnReply, Pollable, PollLimits, Question, Reply, Ticket
 from concord.errors import (
     ConcordError,
     JournalUnavailable,
@@ -27,21 +27,21 @@ from concord.errors import (
 from concord.ledger.state import TaskState
 from concord.observability import metrics
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import ONE, Seat
+from concord.policies.voting import PPM, Voter
 from concord.settings import NodesFile, PolicyName, TaskSettings
 from concord.settlement.settler import Settler
 from concord.tasks.schema import TaskSchema
 
 
-class Panels:
+class Ensembles:
     """The panel of every task, rebuilt when the ledger or a member has changed."""
 
-    def __init__(self, declared: NodesFile, members: Members, settler: Settler) -> None:
+    def __init__(self, declared: NodesFile, members: NodeClients, settler: Settler) -> None:
         self._declared = declared.tasks
         self._members = members
         self._settler = settler
         self._schemas: dict[str, TaskSchema] = {}
-        self._panels: dict[str, tuple[tuple[int, int], Panel]] = {}
+        self._ensembles: dict[str, tuple[tuple[int, int], Ensemble]] = {}
 
     @property
     def declared(self) -> Mapping[str, TaskSettings]:
@@ -66,7 +66,7 @@ class Panels:
         state = self.states().get(task)
         return state.asks if state and task not in self._declared else None
 
-    def members(self, task: str) -> dict[str, Member]:
+    def members(self, task: str) -> dict[str, NodeClient]:
         """The nodes that the task may ask, by name, whatever they state."""
         asks = self.asks(task)
         nodes = self._members.of(asks or task)
@@ -105,7 +105,7 @@ class Panels:
             )
         return schema
 
-    def panel(self, task: str) -> Panel:
+    def panel(self, task: str) -> Ensemble:
         """The task's panel on the newest height.
 
         Raises:
@@ -115,11 +115,11 @@ class Panels:
             JournalUnavailable: The same, where no account can be opened yet.
         """
         key = (self._members.revision, self._settler.head.height)
-        cached = self._panels.get(task)
+        cached = self._ensembles.get(task)
         if cached and cached[0] == key:
             return cached[1]
         panel = self._build(task)
-        self._panels[task] = (key, panel)
+        self._ensembles[task] = (key, panel)
         self._show(panel)
         return panel
 
@@ -132,9 +132,9 @@ class Panels:
         up = sum(
             seat.deposit
             for seat, member in zip(panel.seats, panel.members, strict=True)
-            if isinstance(member, Member) and member.status == "up"
+            if isinstance(member, NodeClient) and member.status == "up"
         )
-        return bool(panel.seats) and up * ONE >= sum(panel.deposits) * panel.terms.patience.quorum
+        return bool(panel.seats) and up * PPM >= sum(panel.deposits) * panel.terms.patience.quorum
 
     def account(self, task: str, node: str) -> Account | None:
         """A node's account, whether or not it is asked; None before it is open."""
@@ -146,7 +146,7 @@ class Panels:
         state = self.states().get(task)
         return _policy(state) if state else self.settings(task).policy
 
-    def mismatch(self, task: str, member: Member) -> str | None:
+    def mismatch(self, task: str, member: NodeClient) -> str | None:
         """Why a member is not asked although it is up: it states another schema than most."""
         if member.profile is None or member.profile.digest == self.schema(task).digest:
             return None
@@ -154,7 +154,7 @@ class Panels:
             f"It states schema {member.profile.digest[:12]}, the task's is {self.schema(task).digest[:12]}."
         )
 
-    def _build(self, task: str) -> Panel:
+    def _build(self, task: str) -> Ensemble:
         settings, schema = self.settings(task), self.schema(task)
         state, policy = self.states().get(task), self.policy(task)
         accounted = state is not None and bool(state.accounts)
@@ -163,27 +163,27 @@ class Panels:
         if not accounted and policy == "seed":
             raise self._not_started(task)
         known = {seat.node: seat for seat in seats_of(state)} if accounted and state else {}
-        seats: list[Seat] = []
-        members: list[Asked] = []
-        aside: list[Aside] = []
+        seats: list[Voter] = []
+        members: list[Pollable] = []
+        aside: list[NonVoter] = []
         for name, member in self.members(task).items():
             seat = known.get(name) if accounted else _as_opened(name, member, settings)
             asked = _Absent() if self.mismatch(task, member) else member
             if seat is None or seat.counts:
-                seats.append(seat or Seat(name, 0, 0))
+                seats.append(seat or Voter(name, 0, 0))
                 members.append(asked)
             else:
                 barred = state is not None and state.accounts[name].reason == "invalid"
-                aside.append(Aside(name, None if barred else asked, seat.version))
-        patience = Patience(
-            round(settings.quorum * ONE), settings.deadline_ms / 1000, settings.grace_ms / 1000
+                aside.append(NonVoter(name, None if barred else asked, seat.version))
+        patience = PollLimits(
+            round(settings.quorum * PPM), settings.deadline_ms / 1000, settings.grace_ms / 1000
         )
-        return Panel(
+        return Ensemble(
             task,
             schema,
             tuple(members),
             tuple(seats),
-            Terms(policy, patience, settings.below_quorum, settings.fallback),
+            TaskPolicy(policy, patience, settings.below_quorum, settings.fallback),
             self._settler.head.height,
             tuple(aside),
             state.labels if state else 0,
@@ -216,7 +216,7 @@ class Panels:
         """The newest state of every task that the ledger knows."""
         return self._settler.head.state.tasks
 
-    def _show(self, panel: Panel) -> None:
+    def _show(self, panel: Ensemble) -> None:
         for seat, weight in zip(panel.seats, panel.weights, strict=True):
             metrics.WEIGHT.labels(panel.task, seat.node).set(weight)
         for one in panel.aside:
@@ -227,17 +227,17 @@ def _policy(state: TaskState) -> PolicyName:
     return "seed" if state.policy == "seed" else "wager"
 
 
-def _as_opened(name: str, member: Member, settings: TaskSettings) -> Seat | None:
+def _as_opened(name: str, member: NodeClient, settings: TaskSettings) -> Voter | None:
     """A node's seat as its account will be opened, once it has said what it serves."""
     if member.profile is None:
         return None
     deposit = settings.deposit * MICRO
-    return Seat(name, deposit, deposit, stated_accuracy(member.profile))
+    return Voter(name, deposit, deposit, stated_accuracy(member.profile))
 
 
-def stated_accuracy(profile: Profile) -> int:
+def stated_accuracy(profile: NodeDescription) -> int:
     """The accuracy that a node states, in ppm; 0 for a regression."""
-    return round((profile.info.accuracy or 0) * ONE)
+    return round((profile.info.accuracy or 0) * PPM)
 
 
 class _Absent:

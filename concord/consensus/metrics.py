@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
-from concord.consensus.ensemble import Panel, Ruling
+from concord.consensus.ensemble import Ensemble, RoundResult
 from concord.consensus.poll import Reply
 from concord.observability import metrics
 from concord.types.answers import Status
@@ -39,7 +39,9 @@ def begin(task: str) -> None:
             metrics.ROUNDS.labels(task, status)
 
 
-def observe(panel: Panel, replies: Sequence[Reply], rulings: Sequence[Ruling], seconds: float) -> None:
+def observe(
+    panel: Ensemble, replies: Sequence[Reply], rulings: Sequence[RoundResult], seconds: float
+) -> None:
     """Counts what a poll was like. Histograms count polls; outcomes and votes count rounds."""
     begin(panel.task)
     task = _tasks[panel.task]

@@ -17,7 +17,7 @@ from concord.types.answers import VOTES_TYPE
 _log = logging.getLogger(__name__)
 
 
-class Answer(NamedTuple):
+class NodeResponse(NamedTuple):
     """What a node sent back: `model` and `challenger` as their headers say, if they are there."""
 
     status: int
@@ -30,10 +30,10 @@ class Answer(NamedTuple):
 class Node(Protocol):
     """The side of a member that its calls see."""
 
-    async def post(self, tickets: Sequence["WaitingQuestion"]) -> Answer:
+    async def post(self, tickets: Sequence["PendingReply"]) -> NodeResponse:
         """Sends the tickets' rows."""
 
-    def read(self, tickets: Sequence["WaitingQuestion"], answer: Answer) -> tuple[Ballots, Ballots | None]:
+    def read(self, tickets: Sequence["PendingReply"], answer: NodeResponse) -> tuple[Ballots, Ballots | None]:
         """Turns bytes into integer votes, the champion's and the challenger's if there is one.
 
         Raises:
@@ -49,11 +49,11 @@ class Node(Protocol):
     def look_again(self) -> None:
         """Has `/info` asked soon."""
 
-    def call_over(self, call: "Call", *, answered: bool | None, reason: str | None = None) -> None:
+    def call_over(self, call: "NodeCall", *, answered: bool | None, reason: str | None = None) -> None:
         """Frees the call's place, and keeps account of the node's health (None: nothing learned)."""
 
 
-class WaitingQuestion:
+class PendingReply:
     """A question that waits for one node's answer: a ticket."""
 
     __slots__ = ("_began", "_on_reply", "call", "member", "question", "waiting")
@@ -62,7 +62,7 @@ class WaitingQuestion:
         self.member = member
         self.question = question
         self.waiting = True
-        self.call: Call | None = None
+        self.call: NodeCall | None = None
         self._on_reply = on_reply
         self._began = time.perf_counter()
 
@@ -91,10 +91,10 @@ class WaitingQuestion:
             self.call.one_left(late=late)
 
 
-class Call:
+class NodeCall:
     """One HTTP call with the rows of one or more tickets."""
 
-    def __init__(self, member: Node, tickets: Sequence[WaitingQuestion]) -> None:
+    def __init__(self, member: Node, tickets: Sequence[PendingReply]) -> None:
         self._member = member
         self._tickets = tickets
         self._waiting = len(tickets)
@@ -139,7 +139,7 @@ class Call:
             self._answer_all(Reply("unavailable"))
         self._member.call_over(self, answered=self._answered, reason=self._reason)
 
-    def _understand(self, answer: Answer) -> bool | None:
+    def _understand(self, answer: NodeResponse) -> bool | None:
         """Hands each ticket its part of the answer; false if the node failed, None if the question did."""
         if answer.status != 200:
             if answer.status in (404, 409):

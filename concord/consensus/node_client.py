@@ -22,13 +22,13 @@ import numpy as np
 import orjson
 from pydantic import TypeAdapter
 
-from concord.consensus.node_calls import Answer, Call, WaitingQuestion, words
+from concord.consensus.node_calls import NodeCall, NodeResponse, PendingReply, words
 from concord.consensus.poll import Ballots, OnReply, Question, Reply
 from concord.errors import ConcordError, ConfigurationError
-from concord.http.client import Origin
+from concord.http.client import HttpClient
 from concord.observability import metrics
 from concord.policies import voting as pool
-from concord.tasks.profile import Reference
+from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import (
     CHALLENGER_HEADER,
@@ -69,7 +69,7 @@ _node_info = TypeAdapter(NodeInfo)
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class NodeDescription:
     """What a node last said of itself, understood."""
 
     info: NodeInfo
@@ -81,7 +81,7 @@ class Profile:
         return self.schema.digest
 
 
-class Member:
+class NodeClient:
     """One node: its address, its queue and its health.
 
     Args:
@@ -102,16 +102,16 @@ class Member:
         self._votes = self._origin.opening("POST", "/v1/votes", {"content-type": ROWS_TYPE})
         self._info = self._origin.opening("GET", "/info")
         self._profiled = self._origin.opening("GET", "/profile")
-        self.profile: Profile | None = None
-        self.reference: Reference | None = None
+        self.profile: NodeDescription | None = None
+        self.reference: TrainingProfile | None = None
         """The profile of the data that its version learned from, if its model carries one."""
         self._referred: NodeInfo | None = None
         self.looked = False
         self.reason: str | None = "It has not answered yet."
         self.latency_ms: float | None = None
         self._on_change = on_change
-        self._queue: deque[WaitingQuestion] = deque()
-        self._calls: set[Call] = set()
+        self._queue: deque[PendingReply] = deque()
+        self._calls: set[NodeCall] = set()
         self._failures = 0
         self._well_formed: deque[bool] = deque(maxlen=ANSWERS_REMEMBERED)
         self._look_again = asyncio.Event()
@@ -126,12 +126,12 @@ class Member:
             return "unknown"
         return "down" if self._failures >= FAILURES_TO_DOWN else "up"
 
-    def ask(self, question: Question, on_reply: OnReply) -> WaitingQuestion | None:
+    def ask(self, question: Question, on_reply: OnReply) -> PendingReply | None:
         """Asks the node; `on_reply` is called once, unless the ticket is given up or abandoned before."""
         if self.status != "up":
             on_reply(Reply("unavailable"))
             return None
-        ticket = WaitingQuestion(self, question, on_reply)
+        ticket = PendingReply(self, question, on_reply)
         self._queue.append(ticket)
         self._send()
         return ticket
@@ -155,7 +155,7 @@ class Member:
 
     def _send(self) -> None:
         while self._queue and len(self._calls) < CALLS_UNDER_WAY:
-            tickets: list[WaitingQuestion] = []
+            tickets: list[PendingReply] = []
             rows = 0
             while self._queue and (not tickets or rows + self._queue[0].question.rows <= ROWS_PER_CALL):
                 ticket = self._queue.popleft()
@@ -167,16 +167,16 @@ class Member:
                     break
             if tickets:
                 metrics.observe(self._batch_rows, rows)
-                self._calls.add(Call(self, tickets))
+                self._calls.add(NodeCall(self, tickets))
 
-    def call_over(self, call: Call, *, answered: bool | None, reason: str | None = None) -> None:
+    def call_over(self, call: NodeCall, *, answered: bool | None, reason: str | None = None) -> None:
         """Frees the call's place, and keeps account of the node's health (None: nothing learned)."""
         self._calls.discard(call)
         if answered is not None:
             self._note(answered=answered, reason=reason)
         self._send()
 
-    async def post(self, tickets: Sequence[WaitingQuestion]) -> Answer:
+    async def post(self, tickets: Sequence[PendingReply]) -> NodeResponse:
         """Sends the tickets' rows."""
         first = tickets[0].question
         ids = chain.from_iterable([ticket.question.request_ids for ticket in tickets])
@@ -190,9 +190,9 @@ class Member:
         limit = 2 * self._answer_bytes(tickets) + 1
         response = await self._origin.exchange(self._votes, headers, body, limit=limit)
         model, challenger = response.header(MODEL_HEADER), response.header(CHALLENGER_HEADER)
-        return Answer(response.status, response.media_type, model, challenger, response.body)
+        return NodeResponse(response.status, response.media_type, model, challenger, response.body)
 
-    def read(self, tickets: Sequence[WaitingQuestion], answer: Answer) -> tuple[Ballots, Ballots | None]:
+    def read(self, tickets: Sequence[PendingReply], answer: NodeResponse) -> tuple[Ballots, Ballots | None]:
         """Turns a node's bytes into integer votes; raises ValueError if they are no votes at all."""
         size = self._answer_bytes(tickets)
         if len(answer.body) != size * (2 if answer.challenger else 1):
@@ -238,7 +238,7 @@ class Member:
         """Has `/info` asked soon: the node answered by another version, or another schema."""
         self._look_again.set()
 
-    def _answer_bytes(self, tickets: Sequence[WaitingQuestion]) -> int:
+    def _answer_bytes(self, tickets: Sequence[PendingReply]) -> int:
         assert self.profile is not None
         return sum(ticket.question.rows for ticket in tickets) * self.profile.schema.width * 4
 
@@ -289,7 +289,7 @@ class Member:
             raise ValueError(f"it serves {info.model} and not {self.task}.{self.node}; check the nodes file")
         if info.accuracy is not None and not 0 <= info.accuracy <= 1:
             raise ValueError(f"it states an accuracy of {info.accuracy}, which is not in 0..1")
-        profile = Profile(info, TaskSchema.from_json(info.schema))
+        profile = NodeDescription(info, TaskSchema.from_json(info.schema))
         if profile != self.profile:
             if self.profile and self.profile.info.version != info.version:
                 self.forget_malformed()
@@ -302,12 +302,10 @@ class Member:
         elif self._failures >= FAILURES_TO_DOWN:
             await self._probe(profile)
 
-    async def _probe(self, profile: Profile) -> None:
+    async def _probe(self, profile: NodeDescription) -> None:
         """Asks a node that is down for the schema's example; a good answer brings it back."""
         rows = profile.schema.read_rows([profile.schema.example])
-        ticket = WaitingQuestion(
-            self, Question(rows.tobytes(), 1, profile.digest, ("probe",)), lambda _: None
-        )
+        ticket = PendingReply(self, Question(rows.tobytes(), 1, profile.digest, ("probe",)), lambda _: None)
         answer = await self.post([ticket])
         if answer.status != 200 or answer.media_type != VOTES_TYPE:
             raise ValueError(f"it answered {answer.status} {answer.media_type}")
@@ -321,7 +319,7 @@ class Member:
         return {"task": self.task, "node": self.node}
 
 
-class Members:
+class NodeClients:
     """All members of all tasks.
 
     Args:
@@ -330,7 +328,7 @@ class Members:
 
     def __init__(self, urls: dict[str, dict[str, str]]) -> None:
         self._tasks = {
-            task: {node: Member(task, node, url, self._changed) for node, url in sorted(nodes.items())}
+            task: {node: NodeClient(task, node, url, self._changed) for node, url in sorted(nodes.items())}
             for task, nodes in urls.items()
         }
         self._watches: list[asyncio.Task[None]] = []
@@ -349,27 +347,27 @@ class Members:
             member.close()
         await asyncio.gather(*self._watches, return_exceptions=True)
 
-    def of(self, task: str) -> dict[str, Member]:
+    def of(self, task: str) -> dict[str, NodeClient]:
         """The task's members by node, sorted; empty where there is no such task."""
         return self._tasks.get(task, {})
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[NodeClient]:
         return (member for nodes in self._tasks.values() for member in nodes.values())
 
     def _changed(self) -> None:
         self.revision += 1
 
 
-def _read_reference(body: bytes) -> Reference:
-    found = Reference.from_json(orjson.loads(body))
+def _read_reference(body: bytes) -> TrainingProfile:
+    found = TrainingProfile.from_json(orjson.loads(body))
     # Made here and kept: it reads all of a document that may be large, and the event loop asks for it.
     _ = found.digest
     return found
 
 
-def _origin(task: str, node: str, url: str) -> Origin:
+def _origin(task: str, node: str, url: str) -> HttpClient:
     try:
-        return Origin(url)
+        return HttpClient(url)
     except ValueError as error:
         raise ConfigurationError(
             f"{task}.{node} cannot be at {url!r}: {error}.", field="CONCORD_NODES"

@@ -99,7 +99,7 @@ class Ticket(Protocol):
         """Nobody waits any more, through no fault of the node."""
 
 
-class Asked(Protocol):
+class Pollable(Protocol):
     """Whoever can be asked: a member, or a test's stand-in."""
 
     def ask(self, question: Question, on_reply: OnReply, /) -> Ticket | None:
@@ -107,7 +107,7 @@ class Asked(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class PollLimits:
     """How long a poll waits. Times in seconds; `quorum` is a share of the deposits, in ppm."""
 
     quorum: int
@@ -127,7 +127,7 @@ class Poll:
         patience: When to stop waiting.
     """
 
-    def __init__(self, members: Sequence[Asked], deposits: Sequence[int], patience: Patience) -> None:
+    def __init__(self, members: Sequence[Pollable], deposits: Sequence[int], patience: PollLimits) -> None:
         self._members = members
         self._deposits = deposits
         self._patience = patience
@@ -229,7 +229,7 @@ class Shadows:
         question: What they are asked.
     """
 
-    def __init__(self, members: Sequence[tuple[str, Asked]], question: Question) -> None:
+    def __init__(self, members: Sequence[tuple[str, Pollable]], question: Question) -> None:
         self._replies: dict[str, Reply] = {}
         self._tickets: dict[str, Ticket] = {}
         self._over = asyncio.Event()

@@ -14,15 +14,15 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from concord.consensus.ensembles import Panels, stated_accuracy
-from concord.consensus.node_client import Members
+from concord.consensus.ensembles import Ensembles, stated_accuracy
+from concord.consensus.node_client import NodeClients
 from concord.errors import ConcordError, ConfigurationError, Conflict, JournalUnavailable
 from concord.journal import Journal
 from concord.ledger import events
 from concord.ledger.state import State, TaskState
 from concord.observability import metrics
 from concord.policies.stake import MICRO
-from concord.policies.voting import ONE
+from concord.policies.voting import PPM
 from concord.settlement.settler import Settler
 from concord.settlement.standing import needed, review
 from concord.tasks.schema import TaskSchema
@@ -42,7 +42,7 @@ starts a record anew, and two replicas that see two pods of one node would do so
 _log = logging.getLogger(__name__)
 
 
-class Housekeeping:
+class Reconciler:
     """Keeps the ledger's accounts in line with what is declared and served.
 
     Args:
@@ -52,8 +52,8 @@ class Housekeeping:
         journal: Where schemas are kept.
     """
 
-    def __init__(self, panels: Panels, members: Members, settler: Settler, journal: Journal) -> None:
-        self._panels, self._members, self._settler, self._journal = panels, members, settler, journal
+    def __init__(self, panels: Ensembles, members: NodeClients, settler: Settler, journal: Journal) -> None:
+        self._ensembles, self._members, self._settler, self._journal = panels, members, settler, journal
         self._task: asyncio.Task[None] | None = None
         self._remembered = False
         self._counted: int | None = None
@@ -90,7 +90,7 @@ class Housekeeping:
         if not self._settler.started:
             return False
         try:
-            wanted = [event for task in self._panels.declared for event in self._wanted(task)]
+            wanted = [event for task in self._ensembles.declared for event in self._wanted(task)]
             if wanted:
                 await self._settler.append(wanted)
             elif any(self._reviewed(self._settler.head.state)):
@@ -99,7 +99,7 @@ class Housekeeping:
                 await self._settler.append(self._changes)
             if not self._remembered:
                 await self._remember_schemas()
-            for task in self._panels.declared:
+            for task in self._ensembles.declared:
                 await self._keep_schema(task)
         except Conflict:
             # Another replica has just written the same change from another state: look again.
@@ -112,12 +112,12 @@ class Housekeeping:
 
     def _wanted(self, task: str) -> list[events.Event]:
         """The events by which a declared task becomes what is declared, served and due."""
-        state = self._panels.states().get(task)
+        state = self._ensembles.states().get(task)
         wanted = [*self._parameters(task, state), *self._openings(task, state)]
         return wanted if state is None or wanted else self._versions(task, state)
 
     def _parameters(self, task: str, state: TaskState | None) -> list[events.Event]:
-        settings = self._panels.declared[task]
+        settings = self._ensembles.declared[task]
         if state is None:
             opens = sorted(settings.nodes)
             return [events.params(task, settings.policy, opens=opens, score=settings.score)]
@@ -131,7 +131,7 @@ class Housekeeping:
         return [events.params(task, policy, opens=state.opens, score=score)]
 
     def _openings(self, task: str, state: TaskState | None) -> list[events.Event]:
-        deposit = self._panels.declared[task].deposit * MICRO
+        deposit = self._ensembles.declared[task].deposit * MICRO
         return [
             events.open_account(
                 task, node, deposit, stated_accuracy(member.profile), member.profile.info.version
@@ -164,7 +164,7 @@ class Housekeeping:
 
     def _reviewed(self, state: State) -> Iterator[Sequence[events.Event]]:
         """What is due in each of the declared tasks in which anything is."""
-        for name, settings in self._panels.declared.items():
+        for name, settings in self._ensembles.declared.items():
             if name in state.tasks:
                 task = state.tasks[name]
                 due = review(name, task, self._malformed(name)).events or needed(name, task, settings.nodes)
@@ -200,17 +200,17 @@ class Housekeeping:
         known = await asyncio.to_thread(self._journal.schemas)
         for task, (_, document) in known.items():
             try:
-                if self._panels.remembered(task) is None:
-                    self._panels.remember(task, TaskSchema.from_json(document))
+                if self._ensembles.remembered(task) is None:
+                    self._ensembles.remember(task, TaskSchema.from_json(document))
             except ConfigurationError as error:
                 _log.warning("schema forgotten", extra={"of": task, "reason": error.message})
         self._remembered = True
 
     async def _keep_schema(self, task: str) -> None:
-        schema = self._panels.stated(task)
-        if schema is not None and self._panels.remembered(task) != schema:
+        schema = self._ensembles.stated(task)
+        if schema is not None and self._ensembles.remembered(task) != schema:
             await asyncio.to_thread(self._journal.save_schema, task, schema.digest, schema.to_json())
-            self._panels.remember(task, schema)
+            self._ensembles.remember(task, schema)
 
     # Metrics
 
@@ -227,14 +227,14 @@ class Housekeeping:
                         _count_debits(body)
         self._counted = head.height if self._settler.known else None
         metrics.LEDGER_HEIGHT.set(head.height)
-        for name, task in self._panels.states().items():
+        for name, task in self._ensembles.states().items():
             _show_accounts(name, task)
-        for name in self._panels.declared:
+        for name in self._ensembles.declared:
             if name in head.state.tasks:
                 self._look_at(name, head.state.tasks[name])
-        for name in self._panels.names():
+        for name in self._ensembles.names():
             with contextlib.suppress(ConcordError):
-                self._panels.panel(name)
+                self._ensembles.panel(name)
 
 
 def _show_accounts(name: str, task: TaskState) -> None:
@@ -242,8 +242,8 @@ def _show_accounts(name: str, task: TaskState) -> None:
     metrics.LABELLED_ROUNDS.labels(name).set(task.labels)
     for node, account in task.accounts.items():
         metrics.STAKE.labels(name, node).set(account.stake / MICRO)
-        metrics.SKILL.labels(name, node).set(account.skill / ONE)
-        metrics.REGRET.labels(name, node).set(account.regret / ONE)
+        metrics.SKILL.labels(name, node).set(account.skill / PPM)
+        metrics.REGRET.labels(name, node).set(account.regret / PPM)
         if account.labelled:
             metrics.HIT_RATE.labels(name, node).set(account.hits / account.labelled)
         metrics.JAILED.labels(name, node).set(account.standing == "jailed")

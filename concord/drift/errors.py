@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 
 from concord.drift.report import LEAST_ROWS, LEVEL
-from concord.explain.votes import iso
 from concord.types.drift import ErrorDrift, Stretch
+from concord.util.times import iso
 
 SECONDS: Final = 60.0
 """A million errors take it half a second; starting it takes some where disk or cores are busy."""

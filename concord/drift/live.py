@@ -15,17 +15,17 @@ from typing import Any, Final
 
 import orjson
 
-from concord.consensus.ensembles import Panels
+from concord.consensus.ensembles import Ensembles
 from concord.drift.errors import error_drift, scaled
 from concord.drift.metrics import DriftGauges
 from concord.drift.report import Sketch, Sketches, report_of
 from concord.errors import ConcordError, UnknownName
-from concord.explain.votes import iso
 from concord.journal import Journal, KeptRound
 from concord.tasks.labels import said_label
-from concord.tasks.profile import Column, Reference
+from concord.tasks.profile import Column, TrainingProfile
 from concord.tasks.schema import TaskSchema
 from concord.types.drift import DriftReport, ErrorDrift
+from concord.util.times import iso
 
 USUAL_ROUNDS: Final = 10_000
 """Rounds that are looked at unless more are asked for: a second's work, and more than the tests need."""
@@ -53,7 +53,7 @@ class Carried:
     """
 
     schema: TaskSchema
-    reference: Reference
+    reference: TrainingProfile
     nodes: tuple[str, ...]
     held_out: Mapping[str, tuple[str, Column]]
 
@@ -66,8 +66,8 @@ class LiveDrift:
         panels: Knows tasks and members.
     """
 
-    def __init__(self, journal: Journal, panels: Panels) -> None:
-        self._journal, self._panels = journal, panels
+    def __init__(self, journal: Journal, panels: Ensembles) -> None:
+        self._journal, self._ensembles = journal, panels
         self._gauges = DriftGauges()
         # Task → the errors that the detector was last told of, hashed, and what it said.
         self._said: dict[str, tuple[int, ErrorDrift]] = {}
@@ -79,15 +79,15 @@ class LiveDrift:
             UnknownName: There is no such task, or no model of it carries a profile.
             NoQuorum: No node of the task has ever answered.
         """
-        schema = self._panels.schema(task)
+        schema = self._ensembles.schema(task)
         behind: dict[str, int] = {}
-        known: dict[str, tuple[Reference, list[str]]] = {}
+        known: dict[str, tuple[TrainingProfile, list[str]]] = {}
         held_out: dict[str, tuple[str, Column]] = {}
-        for node, member in self._panels.members(task).items():
+        for node, member in self._ensembles.members(task).items():
             reference, profile = member.reference, member.profile
             if reference is None or profile is None or profile.digest != schema.digest:
                 continue
-            account = self._panels.account(task, node)
+            account = self._ensembles.account(task, node)
             behind[reference.digest] = behind.get(reference.digest, 0) + (account.deposit if account else 0)
             known.setdefault(reference.digest, (reference, []))[1].append(node)
             if reference.held_out is not None:
@@ -138,7 +138,7 @@ class LiveDrift:
 
     async def refresh(self) -> None:
         """Brings the metrics of all tasks up to date; of one whose rounds cannot be compared they stay."""
-        for task in self._panels.names():
+        for task in self._ensembles.names():
             try:
                 report = await asyncio.to_thread(self.report, self.carried(task), task)
             except UnknownName:

@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from concord.drift.statistics import (
-    Counts,
     chi_squared,
     holm,
     kolmogorov_smirnov,
     population_stability_index,
 )
-from concord.tasks.profile import Column, Reference, Values, as_seen
+from concord.tasks.profile import Column, Counts, TrainingProfile, Values, as_seen
 from concord.types.drift import Difference, DriftReport, NodeAnswers, Shares, Standing
 
 LEVEL: Final = 0.01
@@ -145,7 +144,7 @@ class Sketches:
         reference: The profile.
     """
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: TrainingProfile) -> None:
         self.of = tuple(Sketch(column) for column in reference.features)
         self.read = 0
 
@@ -169,7 +168,7 @@ class Sketches:
 
 def report_of(
     task: str,
-    reference: Reference,
+    reference: TrainingProfile,
     nodes: Sequence[str],
     features: Sketches,
     *,

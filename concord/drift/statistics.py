@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Counts = npt.NDArray[np.int64]
+from concord.tasks.profile import Counts
 
 PSI_FLOOR: Final = 1e-4
 """Least share of a cell in the population stability index, whose logarithm an empty cell would make infinite.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from concord.errors import LedgerBroken, LedgerError, UnknownName
-from concord.explain.votes import Outcome, Words, iso, testify
-from concord.explain.weights import Grounds
+from concord.explain.votes import RoundOutcome, Words, testify
+from concord.explain.weights import WeightReasons
 from concord.journal import Journal, StoredRound
 from concord.ledger.chain import Block
 from concord.ledger.decisions import story
@@ -27,6 +27,7 @@ from concord.settlement.evidence import Evidence
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
 from concord.types.explanation import Decided, Explanation, Proof, Settled, Stage, Truth
+from concord.util.times import iso
 
 _DAY: Final = 86_400 * 1_000_000
 _FORGOTTEN: Final = "Its row was forgotten or has expired; votes, settlement and proof need none of it."
@@ -72,8 +73,8 @@ class Explanations:
             decisions = self._decisions(stored.task, verdict)
         except LedgerError as error:
             problem = f"Weights and proof cannot be explained in full: {error.message}"
-        grounds = Grounds(verdict, task, tuple(given.shadows))
-        outcome = Outcome(stored, given, words, settling.sigma(given) if settling else None)
+        grounds = WeightReasons(verdict, task, tuple(given.shadows))
+        outcome = RoundOutcome(stored, given, words, settling.sigma(given) if settling else None)
         proof = self._proof(stored, settling) if settling else None
         if stored.block is not None and problem is None and not proof:
             problem = (

@@ -7,12 +7,11 @@ its settlement. The module looks nothing up: round, evidence and states are give
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from concord.explain.weights import Grounds
+from concord.explain.weights import WeightReasons
 from concord.journal import StoredRound
 from concord.ledger.state import TaskState
 from concord.policies.scoring import PPM
@@ -21,7 +20,8 @@ from concord.policies.voting import argmax
 from concord.settlement.evidence import Evidence
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict, Vote
-from concord.types.explanation import Said, Testimony, Tried
+from concord.types.explanation import StatedLabel, Tried, VoteExplanation
+from concord.util.times import iso
 
 
 class Words:
@@ -51,15 +51,17 @@ class Words:
             None,
         )
 
-    def said(self, label: int, source: str, micros: int) -> Said:
+    def said(self, label: int, source: str, micros: int) -> StatedLabel:
         """A label as it was given."""
         if self.is_value:
-            return Said(None, self._value.to_float(label) if self._value else None, source, iso(micros))
-        return Said(self.name(label), None, source, iso(micros))
+            return StatedLabel(
+                None, self._value.to_float(label) if self._value else None, source, iso(micros)
+            )
+        return StatedLabel(self.name(label), None, source, iso(micros))
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RoundOutcome:
     """What is known of one round beside its verdict.
 
     Attributes:
@@ -89,7 +91,9 @@ class Outcome:
         return None if self.sigma is None else abs(counts[0] - label) <= self.sigma
 
 
-def testify(vote: Vote, grounds: Grounds, task: TaskState | None, outcome: Outcome) -> Testimony:
+def testify(
+    vote: Vote, grounds: WeightReasons, task: TaskState | None, outcome: RoundOutcome
+) -> VoteExplanation:
     """What one node said, weighed and earned.
 
     Args:
@@ -110,7 +114,7 @@ def testify(vote: Vote, grounds: Grounds, task: TaskState | None, outcome: Outco
         right = label == words.name(outcome.stored.label)
     account = task.accounts.get(node) if task else None
     record = outcome.record
-    return Testimony(
+    return VoteExplanation(
         node=node,
         outcome=vote.outcome,
         version=ballot.version if ballot else vote.version,
@@ -130,7 +134,7 @@ def testify(vote: Vote, grounds: Grounds, task: TaskState | None, outcome: Outco
     )
 
 
-def _tried(node: str, outcome: Outcome) -> Tried | None:
+def _tried(node: str, outcome: RoundOutcome) -> Tried | None:
     ballot = outcome.given.challengers.get(node)
     if ballot is None:
         return None
@@ -140,8 +144,3 @@ def _tried(node: str, outcome: Outcome) -> Tried | None:
 def _share(record: Mapping[str, Any], part: str, node: str, whole: int) -> float | None:
     known = record.get(part, {}).get(node)
     return None if known is None else known / whole
-
-
-def iso(micros: int) -> str:
-    """µs since the epoch as ISO 8601 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(micros / 1_000_000, UTC).isoformat(timespec="milliseconds")

@@ -24,7 +24,7 @@ _NOT_VOTED: Final[Mapping[str, str]] = {
 }
 
 
-class Grounds:
+class WeightReasons:
     """The reasons of one round's weights.
 
     Args:

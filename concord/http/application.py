@@ -27,7 +27,7 @@ from concord.errors import (
     WrongMethod,
 )
 from concord.http.drain import Drain
-from concord.http.request import Incoming, Response, Watch, headers_of, text_of, unless_gone
+from concord.http.request import Request, Response, Watch, headers_of, text_of, unless_gone
 from concord.observability import metrics
 from concord.observability.logs import FLUSH_SECONDS, AccessLog
 from concord.util.ids import fresh_id
@@ -46,7 +46,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
 
 
-Handler = Callable[[Incoming], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 ErrorBody = Callable[[ConcordError], bytes]
 
 
@@ -115,7 +115,7 @@ class Application:
         try:
             route, path = self._find(scope["method"], scope["path"])
             template = route.template
-            incoming = Incoming(
+            incoming = Request(
                 headers,
                 scope.get("query_string", b""),
                 receive,

@@ -33,7 +33,7 @@ AROUND_BYTES: Final = 1 << 16
 """All that an answer may have around its body: head, interim answers, chunk sizes, trailers."""
 
 
-class Response(NamedTuple):
+class ClientResponse(NamedTuple):
     """An answer: the names of its headers in lower case, its body cut at the limit that was asked for."""
 
     status: int
@@ -51,7 +51,7 @@ class Response(NamedTuple):
         return (self.header("content-type") or "").partition(";")[0].rstrip().lower()
 
 
-class Origin:
+class HttpClient:
     """One server, and the connections to it that are kept for the next request.
 
     There are as many connections as requests were under way at once; to limit these is the caller's part.
@@ -84,7 +84,7 @@ class Origin:
 
     async def exchange(
         self, opening: str, headers: Mapping[str, str], body: bytes, *, limit: int
-    ) -> Response:
+    ) -> ClientResponse:
         """Sends a request and returns the answer.
 
         Args:
@@ -156,13 +156,13 @@ class _WholeError(Exception):
 class _Connection(asyncio.Protocol):
     """One connection; it serves one request at a time."""
 
-    def __init__(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, origin: HttpClient, loop: asyncio.AbstractEventLoop) -> None:
         self._origin, self._loop = origin, loop
         self._parser = httptools.HttpResponseParser(self)
-        self._waiter: asyncio.Future[Response] | None = None
+        self._waiter: asyncio.Future[ClientResponse] | None = None
         self.free_since = 0.0
 
-    async def exchange(self, request: bytes, limit: int) -> Response:
+    async def exchange(self, request: bytes, limit: int) -> ClientResponse:
         """Sends a request and awaits the answer."""
         if self._transport.is_closing():
             raise _ClosedUnheardError("It closed the connection before it was asked.")
@@ -171,7 +171,7 @@ class _Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
         self._is_whole = self._may_stay = False
-        waiter: asyncio.Future[Response] = self._loop.create_future()
+        waiter: asyncio.Future[ClientResponse] = self._loop.create_future()
         self._waiter = waiter
         self._transport.write(request)
         try:
@@ -264,7 +264,9 @@ class _Connection(asyncio.Protocol):
         else:
             self.close()
         if waiter and not waiter.done():
-            waiter.set_result(Response(self._status, self._headers, b"".join(self._parts)[: self._limit]))
+            waiter.set_result(
+                ClientResponse(self._status, self._headers, b"".join(self._parts)[: self._limit])
+            )
 
     def _fail(self, error: OSError) -> None:
         waiter, self._waiter = self._waiter, None

@@ -33,7 +33,7 @@ class Response:
 
 
 @dataclass(slots=True)
-class Incoming:
+class Request:
     """A request whose route is known: its path's parts, its ids, and a way to its body."""
 
     headers: Mapping[bytes, bytes]
@@ -167,7 +167,7 @@ class HangUp:
 
     __slots__ = ("_incoming", "_listener", "_task", "_watch", "noticed")
 
-    def __init__(self, incoming: Incoming, watch: Watch) -> None:
+    def __init__(self, incoming: Request, watch: Watch) -> None:
         self._incoming = incoming
         self._watch = watch
         self._task = asyncio.current_task()
@@ -202,7 +202,7 @@ class HangUp:
             self._task.cancel()
 
 
-async def unless_gone(work: Awaitable[Response], incoming: Incoming, watch: Watch) -> Response:
+async def unless_gone(work: Awaitable[Response], incoming: Request, watch: Watch) -> Response:
     """Awaits the answer; if the caller hangs up meanwhile the work is cancelled."""
     with HangUp(incoming, watch) as hang_up:
         try:

@@ -17,7 +17,7 @@ from concord.journal.rows import (
     RoundRow,
     StoredRound,
 )
-from concord.journal.search import LabelState, Wanted
+from concord.journal.search import LabelState, RoundFilters
 
 __all__ = [
     "Claim",
@@ -29,7 +29,7 @@ __all__ = [
     "Labelled",
     "LabelledRound",
     "Origin",
+    "RoundFilters",
     "RoundRow",
     "StoredRound",
-    "Wanted",
 ]

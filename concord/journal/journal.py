@@ -39,7 +39,7 @@ from concord.journal.rows import (
     RoundRow,
     StoredRound,
 )
-from concord.journal.search import COLUMNS, READ, Wanted, find_rounds
+from concord.journal.search import COLUMNS, READ, RoundFilters, find_rounds
 from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, rounds, schemas, segments
 
 _INSERTED = (*COLUMNS, "batch")
@@ -120,10 +120,10 @@ class Journal:
         after: str | None = None,
     ) -> tuple[list[StoredRound], str | None]:
         """One page of the rounds of a task, of a status, since a time (µs); as `find` finds them."""
-        return self.find(Wanted(task, status, since), limit, after)
+        return self.find(RoundFilters(task, status, since), limit, after)
 
     def find(
-        self, wanted: Wanted, limit: int = 50, after: str | None = None
+        self, wanted: RoundFilters, limit: int = 50, after: str | None = None
     ) -> tuple[list[StoredRound], str | None]:
         """One page of rounds, newest first.
 

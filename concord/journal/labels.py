@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from concord.journal.database import Database, FastInsert, chunks
 from concord.journal.rows import Labelled, LabelRow, LabelStatus, Origin
 from concord.journal.tables import DUE, disputes, labels, rounds
-from concord.types.answers import Settlement
+from concord.types.answers import SettlementStatus
 
 _COLUMNS = ("id", "label", "source", "time", "request_id")
 _values = attrgetter(*_COLUMNS)
@@ -33,7 +33,7 @@ _SETTLES = sa.and_(
 class _Place:
     """Where a round is on its way to a block."""
 
-    settlement: Settlement
+    settlement: SettlementStatus
     block: int | None
 
 
@@ -96,7 +96,7 @@ def _places(connection: sa.Connection, ids: Sequence[str]) -> dict[str, _Place]:
     for some in chunks(ids):
         query = sa.select(rounds.c.id, rounds.c.batch, rounds.c.block, settles).where(rounds.c.id.in_(some))
         for id_, batch, block, will in connection.execute(query):
-            due: Settlement = "due" if will or batch is not None else "none"
+            due: SettlementStatus = "due" if will or batch is not None else "none"
             found[id_] = _Place(due if block is None else "settled", block)
     return found
 

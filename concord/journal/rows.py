@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from concord.types.answers import Settlement
+from concord.types.answers import SettlementStatus
 
 LabelStatus = Literal["accepted", "known", "conflict", "unknown"]
 
@@ -152,7 +152,7 @@ class Labelled:
 
     id: str
     status: LabelStatus
-    settlement: Settlement = "none"
+    settlement: SettlementStatus = "none"
     block: int | None = None
     label: int | None = None
     source: str | None = None

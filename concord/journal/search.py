@@ -53,7 +53,7 @@ READ: Final = sa.select(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RoundFilters:
     """Which rounds are looked for; None: any.
 
     Attributes:
@@ -81,7 +81,7 @@ class Wanted:
 
 
 def find_rounds(
-    database: Database, wanted: Wanted, limit: int, after: str | None
+    database: Database, wanted: RoundFilters, limit: int, after: str | None
 ) -> tuple[list[StoredRound], str | None]:
     """A page of rounds, newest first, and the cursor of the next one; as `Journal.rounds`."""
     if wanted.is_looked_through:
@@ -94,7 +94,7 @@ def find_rounds(
 
 
 def _look_through(
-    database: Database, wanted: Wanted, limit: int, after: str | None
+    database: Database, wanted: RoundFilters, limit: int, after: str | None
 ) -> tuple[list[StoredRound], str | None]:
     light = sa.select(rounds.c.id, rounds.c.time, labels.c.label).select_from(
         rounds.outerjoin(labels, rounds.c.id == labels.c.id)
@@ -117,7 +117,7 @@ def _look_through(
     return _whole(database, ids), write_cursor(*last) if last else None
 
 
-def _fits(row: Sequence[Any], wanted: Wanted) -> bool:
+def _fits(row: Sequence[Any], wanted: RoundFilters) -> bool:
     if wanted.label == "known" and row[2] is None:
         return False
     if wanted.label == "unknown" and row[2] is not None:
@@ -135,7 +135,7 @@ def _whole(database: Database, ids: Sequence[str]) -> list[StoredRound]:
     return [by_id[one] for one in ids if one in by_id]
 
 
-def _page(query: sa.Select[Any], wanted: Wanted, last: tuple[int, str] | None) -> sa.Select[Any]:
+def _page(query: sa.Select[Any], wanted: RoundFilters, last: tuple[int, str] | None) -> sa.Select[Any]:
     """What is asked of the database, from the last round that was seen."""
     query = query.order_by(rounds.c.time.desc(), rounds.c.id.desc())
     if wanted.task is not None:

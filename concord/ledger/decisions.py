@@ -6,11 +6,11 @@ that block knows the one before. Nothing is searched for, so a story costs as mu
 
 from typing import Final
 
-from concord.explain.votes import iso
 from concord.ledger.events import Body, appointment_key
 from concord.ledger.ledger import Ledger
 from concord.ledger.state import State
 from concord.types.explanation import Decided
+from concord.util.times import iso
 
 USUAL: Final = 4
 """Decisions that are told: a challenge, a promotion and a rollback, and what was before."""

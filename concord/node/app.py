@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from concord.errors import ConfigurationError, Conflict, InvalidInput, UnknownName, WrongMediaType
 from concord.http.application import SHARED_IDS, Application, Route, json_response
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 from concord.node.challenger import Absent, Challenger
 from concord.node.model import Answers, Model, OnnxModel
 from concord.observability import logs, metrics
@@ -143,7 +143,7 @@ class NodeApi:
         """Answers one ASGI connection."""
         await self._application(scope, receive, send)
 
-    async def _votes(self, incoming: Incoming) -> Response:
+    async def _votes(self, incoming: Request) -> Response:
         """`POST /v1/votes`: raw floats in and out between services, JSON for people."""
         media_type = incoming.media_type
         if media_type == ROWS_TYPE:
@@ -214,19 +214,19 @@ class NodeApi:
             for row in answers
         ]
 
-    async def _info(self, _incoming: Incoming) -> Response:
+    async def _info(self, _incoming: Request) -> Response:
         tried = self._challenger.info if self._challenger else None
         return json_response(replace(self._model.info, challenger=tried))
 
-    async def _profiled(self, _incoming: Incoming) -> Response:
+    async def _profiled(self, _incoming: Request) -> Response:
         if self._profile is None:
             raise UnknownName(f"{self._model.tag} carries no profile.", code="unknown_profile")
         return Response(self._profile, headers={MODEL_HEADER: self._model.tag})
 
-    async def _live(self, _incoming: Incoming) -> Response:
+    async def _live(self, _incoming: Request) -> Response:
         return json_response({"model": self._model.tag, "ready": True})
 
-    async def _metrics(self, _incoming: Incoming) -> Response:
+    async def _metrics(self, _incoming: Request) -> Response:
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
 
 

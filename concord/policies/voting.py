@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from concord.policies.rounding import apportion, split
 
-ONE = 1_000_000
+PPM = 1_000_000
 """One whole, in ppm."""
 
 SUM_TOLERANCE = 0.001
@@ -42,7 +42,7 @@ Method = Literal["weighted_mean", "weighted_median", "stake_mean", "linear"]
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Voter:
     """One node's say in a task at one height: stake and deposit in µS, accuracy and skill in ppm, version.
 
     One that does not count (`counts`) sits aside: it is asked at most, and no rule here may see it.
@@ -57,7 +57,7 @@ class Seat:
     version: str | None = None
 
 
-class Decision(NamedTuple):
+class PooledAnswer(NamedTuple):
     """One row decided.
 
     Attributes:
@@ -100,9 +100,9 @@ def read_probabilities(
         valid = (given.min(axis=1) >= 0) & (np.abs(sums - 1) <= SUM_TOLERANCE)
     if not valid.all():
         given, sums = np.where(valid[:, None], given, 0), np.where(valid, sums, 1)
-    exact = given / sums[:, None] * ONE
+    exact = given / sums[:, None] * PPM
     floors = np.floor(exact)
-    missing = np.where(valid, ONE - floors.sum(axis=1), 0)
+    missing = np.where(valid, PPM - floors.sum(axis=1), 0)
     if not missing.any():
         return floors.astype(np.int64), valid
     ranks = np.argsort(np.argsort(floors - exact, axis=1, kind="stable"), axis=1, kind="stable")
@@ -120,9 +120,9 @@ def _read_row(row: list[float]) -> list[int] | None:
     # A NaN or an infinity fails both comparisons.
     if not (abs(total - 1) <= SUM_TOLERANCE and min(row) >= 0):
         return None
-    exact = [share / total * ONE for share in row]
+    exact = [share / total * PPM for share in row]
     counts = [int(share) for share in exact]
-    missing = ONE - sum(counts)
+    missing = PPM - sum(counts)
     if missing:
         by_remainder = sorted(range(len(row)), key=lambda k: counts[k] - exact[k])
         for k in by_remainder[:missing]:
@@ -150,7 +150,7 @@ def read_values(
 
 def one_hot(label: int, classes: int) -> list[int]:
     """The vote of a node that names a class and no probabilities."""
-    return [ONE if k == label else 0 for k in range(classes)]
+    return [PPM if k == label else 0 for k in range(classes)]
 
 
 def argmax(pooled: Sequence[int]) -> int:
@@ -158,7 +158,7 @@ def argmax(pooled: Sequence[int]) -> int:
     return pooled.index(max(pooled))
 
 
-def seed(seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
+def seed(seats: Sequence[Voter], votes: Sequence[Sequence[int]]) -> PooledAnswer:
     """Decides by the workshop's rule: the weighted mean of class numbers, rounded half to even.
 
     Args:
@@ -173,17 +173,17 @@ def seed(seats: Sequence[Seat], votes: Sequence[Sequence[int]]) -> Decision:
         raw = [1] * len(seats)
     numerator, denominator = sum(w * k for w, k in zip(raw, classes, strict=True)), sum(raw)
     answer = _round_half_even(numerator, denominator)
-    weights = split(ONE, raw)
+    weights = split(PPM, raw)
     pooled = [0] * len(votes[0])
     for weight, k in zip(weights, classes, strict=True):
         pooled[k] += weight
     mean = (numerator, denominator)
-    return Decision(answer, tuple(weights), classes, pooled[answer], "weighted_mean", tuple(pooled), mean)
+    return PooledAnswer(answer, tuple(weights), classes, pooled[answer], "weighted_mean", tuple(pooled), mean)
 
 
 def wager(
-    seats: Sequence[Seat], votes: Sequence[Sequence[int]], labelled: int = 0, warm: int = WARM_LABELS
-) -> Decision:
+    seats: Sequence[Voter], votes: Sequence[Sequence[int]], labelled: int = 0, warm: int = WARM_LABELS
+) -> PooledAnswer:
     """Decides a classification under `wager`.
 
     Args:
@@ -200,16 +200,16 @@ def wager(
         weights, (pooled, method) = _shares(stakes), _median_pool(stakes, votes)
     else:
         weights, method = skill_weights(seats), "linear"
-        pooled = apportion([sum(map(mul, weights, column)) for column in zip(*votes, strict=True)], ONE)
+        pooled = apportion([sum(map(mul, weights, column)) for column in zip(*votes, strict=True)], PPM)
     choices = tuple([argmax(vote) for vote in votes])
     answer = _argmax_by_stake(pooled, choices, stakes)
     agreement = sum([w for w, k in zip(weights, choices, strict=True) if k == answer])
-    return Decision(answer, weights, choices, agreement, method, tuple(pooled))
+    return PooledAnswer(answer, weights, choices, agreement, method, tuple(pooled))
 
 
 def wager_value(
-    seats: Sequence[Seat], values: Sequence[int], sigma: int, labelled: int = 0, warm: int = WARM_LABELS
-) -> Decision:
+    seats: Sequence[Voter], values: Sequence[int], sigma: int, labelled: int = 0, warm: int = WARM_LABELS
+) -> PooledAnswer:
     """Decides a regression under `wager`: the lower weighted median of the values.
 
     Args:
@@ -224,10 +224,10 @@ def wager_value(
     weights, exact = (_shares(stakes), stakes) if labelled < warm else 2 * (skill_weights(seats),)
     answer = lower_median(values, exact)
     agreement = sum(w for w, v in zip(weights, values, strict=True) if abs(v - answer) <= sigma)
-    return Decision(answer, weights, (), agreement, "weighted_median")
+    return PooledAnswer(answer, weights, (), agreement, "weighted_median")
 
 
-def skill_weights(seats: Sequence[Seat]) -> tuple[int, ...]:
+def skill_weights(seats: Sequence[Voter]) -> tuple[int, ...]:
     """Weights (ppm) by stake and skill: S·g, where g falls with the 8th power of the lag in skill.
 
     One node above `CAP` is cut to it while another has any weight; the others share the rest.
@@ -239,15 +239,15 @@ def skill_weights(seats: Sequence[Seat]) -> tuple[int, ...]:
 def _skill_shares(stakes: tuple[int, ...], skills: tuple[int, ...]) -> tuple[int, ...]:
     """The same, once for each block and set of voters."""
     best = max(skills)
-    raw = [stake * _eighth_power(ONE - (best - skill)) for stake, skill in zip(stakes, skills, strict=True)]
+    raw = [stake * _eighth_power(PPM - (best - skill)) for stake, skill in zip(stakes, skills, strict=True)]
     if not any(raw):
         # Whoever has stake lags too far behind somebody who has none.
         raw = list(stakes)
     total, first = sum(raw), raw.index(max(raw))
     others = [0 if i == first else weight for i, weight in enumerate(raw)]
-    if raw[first] * ONE <= total * CAP or not any(others):
-        return tuple(split(ONE, raw))
-    weights = split(ONE - CAP, others)
+    if raw[first] * PPM <= total * CAP or not any(others):
+        return tuple(split(PPM, raw))
+    weights = split(PPM - CAP, others)
     weights[first] = CAP
     return tuple(weights)
 
@@ -265,13 +265,13 @@ def lower_median(values: Sequence[int], weights: Sequence[int]) -> int:
 @lru_cache(1024)
 def _shares(stakes: tuple[int, ...]) -> tuple[int, ...]:
     """Weights (ppm) by stake alone; they stay the same from block to block, for the same voters."""
-    return tuple(split(ONE, stakes))
+    return tuple(split(PPM, stakes))
 
 
 def _median_pool(stakes: Sequence[int], votes: Sequence[Sequence[int]]) -> tuple[list[int], Method]:
     medians = [lower_median(column, stakes) for column in zip(*votes, strict=True)]
     if any(medians):
-        return split(ONE, medians), "weighted_median"
+        return split(PPM, medians), "weighted_median"
     total = sum(stakes)
     means = [sum(s * p for s, p in zip(stakes, column, strict=True)) for column in zip(*votes, strict=True)]
     return apportion(means, total), "stake_mean"
@@ -286,7 +286,7 @@ def _argmax_by_stake(pooled: Sequence[int], choices: Sequence[int], stakes: Sequ
     return max(tied, key=lambda k: (behind[k], -k))
 
 
-def _stakes(seats: Sequence[Seat]) -> tuple[int, ...]:
+def _stakes(seats: Sequence[Voter]) -> tuple[int, ...]:
     stakes = tuple([seat.stake for seat in seats])
     return stakes if any(stakes) else (1,) * len(stakes)
 
@@ -294,7 +294,7 @@ def _stakes(seats: Sequence[Seat]) -> tuple[int, ...]:
 def _eighth_power(share: int) -> int:
     power = max(share, 0)
     for _ in range(3):
-        power = power * power // ONE
+        power = power * power // PPM
     return power
 
 

@@ -18,7 +18,7 @@ from concord.journal import JudgedRound
 from concord.policies.scoring import PPM, brier, closeness, hit
 from concord.rollout.confidence import mean_interval
 from concord.settlement.evidence import read
-from concord.types.models import Outcome
+from concord.types.models import ComparisonOutcome
 
 LEAST_ROUNDS: Final = 30
 """Labelled rounds before which nothing is said, whatever they show."""
@@ -69,7 +69,7 @@ class Compared:
     high: float | None = None
 
     @property
-    def verdict(self) -> Outcome:
+    def verdict(self) -> ComparisonOutcome:
         """What may be said of the challenger."""
         if self.rounds < LEAST_ROUNDS or self.low is None or self.high is None:
             return "too_few"

@@ -11,22 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from concord.consensus.ensembles import Panels
-from concord.consensus.node_client import Member
+from concord.consensus.ensembles import Ensembles
+from concord.consensus.node_client import NodeClient
 from concord.errors import ConcordError, UnknownName
-from concord.explain.votes import iso
 from concord.rollout.desired import NOTHING, Entries, Entry
 from concord.rollout.registry import (
     CHALLENGER,
     CHAMPION,
     PREVIOUS_TAG,
     SERVED_TAG,
-    Registered,
-    Registry,
+    RegisteredModel,
+    RegistryClient,
     Version,
 )
-from concord.rollout.state import Situation
+from concord.rollout.state import RolloutState
 from concord.types.models import ListedVersion, ModelView, RegistryView, Wanted
+from concord.util.times import iso
 
 LISTED_VERSIONS: Final = 50
 """The newest versions of a model that are listed; a retraining a week makes as many in a year."""
@@ -36,7 +36,7 @@ LISTED_VERSIONS: Final = 50
 class Known:
     """What the registry says of one model."""
 
-    model: Registered
+    model: RegisteredModel
     versions: Sequence[Version]
 
 
@@ -48,7 +48,7 @@ class Look:
     problem: str | None = None
 
 
-class Overview:
+class Inventory:
     """Sees the nodes' versions.
 
     Args:
@@ -57,8 +57,8 @@ class Overview:
         registry: Where versions are registered; None where none is known.
     """
 
-    def __init__(self, panels: Panels, entries: Entries, registry: Registry | None) -> None:
-        self.panels, self.entries, self.registry = panels, entries, registry
+    def __init__(self, panels: Ensembles, entries: Entries, registry: RegistryClient | None) -> None:
+        self.ensembles, self.entries, self.registry = panels, entries, registry
         self._making = asyncio.Lock()
         self._next: asyncio.Future[list[ModelView]] | None = None
 
@@ -79,11 +79,11 @@ class Overview:
         # Who leaves takes the list away from nobody.
         return await asyncio.shield(self._next)
 
-    async def view(self, member: Member) -> ModelView:
+    async def view(self, member: NodeClient) -> ModelView:
         """One node's model."""
         return await self._view(member, await asyncio.to_thread(self._look))
 
-    async def seen(self, name: str) -> Situation:
+    async def seen(self, name: str) -> RolloutState:
         """One node's versions as they are now; where entries cannot be read, as the node says.
 
         Raises:
@@ -92,16 +92,16 @@ class Overview:
         member = self.member(name)
         return self.situation(member, await asyncio.to_thread(self._look))
 
-    def situation(self, member: Member, look: Look, known: Known | None = None) -> Situation:
+    def situation(self, member: NodeClient, look: Look, known: Known | None = None) -> RolloutState:
         """The same, from what was looked up."""
         name = f"{member.task}.{member.node}"
         info = member.profile.info if member.profile else None
         trying = info.challenger if info else None
-        account = self.panels.account(member.task, member.node)
+        account = self.ensembles.account(member.task, member.node)
         entry = look.entries.get(name, NOTHING)
         if look.problem is not None and trying is not None:
             entry = Entry(None, trying.version)
-        return Situation(
+        return RolloutState(
             name,
             served=info.version if info else None,
             tried=trying.version if trying else None,
@@ -112,14 +112,14 @@ class Overview:
             previous=known.model.tags.get(self.tag) if known else None,
         )
 
-    def member(self, name: str) -> Member:
+    def member(self, name: str) -> NodeClient:
         """The node of a registered name.
 
         Raises:
             UnknownName: There is none.
         """
         task, _, node = name.rpartition(".")
-        member = self.panels.members(task).get(node) if task in self.panels.declared else None
+        member = self.ensembles.members(task).get(node) if task in self.ensembles.declared else None
         if member is None:
             raise UnknownName(
                 f"There is no node {name[:60]!r} here; GET /v1/models lists them.",
@@ -139,14 +139,14 @@ class Overview:
         try:
             return Known(await self.registry.model(name), await self.registry.versions(name))
         except UnknownName:
-            return Known(Registered(name, {}, {}), [])
+            return Known(RegisteredModel(name, {}, {}), [])
 
     async def _list(self) -> list[ModelView]:
         async with self._making:
             self._next = None
             look = await asyncio.to_thread(self._look)
-            declared = self.panels.declared
-            members = [member for task in declared for member in self.panels.members(task).values()]
+            declared = self.ensembles.declared
+            members = [member for task in declared for member in self.ensembles.members(task).values()]
             return list(await asyncio.gather(*(self._view(member, look) for member in members)))
 
     def _look(self) -> Look:
@@ -155,7 +155,7 @@ class Overview:
         except ConcordError as error:
             return Look({}, error.message)
 
-    async def _view(self, member: Member, look: Look) -> ModelView:
+    async def _view(self, member: NodeClient, look: Look) -> ModelView:
         name = f"{member.task}.{member.node}"
         known, registry, problem = None, None, look.problem
         try:
@@ -182,7 +182,7 @@ class Overview:
             problem,
         )
 
-    def _rolls(self, seen: Situation) -> bool:
+    def _rolls(self, seen: RolloutState) -> bool:
         """Whether the cluster still rolls what was decided once; who was never changed does not."""
         if not self.entries.is_cluster or (not seen.entry.text and seen.appointment is None):
             return False

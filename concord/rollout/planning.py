@@ -11,11 +11,11 @@ from typing import Final
 from concord.errors import Conflict, InvalidInput
 from concord.policies.stake import Action
 from concord.rollout.desired import Entry, number
-from concord.rollout.state import PACKAGED, Pair, Situation
+from concord.rollout.state import PACKAGED, Pair, RolloutState
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RolloutPlan:
     """What a decision comes to.
 
     Attributes:
@@ -34,7 +34,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RolloutRequest:
     """What a caller asks for.
 
     Attributes:
@@ -50,7 +50,7 @@ class Wish:
     shadow: str | None = None
 
 
-def decide(seen: Situation, wish: Wish) -> Plan:
+def decide(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
     """What is to be done; the same again where it was done already.
 
     Raises:
@@ -71,30 +71,30 @@ def decide(seen: Situation, wish: Wish) -> Plan:
     return _DECISIONS[wish.action](seen, wish)
 
 
-def _done(seen: Situation, wish: Wish) -> Plan | None:
+def _done(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
     """The plan that was carried out already, perhaps but for what follows the entry; else None."""
     if wish.expect is not None and wish.expect == seen.pair:
         return None
     return _REPEATS[wish.action](seen, wish)
 
 
-def _challenge(seen: Situation, wish: Wish) -> Plan:
+def _challenge(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
     version = _named(wish)
     _check_other(seen, wish, version)
     _check_free(seen)
-    return Plan("challenge", version, _before(seen, wish), Entry(seen.entry.champion, version))
+    return RolloutPlan("challenge", version, _before(seen, wish), Entry(seen.entry.champion, version))
 
 
-def _challenged(seen: Situation, wish: Wish) -> Plan | None:
+def _challenged(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
     if wish.version is None or seen.challenger != wish.version or seen.is_watched:
         return None
     if wish.expect is not None and wish.expect[0] != seen.champion:
         return None
     said = seen.decided("challenge", wish.version)
-    return Plan("challenge", wish.version, _before(seen, wish), seen.entry, said)
+    return RolloutPlan("challenge", wish.version, _before(seen, wish), seen.entry, said)
 
 
-def _promote(seen: Situation, wish: Wish) -> Plan:
+def _promote(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
     version = wish.version or seen.challenger
     if version is None:
         raise Conflict(
@@ -109,10 +109,10 @@ def _promote(seen: Situation, wish: Wish) -> Plan:
             field="version",
         )
     _check_other(seen, wish, version)
-    return Plan("promote", version, _before(seen, wish), Entry(version, wish.shadow))
+    return RolloutPlan("promote", version, _before(seen, wish), Entry(version, wish.shadow))
 
 
-def _promoted(seen: Situation, wish: Wish) -> Plan | None:
+def _promoted(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
     version = wish.version or (wish.expect[1] if wish.expect else None)
     last = seen.appointment
     if version is None and seen.is_watched and last is not None and last.action == "challenge":
@@ -125,38 +125,40 @@ def _promoted(seen: Situation, wish: Wish) -> Plan | None:
         # It counted before what was decided last, or came back by it.
         return None
     before = last.before if last is not None and last.version == version else seen.challenger or PACKAGED
-    return Plan("promote", version, before, seen.entry, said)
+    return RolloutPlan("promote", version, before, seen.entry, said)
 
 
-def _roll_back(seen: Situation, wish: Wish) -> Plan:
+def _roll_back(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
     version = seen.returns_to
     if version is None:
         raise Conflict(
             f"There is no version of {seen.name} to roll back to; it was not promoted since. "
             "`concord models promote` serves any other one."
         )
-    return Plan("rollback", version, _before(seen, wish), Entry(None if version == PACKAGED else version))
+    return RolloutPlan(
+        "rollback", version, _before(seen, wish), Entry(None if version == PACKAGED else version)
+    )
 
 
-def _rolled_back(seen: Situation, wish: Wish) -> Plan | None:
+def _rolled_back(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
     last, before = seen.appointment, wish.expect[0] if wish.expect else None
     if last is None or seen.challenger is not None or (before is not None and before == seen.champion):
         return None
     if last.action == "rollback" and seen.serves(last.version):
-        return Plan("rollback", last.version, last.before, seen.entry, is_said=True)
+        return RolloutPlan("rollback", last.version, last.before, seen.entry, is_said=True)
     if last.previous is not None and seen.serves(last.previous):
         # By a process that died before it could say so.
-        return Plan("rollback", last.previous, before or last.champion, seen.entry)
+        return RolloutPlan("rollback", last.previous, before or last.champion, seen.entry)
     return None
 
 
-def _dismiss(seen: Situation, wish: Wish) -> Plan:
+def _dismiss(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
     if seen.challenger is None:
         raise Conflict(f"{seen.name} has no challenger that could leave.", code="no_challenger")
-    return Plan("dismiss", seen.challenger, _before(seen, wish), Entry(seen.entry.champion))
+    return RolloutPlan("dismiss", seen.challenger, _before(seen, wish), Entry(seen.entry.champion))
 
 
-def _dismissed(seen: Situation, wish: Wish) -> Plan | None:
+def _dismissed(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
     last = seen.appointment
     if last is None or seen.entry.challenger is not None:
         return None
@@ -165,7 +167,7 @@ def _dismissed(seen: Situation, wish: Wish) -> Plan | None:
     if version in {None, PACKAGED} or wish.expect not in {None, (seen.champion, version)}:
         return None
     before = last.before if said else seen.champion or PACKAGED
-    return Plan("dismiss", str(version), before, seen.entry, said)
+    return RolloutPlan("dismiss", str(version), before, seen.entry, said)
 
 
 _DECISIONS: Final = {
@@ -182,25 +184,25 @@ _REPEATS: Final = {
 }
 
 
-def _named(wish: Wish) -> str:
+def _named(wish: RolloutRequest) -> str:
     if wish.version is None:
         raise InvalidInput("Name the version that is to challenge.", field="version")
     return wish.version
 
 
-def _check_other(seen: Situation, wish: Wish, version: str) -> None:
+def _check_other(seen: RolloutState, wish: RolloutRequest, version: str) -> None:
     # What is packaged may come from another registry, whose number 1 is another model.
     if version == (wish.shadow if seen.entry.champion is None else seen.champion):
         raise Conflict(f"Version {version} of {seen.name} is the champion already.", field="version")
 
 
-def _check_free(seen: Situation) -> None:
+def _check_free(seen: RolloutState) -> None:
     if seen.challenger is not None:
         what = "is watched beside the champion" if seen.is_watched else "is in probation"
         raise Conflict(f"Version {seen.challenger} of {seen.name} {what}; dismiss it first.", field="version")
 
 
-def _before(seen: Situation, wish: Wish) -> str:
+def _before(seen: RolloutState, wish: RolloutRequest) -> str:
     if seen.entry.champion is None and wish.shadow is None:
         return PACKAGED
     return seen.champion or PACKAGED

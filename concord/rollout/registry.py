@@ -46,7 +46,7 @@ _API: Final = "/api/2.0/mlflow"
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredModel:
     """A registered model: its aliases by name, as versions, and its tags."""
 
     name: str
@@ -78,12 +78,12 @@ class Version:
         return self.tags.get(DIGEST_TAG, "")
 
 
-def open_registry(settings: Settings) -> "Registry | None":
+def open_registry(settings: Settings) -> "RegistryClient | None":
     """The registry that the settings mean, if they mean one; asks nobody yet."""
-    return Registry(tracking(settings.registry, settings)) if settings.registry is not None else None
+    return RegistryClient(tracking(settings.registry, settings)) if settings.registry is not None else None
 
 
-class Registry:
+class RegistryClient:
     """A server's registry. Its connections live until `close`.
 
     Args:
@@ -105,7 +105,7 @@ class Registry:
         """Lets go of the connections."""
         await self._http.aclose()
 
-    async def model(self, name: str) -> Registered:
+    async def model(self, name: str) -> RegisteredModel:
         """A registered model.
 
         Raises:
@@ -120,7 +120,7 @@ class Registry:
                 code="unknown_model",
             )
         model = _part(found, "registered_model")
-        return Registered(name, _pairs(model, "aliases", "alias", "version"), _tags(model))
+        return RegisteredModel(name, _pairs(model, "aliases", "alias", "version"), _tags(model))
 
     async def versions(self, name: str) -> list[Version]:
         """A model's versions, the newest first; none where there is no such model."""

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import orjson
 
-from concord.consensus.node_client import Member
+from concord.consensus.node_client import NodeClient
 from concord.errors import (
     ConcordError,
     ConfigurationError,
@@ -32,10 +32,10 @@ from concord.ledger.events import Decision, Event
 from concord.ledger.state import State
 from concord.policies.stake import Appointment
 from concord.rollout.desired import NOTHING, Entry, number
-from concord.rollout.inventory import Known, Look, Overview
-from concord.rollout.planning import Plan, Wish, decide
-from concord.rollout.registry import CHALLENGER, CHAMPION, SCHEMA_TAG, Registry, Version
-from concord.rollout.state import PACKAGED, Situation
+from concord.rollout.inventory import Inventory, Known, Look
+from concord.rollout.planning import RolloutPlan, RolloutRequest, decide
+from concord.rollout.registry import CHALLENGER, CHAMPION, SCHEMA_TAG, RegistryClient, Version
+from concord.rollout.state import PACKAGED, RolloutState
 from concord.settlement.settler import Settler
 from concord.tasks.schema import TaskSchema
 from concord.types.models import ModelView
@@ -43,7 +43,7 @@ from concord.types.models import ModelView
 _log = logging.getLogger(__name__)
 
 
-class Appointing:
+class Rollout:
     """Changes the nodes' versions.
 
     Args:
@@ -52,12 +52,16 @@ class Appointing:
         clock: Seconds since the epoch.
     """
 
-    def __init__(self, overview: Overview, settler: Settler, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, overview: Inventory, settler: Settler, clock: Callable[[], float] = time.time) -> None:
         self._overview, self._settler, self._clock = overview, settler, clock
-        self._panels, self._entries, self._registry = overview.panels, overview.entries, overview.registry
+        self._ensembles, self._entries, self._registry = (
+            overview.ensembles,
+            overview.entries,
+            overview.registry,
+        )
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def appoint(self, name: str, wish: Wish, by: str, why: str) -> ModelView:
+    async def appoint(self, name: str, wish: RolloutRequest, by: str, why: str) -> ModelView:
         """Carries a decision out, or ends one that was begun.
 
         Args:
@@ -84,13 +88,13 @@ class Appointing:
             )
         return await self._overview.view(member)
 
-    def _check_ledger(self, member: Member) -> None:
+    def _check_ledger(self, member: NodeClient) -> None:
         """Refuses what the ledger could not be told of afterwards."""
         if self._settler.alarm is not None:
             raise LedgerBroken(self._settler.alarm)
         if not self._settler.started:
             raise LedgerUnavailable("The ledger could not be read since the start yet. Try again soon.")
-        if self._panels.account(member.task, member.node) is None:
+        if self._ensembles.account(member.task, member.node) is None:
             raise Conflict(f"{member.task}.{member.node} has no account in the ledger yet. Try again soon.")
 
     def _checked(self, name: str) -> Mapping[str, Entry]:
@@ -99,7 +103,7 @@ class Appointing:
             self._entries.check(name)
             return self._entries.all()
 
-    def _check_version(self, plan: Plan, member: Member, known: Known | None) -> None:
+    def _check_version(self, plan: RolloutPlan, member: NodeClient, known: Known | None) -> None:
         """Looks whether a node can serve the version."""
         if plan.version == PACKAGED or plan.action == "dismiss":
             return
@@ -120,14 +124,16 @@ class Appointing:
                 code="unknown_version",
             )
         stated = _schema_digest(found, known.model.name)
-        if plan.action == "challenge" and stated != self._panels.schema(member.task).digest:
+        if plan.action == "challenge" and stated != self._ensembles.schema(member.task).digest:
             raise Conflict(
                 f"Version {plan.version} of {known.model.name} answers schema {stated[:12]}, the task's is "
-                f"{self._panels.schema(member.task).digest[:12]}: it could not be compared.",
+                f"{self._ensembles.schema(member.task).digest[:12]}: it could not be compared.",
                 field="version",
             )
 
-    async def _carry_out(self, seen: Situation, plan: Plan, known: Known | None, said: Decision) -> None:
+    async def _carry_out(
+        self, seen: RolloutState, plan: RolloutPlan, known: Known | None, said: Decision
+    ) -> None:
         if known is not None and self._registry is not None:
             await self._name(plan, known, self._registry)
         try:
@@ -144,7 +150,7 @@ class Appointing:
             extra={"model": seen.name, "action": plan.action, "version": plan.version, "by": said.by},
         )
 
-    async def _name(self, plan: Plan, known: Known, registry: Registry) -> None:
+    async def _name(self, plan: RolloutPlan, known: Known, registry: RegistryClient) -> None:
         """Has the registry's aliases and its tag say what will be; the tag first, so that nothing is lost."""
         name, aliases = known.model.name, known.model.aliases
         if plan.action == "challenge":
@@ -158,7 +164,7 @@ class Appointing:
         if aliases.get(CHALLENGER) == leaves:
             await registry.delete_alias(name, CHALLENGER)
 
-    async def _name_again(self, seen: Situation, known: Known, registry: Registry) -> None:
+    async def _name_again(self, seen: RolloutState, known: Known, registry: RegistryClient) -> None:
         """Puts the aliases back to what somebody else, who was faster, has written into the entry."""
         try:
             entry = (await asyncio.to_thread(self._entries.all)).get(seen.name, NOTHING)
@@ -173,13 +179,13 @@ class Appointing:
             # The caller is to hear of the conflict; the next decision sets the aliases anyway.
             _log.warning("aliases not put back", extra={"model": seen.name, "reason": error.message})
 
-    def _write(self, seen: Situation, plan: Plan) -> None:
+    def _write(self, seen: RolloutState, plan: RolloutPlan) -> None:
         with _rights():
             self._entries.write(seen.name, seen.entry, plan.entry)
             if seen.entry != plan.entry or seen.rolls:
                 self._entries.restart(seen.name)
 
-    async def _tell(self, seen: Situation, plan: Plan, said: Decision) -> None:
+    async def _tell(self, seen: RolloutState, plan: RolloutPlan, said: Decision) -> None:
         """Writes the event, unless the ledger has it or another replica writes it now."""
         if plan.is_said:
             return
@@ -195,7 +201,7 @@ class Appointing:
         try:
             await self._settler.append(build)
         except Conflict:
-            account = self._panels.account(task, node)
+            account = self._ensembles.account(task, node)
             if not _is_of(account.appointment if account else None, said):
                 raise
 
@@ -219,7 +225,7 @@ def _is_of(appointment: Appointment | None, said: Decision) -> bool:
     )
 
 
-def _shadow(seen: Situation, member: Member, known: Known | None) -> str | None:
+def _shadow(seen: RolloutState, member: NodeClient, known: Known | None) -> str | None:
     """How the champion of now is named in an entry; None where the registry does not know it.
 
     What is packaged may come from another registry, whose number 1 is another model: the file's digest tells.

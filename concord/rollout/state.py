@@ -20,7 +20,7 @@ Pair = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class RolloutState:
     """One node's versions at one moment.
 
     Attributes:

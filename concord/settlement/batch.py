@@ -20,7 +20,7 @@ from concord.ledger.state import State, TaskState, fold
 from concord.policies.stake import SeedRound, SeedSettlement, settle_seed
 from concord.settlement.evidence import read_seed
 from concord.settlement.standing import review
-from concord.settlement.wager import LabelledRound, reckon
+from concord.settlement.wager import WagerRound, settle_labels
 
 
 class DueRound(Protocol):
@@ -120,7 +120,7 @@ def _settle_seed(batch: str, task: str, rounds: Sequence[DueRound], state: TaskS
 
 
 def _settle_wager(batch: str, task: str, rounds: Sequence[DueRound], state: TaskState) -> _Part:
-    reckoned = reckon(state, [LabelledRound.of(one.id, one.evidence, one.label) for one in rounds])
+    reckoned = settle_labels(state, [WagerRound.of(one.id, one.evidence, one.label) for one in rounds])
     records = {one: canonical({"id": one, "task": task, **said}) for one, said in reckoned.records.items()}
     event = events.settle(
         batch,

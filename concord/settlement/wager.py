@@ -20,7 +20,7 @@ from concord.settlement.evidence import Ballot, Evidence, read
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledRound:
+class WagerRound:
     """A round and its truth: class index, or value in steps of the resolution."""
 
     id: str
@@ -28,7 +28,7 @@ class LabelledRound:
     label: int
 
     @classmethod
-    def of(cls, round_id: str, evidence: bytes | None, label: int | None) -> "LabelledRound":
+    def of(cls, round_id: str, evidence: bytes | None, label: int | None) -> "WagerRound":
         """Reads one as the journal has it; LedgerBroken where it cannot settle."""
         if label is None:
             raise LedgerBroken(f"Round {round_id} is due and has no label.")
@@ -36,7 +36,7 @@ class LabelledRound:
 
 
 @dataclass(frozen=True, slots=True)
-class Reckoning:
+class WagerResult:
     """What a block's rounds of one task come to.
 
     Attributes:
@@ -74,7 +74,7 @@ class _Scored:
     tried: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
-def reckon(task: TaskState, rounds: Iterable[LabelledRound]) -> Reckoning:
+def settle_labels(task: TaskState, rounds: Iterable[WagerRound]) -> WagerResult:
     """Reckons a block's rounds of one task, against its state at the block's start."""
     by_id = {one.id: one for one in sorted(rounds, key=lambda one: one.id)}
     stakes = {node: account.stake for node, account in task.active.items()}
@@ -84,7 +84,7 @@ def reckon(task: TaskState, rounds: Iterable[LabelledRound]) -> Reckoning:
     moved = settle_wager(stakes, deposits, {name: one.scores for name, one in scored.items()})
     if sigma is not None:
         sigma = _sigma_after(sigma, [one.error for one in scored.values()], len(by_id))
-    return Reckoning(
+    return WagerResult(
         _sums(task, by_id, scored, moved),
         Learned(_trials(scored.values()), sigma),
         {name: _record(by_id[name], scored[name], moved.deltas[name]) for name in by_id},
@@ -102,7 +102,7 @@ def _debits(scored: Mapping[str, _Scored], deltas: Mapping[str, Mapping[str, int
     return sum(part for right, part in taken if right), sum(part for right, part in taken if not right)
 
 
-def _sigma(task: TaskState, rounds: Iterable[LabelledRound]) -> int | None:
+def _sigma(task: TaskState, rounds: Iterable[WagerRound]) -> int | None:
     """σ at the block's start: the ledger's, or before its first the schema's; None for classes."""
     scales = [one.evidence.scale for one in rounds if one.evidence.scale is not None]
     if not scales:
@@ -115,7 +115,7 @@ def _sigma_after(sigma: int, errors: Sequence[int | None], rounds: int) -> int:
     return next_sigma(sigma, sum(known) // len(known), rounds) if known else sigma
 
 
-def _score(task: TaskState, stakes: Mapping[str, int], one: LabelledRound, sigma: int | None) -> _Scored:
+def _score(task: TaskState, stakes: Mapping[str, int], one: WagerRound, sigma: int | None) -> _Scored:
     votes, label = one.evidence.votes, one.label
     if one.evidence.scale is None:
         # A round from when the task had classes, settled beside those of a value.
@@ -153,7 +153,7 @@ def _is_right(counts: Sequence[int], label: int, sigma: int | None) -> bool:
 
 def _sums(
     task: TaskState,
-    rounds: Mapping[str, LabelledRound],
+    rounds: Mapping[str, WagerRound],
     scored: Mapping[str, _Scored],
     moved: WagerSettlement,
 ) -> dict[str, NodeSums]:
@@ -178,7 +178,7 @@ def _sums(
     return found
 
 
-def _ballot(one: LabelledRound, node: str) -> Ballot:
+def _ballot(one: WagerRound, node: str) -> Ballot:
     return one.evidence.votes[node] if node in one.evidence.votes else one.evidence.shadows[node]
 
 
@@ -201,7 +201,7 @@ def _trials(scored: Iterable[_Scored]) -> dict[str, TrialSums]:
     }
 
 
-def _record(one: LabelledRound, scored: _Scored, deltas: Mapping[str, int]) -> dict[str, Any]:
+def _record(one: WagerRound, scored: _Scored, deltas: Mapping[str, int]) -> dict[str, Any]:
     evidence = one.evidence
     record: dict[str, Any] = {
         "policy": "wager",

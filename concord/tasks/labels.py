@@ -21,7 +21,7 @@ MOST_STEPS: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SubmittedLabel:
     """A label as its sender gave it: the round, and what is said of it under which name."""
 
     id: str
@@ -35,7 +35,7 @@ class Said:
         return f"{self.place}.{self.name}"
 
 
-def parse(item: object, place: str) -> Said:
+def parse(item: object, place: str) -> SubmittedLabel:
     """Reads one element of a call's labels.
 
     Args:
@@ -57,10 +57,10 @@ def parse(item: object, place: str) -> Said:
     names = [name for name in ("label", "value") if name in item]
     if len(names) != 1:
         raise _invalid("Say one of 'label' (of a classification) and 'value' (of a regression).", place)
-    return Said(item["id"], item[names[0]], names[0], place)
+    return SubmittedLabel(item["id"], item[names[0]], names[0], place)
 
 
-def read_label(schema: TaskSchema, said: Said) -> int:
+def read_label(schema: TaskSchema, said: SubmittedLabel) -> int:
     """What was true, as the journal keeps it: a class's number, or a value in steps of the resolution.
 
     Args:

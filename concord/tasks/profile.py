@@ -17,8 +17,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from concord.drift.statistics import Counts
 from concord.errors import ConfigurationError
+
+Counts = npt.NDArray[np.int64]
 
 Values = npt.NDArray[np.float64]
 """Numbers of a column, or choices by their place; NaN says nothing."""
@@ -114,7 +115,7 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
+class TrainingProfile:
     """A whole profile.
 
     Attributes:
@@ -139,7 +140,7 @@ class Reference:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod
-    def from_json(cls, document: object) -> "Reference":
+    def from_json(cls, document: object) -> "TrainingProfile":
         """Reads `profile.json`.
 
         Raises:

@@ -13,7 +13,7 @@ from unicodedata import normalize
 
 from concord.errors import InvalidInput
 from concord.tasks.schema import FLOAT32_MAX, Feature
-from concord.util.suggest import near, nearest
+from concord.util.suggest import did_you_mean, nearest
 
 Row = dict[str, float | str]
 
@@ -60,7 +60,7 @@ class Flaw:
         if self.kind in {"comma", "text"}:
             remedy = f" Write {self.meant}." if self.kind == "comma" else ""
             return f"{name} takes {takes}, and {self.text[:40]!r} is no number.{remedy}"
-        return self.refusal + (near(self.text, self.feature.choices) if self.kind == "choice" else "")
+        return self.refusal + (did_you_mean(self.text, self.feature.choices) if self.kind == "choice" else "")
 
 
 def check_value(feature: Feature, text: str, *, comma: bool = False) -> float | str | Flaw:

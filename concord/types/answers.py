@@ -10,7 +10,7 @@ little-endian float32, because at many rows that costs what one row costs; a pic
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from concord.types.explanation import Explanation, Said
+from concord.types.explanation import Explanation, StatedLabel
 
 Outcome = Literal["voted", "late", "unavailable", "invalid", "shadow", "jailed"]
 """What a node did in a round. A `shadow` is asked and scored off the answer's path and does not count; one
@@ -20,7 +20,7 @@ ASIDE: Final[frozenset[Outcome]] = frozenset({"shadow", "jailed"})
 """What is no failing of a node in this round: it was not meant to count."""
 
 Status = Literal["ok", "degraded", "no_quorum"]
-Settlement = Literal["none", "due", "settled"]
+SettlementStatus = Literal["none", "due", "settled"]
 LabelOutcome = Literal["accepted", "known", "conflict", "unknown", "expired", "invalid", "forbidden"]
 NodeStatus = Literal["up", "down", "mismatched", "unknown"]
 
@@ -155,7 +155,7 @@ class Verdict:
     pool: Pool | None
     height: int
     recorded: bool
-    settlement: Settlement
+    settlement: SettlementStatus
     votes: list[Vote]
     block: int | None = None
     error: dict[str, str | None] | None = None
@@ -263,7 +263,7 @@ class Round:
     """Stake that the settlement moved, by node; None until settled."""
     explanation: Explanation | None = None
     """Why, and the proof; None in a list."""
-    truth: Said | None = None
+    truth: StatedLabel | None = None
     """What was true, as soon as somebody has said it."""
 
 
@@ -279,7 +279,7 @@ class LabelResult:
 
     id: str | None
     status: LabelOutcome
-    settlement: Settlement
+    settlement: SettlementStatus
     block: int | None
     error: dict[str, str | None] | None
 

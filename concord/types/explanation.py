@@ -22,7 +22,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class VoteExplanation:
     """What one node said in a round, what it weighed and why, and what became of it.
 
     Attributes:
@@ -56,7 +56,7 @@ class Testimony:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StatedLabel:
     """A label as somebody gave it: a class, or a value; by the name of the token that it came with."""
 
     label: str | None
@@ -69,8 +69,8 @@ class Said:
 class Truth:
     """The label that stands, and the ones that came later and contradict it; those change nothing."""
 
-    stands: Said
-    disputes: list[Said] = field(default_factory=list)
+    stands: StatedLabel
+    disputes: list[StatedLabel] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Explanation:
     stage: Stage
     summary: str
     method: str
-    votes: list[Testimony]
+    votes: list[VoteExplanation]
     truth: Truth | None = None
     settlement: Settled | None = None
     proof: Proof | None = None

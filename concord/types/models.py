@@ -6,7 +6,7 @@ from typing import Literal
 Phase = Literal["serving", "probation", "watch"]
 """`probation`: a challenger answers beside the champion; `watch`: the former champion does."""
 
-Outcome = Literal["better", "worse", "undecided", "too_few"]
+ComparisonOutcome = Literal["better", "worse", "undecided", "too_few"]
 """Of the challenger, against the champion."""
 
 
@@ -117,4 +117,4 @@ class Comparison:
     difference: float | None
     low: float | None
     high: float | None
-    verdict: Outcome
+    verdict: ComparisonOutcome

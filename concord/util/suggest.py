@@ -11,7 +11,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return next(iter(get_close_matches(name, known, 1)), "")
 
 
-def near(name: str, known: Sequence[str]) -> str:
+def did_you_mean(name: str, known: Sequence[str]) -> str:
     """` Did you mean 'x'?`, or nothing."""
     found = nearest(name, known)
     return f" Did you mean {found!r}?" if found else ""

@@ -11,7 +11,7 @@ from concord.client import Client
 from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
-from concord.types.explanation import Said, Truth
+from concord.types.explanation import StatedLabel, Truth
 from frontend import access
 from frontend.components import stake_moves as moves
 from frontend.data import rounds
@@ -56,7 +56,7 @@ def draw(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = 
             _ask(client, schema, verdict, stands)
 
 
-def statement(schema: TaskSchema, said: Said) -> str:
+def statement(schema: TaskSchema, said: StatedLabel) -> str:
     """Who said what, when."""
     return say(
         "**{truth}**, said by {source}, {time}",

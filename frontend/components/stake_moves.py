@@ -12,7 +12,7 @@ import streamlit as st
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Round
-from concord.types.explanation import Explanation, Testimony
+from concord.types.explanation import Explanation, VoteExplanation
 from frontend.text import language
 from frontend.text import wording as words
 from frontend.text.language import say, say_count, told
@@ -79,7 +79,7 @@ def lines(found: Round, explained: Explanation) -> list[str]:
     return said
 
 
-def rows(schema: TaskSchema, votes: Sequence[Testimony]) -> list[dict[str, Any]]:
+def rows(schema: TaskSchema, votes: Sequence[VoteExplanation]) -> list[dict[str, Any]]:
     """The table's rows, the largest gain first and those without a stake in it last."""
     ordered = sorted(votes, key=lambda one: (one.delta is None, -(one.delta or 0.0), one.node))
     return [
@@ -126,7 +126,7 @@ def _waits(found: Round, explained: Explanation) -> str:
     return say("No stake moves by it: nobody said in time what was true.")
 
 
-def _amounts(votes: Sequence[Testimony]) -> str:
+def _amounts(votes: Sequence[VoteExplanation]) -> str:
     ordered = sorted(votes, key=lambda one: -abs(one.delta or 0.0))
     return ", ".join(f"**{words.plain(one.node)}** ({signed(one.delta or 0.0)})" for one in ordered)
 

@@ -13,8 +13,8 @@ import streamlit as st
 from concord.client import Client, results_of
 from concord.errors import ConcordError, Refused
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import LabelResult, Round, RoundPage, Settlement
-from frontend.access import Reader
+from concord.types.answers import LabelResult, Round, RoundPage, SettlementStatus
+from frontend.data.service import Reader
 
 FRESH_SECONDS: Final = 3
 """How old a list, or a round, may be."""
@@ -55,7 +55,7 @@ class Told:
     truth: str | float
     status: str
     message: str = ""
-    settlement: Settlement = "none"
+    settlement: SettlementStatus = "none"
     block: int | None = None
 
     @property

@@ -58,6 +58,19 @@ class Refusal:
     verdict: Verdict | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A connection to read with, and a key that keeps what it reads apart from what others may see.
+
+    Attributes:
+        client: With the session's token, if it has one.
+        key: For caches, instead of the token; empty for what everybody may read.
+    """
+
+    client: Client
+    key: str = ""
+
+
 @st.cache_resource(show_spinner=False, on_release=Client.close)
 def connect(url: str) -> Client:
     """The connection to a server, shared by all sessions."""

@@ -14,8 +14,8 @@ import onnx
 
 from concord.settings import Settings
 from training.fitting.fit import fit
-from training.fitting.run import prepare
 from training.registry.registry import Registry
+from training.run import prepare
 from training.task import SEED
 from training.tasks import select
 

@@ -15,7 +15,7 @@ from concord.journal import LabelRow
 from concord.types.drift import ErrorDrift
 from tests.service.stack import IRIS, Node, StandInModel, iris_nodes, species, wait_until
 from training.data.dataset import Dataset
-from training.data.profile import profile
+from training.fitting.profile import profile
 from training.task import Answer, Rule
 
 pytestmark = pytest.mark.slow

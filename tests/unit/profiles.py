@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from concord.tasks.profile import Reference
+from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import Feature, Label, TaskSchema
 from training.data.dataset import Dataset
-from training.data.profile import profile
+from training.fitting.profile import profile
 from training.task import Answer, Rule
 
 GRADES = ("low", "middle", "high")
@@ -35,4 +35,4 @@ def document_of(numbers, codes=None, *, answers=None, votes=None, empty=None, **
 
 
 def reference_of(*columns, **options):
-    return Reference.from_json(document_of(*columns, **options))
+    return TrainingProfile.from_json(document_of(*columns, **options))

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from concord.consensus import batching as batches
-from concord.consensus.batching import Batches
-from concord.consensus.poll import Patience, Poll, Question, Reply
-from concord.policies.voting import ONE
+from concord.consensus.batching import Batcher
+from concord.consensus.poll import Poll, PollLimits, Question, Reply
+from concord.policies.voting import PPM
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ def panel(node):
 
 
 def panel_of(*members, shadows=(), deadline=60.0):
-    terms = SimpleNamespace(patience=Patience(ONE // 2, deadline, 60.0))
+    terms = SimpleNamespace(patience=PollLimits(PPM // 2, deadline, 60.0))
     return SimpleNamespace(members=members, deposits=[100] * len(members), terms=terms, shadows=shadows)
 
 
@@ -70,7 +70,7 @@ async def settle():
 
 
 async def test_questions_of_one_turn_of_the_loop_share_a_batch(node, panel):
-    lines = Batches()
+    lines = Batcher()
     tasks = [asyncio.create_task(lines.ask(panel, question(name=name))) for name in "abc"]
     await settle()
     assert [one.request_ids for one in node.asked] == [("a", "b", "c")]
@@ -79,7 +79,7 @@ async def test_questions_of_one_turn_of_the_loop_share_a_batch(node, panel):
 
 
 async def test_a_batch_waits_for_another_turn_as_long_as_turns_bring_questions(node, panel):
-    lines, tasks = Batches(), []
+    lines, tasks = Batcher(), []
     for _ in range(4):
         tasks.append(asyncio.create_task(lines.ask(panel, question())))
         await asyncio.sleep(0)
@@ -92,7 +92,7 @@ async def test_a_batch_waits_for_another_turn_as_long_as_turns_bring_questions(n
 
 async def test_turns_that_bring_questions_without_an_end_are_not_waited_for(node, panel, monkeypatch):
     monkeypatch.setattr(batches, "GATHERING_SECONDS", 0.0)
-    lines, tasks = Batches(), []
+    lines, tasks = Batcher(), []
     for _ in range(4):
         tasks.append(asyncio.create_task(lines.ask(panel, question())))
         await asyncio.sleep(0)
@@ -103,7 +103,7 @@ async def test_turns_that_bring_questions_without_an_end_are_not_waited_for(node
 
 
 async def test_each_question_gets_the_place_of_its_own_rows(node, panel):
-    lines = Batches()
+    lines = Batcher()
     node.open.set()
     found = await asyncio.gather(*[lines.ask(panel, question(rows)) for rows in (2, 1, 3)])
     assert [one.first for one in found] == [0, 2, 3]
@@ -112,7 +112,7 @@ async def test_each_question_gets_the_place_of_its_own_rows(node, panel):
 
 
 async def test_a_second_batch_carries_as_many_questions_as_the_first(node, panel):
-    lines, tasks = Batches(), []
+    lines, tasks = Batcher(), []
     lines._patience = 60.0
     for asked in (3, 2, 1):
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
@@ -123,7 +123,7 @@ async def test_a_second_batch_carries_as_many_questions_as_the_first(node, panel
 
 
 async def test_what_waits_goes_when_the_batch_before_is_answered(node, panel):
-    lines, tasks = Batches(), []
+    lines, tasks = Batcher(), []
     lines._patience = 60.0
     for asked in (2, 1):
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
@@ -135,7 +135,7 @@ async def test_what_waits_goes_when_the_batch_before_is_answered(node, panel):
 
 
 async def test_a_batch_that_takes_longer_than_usual_holds_nobody_back(node, panel):
-    lines, tasks = Batches(), []
+    lines, tasks = Batcher(), []
     lines._patience = 0.02
     for asked in (3, 1):
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
@@ -148,7 +148,7 @@ async def test_a_batch_that_takes_longer_than_usual_holds_nobody_back(node, pane
 
 
 async def test_who_waits_behind_a_batch_that_hangs_has_most_of_the_deadline_left(node):
-    lines = Batches()
+    lines = Batcher()
     panel = panel_of(node, deadline=0.2)
     await lines.ask(panel, question())
     assert lines._patience == 0.2 / 4, "it hung until the deadline, and twice that would be no patience"
@@ -156,7 +156,7 @@ async def test_who_waits_behind_a_batch_that_hangs_has_most_of_the_deadline_left
 
 async def test_more_rows_than_a_call_takes_go_in_several_batches(node, panel, monkeypatch):
     monkeypatch.setattr(batches, "ROWS_PER_CALL", 4)
-    lines = Batches()
+    lines = Batcher()
     node.open.set()
     await asyncio.gather(*[lines.ask(panel, question(rows)) for rows in (3, 1, 2, 9)])
     assert [one.rows for one in node.asked] == [4, 2, 9]
@@ -164,7 +164,7 @@ async def test_more_rows_than_a_call_takes_go_in_several_batches(node, panel, mo
 
 async def test_a_batch_has_one_panel(node, panel):
     other = Node()
-    lines = Batches()
+    lines = Batcher()
     for one in (node, other):
         one.open.set()
     await asyncio.gather(*[lines.ask(some, question()) for some in (panel, panel, panel_of(other))])
@@ -172,7 +172,7 @@ async def test_a_batch_has_one_panel(node, panel):
 
 
 async def test_a_batch_goes_on_while_one_caller_still_waits(node, panel):
-    lines = Batches()
+    lines = Batcher()
     leaving, staying = [asyncio.create_task(lines.ask(panel, question(name=name))) for name in "ab"]
     await settle()
     leaving.cancel()
@@ -183,7 +183,7 @@ async def test_a_batch_goes_on_while_one_caller_still_waits(node, panel):
 
 
 async def test_a_batch_that_everybody_left_is_abandoned(node, panel):
-    lines = Batches()
+    lines = Batcher()
     tasks = [asyncio.create_task(lines.ask(panel, question())) for _ in range(2)]
     await settle()
     for task in tasks:
@@ -194,7 +194,7 @@ async def test_a_batch_that_everybody_left_is_abandoned(node, panel):
 
 @pytest.mark.parametrize("passes", range(8), ids=lambda n: f"{n} turns of the loop")
 async def test_whenever_a_caller_leaves_the_next_one_is_answered(node, panel, passes):
-    lines = Batches()
+    lines = Batcher()
     lines._patience = 60.0
     leaving = asyncio.create_task(lines.ask(panel, question()))
     for _ in range(passes):
@@ -214,7 +214,7 @@ async def test_the_deadline_begins_when_a_question_is_asked(node, panel, monkeyp
 
     seen = []
     monkeypatch.setattr(batches, "Poll", Watched)
-    lines, tasks = Batches(), []
+    lines, tasks = Batcher(), []
     lines._patience = 0.2
     for asked in (2, 1):
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
@@ -230,7 +230,7 @@ async def test_a_bug_while_a_batch_is_asked_is_told_to_all_who_asked(panel):
     def broken(*_):
         raise ZeroDivisionError
 
-    lines = Batches()
+    lines = Batcher()
     panel.members[0].ask = broken
     found = await asyncio.gather(*[lines.ask(panel, question()) for _ in range(2)], return_exceptions=True)
     assert [type(error) for error in found] == [ZeroDivisionError] * 2
@@ -243,13 +243,13 @@ async def test_shadows_are_asked_with_the_others_and_waited_for_by_nobody(node, 
     quick.open.set()
     node.open.set()
     panel.shadows = (("quick", quick), ("slow", slow))
-    answered = await Batches().ask(panel, question())
+    answered = await Batcher().ask(panel, question())
     assert list(await answered.shadows.replies()) == ["quick"]
     assert slow.left == ["given up"]
 
 
 async def test_a_call_names_the_trace_of_the_first_who_has_one(node, panel):
-    lines = Batches()
+    lines = Batcher()
     node.open.set()
     asked = [question(), question()._replace(traceparent="00-1"), question()._replace(traceparent="00-2")]
     await asyncio.gather(*[lines.ask(panel, one) for one in asked])

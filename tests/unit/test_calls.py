@@ -5,13 +5,13 @@ import asyncio
 import numpy as np
 import pytest
 
-from concord.consensus.node_calls import Answer
+from concord.consensus.node_calls import NodeResponse
 from concord.consensus.node_client import (
     ANSWERS_REMEMBERED,
     CALLS_UNDER_WAY,
     FAILURES_TO_DOWN,
-    Member,
-    Profile,
+    NodeClient,
+    NodeDescription,
 )
 from concord.consensus.poll import Question
 from concord.types.answers import VOTES_TYPE, NodeInfo
@@ -29,15 +29,15 @@ def anyio_backend():
 @pytest.fixture
 def member():
     """A member whose node answers when the test lets it."""
-    found = Member("iris", "knn", "http://127.0.0.1:1", lambda: None)
-    found.profile = Profile(StandInModel(IRIS, "knn", species(1)).info, IRIS)
+    found = NodeClient("iris", "knn", "http://127.0.0.1:1", lambda: None)
+    found.profile = NodeDescription(StandInModel(IRIS, "knn", species(1)).info, IRIS)
     found.asked, found.open = [], asyncio.Event()
 
     async def post(tickets):
         found.asked.append([name for ticket in tickets for name in ticket.question.request_ids])
         await found.open.wait()
         votes = np.tile(np.array([[0, 1, 0]], "<f4"), (sum(t.question.rows for t in tickets), 1))
-        return Answer(200, VOTES_TYPE, "iris.knn/1", None, votes.tobytes())
+        return NodeResponse(200, VOTES_TYPE, "iris.knn/1", None, votes.tobytes())
 
     found.post = post
     return found
@@ -124,7 +124,7 @@ async def test_callers_that_hang_up_are_no_failure_of_the_node(member):
 
 async def test_a_question_that_the_node_refuses_is_no_failure_of_the_node(member):
     async def post(_tickets):
-        return Answer(422, "application/json", None, None, b"{}")
+        return NodeResponse(422, "application/json", None, None, b"{}")
 
     member.post = post
     replies = []
@@ -165,7 +165,7 @@ async def test_a_node_that_says_what_cannot_be_is_not_met(member, change, words)
 
 def answered(body, challenger="iris.knn/9"):
     async def post(_tickets):
-        return Answer(200, VOTES_TYPE, "iris.knn/1", challenger, np.array(body, "<f4").tobytes())
+        return NodeResponse(200, VOTES_TYPE, "iris.knn/1", challenger, np.array(body, "<f4").tobytes())
 
     return post
 
@@ -202,7 +202,7 @@ async def test_votes_of_nobody_that_follow_the_champions_are_no_answer(member):
 
 async def test_a_node_that_is_malformed_for_good_is_news_a_hundred_times_and_no_more():
     news = []
-    member = Member("iris", "knn", "http://127.0.0.1:1", lambda: news.append(1))
+    member = NodeClient("iris", "knn", "http://127.0.0.1:1", lambda: news.append(1))
     for _ in range(2 * ANSWERS_REMEMBERED):
         member.judged(well_formed=False)
     assert len(news) == ANSWERS_REMEMBERED

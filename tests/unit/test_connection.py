@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from concord.consensus.node_client import Member
+from concord.consensus.node_client import NodeClient
 from concord.errors import ConfigurationError
 from concord.http import client as connection
-from concord.http.client import AROUND_BYTES, Origin, _Connection
+from concord.http.client import AROUND_BYTES, HttpClient, _Connection
 
 pytestmark = pytest.mark.anyio
 
@@ -110,7 +110,7 @@ async def serve(nothing_is_left):
             listening = await asyncio.start_server(server, host, 0, **options)
             port = listening.sockets[0].getsockname()[1]
             name = f"[{host}]" if ":" in host else "localhost" if options else host
-            origin = Origin(f"{'https' if options else 'http'}://{name}:{port}/base/")
+            origin = HttpClient(f"{'https' if options else 'http'}://{name}:{port}/base/")
             await stack.enter_async_context(listening)
             # First of all, so that handlers that wait for more see the end.
             stack.callback(origin.close)
@@ -221,7 +221,7 @@ async def test_an_empty_header_is_not_its_neighbour(serve):
 @pytest.mark.parametrize("value", ["a\r\nx-injected: 1", "a\nb", "a\rb"])
 async def test_a_header_of_two_lines_is_refused(value):
     with pytest.raises(ValueError, match="one line"):
-        await Origin("http://node").exchange("", {"x-request-id": value}, b"", limit=1)
+        await HttpClient("http://node").exchange("", {"x-request-id": value}, b"", limit=1)
 
 
 # How long connections live
@@ -367,7 +367,7 @@ async def test_a_name_is_resolved_anew_for_each_connection(serve, monkeypatch):
         lambda host, *a, **k: resolve(next(addresses) if host == "node" else host, *a, **k),
     )
     async with first, second:
-        origin = Origin(f"http://node:{port}")
+        origin = HttpClient(f"http://node:{port}")
         assert (await ask(origin)).body == b"abcd"
         await until(lambda: not origin._idle)
         assert (await ask(origin)).body == b"efgh"
@@ -622,7 +622,7 @@ class Wire(asyncio.Transport):
 
 
 async def test_an_answer_that_comes_as_its_caller_leaves_frees_the_connection_for_others(nothing_is_left):
-    origin = Origin("http://node")
+    origin = HttpClient("http://node")
     link = _Connection(origin, asyncio.get_running_loop())
     link.connection_made(Wire())
     leaving = asyncio.create_task(link.exchange(b"", 100))
@@ -638,7 +638,7 @@ async def test_an_answer_that_comes_as_its_caller_leaves_frees_the_connection_fo
 
 
 async def test_an_error_that_comes_as_its_caller_leaves_is_no_noise(nothing_is_left):
-    link = _Connection(Origin("http://node"), asyncio.get_running_loop())
+    link = _Connection(HttpClient("http://node"), asyncio.get_running_loop())
     link.connection_made(Wire())
     leaving = asyncio.create_task(link.exchange(b"", 100))
     await asyncio.sleep(0)
@@ -663,11 +663,11 @@ def deaf():
 async def test_a_connection_that_does_not_come_about_is_an_error(nothing_is_left, deaf, monkeypatch):
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.1)
     with pytest.raises(ConnectionError, match=r"within 0\.1 s"):
-        await ask(Origin(deaf))
+        await ask(HttpClient(deaf))
 
 
 async def test_who_waits_for_a_connection_can_leave(nothing_is_left, deaf):
-    asking = asyncio.create_task(ask(Origin(deaf)))
+    asking = asyncio.create_task(ask(HttpClient(deaf)))
     await asyncio.sleep(0.05)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -678,7 +678,7 @@ async def test_nobody_there_is_an_error(serve):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(ConnectionRefusedError):
-        await ask(Origin(f"http://127.0.0.1:{port}"))
+        await ask(HttpClient(f"http://127.0.0.1:{port}"))
 
 
 # Where nodes are
@@ -698,7 +698,7 @@ async def test_nobody_there_is_an_error(serve):
     ],
 )
 def test_an_address_says_host_port_and_path(url, port, request_line, host):
-    origin = Origin(url)
+    origin = HttpClient(url)
     assert origin._port == port
     assert origin.opening("GET", "/info") == f"GET {request_line} HTTP/1.1\r\nhost: {host}\r\n"
 
@@ -710,7 +710,7 @@ def test_an_address_says_host_port_and_path(url, port, request_line, host):
 )  # fmt: skip
 def test_what_is_no_address_of_a_node_is_an_error_of_the_nodes_file(url):
     with pytest.raises(ConfigurationError, match=r"iris\.knn cannot be at") as caught:
-        Member("iris", "knn", url, lambda: None)
+        NodeClient("iris", "knn", url, lambda: None)
     assert caught.value.field == "CONCORD_NODES"
 
 

@@ -11,7 +11,7 @@ from concord.consensus.node_client import PROFILE_BYTES
 from concord.drift.report import LEAST_ROWS, Sketches, judged, report_of, standing
 from concord.drift.statistics import PSI_FLOOR, population_stability_index
 from concord.errors import ConfigurationError
-from concord.tasks.profile import MOST_POINTS, Reference, most_points
+from concord.tasks.profile import MOST_POINTS, TrainingProfile, most_points
 from tests.unit.profiles import GRADES, document_of, reference_of
 from training.task import Rule
 
@@ -188,7 +188,7 @@ def test_a_profile_of_version_1_is_read_and_its_bins_are_compared(random):
     old = {key: document[key] for key in ("rows", "features")}
     del number["points"], number["counts"]
     now = random.normal(1, 1, 500)
-    found = report(Reference.from_json(old), rows_of(now, random.choice(3, 500))).features[0]
+    found = report(TrainingProfile.from_json(old), rows_of(now, random.choice(3, 500))).features[0]
     assert (found.status, found.exact) == ("drifted", False)
     assert found.statistic <= stats.ks_2samp(random.normal(0, 1, 1000), now).statistic + 0.1
 
@@ -207,16 +207,16 @@ def test_a_profile_of_version_1_is_read_and_its_bins_are_compared(random):
 )
 def test_what_is_no_profile_is_refused(change):
     with pytest.raises(ConfigurationError, match="no profile"):
-        Reference.from_json(document_of(np.arange(100)) | change)
+        TrainingProfile.from_json(document_of(np.arange(100)) | change)
     with pytest.raises(ConfigurationError):
-        Reference.from_json([1])
+        TrainingProfile.from_json([1])
 
 
 def test_models_of_the_same_rows_have_one_digest_whatever_they_answer():
     one, other = (document_of(np.arange(100), votes=np.eye(2)[[k] * 100]) for k in (0, 1))
     assert one["held_out"] != other["held_out"]
-    assert Reference.from_json(one).digest == Reference.from_json(other).digest
-    assert Reference.from_json(one).digest != reference_of(np.arange(101)).digest
+    assert TrainingProfile.from_json(one).digest == TrainingProfile.from_json(other).digest
+    assert TrainingProfile.from_json(one).digest != reference_of(np.arange(101)).digest
 
 
 def test_a_million_rows_take_no_more_memory_than_a_chunk(random):

@@ -8,12 +8,12 @@ import pytest
 
 from concord.errors import LedgerUnavailable
 from concord.explain.explanation import Explanations
-from concord.explain.weights import Grounds
+from concord.explain.weights import WeightReasons
 from concord.ledger.proofs import ProofDocument, prove
 from concord.ledger.state import TaskState
 from concord.policies.scoring import Trial
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import Seat, skill_weights
+from concord.policies.voting import Voter, skill_weights
 from concord.tasks.schema import Feature, TaskSchema, Value
 from concord.types.answers import Pool, Verdict, Vote
 from tests.service.labelled_world import NODES, LabelledWorld, ballots
@@ -68,7 +68,7 @@ def state(labels=80, **accounts):
 
 def why(node, task, *votes, heard=(), **fields):
     ruled = verdict(*votes, **fields)
-    return Grounds(ruled, task, heard).why(next(one for one in ruled.votes if one.node == node))
+    return WeightReasons(ruled, task, heard).why(next(one for one in ruled.votes if one.node == node))
 
 
 # Weights
@@ -113,7 +113,7 @@ def test_the_cap_is_told_to_who_is_cut_and_to_the_others():
 @pytest.mark.parametrize("stakes", [(600, 400), (599, 401), (700, 300), (1000, 0), (1, 0.5)])
 def test_the_cap_is_told_exactly_where_it_cuts(stakes):
     seats = [
-        Seat(name, round(stake * MICRO), 0, skill=900_000) for name, stake in zip("ab", stakes, strict=True)
+        Voter(name, round(stake * MICRO), 0, skill=900_000) for name, stake in zip("ab", stakes, strict=True)
     ]
     first = skill_weights(seats)[0]
     cut = first == 600_000 and stakes[0] > 1.5 * stakes[1]
@@ -194,7 +194,7 @@ def test_before_the_ledger_knew_anybody_the_nodes_file_was_the_reason():
     ids=["median", "mean", "linear", "seed", "no quorum"],
 )
 def test_how_the_answer_was_made_is_one_sentence(labels, fields, words):
-    assert words in Grounds(verdict(vote("a"), **fields), state(labels, a=account())).method
+    assert words in WeightReasons(verdict(vote("a"), **fields), state(labels, a=account())).method
 
 
 # Rounds

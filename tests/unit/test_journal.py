@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from concord.errors import ConfigurationError, InvalidInput, JournalUnavailable, LedgerBroken
-from concord.journal import Journal, LabelRow, RoundRow, Wanted
+from concord.journal import Journal, LabelRow, RoundFilters, RoundRow
 from concord.journal.tables import NAMES, UtcDateTime
 
 SECRET = b'{"income":54321.5}'
@@ -183,20 +183,20 @@ def is_setosa(verdict):
     ],
 )
 def test_rounds_are_found_by_label_answer_time_and_the_beginning_of_an_id(labelled, wanted, found):
-    rounds, after = labelled.find(Wanted(**wanted))
+    rounds, after = labelled.find(RoundFilters(**wanted))
     assert [int(one.id[:4], 16) for one in rounds] == found
     assert after is None
 
 
 def test_rounds_that_are_looked_for_have_their_label(labelled):
-    [newest, _] = labelled.find(Wanted(label="known"))[0]
+    [newest, _] = labelled.find(RoundFilters(label="known"))[0]
     assert (newest.label, newest.label_source, newest.verdict) == (1, "crm", b'{"label":"setosa"}')
 
 
 def test_pages_of_what_is_looked_for_have_each_round_once(labelled):
-    seen, cursor = labelled.find(Wanted(label="unknown"), 1)
+    seen, cursor = labelled.find(RoundFilters(label="unknown"), 1)
     while cursor:
-        page, cursor = labelled.find(Wanted(label="unknown"), 1, cursor)
+        page, cursor = labelled.find(RoundFilters(label="unknown"), 1, cursor)
         seen += page
     assert [int(one.id[:4], 16) for one in seen] == [5, 3, 2, 0]
 
@@ -204,11 +204,11 @@ def test_pages_of_what_is_looked_for_have_each_round_once(labelled):
 def test_a_page_looks_at_so_many_rounds_and_the_next_one_goes_on(labelled, monkeypatch):
     monkeypatch.setattr("concord.journal.search.ROWS", 2)
     monkeypatch.setattr("concord.journal.search.LOOKED_AT", 4)
-    first, cursor = labelled.find(Wanted(label="known"))
-    second, end = labelled.find(Wanted(label="known"), after=cursor)
+    first, cursor = labelled.find(RoundFilters(label="known"))
+    second, end = labelled.find(RoundFilters(label="known"), after=cursor)
     assert [int(one.id[:4], 16) for one in (*first, *second)] == [4, 1]
     assert len(first) == 1
-    assert labelled.find(Wanted(label="known"), after=end) == ([], None) if end else True
+    assert labelled.find(RoundFilters(label="known"), after=end) == ([], None) if end else True
 
 
 @pytest.mark.parametrize(

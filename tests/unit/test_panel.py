@@ -2,20 +2,25 @@
 
 import pytest
 
-from concord.consensus.ensemble import Panel, Terms
-from concord.consensus.poll import Ballots, Patience, Reply
+from concord.consensus.ensemble import Ensemble, TaskPolicy
+from concord.consensus.poll import Ballots, PollLimits, Reply
 from concord.errors import ConfigurationError
-from concord.policies.voting import ONE, Seat
+from concord.policies.voting import PPM, Voter
 from concord.settlement import evidence
 from tests.service.stack import AMOUNT, IRIS
 
-PATIENCE = Patience(500_000, 1.0, 0.2)
-SEATS = tuple(Seat(name, 1000 * ONE, 1000 * ONE) for name in "abc")
+PATIENCE = PollLimits(500_000, 1.0, 0.2)
+SEATS = tuple(Voter(name, 1000 * PPM, 1000 * PPM) for name in "abc")
 
 
 def panel(schema=IRIS, **terms):
-    return Panel(
-        schema.task, schema, (None,) * 3, SEATS, Terms(terms.pop("policy", "wager"), PATIENCE, **terms), 7
+    return Ensemble(
+        schema.task,
+        schema,
+        (None,) * 3,
+        SEATS,
+        TaskPolicy(terms.pop("policy", "wager"), PATIENCE, **terms),
+        7,
     )
 
 
@@ -43,9 +48,9 @@ def test_a_fallback_value_is_said_in_the_tasks_words():
 
 
 def test_the_quorum_is_reached_at_exactly_its_share():
-    seats = tuple(Seat(name, 1000 * ONE, 1000 * ONE) for name in "abcd")
-    four = Panel("iris", IRIS, (None,) * 4, seats, Terms("wager", PATIENCE), 7)
-    voted, away = Reply("voted", "1", 1.0, [[0, ONE, 0]]), Reply("unavailable")
+    seats = tuple(Voter(name, 1000 * PPM, 1000 * PPM) for name in "abcd")
+    four = Ensemble("iris", IRIS, (None,) * 4, seats, TaskPolicy("wager", PATIENCE), 7)
+    voted, away = Reply("voted", "1", 1.0, [[0, PPM, 0]]), Reply("unavailable")
     statuses = [
         four.rule([voted] * n + [away] * (4 - n), 0, "id", recorded=False).verdict.status for n in (1, 2, 4)
     ]
@@ -53,14 +58,14 @@ def test_the_quorum_is_reached_at_exactly_its_share():
 
 
 def test_weights_are_those_of_the_voters_and_sum_to_one():
-    voted, away = Reply("voted", "1", 1.0, [[0, ONE, 0]]), Reply("late")
+    voted, away = Reply("voted", "1", 1.0, [[0, PPM, 0]]), Reply("late")
     votes = panel().rule([voted, away, voted], 0, "id", recorded=False).verdict.votes
     assert [vote.weight for vote in votes] == [0.5, 0.0, 0.5]
 
 
 def test_a_challengers_vote_is_shown_and_counts_for_nothing():
-    tried = Reply("voted", "1", 1.0, [[0, ONE, 0]], None, "2", Ballots([[0, 0, ONE]], None))
-    plain = Reply("voted", "1", 1.0, [[0, ONE, 0]])
+    tried = Reply("voted", "1", 1.0, [[0, PPM, 0]], None, "2", Ballots([[0, 0, PPM]], None))
+    plain = Reply("voted", "1", 1.0, [[0, PPM, 0]])
     with_it = panel().rule([tried] * 3, 0, "id", recorded=False).verdict
     without = panel().rule([plain] * 3, 0, "id", recorded=False).verdict
     shown = with_it.votes[0].challenger
@@ -76,9 +81,9 @@ def test_a_challengers_value_is_shown_in_the_tasks_unit():
 
 def test_a_vote_is_put_to_the_account_of_the_version_that_the_ledger_knows():
     """Or a node that lies would name another version in each answer, and never be scored."""
-    seats = (Seat("a", 1000 * ONE, 1000 * ONE, version="3"), Seat("b", 1000 * ONE, 1000 * ONE))
-    panel = Panel("iris", IRIS, (None,) * 2, seats, Terms("wager", PATIENCE), 7)
-    replies = [Reply("voted", "another", 1.0, [[0, ONE, 0]])] * 2
+    seats = (Voter("a", 1000 * PPM, 1000 * PPM, version="3"), Voter("b", 1000 * PPM, 1000 * PPM))
+    panel = Ensemble("iris", IRIS, (None,) * 2, seats, TaskPolicy("wager", PATIENCE), 7)
+    replies = [Reply("voted", "another", 1.0, [[0, PPM, 0]])] * 2
     ruling = panel.rule(replies, 0, "id", recorded=False)
     votes = evidence.read("id", panel.evidence(ruling, replies, 0)).votes
     assert {node: ballot.version for node, ballot in votes.items()} == {"a": "3", "b": "another"}

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.policies import voting as pool
-from concord.policies.voting import ONE, Seat
+from concord.policies.voting import PPM, Voter
 from tests.unit.laws import Laws
 
 law = Laws()
 
-STAKE = 1000 * ONE
+STAKE = 1000 * PPM
 V1 = {"logistic_regression": (970_000, 2), "decision_tree": (570_000, 1), "knn": (920_000, 2)}
 V1["random_forest"] = (540_000, 1)
 
@@ -20,7 +20,7 @@ V1["random_forest"] = (540_000, 1)
 def panel(accuracies, stakes=None):
     stakes = stakes or [STAKE] * len(accuracies)
     return [
-        Seat(f"node{i}", stake, STAKE, accuracy)
+        Voter(f"node{i}", stake, STAKE, accuracy)
         for i, (accuracy, stake) in enumerate(zip(accuracies, stakes, strict=True))
     ]
 
@@ -30,7 +30,7 @@ def one_hots(*classes):
 
 
 def ppm_of(decision):
-    return round(Fraction(*decision.mean) * ONE)
+    return round(Fraction(*decision.mean) * PPM)
 
 
 @pytest.mark.parametrize(
@@ -41,17 +41,17 @@ def ppm_of(decision):
         ((970_000, 570_000, 920_000, 540_000), (1000, 810, 1000, 810), 1_677_638, 2),
         ((970_000, 570_000, 920_000, 540_000), (1000, 729, 1000, 729), 1_700_210, 2),
         ((900_000, 800_000, 700_000, 850_000), (1000, 1000, 1000, 1000), 1_492_308, 1),
-        ((ONE, ONE, ONE, ONE), (1000, 1000, 1000, 1000), 1_500_000, 2),
+        ((PPM, PPM, PPM, PPM), (1000, 1000, 1000, 1000), 1_500_000, 2),
     ],
     ids=["V1", "V1 after one block", "V1 after two", "V1 after three", "V2", "V3"],
 )
 def test_the_seed_vectors_hold(accuracies, stakes, mean, answer):
-    decision = pool.seed(panel(accuracies, [s * ONE for s in stakes]), one_hots(2, 1, 2, 1))
+    decision = pool.seed(panel(accuracies, [s * PPM for s in stakes]), one_hots(2, 1, 2, 1))
     assert (ppm_of(decision), decision.answer) == (mean, answer)
 
 
 def test_seed_means_that_lie_between_two_classes_go_to_the_even_one():
-    seats = panel([ONE, ONE])
+    seats = panel([PPM, PPM])
     assert [pool.seed(seats, one_hots(a, b)).answer for a, b in ((0, 1), (1, 2))] == [0, 2]
 
 
@@ -61,7 +61,7 @@ def test_seed_without_any_weight_takes_the_plain_mean():
 
 
 def test_seed_can_answer_a_class_that_no_node_named_and_then_nobody_agrees():
-    decision = pool.seed(panel([ONE, ONE]), one_hots(0, 2))
+    decision = pool.seed(panel([PPM, PPM]), one_hots(0, 2))
     assert (decision.answer, decision.agreement) == (1, 0)
 
 
@@ -77,7 +77,7 @@ def test_cold_start_pools_lower_medians():
 
 
 def test_a_third_of_liars_cannot_move_the_cold_answer_far():
-    honest, liar = [900_000, 100_000, 0], [0, 0, ONE]
+    honest, liar = [900_000, 100_000, 0], [0, 0, PPM]
     assert pool.wager(panel([0] * 3), [honest, honest, liar]).answer == 0
 
 
@@ -96,21 +96,21 @@ def test_from_twenty_labels_on_the_linear_pool_answers():
 
 
 def test_skill_counts_by_its_eighth_power():
-    seats = [Seat("good", STAKE, STAKE, skill=900_000), Seat("poor", STAKE, STAKE, skill=800_000)]
-    gap = 900_000**2 // ONE
-    gap = gap * gap // ONE
-    gap = gap * gap // ONE
-    good, poor = pool.skill_weights([*seats, Seat("other", STAKE, STAKE, skill=900_000)])[:2]
-    assert (gap, poor) == (430_467, pytest.approx(good * gap / ONE, abs=1))
+    seats = [Voter("good", STAKE, STAKE, skill=900_000), Voter("poor", STAKE, STAKE, skill=800_000)]
+    gap = 900_000**2 // PPM
+    gap = gap * gap // PPM
+    gap = gap * gap // PPM
+    good, poor = pool.skill_weights([*seats, Voter("other", STAKE, STAKE, skill=900_000)])[:2]
+    assert (gap, poor) == (430_467, pytest.approx(good * gap / PPM, abs=1))
 
 
 def test_no_weight_passes_the_cap_while_another_has_any():
-    seats = [Seat("rich", 98 * STAKE, STAKE), Seat("a", STAKE, STAKE), Seat("b", STAKE, STAKE)]
+    seats = [Voter("rich", 98 * STAKE, STAKE), Voter("a", STAKE, STAKE), Voter("b", STAKE, STAKE)]
     assert pool.skill_weights(seats) == (600_000, 200_000, 200_000)
 
 
 def test_a_lone_voter_has_all_the_weight():
-    assert pool.skill_weights([Seat("alone", STAKE, STAKE)]) == (ONE,)
+    assert pool.skill_weights([Voter("alone", STAKE, STAKE)]) == (PPM,)
 
 
 def test_values_are_decided_by_the_lower_weighted_median_and_agreement_is_within_sigma():
@@ -125,11 +125,11 @@ def test_values_are_decided_by_the_lower_weighted_median_and_agreement_is_within
     many=400,
 )
 def test_weights_and_pools_always_sum_to_one(raw, data):
-    votes = [pool.split(ONE, shares) for shares in raw]
+    votes = [pool.split(PPM, shares) for shares in raw]
     stakes = data.draw(st.lists(st.integers(0, 10**12), min_size=len(votes), max_size=len(votes)))
     labelled = data.draw(st.sampled_from([0, 60]))
     decision = pool.wager(panel([500_000] * len(votes), stakes), votes, labelled)
-    assert sum(decision.weights) == sum(decision.pooled) == ONE
+    assert sum(decision.weights) == sum(decision.pooled) == PPM
 
 
 def test_probabilities_become_integers_by_largest_remainder():
@@ -162,7 +162,7 @@ def test_valid_probabilities_always_become_a_million(row):
     scaled = np.array([row], dtype=np.float64)
     counts, valid = pool.read_probabilities((scaled / scaled.sum()).astype(np.float32))
     assert valid.all()
-    assert counts.sum() == ONE
+    assert counts.sum() == PPM
 
 
 def test_values_become_counts_of_the_resolution():
@@ -185,18 +185,18 @@ def test_few_rows_are_read_as_many_are(rows):
     assert (few_valid == many_valid[: len(many) : 4]).all()
 
 
-skills = st.integers(0, ONE)
+skills = st.integers(0, PPM)
 held = st.integers(0, 10**12)
 
 
 @st.composite
 def panels(draw):
     seats = [
-        Seat(f"n{i}", draw(st.sampled_from([0, 1, 10**9]) | held), 1, skill=draw(skills))
+        Voter(f"n{i}", draw(st.sampled_from([0, 1, 10**9]) | held), 1, skill=draw(skills))
         for i in range(draw(st.integers(1, 6)))
     ]
     raw = st.lists(st.integers(0, 9), min_size=3, max_size=3).filter(any)
-    return seats, [pool.split(ONE, draw(raw)) for _ in seats]
+    return seats, [pool.split(PPM, draw(raw)) for _ in seats]
 
 
 @law(panels(), many=300)
@@ -204,7 +204,7 @@ def test_any_panel_gets_an_answer_whoever_holds_nothing_and_whoever_lags(panel_)
     seats, votes = panel_
     for labelled in (0, 49, 50):
         decision = pool.wager(seats, votes, labelled)
-        assert sum(decision.weights) == sum(decision.pooled) == ONE
+        assert sum(decision.weights) == sum(decision.pooled) == PPM
         assert decision.pooled[decision.answer] == max(decision.pooled)
         assert decision.agreement == sum(
             w for w, k in zip(decision.weights, decision.choices, strict=True) if k == decision.answer
@@ -229,21 +229,21 @@ def test_the_pool_lies_between_the_least_and_the_most_that_any_vote_says(panel_)
 def test_weights_are_those_of_the_formula_by_fractions(panel_):
     seats, _ = panel_
     best = max(seat.skill for seat in seats)
-    raw = [seat.stake * eighth_power(ONE - best + seat.skill) for seat in seats]
+    raw = [seat.stake * eighth_power(PPM - best + seat.skill) for seat in seats]
     if not any(raw):
         return
-    exact = [Fraction(ONE * one, sum(raw)) for one in raw]
+    exact = [Fraction(PPM * one, sum(raw)) for one in raw]
     first = max(range(len(raw)), key=lambda i: raw[i])
     if exact[first] > pool.CAP and any(raw[:first] + raw[first + 1 :]):
         rest = sum(raw) - raw[first]
-        exact = [Fraction((ONE - pool.CAP) * one, rest) for one in raw]
+        exact = [Fraction((PPM - pool.CAP) * one, rest) for one in raw]
         exact[first] = Fraction(pool.CAP)
     assert all(abs(w - e) < 1 for w, e in zip(pool.skill_weights(seats), exact, strict=True))
 
 
 def eighth_power(share):
     for _ in range(3):
-        share = share * share // ONE
+        share = share * share // PPM
     return share
 
 
@@ -307,18 +307,18 @@ def test_the_lower_median_is_the_smallest_value_with_half_of_the_stake_at_or_bel
 
 
 def test_a_node_without_stake_that_is_the_best_leaves_the_weight_to_the_others():
-    seats = [Seat("broke", 0, STAKE, skill=900_000), Seat("poor", STAKE, STAKE, skill=50_000)]
-    assert pool.skill_weights(seats) == (0, ONE)
+    seats = [Voter("broke", 0, STAKE, skill=900_000), Voter("poor", STAKE, STAKE, skill=50_000)]
+    assert pool.skill_weights(seats) == (0, PPM)
 
 
 def test_where_nobody_holds_anything_all_weigh_by_skill_alone():
-    seats = [Seat(f"n{i}", 0, STAKE, skill=900_000) for i in range(4)]
+    seats = [Voter(f"n{i}", 0, STAKE, skill=900_000) for i in range(4)]
     assert pool.skill_weights(seats) == (250_000,) * 4
 
 
 def test_a_lag_of_all_the_skill_there_is_weighs_nothing():
-    seats = [Seat("good", STAKE, STAKE, skill=ONE), Seat("useless", STAKE, STAKE, skill=0)]
-    assert pool.skill_weights(seats) == (ONE, 0)
+    seats = [Voter("good", STAKE, STAKE, skill=PPM), Voter("useless", STAKE, STAKE, skill=0)]
+    assert pool.skill_weights(seats) == (PPM, 0)
 
 
 def test_a_tie_of_equal_stakes_goes_to_the_lower_class_in_the_linear_pool_too():
@@ -326,18 +326,18 @@ def test_a_tie_of_equal_stakes_goes_to_the_lower_class_in_the_linear_pool_too():
 
 
 def test_the_cap_leaves_the_others_their_proportion():
-    seats = [Seat("rich", 9 * STAKE, 1), Seat("a", 3, 1), Seat("b", 1, 1)]
+    seats = [Voter("rich", 9 * STAKE, 1), Voter("a", 3, 1), Voter("b", 1, 1)]
     assert pool.skill_weights(seats) == (600_000, 300_000, 100_000)
 
 
 def test_exactly_the_cap_is_not_past_it():
-    seats = [Seat("rich", 6, 1), Seat("a", 3, 1), Seat("b", 1, 1)]
+    seats = [Voter("rich", 6, 1), Voter("a", 3, 1), Voter("b", 1, 1)]
     assert pool.skill_weights(seats) == (600_000, 300_000, 100_000)
 
 
 def test_values_are_weighed_by_skill_from_twenty_labels_on():
-    seats = [Seat("good", 1000, 1, skill=900_000), Seat("x", 1000, 1, skill=500_000)]
-    seats += [Seat("y", 1000, 1, skill=500_000)]
+    seats = [Voter("good", 1000, 1, skill=900_000), Voter("x", 1000, 1, skill=500_000)]
+    seats += [Voter("y", 1000, 1, skill=500_000)]
     assert pool.wager_value(seats, [100, 900, 900], 10, labelled=19).answer == 900
     assert pool.wager_value(seats, [100, 900, 900], 10, labelled=20).answer == 100
 
@@ -349,7 +349,7 @@ def test_a_value_on_the_edge_of_sigma_agrees():
 @pytest.mark.parametrize("row", [[1.0], [1.001, 0.0], [0.9991, 0.0]], ids=["alone", "over", "under"])
 def test_a_sum_within_a_thousandth_of_one_is_a_vote(row):
     counts, valid = pool.read_probabilities(np.array([row], dtype=np.float64))
-    assert (counts.sum(), valid.tolist()) == (ONE, [True])
+    assert (counts.sum(), valid.tolist()) == (PPM, [True])
 
 
 @pytest.mark.slow

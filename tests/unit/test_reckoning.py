@@ -12,7 +12,7 @@ from concord.ledger.state import TaskState
 from concord.policies.scoring import PPM, brier
 from concord.policies.stake import MICRO, MIN_STAKE, Account
 from concord.settlement import evidence
-from concord.settlement.wager import LabelledRound, reckon
+from concord.settlement.wager import WagerRound, settle_labels
 from tests.unit.laws import Laws
 from tests.unit.settling import Round, batches, hot, wager_round
 
@@ -31,7 +31,7 @@ def task(stakes=(1000, 1000, 1000, 1000), score="hit", sigma=None, **changed):
 
 
 def reckoned(state, *rounds):
-    return reckon(state, [LabelledRound.of(one.id, one.evidence, one.label) for one in rounds])
+    return settle_labels(state, [WagerRound.of(one.id, one.evidence, one.label) for one in rounds])
 
 
 def votes(*classes, version="1"):
@@ -224,7 +224,7 @@ def test_a_label_beyond_the_classes_makes_everybody_wrong_and_moves_nothing():
 @pytest.mark.parametrize("label", [None], ids=["no label"])
 def test_a_round_without_a_label_never_settles(label):
     with pytest.raises(LedgerBroken, match="no label"):
-        LabelledRound.of("r", evidence.write(0, votes(0, 0, 0, 0)), label)
+        WagerRound.of("r", evidence.write(0, votes(0, 0, 0, 0)), label)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from concord.consensus.poll import Patience, Poll, Question, Reply, Shadows
-from concord.policies.voting import ONE
+from concord.consensus.poll import Poll, PollLimits, Question, Reply, Shadows
+from concord.policies.voting import PPM
 
 QUESTION = Question(b"", 1, "digest", ("request",))
-VOTED = Reply("voted", "1", 1.0, [[ONE, 0]])
+VOTED = Reply("voted", "1", 1.0, [[PPM, 0]])
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ class Stand:
 
 
 def poll(*members, quorum=500_000, deadline=2.0, grace=0.05, deposits=None):
-    return Poll(members, deposits or [100] * len(members), Patience(quorum, deadline, grace))
+    return Poll(members, deposits or [100] * len(members), PollLimits(quorum, deadline, grace))
 
 
 async def outcomes(*members, **options):
@@ -79,8 +79,8 @@ async def test_the_quorum_counts_deposits_and_not_heads():
 
 
 async def test_the_quorum_is_needed_by_every_row():
-    half = Reply("voted", "1", 1.0, [[ONE, 0], [0, 0]], [True, False])
-    late = Stand(Reply("voted", "1", 1.0, [[ONE, 0]] * 2), after=0.1)
+    half = Reply("voted", "1", 1.0, [[PPM, 0], [0, 0]], [True, False])
+    late = Stand(Reply("voted", "1", 1.0, [[PPM, 0]] * 2), after=0.1)
     members = [Stand(half), Stand(half), late, Stand(after=None)]
     replies = await poll(*members, deadline=0.3).replies(Question(b"", 2, "digest", ("request",)))
     assert replies[2].outcome == "voted"
@@ -106,7 +106,7 @@ async def test_a_task_without_members_ends_at_once():
 
 
 async def test_a_row_that_can_have_no_quorum_any_more_does_not_keep_the_others_waiting():
-    half = Reply("voted", "1", 1.0, [[ONE, 0], [0, 0]], [True, False])
+    half = Reply("voted", "1", 1.0, [[PPM, 0], [0, 0]], [True, False])
     members = [*[Stand(half) for _ in range(3)], Stand(after=None)]
     replies = await poll(*members, deadline=60.0).replies(Question(b"", 2, "digest", ("request",)))
     assert [reply.outcome for reply in replies] == ["voted"] * 3 + ["late"]

@@ -7,8 +7,8 @@ import pytest
 from concord.errors import Conflict, InvalidInput
 from concord.policies.stake import Appointment
 from concord.rollout.desired import Entry
-from concord.rollout.planning import Wish, decide
-from concord.rollout.state import PACKAGED, Situation
+from concord.rollout.planning import RolloutRequest, decide
+from concord.rollout.state import PACKAGED, RolloutState
 
 
 def decided(action, version, before, previous=None):
@@ -18,7 +18,7 @@ def decided(action, version, before, previous=None):
 def node(champion=None, challenger=None, last=None, **more):
     """A node that serves what its entry says, or version 7 of its image."""
     stated = {"served": champion or "7", "tried": challenger} | more
-    return Situation("iris.knn", entry=Entry(champion, challenger), appointment=last, **stated)
+    return RolloutState("iris.knn", entry=Entry(champion, challenger), appointment=last, **stated)
 
 
 SERVING = node("7")
@@ -29,7 +29,7 @@ ENDED = node("9", None, decided("dismiss", "7", "9", "7"))
 
 
 def plan(seen, action, version=None, expect=None, shadow="7"):
-    found = decide(seen, Wish(action, version, expect, shadow))
+    found = decide(seen, RolloutRequest(action, version, expect, shadow))
     return found.version, found.before, (found.entry.champion, found.entry.challenger), found.is_said
 
 
@@ -146,7 +146,7 @@ STEPS = [
 @pytest.mark.parametrize(("seen", "action", "version", "about"), STEPS)
 def test_the_same_call_finds_that_it_was_carried_out(seen, action, version, about):
     """With what it expected: after the entry alone, and after the ledger heard of it too."""
-    wish = Wish(action, version, seen.pair, seen.champion)
+    wish = RolloutRequest(action, version, seen.pair, seen.champion)
     first = decide(seen, wish)
     half = dataclasses.replace(seen, entry=first.entry)
     again = decide(half, wish)
@@ -164,7 +164,7 @@ def test_the_same_call_finds_that_it_was_carried_out(seen, action, version, abou
 
 @pytest.mark.parametrize(("seen", "action", "version", "about"), STEPS)
 def test_without_an_expectation_it_is_found_too_and_never_undone(seen, action, version, about):
-    wish = Wish(action, version, None, seen.champion)
+    wish = RolloutRequest(action, version, None, seen.champion)
     first = decide(seen, wish)
     again = decide(dataclasses.replace(seen, entry=first.entry), wish)
     assert (again.entry, again.version, again.is_said) == (first.entry, about, False)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from concord.errors import InvalidInput, TrainingError
 from concord.settings import Settings
-from training.commands.console import COLUMNS, SCREEN, Command, complain
+from training.commands.console import COLUMNS, SCREEN, TrainingCommand, complain
 from training.task import SEED
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
 
-@click.command("benchmark", cls=Command)
+@click.command("benchmark", cls=TrainingCommand)
 @click.argument("name", metavar="TASK")
 @click.option("--data", "source", default="generator", show_default=True, metavar="SOURCE", help="The rows.")
 @click.option("--trials", type=click.IntRange(1), help=f"Trials that the study is to have in all [{TRIALS}].")

@@ -32,7 +32,7 @@ COLUMNS = (
 """Of a progress bar."""
 
 
-class Command(click.Command):
+class TrainingCommand(click.Command):
     """A command whose known errors are sentences."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own signature
@@ -47,10 +47,10 @@ class Command(click.Command):
             ctx.exit(exit_code(error))
 
 
-class Group(click.Group):
+class TrainingGroup(click.Group):
     """Commands of that kind."""
 
-    command_class = Command
+    command_class = TrainingCommand
     group_class = type
 
 

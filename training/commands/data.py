@@ -21,10 +21,10 @@ from rich.progress import (
 from rich.table import Table
 
 from concord.errors import InvalidInput
-from training.commands.console import SCREEN, Group
+from training.commands.console import SCREEN, TrainingGroup
 
 if TYPE_CHECKING:
-    from training.data.database.address import Address
+    from training.data.database.address import DatabaseAddress
     from training.data.database.loading import Summary
     from training.data.database.sources import Progress as Done
     from training.task import Task
@@ -42,7 +42,7 @@ PIPED_WIDTH: Final = 130
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
-@click.group("data", cls=Group)
+@click.group("data", cls=TrainingGroup)
 def data_group() -> None:
     """Rows of a task in a database: load, show and export them."""
 
@@ -104,7 +104,12 @@ def load_command(
 
 
 def _gather(
-    of: "Task", source: str, address: "Address", refused: Path | None, votes: int | None, older: int | None
+    of: "Task",
+    source: str,
+    address: "DatabaseAddress",
+    refused: Path | None,
+    votes: int | None,
+    older: int | None,
 ) -> "tuple[Summary, Path]":
     from training.data.tmdb.gathering import gather
 

@@ -2,13 +2,13 @@
 
 import click
 
-from training.commands.console import Command
+from training.commands.console import TrainingCommand
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # ruff: noqa: PLC0415
 
 
-@click.command("describe", cls=Command)
+@click.command("describe", cls=TrainingCommand)
 def describe_command() -> None:
     """Print the tasks as Markdown: features, missing values, answers, nodes."""
     from training.tasks import select

@@ -8,7 +8,7 @@ import click
 
 from concord.errors import ConcordError, DataError, InvalidInput, UnknownName
 from concord.settings import Settings
-from training.commands.console import SCREEN, Command
+from training.commands.console import SCREEN, TrainingCommand
 
 if TYPE_CHECKING:
     from concord.client import Client
@@ -23,7 +23,7 @@ SECONDS = 300.0
 """How long the service may take over a report of a million rounds."""
 
 
-@click.command("drift", cls=Command)
+@click.command("drift", cls=TrainingCommand)
 @click.argument("task")
 @click.option(
     "--from",

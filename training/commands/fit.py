@@ -14,7 +14,7 @@ from rich.text import Text
 from concord.errors import InvalidInput
 from concord.settings import Settings
 from concord.util.urls import masked
-from training.commands.console import COLUMNS, SCREEN, Command, complain
+from training.commands.console import COLUMNS, SCREEN, TrainingCommand, complain
 from training.task import LOWER_IS_BETTER, SEED
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from training.data.dataset import Dataset
     from training.data.split import Split
-    from training.fitting.run import Result
+    from training.run import Result
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -32,7 +32,7 @@ HEADINGS = {"version": "v", "precision": "prec.", "roc_auc": "AUC", "log_loss": 
 """Short names, so that a table fits 80 columns."""
 
 
-@click.command("fit", cls=Command)
+@click.command("fit", cls=TrainingCommand)
 @click.argument("tasks", nargs=-1, metavar="[TASK]...")
 @click.option(
     "--data",
@@ -75,8 +75,8 @@ def fit_command(
 def _fit(chosen: "Sequence[Any]", files: dict[str, str], seed: int, home: Path) -> "list[Result]":
     with Progress(*COLUMNS, console=SCREEN) as progress:
         bar = progress.add_task("Reading data", total=sum(len(task.nodes) for task in chosen))
-        from training.fitting.run import fit_all, prepare
         from training.registry.registry import Registry
+        from training.run import fit_all, prepare
 
         prepared = prepare(chosen, files, seed)
         for task, data, parts in prepared:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from concord.settings import Settings
-from training.commands.console import Group
+from training.commands.console import TrainingGroup
 
 if TYPE_CHECKING:
     from training.registry.aliases import Versions
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415, FBT001
 
 
-@click.group("models", cls=Group)
+@click.group("models", cls=TrainingGroup)
 def models_group() -> None:
     """The registry's side of `concord models`, as JSON."""
 

@@ -6,14 +6,14 @@ from dataclasses import asdict
 import click
 
 from concord.settings import Settings
-from training.commands.console import SCREEN, Command
+from training.commands.console import SCREEN, TrainingCommand
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
 # ruff: noqa: PLC0415, FBT001
 
 
-@click.command("package", cls=Command)
+@click.command("package", cls=TrainingCommand)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the bentos' tags as JSON.")
 def package_command(names: tuple[str, ...], as_json: bool) -> None:

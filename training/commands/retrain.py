@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from concord.settings import Settings
-from training.commands.console import SCREEN, Command, complain
+from training.commands.console import SCREEN, TrainingCommand, complain
 from training.task import SEED
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ REFUSED = 3
 """Exit status where no node passed the gate; 1 and 2 are errors."""
 
 
-@click.command("retrain", cls=Command)
+@click.command("retrain", cls=TrainingCommand)
 @click.argument("task")
 @click.option("--old", metavar="SOURCE", help="Old rows; by default what each champion learned from.")
 @click.option("--new", default="journal", show_default=True, metavar="SOURCE", help="New rows.")

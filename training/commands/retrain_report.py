@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from concord.types.drift import DriftReport
-from training.retraining.evaluation import Group
+from training.retraining.evaluation import RowGroup
 from training.retraining.gate import number
-from training.retraining.result import Measured, Outcome, Retraining
+from training.retraining.result import Measured, NodeOutcome, Retraining
 from training.task import LOWER_IS_BETTER, Task
 
 WIDTH = 80
@@ -92,7 +92,7 @@ def _metrics(found: Measured) -> None:
     _print(table)
 
 
-def _groups(groups: Sequence[Group]) -> None:
+def _groups(groups: Sequence[RowGroup]) -> None:
     metric = next(name for name in groups[0].champion.metrics)
     said = groups[0].true is not None
     headings = [
@@ -112,7 +112,7 @@ def _groups(groups: Sequence[Group]) -> None:
     _print(table)
 
 
-def _ratios(groups: Sequence[Group]) -> None:
+def _ratios(groups: Sequence[RowGroup]) -> None:
     """Plainly, how many times as much the one group gets as the other."""
     for feature in dict.fromkeys(group.feature for group in groups):
         these = [one for one in groups if one.feature == feature and one.true and one.challenger.said]
@@ -131,7 +131,7 @@ def _times(most: float | None, least: float | None) -> str:
     return f"{most / least:.1f} times" if most is not None and least else "many times"
 
 
-def _gate(node: Outcome) -> None:
+def _gate(node: NodeOutcome) -> None:
     table = Table(title="gate", title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
     for column in ("", "condition"):
         table.add_column(column, no_wrap=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from concord.settings import Settings
-from training.commands.console import SCREEN, Command
+from training.commands.console import SCREEN, TrainingCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 60.0
 """How long one answer is waited for: nobody sits before this, and a service that is busy is asked often."""
 
 
-@click.command("upkeep", cls=Command)
+@click.command("upkeep", cls=TrainingCommand)
 @click.argument("tasks", nargs=-1, metavar="[TASK]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def upkeep_command(tasks: tuple[str, ...], as_json: bool) -> None:

@@ -22,7 +22,7 @@ SEED_TAG: Final = "concord.data.seed"
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """One source.
 
     Attributes:
@@ -38,7 +38,7 @@ class Origin:
     seed: int | None = None
 
     @classmethod
-    def of(cls, data: Dataset, seed: int) -> "Origin":
+    def of(cls, data: Dataset, seed: int) -> "Provenance":
         """What finds these rows again; `seed` is the generator's, if they are its rows and don't say."""
         made, _, stated = data.source.partition(":")
         known = int(stated or seed) if made == "generator" else None
@@ -50,7 +50,7 @@ class Origin:
         return self.source if self.seed is None else f"{self.source}:{self.seed}"
 
     @classmethod
-    def from_json(cls, document: Any) -> "Origin":  # noqa: ANN401  JSON
+    def from_json(cls, document: Any) -> "Provenance":  # noqa: ANN401  JSON
         """Reads one entry of `data.json`."""
         seed = document.get("seed")
         return cls(

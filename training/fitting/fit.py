@@ -17,11 +17,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from concord.errors import TrainingError
 from training.data.dataset import Dataset
-from training.data.profile import profile
-from training.data.provenance import Origin
+from training.data.provenance import Provenance
 from training.data.split import Split
 from training.fitting.evaluate import Votes, evaluate, vote
 from training.fitting.onnx import compare, convert
+from training.fitting.profile import profile
 from training.task import Model, Task
 
 
@@ -57,7 +57,7 @@ class Fitted:
     params: dict[str, str]
     losses: tuple[float, ...]
     seconds: float
-    origins: tuple[Origin, ...] = ()
+    origins: tuple[Provenance, ...] = ()
 
     @property
     def recipe(self) -> Mapping[str, Any] | None:
@@ -65,9 +65,9 @@ class Fitted:
         return self.task.recipes.get(self.node)
 
     @property
-    def learned_from(self) -> tuple[Origin, ...]:
+    def learned_from(self) -> tuple[Provenance, ...]:
         """Where the rows came from."""
-        return self.origins or (Origin.of(self.data, self.seed),)
+        return self.origins or (Provenance.of(self.data, self.seed),)
 
     @property
     def model(self) -> str:

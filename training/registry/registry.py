@@ -32,7 +32,7 @@ from concord.errors import TrainingError
 from concord.types.answers import NodeInfo
 from concord.util.private_files import make_folder
 from concord.util.urls import masked
-from training.data.provenance import DATA_FILE, ROWS_FILE, Origin
+from training.data.provenance import DATA_FILE, ROWS_FILE, Provenance
 from training.fitting.fit import Fitted
 from training.fitting.plots import draw
 from training.registry import tags as card
@@ -133,7 +133,7 @@ class Registry:
                 _beside_others(lambda: self.client.set_registered_model_alias(fitted.model, alias, version))
         return describe(fitted, version, kept.run_id)
 
-    def learned(self, run_id: str) -> tuple[tuple[Origin, ...], frozenset[bytes]]:
+    def learned(self, run_id: str) -> tuple[tuple[Provenance, ...], frozenset[bytes]]:
         """What a run's model learned from, and the hash of each row; both empty for a model from elsewhere.
 
         Raises:
@@ -148,7 +148,7 @@ class Registry:
                 return (), frozenset()
             document = mlflow.artifacts.load_dict(f"runs:/{run_id}/{DATA_FILE}")
             lines = mlflow.artifacts.load_text(f"runs:/{run_id}/{ROWS_FILE}").split()
-        origins = tuple(Origin.from_json(one) for one in document["sources"])
+        origins = tuple(Provenance.from_json(one) for one in document["sources"])
         return origins, frozenset(bytes.fromhex(line) for line in lines)
 
     @contextmanager

@@ -46,7 +46,7 @@ PROFILE_FILE: Final = "profile.json"
 """What a model's folder holds: the graph, its `NodeInfo`, and the reference profile if there is one."""
 
 
-class Registered(Protocol):
+class RegisteredVersion(Protocol):
     """MLflow's `ModelVersion`, as far as it is read here."""
 
     name: str
@@ -64,7 +64,7 @@ class Fetched:
     profile: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, found: Registered, onnx: bytes, profile: dict[str, Any] | None = None) -> "Fetched":
+    def of(cls, found: RegisteredVersion, onnx: bytes, profile: dict[str, Any] | None = None) -> "Fetched":
         """Reads what the version's tags state, and holds the file against their digest.
 
         Raises:

@@ -6,6 +6,6 @@ challenger, and who promotes it is no matter of this package.
 """
 
 from training.retraining.pipeline import retrain
-from training.retraining.result import Outcome, Retraining
+from training.retraining.result import NodeOutcome, Retraining
 
-__all__ = ["Outcome", "Retraining", "retrain"]
+__all__ = ["NodeOutcome", "Retraining", "retrain"]

@@ -38,7 +38,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Group:
+class RowGroup:
     """What the test rows say of one group.
 
     Attributes:
@@ -80,7 +80,7 @@ class Judgement:
     champion: Side
     challenger: Side
     better: Interval
-    groups: tuple[Group, ...]
+    groups: tuple[RowGroup, ...]
     calibration: Mapping[str, tuple[float, float]]
     spread: float
 
@@ -121,7 +121,7 @@ def expected_calibration_error(votes: Votes, answers: Answers) -> float:
     return float(np.abs(gaps).sum() / len(answers))
 
 
-def _groups(task: Task, champion: Votes, challenger: Votes, test: Part, seed: int) -> list[Group]:
+def _groups(task: Task, champion: Votes, challenger: Votes, test: Part, seed: int) -> list[RowGroup]:
     found = []
     for place, feature in enumerate(task.schema.features):
         if feature.name not in task.groups:
@@ -146,10 +146,10 @@ def _group(
     test: Part,
     these: Answers,
     seed: int,
-) -> Group:
+) -> RowGroup:
     answers, before, after = test.answers[these], champion[these], challenger[these]
     enough = len(these) >= LEAST_GROUP
-    return Group(
+    return RowGroup(
         feature=feature,
         choice=choice,
         rows=len(these),

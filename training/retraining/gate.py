@@ -8,7 +8,7 @@ direction only: where a difference cannot be told from chance, the champion stay
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.retraining.evaluation import LEAST_GROUP, Group, Judgement
+from training.retraining.evaluation import LEAST_GROUP, Judgement, RowGroup
 from training.task import LOWER_IS_BETTER
 
 
@@ -142,7 +142,7 @@ def groups(found: Judgement, limits: Limits) -> Condition:
     return Condition("groups", not failed, _limit(worst, limits), share, reason)
 
 
-def worsening(group: Group) -> float:
+def worsening(group: RowGroup) -> float:
     """By how much a group does worse: its error as a share of the champion's, or accuracy in its own unit."""
     if "accuracy" in group.champion.metrics:
         return group.champion.metrics["accuracy"] - group.challenger.metrics["accuracy"]
@@ -198,9 +198,9 @@ def number(value: float, *, signed: bool = False) -> str:
     return text if signed else text.removeprefix("+")
 
 
-def _limit(group: Group, limits: Limits) -> float:
+def _limit(group: RowGroup, limits: Limits) -> float:
     return limits.group / 2 if "accuracy" in group.champion.metrics else limits.group
 
 
-def _worse(group: Group, worse: float) -> str:
+def _worse(group: RowGroup, worse: float) -> str:
     return f"{group.feature}={group.choice} by {worse:.1%} ({group.rows} rows)"

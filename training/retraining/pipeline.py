@@ -17,15 +17,15 @@ import numpy as np
 
 from concord.drift.report import Sketch, Sketches, report_of
 from concord.errors import DataError, TrainingError, UnknownName
-from concord.tasks.profile import Reference
+from concord.tasks.profile import TrainingProfile
 from concord.types.drift import DriftReport
 from training.data.dataset import Dataset
-from training.data.profile import profile
-from training.data.provenance import Origin
+from training.data.provenance import Provenance
 from training.data.sources import JOURNAL
 from training.data.split import Split
 from training.fitting.evaluate import evaluate, vote
 from training.fitting.fit import Fitted, fit, learn
+from training.fitting.profile import profile
 from training.registry.champions import Champion
 from training.registry.registry import Kept, Registry, describe
 from training.registry.versions import CHALLENGER, Fetched
@@ -35,7 +35,7 @@ from training.retraining.gate import Condition, Cost, Limits, decide, same_schem
 from training.retraining.holdout import Isolated, isolate
 from training.retraining.inference import costs_of, opened, votes_of
 from training.retraining.provenance import Before, Sources, before, merged, united
-from training.retraining.result import Measured, Outcome, Retraining
+from training.retraining.result import Measured, NodeOutcome, Retraining
 from training.retraining.selection import Trial, basis_of, choose, is_random, left_out, made, try_all
 from training.search.registration import with_winners
 from training.task import SEED, Task
@@ -132,7 +132,7 @@ class _Node:
         """Its registered name."""
         return f"{self.task.name}.{self.node}"
 
-    def outcome(self, old: str | None) -> Outcome:
+    def outcome(self, old: str | None) -> NodeOutcome:
         """All seven steps."""
         version = self.champion.version
         try:
@@ -146,14 +146,14 @@ class _Node:
             version = fetched.info.version
             alike = same_schema(fetched.info.schema_digest, self.task.schema.digest)
             if not alike.passed:
-                return Outcome(self.model, version, conditions=(alike,))
+                return NodeOutcome(self.model, version, conditions=(alike,))
             return self._judged(fetched, alike, old)
         except DataError:
             raise
         except TrainingError as error:
-            return Outcome(self.model, version, error=error)
+            return NodeOutcome(self.model, version, error=error)
 
-    def _judged(self, fetched: Fetched, alike: Condition, old: str | None) -> Outcome:
+    def _judged(self, fetched: Fetched, alike: Condition, old: str | None) -> NodeOutcome:
         self._say("reading old rows")
         stated = self.registry.learned(self.champion.run_id)
         name = f"{self.model}, version {self.champion.version},"
@@ -168,7 +168,7 @@ class _Node:
             kept = self._keep(run, fitted, measured, conditions)
             few = left_out(self.task, isolated)
             notes = (*known.notes, *([few] if few else []))
-            outcome = Outcome(self.model, self.champion.version, run, conditions, None, measured, notes)
+            outcome = NodeOutcome(self.model, self.champion.version, run, conditions, None, measured, notes)
             if outcome.passed:
                 self._say("registering")
                 outcome = replace(outcome, version=self.registry.register(fitted, kept, CHALLENGER).version)
@@ -193,7 +193,7 @@ class _Node:
         data = merged([known.data, new]) if both and known.data is not new else new
         part = Split(basis_of(isolated, chosen.basis), isolated.test, 0)
         copies = len(data.rows) - len(part.training.rows) - len(part.test.rows)
-        origins = united([*(known.origins if both else ()), Origin.of(new, self.seed)])
+        origins = united([*(known.origins if both else ()), Provenance.of(new, self.seed)])
         fitted = fit(
             self.task,
             self.node,
@@ -259,7 +259,7 @@ class _Node:
 
 def drift_of(task: Task, old: Dataset, new: Dataset) -> DriftReport:
     """How far the new rows are from the old ones, answers included."""
-    reference = Reference.from_json(profile(task, old.rows, old, old.answers))
+    reference = TrainingProfile.from_json(profile(task, old.rows, old, old.answers))
     features = Sketches(reference)
     features.add(new.rows.T.astype(np.float64))
     target = None

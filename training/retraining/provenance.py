@@ -15,7 +15,7 @@ from concord.errors import DataError
 from concord.util.urls import is_address
 from training.data.database.address import read_address
 from training.data.dataset import Dataset
-from training.data.provenance import Origin
+from training.data.provenance import Provenance
 from training.data.sources import JOURNAL, read_rows
 from training.data.split import hashes
 from training.retraining.holdout import Learned
@@ -44,7 +44,7 @@ class Sources:
             self._read[source] = read_rows(self.task, source)
         return self._read[source]
 
-    def again(self, model: str, origin: Origin) -> tuple[Dataset, str | None]:
+    def again(self, model: str, origin: Provenance) -> tuple[Dataset, str | None]:
         """The rows of a source that a champion learned from, and what is to be said about them.
 
         Raises:
@@ -102,7 +102,7 @@ class Before:
     """
 
     data: Dataset
-    origins: tuple[Origin, ...]
+    origins: tuple[Provenance, ...]
     learned: Learned
     notes: tuple[str, ...]
 
@@ -110,7 +110,7 @@ class Before:
 def before(
     sources: Sources,
     model: str,
-    stated: tuple[tuple[Origin, ...], frozenset[bytes]],
+    stated: tuple[tuple[Provenance, ...], frozenset[bytes]],
     old: str | None,
     seed: int,
 ) -> Before:
@@ -130,7 +130,7 @@ def before(
     notes: list[str] = []
     if old is not None:
         data = sources.rows(old)
-        origins = (Origin.of(data, seed),)
+        origins = (Provenance.of(data, seed),)
     elif origins:
         found = [sources.again(model, origin) for origin in origins]
         notes += [note for _, note in found if note]
@@ -167,7 +167,7 @@ def merged(parts: Sequence[Dataset]) -> Dataset:
     )
 
 
-def united(origins: Sequence[Origin]) -> tuple[Origin, ...]:
+def united(origins: Sequence[Provenance]) -> tuple[Provenance, ...]:
     """Each source once, in its newest state."""
     return tuple({origin.text: origin for origin in origins}.values())
 

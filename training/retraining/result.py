@@ -46,7 +46,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class NodeOutcome:
     """What became of one node.
 
     Attributes:
@@ -102,7 +102,7 @@ class Retraining:
     """What became of a task's nodes."""
 
     task: str
-    nodes: tuple[Outcome, ...]
+    nodes: tuple[NodeOutcome, ...]
 
     @property
     def passed(self) -> bool:

@@ -24,7 +24,7 @@ from training.fitting.plots import draw
 from training.registry.champions import Champion
 from training.registry.registry import Registry, stamp
 from training.retraining.gate import Condition
-from training.retraining.result import Measured, Outcome
+from training.retraining.result import Measured, NodeOutcome
 from training.task import Task
 
 DECISION_TAG = "concord.gate"
@@ -110,7 +110,7 @@ def findings(
                 client.log_figure(run, figure, f"plots/{side}_{name}")
 
 
-def end(registry: Registry, run: str, outcome: Outcome) -> None:
+def end(registry: Registry, run: str, outcome: NodeOutcome) -> None:
     """The decision, and the end of the run."""
     refused = ", ".join(condition.name for condition in outcome.refused_by)
     tags = {DECISION_TAG: f"refused: {refused}" if refused else "passed"}

@@ -49,7 +49,7 @@ CLAIMS = sql.Table(
 
 
 @dataclass(frozen=True)
-class Claim:
+class TrialClaim:
     """A trial that this worker has to finish.
 
     Attributes:
@@ -85,7 +85,7 @@ class Claims:
         """Makes the table where it is missing."""
         _metadata.create_all(engine)
 
-    def claim(self, limit: int | None, learns: Callable[[int], int] | None = None) -> Claim | None:
+    def claim(self, limit: int | None, learns: Callable[[int], int] | None = None) -> TrialClaim | None:
         """A trial to work on: one that was left behind, or the next new one; None where there is none now.
 
         Args:
@@ -97,7 +97,7 @@ class Claims:
             self._given.add(found.number)
         return found
 
-    def settle(self, claim: Claim, digest: str) -> bool:
+    def settle(self, claim: TrialClaim, digest: str) -> bool:
         """Gives settings to a claim; False where another trial of the study has them."""
         try:
             self._write(self._own(claim).values(digest=digest))
@@ -105,7 +105,7 @@ class Claims:
             return False
         return True
 
-    def note(self, claim: Claim, **known: int | str) -> None:
+    def note(self, claim: TrialClaim, **known: int | str) -> None:
         """Keeps `trial` or `run` with a claim, for a worker that takes it over."""
         self._write(self._own(claim).values(**known))
 
@@ -114,11 +114,11 @@ class Claims:
         mine = CLAIMS.c.study == self._study, CLAIMS.c.owner == self.owner, ~CLAIMS.c.finished
         self._write(CLAIMS.update().where(*mine).values(beat=CLAIMS.c.beat + 1))
 
-    def finish(self, claim: Claim) -> None:
+    def finish(self, claim: TrialClaim) -> None:
         """The trial is done; whoever lost it meanwhile changes nothing."""
         self._write(self._own(claim).values(finished=True))
 
-    def holds(self, claim: Claim) -> bool:
+    def holds(self, claim: TrialClaim) -> bool:
         """Whether the claim is still this worker's."""
         mine = CLAIMS.c.study == self._study, CLAIMS.c.number == claim.number, CLAIMS.c.owner == self.owner
         with self._engine.connect() as connection:
@@ -149,12 +149,12 @@ class Claims:
             time.sleep(PAUSE_SECONDS)
         raise AssertionError("The last try returns or raises.")
 
-    def _own(self, claim: Claim) -> sql.Update:
+    def _own(self, claim: TrialClaim) -> sql.Update:
         return CLAIMS.update().where(
             CLAIMS.c.study == self._study, CLAIMS.c.number == claim.number, CLAIMS.c.owner == self.owner
         )
 
-    def _next(self, limit: int | None, learns: Callable[[int], int] | None) -> Claim | None:
+    def _next(self, limit: int | None, learns: Callable[[int], int] | None) -> TrialClaim | None:
         asked = sql.select(sql.func.max(CLAIMS.c.number)).where(CLAIMS.c.study == self._study)
         while True:
             with self._engine.connect() as connection:
@@ -168,7 +168,7 @@ class Claims:
                 self._write(CLAIMS.insert().values(study=self._study, number=number, owner=self.owner))
             except IntegrityError:
                 continue  # another worker was quicker
-            return Claim(number)
+            return TrialClaim(number)
 
     def _waits(self, number: int, learns: int) -> bool:
         """Whether a lower number is without settings, or one that this number learns from is not finished."""
@@ -179,17 +179,17 @@ class Claims:
         with self._engine.connect() as connection:
             return connection.execute(asked).first() is not None
 
-    def _left_behind(self) -> Claim | None:
+    def _left_behind(self) -> TrialClaim | None:
         asked = sql.select(CLAIMS).where(CLAIMS.c.study == self._study, ~CLAIMS.c.finished)
         with self._engine.connect() as connection:
             rows = connection.execute(asked.order_by(CLAIMS.c.number)).all()
         for row in rows:
             if row.owner != self.owner:
                 if self._stale(row) and self._take(row):
-                    return Claim(row.number, row.trial, row.run, row.owners + 1)
+                    return TrialClaim(row.number, row.trial, row.run, row.owners + 1)
             elif row.number not in self._given:
                 # The database gave it to this worker, and its answer was lost with the connection.
-                return Claim(row.number, row.trial, row.run, row.owners)
+                return TrialClaim(row.number, row.trial, row.run, row.owners)
         return None
 
     def _stale(self, row: sql.Row) -> bool:  # type: ignore[type-arg]  # a row of this table

@@ -19,7 +19,7 @@ from training.fitting.evaluate import Votes, evaluate, vote
 from training.fitting.fit import as_planned
 from training.fitting.onnx import compare, convert
 from training.search.pipelines import build
-from training.search.settings import ALGORITHM, Settings
+from training.search.settings import ALGORITHM, SearchSettings
 from training.task import Model, Task
 
 Places = npt.NDArray[np.intp]
@@ -50,7 +50,7 @@ def folds(task: Task, part: Part, count: int, seed: int) -> list[tuple[Places, P
     return list(kind(count, shuffle=True, random_state=seed).split(part.rows, part.answers))
 
 
-def measure(task: Task, settings: Settings, part: Part, count: int, seed: int) -> Measured:
+def measure(task: Task, settings: SearchSettings, part: Part, count: int, seed: int) -> Measured:
     """Fits and judges settings on every fold.
 
     Raises:
@@ -82,7 +82,9 @@ def _answer(task: Task, model: Model, part: Part, learned: Places, judged: Place
     return votes
 
 
-def _as_onnx(task: Task, settings: Settings, model: Model, judged: Part) -> tuple[int | None, str | None]:
+def _as_onnx(
+    task: Task, settings: SearchSettings, model: Model, judged: Part
+) -> tuple[int | None, str | None]:
     name = str(settings[ALGORITHM])
     try:
         data = convert(task, name, model)

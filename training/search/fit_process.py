@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from concord.errors import ConcordError
 from training.data.split import Part
 from training.search.cross_validation import Measured, measure
-from training.search.settings import Settings
+from training.search.settings import SearchSettings
 from training.task import Task
 
 
@@ -61,7 +61,7 @@ class Fitter:
         """How long the present question has been under way; 0 while the process starts."""
         return time.monotonic() - self._since if self._ready else 0.0
 
-    def ask(self, settings: Settings) -> None:
+    def ask(self, settings: SearchSettings) -> None:
         """Hands settings over; the answer is read later."""
         self._since = time.monotonic()
         try:
@@ -122,7 +122,7 @@ def serve(connection: Connection, work: Work) -> None:
                 return
 
 
-def _measured(task: Task, work: Work, settings: Settings) -> Measured | str:
+def _measured(task: Task, work: Work, settings: SearchSettings) -> Measured | str:
     try:
         return measure(task, settings, work.part, work.folds, work.seed)
     except ConcordError as error:

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from training.search.interval import Interval, interval, level_with
 from training.search.optimiser import NUMBER
-from training.search.settings import ALGORITHM, Settings, written
+from training.search.settings import ALGORITHM, SearchSettings, written
 from training.search.space import Space
 from training.task import LOWER_IS_BETTER
 
@@ -39,7 +39,7 @@ class Row:
 
     rank: int
     number: int
-    settings: Settings
+    settings: SearchSettings
     scores: tuple[float, ...]
     interval: Interval | None
     level: bool

@@ -23,9 +23,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from concord.errors import TrainingError
-from training.search.claims import Claim, Claims
+from training.search.claims import Claims, TrialClaim
 from training.search.identity import Identity
-from training.search.settings import ALGORITHM, Settings, digest
+from training.search.settings import ALGORITHM, SearchSettings, digest
 from training.search.space import Space
 from training.task import LOWER_IS_BETTER
 
@@ -89,7 +89,7 @@ class Optimiser:
         defaults = len(self._space.defaults)
         return max(defaults, number - LAG) if number >= defaults else 0
 
-    def settings(self, claim: Claim) -> tuple[int, Settings]:
+    def settings(self, claim: TrialClaim) -> tuple[int, SearchSettings]:
         """What a claim is about: as begun by another worker, the defaults of its number, or something new.
 
         Returns:
@@ -130,7 +130,7 @@ class Optimiser:
         by_number = {int(trial.user_attrs[NUMBER]): trial for trial in found}
         return [by_number[number] for number in sorted(by_number)]
 
-    def _begun(self, claim: Claim) -> tuple[int, Settings] | None:
+    def _begun(self, claim: TrialClaim) -> tuple[int, SearchSettings] | None:
         if claim.owners == 1:
             return None
         if claim.trial is not None:
@@ -142,7 +142,7 @@ class Optimiser:
                 return id_, self._space.settings(trial.params)
         return None
 
-    def _new(self, claim: Claim) -> Settings:
+    def _new(self, claim: TrialClaim) -> SearchSettings:
         if claim.number < len(self._space.defaults):
             first = self._space.defaults[claim.number]
             if self._claims.settle(claim, digest(first)):
@@ -161,7 +161,7 @@ class Optimiser:
             f"{self.study.study_name} has nothing new to try. Ask for fewer trials."
         )
 
-    def _drawn(self, copy: optuna.Study, focus: str | None) -> Settings:
+    def _drawn(self, copy: optuna.Study, focus: str | None) -> SearchSettings:
         if focus is not None:
             copy.enqueue_trial({ALGORITHM: focus})
         trial = copy.ask()
@@ -192,7 +192,7 @@ class Optimiser:
         copy.add_trials([trial for trial in before if focus in (None, trial.params[ALGORITHM])])
         return copy
 
-    def _template(self, claim: Claim, settings: Settings) -> FrozenTrial:
+    def _template(self, claim: TrialClaim, settings: SearchSettings) -> FrozenTrial:
         return create_trial(
             state=TrialState.RUNNING,
             params=dict(self._space.params(settings)),

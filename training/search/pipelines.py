@@ -35,14 +35,14 @@ from sklearn.tree import DecisionTreeClassifier
 
 from concord.errors import TrainingError
 from concord.tasks.schema import TaskSchema
-from training.search.settings import ALGORITHM, Settings
+from training.search.settings import ALGORITHM, SearchSettings
 from training.task import Model, Task
 
 OWN = {ALGORITHM, "columns", "degree", "one_hot", "width", "layers", "epochs", "seed"}
 """Settings that are not scikit-learn's own arguments."""
 
 
-def build(task: Task, settings: Settings, seed: int) -> Model:
+def build(task: Task, settings: SearchSettings, seed: int) -> Model:
     """The pipeline.
 
     Args:
@@ -68,7 +68,7 @@ def build(task: Task, settings: Settings, seed: int) -> Model:
     return model
 
 
-def _columns(schema: TaskSchema, settings: Settings) -> list[Any]:
+def _columns(schema: TaskSchema, settings: SearchSettings) -> list[Any]:
     codes = [place for place, feature in enumerate(schema.features) if feature.kind == "choice"]
     numbers = [place for place, feature in enumerate(schema.features) if feature.kind != "choice"]
     one_hot = bool(codes) and bool(settings.get("one_hot", True))
@@ -100,7 +100,7 @@ def _one_hot(schema: TaskSchema, codes: list[int]) -> OneHotEncoder:
     return OneHotEncoder(categories=categories, sparse_output=False)
 
 
-Maker = Callable[[Settings, dict[str, Any], int], Any]
+Maker = Callable[[SearchSettings, dict[str, Any], int], Any]
 """Makes the last step of settings, scikit-learn's own arguments among them, and a seed."""
 
 
@@ -112,12 +112,12 @@ def _plain(kind: Callable[..., Any]) -> Maker:
     return lambda _, arguments, _seed: kind(**arguments)
 
 
-def _svm(_: Settings, arguments: dict[str, Any], seed: int) -> CalibratedClassifierCV:
+def _svm(_: SearchSettings, arguments: dict[str, Any], seed: int) -> CalibratedClassifierCV:
     return CalibratedClassifierCV(SVC(**arguments, random_state=seed), ensemble=False)
 
 
 def _network(kind: Callable[..., Any]) -> Maker:
-    def make(settings: Settings, arguments: dict[str, Any], seed: int) -> Any:  # noqa: ANN401  an estimator
+    def make(settings: SearchSettings, arguments: dict[str, Any], seed: int) -> Any:  # noqa: ANN401  an estimator
         shape = (int(settings["width"] or 1),) * int(settings["layers"] or 1)
         epochs = settings["epochs"]
         # All epochs: a pause in the loss ends nothing.

@@ -18,7 +18,7 @@ from training.fitting.fit import Fitted, fit
 from training.registry.registry import Registry
 from training.search.leaderboard import Row
 from training.search.pipelines import build
-from training.search.settings import Settings
+from training.search.settings import SearchSettings
 from training.search.winners import Winner, choose
 from training.task import Task
 
@@ -88,7 +88,7 @@ def with_winners(task: Task, registry: Registry) -> Task:
     return task
 
 
-def with_recipe(task: Task, node: str, recipe: Settings) -> Task:
+def with_recipe(task: Task, node: str, recipe: SearchSettings) -> Task:
     """The task with a node that is built from its recipe, which holds its seed."""
     return replace(
         task,
@@ -99,5 +99,5 @@ def with_recipe(task: Task, node: str, recipe: Settings) -> Task:
     )
 
 
-def _fitted(task: Task, node: str, recipe: Settings, data: Dataset, parts: Split, seed: int) -> Fitted:
+def _fitted(task: Task, node: str, recipe: SearchSettings, data: Dataset, parts: Split, seed: int) -> Fitted:
     return fit(with_recipe(task, node, {**recipe, "seed": seed}), node, data, parts, seed)

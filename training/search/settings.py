@@ -19,7 +19,7 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 Value = str | int | float | bool | None
-Settings = Mapping[str, Value]
+SearchSettings = Mapping[str, Value]
 """One model's settings: `algorithm`, and each of its settings by name."""
 
 ALGORITHM = "algorithm"
@@ -87,7 +87,7 @@ class OneOf:
 Setting = Whole | Real | OneOf
 
 
-def digest(settings: Settings) -> str:
+def digest(settings: SearchSettings) -> str:
     """SHA-256 in hex; the same settings have the same, in whatever order they stand.
 
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
@@ -96,7 +96,7 @@ def digest(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def written(settings: Settings) -> str:
+def written(settings: SearchSettings) -> str:
     """Settings for a table: short, without the algorithm.
 
     >>> written({"algorithm": "knn", "n_neighbors": 15, "C": 0.123456})

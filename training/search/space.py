@@ -17,7 +17,7 @@ from functools import cached_property
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from concord.tasks.schema import TaskSchema
-from training.search.settings import ALGORITHM, OneOf, Real, Setting, Settings, Value, Whole
+from training.search.settings import ALGORITHM, OneOf, Real, SearchSettings, Setting, Value, Whole
 
 SMOOTH = OneOf(("spread", "scaled", "rotated"))
 CUT = OneOf(("raw", "rotated"))
@@ -108,7 +108,7 @@ class Space:
         return cls({name: {**own, **coded} if own["columns"] == CUT else own for name, own in found.items()})
 
     @cached_property
-    def defaults(self) -> tuple[Settings, ...]:
+    def defaults(self) -> tuple[SearchSettings, ...]:
         """Each algorithm's first settings, which are tried before anything is searched."""
         return tuple(
             {ALGORITHM: name} | {setting: declared.default for setting, declared in own.items()}
@@ -122,12 +122,12 @@ class Space:
             f"{algorithm}.{name}": declared.distribution for name, declared in own.items()
         }
 
-    def params(self, settings: Settings) -> dict[str, Value]:
+    def params(self, settings: SearchSettings) -> dict[str, Value]:
         """Settings by the optimiser's names."""
         algorithm = str(settings[ALGORITHM])
         own = {f"{algorithm}.{name}": settings[name] for name in self.algorithms[algorithm]}
         return {ALGORITHM: algorithm} | own
 
-    def settings(self, params: Mapping[str, Value]) -> Settings:
+    def settings(self, params: Mapping[str, Value]) -> SearchSettings:
         """The optimiser's parameters as settings."""
         return {name.partition(".")[2] or name: value for name, value in params.items()}

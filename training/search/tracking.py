@@ -27,12 +27,12 @@ from training.registry.download import FINAL
 from training.registry.registry import Registry
 from training.registry.versions import URI_VARIABLE, first_line
 from training.search.agreement import Agreement
-from training.search.claims import Claim
+from training.search.claims import TrialClaim
 from training.search.cross_validation import Measured
 from training.search.identity import Identity
 from training.search.interval import interval
 from training.search.leaderboard import Row
-from training.search.settings import ALGORITHM, Settings, written
+from training.search.settings import ALGORITHM, SearchSettings, written
 
 STUDY_TAG: Final = "concord.study"
 NUMBER_TAG: Final = "concord.trial"
@@ -72,7 +72,7 @@ class Record:
             held = kept
         self.parent = held
 
-    def begin(self, claim: Claim, settings: Settings) -> str:
+    def begin(self, claim: TrialClaim, settings: SearchSettings) -> str:
         """A trial's run, made or taken up again."""
         number, found = claim.number, None
         if claim.owners > 1:

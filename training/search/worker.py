@@ -17,7 +17,7 @@ import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import ConcordError
-from training.search.claims import BEAT_SECONDS, Claim, Claims
+from training.search.claims import BEAT_SECONDS, Claims, TrialClaim
 from training.search.cross_validation import Measured
 from training.search.fit_process import Fitter, Work
 from training.search.optimiser import Optimiser
@@ -48,7 +48,7 @@ class Limits:
 class Running:
     """A trial under way in a fitter."""
 
-    claim: Claim
+    claim: TrialClaim
     trial: int
     run: str
 
@@ -133,7 +133,7 @@ class Search:
             self._running[found] = None
         return found
 
-    def _begin(self, claim: Claim) -> None:
+    def _begin(self, claim: TrialClaim) -> None:
         trial, settings = self._optimiser.settings(claim)
         if self._optimiser.result(trial).state.is_finished():
             self._claims.finish(claim)  # its worker died just before it could

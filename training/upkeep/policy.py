@@ -12,7 +12,7 @@ from concord.types.models import Comparison, Phase
 from training.upkeep.limits import Limits
 from training.upkeep.notes import Note
 
-Action = Literal["wait", "retrain", "challenge", "promote", "dismiss", "rollback"]
+UpkeepAction = Literal["wait", "retrain", "challenge", "promote", "dismiss", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Decision:
+class UpkeepDecision:
     """What is to be done, with the reason that the ledger keeps.
 
     Attributes:
@@ -62,19 +62,19 @@ class Decision:
         version: Of `challenge`: which one.
     """
 
-    action: Action
+    action: UpkeepAction
     why: str
     version: str | None = None
 
 
-def decide(seen: Seen, limits: Limits) -> Decision:
+def decide(seen: Seen, limits: Limits) -> UpkeepDecision:
     """What is to be done about a model."""
     if unclear := _unclear(seen):
         return _wait(unclear)
     if seen.phase == "serving":
         return _serving(seen, limits)
     if seen.dropped:
-        return Decision("dismiss", f"Version {seen.challenger} answers no more: {seen.dropped}")
+        return UpkeepDecision("dismiss", f"Version {seen.challenger} answers no more: {seen.dropped}")
     if seen.comparison is None:
         return _wait("The comparison is not known.")
     decide_phase = _watch if seen.phase == "watch" else _probation
@@ -90,31 +90,33 @@ def _unclear(seen: Seen) -> str | None:
     return "The node is taking on what was decided." if seen.rolling else None
 
 
-def _probation(seen: Seen, found: Comparison, limits: Limits) -> Decision:
+def _probation(seen: Seen, found: Comparison, limits: Limits) -> UpkeepDecision:
     shown = measured(found)
     if found.verdict == "worse":
-        return Decision("dismiss", f"It is worse than version {seen.champion}: {shown}.")
+        return UpkeepDecision("dismiss", f"It is worse than version {seen.champion}: {shown}.")
     if found.verdict == "better" and found.rounds >= limits.probation_labels:
-        return Decision("promote", f"It is better than version {seen.champion}: {shown}.")
+        return UpkeepDecision("promote", f"It is better than version {seen.champion}: {shown}.")
     if found.rounds >= limits.probation_most:
-        return Decision("dismiss", f"It was not shown to be better than version {seen.champion}: {shown}.")
+        return UpkeepDecision(
+            "dismiss", f"It was not shown to be better than version {seen.champion}: {shown}."
+        )
     needed = limits.probation_labels if found.rounds < limits.probation_labels else limits.probation_most
     return _wait(f"{shown}; {needed} labels decide.")
 
 
-def _watch(seen: Seen, found: Comparison, limits: Limits) -> Decision:
+def _watch(seen: Seen, found: Comparison, limits: Limits) -> UpkeepDecision:
     # Here the challenger is the predecessor.
     shown = measured(found, other="the predecessor")
     if found.verdict == "better":
-        return Decision("rollback", f"Version {seen.champion} is worse than its predecessor: {shown}.")
+        return UpkeepDecision("rollback", f"Version {seen.champion} is worse than its predecessor: {shown}.")
     if found.rounds >= limits.watch_labels:
-        return Decision("dismiss", f"The watch is over, version {seen.champion} is no worse: {shown}.")
+        return UpkeepDecision("dismiss", f"The watch is over, version {seen.champion} is no worse: {shown}.")
     return _wait(f"{shown}; the watch ends at {limits.watch_labels} labels.")
 
 
-def _serving(seen: Seen, limits: Limits) -> Decision:
+def _serving(seen: Seen, limits: Limits) -> UpkeepDecision:
     if seen.passed is not None:
-        return Decision(
+        return UpkeepDecision(
             "challenge", f"Version {seen.passed} passed the gate and answers no rows yet.", seen.passed
         )
     cause = _cause(seen, limits)
@@ -129,7 +131,7 @@ def _serving(seen: Seen, limits: Limits) -> Decision:
             f"{cause} {seen.note.why} Retraining waits for {limits.pause_labels} labels since then, and "
             f"{seen.labels_since_note} came."
         )
-    return Decision("retrain", f"{cause} There are {_count(seen.labels, limits)} labels to learn from.")
+    return UpkeepDecision("retrain", f"{cause} There are {_count(seen.labels, limits)} labels to learn from.")
 
 
 def _cause(seen: Seen, limits: Limits) -> str | None:
@@ -166,5 +168,5 @@ def _count(labels: int, limits: Limits) -> str:
     return f"{labels} or more" if labels >= most_labels(limits) else str(labels)
 
 
-def _wait(why: str) -> Decision:
-    return Decision("wait", why)
+def _wait(why: str) -> UpkeepDecision:
+    return UpkeepDecision("wait", why)

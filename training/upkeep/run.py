@@ -15,11 +15,11 @@ from concord.client import Client
 from concord.errors import ConcordError, DataError, Refused, ServiceAway
 from concord.policies.stake import Action as Appointing
 from concord.types.models import ModelView
-from training.retraining.result import Outcome, Retraining
+from training.retraining.result import NodeOutcome, Retraining
 from training.upkeep.limits import Limits
 from training.upkeep.notes import Note, Notes
 from training.upkeep.observe import Sight
-from training.upkeep.policy import Decision, Seen, decide
+from training.upkeep.policy import Seen, UpkeepDecision, decide
 
 Done = Literal[
     "nothing", "challenged", "refused", "promoted", "dismissed", "rolled back", "too late", "failed"
@@ -110,7 +110,7 @@ class Passage:
         """
         self._began = self.clock()
         sight = Sight(self.client, self.notes, self.limits, self.can_fit)
-        waiting: dict[str, list[tuple[Seen, Decision]]] = {}
+        waiting: dict[str, list[tuple[Seen, UpkeepDecision]]] = {}
         for view in views:
             self.tell(f"{view.name}: looking")
             try:
@@ -128,7 +128,7 @@ class Passage:
         for task, due in waiting.items():
             yield from self._retrain(task, due)
 
-    def _do(self, seen: Seen, decision: Decision) -> Line:
+    def _do(self, seen: Seen, decision: UpkeepDecision) -> Line:
         action = decision.action
         if action == "wait" or action == "retrain":  # noqa: PLR1714  mypy tells the others apart by it
             return _line(seen, "nothing", decision.why)
@@ -154,7 +154,7 @@ class Passage:
             return _line(seen, "too late", f"Somebody else was quicker: {error.message}")
         return _line(seen, PAST[action], why, version)
 
-    def _retrain(self, task: str, due: Sequence[tuple[Seen, Decision]]) -> Iterator[Line]:
+    def _retrain(self, task: str, due: Sequence[tuple[Seen, UpkeepDecision]]) -> Iterator[Line]:
         self.tell(f"{task}: retraining")
         nodes = [seen.name.rpartition(".")[2] for seen, _ in due]
         try:
@@ -171,7 +171,7 @@ class Passage:
         for seen, decision in due:
             yield self._after(seen, decision, outcomes.get(seen.name))
 
-    def _after(self, seen: Seen, decision: Decision, outcome: Outcome | None) -> Line:
+    def _after(self, seen: Seen, decision: UpkeepDecision, outcome: NodeOutcome | None) -> Line:
         if outcome is None:
             return _line(seen, "failed", f"{decision.why} It was left out of the retraining.")
         if outcome.error is not None:
@@ -194,7 +194,7 @@ class Passage:
             self.notes.write(seen.name, Note(champion, self._began, why, version))
 
 
-def gate(outcome: Outcome) -> str:
+def gate(outcome: NodeOutcome) -> str:
     """What the gate saw, in a sentence."""
     better = [one.reason for one in outcome.conditions if one.name == "better"]
     first, _, _ = (better or [one.reason for one in outcome.conditions])[0].partition(";")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from concord.api.auth import Access
 from concord.errors import Conflict, InvalidInput, UnknownName
 from concord.http.application import json_response
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 from concord.http.tokens import Token
 from concord.ledger import events
 from concord.ledger.events import Event
@@ -49,7 +49,7 @@ class Administration:
     def __init__(self, consensus: Consensus, access: Access) -> None:
         self._consensus, self._access = consensus, access
 
-    async def release(self, incoming: Incoming) -> Response:
+    async def release(self, incoming: Request) -> Response:
         """`POST /v1/nodes/{task}/{node}/release`: a jailed node, or one in probation, counts again."""
         token, body = await self._asked(incoming, "reason", "key")
         task, node = self._place(incoming)
@@ -58,21 +58,21 @@ class Administration:
         event = events.release(task, node, to="active", by="operator", why=why, key=_key(incoming, body))
         return await self._write(token, event, incoming)
 
-    async def deposit(self, incoming: Incoming) -> Response:
+    async def deposit(self, incoming: Request) -> Response:
         """`POST /v1/nodes/{task}/{node}/deposit`: pays stake in."""
         return await self._pay(incoming, events.deposit)
 
-    async def withdraw(self, incoming: Incoming) -> Response:
+    async def withdraw(self, incoming: Request) -> Response:
         """`POST /v1/nodes/{task}/{node}/withdraw`: takes stake out."""
         return await self._pay(incoming, events.withdraw)
 
-    async def _pay(self, incoming: Incoming, payment: Callable[[str, str, int, str], Event]) -> Response:
+    async def _pay(self, incoming: Request, payment: Callable[[str, str, int, str], Event]) -> Response:
         token, body = await self._asked(incoming, "amount", "key")
         task, node = self._place(incoming)
         event = payment(task, node, _micros(body.get("amount")), _key(incoming, body))
         return await self._write(token, event, incoming)
 
-    async def _asked(self, incoming: Incoming, *fields: str) -> tuple[Token, dict[str, Any]]:
+    async def _asked(self, incoming: Request, *fields: str) -> tuple[Token, dict[str, Any]]:
         token = self._access.administrator(incoming)
         incoming.query()
         body = await incoming.json()
@@ -83,9 +83,9 @@ class Administration:
             raise InvalidInput(f"Unknown field {extra!r}; known: {', '.join(fields)}.", field=extra)
         return token, body
 
-    def _place(self, incoming: Incoming) -> tuple[str, str]:
+    def _place(self, incoming: Request) -> tuple[str, str]:
         task, node = incoming.path["task"], incoming.path["node"]
-        self._consensus.panels.settings(task)
+        self._consensus.ensembles.settings(task)
         state = self._consensus.settler.head.state.tasks.get(task)
         if state is None or node not in state.accounts:
             raise UnknownName(
@@ -103,7 +103,7 @@ class Administration:
                 field="node",
             )
 
-    async def _write(self, token: Token, event: Event, incoming: Incoming) -> Response:
+    async def _write(self, token: Token, event: Event, incoming: Request) -> Response:
         block = await self._consensus.settler.append([event])
         task, node = event.body["task"], event.body["node"]
         _log.info(
@@ -152,7 +152,7 @@ def _micros(given: object) -> int:
     return int(micros)
 
 
-def _key(incoming: Incoming, body: dict[str, Any]) -> str:
+def _key(incoming: Request, body: dict[str, Any]) -> str:
     """The caller's key, in a header or in the body; without one, a fresh one."""
     stated = [key for key in (incoming.header("idempotency-key"), body.get("key")) if key is not None]
     if not stated:

@@ -10,14 +10,14 @@ from typing import Final
 
 from concord.api.endpoints.records import MOST_BLOCKS
 from concord.api.endpoints.stakes import moves
-from concord.api.params import alone, whole
+from concord.api.params import int_param, run_exclusive
 from concord.errors import UnknownName
-from concord.explain.votes import iso
 from concord.http.application import json_response
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 from concord.ledger.chain import Block
 from concord.service import Consensus
 from concord.types.answers import BlockPage, BlockView, StakesPage
+from concord.util.times import iso
 
 MOST_LISTED: Final = 100
 """Blocks on a page: some 2 KiB each, as a rule."""
@@ -27,33 +27,37 @@ class Blocks:
     """The blocks of one service's ledger."""
 
     def __init__(self, consensus: Consensus) -> None:
-        self._ledger, self._settler, self._panels = consensus.ledger, consensus.settler, consensus.panels
+        self._ledger, self._settler, self._ensembles = (
+            consensus.ledger,
+            consensus.settler,
+            consensus.ensembles,
+        )
         self._looking_back = asyncio.Lock()
 
-    async def block(self, incoming: Incoming) -> Response:
+    async def block(self, incoming: Request) -> Response:
         """`GET /v1/ledger/blocks/{height}`."""
         incoming.query()
-        height = whole(incoming.path, "height", default=0, least=1)
+        height = int_param(incoming.path, "height", default=0, least=1)
         if height > self._settler.head.height:
             raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
-        return json_response(_view(await alone(self._looking_back, self._ledger.block, height)))
+        return json_response(_view(await run_exclusive(self._looking_back, self._ledger.block, height)))
 
-    async def blocks(self, incoming: Incoming) -> Response:
+    async def blocks(self, incoming: Request) -> Response:
         """`GET /v1/ledger/blocks?before=&limit=`: newest first, below a height."""
         query = incoming.query("before", "limit")
-        limit = whole(query, "limit", default=20, least=1, most=MOST_LISTED)
-        return json_response(await alone(self._looking_back, self._page, self._stop(query), limit))
+        limit = int_param(query, "limit", default=20, least=1, most=MOST_LISTED)
+        return json_response(await run_exclusive(self._looking_back, self._page, self._stop(query), limit))
 
-    async def stakes(self, incoming: Incoming) -> Response:
+    async def stakes(self, incoming: Request) -> Response:
         """`GET /v1/ledger/stakes/{task}?before=`: over the newest 1,000 blocks below a height."""
         task, query = incoming.path["task"], incoming.query("before")
-        self._panels.settings(task)
-        return json_response(await alone(self._looking_back, self._stakes, task, self._stop(query)))
+        self._ensembles.settings(task)
+        return json_response(await run_exclusive(self._looking_back, self._stakes, task, self._stop(query)))
 
     def _stop(self, query: Mapping[str, str]) -> int:
         """The height below which blocks are asked for: all that there are, unless the query says less."""
         end = self._settler.head.height + 1
-        return min(whole(query, "before", default=end, least=1), end)
+        return min(int_param(query, "before", default=end, least=1), end)
 
     def _page(self, stop: int, limit: int) -> BlockPage:
         start = max(1, stop - limit)

@@ -6,10 +6,10 @@ right to read rounds where that is a right. The profile is of training data, and
 
 import asyncio
 
-from concord.api.params import alone, instant, whole
+from concord.api.params import int_param, run_exclusive, time_param
 from concord.drift.live import MOST_ROUNDS, USUAL_ROUNDS, LiveDrift
 from concord.http.application import json_response
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 
 
 class Drift:
@@ -24,16 +24,18 @@ class Drift:
         # A million rounds take a core half a minute: one report after the other.
         self._counting = asyncio.Lock()
 
-    async def report(self, incoming: Incoming) -> Response:
+    async def report(self, incoming: Request) -> Response:
         """`GET /v1/tasks/{task}/drift?since=&limit=`: of the newest rounds whose rows are kept."""
         query = incoming.query("since", "limit")
         task = incoming.path["task"]
-        since = instant(query["since"]) if "since" in query else 0
-        limit = whole(query, "limit", default=USUAL_ROUNDS, least=1, most=MOST_ROUNDS)
+        since = time_param(query["since"]) if "since" in query else 0
+        limit = int_param(query, "limit", default=USUAL_ROUNDS, least=1, most=MOST_ROUNDS)
         carried = self._live.carried(task)
-        return json_response(await alone(self._counting, self._live.report, carried, task, since, limit))
+        return json_response(
+            await run_exclusive(self._counting, self._live.report, carried, task, since, limit)
+        )
 
-    async def profile(self, incoming: Incoming) -> Response:
+    async def profile(self, incoming: Request) -> Response:
         """`GET /v1/tasks/{task}/profile`: as most of its models carry it."""
         incoming.query()
         return json_response(self._live.carried(incoming.path["task"]).reference.document)

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from concord.api.auth import Access
 from concord.errors import InvalidInput
-from concord.feedback import Feedback, Outcome
+from concord.feedback import Feedback, LabelReceipt
 from concord.http.application import error_fields, json_response
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 from concord.service import SETTLED_SECONDS, Consensus
 from concord.types.answers import FeedbackResponse, LabelResult
 
@@ -28,12 +28,12 @@ class Labelling:
         self._most = consensus.settings.max_rows
         self._feedback = Feedback(
             consensus.journal,
-            consensus.panels,
+            consensus.ensembles,
             consensus.settler,
             label_days=consensus.settings.label_days,
         )
 
-    async def feedback(self, incoming: Incoming) -> Response:
+    async def feedback(self, incoming: Request) -> Response:
         """200 with a result a label if one of them is the round's now; else the first one's error."""
         token = self._access.labeller(incoming)
         query = incoming.query("settled")
@@ -68,7 +68,7 @@ def _items(body: object, most: int) -> Sequence[object]:
     return labels
 
 
-def _answer(outcomes: Sequence[Outcome], request_id: str) -> Response:
+def _answer(outcomes: Sequence[LabelReceipt], request_id: str) -> Response:
     first = next((one.error for one in outcomes if one.error), None)
     refused = first if first and not any(one.is_good for one in outcomes) else None
     response = FeedbackResponse(
@@ -80,6 +80,6 @@ def _answer(outcomes: Sequence[Outcome], request_id: str) -> Response:
     return json_response(document, refused.status if refused else 200)
 
 
-def _result(outcome: Outcome) -> LabelResult:
+def _result(outcome: LabelReceipt) -> LabelResult:
     error = error_fields(outcome.error) if outcome.error else None
     return LabelResult(outcome.id, outcome.status, outcome.settlement, outcome.block, error)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from concord.explain.votes import iso
 from concord.ledger.chain import Block
 from concord.ledger.decisions import appointed_words
 from concord.ledger.events import Body, NodeSums
@@ -10,6 +9,7 @@ from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
 from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
 from concord.types.answers import HistoryEntry
+from concord.util.times import iso
 
 
 def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[HistoryEntry]:

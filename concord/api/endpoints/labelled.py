@@ -10,15 +10,15 @@ from typing import Final
 
 import orjson
 
-from concord.api.params import alone, instant, whole
-from concord.explain.votes import iso
+from concord.api.params import int_param, run_exclusive, time_param
 from concord.http.application import json_response
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 from concord.journal.rows import LabelledRound
 from concord.service import Consensus
 from concord.tasks.labels import said_label
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import LabelledPage, LabelledRow
+from concord.util.times import iso
 
 MOST_ROWS: Final = 1000
 """Rows on one page; with the rows in words, some 200 KB."""
@@ -34,17 +34,17 @@ class LabelledRounds:
     """
 
     def __init__(self, consensus: Consensus) -> None:
-        self._journal, self._panels = consensus.journal, consensus.panels
+        self._journal, self._ensembles = consensus.journal, consensus.ensembles
         # A page may look at tens of thousands of rounds: one after the other.
         self._reading = asyncio.Lock()
 
-    async def page(self, incoming: Incoming) -> Response:
+    async def page(self, incoming: Request) -> Response:
         """`GET /v1/tasks/{task}/labelled?since=&limit=&after=`: oldest first, by when they were asked."""
         query = incoming.query("since", "limit", "after")
-        schema = self._panels.schema(incoming.path["task"])
-        since = instant(query["since"]) if "since" in query else 0
-        limit = whole(query, "limit", default=USUAL_ROWS, least=1, most=MOST_ROWS)
-        found, after = await alone(
+        schema = self._ensembles.schema(incoming.path["task"])
+        since = time_param(query["since"]) if "since" in query else 0
+        limit = int_param(query, "limit", default=USUAL_ROWS, least=1, most=MOST_ROWS)
+        found, after = await run_exclusive(
             self._reading, self._journal.labelled, schema.task, since, limit, query.get("after")
         )
         return json_response(LabelledPage(list(_rows(schema, found)), after))

@@ -10,17 +10,17 @@ from typing import Any, Final
 
 from concord.api.auth import Access
 from concord.api.endpoints.administration import reason
-from concord.api.params import alone, instant
+from concord.api.params import run_exclusive, time_param
 from concord.errors import Conflict, InvalidInput
-from concord.explain.votes import iso
 from concord.http.application import json_response
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 from concord.policies.stake import Action
 from concord.rollout.comparison import MOST_ROUNDS, Compared, Pairing, Score, compare
-from concord.rollout.planning import Wish
-from concord.rollout.state import Pair, Situation
+from concord.rollout.planning import RolloutRequest
+from concord.rollout.state import Pair, RolloutState
 from concord.service import Consensus
 from concord.types.models import Appointed, Comparison, Contender
+from concord.util.times import iso
 
 VERSION: Final = r"^[1-9][0-9]{0,9}$"
 """A version's number, as the registry gives it."""
@@ -38,44 +38,44 @@ class Models:
 
     def __init__(self, consensus: Consensus, access: Access) -> None:
         self._consensus, self._access = consensus, access
-        self._overview, self._appointing = consensus.overview, consensus.appointing
+        self._overview, self._appointing = consensus.inventory, consensus.rollout
         # A million rounds take a core half a minute: one comparison after the other.
         self._comparing = asyncio.Lock()
 
-    async def listing(self, incoming: Incoming) -> Response:
+    async def listing(self, incoming: Request) -> Response:
         """`GET /v1/models`."""
         incoming.query()
         return json_response({"models": await self._overview.models()})
 
-    async def compare(self, incoming: Incoming) -> Response:
+    async def compare(self, incoming: Request) -> Response:
         """`GET /v1/models/{name}/compare?since=`: champion and challenger on the same labelled rounds."""
         query = incoming.query("since")
-        since = instant(query["since"]) if "since" in query else None
+        since = time_param(query["since"]) if "since" in query else None
         seen = await self._overview.seen(incoming.path["name"])
         if since is None:
             since = seen.since
         pairing = self._pairing(seen)
         task = seen.name.rpartition(".")[0]
-        compared = await alone(self._comparing, self._compare, task, since or 0, pairing)
+        compared = await run_exclusive(self._comparing, self._compare, task, since or 0, pairing)
         return json_response(_told(seen, pairing, since, compared))
 
-    async def challenge(self, incoming: Incoming) -> Response:
+    async def challenge(self, incoming: Request) -> Response:
         """`POST /v1/models/{name}/challenge`: a version answers beside the champion, for nothing."""
         return await self._appoint(incoming, "challenge", "version")
 
-    async def promote(self, incoming: Incoming) -> Response:
+    async def promote(self, incoming: Request) -> Response:
         """`POST /v1/models/{name}/promote`: a version becomes champion, the old one is watched beside it."""
         return await self._appoint(incoming, "promote", "version")
 
-    async def roll_back(self, incoming: Incoming) -> Response:
+    async def roll_back(self, incoming: Request) -> Response:
         """`POST /v1/models/{name}/rollback`: the version before becomes champion again."""
         return await self._appoint(incoming, "rollback")
 
-    async def dismiss(self, incoming: Incoming) -> Response:
+    async def dismiss(self, incoming: Request) -> Response:
         """`POST /v1/models/{name}/dismiss`: the challenger leaves."""
         return await self._appoint(incoming, "dismiss")
 
-    async def _appoint(self, incoming: Incoming, action: Action, *more: str) -> Response:
+    async def _appoint(self, incoming: Request, action: Action, *more: str) -> Response:
         token = self._access.administrator(incoming)
         incoming.query()
         body = await incoming.json()
@@ -86,13 +86,13 @@ class Models:
         if extra is not None:
             raise InvalidInput(f"Unknown field {extra!r}; known: {', '.join(fields)}.", field=extra)
         why = reason(body.get("why"), "why")
-        wish = Wish(action, _version(body, "version"), _pair(body.get("expect")))
+        wish = RolloutRequest(action, _version(body, "version"), _pair(body.get("expect")))
         if action == "challenge" and wish.version is None:
             raise InvalidInput('Name the version that is to challenge, such as "9".', field="version")
         view = await self._appointing.appoint(incoming.path["name"], wish, token.name, why)
         return json_response(Appointed(view), 202)
 
-    def _pairing(self, seen: Situation) -> Pairing:
+    def _pairing(self, seen: RolloutState) -> Pairing:
         task, _, node = seen.name.rpartition(".")
         champion, challenger = seen.pair
         if champion is None or challenger is None:
@@ -101,8 +101,8 @@ class Models:
                 "has.",
                 code="no_challenger",
             )
-        state = self._consensus.panels.states().get(task)
-        is_value = self._consensus.panels.schema(task).value is not None
+        state = self._consensus.ensembles.states().get(task)
+        is_value = self._consensus.ensembles.schema(task).value is not None
         by_class: Score = "brier" if state is not None and state.score == "brier" else "hit"
         last = seen.appointment
         sigma = last.sigma if last is not None else state.sigma if state else None
@@ -112,7 +112,7 @@ class Models:
         return compare(self._consensus.journal.judged(task, since, MOST_ROUNDS), pairing)
 
 
-def _told(seen: Situation, pairing: Pairing, since: int | None, found: Compared) -> Comparison:
+def _told(seen: RolloutState, pairing: Pairing, since: int | None, found: Compared) -> Comparison:
     return Comparison(
         seen.name,
         seen.phase,

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 
 from concord.errors import InvalidInput
-from concord.http.request import Incoming, Response
-from concord.service import Consensus, Request
+from concord.http.request import Request, Response
+from concord.service import Consensus, PredictRequest
 
 
 class Predictions:
@@ -15,12 +15,12 @@ class Predictions:
     def __init__(self, consensus: Consensus) -> None:
         self._consensus = consensus
 
-    async def predict(self, incoming: Incoming) -> Response:
+    async def predict(self, incoming: Request) -> Response:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
         query = incoming.query("recorded", "settled")
         task = incoming.path["task"]
         response = await self._consensus.predict(
-            Request(
+            PredictRequest(
                 task=task,
                 rows=_rows(await incoming.json(), self._consensus.settings.max_rows),
                 request_id=incoming.request_id,

@@ -14,8 +14,8 @@ import orjson
 from concord.api.endpoints.predictions import check_row_count
 from concord.errors import ConcordError, InvalidInput
 from concord.http.application import json_response
-from concord.http.request import Incoming, Response
-from concord.service import Consensus, Request
+from concord.http.request import Request, Response
+from concord.service import Consensus, PredictRequest
 from concord.tasks.schema import Feature, TaskSchema
 from concord.types.answers import Verdict
 
@@ -39,44 +39,44 @@ class ProtocolV2:
         self._consensus = consensus
         self._version = version
 
-    async def server(self, incoming: Incoming) -> Response:
+    async def server(self, incoming: Request) -> Response:
         """`GET /v2`."""
         incoming.query()
         return json_response({"name": "concord", "version": self._version, "extensions": []})
 
-    async def live(self, incoming: Incoming) -> Response:
+    async def live(self, incoming: Request) -> Response:
         """`GET /v2/health/live`."""
         incoming.query()
         return json_response({"live": True})
 
-    async def ready(self, incoming: Incoming) -> Response:
+    async def ready(self, incoming: Request) -> Response:
         """`GET /v2/health/ready`: 200 once some task can reach its quorum."""
         incoming.query()
         return _readiness(None, ready=self._consensus.ready())
 
-    async def model(self, incoming: Incoming) -> Response:
+    async def model(self, incoming: Request) -> Response:
         """`GET /v2/models/{task}`: the tensors in and out."""
         incoming.query()
         return json_response(
-            metadata(incoming.path["task"], self._consensus.panels.schema(incoming.path["task"]))
+            metadata(incoming.path["task"], self._consensus.ensembles.schema(incoming.path["task"]))
         )
 
-    async def model_ready(self, incoming: Incoming) -> Response:
+    async def model_ready(self, incoming: Request) -> Response:
         """`GET /v2/models/{task}/ready`."""
         incoming.query()
         task = incoming.path["task"]
-        self._consensus.panels.settings(task)
-        return _readiness(task, ready=self._consensus.panels.is_ready(task))
+        self._consensus.ensembles.settings(task)
+        return _readiness(task, ready=self._consensus.ensembles.is_ready(task))
 
-    async def infer(self, incoming: Incoming) -> Response:
+    async def infer(self, incoming: Request) -> Response:
         """`POST /v2/models/{task}/infer`."""
         incoming.query()
         task = incoming.path["task"]
-        schema = self._consensus.panels.schema(task)
+        schema = self._consensus.ensembles.schema(task)
         body = await incoming.json()
         rows, wanted = read_request(body, schema, self._consensus.settings.max_rows)
         response = await self._consensus.predict(
-            Request(task, rows, incoming.request_id, incoming.traceparent)
+            PredictRequest(task, rows, incoming.request_id, incoming.traceparent)
         )
         evidence = b"[" + b",".join(response.encoded) + b"]"
         error = self._consensus.refusal(task, response)

@@ -14,17 +14,17 @@ from pydantic import TypeAdapter
 
 from concord.api.endpoints.history import entries, standing_words
 from concord.api.endpoints.round_filters import FILTERS, wanted
-from concord.api.params import alone, whole
-from concord.consensus.node_client import Member
+from concord.api.params import int_param, run_exclusive
+from concord.consensus.node_client import NodeClient
 from concord.errors import ConcordError, UnknownName
 from concord.explain.explanation import Explanations
-from concord.explain.votes import Words, iso
+from concord.explain.votes import Words
 from concord.http.application import json_response
-from concord.http.request import Incoming, Response
+from concord.http.request import Request, Response
 from concord.journal import StoredRound
 from concord.ledger.state import PROBATION_ROUNDS
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import ONE
+from concord.policies.voting import PPM
 from concord.service import Consensus
 from concord.settlement.audit import deep_audit
 from concord.tasks.schema import TaskSchema
@@ -40,6 +40,7 @@ from concord.types.answers import (
     TaskSummary,
     Verdict,
 )
+from concord.util.times import iso
 
 MOST_ROUNDS: Final = 500
 MOST_BLOCKS: Final = 1000
@@ -53,7 +54,7 @@ class Records:
 
     def __init__(self, consensus: Consensus) -> None:
         self._consensus = consensus
-        self._panels = consensus.panels
+        self._ensembles = consensus.ensembles
         # What reads far back takes long and goes one after the other: anybody may ask for it, and all
         # threads together would be missed by the journal.
         self._looking_back, self._verifying, self._explaining = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
@@ -62,50 +63,53 @@ class Records:
             consensus.ledger, consensus.journal, label_days=consensus.settings.label_days
         )
 
-    async def tasks(self, incoming: Incoming) -> Response:
+    async def tasks(self, incoming: Request) -> Response:
         """`GET /v1/tasks`."""
         incoming.query()
-        return json_response({"tasks": [self._summary(task) for task in self._panels.names()]})
+        return json_response({"tasks": [self._summary(task) for task in self._ensembles.names()]})
 
-    async def task(self, incoming: Incoming) -> Response:
+    async def task(self, incoming: Request) -> Response:
         """`GET /v1/tasks/{task}`."""
         incoming.query()
         return json_response(self._detail(incoming.path["task"]))
 
-    async def nodes(self, incoming: Incoming) -> Response:
+    async def nodes(self, incoming: Request) -> Response:
         """`GET /v1/nodes?task=`."""
         task = incoming.query("task").get("task")
         if task is not None:
-            self._panels.settings(task)
-        names = self._panels.names() if task is None else [task]
+            self._ensembles.settings(task)
+        names = self._ensembles.names() if task is None else [task]
         return json_response({"nodes": [view for name in names for view in self._nodes(name)]})
 
-    async def history(self, incoming: Incoming) -> Response:
+    async def history(self, incoming: Request) -> Response:
         """`GET /v1/nodes/{task}/{node}/history?before=`: the newest 1,000 blocks before a height."""
         task, node = incoming.path["task"], incoming.path["node"]
         query = incoming.query("before")
-        if node not in self._panels.members(self._known(task)) and self._panels.account(task, node) is None:
+        if (
+            node not in self._ensembles.members(self._known(task))
+            and self._ensembles.account(task, node) is None
+        ):
             raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
         end = self._consensus.settler.head.height + 1
-        stop = min(whole(query, "before", default=end, least=1), end)
-        found = await alone(self._looking_back, self._entries, task, node, stop)
+        stop = min(int_param(query, "before", default=end, least=1), end)
+        found = await run_exclusive(self._looking_back, self._entries, task, node, stop)
         return json_response(NodeHistory(task, node, found))
 
-    async def rounds(self, incoming: Incoming) -> Response:
+    async def rounds(self, incoming: Request) -> Response:
         """`GET /v1/rounds?task=&status=&label=&answer=&id=&since=&until=&limit=&after=`: newest first."""
         query = incoming.query(*FILTERS, "limit", "after")
         sought = wanted(query)
         if sought.task is not None:
-            self._panels.settings(sought.task)
-        limit, after = whole(query, "limit", default=50, least=1, most=MOST_ROUNDS), query.get("after")
+            self._ensembles.settings(sought.task)
+        limit, after = int_param(query, "limit", default=50, least=1, most=MOST_ROUNDS), query.get("after")
         find = self._consensus.journal.find
         if sought.is_looked_through:
-            stored, end = await alone(self._searching, find, sought, limit, after)
+            stored, end = await run_exclusive(self._searching, find, sought, limit, after)
         else:
             stored, end = await asyncio.to_thread(find, sought, limit, after)
         return json_response(RoundPage([self._round(one) for one in stored], end))
 
-    async def round(self, incoming: Incoming) -> Response:
+    async def round(self, incoming: Request) -> Response:
         """`GET /v1/rounds/{id}`: the round, why it was answered so, and the proof of its settlement."""
         incoming.query()
         round_id = incoming.path["id"]
@@ -117,7 +121,7 @@ class Records:
                 code="unknown_round",
             )
         found = self._round(stored)
-        explanation = await alone(
+        explanation = await run_exclusive(
             self._explaining,
             self._explanations.of,
             stored,
@@ -127,7 +131,7 @@ class Records:
         )
         return json_response(replace(found, explanation=explanation))
 
-    async def ledger(self, incoming: Incoming) -> Response:
+    async def ledger(self, incoming: Request) -> Response:
         """`GET /v1/ledger`: the newest state, in µS."""
         incoming.query()
         head = self._consensus.settler.head
@@ -144,16 +148,18 @@ class Records:
             }
         )
 
-    async def verify(self, incoming: Incoming) -> Response:
+    async def verify(self, incoming: Request) -> Response:
         """`GET /v1/ledger/verify`: replays every block and compares it with the journal's notes."""
         incoming.query()
-        report = await alone(self._verifying, self._verify)
+        report = await run_exclusive(self._verifying, self._verify)
         return json_response(report.to_json())
 
-    async def audit(self, incoming: Incoming) -> Response:
+    async def audit(self, incoming: Request) -> Response:
         """`GET /v1/ledger/audit`: settles every block again from the journal's records; minutes, for many."""
         incoming.query()
-        report = await alone(self._verifying, deep_audit, self._consensus.ledger, self._consensus.journal)
+        report = await run_exclusive(
+            self._verifying, deep_audit, self._consensus.ledger, self._consensus.journal
+        )
         return json_response(report.to_json())
 
     def _verify(self) -> Any:  # noqa: ANN401 - the ledger's report, a dataclass
@@ -190,12 +196,12 @@ class Records:
     def _schema(self, task: str) -> TaskSchema | None:
         """What a task asks; None where it is not there any more, or was never heard of."""
         try:
-            return self._panels.schema(task)
+            return self._ensembles.schema(task)
         except ConcordError:
             return None
 
     def _known(self, task: str) -> str:
-        self._panels.settings(task)
+        self._ensembles.settings(task)
         return task
 
     def _entries(self, task: str, node: str, stop: int) -> list[HistoryEntry]:
@@ -206,9 +212,9 @@ class Records:
         return entries(ledger.stream(start, stop), task, node, account.stake if account else 0)
 
     def _summary(self, task: str) -> TaskSummary:
-        members = self._panels.members(task).values()
+        members = self._ensembles.members(task).values()
         try:
-            schema = self._panels.schema(task)
+            schema = self._ensembles.schema(task)
             title, description = schema.title, schema.description
         except ConcordError:
             title, description = task, "Its nodes have not answered yet."
@@ -216,41 +222,41 @@ class Records:
             task,
             title,
             description,
-            self._panels.policy(task),
-            self._panels.is_ready(task),
+            self._ensembles.policy(task),
+            self._ensembles.is_ready(task),
             len(members),
             sum(member.status == "up" for member in members),
-            self._panels.asks(task),
+            self._ensembles.asks(task),
         )
 
     def _detail(self, task: str) -> TaskDetail:
-        schema, settings = self._panels.schema(task), self._panels.settings(task)
+        schema, settings = self._ensembles.schema(task), self._ensembles.settings(task)
         return TaskDetail(
             task=task,
             title=schema.title,
             description=schema.description,
-            policy=self._panels.policy(task),
-            ready=self._panels.is_ready(task),
+            policy=self._ensembles.policy(task),
+            ready=self._ensembles.is_ready(task),
             quorum=settings.quorum,
             deadline_ms=settings.deadline_ms,
             schema_digest=schema.digest,
             schema=schema.to_json(),
             example=schema.example,
-            asks=self._panels.asks(task),
+            asks=self._ensembles.asks(task),
         )
 
     def _nodes(self, task: str) -> Iterable[NodeView]:
         try:
-            panel = self._panels.panel(task)
+            panel = self._ensembles.panel(task)
             weights = {seat.node: w for seat, w in zip(panel.seats, panel.weights, strict=True)}
         except ConcordError:
             weights = {}
-        for node, member in self._panels.members(task).items():
+        for node, member in self._ensembles.members(task).items():
             yield self._node(task, node, member, weights.get(node, 0.0))
 
-    def _node(self, task: str, node: str, member: Member, weight: float) -> NodeView:
-        account = self._panels.account(task, node)
-        mismatch = self._panels.mismatch(task, member)
+    def _node(self, task: str, node: str, member: NodeClient, weight: float) -> NodeView:
+        account = self._ensembles.account(task, node)
+        mismatch = self._ensembles.mismatch(task, member)
         status: NodeStatus = "mismatched" if mismatch else member.status
         info = member.profile.info if member.profile else None
         return NodeView(
@@ -277,16 +283,16 @@ def _record_of(account: Account | None) -> dict[str, Any]:
         "standing_reason": standing_words(account),
         "stake": account.stake / MICRO,
         "deposit": account.deposit / MICRO,
-        "accuracy": account.accuracy / ONE,
-        "skill": account.skill / ONE,
+        "accuracy": account.accuracy / PPM,
+        "skill": account.skill / PPM,
         "labelled": account.labelled,
         "hit_rate": account.hits / account.labelled if account.labelled else None,
-        "regret": account.regret / ONE,
+        "regret": account.regret / PPM,
         "challenger": trial
         and ChallengerRecord(
             trial.version,
             "proven" if trial.rounds >= PROBATION_ROUNDS else "probation",
             trial.rounds,
-            trial.skill / ONE,
+            trial.skill / PPM,
         ),
     }

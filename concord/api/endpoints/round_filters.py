@@ -6,9 +6,9 @@ from typing import Final, get_args
 
 import orjson
 
-from concord.api.params import instant
+from concord.api.params import time_param
 from concord.errors import InvalidInput
-from concord.journal import LabelState, Wanted
+from concord.journal import LabelState, RoundFilters
 from concord.types.answers import Status
 
 FILTERS: Final = ("task", "status", "label", "answer", "id", "since", "until")
@@ -20,7 +20,7 @@ LABEL_STATES: Final[tuple[LabelState, ...]] = get_args(LabelState)
 LONGEST_ANSWER: Final = 200
 
 
-def wanted(query: Mapping[str, str]) -> Wanted:
+def wanted(query: Mapping[str, str]) -> RoundFilters:
     """What a query asks for; whether there is such a task is not asked here.
 
     Raises:
@@ -33,11 +33,11 @@ def wanted(query: Mapping[str, str]) -> Wanted:
         raise InvalidInput(f"label is one of {', '.join(LABEL_STATES)}.", field="label")
     if prefix is not None and re.fullmatch(PREFIX, prefix) is None:
         raise InvalidInput("id is the beginning of a round's id: 4 to 32 digits, 0-9 and a-f.", field="id")
-    return Wanted(
+    return RoundFilters(
         task=query.get("task"),
         status=status,
-        since=instant(query["since"], "since") if "since" in query else None,
-        until=instant(query["until"], "until") if "until" in query else None,
+        since=time_param(query["since"], "since") if "since" in query else None,
+        until=time_param(query["until"], "until") if "until" in query else None,
         prefix=prefix,
         label=next((one for one in LABEL_STATES if one == label), None),
         fits=_answering(query["answer"]) if "answer" in query else None,

@@ -88,11 +88,11 @@ def _run(ctx: click.Context) -> int:
     """Runs the step of the same name in training, with what was said; its exit status."""
     import sys
 
-    from concord.cli.home import environment, place, project
+    from concord.cli.home import environment, home, project
     from concord.cli.up.processes import tethered
 
     step = [sys.executable, "-m", "training", "data", str(ctx.info_name), *_handed_on(ctx)]
-    process = subprocess.Popen(tethered(step), env=environment(project(), place().home))
+    process = subprocess.Popen(tethered(step), env=environment(project(), home().home))
     while True:
         try:
             return process.wait()

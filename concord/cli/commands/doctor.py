@@ -196,10 +196,10 @@ def _ledger() -> Check:
 
 
 def _services(read: "Settings") -> Iterator[Check]:
-    from concord.cli.home import Place, service_url
+    from concord.cli.home import Home, service_url
     from concord.cli.up.readiness import alive, fetch
 
-    running, url = Place(read.home).running(), service_url(read)
+    running, url = Home(read.home).running(), service_url(read)
     tasks = fetch(f"{url}/v1/tasks")
     if tasks is None:
         yield _nothing_answers(url)
@@ -213,7 +213,7 @@ def _services(read: "Settings") -> Iterator[Check]:
     )
     for name, path in (("page", "/_stcore/health"), ("mlflow", "/health")):
         if name in running:
-            logs = Place(read.home).log(name)
+            logs = Home(read.home).log(name)
             yield Check(name, alive(running[name] + path), running[name], f"It does not answer; see {logs}.")
 
 

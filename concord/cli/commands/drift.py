@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from concord.tasks.profile import Reference
+    from concord.tasks.profile import TrainingProfile
     from concord.types.drift import Difference, DriftReport, ErrorDrift
 
 # Client, numpy and rich are imported by what uses them.
@@ -120,11 +120,11 @@ def _keep(report: "DriftReport", source: Path | None) -> dict[str, Any]:
 
     import orjson
 
-    from concord.cli.home import place, project, service_url, settings
+    from concord.cli.home import home, project, service_url, settings
     from concord.cli.up.preparation import Preparation
 
     name = "live rounds" if source is None else source.name
-    preparation = Preparation(project(), place().home)
+    preparation = Preparation(project(), home().home)
     return preparation.report(report.task, orjson.dumps(asdict(report)), name, service_url(settings()))
 
 
@@ -133,17 +133,17 @@ def _show_kept(console: "Console", where: Mapping[str, Any]) -> None:
         f"[green]✓[/] Kept in MLflow: run {where['run_id']} of the experiment {where['experiment']}.",
         soft_wrap=True,
     )
-    from concord.cli.home import place
+    from concord.cli.home import home
 
     # MLflow's page is `concord up`'s where the registry is a file of its home.
-    served = where["page"] and place().running().get("mlflow")
+    served = where["page"] and home().running().get("mlflow")
     run = f"{served}/#/experiments/{where['experiment_id']}/runs/{where['run_id']}" if served else None
     for told in (where["url"], run, where["page"]):
         if told:
             console.print(f"  {told}", soft_wrap=True)
 
 
-def _reference(task: str, profile: Path | None) -> "tuple[Reference, list[str]]":
+def _reference(task: str, profile: Path | None) -> "tuple[TrainingProfile, list[str]]":
     if profile is None:
         from concord.cli.home import connect
 
@@ -151,10 +151,10 @@ def _reference(task: str, profile: Path | None) -> "tuple[Reference, list[str]]"
             return client.profile(task), []
     import orjson
 
-    from concord.tasks.profile import Reference
+    from concord.tasks.profile import TrainingProfile
 
     try:
-        return Reference.from_json(orjson.loads(profile.read_bytes())), []
+        return TrainingProfile.from_json(orjson.loads(profile.read_bytes())), []
     except OSError as error:
         raise ConfigurationError(f"{profile} cannot be read: {error.strerror}.", field="--profile") from error
     except ValueError as error:

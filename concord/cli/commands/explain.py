@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from concord.types.answers import Round
-    from concord.types.explanation import Explanation, Said, Testimony, Tried
+    from concord.types.explanation import Explanation, StatedLabel, Tried, VoteExplanation
 
 _STAGES: Final = {
     "settled": "[green]✓[/]",
@@ -103,7 +103,7 @@ def _show(console: "Console", found: "Round", explained: "Explanation") -> None:
             console.print(f"[yellow]![/] {escape(note)}")
 
 
-def _show_vote(console: "Console", one: "Testimony", unit: str | None) -> None:
+def _show_vote(console: "Console", one: "VoteExplanation", unit: str | None) -> None:
     version = f" [dim]v{one.version}[/]" if one.version else ""
     said = _said(one.label, one.value, unit)
     share = "" if not one.label or not one.probabilities else f" {one.probabilities[one.label]:.3f}"
@@ -125,7 +125,7 @@ def _show_vote(console: "Console", one: "Testimony", unit: str | None) -> None:
         console.print(f"  [dim]tried beside it, not counted: v{tried.version}[/] {said}{mark}")
 
 
-def _mark(one: "Testimony | Tried") -> str:
+def _mark(one: "VoteExplanation | Tried") -> str:
     return (_MARKS if one.value is None else _NEAR)[one.right]
 
 
@@ -167,7 +167,7 @@ def _show_decisions(console: "Console", explained: "Explanation") -> None:
         _indented(console, f"{one.words[0].upper()}{one.words[1:]}", 4)
 
 
-def _told(said: "Said", unit: str | None) -> str:
+def _told(said: "StatedLabel", unit: str | None) -> str:
     from rich.markup import escape
 
     what = _said(said.label, said.value, unit) or "a value"

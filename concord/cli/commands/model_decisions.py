@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from concord.cli.console import err, json_option, out, print_json
-from concord.cli.service_access import Desk, desk, placed
+from concord.cli.service_access import ServiceAccess, placed, service_access
 from concord.errors import InvalidInput, ServiceAway
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def decide(
     """Has the service decide, and waits; without a service on this machine only the alias moves."""
     from concord.cli.commands import models_offline as offline
 
-    with desk(namespace, release) as at:
+    with service_access(namespace, release) as at:
         try:
             at.client.models()
         except ServiceAway:
@@ -78,7 +78,7 @@ def decide(
         _say(action, view)
 
 
-def _followed(at: Desk, view: "ModelView", timeout: float) -> "ModelView":
+def _followed(at: ServiceAccess, view: "ModelView", timeout: float) -> "ModelView":
     """The model once its node serves what was decided.
 
     Raises:
@@ -105,7 +105,7 @@ def _is_there(view: "ModelView") -> bool:
     return not (view.wanted.challenger and view.challenger is None and view.dropped is None)
 
 
-def _stuck(at: Desk, view: "ModelView", timeout: float) -> ServiceAway:
+def _stuck(at: ServiceAccess, view: "ModelView", timeout: float) -> ServiceAway:
     if at.target:
         where = (
             f"`kubectl logs -n {at.target.namespace} deployment/{at.target.deployment(view.name)} "

@@ -10,7 +10,7 @@ import click
 
 from concord.cli.commands.model_decisions import decide, deciding
 from concord.cli.console import Command, Group, err, json_option, out, print_json, table
-from concord.cli.service_access import desk, placed
+from concord.cli.service_access import placed, service_access
 from concord.errors import ServiceAway
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def list_models(*, namespace: str | None, release: str, as_json: bool) -> None:
     from concord.cli.commands.models_offline import listing
 
     found, is_online = None, True
-    with desk(namespace, release) as at:
+    with service_access(namespace, release) as at:
         try:
             found = at.client.models()
         except ServiceAway:
@@ -101,7 +101,7 @@ def compare(*, model: str, since: str | None, namespace: str | None, release: st
     Example:
       concord models compare iris.knn
     """
-    with desk(namespace, release) as at:
+    with service_access(namespace, release) as at:
         found = at.client.compare(model, since=since)
     if as_json:
         print_json(found)

@@ -72,7 +72,7 @@ def _unserved(name: str, previous: str | None) -> ModelView:
 
 def _ask(step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
     """A step of `python -m training models`."""
-    from concord.cli.home import place, project
+    from concord.cli.home import home, project
     from concord.cli.up.preparation import Preparation
 
-    return Preparation(project(), place().home).models(step, *arguments)
+    return Preparation(project(), home().home).models(step, *arguments)

@@ -27,10 +27,10 @@ def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> N
       concord train iris
       concord train loan_default --data loan_default=loan_data.csv
     """
-    from concord.cli.home import place, project
+    from concord.cli.home import home, project
     from concord.cli.up.preparation import Preparation, read_data, summary
 
-    here, data = place(), read_data(files)
+    here, data = home(), read_data(files)
     preparation = Preparation(project(), here.home)
     results = preparation.fit(list(tasks) or list(data), data, missing=False)
     packaged = preparation.package()

@@ -70,11 +70,11 @@ def upkeep(*, tasks: tuple[str, ...], minutes: float | None, as_json: bool) -> N
 
 def _environment(root: "Path") -> dict[str, str]:
     """Of the pass: the service and the registry of what runs in this home, unless others are named."""
-    from concord.cli.home import Place, environment, service_url, settings
+    from concord.cli.home import Home, environment, service_url, settings
 
     read = settings()
     assert read.token is not None
-    registry = Place(read.home).running().get("mlflow")
+    registry = Home(read.home).running().get("mlflow")
     known = {"MLFLOW_TRACKING_URI": str(registry)} if registry else {}
     return {
         **known,

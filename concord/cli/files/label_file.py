@@ -14,7 +14,7 @@ from unicodedata import normalize
 from concord.cli.files.table_file import lines
 from concord.errors import InvalidInput
 from concord.tasks.values import NUMBER, WHOLE
-from concord.util.suggest import near
+from concord.util.suggest import did_you_mean
 
 ID: Final = re.compile(r"[0-9a-f]{32}")
 """A round's id."""
@@ -90,7 +90,7 @@ def read_label(text: str, classes: Collection[str]) -> str | float:
     if NUMBER.fullmatch(text):
         return float(text)
     if classes:
-        hint = near(text, sorted(classes)) or f" There are {', '.join(sorted(classes)[:20])}."
+        hint = did_you_mean(text, sorted(classes)) or f" There are {', '.join(sorted(classes)[:20])}."
         raise InvalidInput(f"no task has a class {text[:40]!r}, and it is no number.{hint}", field="label")
     return text
 
@@ -111,7 +111,7 @@ def _place(path: Path, header: Sequence[str], name: str, option: str) -> int:
     name = normalize("NFC", name)
     if header.count(name) != 1:
         fault = "is there twice" if name in header else "is missing"
-        hint = near(name, header) if name not in header else ""
+        hint = did_you_mean(name, header) if name not in header else ""
         raise InvalidInput(
             f"{path}, line 1: column {name!r} {fault}.{hint} {option} names another one; "
             f"there are {', '.join(header)}.",

@@ -6,7 +6,7 @@ from unicodedata import normalize
 from concord.errors import InvalidInput
 from concord.tasks.schema import TaskSchema
 from concord.tasks.values import Row, read_value
-from concord.util.suggest import near
+from concord.util.suggest import did_you_mean
 
 
 def read_pairs(schema: TaskSchema, pairs: Sequence[str]) -> Row:
@@ -24,7 +24,7 @@ def read_pairs(schema: TaskSchema, pairs: Sequence[str]) -> Row:
             raise InvalidInput(f"{pair!r} is no key=value; an example is {_example(schema)}.", field=pair)
         if name not in features:
             known = ", ".join(features)
-            hint = near(name, list(features)) or f" It takes {known}."
+            hint = did_you_mean(name, list(features)) or f" It takes {known}."
             raise InvalidInput(f"{schema.task} has no {name!r}.{hint}", field=name)
         if name in row:
             raise InvalidInput(f"{name} is given twice.", field=name)

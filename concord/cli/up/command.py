@@ -11,15 +11,15 @@ from typing import Any, Final
 import click
 
 from concord.cli.console import Command, ask, json_option
-from concord.cli.home import Place, project, settings
+from concord.cli.home import Home, project, settings
 from concord.cli.up import launch, monitoring
 from concord.cli.up.ports import BASE, Ports, PortTaken, check
 from concord.cli.up.preparation import Packaged, Preparation, Stopped, read_data, summary
-from concord.cli.up.processes import Nursery
+from concord.cli.up.processes import ForkServerProcess
 from concord.cli.up.readiness import Part, Readiness, home_of
-from concord.cli.up.reporter import BAD, OK, Voice, shown
+from concord.cli.up.reporter import BAD, OK, Reporter, shown
 from concord.cli.up.supervisor import Supervisor
-from concord.cli.up.version_watcher import Swaps
+from concord.cli.up.version_watcher import VersionWatcher
 from concord.errors import ServiceAway
 
 READY_SECONDS: Final = 180
@@ -71,9 +71,9 @@ def up(**options: Any) -> None:  # noqa: ANN401 - click's parameters
       concord up --port 8400
       concord up --monitoring
     """
-    place = Place(settings().home)
+    place = Home(settings().home)
     with place.held():
-        _Up(place, Voice(as_json=options["as_json"]), options).run()
+        _Up(place, Reporter(as_json=options["as_json"]), options).run()
 
 
 SAME_SIGNAL_SECONDS: Final = 1.0
@@ -90,8 +90,8 @@ class _Up:
         options: The command's.
     """
 
-    place: Place
-    voice: Voice
+    place: Home
+    voice: Reporter
     options: dict[str, Any]
     stop: threading.Event = field(default_factory=threading.Event)
     impatient: bool = False
@@ -120,7 +120,7 @@ class _Up:
             self._explain(plan)
             registry = home_of(pages["mlflow"]) if "mlflow" in pages else None
             store = launch.registry(self.place.home, registry)
-            swaps = Swaps(self.place, root, store, packaged.versions, supervisor, self.voice)
+            swaps = VersionWatcher(self.place, root, store, packaged.versions, supervisor, self.voice)
             supervisor.tell_replaced = swaps.replaced
             swaps.settle(one.name for one in plan.nodes)
             if prometheus:
@@ -178,7 +178,7 @@ class _Up:
         )
         return packaged
 
-    def _explain(self, plan: launch.Plan) -> None:
+    def _explain(self, plan: launch.LaunchPlan) -> None:
         if plan.is_edited:
             self.voice.say(
                 "nodes_file",
@@ -208,7 +208,9 @@ class _Up:
             pages["mlflow"] = registry + "/health"
         return pages
 
-    def _wait(self, supervisor: Supervisor, ports: Ports, plan: launch.Plan, pages: dict[str, str]) -> None:
+    def _wait(
+        self, supervisor: Supervisor, ports: Ports, plan: launch.LaunchPlan, pages: dict[str, str]
+    ) -> None:
         service = launch.address(ports.host, ports.consensus)
         self._note(supervisor, service, pages)
 
@@ -231,7 +233,9 @@ class _Up:
         urls = {name: home_of(url) for name, url in pages.items()}
         self.place.note({"pid": os.getpid(), "url": service, **urls, "processes": supervisor.pids()})
 
-    def _announce(self, service: str, pages: dict[str, str], missing: list[Part], plan: launch.Plan) -> None:
+    def _announce(
+        self, service: str, pages: dict[str, str], missing: list[Part], plan: launch.LaunchPlan
+    ) -> None:
         from concord.cli.up.welcome import welcome
 
         for part in missing:
@@ -242,7 +246,7 @@ class _Up:
             )  # fmt: skip
         welcome(self.voice, self.place, service, pages, list(plan.tasks), time.monotonic() - self.began)
 
-    def _stay(self, supervisor: Supervisor, swaps: Swaps) -> None:
+    def _stay(self, supervisor: Supervisor, swaps: VersionWatcher) -> None:
         while not self.stop.wait(WATCH_SECONDS):
             before = supervisor.pids()
             swaps.look()
@@ -250,7 +254,7 @@ class _Up:
             if supervisor.pids() != before and self.place.state.exists():
                 self.place.note({**self.place.running(), "processes": supervisor.pids()})
 
-    def _end(self, supervisor: Supervisor, nursery: Nursery | None) -> None:
+    def _end(self, supervisor: Supervisor, nursery: ForkServerProcess | None) -> None:
         if supervisor.kept:
             self.voice.say("stopping", "[dim]·[/] Stopping …")
         killed = supervisor.stop(lambda: self.impatient)

@@ -12,12 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from concord.cli.home import Place, environment, python
+from concord.cli.home import Home, environment, python
 from concord.cli.up import nodes_file as nodesfile
 from concord.cli.up.monitoring import Monitoring
 from concord.cli.up.ports import Ports, PortTaken, holder, is_free
 from concord.cli.up.preparation import Packaged
-from concord.cli.up.processes import Nursery, Program
+from concord.cli.up.processes import ForkServerProcess, Program
 from concord.cli.up.supervisor import Supervisor
 from concord.errors import ConfigurationError, UnknownName
 
@@ -49,7 +49,7 @@ class LocalNode:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LaunchPlan:
     """What is started.
 
     Attributes:
@@ -73,7 +73,7 @@ class Plan:
         return counts
 
 
-def plan(place: Place, file: Path, packaged: Packaged, tasks: tuple[str, ...], ports: Ports) -> Plan:
+def plan(place: Home, file: Path, packaged: Packaged, tasks: tuple[str, ...], ports: Ports) -> LaunchPlan:
     """Gives every packaged node a port and writes the nodes file, or follows the one that a person wrote.
 
     Raises:
@@ -95,10 +95,10 @@ def plan(place: Place, file: Path, packaged: Packaged, tasks: tuple[str, ...], p
         LocalNode(task, node, LOOPBACK, port) for (task, node), port in zip(names, free, strict=True)
     )
     nodesfile.write(file, _urls(nodes))
-    return Plan(file, nodes)
+    return LaunchPlan(file, nodes)
 
 
-def _follow(place: Place, file: Path, packaged: Packaged, tasks: tuple[str, ...]) -> Plan:
+def _follow(place: Home, file: Path, packaged: Packaged, tasks: tuple[str, ...]) -> LaunchPlan:
     from concord.settings import NodesFile
 
     declared = {
@@ -127,12 +127,12 @@ def _follow(place: Place, file: Path, packaged: Packaged, tasks: tuple[str, ...]
     unused = [
         f"{task}.{node}" for task in chosen for node in chosen[task] if node not in declared.get(task, {})
     ]
-    return Plan(
+    return LaunchPlan(
         _part(place, file, tasks) if tasks else file, tuple(nodes), is_edited=True, unused=tuple(unused)
     )
 
 
-def _part(place: Place, file: Path, tasks: tuple[str, ...]) -> Path:
+def _part(place: Home, file: Path, tasks: tuple[str, ...]) -> Path:
     """A copy of a person's file with these tasks only, for one run."""
     import tomllib
 
@@ -162,22 +162,22 @@ class Launch:
         is_monitored: Whether a Prometheus is started too, for which pages tell their processes' metrics.
     """
 
-    place: Place
+    place: Home
     root: Path
     ports: Ports
     supervisor: Supervisor
     is_monitored: bool = False
 
-    def nodes(self, plan: Plan, bento: str) -> Nursery:
+    def nodes(self, plan: LaunchPlan, bento: str) -> ForkServerProcess:
         """All nodes, as forks of one parent."""
-        nursery = Nursery(bento, self.place.log("nodes"), environment(self.root, self.place.home))
+        nursery = ForkServerProcess(bento, self.place.log("nodes"), environment(self.root, self.place.home))
         for one in plan.nodes:
             log, served = self.place.log(one.name), self.place.served(one.name)
             start = partial(nursery.start, one.name, one.host, one.port, log, served)
             self.supervisor.keep(one.name, NODES, start, log)
         return nursery
 
-    def consensus(self, plan: Plan, bento: str, registry: str | None) -> None:
+    def consensus(self, plan: LaunchPlan, bento: str, registry: str | None) -> None:
         """The service that asks them, and the registry's address if it has one."""
         host, port = self.ports.host, str(self.ports.consensus)
         command = python("-m", "bentos.serve", bento, "--direct", "--host", host, "--port", port)
@@ -217,7 +217,7 @@ class Launch:
         measured = self._measured(command, self.ports.mlflow_metrics)
         self._keep("mlflow", PAGES, measured, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
-    def prometheus(self, program: str, plan: Plan, pages: Container[str]) -> None:
+    def prometheus(self, program: str, plan: LaunchPlan, pages: Container[str]) -> None:
         """A Prometheus that scrapes the nodes, the service that asks them, and the pages that run."""
         files = Monitoring(self.place, self.root)
         service = (LOOPBACK if self.ports.host in ANY else self.ports.host, self.ports.consensus)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from concord.cli.home import Place
+from concord.cli.home import Home
 from concord.errors import ConfigurationError
 from concord.util import private_files as private
 
@@ -66,7 +66,7 @@ class Monitoring:
         root: The project's folder, which has the rules.
     """
 
-    place: Place
+    place: Home
     root: Path
 
     @property

@@ -80,7 +80,7 @@ class Program:
         _signal(self._process.pid, how)
 
 
-class Nursery:
+class ForkServerProcess:
     """The parent of all nodes, started with the first of them and again when it has ended.
 
     Args:
@@ -92,11 +92,11 @@ class Nursery:
     def __init__(self, service: str, log: Path, environment: Mapping[str, str]) -> None:
         self._service, self._log, self._environment = service, log, dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
-        self._nodes: dict[str, Node] = {}
+        self._nodes: dict[str, NodeProcess] = {}
         self._orders = 0
         self._read = b""
 
-    def start(self, node: str, host: str, port: int, log: Path, models: Path | None = None) -> "Node":
+    def start(self, node: str, host: str, port: int, log: Path, models: Path | None = None) -> "NodeProcess":
         """Has a node forked; its process id is known a little later.
 
         One that is started at the port of another listens at the same socket, so that it can follow the
@@ -114,7 +114,7 @@ class Nursery:
         rotate(log)
         self._orders += 1
         name = f"{node}#{self._orders}"
-        fork = self._nodes[name] = Node(self)
+        fork = self._nodes[name] = NodeProcess(self)
         order = {"name": name, "node": node, "host": host, "port": port, "log": str(log)}
         order |= {"models": str(models)} if models else {}
         assert self._process is not None
@@ -185,10 +185,10 @@ class Nursery:
             node.known(told["pid"])
 
 
-class Node:
+class NodeProcess:
     """A fork of the nursery."""
 
-    def __init__(self, nursery: Nursery) -> None:
+    def __init__(self, nursery: ForkServerProcess) -> None:
         self._nursery = nursery
         self.process: int | None = None
         self.code: int | None = None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from concord.cli.up.reporter import OK, Voice
+from concord.cli.up.reporter import OK, Reporter
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -75,7 +75,7 @@ class Readiness:
             *(Part(name, int(name in self._answered), 1) for name in self._pages),
         ]
 
-    def wait(self, voice: Voice, carry_on: Callable[[], bool], seconds: float) -> list[Part]:
+    def wait(self, voice: Reporter, carry_on: Callable[[], bool], seconds: float) -> list[Part]:
         """Looks until all is up, time is over or `carry_on` says no.
 
         Returns:
@@ -115,7 +115,7 @@ _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
-def _shown(voice: Voice) -> Iterator[Callable[[list[Part]], None]]:
+def _shown(voice: Reporter) -> Iterator[Callable[[list[Part]], None]]:
     if not voice.is_live:
         seen: dict[str, int] = {}
         yield lambda parts: _say_changes(voice, seen, parts)
@@ -140,7 +140,7 @@ def _draw(progress: "Progress", bars: dict[str, Any], parts: list[Part]) -> None
         progress.update(bars[part.name], completed=part.up)
 
 
-def _say_changes(voice: Voice, seen: dict[str, int], parts: list[Part]) -> None:
+def _say_changes(voice: Reporter, seen: dict[str, int], parts: list[Part]) -> None:
     for part in parts:
         if part.up and part.up != seen.get(part.name):
             text = f"{part.name}: {part.up} of {part.of} nodes up" if part.of > 1 else f"{part.name} is up"

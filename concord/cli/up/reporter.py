@@ -14,7 +14,7 @@ OK = "[green]✓[/]"
 BAD = "[red]✗[/]"
 
 
-class Voice:
+class Reporter:
     """Says each event in one of the two ways.
 
     Args:

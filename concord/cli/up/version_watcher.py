@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from concord.cli.home import Place, environment, python
+from concord.cli.home import Home, environment, python
 from concord.cli.up.processes import Handle, Program, last_lines
-from concord.cli.up.reporter import BAD, OK, Voice, shown
+from concord.cli.up.reporter import BAD, OK, Reporter, shown
 from concord.cli.up.supervisor import Kept, Supervisor
 from concord.util import private_files as private
 
@@ -50,7 +50,7 @@ def wanted(text: str) -> dict[str, str] | None:
 
 
 @dataclass
-class Swap:
+class VersionChange:
     """How far one node is.
 
     Attributes:
@@ -68,7 +68,7 @@ class Swap:
     due: float = 0.0
 
 
-class Swaps:
+class VersionWatcher:
     """What the nodes of one `concord up` are to serve.
 
     Args:
@@ -84,18 +84,18 @@ class Swaps:
 
     def __init__(
         self,
-        place: Place,
+        place: Home,
         root: Path,
         registry: str,
         packaged: Mapping[str, str],
         supervisor: Supervisor,
-        voice: Voice,
+        voice: Reporter,
         clock: Callable[[], float] = time.monotonic,
         run: Callable[[list[str], Path, Mapping[str, str]], Handle] = Program,
     ) -> None:
         self._place, self._root, self._registry, self._packaged = place, root, registry, packaged
         self._supervisor, self._voice, self._clock, self._run = supervisor, voice, clock, run
-        self._nodes: dict[str, Swap] = {}
+        self._nodes: dict[str, VersionChange] = {}
 
     def settle(self, names: Iterable[str]) -> None:
         """Has each node find what it is to serve, as far as it was fetched before; ahead of their start."""
@@ -103,7 +103,7 @@ class Swaps:
         for name in names:
             self._drop_outdated(name)
             text = self._text(name)
-            self._nodes[name] = Swap()
+            self._nodes[name] = VersionChange()
             if not self._order(name, text):
                 shutil.rmtree(self._place.served(name), ignore_errors=True)
                 self._nodes[name].served = text
@@ -140,7 +140,7 @@ class Swaps:
             name=one.name, reason=lines[0],
         )  # fmt: skip
 
-    def _begin(self, name: str, swap: Swap, text: str) -> None:
+    def _begin(self, name: str, swap: VersionChange, text: str) -> None:
         if sum(other.fetch is not None for other in self._nodes.values()) >= AT_ONCE:
             return
         swap.under_way = text
@@ -161,7 +161,7 @@ class Swaps:
         self._voice.say("fetching", f"[dim]·[/] {name}: fetching {self._words(name, text)} …", name=name)
         swap.fetch = self._run(python("-m", "training.registry.fetch"), self._place.log(f"{name}.fetch"), env)
 
-    def _fetched(self, name: str, swap: Swap, code: int) -> None:
+    def _fetched(self, name: str, swap: VersionChange, code: int) -> None:
         swap.fetch = None
         if code:
             self._complain(name, swap)
@@ -177,11 +177,11 @@ class Swaps:
             )  # fmt: skip
         self._serve(name, swap)
 
-    def _serve(self, name: str, swap: Swap) -> None:
+    def _serve(self, name: str, swap: VersionChange) -> None:
         swap.served, swap.failed = swap.under_way, None
         self._supervisor.replace(name)
 
-    def _complain(self, name: str, swap: Swap) -> None:
+    def _complain(self, name: str, swap: VersionChange) -> None:
         is_new = swap.failed != swap.under_way
         swap.failed, swap.due = swap.under_way, self._clock() + RETRY_SECONDS
         log = self._place.log(f"{name}.fetch")

@@ -3,16 +3,16 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from concord.cli.home import Place
+from concord.cli.home import Home
 from concord.cli.up.readiness import home_of
-from concord.cli.up.reporter import OK, Voice, compact, shown
+from concord.cli.up.reporter import OK, Reporter, compact, shown
 from concord.errors import ConcordError
 
 Row = Mapping[str, float | str]
 
 
 def welcome(
-    voice: Voice, place: Place, service: str, pages: Mapping[str, str], tasks: Sequence[str], seconds: float
+    voice: Reporter, place: Home, service: str, pages: Mapping[str, str], tasks: Sequence[str], seconds: float
 ) -> None:
     """Says where everything is."""
     addresses = {

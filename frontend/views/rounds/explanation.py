@@ -11,7 +11,7 @@ import streamlit as st
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Round
-from concord.types.explanation import Explanation, Proof, Testimony
+from concord.types.explanation import Explanation, Proof, VoteExplanation
 from frontend.components import answer as answers
 from frontend.components import feedback as truth
 from frontend.components import stake_moves as moves
@@ -69,7 +69,7 @@ def _reasons(schema: TaskSchema, explained: Explanation) -> None:
             )
 
 
-def _facts(schema: TaskSchema, one: Testimony) -> str:
+def _facts(schema: TaskSchema, one: VoteExplanation) -> str:
     """What a node said and what that weighed, in a line."""
     said = moves.opinion(schema, one.label, one.value)
     facts = [words.plain(said)] if said else []

@@ -20,7 +20,7 @@ from benchmarks.consensus.report import BEGIN, Report
 from benchmarks.consensus.scenarios import SCENARIOS, Scenario, chosen
 from benchmarks.consensus.streams import STREAMS, drawn, make, prolonged
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import ONE
+from concord.policies.voting import PPM
 
 ROOT = Path(__file__).parents[3]
 ROUNDS = 240
@@ -138,7 +138,7 @@ def test_every_adversary_brings_votes_that_the_service_would_read(stream, advers
     for one in cast(make(stream, 0, ROUNDS), adversary, rng):
         for votes in (one.votes, one.lies):
             if votes is not None and stream == "four":
-                assert (votes.sum(axis=1) == ONE).all()
+                assert (votes.sum(axis=1) == PPM).all()
                 assert (votes >= 0).all()
 
 
@@ -155,13 +155,13 @@ def test_a_sleeper_is_as_good_as_it_was_until_it_turns(rng):
     ("changes", "lies"),
     [
         ({}, True),
-        ({"regret": 3 * ONE}, False),
+        ({"regret": 3 * PPM}, False),
         ({"stake": 499 * MICRO}, False),
         ({"standing": "jailed", "reason": "regret"}, False),
     ],
 )
 def test_one_that_adapts_lies_only_while_it_can_afford_to(changes, lies):
-    account = replace(Account(1000 * MICRO, 1000 * MICRO, ONE), **changes)
+    account = replace(Account(1000 * MICRO, 1000 * MICRO, PPM), **changes)
 
     assert wants_to_lie(account) is lies
 
@@ -233,7 +233,7 @@ def test_a_node_that_is_absent_is_not_right_alone():
     table = lay(Scenario("four", "crash"), 0, ROUNDS)
     [crashing] = [one for one in table.actors if one.present is not None]
     perfect = np.zeros_like(crashing.votes)
-    perfect[np.arange(ROUNDS), table.stream.truth] = ONE
+    perfect[np.arange(ROUNDS), table.stream.truth] = PPM
     alone = replace(table, actors=(replace(crashing, votes=perfect),))
 
     found = measure("crash", 0, alone, {WAGER: play(table.stream, table.actors, table.arriving, WAGER)})

@@ -11,7 +11,7 @@ from benchmarks.consensus.report import BEGIN, END
 from concord.policies import voting as pool
 from concord.policies.scoring import PPM, brier, hit
 from concord.policies.stake import MICRO, settle_wager
-from concord.policies.voting import Seat, read_probabilities
+from concord.policies.voting import Voter, read_probabilities
 
 PAGE = (Path(__file__).parents[3] / "docs" / "consensus.md").read_text("utf-8")
 NODES = ("logistic regression", "decision tree", "nearest neighbours", "forest")
@@ -34,7 +34,7 @@ def _cells(node):
 
 
 def _seats():
-    return [Seat(node, 1000 * MICRO, 1000 * MICRO) for node in NODES]
+    return [Voter(node, 1000 * MICRO, 1000 * MICRO) for node in NODES]
 
 
 def test_the_page_says_how_four_nodes_answer(votes):
@@ -63,8 +63,8 @@ def test_the_page_says_what_the_label_moves(votes):
 
 
 def test_the_page_says_what_an_expert_weighs():
-    others = [Seat(f"layman_{i}", 400 * MICRO, 1000 * MICRO, skill=550_000) for i in range(3)]
-    weights = pool.skill_weights([Seat("expert", 2800 * MICRO, 1000 * MICRO, skill=930_000), *others])
+    others = [Voter(f"layman_{i}", 400 * MICRO, 1000 * MICRO, skill=550_000) for i in range(3)]
+    weights = pool.skill_weights([Voter("expert", 2800 * MICRO, 1000 * MICRO, skill=930_000), *others])
 
     assert [f"{weight / PPM:.3f}" for weight in weights] == ["0.600", "0.133", "0.133", "0.133"]
 

@@ -60,7 +60,7 @@ def service(monkeypatch):
 
     @contextlib.contextmanager
     def stood_in(namespace, release):
-        yield desk.Desk(service, **service.at)
+        yield desk.ServiceAccess(service, **service.at)
 
     for module in (models, deciding):
         monkeypatch.setattr(module, "desk", stood_in)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from concord.cli.home import Place
+from concord.cli.home import Home
 from concord.cli.up import monitoring
-from concord.cli.up.launch import Launch, LocalNode, Plan
+from concord.cli.up.launch import Launch, LaunchPlan, LocalNode
 from concord.cli.up.ports import Ports, PortTaken, check
 from concord.cli.up.readiness import alive, fetch
 from concord.cli.up.supervisor import Supervisor
@@ -81,8 +81,8 @@ def supervisor():
 
 
 def start(supervisor, home, base, program, nodes=()):
-    launch = Launch(Place(home), ROOT, Ports("127.0.0.1", base), supervisor)
-    launch.prometheus(program, Plan(home / "nodes.toml", tuple(nodes)), pages=())
+    launch = Launch(Home(home), ROOT, Ports("127.0.0.1", base), supervisor)
+    launch.prometheus(program, LaunchPlan(home / "nodes.toml", tuple(nodes)), pages=())
     url = f"http://127.0.0.1:{base + 91}"
     wait_until(lambda: alive(f"{url}/-/ready"))
     return url
@@ -122,7 +122,7 @@ def test_the_one_on_the_path_is_taken(on_path):
 
 
 def test_it_is_told_of_the_service_and_of_every_node_by_name(tmp_path):
-    files = monitoring.Monitoring(Place(tmp_path), ROOT)
+    files = monitoring.Monitoring(Home(tmp_path), ROOT)
     nodes = {("iris", "knn"): ("127.0.0.1", 7410), ("iris", "svm"): ("::1", 7411)}
     files.write(("127.0.0.1", 7400), nodes, {"page": ("127.0.0.1", 7492)})
     (job,) = json.loads(files.file.read_text("utf-8"))["scrape_configs"]
@@ -139,7 +139,7 @@ def test_it_is_told_of_the_service_and_of_every_node_by_name(tmp_path):
 
 
 def test_it_reads_the_charts_rules(tmp_path):
-    files = monitoring.Monitoring(Place(tmp_path), ROOT)
+    files = monitoring.Monitoring(Home(tmp_path), ROOT)
     files.write(("127.0.0.1", 7400), {}, {})
     (pattern,) = json.loads(files.file.read_text("utf-8"))["rule_files"]
     found = {path.name for path in Path(pattern).parent.glob(Path(pattern).name)}
@@ -165,7 +165,7 @@ def test_it_is_started_from_its_file_and_ended_with_the_rest(on_path, supervisor
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on the PATH")
 def test_prometheus_reads_its_file(tmp_path):
-    files = monitoring.Monitoring(Place(tmp_path), ROOT)
+    files = monitoring.Monitoring(Home(tmp_path), ROOT)
     files.write(("127.0.0.1", 7400), {("iris", "knn"): ("127.0.0.1", 7410)}, {})
     done = subprocess.run(
         [PROMTOOL, "check", "config", str(files.file)], capture_output=True, text=True, check=False

@@ -2,7 +2,7 @@
 
 import pytest
 
-from concord.cli.home import Place
+from concord.cli.home import Home
 from concord.cli.up import nodes_file as nodesfile
 from concord.cli.up.launch import Packaged, plan
 from concord.cli.up.ports import Ports
@@ -18,7 +18,7 @@ def make_plan(tmp_path):
     """Plans an installation in a folder of its own, at free ports."""
 
     def make(*tasks):
-        place = Place(tmp_path)
+        place = Home(tmp_path)
         (tmp_path / "run").mkdir(exist_ok=True)
         return plan(place, tmp_path / "nodes.toml", PACKAGED, tasks, Ports("127.0.0.1", 21_400))
 

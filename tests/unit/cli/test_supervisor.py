@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from concord.cli.up.processes import LOG_BYTES, Nursery, Program, last_lines, rotate
+from concord.cli.up.processes import LOG_BYTES, ForkServerProcess, Program, last_lines, rotate
 from concord.cli.up.supervisor import LONGEST_WAIT, READY_SECONDS, Supervisor
 from tests.ports import free_port
 
@@ -153,7 +153,7 @@ def test_a_program_ends_when_its_parent_is_killed(tmp_path, wait_for):
 
 
 def test_a_nursery_that_cannot_start_ends_its_nodes(tmp_path, wait_for):
-    nursery = Nursery(
+    nursery = ForkServerProcess(
         "no-such-module:Service", tmp_path / "nodes.log", {**os.environ, "PYTHONPATH": str(tmp_path)}
     )
     node = nursery.start("iris.knn", "127.0.0.1", 1, tmp_path / "node.log")
@@ -235,7 +235,7 @@ def nursery(tmp_path):
     """A nursery of a service that answers with its folder and process; the project's own `bentos.serve`."""
     (tmp_path / "bentoml.py").write_text(f"{NODE_SERVICE}\ndef load(target):\n    return Service()\n")
     path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
-    made = Nursery("any", tmp_path / "nodes.log", {**os.environ, "PYTHONPATH": path})
+    made = ForkServerProcess("any", tmp_path / "nodes.log", {**os.environ, "PYTHONPATH": path})
     yield made
     made.end()
 

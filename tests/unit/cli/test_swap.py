@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from concord.cli.home import Place
+from concord.cli.home import Home
 from concord.cli.up.supervisor import Supervisor
-from concord.cli.up.version_watcher import RETRY_SECONDS, Swaps
+from concord.cli.up.version_watcher import RETRY_SECONDS, VersionWatcher
 
 KNN = "iris.knn"
 
@@ -51,10 +51,10 @@ def laptop(tmp_path):
     class Laptop:
         def __init__(self):
             self.home, self.now, self.steps, self.replaced, self.voice = tmp_path, 0.0, [], [], Said()
-            self.place = Place(tmp_path)
+            self.place = Home(tmp_path)
             supervisor = Supervisor(lambda _: None)
             supervisor.replace = self.replaced.append
-            self.swaps = Swaps(
+            self.swaps = VersionWatcher(
                 self.place, tmp_path, "http://mlflow", {KNN: "7"}, supervisor, self.voice,
                 lambda: self.now, self._run,
             )  # fmt: skip

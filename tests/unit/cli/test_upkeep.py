@@ -34,9 +34,9 @@ def test_a_pass_has_the_service_the_token_and_the_tasks(run, passes, monkeypatch
 
 @pytest.mark.parametrize("stated", [None, "http://elsewhere"])
 def test_the_registry_of_what_runs_here_is_meant_unless_another_is_named(run, passes, monkeypatch, stated):
-    from concord.cli.home import Place
+    from concord.cli.home import Home
 
-    monkeypatch.setattr(Place, "running", lambda _self: {"url": "http://here", "mlflow": "http://mlflow"})
+    monkeypatch.setattr(Home, "running", lambda _self: {"url": "http://here", "mlflow": "http://mlflow"})
     if stated:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", stated)
     run("upkeep")

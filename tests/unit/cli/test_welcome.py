@@ -2,8 +2,8 @@
 
 import pytest
 
-from concord.cli.home import Place
-from concord.cli.up.reporter import Voice
+from concord.cli.home import Home
+from concord.cli.up.reporter import Reporter
 from concord.cli.up.welcome import welcome
 from tests.unit.frontend.fake_service import FakeService
 
@@ -21,7 +21,7 @@ def greeted(tmp_path, capsys):
 
     def greeted(*running):
         pages = {name: PAGES[name] for name in running}
-        welcome(Voice(as_json=False), Place(tmp_path), service.url, pages, ["flower"], 21.0)
+        welcome(Reporter(as_json=False), Home(tmp_path), service.url, pages, ["flower"], 21.0)
         return [line.strip() for line in capsys.readouterr().out.splitlines()]
 
     yield greeted

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from concord.types.answers import LabelResult, Round, Verdict
-from concord.types.explanation import Explanation, Proof, Said, Settled, Testimony, Truth
+from concord.types.explanation import Explanation, Proof, Settled, StatedLabel, Truth, VoteExplanation
 from tests.unit.frontend.fake_service import FakeService, verdict
 
 TIME = "2026-11-21T17:03:13.000+00:00"
@@ -13,11 +13,11 @@ ID = "0123456789abcdef0123456789abcdef"
 
 
 def said(label="rose", source="crm", value=None):
-    return Said(label, value, source, TIME)
+    return StatedLabel(label, value, source, TIME)
 
 
 def heard(vote, delta, right):
-    return Testimony(
+    return VoteExplanation(
         vote.node,
         vote.outcome,
         vote.version,

@@ -10,11 +10,11 @@ from scipy import stats
 
 from concord.cli import main
 from concord.drift.report import Sketch, Sketches, report_of
-from concord.tasks.profile import Reference
+from concord.tasks.profile import TrainingProfile
 from training.data.dataset import generated, read
-from training.data.profile import profile
 from training.data.split import split
 from training.data.table import load
+from training.fitting.profile import profile
 from training.task import SEED
 
 FILES = {
@@ -82,7 +82,7 @@ def test_recent_films_have_drifted_from_those_that_were_learned_from(profile_of,
 @pytest.mark.parametrize("name", ["film_rating", "loan_amount", "iris"])
 def test_a_hundred_bootstrap_samples_of_the_training_rows_raise_at_most_five_alarms(task, name):
     rows, data = generated(task(name), SEED).rows, generated(task(name), SEED)
-    reference = Reference.from_json(profile(task(name), rows, data))
+    reference = TrainingProfile.from_json(profile(task(name), rows, data))
     random, alarms = np.random.default_rng(SEED), 0
     for _ in range(100):
         sketches = Sketches(reference)
@@ -97,7 +97,9 @@ def test_a_hundred_bootstrap_samples_of_the_films_raise_at_most_five_alarms(task
     films = task("film_rating")
     data = read(films, load(shared_data("tmdb_5000_min.csv")))
     part = split(films, data, SEED).training
-    reference = Reference.from_json(json.loads(json.dumps(profile(films, part.rows, data, part.answers))))
+    reference = TrainingProfile.from_json(
+        json.loads(json.dumps(profile(films, part.rows, data, part.answers)))
+    )
     random, alarms = np.random.default_rng(SEED), 0
     for _ in range(100):
         drawn = random.integers(len(part.rows), size=size or len(part.rows))
@@ -115,7 +117,7 @@ def test_a_hundred_bootstrap_samples_of_the_films_raise_at_most_five_alarms(task
 def test_a_profile_has_the_answers_learned_from_and_the_models_own_on_the_rows_held_out(task):
     data = generated(task("iris"), SEED)
     document = profile(task("iris"), data.rows, data, data.answers, np.eye(3)[[1] * 30])
-    reference = Reference.from_json(json.loads(json.dumps(document)))
+    reference = TrainingProfile.from_json(json.loads(json.dumps(document)))
     assert reference.target.name == "species"
     assert reference.target.counts.sum() == len(data.rows)
     assert reference.held_out.counts.tolist() == [0, 30, 0, 0]
@@ -126,7 +128,7 @@ def test_a_profile_has_the_answers_learned_from_and_the_models_own_on_the_rows_h
 def test_the_distance_of_every_number_in_the_projects_own_files_is_scipys(task, shared_data, file):
     of = task(FILES[file])
     data = read(of, load(shared_data(file)))
-    reference = Reference.from_json(json.loads(json.dumps(profile(of, data.rows, data))))
+    reference = TrainingProfile.from_json(json.loads(json.dumps(profile(of, data.rows, data))))
     now = (data.rows * np.float32(1.01)).T
     for column, before, moved in zip(reference.features, data.rows.T, now, strict=True):
         if column.choices:
@@ -142,7 +144,7 @@ def test_the_distance_of_every_number_in_the_projects_own_files_is_scipys(task, 
 
 
 def test_a_profile_keeps_quantiles_that_are_values_where_there_are_too_many(task, monkeypatch):
-    monkeypatch.setattr("training.data.profile.most_points", lambda columns: 50)
+    monkeypatch.setattr("training.fitting.profile.most_points", lambda columns: 50)
     data = generated(task("loan_amount"), SEED)
     found = profile(task("loan_amount"), data.rows, data)["features"]["poids"]
     assert len(found["points"]) <= 50

@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from concord.drift.report import Sketch, Sketches, report_of
-from concord.tasks.profile import Reference
+from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import Feature, Label, TaskSchema, Value
 from concord.types.drift import ErrorDrift, Stretch
 from training.__main__ import main
-from training.data.profile import profile
 from training.drift_report.html import to_html
 from training.drift_report.plots import MOST_CHOICES, draw, file_name, short
 from training.drift_report.tracking import metrics_of
+from training.fitting.profile import profile
 from training.task import SEED
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def report(task):
 
     iris, data = task("iris"), generated(task("iris"), SEED)
     document = profile(iris, data.rows, data, data.answers, np.eye(3)[data.answers.astype(int)])
-    reference = Reference.from_json(json.loads(json.dumps(document)))
+    reference = TrainingProfile.from_json(json.loads(json.dumps(document)))
     features, said = Sketches(reference), Sketch(reference.held_out)
     moved = np.tile(data.rows, (2, 1)).T.astype(np.float64)
     moved[:2] += 2

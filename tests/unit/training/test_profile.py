@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from training.data.dataset import generated, read
-from training.data.profile import profile
 from training.data.table import tabulate
+from training.fitting.profile import profile
 
 
 def of(task, name, **changes):

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from concord.errors import TrainingError
-from concord.tasks.profile import Reference
+from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
 from training.data.dataset import generated
 from training.data.split import split
@@ -105,7 +105,7 @@ def test_a_champion_is_fetched_with_everything_a_node_states(iris_home):
     assert (fetched.info.version, fetched.info.run_id) == (champion.version, champion.run_id)
     assert fetched.info.schema_digest == TASK.schema.digest
     assert 0.8 < fetched.info.accuracy <= 1
-    learned = Reference.from_json(fetched.profile)
+    learned = TrainingProfile.from_json(fetched.profile)
     assert (learned.rows, learned.target.rows, learned.held_out.rows) == (119, 119, 30)
 
 

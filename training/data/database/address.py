@@ -32,7 +32,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True)
-class Address:
+class DatabaseAddress:
     """A table of a database.
 
     Attributes:
@@ -55,7 +55,7 @@ class Address:
         return f"{self.database}#{self.table}"
 
 
-def read_address(text: str, task: str) -> Address:
+def read_address(text: str, task: str) -> DatabaseAddress:
     """Reads `URL` or `URL#table`; the table is the task's unless said.
 
     Raises:
@@ -77,7 +77,7 @@ def read_address(text: str, task: str) -> Address:
     backend, _, driver = made.drivername.partition("+")
     if backend not in DRIVERS:
         raise _no_address()
-    return Address(_with_password(made if driver else made.set(drivername=DRIVERS[backend])), table)
+    return DatabaseAddress(_with_password(made if driver else made.set(drivername=DRIVERS[backend])), table)
 
 
 def _with_password(url: sa.URL) -> sa.URL:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import ConcordError, ConfigurationError, DataError, TrainingError
 from concord.util import private_files as private
-from training.data.database.address import Address
+from training.data.database.address import DatabaseAddress
 
 CONNECT_SECONDS: Final = 10
 """A server elsewhere accepts within a second; a person waits for no longer."""
@@ -49,7 +49,7 @@ class Database:
         ConfigurationError: There is no driver for it, or no such file.
     """
 
-    def __init__(self, address: Address, *, make: bool = False) -> None:
+    def __init__(self, address: DatabaseAddress, *, make: bool = False) -> None:
         self.address = address
         self.is_sqlite = address.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -235,7 +235,7 @@ _SAID: Final[dict[_Codes, str]] = {
 }
 
 
-def _sentence(address: Address, error: SQLAlchemyError) -> ConcordError:
+def _sentence(address: DatabaseAddress, error: SQLAlchemyError) -> ConcordError:
     code, cause = _code(error), _cause(error)
     kind = next((codes for codes in _SAID if code in codes), None) if code is not None else None
     if kind is None and code is None:

@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 
 from concord.errors import DataError
 from concord.util import private_files as private
-from training.data.database.address import Address
+from training.data.database.address import DatabaseAddress
 from training.data.database.bookkeeping import find_table
 from training.data.database.engine import Database
 from training.data.database.loading import Summary
@@ -27,7 +27,9 @@ from training.task import Task
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def export(task: Task, address: Address, out: Path, *, force: bool, tell: Callable[[Progress], None]) -> int:
+def export(
+    task: Task, address: DatabaseAddress, out: Path, *, force: bool, tell: Callable[[Progress], None]
+) -> int:
     """Writes a table to a file, a gzip where its name ends in `.gz`.
 
     Returns:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from concord.tasks.schema import Feature
-from training.data.database.address import Address
+from training.data.database.address import DatabaseAddress
 from training.data.database.bookkeeping import find_table, tables
 from training.data.database.engine import Database
 from training.data.database.tables import loads
@@ -16,7 +16,7 @@ NEWEST: Final = 20
 """Loads that are told of one table."""
 
 
-def listing(address: Address) -> list[dict[str, Any]]:
+def listing(address: DatabaseAddress) -> list[dict[str, Any]]:
     """Every table of rows in the database: its task, how many rows, and its loads."""
     database = Database(address)
     try:
@@ -36,7 +36,7 @@ def listing(address: Address) -> list[dict[str, Any]]:
         database.close()
 
 
-def look(task: Task, address: Address) -> dict[str, Any]:
+def look(task: Task, address: DatabaseAddress) -> dict[str, Any]:
     """A task's table: rows, each column in figures, and its loads.
 
     Raises:

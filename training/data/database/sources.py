@@ -9,7 +9,7 @@ from typing import TypeVar
 from concord.errors import DataError
 from training.data.cleaning import Cleaner
 from training.data.csv_reader import RowFile
-from training.data.database.address import Address
+from training.data.database.address import DatabaseAddress
 from training.data.database.bookkeeping import make_table, migrate
 from training.data.database.engine import Database
 from training.data.database.loading import BATCH, Loader, Summary
@@ -40,7 +40,13 @@ Tell = Callable[[Progress], None]
 
 
 def load_file(
-    task: Task, path: Path, address: Address, *, tell: Tell, say: Callable[[str], None], refused: Path | None
+    task: Task,
+    path: Path,
+    address: DatabaseAddress,
+    *,
+    tell: Tell,
+    say: Callable[[str], None],
+    refused: Path | None,
 ) -> tuple[Summary, Path]:
     """Loads a CSV file, or a gzip of one, into a table.
 

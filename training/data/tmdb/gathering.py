@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from concord.errors import ConfigurationError, InvalidInput
 from training.data.cleaning import Cleaner
 from training.data.csv_reader import Line
-from training.data.database.address import Address
+from training.data.database.address import DatabaseAddress
 from training.data.database.engine import Database
 from training.data.database.loading import Loader, Summary
 from training.data.database.refused import RefusedFile
@@ -47,7 +47,7 @@ _FIRST_YEAR: Final = 1874
 def gather(
     task: Task,
     source: str,
-    address: Address,
+    address: DatabaseAddress,
     *,
     tell: Tell,
     refused: Path | None = None,

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from tests.unit.training.database.conformance import IRIS, PEOPLE, PERSON, flowers, load, task
 from training.__main__ import main
-from training.fitting.run import prepare
+from training.run import prepare
 
 
 @pytest.fixture

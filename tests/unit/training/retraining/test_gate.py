@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from training.retraining.bootstrap import Interval
-from training.retraining.evaluation import Group, Judgement, Side
+from training.retraining.evaluation import Judgement, RowGroup, Side
 from training.retraining.gate import Cost, Limits, decide, number, same_schema
 
 COST = Cost(10_000, 0.1, 0.5)
@@ -13,7 +13,7 @@ COST = Cost(10_000, 0.1, 0.5)
 
 def group(choice, rows, before, after, metric="mae"):
     better = Interval(before - after, 0, 1) if rows >= 30 else None
-    return Group(
+    return RowGroup(
         "sexe", choice, rows, None, Side({metric: before}, None), Side({metric: after}, None), better
     )
 

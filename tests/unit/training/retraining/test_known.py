@@ -7,7 +7,7 @@ import pytest
 
 from concord.errors import DataError
 from training.data.dataset import generated
-from training.data.provenance import Origin
+from training.data.provenance import Provenance
 from training.data.split import hashes
 from training.retraining.provenance import Sources, before, merged, united
 from training.tasks import discover
@@ -18,13 +18,13 @@ NAMES = frozenset([b"a" * 32])
 
 def test_a_generator_makes_its_rows_again():
     data = generated(FILM, 7)
-    found = before(Sources(FILM, "journal"), "it", ((Origin.of(data, 42),), NAMES), None, 42)
+    found = before(Sources(FILM, "journal"), "it", ((Provenance.of(data, 42),), NAMES), None, 42)
     assert np.array_equal(found.data.rows, data.rows)
     assert (found.learned.hashes, found.learned.known, found.notes) == (NAMES, "logged", ())
 
 
 def test_a_generator_that_makes_other_rows_now_is_an_error():
-    stated = ((replace(Origin.of(generated(FILM, 7), 42), digest="0" * 64),), NAMES)
+    stated = ((replace(Provenance.of(generated(FILM, 7), 42), digest="0" * 64),), NAMES)
     with pytest.raises(DataError, match=r"generator:7 is not what it learned from.*--old"):
         before(Sources(FILM, "journal"), "it", stated, None, 42)
 
@@ -44,11 +44,11 @@ def test_old_rows_that_are_named_stand_for_hashes_that_nobody_kept_and_that_is_s
 def test_a_journal_may_have_grown_and_that_is_said():
     sources = Sources(IRIS, "journal")
     sources._read["journal"] = replace(generated(IRIS, 1), source="journal")
-    found = before(sources, "it", ((Origin("journal", "0" * 64, 99),), NAMES), None, 42)
+    found = before(sources, "it", ((Provenance("journal", "0" * 64, 99),), NAMES), None, 42)
     assert found.notes == ("journal had 99 rows when it learned from it and has 150 now.",)
 
 
-KEPT = Origin("mysql+pymysql://ann:***@db/films#film_rating", "0" * 64, 5)
+KEPT = Provenance("mysql+pymysql://ann:***@db/films#film_rating", "0" * 64, 5)
 """As a record has it of an address with a password."""
 
 
@@ -88,8 +88,8 @@ def test_several_sources_are_one_data_set():
 
 def test_a_source_that_is_learned_from_again_counts_once_in_its_newest_state():
     first, again, other = (
-        Origin("journal", "a", 1),
-        Origin("journal", "b", 2),
-        Origin("generator", "c", 3, 42),
+        Provenance("journal", "a", 1),
+        Provenance("journal", "b", 2),
+        Provenance("generator", "c", 3, 42),
     )
     assert united([first, other, again]) == (again, other)

@@ -119,9 +119,7 @@ def test_what_is_shown_fits_eighty_columns_and_says_how_rows_were_chosen(retrain
 def test_a_champion_of_another_schema_is_not_compared_with(retrain, registry):
     client = registry().client
     schema = client.get_model_version_by_alias("double.line", "champion").tags["concord.schema"]
-    client.set_model_version_tag(
-        "double.line", "1", "concord.schema", schema.replace("Twice a", "Half a")
-    )
+    client.set_model_version_tag("double.line", "1", "concord.schema", schema.replace("Twice a", "Half a"))
     done = retrain(3.0, "--json")
     assert done.exit_code == 3
     (node,) = json.loads(done.stdout)["nodes"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from concord.errors import Refused
 from concord.types.models import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
 from training.retraining.gate import Condition
-from training.retraining.result import Outcome, Retraining
+from training.retraining.result import NodeOutcome, Retraining
 from training.upkeep.limits import Limits
 from training.upkeep.run import Passage
 
@@ -53,7 +53,7 @@ def probation(verdict="better", rounds=100, phase="probation", node="knn"):
 
 def passed(model, version="2"):
     condition = Condition("better", version is not None, 0.0, 0.1, "accuracy changes by +0.2.")
-    return Outcome(model, "1", "run", (condition,), version)
+    return NodeOutcome(model, "1", "run", (condition,), version)
 
 
 class World:
