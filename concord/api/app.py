@@ -27,10 +27,8 @@ from concord.http.application import Application, Route, json_response
 from concord.http.drain import Drain
 from concord.http.request import Request, Response
 from concord.http.tokens import Tokens
-from concord.journal import Journal
-from concord.ledger import Ledger, open_store
 from concord.observability import logs, metrics
-from concord.service import Consensus
+from concord.service import Service
 from concord.settings import NodesFile, Settings
 from concord.util.background import spawn
 
@@ -42,24 +40,24 @@ class ConsensusApi:
     """One consensus service with its HTTP interface.
 
     Args:
-        consensus: The service; this application starts and closes it.
+        service: The service; this application starts and closes it.
 
     Raises:
         ConfigurationError: The tokens' file is there and wrong.
     """
 
-    def __init__(self, consensus: Consensus) -> None:
-        self.consensus = consensus
-        self._tokens = Tokens(consensus.settings.tokens_file)
-        self._drain = Drain(consensus.settings.drain_file)
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._tokens = Tokens(service.settings.tokens_file)
+        self._drain = Drain(service.settings.drain_file)
         self._watching: asyncio.Task[None] | None = None
         self._application = Application(
             self._routes(),
             error_bodies={"/v2": protocol_error},
             start=self.start,
             close=self.close,
-            max_body_bytes=consensus.settings.max_body_bytes,
-            access_log=logs.AccessLog(enabled=consensus.settings.log_level in {"DEBUG", "INFO"}),
+            max_body_bytes=service.settings.max_body_bytes,
+            access_log=logs.AccessLog(enabled=service.settings.log_level in {"DEBUG", "INFO"}),
             drain=self._drain,
         )
 
@@ -74,14 +72,11 @@ class ConsensusApi:
         Raises:
             ConfigurationError: The nodes file is missing or wrong, or the tokens' file is wrong.
         """
-        declared = declared or NodesFile.load(settings.nodes_file)
-        journal = Journal(settings.journal_url)
-        ledger = Ledger(open_store(settings), archive=journal)
-        return cls(Consensus(settings, declared, ledger, journal))
+        return cls(Service.from_settings(settings, declared))
 
     async def start(self) -> None:
         """Starts the service; once it runs, garbage collection spares what start-up made."""
-        await self.consensus.start()
+        await self.service.start()
         self._watching = spawn(self._drain.watch(), "drain")
         metrics.watch_garbage_collection()
         # The journal's thread gives Python's lock back within half a millisecond instead of five: requests
@@ -92,20 +87,20 @@ class ConsensusApi:
         """Closes the service."""
         if self._watching is not None:
             self._watching.cancel()
-        await self.consensus.close()
+        await self.service.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one ASGI connection."""
         await self._application(scope, receive, send)
 
     def _routes(self) -> list[Route]:
-        predictions, records = Predictions(self.consensus), Records(self.consensus)
-        blocks = Blocks(self.consensus)
-        v2 = ProtocolV2(self.consensus, __version__)
-        access, drift = Access(self._tokens), Drift(self.consensus.drift)
-        labelled = LabelledRounds(self.consensus)
-        models = Models(self.consensus, access)
-        labelling, administration = Labelling(self.consensus, access), Administration(self.consensus, access)
+        predictions, records = Predictions(self.service), Records(self.service)
+        blocks = Blocks(self.service)
+        v2 = ProtocolV2(self.service, __version__)
+        access, drift = Access(self._tokens), Drift(self.service.drift)
+        labelled = LabelledRounds(self.service)
+        models = Models(self.service, access)
+        labelling, administration = Labelling(self.service, access), Administration(self.service, access)
         return [
             Route("POST", "/v1/tasks/{task}/predict", predictions.predict),
             Route("POST", "/v2/models/{task}/infer", v2.infer),
@@ -152,7 +147,7 @@ class ConsensusApi:
         return json_response(self._document())
 
     def _document(self) -> Schema:
-        return document(self.consensus.ensembles, __version__, secured=not self._tokens.are_off)
+        return document(self.service.ensembles, __version__, secured=not self._tokens.are_off)
 
     async def _docs(self, incoming: Request) -> Response:
         incoming.query()

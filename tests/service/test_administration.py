@@ -141,7 +141,7 @@ def test_a_jailed_node_is_released_once_and_counts_again(start_stack):
 
     stack = start_stack()
     write_tokens(stack.home, "operator")
-    settler = stack.api.consensus.settler
+    settler = stack.api.service.settler
     asyncio.run(_append(settler, events.jail("iris", "knn", "regret", 6_000_001, 0)))
     operator = Operator(stack)
     first, second = (operator.do("release", {"reason": "mended"}, key="r1") for _ in range(2))
@@ -213,7 +213,7 @@ def test_a_file_of_labels_is_sent_by_the_command_line(stack, command, tmp_path):
     shown = json.loads(result.stdout)
     assert (result.exit_code, shown["status"]) == (1, {"accepted": 2, "unknown": 1})
     assert [failure["line"] for failure in shown["failures"]] == [4]
-    journal = stack.api.consensus.journal
+    journal = stack.api.service.journal
     assert [journal.round(id_).label for id_ in (one, two)] == [2, 0]
 
 

@@ -52,7 +52,7 @@ def start_profiled(start_stack):
             for name, k in answers.items()
         }
         stack = start_stack(nodes)
-        wait_until(lambda: all(member.reference for member in stack.api.consensus.members))
+        wait_until(lambda: all(member.reference for member in stack.api.service.members))
         return stack
 
     return start
@@ -110,7 +110,7 @@ def test_labels_say_whether_the_truth_has_drifted_and_whether_errors_have_grown(
     ids = ask(stack, flowers(600), at_once=100)
     # All answers are class 2: right at first, then wrong.
     labels = [LabelRow(one, 2 if place < 400 else 0, "crm", 1, "r") for place, one in enumerate(ids)]
-    stack.api.consensus.journal.label(labels)
+    stack.api.service.journal.label(labels)
     report = drift_of(stack)
     assert report["target"]["status"] == "drifted"
     assert report["errors"]["labelled"] == 600
@@ -125,7 +125,7 @@ def test_a_label_that_the_tasks_schema_does_not_know_any_more_is_left_out(start_
     ids = ask(stack, flowers(90))
     # As of a class that the schema had when the rounds were answered.
     labels = [LabelRow(one, 7 if place < 30 else 2, "crm", 1, "r") for place, one in enumerate(ids)]
-    stack.api.consensus.journal.label(labels)
+    stack.api.service.journal.label(labels)
     report = drift_of(stack)
     assert (report["rows"], report["target"]["rows"], report["errors"]["labelled"]) == (90, 60, 60)
 
@@ -133,7 +133,7 @@ def test_a_label_that_the_tasks_schema_does_not_know_any_more_is_left_out(start_
 def test_forgotten_rows_are_not_seen(start_profiled):
     stack = start_profiled()
     ids = ask(stack, flowers(200))
-    stack.api.consensus.journal.forget(ids[:150])
+    stack.api.service.journal.forget(ids[:150])
     assert drift_of(stack)["rows"] == 50
 
 
@@ -142,7 +142,7 @@ def test_metrics_say_how_far_each_feature_is_and_whether_that_is_chance(start_pr
     ask(stack, flowers(300, 3, sepal_width=1.0))
     import asyncio
 
-    asyncio.run(stack.api.consensus.drift.refresh())
+    asyncio.run(stack.api.service.drift.refresh())
     lines = dict(
         line.rsplit(" ", 1) for line in stack.http.get("/metrics").text.splitlines() if "iris" in line
     )
@@ -164,7 +164,7 @@ def test_the_detector_is_told_of_the_same_errors_once(start_profiled, monkeypatc
         return ErrorDrift(len(errors), "steady", 0.1)
 
     monkeypatch.setattr("concord.drift.live.error_drift", detector)
-    journal = stack.api.consensus.journal
+    journal = stack.api.service.journal
     journal.label([LabelRow(one, 2, "crm", 1, "r") for one in ids[:150]])
     assert [drift_of(stack)["errors"]["error"] for _ in range(3)] == [0.1] * 3
     journal.label([LabelRow(one, 2, "crm", 1, "r") for one in ids[150:]])
@@ -174,7 +174,7 @@ def test_the_detector_is_told_of_the_same_errors_once(start_profiled, monkeypatc
 
 def test_a_node_that_is_promoted_is_compared_with_the_profile_of_its_new_version(start_profiled):
     stack = start_profiled(knn=2)
-    member = stack.api.consensus.members.of("iris")["knn"]
+    member = stack.api.service.members.of("iris")["knn"]
     before, served = member.reference, stack.nodes["knn"].model
     served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
     stack.nodes["knn"]._app._profile = learned(0)
@@ -252,7 +252,7 @@ def test_an_empty_journal_says_why_there_is_no_answer(start_profiled, run):
 def test_amid_a_promotion_the_new_version_and_its_other_data_are_explained(start_profiled, run):
     stack = start_profiled(knn=2, svm=2, tree=2)
     ask(stack, flowers(200))
-    member = stack.api.consensus.members.of("iris")["knn"]
+    member = stack.api.service.members.of("iris")["knn"]
     before, served = member.reference, stack.nodes["knn"].model
     served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
     rows, answers = flowers(700, 9).astype(np.float32), np.arange(700) % 3

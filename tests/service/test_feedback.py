@@ -32,7 +32,7 @@ def test_a_label_is_taken_by_name_and_by_number(stack, crm, given):
     (result,) = response.json()["labels"]
     assert response.status_code == 200
     assert result == {"id": one, "status": "accepted", "settlement": "due", "block": None, "error": None}
-    stored = stack.api.consensus.journal.round(one)
+    stored = stack.api.service.journal.round(one)
     assert (stored.label, stored.label_source) == (2, "crm")
 
 
@@ -50,9 +50,9 @@ def test_a_label_is_taken_the_moment_its_round_was_answered(stack, crm):
 def test_the_same_label_again_is_known_and_changes_nothing(stack, crm):
     (one,) = ask(stack)
     crm.send(label(one))
-    before = stack.api.consensus.journal.round(one)
+    before = stack.api.service.journal.round(one)
     again = Caller(stack, "all").send(label(one, 2))
-    after = stack.api.consensus.journal.round(one)
+    after = stack.api.service.journal.round(one)
     assert (again.status_code, statuses(again)) == (200, ["known"])
     assert (after.label_source, after.label_time) == (before.label_source, before.label_time)
 
@@ -61,7 +61,7 @@ def test_a_second_label_is_refused_with_409_and_kept_as_a_dispute(stack, crm):
     (one,) = ask(stack)
     crm.send(label(one))
     response = Caller(stack, "all").send(label(one, "setosa"))
-    journal = stack.api.consensus.journal
+    journal = stack.api.service.journal
     assert (response.status_code, response.json()["error"]["code"]) == (409, "conflict")
     assert statuses(response) == ["conflict"]
     assert [(row.label, row.source) for row in journal.disputes(one)] == [(0, "all")]
@@ -111,7 +111,7 @@ def test_a_wrong_label_is_a_422_with_its_reason_and_the_round_keeps_none(stack, 
     assert (response.status_code, error["code"], statuses(response)) == (422, "invalid_label", ["invalid"])
     assert words in error["message"]
     assert error["field"].startswith("labels[0]")
-    assert stack.api.consensus.journal.round(one).label is None
+    assert stack.api.service.journal.round(one).label is None
 
 
 @pytest.mark.parametrize("item", [None, 3, "x", [], {"label": 1}, {"id": 3, "label": 1}])
@@ -131,7 +131,7 @@ def test_every_label_gets_its_own_answer_and_the_wrong_ones_touch_nothing(stack,
     codes = [one["error"] and one["error"]["code"] for one in response.json()["labels"]]
     assert codes == ["expired", None, "unknown_round", "invalid_label", "conflict"]
     assert statuses(films.send(label(other))) == ["forbidden"]
-    journal = stack.api.consensus.journal
+    journal = stack.api.service.journal
     assert [journal.round(one).label for one in (old, good, wrong, other)] == [None, 2, None, None]
 
 
@@ -161,7 +161,7 @@ def test_what_is_refused_moves_neither_the_ledger_nor_any_other_label(start_stac
 
 def books(stack):
     """The ledger's height, the labels that are settled in it, and those that the journal holds."""
-    state = stack.api.consensus.ledger.head().state.task("iris")
+    state = stack.api.service.ledger.head().state.task("iris")
     with sqlite3.connect(stack.home / "journal.sqlite", timeout=5) as connection:
         ((labels,),) = connection.execute("SELECT count(*) FROM labels")
     connection.close()
@@ -205,14 +205,14 @@ def test_a_foreign_token_is_a_401_and_labels_nothing(stack, headers):
     assert (response.status_code, response.json()["error"]["code"]) == (401, "unauthorized")
     assert response.headers["www-authenticate"] == "Bearer"
     assert "foreign" not in response.text
-    assert stack.api.consensus.journal.round(one).label is None
+    assert stack.api.service.journal.round(one).label is None
 
 
 def test_a_hundred_thousand_labels_at_once_are_a_413_and_none_is_taken(stack, crm):
     (one,) = ask(stack)
     response = crm.send(*[label(one)] * 100_000)
     assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
-    assert stack.api.consensus.journal.round(one).label is None
+    assert stack.api.service.journal.round(one).label is None
 
 
 def test_more_labels_than_a_call_takes_are_a_422_and_none_is_taken(stack, crm):
@@ -220,7 +220,7 @@ def test_more_labels_than_a_call_takes_are_a_422_and_none_is_taken(stack, crm):
     response = crm.send(*[label(one)] * 1001)
     assert (response.status_code, response.json()["error"]["code"]) == (422, "too_many_labels")
     assert "1000" in response.json()["error"]["message"]
-    assert stack.api.consensus.journal.round(one).label is None
+    assert stack.api.service.journal.round(one).label is None
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_misspelt_flag_is_refused_and_not_ignored(stack, crm):
     (one,) = ask(stack)
     response = crm.send(label(one), query="?setled=true")
     assert (response.status_code, response.json()["error"]["field"]) == (422, "setled")
-    assert stack.api.consensus.journal.round(one).label is None
+    assert stack.api.service.journal.round(one).label is None
 
 
 def test_a_round_without_a_quorum_takes_its_label_and_never_settles(start_stack):
@@ -275,7 +275,7 @@ def amounts(*values):
 def test_a_value_is_counted_in_steps_of_the_resolution_half_to_even(amount_stack, value, steps):
     (one,) = ask(amount_stack, task="loan_amount", row=AMOUNT.example)
     assert statuses(Caller(amount_stack).send({"id": one, "value": value})) == ["accepted"]
-    assert amount_stack.api.consensus.journal.round(one).label == steps
+    assert amount_stack.api.service.journal.round(one).label == steps
 
 
 @pytest.mark.parametrize("value", [1e300, "12.5", True, None, 10**19])
@@ -334,7 +334,7 @@ def test_without_the_journal_a_label_is_a_503_and_is_taken_when_it_is_back(start
         lock.execute("ROLLBACK")
         lock.close()
     assert (response.status_code, response.json()["error"]["code"]) == (503, "journal_unavailable")
-    assert stack.api.consensus.journal.round(one).label is None
+    assert stack.api.service.journal.round(one).label is None
     assert statuses(Caller(stack).send(label(one), label(two))) == ["accepted", "accepted"]
 
 
@@ -460,7 +460,7 @@ def test_a_thousand_labels_a_second_settle_without_a_loss(start_stack):
     def settled():
         # Who waits makes blocks come sooner: each takes 1,000 rounds.
         crm.send(*[label(one) for one in ids[-100:]], query="?settled=true")
-        return stack.api.consensus.journal.due_count() == 0
+        return stack.api.service.journal.due_count() == 0
 
     wait_until(settled, 30)
-    assert len(stack.api.consensus.journal.heights(ids)) == len(ids)
+    assert len(stack.api.service.journal.heights(ids)) == len(ids)

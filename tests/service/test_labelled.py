@@ -22,12 +22,12 @@ def record(stack, count, task="iris", features=FLOWER, first=0):
         )
         for number in range(first, first + count)
     ]
-    stack.api.consensus.journal.record(rows)
+    stack.api.service.journal.record(rows)
     return [row.id for row in rows]
 
 
 def label(stack, ids, value=2):
-    stack.api.consensus.journal.label([LabelRow(one, value, "crm", 1, "r") for one in ids])
+    stack.api.service.journal.label([LabelRow(one, value, "crm", 1, "r") for one in ids])
 
 
 def page(stack, **query):
@@ -66,7 +66,7 @@ def test_what_was_forgotten_or_has_no_label_is_not_given_out(start_stack):
     stack = start_stack()
     ids = record(stack, 4)
     label(stack, ids[:2])
-    stack.api.consensus.journal.forget([ids[0]])
+    stack.api.service.journal.forget([ids[0]])
     assert [one["id"] for one in page(stack)["rows"]] == [ids[1]]
 
 

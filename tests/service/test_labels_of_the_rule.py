@@ -255,7 +255,7 @@ def test_a_jailed_node_is_asked_and_scored_and_weighs_nothing(start, patient_wit
 def test_an_answer_does_not_wait_for_a_shadow_and_its_round_does(start, patient_with_shadows):
     stack, teacher = start(company(eve=liar))
     jail(teacher, "eve")
-    eve, journal = stack.nodes["eve"], stack.api.consensus.journal
+    eve, journal = stack.nodes["eve"], stack.api.service.journal
     eve.fault = "gate"
     verdict = stack.predict(flower(1)).json()["verdicts"][0]
     assert (verdict["status"], verdict["label"], eve.gate.is_set()) == ("ok", "versicolor", False)

@@ -168,7 +168,7 @@ def test_features_that_were_forgotten_are_not_missed_by_a_comparison(world):
     wait_until(lambda: ask_until_tried(world))
     ids = ask(world.stack, 31)
     Caller(world.stack).send(*[label(one, "virginica") for one in ids])
-    world.stack.api.consensus.journal.forget(ids)
+    world.stack.api.service.journal.forget(ids)
     found = world.client.compare(MODEL)
     assert (found.rounds, found.verdict) == (31, "worse")
 
@@ -275,7 +275,7 @@ def test_the_same_call_again_changes_nothing_more(world):
 def test_a_decision_that_died_half_way_is_ended_by_the_same_call(world, monkeypatch, step):
     world.do("challenge", "9")
     world.settle_down()
-    appointing = world.stack.api.consensus.rollout
+    appointing = world.stack.api.service.rollout
     owner = {
         "set_alias": appointing._registry,
         "write": appointing._entries,
@@ -313,7 +313,7 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(world):
 
 
 def test_an_entry_that_somebody_else_wrote_in_between_stays(world, monkeypatch):
-    entries = world.stack.api.consensus.inventory.entries
+    entries = world.stack.api.service.inventory.entries
     wrote = type(entries).write
 
     def overtaken(name, expected, wanted):
@@ -330,7 +330,7 @@ def test_an_entry_that_somebody_else_wrote_in_between_stays(world, monkeypatch):
 
 
 def test_a_challenge_that_was_faster_than_a_promotion_leaves_the_champions_alias(world, monkeypatch):
-    entries = world.stack.api.consensus.inventory.entries
+    entries = world.stack.api.service.inventory.entries
     wrote = type(entries).write
 
     def overtaken(name, expected, wanted):
@@ -344,7 +344,7 @@ def test_a_challenge_that_was_faster_than_a_promotion_leaves_the_champions_alias
 
 
 def test_a_conflict_is_told_even_if_the_registry_is_away_by_then(world, monkeypatch):
-    entries = world.stack.api.consensus.inventory.entries
+    entries = world.stack.api.service.inventory.entries
     wrote = type(entries).write
 
     def overtaken(name, expected, wanted):
@@ -359,7 +359,7 @@ def test_a_conflict_is_told_even_if_the_registry_is_away_by_then(world, monkeypa
 
 
 def test_who_asks_while_a_list_is_made_gets_the_next_one_and_all_who_do_the_same(world, monkeypatch):
-    overview = world.stack.api.consensus.inventory
+    overview = world.stack.api.service.inventory
     looked, asked, held, go = [], [], threading.Event(), threading.Event()
     every, models = overview.entries.all, overview.models
 
@@ -419,7 +419,7 @@ def test_where_entries_cannot_be_read_what_nodes_say_is_listed_and_compared(worl
     def away():
         raise ServiceAway("The cluster's API does not serve.")
 
-    monkeypatch.setattr(world.stack.api.consensus.inventory.entries, "all", away)
+    monkeypatch.setattr(world.stack.api.service.inventory.entries, "all", away)
     found = world.model()
     assert (found.champion, found.challenger, found.phase) == ("7", "9", "probation")
     assert (found.wanted.challenger, found.problem) == (None, "The cluster's API does not serve.")

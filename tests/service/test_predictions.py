@@ -251,6 +251,6 @@ def test_a_version_that_another_replica_has_taken_back_is_not_written_by_turns(s
     other.append([events.promote("iris", "knn", "another", 0)])
     wait_until(lambda: version() == "1")
     height = other.append([events.promote("iris", "knn", "another", 2)]).height
-    wait_until(lambda: stack.api.consensus.settler.head.height == height)
+    wait_until(lambda: stack.api.service.settler.head.height == height)
     time.sleep(0.5)
     assert version() == "another"

@@ -48,7 +48,7 @@ def test_a_page_of_history_goes_on_from_the_stake_before_it(long_chain, monkeypa
 
 def test_a_history_reads_no_block_outside_its_page(long_chain, monkeypatch):
     monkeypatch.setattr(records, "MOST_BLOCKS", 10)
-    ledger, asked = long_chain.api.consensus.ledger, []
+    ledger, asked = long_chain.api.service.ledger, []
     stream = ledger.stream
     monkeypatch.setattr(ledger, "stream", lambda *ends: asked.append(ends) or stream(*ends))
     history(long_chain, before=40)
@@ -56,7 +56,7 @@ def test_a_history_reads_no_block_outside_its_page(long_chain, monkeypatch):
 
 
 def test_a_history_is_that_of_one_head_while_the_chain_grows(long_chain, monkeypatch):
-    ledger = long_chain.api.consensus.ledger
+    ledger = long_chain.api.service.ledger
     state_before = ledger.state_before
 
     def late(height):
@@ -80,7 +80,7 @@ def test_who_loses_nothing_is_not_said_to_have_agreed():
 
 def test_proofs_that_are_asked_for_at_once_are_made_one_after_the_other(start_stack, monkeypatch):
     stack, running, most = start_stack(), [], []
-    verify = stack.api.consensus.ledger.verify
+    verify = stack.api.service.ledger.verify
 
     def slow(noted):
         running.append(1)
@@ -90,7 +90,7 @@ def test_proofs_that_are_asked_for_at_once_are_made_one_after_the_other(start_st
         running.pop()
         return report
 
-    monkeypatch.setattr(stack.api.consensus.ledger, "verify", slow)
+    monkeypatch.setattr(stack.api.service.ledger, "verify", slow)
     found = []
     threads = [threading.Thread(target=lambda: found.append(stack.client.verify()["ok"])) for _ in range(6)]
     for thread in threads:

@@ -18,7 +18,7 @@ from concord.http.tokens import Token
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.policies.stake import MICRO, MIN_STAKE
-from concord.service import Consensus
+from concord.service import Service
 from concord.types.answers import AccountView
 from concord.util.ids import fresh_id
 
@@ -46,8 +46,8 @@ class Administration:
         access: Knows who administers.
     """
 
-    def __init__(self, consensus: Consensus, access: Access) -> None:
-        self._consensus, self._access = consensus, access
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
 
     async def release(self, incoming: Request) -> Response:
         """`POST /v1/nodes/{task}/{node}/release`: a jailed node, or one in probation, counts again."""
@@ -85,8 +85,8 @@ class Administration:
 
     def _place(self, incoming: Request) -> tuple[str, str]:
         task, node = incoming.path["task"], incoming.path["node"]
-        self._consensus.ensembles.settings(task)
-        state = self._consensus.settler.head.state.tasks.get(task)
+        self._service.ensembles.settings(task)
+        state = self._service.settler.head.state.tasks.get(task)
         if state is None or node not in state.accounts:
             raise UnknownName(
                 f"{task} has no node {node[:60]!r} with an account.", field="node", code="unknown_node"
@@ -95,7 +95,7 @@ class Administration:
 
     def _check_stake(self, task: str, node: str) -> None:
         """Refuses to release who would be jailed again in a moment, because it has next to no stake."""
-        account = self._consensus.settler.head.state.task(task).account(node)
+        account = self._service.settler.head.state.task(task).account(node)
         if account.stake < MIN_STAKE:
             raise Conflict(
                 f"{node} holds {account.stake / MICRO:,.2f} stake, and counts from {MIN_STAKE // MICRO} on. "
@@ -104,7 +104,7 @@ class Administration:
             )
 
     async def _write(self, token: Token, event: Event, incoming: Request) -> Response:
-        block = await self._consensus.settler.append([event])
+        block = await self._service.settler.append([event])
         task, node = event.body["task"], event.body["node"]
         _log.info(
             "operator's event",
@@ -116,7 +116,7 @@ class Administration:
                 "request_id": incoming.request_id,
             },
         )
-        account = self._consensus.settler.head.state.task(task).account(node)
+        account = self._service.settler.head.state.task(task).account(node)
         return json_response(
             AccountView(
                 task,

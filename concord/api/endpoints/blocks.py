@@ -15,7 +15,7 @@ from concord.errors import UnknownName
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.ledger.chain import Block
-from concord.service import Consensus
+from concord.service import Service
 from concord.types.answers import BlockPage, BlockView, StakesPage
 from concord.util.times import iso
 
@@ -26,11 +26,11 @@ MOST_LISTED: Final = 100
 class Blocks:
     """The blocks of one service's ledger."""
 
-    def __init__(self, consensus: Consensus) -> None:
+    def __init__(self, service: Service) -> None:
         self._ledger, self._settler, self._ensembles = (
-            consensus.ledger,
-            consensus.settler,
-            consensus.ensembles,
+            service.ledger,
+            service.settler,
+            service.ensembles,
         )
         self._looking_back = asyncio.Lock()
 

@@ -5,11 +5,12 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from concord.api.auth import Access
+from concord.consensus.consensus import SETTLED_SECONDS
 from concord.errors import InvalidInput
 from concord.feedback import Feedback, LabelReceipt
 from concord.http.application import error_fields, json_response
 from concord.http.request import Request, Response
-from concord.service import SETTLED_SECONDS, Consensus
+from concord.service import Service
 from concord.types.answers import FeedbackResponse, LabelResult
 
 _ONE: Final = frozenset({"id", "label", "value"})
@@ -23,14 +24,14 @@ class Labelling:
         access: Knows who may.
     """
 
-    def __init__(self, consensus: Consensus, access: Access) -> None:
+    def __init__(self, service: Service, access: Access) -> None:
         self._access = access
-        self._most = consensus.settings.max_rows
+        self._most = service.settings.max_rows
         self._feedback = Feedback(
-            consensus.journal,
-            consensus.ensembles,
-            consensus.settler,
-            label_days=consensus.settings.label_days,
+            service.journal,
+            service.ensembles,
+            service.settler,
+            label_days=service.settings.label_days,
         )
 
     async def feedback(self, incoming: Request) -> Response:

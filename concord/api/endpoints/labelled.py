@@ -14,7 +14,7 @@ from concord.api.params import int_param, run_exclusive, time_param
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.journal.rows import LabelledRound
-from concord.service import Consensus
+from concord.service import Service
 from concord.tasks.labels import said_label
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import LabelledPage, LabelledRow
@@ -33,8 +33,8 @@ class LabelledRounds:
         consensus: Has the journal, and knows the tasks.
     """
 
-    def __init__(self, consensus: Consensus) -> None:
-        self._journal, self._ensembles = consensus.journal, consensus.ensembles
+    def __init__(self, service: Service) -> None:
+        self._journal, self._ensembles = service.journal, service.ensembles
         # A page may look at tens of thousands of rounds: one after the other.
         self._reading = asyncio.Lock()
 

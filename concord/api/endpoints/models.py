@@ -18,7 +18,7 @@ from concord.policies.stake import Action
 from concord.rollout.comparison import MOST_ROUNDS, Compared, Pairing, Score, compare
 from concord.rollout.planning import RolloutRequest
 from concord.rollout.state import Pair, RolloutState
-from concord.service import Consensus
+from concord.service import Service
 from concord.types.models import Appointed, Comparison, Contender
 from concord.util.times import iso
 
@@ -36,9 +36,9 @@ class Models:
         access: Knows who administers.
     """
 
-    def __init__(self, consensus: Consensus, access: Access) -> None:
-        self._consensus, self._access = consensus, access
-        self._overview, self._appointing = consensus.inventory, consensus.rollout
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
+        self._overview, self._appointing = service.inventory, service.rollout
         # A million rounds take a core half a minute: one comparison after the other.
         self._comparing = asyncio.Lock()
 
@@ -101,15 +101,15 @@ class Models:
                 "has.",
                 code="no_challenger",
             )
-        state = self._consensus.ensembles.states().get(task)
-        is_value = self._consensus.ensembles.schema(task).value is not None
+        state = self._service.ensembles.states().get(task)
+        is_value = self._service.ensembles.schema(task).value is not None
         by_class: Score = "brier" if state is not None and state.score == "brier" else "hit"
         last = seen.appointment
         sigma = last.sigma if last is not None else state.sigma if state else None
         return Pairing(node, champion, challenger, "closeness" if is_value else by_class, sigma)
 
     def _compare(self, task: str, since: int, pairing: Pairing) -> Compared:
-        return compare(self._consensus.journal.judged(task, since, MOST_ROUNDS), pairing)
+        return compare(self._service.journal.judged(task, since, MOST_ROUNDS), pairing)
 
 
 def _told(seen: RolloutState, pairing: Pairing, since: int | None, found: Compared) -> Comparison:

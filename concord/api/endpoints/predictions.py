@@ -4,32 +4,33 @@ from typing import Any
 
 import orjson
 
+from concord.consensus.consensus import PredictRequest
 from concord.errors import InvalidInput
 from concord.http.request import Request, Response
-from concord.service import Consensus, PredictRequest
+from concord.service import Service
 
 
 class Predictions:
     """Answers rows of named columns."""
 
-    def __init__(self, consensus: Consensus) -> None:
-        self._consensus = consensus
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     async def predict(self, incoming: Request) -> Response:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
         query = incoming.query("recorded", "settled")
         task = incoming.path["task"]
-        response = await self._consensus.predict(
+        response = await self._service.consensus.predict(
             PredictRequest(
                 task=task,
-                rows=_rows(await incoming.json(), self._consensus.settings.max_rows),
+                rows=_rows(await incoming.json(), self._service.settings.max_rows),
                 request_id=incoming.request_id,
                 traceparent=incoming.traceparent,
                 recorded=incoming.flag(query, "recorded"),
                 settled=incoming.flag(query, "settled"),
             )
         )
-        error = self._consensus.refusal(task, response)
+        error = self._service.consensus.refusal(task, response)
         head = {"task": task, "request_id": incoming.request_id, **({"error": error} if error else {})}
         verdicts = b",".join(response.encoded)
         body = orjson.dumps(head)[:-1] + b',"verdicts":[' + verdicts + b"]}"

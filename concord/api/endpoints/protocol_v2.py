@@ -12,10 +12,11 @@ from typing import Any, Final
 import orjson
 
 from concord.api.endpoints.predictions import check_row_count
+from concord.consensus.consensus import PredictRequest
 from concord.errors import ConcordError, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.service import Consensus, PredictRequest
+from concord.service import Service
 from concord.tasks.schema import Feature, TaskSchema
 from concord.types.answers import Verdict
 
@@ -35,8 +36,8 @@ STATED: Final = {"number": "FP64", "integer": "INT64", "choice": "BYTES"}
 class ProtocolV2:
     """Health, metadata and inference as the protocol names them."""
 
-    def __init__(self, consensus: Consensus, version: str) -> None:
-        self._consensus = consensus
+    def __init__(self, service: Service, version: str) -> None:
+        self._service = service
         self._version = version
 
     async def server(self, incoming: Request) -> Response:
@@ -52,34 +53,34 @@ class ProtocolV2:
     async def ready(self, incoming: Request) -> Response:
         """`GET /v2/health/ready`: 200 once some task can reach its quorum."""
         incoming.query()
-        return _readiness(None, ready=self._consensus.ready())
+        return _readiness(None, ready=self._service.ready())
 
     async def model(self, incoming: Request) -> Response:
         """`GET /v2/models/{task}`: the tensors in and out."""
         incoming.query()
         return json_response(
-            metadata(incoming.path["task"], self._consensus.ensembles.schema(incoming.path["task"]))
+            metadata(incoming.path["task"], self._service.ensembles.schema(incoming.path["task"]))
         )
 
     async def model_ready(self, incoming: Request) -> Response:
         """`GET /v2/models/{task}/ready`."""
         incoming.query()
         task = incoming.path["task"]
-        self._consensus.ensembles.settings(task)
-        return _readiness(task, ready=self._consensus.ensembles.is_ready(task))
+        self._service.ensembles.settings(task)
+        return _readiness(task, ready=self._service.ensembles.is_ready(task))
 
     async def infer(self, incoming: Request) -> Response:
         """`POST /v2/models/{task}/infer`."""
         incoming.query()
         task = incoming.path["task"]
-        schema = self._consensus.ensembles.schema(task)
+        schema = self._service.ensembles.schema(task)
         body = await incoming.json()
-        rows, wanted = read_request(body, schema, self._consensus.settings.max_rows)
-        response = await self._consensus.predict(
+        rows, wanted = read_request(body, schema, self._service.settings.max_rows)
+        response = await self._service.consensus.predict(
             PredictRequest(task, rows, incoming.request_id, incoming.traceparent)
         )
         evidence = b"[" + b",".join(response.encoded) + b"]"
-        error = self._consensus.refusal(task, response)
+        error = self._service.consensus.refusal(task, response)
         if error is not None:
             refused = {"error": error["message"], "code": error["code"], "field": None}
             return json_response(refused | {"parameters": {"verdicts": evidence.decode()}}, 503)

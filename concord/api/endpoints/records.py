@@ -25,7 +25,7 @@ from concord.journal import StoredRound
 from concord.ledger.state import PROBATION_ROUNDS
 from concord.policies.stake import MICRO, Account
 from concord.policies.voting import PPM
-from concord.service import Consensus
+from concord.service import Service
 from concord.settlement.audit import deep_audit
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import (
@@ -52,15 +52,15 @@ _verdict = TypeAdapter(Verdict)
 class Records:
     """The reading half of the API."""
 
-    def __init__(self, consensus: Consensus) -> None:
-        self._consensus = consensus
-        self._ensembles = consensus.ensembles
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._ensembles = service.ensembles
         # What reads far back takes long and goes one after the other: anybody may ask for it, and all
         # threads together would be missed by the journal.
         self._looking_back, self._verifying, self._explaining = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._searching = asyncio.Lock()
         self._explanations = Explanations(
-            consensus.ledger, consensus.journal, label_days=consensus.settings.label_days
+            service.ledger, service.journal, label_days=service.settings.label_days
         )
 
     async def tasks(self, incoming: Request) -> Response:
@@ -90,7 +90,7 @@ class Records:
             and self._ensembles.account(task, node) is None
         ):
             raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
-        end = self._consensus.settler.head.height + 1
+        end = self._service.settler.head.height + 1
         stop = min(int_param(query, "before", default=end, least=1), end)
         found = await run_exclusive(self._looking_back, self._entries, task, node, stop)
         return json_response(NodeHistory(task, node, found))
@@ -102,7 +102,7 @@ class Records:
         if sought.task is not None:
             self._ensembles.settings(sought.task)
         limit, after = int_param(query, "limit", default=50, least=1, most=MOST_ROUNDS), query.get("after")
-        find = self._consensus.journal.find
+        find = self._service.journal.find
         if sought.is_looked_through:
             stored, end = await run_exclusive(self._searching, find, sought, limit, after)
         else:
@@ -113,7 +113,7 @@ class Records:
         """`GET /v1/rounds/{id}`: the round, why it was answered so, and the proof of its settlement."""
         incoming.query()
         round_id = incoming.path["id"]
-        stored = await asyncio.to_thread(self._consensus.journal.round, round_id)
+        stored = await asyncio.to_thread(self._service.journal.round, round_id)
         if stored is None:
             raise UnknownName(
                 f"There is no round {round_id[:40]!r}. A new one takes up to 150 ms to be recorded.",
@@ -127,15 +127,15 @@ class Records:
             stored,
             found.verdict,
             self._schema(stored.task),
-            self._consensus.settler.alarm,
+            self._service.settler.alarm,
         )
         return json_response(replace(found, explanation=explanation))
 
     async def ledger(self, incoming: Request) -> Response:
         """`GET /v1/ledger`: the newest state, in µS."""
         incoming.query()
-        head = self._consensus.settler.head
-        due = await asyncio.to_thread(self._consensus.journal.due_count)
+        head = self._service.settler.head
+        due = await asyncio.to_thread(self._service.journal.due_count)
         return json_response(
             {
                 "height": head.height,
@@ -143,7 +143,7 @@ class Records:
                 "time": iso(head.time) if head.height else None,
                 "unit": "µS",
                 "due": due,
-                "alarm": self._consensus.settler.alarm,
+                "alarm": self._service.settler.alarm,
                 **head.state.to_json(),
             }
         )
@@ -157,13 +157,11 @@ class Records:
     async def audit(self, incoming: Request) -> Response:
         """`GET /v1/ledger/audit`: settles every block again from the journal's records; minutes, for many."""
         incoming.query()
-        report = await run_exclusive(
-            self._verifying, deep_audit, self._consensus.ledger, self._consensus.journal
-        )
+        report = await run_exclusive(self._verifying, deep_audit, self._service.ledger, self._service.journal)
         return json_response(report.to_json())
 
     def _verify(self) -> Any:  # noqa: ANN401 - the ledger's report, a dataclass
-        return self._consensus.ledger.verify(self._consensus.journal.noted_blocks())
+        return self._service.ledger.verify(self._service.journal.noted_blocks())
 
     def _round(self, stored: StoredRound) -> Round:
         """A round as it is now: what was due when it was answered may be settled since."""
@@ -206,7 +204,7 @@ class Records:
 
     def _entries(self, task: str, node: str, stop: int) -> list[HistoryEntry]:
         """Everything from blocks below `stop`, which never change, whatever comes after them meanwhile."""
-        ledger, start = self._consensus.ledger, max(1, stop - MOST_BLOCKS)
+        ledger, start = self._service.ledger, max(1, stop - MOST_BLOCKS)
         state = ledger.state_before(start).tasks.get(task)
         account = state.accounts.get(node) if state else None
         return entries(ledger.stream(start, stop), task, node, account.stake if account else 0)

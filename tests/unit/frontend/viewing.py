@@ -11,7 +11,7 @@ def _draw(name, url):
     from frontend.text import language
 
     language.choose()
-    import_module(f"frontend.views.{name}").show(url)
+    import_module(f"frontend.views.{name}.page").show(url)
 
 
 def open_view(name, url, *, token=None, **address):
