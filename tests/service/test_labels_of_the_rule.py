@@ -125,7 +125,7 @@ def patient_with_shadows(monkeypatch):
 def impatient_with_versions(monkeypatch):
     """What a node serves, and what is declared, is believed after a tenth of a second."""
     monkeypatch.setattr("concord.consensus.reconciler.CONTRADICTED_SECONDS", 0.1)
-    monkeypatch.setattr("concord.consensus.node_client.REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr("concord.consensus.node_clients.REFRESH_SECONDS", 0.1)
 
 
 # The vectors
