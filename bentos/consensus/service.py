@@ -7,11 +7,11 @@ No logic of its own: `concord.api` answers, BentoML packs, starts and stops it. 
 import bentoml
 
 from concord.api import ConsensusApi
-from concord.http.application import Deferred
+from concord.http.application import DeferredApplication
 from concord.observability import logs
 from concord.settings import Settings
 
-app = Deferred()
+app = DeferredApplication()
 
 
 @bentoml.service(
@@ -31,7 +31,7 @@ class Consensus:
         settings = Settings.read()
         logs.configure(settings.log_level)
         self.api = ConsensusApi.from_settings(settings)
-        app.target = self.api
+        app.target = self.api.application
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:

@@ -15,14 +15,14 @@ from typing import NoReturn
 import bentoml
 
 from concord.errors import ConfigurationError
-from concord.http.application import Deferred
+from concord.http.application import DeferredApplication
 from concord.node.app import load
 from concord.observability import logs
 
 WORKER = "_bentoml_impl.worker.service"
 """The module that `bentoml serve` runs a service's process by."""
 
-app = Deferred()
+app = DeferredApplication()
 
 
 def model_folder(name: str) -> Path:
@@ -84,7 +84,7 @@ class Node:
             self.api = load(*environment(), model_folder)
         except ConfigurationError as error:
             end(error)
-        app.target = self.api
+        app.target = self.api.application
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:

@@ -31,7 +31,7 @@ _POOLS: Mapping[Method, Pool] = {
 
 @dataclass(frozen=True)
 class TaskPolicy:
-    """How a task is decided, as its operator has set: the policy's name, and what happens below the quorum."""
+    """How a task is decided, as its operator has set: the policy, and what happens below the quorum."""
 
     name: PolicyName
     limits: PollLimits
@@ -41,7 +41,7 @@ class TaskPolicy:
 
 @dataclass(frozen=True, slots=True)
 class NonVoter:
-    """A node that does not count: a `shadow` is asked, one that is `jailed` is not, nor is one without client."""
+    """A node that does not count: a `shadow` is asked unless it has no client, a `jailed` one is not."""
 
     node: str
     outcome: Outcome

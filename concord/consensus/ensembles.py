@@ -172,7 +172,7 @@ class Ensembles:
     def _sort_nodes(
         self, task: str, settings: TaskSettings, state: TaskState | None
     ) -> tuple[tuple[NodeClient | None, ...], tuple[Voter, ...], tuple[NonVoter, ...]]:
-        """The nodes that count with their accounts, and those that do not; `state` is None without accounts."""
+        """The nodes that count with their accounts, and those that do not; no state: no accounts."""
         accounts = {voter.node: voter for voter in voters_of(state)} if state else {}
         clients: list[NodeClient | None] = []
         voters: list[Voter] = []

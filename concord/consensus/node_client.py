@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from concord.errors import ConfigurationError
 from concord.http.client import ClientResponse, HttpClient
 from concord.observability import metrics
 from concord.policies import voting
-from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import (
     CHALLENGER_HEADER,
@@ -33,6 +32,9 @@ from concord.types.answers import (
     NodeStatus,
     Outcome,
 )
+
+if TYPE_CHECKING:
+    from concord.tasks.profile import TrainingProfile
 
 CALLS_UNDER_WAY: Final = 2
 """Calls to one node at a time: one that it works on, and one on the way."""
@@ -53,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 
 class Question(NamedTuple):
-    """Rows for the nodes, of one request or of the several that share a batch: float32, little-endian, C order.
+    """Rows for the nodes, of one request or of several that share a batch: float32, little-endian, C order.
 
     Attributes:
         body: The rows as bytes.
@@ -93,7 +95,7 @@ class Ballots(NamedTuple):
 
 @dataclass(slots=True)
 class Reply:
-    """What one node did with a question, also where it sent nothing; not frozen, since that is faster to make.
+    """What one node did with a question, also where it sent nothing; not frozen, which is faster to make.
 
     Attributes:
         outcome: `voted` if at least one row got a usable vote.

@@ -88,7 +88,7 @@ class Reconciler:
             await asyncio.sleep(RECONCILE_SECONDS)
 
     async def _reconcile(self) -> bool:
-        """Appends the events that are due and keeps schemas; false if a step failed and is to be tried again."""
+        """Appends the events that are due and keeps schemas; false if a step is to be tried again."""
         if not self._settler.started:
             return False
         try:

@@ -120,7 +120,7 @@ class Recorder:
         self._decided.append((rounds, time.perf_counter() - rounds.began))
 
     async def record_durably(self, rounds: DecidedRounds) -> bool:
-        """Takes rounds and waits until they are durable; while the journal is known to be away it does not wait.
+        """Takes rounds and waits until they are durable; not while the journal is known to be away.
 
         Returns:
             False where the journal is away and the rounds move no money: they are written once it is back.
@@ -195,7 +195,7 @@ class Recorder:
     # From rows to the journal
 
     def _next_write(self) -> "asyncio.Future[None]":
-        """Done once all rows that wait now are durable, or failed if they could not be written; it is shared."""
+        """Done once all rows that wait now are durable, or failed if they could not be written; shared."""
         if self._written is None:
             self._written = asyncio.get_running_loop().create_future()
         self._is_urgent.set()

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from starlette.types import Receive, Scope, Send
 
 from concord.errors import ConfigurationError, Conflict, InvalidInput, UnknownName, WrongMediaType
 from concord.http.application import SHARED_IDS, Application, Route, json_response
@@ -100,7 +99,7 @@ def _challenger(fetched: Path | None, champion: NodeInfo) -> Challenger | None:
 
 
 class NodeApi:
-    """The ASGI application of one node.
+    """One node's model behind HTTP; `application` answers.
 
     Args:
         model: The model that it serves.
@@ -120,7 +119,7 @@ class NodeApi:
         self._rows_seen = metrics.NODE_ROWS.labels(model.info.model)
         self._seconds = metrics.INFERENCE_SECONDS.labels(model.info.model)
         metrics.MODEL.labels(model.info.model, model.info.version, model.info.run_id).set(1)
-        self._application = Application(
+        self.application = Application(
             [
                 Route("POST", "/v1/votes", self._votes),
                 Route("GET", "/info", self._info),
@@ -139,18 +138,14 @@ class NodeApi:
         """Spares the garbage collector what start-up made."""
         metrics.watch_garbage_collection()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one ASGI connection."""
-        await self._application(scope, receive, send)
-
-    async def _votes(self, incoming: Request) -> Response:
+    async def _votes(self, request: Request) -> Response:
         """`POST /v1/votes`: raw floats in and out between services, JSON for people."""
-        media_type = incoming.media_type
+        media_type = request.media_type
         if media_type == ROWS_TYPE:
-            rows = self._read_raw(incoming.header(SCHEMA_HEADER), await incoming.body())
+            rows = self._read_raw(request.header(SCHEMA_HEADER), await request.body())
             return self._pack(*await self._answer(rows))
         if media_type == "application/json":
-            rows = self._read_json(await incoming.json())
+            rows = self._read_json(await request.json())
             return self._show(*await self._answer(rows))
         raise WrongMediaType(
             f"Rows come as application/json or {ROWS_TYPE}, nothing else.", field="content-type"
@@ -214,19 +209,19 @@ class NodeApi:
             for row in answers
         ]
 
-    async def _info(self, _incoming: Request) -> Response:
+    async def _info(self, _request: Request) -> Response:
         tried = self._challenger.info if self._challenger else None
         return json_response(replace(self._model.info, challenger=tried))
 
-    async def _profiled(self, _incoming: Request) -> Response:
+    async def _profiled(self, _request: Request) -> Response:
         if self._profile is None:
             raise UnknownName(f"{self._model.tag} carries no profile.", code="unknown_profile")
         return Response(self._profile, headers={MODEL_HEADER: self._model.tag})
 
-    async def _live(self, _incoming: Request) -> Response:
+    async def _live(self, _request: Request) -> Response:
         return json_response({"model": self._model.tag, "ready": True})
 
-    async def _metrics(self, _incoming: Request) -> Response:
+    async def _metrics(self, _request: Request) -> Response:
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
 
 

@@ -38,7 +38,7 @@ class Actor(Node):
     def deploy(self, model, challenger=None):
         """Serves another version from now on, with one that is tried beside it."""
         tried = challenger and Challenger(challenger, model.info)
-        self.model, self._app = model, NodeApi(model, AccessLog(enabled=False), tried)
+        self.model, self._app = model, NodeApi(model, AccessLog(enabled=False), tried).application
 
     async def _misbehave(self, scope, receive, send):
         if self.fault != "gate":
