@@ -1,7 +1,6 @@
-"""The consensus bento: asks every node of a task and answers with their consensus.
+"""The consensus bento: `concord.api` as a BentoML service, which packs, starts and stops it.
 
-No logic of its own: `concord.api` answers, BentoML packs, starts and stops it. The environment's
-`CONCORD_…` settings are read here, once.
+It has no logic of its own. The `CONCORD_…` settings of the environment are read here, once.
 """
 
 import bentoml
@@ -24,7 +23,7 @@ app = DeferredApplication()
     image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
 )
 @bentoml.asgi_app(app)
-class Consensus:
+class ConsensusService:
     """Serves the tasks of the nodes file."""
 
     def __init__(self) -> None:

@@ -1,8 +1,7 @@
-"""The node bento: one model behind HTTP; `CONCORD_NODE=iris.knn` says which.
+"""The node bento: `concord.node` as a BentoML service; `CONCORD_NODE=iris.knn` names its model.
 
-It is the packaged one, unless a version from the registry was fetched into the folder
-`CONCORD_MODELS`. No logic of its own: `concord.node.app` answers, BentoML packs, starts and stops it. The
-service's name is fixed, because a name taken from the environment breaks a built bento.
+The packaged version is served unless one was fetched into the folder `CONCORD_MODELS`. The service's name is
+fixed, because a name taken from the environment breaks a built bento.
 """
 
 import logging

@@ -171,7 +171,7 @@ class Ensemble:
                 return self._without_quorum(replies, row, voted, round_id)
         decision = self._pool(voters, [replies[i].votes[row] for i in voted])
         votes = self._votes(replies, row, voted, decision)
-        return RoundResult(self._verdict(decision, round_id, status, votes), decision, voted)
+        return RoundResult(self._verdict(round_id, status, votes, decision), decision, voted)
 
     def evidence(
         self,
@@ -233,8 +233,11 @@ class Ensemble:
             return voting.wager_value(voters, [vote[0] for vote in votes], sigma, self.labels)
         return voting.seed(voters, votes) if self.moves_money else voting.wager(voters, votes, self.labels)
 
-    def _verdict(self, decision: PooledAnswer, round_id: str, status: Status, votes: list[Vote]) -> Verdict:
-        label, value, sentence = self._answer(decision.answer)
+    def _verdict(
+        self, round_id: str, status: Status, votes: list[Vote], decision: PooledAnswer | None
+    ) -> Verdict:
+        """The verdict of a decision, or without one that of a round below the quorum."""
+        label, value, sentence = self._answer(decision.answer) if decision else self._fallback()
         return Verdict(
             id=round_id,
             task=self.task,
@@ -243,43 +246,26 @@ class Ensemble:
             value=value,
             unit=self.schema.value.unit if self.schema.value else None,
             sentence=sentence,
-            probabilities=self._by_label(decision.pooled) if decision.pooled else None,
-            agreement=decision.agreement / PPM,
+            probabilities=self._by_label(decision.pooled) if decision and decision.pooled else None,
+            agreement=decision.agreement / PPM if decision else None,
             policy=self.policy.name,
-            pool=_pool_view(decision),
+            pool=_pool_view(decision) if decision else None,
             height=self.height,
             recorded=self.moves_money,
-            settlement="due" if self.moves_money else "none",
+            settlement="due" if decision and self.moves_money else "none",
             votes=votes,
         )
 
     def _without_quorum(
         self, replies: Sequence[Reply], row: int, voted: Sequence[int], round_id: str
     ) -> RoundResult:
-        label, value, sentence = self._fallback()
-        verdict = Verdict(
-            id=round_id,
-            task=self.task,
-            status="no_quorum",
-            label=label,
-            value=value,
-            unit=self.schema.value.unit if self.schema.value else None,
-            sentence=sentence,
-            probabilities=None,
-            agreement=None,
-            policy=self.policy.name,
-            pool=None,
-            height=self.height,
-            recorded=self.moves_money,
-            settlement="none",
-            votes=self._votes(replies, row, voted, None),
-            error={
-                "code": "no_quorum",
-                "message": f"{len(voted)} of {len(replies)} nodes of {self.task} gave a usable answer "
-                "in time, and that is below the quorum.",
-                "field": None,
-            },
-        )
+        verdict = self._verdict(round_id, "no_quorum", self._votes(replies, row, voted, None), None)
+        verdict.error = {
+            "code": "no_quorum",
+            "message": f"{len(voted)} of {len(replies)} nodes of {self.task} gave a usable answer "
+            "in time, and that is below the quorum.",
+            "field": None,
+        }
         return RoundResult(verdict)
 
     def _fallback(self) -> tuple[str | None, float | None, str | None]:

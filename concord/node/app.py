@@ -21,7 +21,7 @@ from concord.errors import ConfigurationError, Conflict, InvalidInput, UnknownNa
 from concord.http.application import SHARED_IDS, Application, Route, json_response
 from concord.http.request import Request, Response
 from concord.node.challenger import Absent, Challenger
-from concord.node.model import Answers, Model, OnnxModel
+from concord.node.model import Answers, OnnxModel
 from concord.observability import logs, metrics
 from concord.tasks.schema import Rows
 from concord.types.answers import (
@@ -110,7 +110,7 @@ class NodeApi:
 
     def __init__(
         self,
-        model: Model,
+        model: OnnxModel,
         access_log: logs.AccessLog | None = None,
         challenger: Challenger | None = None,
         profile: bytes | None = None,

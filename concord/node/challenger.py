@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from concord.errors import ConfigurationError
-from concord.node.model import Answers, Model
+from concord.node.model import Answers, OnnxModel
 from concord.observability import metrics
 from concord.tasks.schema import Rows
 from concord.types.answers import ChallengerInfo, NodeInfo
@@ -34,11 +34,11 @@ class Challenger:
         champion: Whose rows it is asked.
     """
 
-    def __init__(self, model: Model, champion: NodeInfo) -> None:
+    def __init__(self, model: OnnxModel, champion: NodeInfo) -> None:
         stated = model.info
         self.tag = model.tag
         self.info = ChallengerInfo(stated.version, stated.run_id, stated.digest)
-        self._model: Model | None = model
+        self._model: OnnxModel | None = model
         self._slow = 0
         self._gauge = metrics.MODEL.labels(stated.model, stated.version, stated.run_id)
         self._gauge.set(1)

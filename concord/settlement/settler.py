@@ -37,6 +37,7 @@ from concord.ledger.ledger import Build
 from concord.observability import metrics
 from concord.policies.stake import MICRO
 from concord.settlement.batch import Settlement, settle_batch
+from concord.util.background import run_to_end
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -296,14 +297,9 @@ class Settler:
 
     async def _guarded(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Runs a step in a thread, keeps the head it leads to; a broken ledger raises the alarm."""
-        work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
         try:
-            result = await asyncio.shield(work)
-        except asyncio.CancelledError:
-            # The thread goes on anyway; who cancelled must not close the journal under it.
-            await asyncio.wait([work])
-            work.exception()
-            raise
+            # To its end, lest whoever cancelled closes the journal under it.
+            result = await run_to_end(step, *args, **kwargs)
         except LedgerBroken as error:
             if self._alarm is None:
                 self._alarm = error.message
