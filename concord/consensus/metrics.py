@@ -45,17 +45,17 @@ def observe(
     """Counts the rounds of one request. Histograms count requests; outcomes and votes count rounds."""
     declare_task(ensemble.task)
     task = _tasks[ensemble.task]
-    metrics.observe(task.seconds, seconds)
+    task.seconds.observe(seconds)
     slowest = 0.0
     for reply in replies:
         if reply.latency_ms is not None and reply.outcome == "voted":
             slowest = max(slowest, reply.latency_ms / 1000)
-    metrics.observe(task.overhead, max(0.0, seconds - slowest))
+    task.overhead.observe(max(0.0, seconds - slowest))
     for result in results:
         verdict = result.verdict
         task.rounds[verdict.status] += 1
         if verdict.agreement is not None:
-            metrics.observe(task.agreement, verdict.agreement)
+            task.agreement.observe(verdict.agreement)
         for vote in verdict.votes:
             task.votes[vote.node, vote.outcome, vote.label] += 1
 

@@ -277,7 +277,7 @@ class NodeClient:
     def note_answer(self, version: str | None, seconds: float) -> None:
         """Notes an answer's version and latency; another version than the stated one is checked at once."""
         self.latency_ms = seconds * 1000
-        metrics.observe(self._seconds, seconds)
+        self._seconds.observe(seconds)
         if version and self.description and version != self.description.info.version:
             self.check_soon.set()
 
@@ -313,7 +313,7 @@ class NodeClient:
                     self._queue.appendleft(replies.pop())
                     break
             if replies:
-                metrics.observe(self._batch_rows, rows)
+                self._batch_rows.observe(rows)
                 self._calls.add(NodeCall(self, replies))
 
     def _answer_bytes(self, questions: Sequence[Question]) -> int:

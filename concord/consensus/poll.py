@@ -46,10 +46,8 @@ class Poll:
         self._pending: list[PendingReply | None] = [None] * len(clients)
         self._open = len(clients)
         self._rows = 0
-        # Deposits of the nodes that may still vote on any row, have voted on all, and have voted on some.
-        self._possible = sum(deposits)
-        self._in_full = self._in_part = 0
-        self._by_row: list[int] = []
+        self._voted_in_full = 0
+        """Deposits of the nodes whose votes on all rows are usable."""
         self._grace: asyncio.TimerHandle | None = None
         self._began = 0.0
         self.seconds_to_quorum = 0.0
@@ -94,33 +92,31 @@ class Poll:
         self._replies[i] = reply
         self._open -= 1
         if reply.valid is None and reply.outcome == "voted":
-            self._in_full += self._deposits[i]
-        else:
-            self._count_in_part(self._deposits[i], reply)
+            self._voted_in_full += self._deposits[i]
         if not self._open:
             self._finish()
         elif self._grace is None and self._is_decided():
             self.seconds_to_quorum = time.perf_counter() - self._began
             self._grace = self._loop.call_later(self._limits.grace, self._finish)
 
-    def _count_in_part(self, deposit: int, reply: Reply) -> None:
-        if reply.outcome != "voted" or reply.valid is None:
-            self._possible -= deposit
-        else:
-            self._in_part += deposit
-            self._by_row = self._by_row or [0] * self._rows
-            for row, valid in enumerate(reply.valid):
-                self._by_row[row] += deposit * valid
-
     def _is_decided(self) -> bool:
         """Whether every row has its quorum, or cannot reach it any more."""
-        if self._in_full * 1_000_000 >= self._quorum:
+        if self._voted_in_full * 1_000_000 >= self._quorum:
             return True
-        left = self._possible - self._in_part
+        replies = list(zip(self._deposits, self._replies, strict=True))
+        outstanding = sum([deposit for deposit, reply in replies if reply is None])
+        partial_votes = [
+            (deposit, reply.valid)
+            for deposit, reply in replies
+            if reply is not None and reply.valid is not None
+        ]
+        by_row = {
+            sum([deposit * valid[row] for deposit, valid in partial_votes]) for row in range(self._rows)
+        }
         return all(
-            (self._in_full + deposits) * 1_000_000 >= self._quorum
-            or (left + deposits) * 1_000_000 < self._quorum
-            for deposits in set(self._by_row) or {0}
+            (self._voted_in_full + deposits) * 1_000_000 >= self._quorum
+            or (self._voted_in_full + deposits + outstanding) * 1_000_000 < self._quorum
+            for deposits in by_row
         )
 
     def _finish(self) -> None:

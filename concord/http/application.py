@@ -132,7 +132,7 @@ class Application:
         method = scope["method"] if template != UNKNOWN else "any"
         requests, durations = _route_metrics(template, method, response.status)
         metrics.count(requests)
-        metrics.observe(durations, seconds)
+        durations.observe(seconds)
         self._log_access(scope["method"], template, response.status, seconds, request_id, traceparent)
 
     def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
