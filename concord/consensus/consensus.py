@@ -111,19 +111,8 @@ class Consensus:
         body = ensemble.schema.read_rows(rows).tobytes()
         question = Question(body, len(rows), ensemble.schema.digest, (request_id,), traceparent)
         batch = await self._ask(ensemble, question)
-        results = [
-            ensemble.decide(batch.replies, batch.first + row, os.urandom(16).hex())
-            for row in range(question.rows)
-        ]
-        verdicts = [result.verdict for result in results]
-        encoded = [compact_json(verdict) for verdict in verdicts]
-        now = int(self._clock() * 1_000_000)
-        rounds = DecidedRounds(ensemble, question, rows, batch, results, encoded, now, began)
-        if not (ensemble.moves_money or recorded):
-            self._recorder.record(rounds)
-        elif await self._recorder.record_durably(rounds):
-            verdicts, encoded = _as_recorded(verdicts, encoded)
-        result = PredictResult(verdicts, encoded)
+        rounds = self._decide(ensemble, question, rows, batch, began)
+        result = await self._record(rounds, durably=recorded or ensemble.moves_money)
         return await self._await_settlement(result) if settled else result
 
     def refusal(self, task: str, result: PredictResult) -> dict[str, str | None] | None:
@@ -148,12 +137,37 @@ class Consensus:
                 f"{self._waiting_rows} rows wait already. Try again in a second.", retry_after=1.0
             )
         self._waiting_rows += question.rows
-        metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
+        metrics.WAITING_ROWS.set(self._waiting_rows)
         try:
             return await self._batchers[ensemble.task].ask(ensemble, question)
         finally:
             self._waiting_rows -= question.rows
-            metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
+            metrics.WAITING_ROWS.set(self._waiting_rows)
+
+    def _decide(
+        self,
+        ensemble: Ensemble,
+        question: Question,
+        rows: Sequence[Mapping[str, Any]],
+        batch: BatchResult,
+        began: float,
+    ) -> DecidedRounds:
+        results = [
+            ensemble.decide(batch.replies, batch.first + row, os.urandom(16).hex())
+            for row in range(question.rows)
+        ]
+        encoded = [compact_json(result.verdict) for result in results]
+        now = int(self._clock() * 1_000_000)
+        return DecidedRounds(ensemble, question, rows, batch, results, encoded, now, began)
+
+    async def _record(self, rounds: DecidedRounds, *, durably: bool) -> PredictResult:
+        verdicts, encoded = [result.verdict for result in rounds.results], rounds.encoded
+        if not durably:
+            self._recorder.record(rounds)
+        elif await self._recorder.record_durably(rounds) and not all(v.recorded for v in verdicts):
+            verdicts = [replace(verdict, recorded=True) for verdict in verdicts]
+            encoded = [compact_json(verdict) for verdict in verdicts]
+        return PredictResult(verdicts, encoded)
 
     async def _await_settlement(self, result: PredictResult) -> PredictResult:
         due = [verdict.id for verdict in result.verdicts if verdict.settlement == "due"]
@@ -167,10 +181,3 @@ class Consensus:
             for verdict in result.verdicts
         ]
         return PredictResult(verdicts, [compact_json(verdict) for verdict in verdicts])
-
-
-def _as_recorded(verdicts: list[Verdict], encoded: list[bytes]) -> tuple[list[Verdict], list[bytes]]:
-    if all(verdict.recorded for verdict in verdicts):
-        return verdicts, encoded
-    verdicts = [replace(verdict, recorded=True) for verdict in verdicts]
-    return verdicts, [compact_json(verdict) for verdict in verdicts]

@@ -131,7 +131,7 @@ class Application:
         seconds = time.perf_counter() - began
         method = scope["method"] if template != UNKNOWN else "any"
         requests, durations = _route_metrics(template, method, response.status)
-        metrics.count(requests)
+        requests.inc()
         durations.observe(seconds)
         self._log_access(scope["method"], template, response.status, seconds, request_id, traceparent)
 

@@ -141,26 +141,6 @@ GC_SECONDS = Histogram(
 _pauses: deque[tuple[int, float]] = deque(maxlen=10_000)
 """Pauses not counted yet. A collection can begin while a metric is locked, so it must not touch one."""
 
-_counted: dict[Counter, int] = {}
-"""Counts that have not reached their counters yet."""
-
-
-def count(counter: Counter) -> None:
-    """Adds 1 to a counter once the metrics are read, which is cheaper than to add it now.
-
-    For the event loop only, and for what is counted several times a round.
-    """
-    _counted[counter] = _counted.get(counter, 0) + 1
-
-
-_shown: dict[Gauge, float] = {}
-"""Values that have not reached their gauges yet."""
-
-
-def show(gauge: Gauge, value: float) -> None:
-    """Sets a gauge as cheaply as `count` counts."""
-    _shown[gauge] = value
-
 
 _before_reading: list[Callable[[], None]] = []
 """Functions that add gathered counts to their metrics."""
@@ -175,12 +155,6 @@ def render() -> bytes:
     """All metrics in Prometheus' text format."""
     for flush in _before_reading:
         flush()
-    while _shown:
-        gauge, value = _shown.popitem()
-        gauge.set(value)
-    while _counted:
-        counter, times = _counted.popitem()
-        counter.inc(times)
     while _pauses:
         generation, seconds = _pauses.popleft()
         GC_SECONDS.labels(str(generation)).observe(seconds)

@@ -36,7 +36,7 @@ class ServiceProcesses(Collector):
         """One value for each metric that any of the processes has."""
         families: dict[str, tuple[Metric, list[float]]] = {}
         for pid in self._pids():
-            for family in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():
+            for family in _families(pid):
                 samples = families.setdefault(family.name, (family, []))[1]
                 samples.extend(sample.value for sample in family.samples)
         for name, (family, values) in families.items():
@@ -49,6 +49,10 @@ def serving(folder: Path) -> list[int]:
     """The workers that have a file in their common folder and still run, and their supervisor."""
     workers = {int(match[1]) for path in folder.glob("*.db") if (match := _WORKERS_FILE.search(path.name))}
     return [pid for pid in sorted(workers | {os.getppid()}) if _is_ours(pid)]
+
+
+def _families(pid: int) -> Iterable[Metric]:
+    return ProcessCollector(pid=lambda: pid, registry=None).collect()
 
 
 def _is_ours(pid: int) -> bool:
