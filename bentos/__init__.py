@@ -1,1 +1,1 @@
-"""BentoML services without logic of their own: one folder, one bento, one image; `serve` runs one on a laptop."""
+"""The BentoML services, without logic of their own: a folder, bento and image each; `serve` runs them."""

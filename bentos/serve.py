@@ -5,9 +5,9 @@
     python -m bentos.serve concord-node:latest --fork        what `concord up` starts
 
 `bentoml serve` keeps two processes a service, and each of them imports for two seconds; sixteen
-nodes on a laptop are then 32 processes and most of its memory. Here the service's own ASGI
-application, with BentoML's layers, runs under uvicorn. With `--fork` the service is imported once
-and every node is a fork of that process, so they share its pages and start in a tenth of a second.
+nodes on a laptop are then 32 processes and most of its memory. Here the service's ASGI application, with
+BentoML's layers, runs under uvicorn. With `--fork` the service is imported once and every node is a fork of
+that process, so they share its memory and start in a tenth of a second.
 With `--direct` BentoML starts and stops the service, and requests go past its layers. An image is
 still served by `bentoml serve`.
 

@@ -7,9 +7,9 @@
     administers = false
 
 A token is 32 random bytes and cannot be guessed, so its plain SHA-256 is enough. It is compared with every
-entry in constant time. The file is read again when it has changed, since a mounted Secret is updated in place.
-A file that has become wrong changes nothing; without the file there are no tokens, and what needed one still
-does. A token reaches no log, message or metric; its name does.
+entry in constant time. The file is read again when it has changed, since a mounted Secret is updated in
+place. A file that has become wrong changes nothing; without the file there are no tokens, and what needed one
+still does. A token reaches no log, message or metric; its name does.
 """
 
 import hashlib

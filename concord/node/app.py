@@ -1,10 +1,8 @@
-"""A consensus node: one ONNX model behind HTTP, and what it says of itself.
+"""The HTTP interface of a node: votes on rows, and what the node states of its model.
 
-A node loads ONNX and nothing else, after checking its digest: a model is data here, not code. It
-stays simple and vectorised: many rows in one call, one thread, no batching of its own (the
-consensus service batches where requests meet). Rows come as raw float32 or as JSON by the task's
-schema; a pickle is refused like anything else that is neither. A second version, the challenger, may
-answer the same rows in the same call; its votes follow the champion's.
+A node loads an ONNX file after checking its digest, so a model is data and not code. It answers many rows in
+one call on one thread, and does no batching, which the consensus service does. Rows come as raw float32 or as
+JSON by the task's schema. A challenger may answer in the same call; its votes follow the champion's.
 """
 
 import asyncio
@@ -35,7 +33,7 @@ from concord.types.answers import (
 
 MAX_BODY_BYTES: Final = 4 << 20
 MAX_ROWS: Final = 8192
-"""Twice what the consensus service sends at once."""
+"""Twice as many as the consensus service sends at once."""
 
 OFF_LOOP_ROWS: Final = 512
 """From this many rows the model runs in a thread, so that probes are answered meanwhile."""
@@ -45,10 +43,10 @@ CHALLENGER: Final = "challenger"
 """Folders below CONCORD_MODELS, each a model folder."""
 
 PROFILE_FILE: Final = "profile.json"
-"""In a model's folder, if it carries one: the rows that it learned from, in shares."""
+"""In a model's folder, if it has one: the profile of its training data."""
 
 REFUSED_FILE: Final = "refused"
-"""In the challenger's folder, instead of a model: why it could not be fetched."""
+"""In the challenger's folder instead of a model: the reason why it could not be fetched."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +56,7 @@ def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "N
 
     Args:
         name: Registered name, `iris.knn`; for a packaged model also with its version, `iris.knn:7`.
-        fetched: Folder of the versions that were fetched for this node, which win over the packaged one.
+        fetched: Folder of the versions that were fetched for this node; they win over the packaged one.
         packaged: Finds the folder of the packaged model.
 
     Raises:
@@ -79,7 +77,7 @@ def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "N
 
 
 def _profile(folder: Path) -> bytes | None:
-    """The profile of the data that the model learned from; whoever asks for it reads it."""
+    """JSON of the profile of the model's training data, which is not read here."""
     path = folder / PROFILE_FILE
     return path.read_bytes() if path.exists() else None
 
@@ -91,11 +89,11 @@ def _challenger(fetched: Path | None, champion: NodeInfo) -> Challenger | None:
     try:
         if refused.exists():
             return Absent(ConfigurationError(refused.read_text("utf-8")))
-        found = Challenger(OnnxModel(fetched / CHALLENGER), champion)
+        challenger = Challenger(OnnxModel(fetched / CHALLENGER), champion)
     except ConfigurationError as error:
         return Absent(error)
-    _log.info("challenger loaded", extra={"model": found.tag})
-    return found
+    _log.info("challenger loaded", extra={"model": challenger.tag})
+    return challenger
 
 
 class NodeApi:
@@ -105,7 +103,7 @@ class NodeApi:
         model: The model that it serves.
         access_log: Where access lines go.
         challenger: A version that answers beside it.
-        profile: JSON of what the rows that the model learned from looked like.
+        profile: JSON of the profile of its training data.
     """
 
     def __init__(
@@ -123,7 +121,7 @@ class NodeApi:
             [
                 Route("POST", "/v1/votes", self._votes),
                 Route("GET", "/info", self._info),
-                Route("GET", "/profile", self._profiled),
+                Route("GET", "/profile", self._profile_of_data),
                 Route("GET", "/livez", self._live),
                 Route("GET", "/readyz", self._live),
                 Route("GET", "/metrics", self._metrics),
@@ -135,7 +133,7 @@ class NodeApi:
         )
 
     async def start(self) -> None:
-        """Spares the garbage collector what start-up made."""
+        """Exempts what start-up made from garbage collection."""
         metrics.watch_garbage_collection()
 
     async def _votes(self, request: Request) -> Response:
@@ -213,7 +211,7 @@ class NodeApi:
         tried = self._challenger.info if self._challenger else None
         return json_response(replace(self._model.info, challenger=tried))
 
-    async def _profiled(self, _request: Request) -> Response:
+    async def _profile_of_data(self, _request: Request) -> Response:
         if self._profile is None:
             raise UnknownName(f"{self._model.tag} carries no profile.", code="unknown_profile")
         return Response(self._profile, headers={MODEL_HEADER: self._model.tag})
