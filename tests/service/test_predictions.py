@@ -225,7 +225,7 @@ def test_a_task_opened_in_the_ledger_borrows_the_nodes_of_another(start_stack):
 
 def test_a_new_version_is_noticed_and_stated(start_stack):
     stack = start_stack()
-    stack.nodes["knn"]._app._model = StandInModel(IRIS, "knn", species(2), version="2")
+    stack.nodes["knn"].api._model = StandInModel(IRIS, "knn", species(2), version="2")
     stack.predict()
     wait_until(lambda: stack.client.nodes("iris")[1].version == "2")
 
