@@ -38,7 +38,7 @@ class Actor(Node):
     def deploy(self, model, challenger=None):
         """Serves another version from now on, with one that is tried beside it."""
         tried = challenger and Challenger(challenger, model.info)
-        self.model, self._app = model, NodeApi(model, AccessLog(enabled=False), tried)
+        self.model, self._app = model, NodeApi(model, AccessLog(enabled=False), tried).application
 
     async def _misbehave(self, scope, receive, send):
         if self.fault != "gate":
@@ -125,7 +125,7 @@ def patient_with_shadows(monkeypatch):
 def impatient_with_versions(monkeypatch):
     """What a node serves, and what is declared, is believed after a tenth of a second."""
     monkeypatch.setattr("concord.consensus.reconciler.CONTRADICTED_SECONDS", 0.1)
-    monkeypatch.setattr("concord.consensus.node_client.REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr("concord.consensus.node_clients.REFRESH_SECONDS", 0.1)
 
 
 # The vectors

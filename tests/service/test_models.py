@@ -81,7 +81,7 @@ def opened(start, home):
 def _looks_often(monkeypatch):
     # A node rolls until the ledger has taken note of its version.
     monkeypatch.setattr("concord.consensus.reconciler.CONTRADICTED_SECONDS", 0.3)
-    monkeypatch.setattr("concord.consensus.node_client.REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr("concord.consensus.node_clients.REFRESH_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -39,10 +39,12 @@ def folders(tmp_path_factory):
 def client(folders, tmp_path_factory):
     quiet = AccessLog(enabled=False)
     with serving() as serve:
-        urls = {name: serve(NodeApi(OnnxModel(folder), quiet))[1] for name, folder in folders.items()}
+        urls = {
+            name: serve(NodeApi(OnnxModel(folder), quiet).application)[1] for name, folder in folders.items()
+        }
         declared = NodesFile.of(f"{name}={url}" for name, url in urls.items())
         settings = Settings(home=tmp_path_factory.mktemp("service"), log_level="WARNING")
-        _, url = serve(ConsensusApi.from_settings(settings, declared))
+        _, url = serve(ConsensusApi.from_settings(settings, declared).application)
         with Client(url) as client:
             wait_until(lambda: sum(view.deposit > 0 for view in client.nodes()) == len(folders))
             yield client
@@ -95,6 +97,6 @@ def test_a_model_whose_file_was_changed_is_not_served(folders, tmp_path):
 
 def test_a_node_answers_people_in_json(folders):
     with serving() as serve:
-        _, url = serve(NodeApi(OnnxModel(folders["iris.knn"]), AccessLog(enabled=False)))
+        _, url = serve(NodeApi(OnnxModel(folders["iris.knn"]), AccessLog(enabled=False)).application)
         answer = httpx.post(f"{url}/v1/votes", json={"rows": [FLOWER] * 3}).json()
     assert [vote["label"] for vote in answer["votes"]] == ["virginica"] * 3
