@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import tests.sizes  # noqa: F401  registers hypothesis' profiles
+from tests.tiers import MARKERS
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 # In a shell's background Ctrl-C is ignored, and every process under test would inherit that.
@@ -35,8 +38,14 @@ def pytest_runtest_makereport(item):
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Keeps the markers of every test, before those that this run leaves out are gone."""
+    config.stash[MARKERS] = {item.nodeid: {mark.name for mark in item.iter_markers()} for item in items}
+
+
 @pytest.fixture(autouse=True)
-def leaks_are_told_here(request):
+def leaks_are_reported_here(request):
     """Has what a slow test left open collected, and so reported, before the next one begins.
 
     Otherwise a connection that nobody closed is an error of whichever test the collector happens to run in.

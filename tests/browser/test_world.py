@@ -52,6 +52,9 @@ CONTESTED = {"Sepal length": "6.0", "Sepal width": "2.7", "Petal length": "5.1",
 
 ROWS = 1000
 
+GUARDED = ("predict", "rounds", "ledger", "batch")
+"""The pages at which every landing looks."""
+
 
 def keep(page, folder, name):
     """Leaves a picture, to be looked at."""
@@ -64,7 +67,9 @@ def keeping(folder):
 
 
 @pytest.mark.parametrize("width", [375, 1440])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.guard] if name in GUARDED else []) for name in PAGES]
+)
 def test_each_page_is_whole_on_a_telephone_and_on_a_desk(lived, look, tmp_path, name, width):
     page = look(lived.at(name, task="iris"), width=width)
     page.get_by_text(FULL[name]).first.wait_for(timeout=60_000)
@@ -110,6 +115,7 @@ def test_a_page_is_whole_in_every_language_and_theme(lived, look, tmp_path, widt
     assert sound(page) == SOUND
 
 
+@pytest.mark.guard
 def test_from_an_answer_to_the_truth_to_the_stake_that_moved(lived, look, tmp_path):
     with Client(lived.url) as client:
         before = {node.node: node.stake for node in client.nodes("iris")}
@@ -164,6 +170,7 @@ def test_a_file_of_a_thousand_rows_is_answered(lived, look, tmp_path):
     assert len({answer["id"] for answer in answers}) == ROWS
 
 
+@pytest.mark.guard
 def test_a_file_with_faults_is_not_sent_and_says_where(lived, look, tmp_path):
     page = look(lived.at("batch", task="iris"), width=375)
     text = "sepal_length,sepal_width,petal_length,petal_width\n5,3,1.5,0.2\nlong,3,1.5,\n"
@@ -188,6 +195,7 @@ def test_a_task_that_is_one_file_more_has_a_form_that_works(lived, look, tmp_pat
     assert sound(page) == SOUND
 
 
+@pytest.mark.guard
 def test_a_round_is_opened_by_its_address_and_explains_itself(lived, look, tmp_path):
     with Client(lived.url, token=lived.token) as client:
         found = next(client.all_rounds(task="iris", label="known"))
@@ -198,6 +206,7 @@ def test_a_round_is_opened_by_its_address_and_explains_itself(lived, look, tmp_p
     assert sound(page) == SOUND
 
 
+@pytest.mark.guard
 def test_a_ledger_is_verified_on_its_page(lived, look):
     page = look(lived.at("ledger"))
     page.get_by_role("button", name="Verify").click()

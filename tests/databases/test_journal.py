@@ -10,7 +10,7 @@ from concord.journal import Journal
 from tests.e2e import test_journal_mariadb as shared
 from tests.unit import test_journal as suite
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 globals().update(shared.PORTABLE)
 

@@ -18,7 +18,7 @@ from concord.settlement.standing import MOST_REGRET
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, iris_nodes, species, wait_until
 from tests.service.teaching import Teacher, give_token
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 FOUR = ("logistic_regression", "decision_tree", "knn", "random_forest")
 """The workshop's nodes, in the order in which `consensus.md` tells of their answers."""

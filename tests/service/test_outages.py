@@ -20,7 +20,7 @@ from tests.service.stack import all_open, iris_nodes, wait_until
 from tests.service.test_settler_crash import STEPS, in_a_process_that_may_die
 from tests.unit.ledger.fake_api_server import FakeApiServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 LEDGER = "configmap:concord/concord-ledger"
 
