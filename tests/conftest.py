@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tests.sizes  # noqa: F401  registers hypothesis' profiles
+from tests.homes import TrainedHomes, cache_folder
 from tests.tiers import MARKERS
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -25,6 +26,12 @@ def pytest_xdist_auto_num_workers(config):
     arguments = config.invocation_params.args
     chosen = any(not text.startswith("-") or text.startswith(("-m", "-k")) for text in arguments)
     return 0 if chosen else 3
+
+
+@pytest.fixture(scope="session")
+def copy_trained_home():
+    """Copies the trained and packaged home of a recipe of `tests.homes` to a folder."""
+    return TrainedHomes(cache_folder()).copy
 
 
 @pytest.hookimpl(wrapper=True)

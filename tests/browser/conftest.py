@@ -36,11 +36,11 @@ def look(chromium, request, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory):
+def world(copy_trained_home, tmp_path_factory):
     """A whole Concord in which nothing was asked yet."""
     from tests.browser.world import world
 
-    with world(tmp_path_factory.mktemp("world")) as started:
+    with world(tmp_path_factory.mktemp("world"), copy_trained_home) as started:
         yield started
 
 

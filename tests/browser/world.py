@@ -1,7 +1,6 @@
 """A whole Concord as `concord up` starts it, and one task more, which is one file."""
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -13,11 +12,11 @@ import psutil
 
 from concord.client import Client
 from tests.drifting import Flowers, Gardener
+from tests.homes import ALL_TASKS, ROOT, environment
 from tests.ports import FOR_PEOPLE, free_base
 from tests.service.teaching import give_token
 from tests.service.up import Up
 
-ROOT = Path(__file__).parents[2]
 FIFTH = Path(__file__).with_name("penguin.py")
 LEFT = (".git", ".venv", ".concord", ".*_cache", ".hypothesis", "__pycache__", "tests", "docs")
 """What no running Concord needs of the project's folder."""
@@ -86,22 +85,19 @@ class World:
 
 
 @contextmanager
-def world(folder):
+def world(folder, copy_trained_home):
     """Starts it in a copy of the project to which one file was added; ends it afterwards.
 
     Args:
         folder: For the copy, its models and its rounds.
+        copy_trained_home: The fixture; the models of the added task alone are missing.
     """
-    root, home = folder / "concord", folder / "home"
+    root, home = folder / "concord", copy_trained_home(ALL_TASKS, folder / "home")
     shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT))
     shutil.copy(FIFTH, root / "training" / "tasks")
-    home.mkdir()
     token = give_token(home)
-    named = {"CONCORD_HOME": str(home), "BENTOML_HOME": str(folder / "bentoml")}
-    foreign = ("CONCORD_", "BENTOML_", "MLFLOW_", "STREAMLIT_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     base, monitored = free_base(), shutil.which("prometheus") is not None
-    up = Up(kept | named, "--port", str(base), *(["--monitoring"] if monitored else []), cwd=root)
+    up = Up(environment(home), "--port", str(base), *(["--monitoring"] if monitored else []), cwd=root)
     try:
         up.until("ready")
         yield World(base, home, token, monitored=monitored)
