@@ -9,6 +9,7 @@ from concord.consensus import batching as batches
 from concord.consensus.batching import Batcher
 from concord.consensus.poll import Poll, PollLimits, Question, Reply
 from concord.policies.voting import PPM
+from tests.service.stack import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -141,8 +142,7 @@ async def test_a_batch_that_takes_longer_than_usual_holds_nobody_back(node, pane
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
         await settle()
     assert sizes(node) == [3]
-    await asyncio.sleep(0.1)
-    assert sizes(node) == [3, 1]
+    await asyncio.to_thread(wait_until, lambda: sizes(node) == [3, 1])
     node.open.set()
     await asyncio.gather(*tasks)
 
@@ -219,8 +219,7 @@ async def test_the_deadline_begins_when_a_question_is_asked(node, panel, monkeyp
     for asked in (2, 1):
         tasks += [asyncio.create_task(lines.ask(panel, question())) for _ in range(asked)]
         await settle()
-    await asyncio.sleep(0.3)
-    assert len(seen) == 2
+    await asyncio.to_thread(wait_until, lambda: len(seen) == 2)
     assert seen[1] > 0.1, "it waited for twice the usual time behind the first batch"
     node.open.set()
     await asyncio.gather(*tasks)
