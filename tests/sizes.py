@@ -1,6 +1,6 @@
 """How much the tests do: a little on every landing, all of it in `.ci/full`.
 
-`HYPOTHESIS_PROFILE=large` asks for all: more random cases, longer streams of rows and labels, more crashes.
+`HYPOTHESIS_PROFILE=full` asks for all: more random cases, longer streams of rows and labels, more crashes.
 """
 
 import os
@@ -13,10 +13,10 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "small")
 settings.register_profile(
     "small", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("large", settings.get_profile("small"), max_examples=400)
+settings.register_profile("full", settings.get_profile("small"), max_examples=400)
 settings.load_profile(PROFILE)
 
 
-def sized(small, large):
+def sized(small, full):
     """One of two sizes, by the profile."""
-    return large if PROFILE == "large" else small
+    return full if PROFILE == "full" else small

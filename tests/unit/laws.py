@@ -28,7 +28,7 @@ def exactly(cases, **options):
 
 @dataclass(frozen=True)
 class Law:
-    """A property, and on how many cases the slow suite checks it at its large size."""
+    """A property, and on how many cases the slow suite checks it at its full size."""
 
     name: str
     cases: int

@@ -10,7 +10,7 @@ from tests.unit.ledger import test_ledger_machine
 MODULES = (test_stake, test_pool, test_skill, test_reckoning, test_settlement)
 
 
-def test_the_large_slow_suite_checks_the_invariants_on_ten_thousand_random_cases_and_more():
+def test_the_full_slow_suite_checks_the_invariants_on_ten_thousand_random_cases_and_more():
     """Laws that name no invariant are not counted."""
     cases = {
         module.__name__.rsplit(".")[-1]: sum(one.cases for one in module.law if one.invariants)

@@ -31,7 +31,7 @@ from tests.unit.ledger.conformance import MemoryStore
 from tests.unit.settling import hot
 
 QUICK, MANY, ON_FILES = 20, 300, 20
-"""Random runs in the quick suite, in the slow one at its large size, and there on a folder of files."""
+"""Random runs in the quick suite, in the slow one at its full size, and there on a folder of files."""
 
 TASKS = ("t", "u")
 NODES = ("a", "b", "c", "d", "e")
