@@ -57,7 +57,7 @@ class World:
     def live(self):
         """Fills it with rounds, and says of some what was true."""
         with Gardener(self.url, self.token) as gardener:
-            gardener.label(Flowers(seed=1).of("known", LABELLED))
+            gardener.label(Flowers(seed=1).of("learned", LABELLED))
         with Client(self.url, 60.0, self.token) as client:
             for task in client.tasks():
                 schema = client.schema(task.task)

@@ -63,7 +63,7 @@ def live(teacher, stream):
     """Asks rows and labels them, a hundred a call."""
     for start in range(0, len(stream.rows), 100):
         verdicts = teacher.ask(*stream.rows[start : start + 100])
-        teacher.tell(verdicts, stream.truths[start : start + 100])
+        teacher.label(verdicts, stream.truths[start : start + 100])
 
 
 def drift(env, teacher, *options):

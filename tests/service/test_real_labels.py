@@ -173,7 +173,7 @@ def walk(teacher, stream):
     while place < len(stream.rows):
         stop = place + (JAIL_BLOCK if course.jailed_after is None else FREE_BLOCK)
         verdicts = teacher.ask(*stream.rows[place:stop])
-        heights = teacher.tell(verdicts, stream.truths[place:stop])
+        heights = teacher.label(verdicts, stream.truths[place:stop])
         course.verdicts += verdicts
         if course.jailed_after is None:
             course.blocks += [teacher.settlement(height)["rounds"] for height in heights]

@@ -58,7 +58,7 @@ def counted(lines):
 
 def test_models_that_drift_are_retrained_judged_promoted_and_taken_back(laptop, gardener):
     flowers = Flowers(3)
-    with Passer(laptop.url, [flowers.of("known", 1)[0][0]]) as passer:
+    with Passer(laptop.url, [flowers.of("learned", 1)[0][0]]) as passer:
         # Labels by dice: nobody can be shown to be better, and the gate lets nobody pass.
         gardener.label(flowers.of("noise", 220))
         refused = upkeep(laptop)
@@ -82,7 +82,7 @@ def test_models_that_drift_are_retrained_judged_promoted_and_taken_back(laptop, 
         line = upkeep(laptop)[SVM]
         assert (line["done"], "worse than its predecessor" in line["why"]) == ("rolled back", True), line
         assert roll(gardener) == ("1", None, "serving")
-    # Retraining takes the cores that nodes answer with, so some are late; a new version costs none (test_version_change).
+    # Retraining takes cores from nodes, so some are late; a new version costs no vote (test_version_change).
     assert set(passer.answers) <= {"ok", "degraded"}, passer.answers
     entries = gardener.client.history("iris", "svm").entries
     told = [one.reason for one in entries if one.event == "appoint"]
