@@ -1,7 +1,7 @@
-"""How many processes run the tests, who is blamed for what is left open, and what may not be skipped.
+"""Settings and fixtures of all tests: processes, tiers, skips, leaks and trained homes.
 
-Three for the quick suite as a whole, one for what is chosen from it: three on two cores, because half of its
-time is waiting; it took 135 s where two processes took 166.
+The quick suite as a whole runs in three processes, what is chosen from it in one: three on two cores, because
+half of its time is waiting; it took 135 s where two processes took 166.
 """
 
 import gc

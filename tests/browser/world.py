@@ -18,16 +18,16 @@ from tests.service.teaching import give_token
 from tests.service.up import Up
 
 FIFTH = Path(__file__).with_name("penguin.py")
-LEFT = (".git", ".venv", ".concord", ".*_cache", ".hypothesis", "__pycache__", "tests", "docs")
+LEFT_OUT = (".git", ".venv", ".concord", ".*_cache", ".hypothesis", "__pycache__", "tests", "docs")
 """What no running Concord needs of the project's folder."""
 
 PAGES = ("predict", "batch", "rounds", "nodes", "ledger", "models", "drift", "live")
 
 MOVED = "Most was gained by"
-"""What the page Ledger says once stake has moved, and not before."""
+"""What the page Ledger shows once stake has moved, and not before."""
 
 LABELLED = 120
-"""Rounds of iris of which it is said what was true; below 100 the page Drift draws nothing."""
+"""Labelled rounds of iris; below 100 the page Drift draws nothing."""
 
 
 class World:
@@ -54,8 +54,8 @@ class World:
         path = "" if page == PAGES[0] else page
         return f"{self.page}/{path}" + (f"?{urlencode(query)}" if query else "")
 
-    def live(self):
-        """Fills it with rounds, and says of some what was true."""
+    def fill(self):
+        """Asks rows of every task, and labels those of iris."""
         with Gardener(self.url, self.token) as gardener:
             gardener.label(Flowers(seed=1).of("learned", LABELLED))
         with Client(self.url, 60.0, self.token) as client:
@@ -65,8 +65,8 @@ class World:
                 client.predict(task.task, [row] * 20, recorded=True)
 
     @contextmanager
-    def silent(self, task):
-        """The nodes of a task hang for the while."""
+    def suspended(self, task):
+        """The nodes of a task do not answer while this lasts."""
         running = json.loads((self.home / "run" / "up.json").read_text())["processes"]
         nodes = [psutil.Process(pid) for name, pid in running.items() if name.startswith(f"{task}.")]
         assert nodes
@@ -79,7 +79,7 @@ class World:
                 node.resume()
             with Client(self.url) as client:
                 until = time.monotonic() + 60
-                while not next(one.ready for one in client.tasks() if one.task == task):
+                while not next(summary.ready for summary in client.tasks() if summary.task == task):
                     assert time.monotonic() < until, f"{task} did not come back"
                     time.sleep(0.5)
 
@@ -93,7 +93,7 @@ def world(folder, copy_trained_home):
         copy_trained_home: The fixture; the models of the added task alone are missing.
     """
     root, home = folder / "concord", copy_trained_home(ALL_TASKS, folder / "home")
-    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT))
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.copy(FIFTH, root / "training" / "tasks")
     token = give_token(home)
     base, monitored = free_base(), shutil.which("prometheus") is not None
