@@ -18,7 +18,7 @@ from tests.service.following import FollowingNode, naming
 from tests.service.labelling import Caller, ask, label, write_tokens
 from tests.service.stack import IRIS, iris_nodes, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 MODEL = "iris.knn"
 SCHEMA = json.dumps(IRIS.to_json())

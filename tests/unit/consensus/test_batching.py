@@ -10,6 +10,7 @@ from concord.consensus.batching import Batcher
 from concord.consensus.node_client import Question, Reply
 from concord.consensus.poll import Poll, PollLimits
 from concord.policies.voting import PPM
+from tests.service.stack import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -142,8 +143,7 @@ async def test_a_batch_that_takes_longer_than_usual_delays_no_other(node, ensemb
         tasks += [asyncio.create_task(batcher.ask(ensemble, question())) for _ in range(count)]
         await settle()
     assert sizes(node) == [3]
-    await asyncio.sleep(0.1)
-    assert sizes(node) == [3, 1]
+    await asyncio.to_thread(wait_until, lambda: sizes(node) == [3, 1])
     node.open.set()
     await asyncio.gather(*tasks)
 
@@ -221,8 +221,7 @@ async def test_the_deadline_begins_when_a_question_is_asked(node, ensemble, monk
     for count in (2, 1):
         tasks += [asyncio.create_task(batcher.ask(ensemble, question())) for _ in range(count)]
         await settle()
-    await asyncio.sleep(0.3)
-    assert len(waits) == 2
+    await asyncio.to_thread(wait_until, lambda: len(waits) == 2)
     assert waits[1] > 0.1, "it waited for twice the usual time behind the first batch"
     node.open.set()
     await asyncio.gather(*tasks)
