@@ -8,18 +8,18 @@ the command is run, and what is heavy within it when it is used, so that `--help
 from concord.cli.console import Group
 
 COMMANDS = {
-    "up": "concord.cli.up.command:up",
+    "up": "concord.cli.up.session:up",
     "demo": "concord.cli.commands.demo:demo",
     "predict": "concord.cli.commands.predict:predict",
     "feedback": "concord.cli.commands.feedback:feedback",
-    "tasks": "concord.cli.commands.show:tasks",
-    "nodes": "concord.cli.commands.show:nodes",
+    "tasks": "concord.cli.commands.nodes:tasks",
+    "nodes": "concord.cli.commands.nodes:nodes",
     "rounds": "concord.cli.commands.rounds:rounds",
     "explain": "concord.cli.commands.explain:explain",
     "drift": "concord.cli.commands.drift:drift",
     "ledger": "concord.cli.commands.ledger:ledger",
-    "release": "concord.cli.commands.administration:release",
-    "stake": "concord.cli.commands.administration:stake",
+    "release": "concord.cli.commands.stake:release",
+    "stake": "concord.cli.commands.stake:stake",
     "tokens": "concord.cli.commands.tokens:tokens",
     "train": "concord.cli.commands.train:train",
     "data": "concord.cli.commands.data:data",

@@ -9,7 +9,7 @@ from concord.cli.console import Command, json_option, out, print_json, table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from concord.cli.commands.workshop import Play
+    from concord.cli.workshop import Play
 
 # The ledger and the client are imported when the demo is played.
 
@@ -29,7 +29,7 @@ def demo(*, again: bool, as_json: bool) -> None:
       concord demo
       concord demo --again
     """
-    from concord.cli.commands import workshop
+    from concord.cli import workshop
     from concord.cli.home import connect
     from concord.cli.stores import open_ledger
 
@@ -45,7 +45,7 @@ def demo(*, again: bool, as_json: bool) -> None:
 
 def document(played: "Play") -> dict[str, Any]:
     """The demo for programs."""
-    from concord.cli.commands.workshop import ACCURACIES, ROW, TRUTH
+    from concord.cli.workshop import ACCURACIES, ROW, TRUTH
     from concord.policies.stake import MICRO
 
     verdict = played.verdict
@@ -90,7 +90,7 @@ def tell(console: "Console", played: "Play", *, again: bool) -> None:
 
 
 def _introduce(console: "Console", *, again: bool) -> None:
-    from concord.cli.commands.workshop import ROW
+    from concord.cli.workshop import ROW
 
     row = ", ".join(f"{name} {value}" for name, value in ROW.items())
     accounts = "as the last round left it" if again else "set to 1000 stake"
@@ -105,8 +105,8 @@ def _introduce(console: "Console", *, again: bool) -> None:
 
 
 def _tell_votes(console: "Console", played: "Play") -> None:
-    from concord.cli.commands.workshop import ACCURACIES
-    from concord.cli.text.blocks import plain_stake
+    from concord.cli.text.ledger import plain_stake
+    from concord.cli.workshop import ACCURACIES
 
     console.print("[bold]1  What each node says[/]")
     made = table(
@@ -133,8 +133,8 @@ def _tell_votes(console: "Console", played: "Play") -> None:
 
 
 def _tell_consensus(console: "Console", played: "Play") -> None:
-    from concord.cli.commands.workshop import ACCURACIES
-    from concord.cli.text.blocks import plain_stake
+    from concord.cli.text.ledger import plain_stake
+    from concord.cli.workshop import ACCURACIES
 
     weights = {
         node: ACCURACIES[node] * played.before[node] // 1_000_000
@@ -152,8 +152,8 @@ def _tell_consensus(console: "Console", played: "Play") -> None:
 
 
 def _tell_slashes(console: "Console", played: "Play") -> None:
-    from concord.cli.commands.workshop import ACCURACIES
-    from concord.cli.text.blocks import plain_stake
+    from concord.cli.text.ledger import plain_stake
+    from concord.cli.workshop import ACCURACIES
 
     console.print("\n[bold]3  Who pays[/]   10 % of its stake, if a node said something else")
     made = table("  node", "before", "after", "", right=("before", "after"))
@@ -167,7 +167,7 @@ def _tell_slashes(console: "Console", played: "Play") -> None:
 
 
 def _tell_truth(console: "Console", played: "Play") -> None:
-    from concord.cli.commands.workshop import TRUTH
+    from concord.cli.workshop import TRUTH
 
     truth = f"{TRUTH}, {played.labels[TRUTH]}"
     right = [node for node in played.slashed if played.said.get(node) == TRUTH]
@@ -181,8 +181,8 @@ def _tell_truth(console: "Console", played: "Play") -> None:
 
 
 def _tell_wager(console: "Console", played: "Play") -> None:
-    from concord.cli.commands.workshop import ACCURACIES, TRUTH
-    from concord.cli.text.blocks import plain_stake
+    from concord.cli.text.ledger import plain_stake
+    from concord.cli.workshop import ACCURACIES, TRUTH
 
     console.print("\n[bold]5  What `wager`, Concord's default policy, would have done[/]")
     console.print("  It moves stake only once the true label is there, from the wrong to the right:")

@@ -11,7 +11,7 @@ import click
 
 from concord.cli.commands.ledger_resettle import tell as tell_deep
 from concord.cli.console import Group, ask, json_option, out, print_json
-from concord.cli.text.blocks import show_block, show_head
+from concord.cli.text.ledger import show_block, show_head
 from concord.errors import ConfigurationError, Conflict, JournalUnavailable
 
 if TYPE_CHECKING:

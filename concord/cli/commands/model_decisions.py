@@ -54,7 +54,7 @@ def decide(
     as_json: bool,
 ) -> None:
     """Has the service decide, and waits; without a service on this machine only the alias moves."""
-    from concord.cli.commands import models_offline as offline
+    from concord.cli import registry as offline
 
     with service_access(namespace, release) as at:
         try:

@@ -46,7 +46,7 @@ def list_models(*, namespace: str | None, release: str, as_json: bool) -> None:
       concord models list
       concord models list --namespace concord
     """
-    from concord.cli.commands.models_offline import listing
+    from concord.cli.registry import listing
 
     found, is_online = None, True
     with service_access(namespace, release) as at:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from concord.cli.commands import workshop
+from concord.cli import workshop
 from concord.errors import ConfigurationError, ServiceAway
 from concord.ledger import FileStore, Ledger, State, events
 from concord.policies.stake import MICRO
@@ -102,7 +102,7 @@ def test_a_service_with_another_ledger_is_refused(ledger):
 
 
 def test_stake_is_shown_exactly():
-    from concord.cli.text.blocks import plain_stake, stake
+    from concord.cli.text.ledger import plain_stake, stake
 
     assert (stake(1_000_000_000), plain_stake(1_000_000_000)) == ("1,000", "1000")
     assert (plain_stake(656_100_000), plain_stake(1), plain_stake(0)) == ("656.1", "0.000001", "0")

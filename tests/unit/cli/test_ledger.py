@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from concord.cli.commands import workshop
+from concord.cli import workshop
 from concord.cli.stores import open_ledger
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger, events

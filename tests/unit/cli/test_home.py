@@ -31,8 +31,8 @@ def test_what_was_noted_is_believed_only_while_the_lock_is_held(home):
 
 def test_a_lock_goes_with_a_process_that_was_killed(home):
     script = (
-        "import os, pathlib, sys; from concord.cli.home import Place\n"
-        "with Place(pathlib.Path(sys.argv[1])).held(): os.kill(os.getpid(), 9)"
+        "import os, pathlib, sys; from concord.cli.home import Home\n"
+        "with Home(pathlib.Path(sys.argv[1])).held(): os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, home], check=False)
     with Home(home).held():
