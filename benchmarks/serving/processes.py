@@ -16,7 +16,7 @@ from typing import Final
 
 import psutil
 
-from concord.cli.home import environment, python
+from concord.cli.home import process_environment, python_command
 from concord.cli.up.processes import ForkServerProcess, Handle, Program, last_lines
 from concord.errors import ConcordError
 
@@ -53,7 +53,7 @@ class Processes:
     def run(self, name: str, *command: str, home: Path, extra: Mapping[str, str] | None = None) -> Handle:
         """Runs a module of this interpreter's: `-m MODULE ARGUMENT…`."""
         given = {**self._environment(home), **(extra or {})}
-        handle = Program(python(*command), self._log(name), given)
+        handle = Program(python_command(*command), self._log(name), given)
         self._started.append((name, handle))
         return handle
 
@@ -99,7 +99,7 @@ class Processes:
         psutil.wait_procs(left, timeout=END_SECONDS)
 
     def _environment(self, home: Path) -> dict[str, str]:
-        return {"OPENBLAS_NUM_THREADS": "1", **environment(self._root, home)}
+        return {"OPENBLAS_NUM_THREADS": "1", **process_environment(self._root, home)}
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"

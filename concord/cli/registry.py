@@ -1,78 +1,68 @@
-"""Models where no service runs: the registry's list, and its alias, which the next `concord up` follows."""
+"""The registry of this machine, for `concord models` where no service runs.
+
+`python -m training models` reads and moves its aliases; the next `concord up` serves what they name.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from concord.cli.home import find_home, find_project
+from concord.cli.up.preparation import Preparation
 from concord.types.models import ListedVersion, ModelView, RegistryView, Wanted
 
 
-def listing(served: Sequence[ModelView]) -> list[ModelView]:
-    """Every registered model, with what is known of its node.
+def list_models(served: Sequence[ModelView]) -> list[ModelView]:
+    """Lists every registered model, and every node of a service that knows no registry.
 
     Args:
-        served: The nodes of a service that knows no registry; empty where none runs.
+        served: The nodes of such a service; empty where none runs.
 
     Raises:
         CallerError: There is no registry yet.
         TrainingError: It does not serve.
     """
     nodes = {view.name: view for view in served}
-    found = []
-    for model in _ask("list"):
+    views = []
+    for model in _run_step("list"):
         name = model["model"]
-        versions = [ListedVersion(**one) for one in model["versions"]]
-        alias = {alias: one.version for one in versions for alias in one.aliases}
-        registry = RegistryView(alias.get("champion"), alias.get("challenger"), versions)
-        view = nodes.pop(name, None)
-        if view is None:
-            view = _unserved(name, model["previous"])
-        found.append(replace(view, registry=registry))
-    return found + list(nodes.values())
+        versions = [ListedVersion(**version) for version in model["versions"]]
+        aliases = {alias: version.version for version in versions for alias in version.aliases}
+        registry = RegistryView(aliases.get("champion"), aliases.get("challenger"), versions)
+        view = nodes.pop(name, None) or _unserved(name, model["previous"])
+        views.append(replace(view, registry=registry))
+    return views + list(nodes.values())
 
 
 def promote(model: str, version: str) -> Mapping[str, Any]:
-    """Names a version champion in the registry.
+    """Gives a version the alias champion.
 
     Raises:
         CallerError: There is no such version, or it is champion already.
         TrainingError: The registry does not serve.
     """
-    return dict(_ask("promote", model, version))
+    return dict(_run_step("promote", model, version))
 
 
 def roll_back(model: str) -> Mapping[str, Any]:
-    """Names the version champion that was before.
+    """Gives the alias champion back to the version that had it before.
 
     Raises:
         CallerError: There was none.
         TrainingError: The registry does not serve.
     """
-    move = dict(_ask("rollback", model))
-    _ask("settle", model)
+    move = dict(_run_step("rollback", model))
+    _run_step("settle", model)
     return move
 
 
 def _unserved(name: str, previous: str | None) -> ModelView:
     task, _, node = name.rpartition(".")
     return ModelView(
-        name,
-        task,
-        node,
-        champion=None,
-        challenger=None,
-        phase="serving",
-        since=None,
-        previous=previous,
-        wanted=Wanted(),
-        rolling=False,
-        registry=None,
-    )
+        name, task, node, champion=None, challenger=None, phase="serving", since=None, previous=previous,
+        wanted=Wanted(), rolling=False, registry=None,
+    )  # fmt: skip
 
 
-def _ask(step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
-    """A step of `python -m training models`."""
-    from concord.cli.home import home, project
-    from concord.cli.up.preparation import Preparation
-
-    return Preparation(project(), home().home).models(step, *arguments)
+def _run_step(step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
+    return Preparation(find_project(), find_home().folder).models(step, *arguments)

@@ -1,28 +1,19 @@
-"""The ledger for people: its newest balances, and what happened in one of its blocks."""
+"""The ledger for people: balances, the events of a block, what an audit and a proof say."""
 
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
 from concord.cli.console import out, table
+from concord.cli.text.values import count, format_stake, format_time
+from concord.ledger.decisions import appointed_words
 
 if TYPE_CHECKING:
     from concord.ledger import Block, Head
-
-
-def stake(micro: int) -> str:
-    """µS as stake, exactly, with its thousands apart."""
-    return f"{Decimal(micro) / 1_000_000:,f}"
-
-
-def plain_stake(micro: int) -> str:
-    """µS as stake, exactly, as one would type it."""
-    return f"{Decimal(micro) / 1_000_000:f}"
-
-
-def when(micros: int) -> str:
-    """µs since the epoch as local time."""
-    return f"{datetime.fromtimestamp(micros / 1e6, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+    from concord.ledger.audit import Report
+    from concord.ledger.proofs import Proven
+    from concord.settlement.audit import DeepReport
 
 
 def show_head(head: "Head") -> None:
@@ -31,60 +22,123 @@ def show_head(head: "Head") -> None:
     if not head.height:
         console.print("The ledger is empty.")
         return
-    console.print(f"Height [bold]{head.height}[/], {when(head.time)}, hash {head.hash[:16]}…\n")
-    right = ("stake", "paid in", "rounds")
-    made = table("task", "policy", "node", "stake", "paid in", "rounds", right=right)
+    console.print(f"Height [bold]{head.height}[/], {format_time(head.time)}, hash {head.hash[:16]}…\n")
+    numbers = ("stake", "paid in", "rounds")
+    rows = table("task", "policy", "node", *numbers, right=numbers)
     for name, task in sorted(head.state.tasks.items()):
         for index, (node, account) in enumerate(sorted(task.accounts.items())):
-            first = (name, task.policy) if not index else ("", "")
-            made.add_row(*first, node, stake(account.stake), stake(account.deposit), str(account.rounds))
+            task_cells = (name, task.policy) if not index else ("", "")
+            amounts = (format_stake(account.stake), format_stake(account.deposit), str(account.rounds))
+            rows.add_row(*task_cells, node, *amounts)
         if task.treasury:
-            made.add_row("", "", "[dim]treasury[/]", stake(task.treasury), "", "")
-    console.print(made)
+            rows.add_row("", "", "[dim]treasury[/]", format_stake(task.treasury), "", "")
+    console.print(rows)
 
 
 def show_block(block: "Block") -> None:
     """Prints what happened in a block."""
-    from rich.markup import escape
-
     console = out()
-    console.print(f"Block [bold]{block.height}[/], {when(block.time)}, hash {block.hash[:16]}…\n")
-    made = table("event", "task", "what")
+    console.print(f"Block [bold]{block.height}[/], {format_time(block.time)}, hash {block.hash[:16]}…\n")
+    rows = table("event", "task", "what")
     for body in block.events.values():
-        made.add_row(
-            str(body["kind"]),
-            str(body["task"]),
-            # An operator's reason is any text, and stays for good.
-            escape(_words(dict(body))),
+        # An operator's reason is any text, and stays for good.
+        rows.add_row(str(body["kind"]), str(body["task"]), escape(_describe_event(body)))
+    console.print(rows)
+
+
+def show_report(
+    report: "Report", journal_problem: str | None, deep_report: "DeepReport | None", *, is_deep: bool
+) -> None:
+    """Prints what an audit found.
+
+    Args:
+        report: Of the stored blocks.
+        journal_problem: Why nothing was compared with the journal; None where it was.
+        deep_report: Of settling again.
+        is_deep: Whether that was asked for.
+    """
+    console = out()
+    if report.ok:
+        blocks = f"{report.blocks} blocks in {report.segments} segments and the head"
+        console.print(f"[green]✓[/] Every balance follows from the blocks: {blocks} were replayed.")
+    if report.ok and journal_problem is None:
+        console.print(f"  {report.noted} of them were compared with the hashes that the journal noted.")
+    if journal_problem is not None:
+        console.print(
+            f"  [yellow]Nothing was compared with a journal, so an old head would not be noticed:[/] "
+            f"{journal_problem}",
+            soft_wrap=True,
         )
-    console.print(made)
+    if report.ok:
+        console.print(f"  [dim]Height {report.height}, hash {report.hash}[/]", soft_wrap=True)
+    for problem in report.problems:
+        console.print(f"[red]✗[/] {problem}", soft_wrap=True, markup=True)
+    if report.orphans:
+        console.print(
+            f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]"
+        )
+    if deep_report is not None:
+        _show_deep_report(deep_report)
+    elif is_deep:
+        console.print("[yellow]Nothing was settled again, since the chain itself is not sound.[/]")
 
 
-def _words(body: dict[str, "object"]) -> str:
+def _show_deep_report(report: "DeepReport") -> None:
+    console = out()
+    if report.ok:
+        console.print(
+            f"[green]✓[/] Settled again from the journal, {count(report.rounds, 'round')} in "
+            f"{count(report.blocks, 'block')} come to the same records, roots and sums, and so to the same "
+            "balances."
+        )
+    if report.unmarked:
+        console.print(f"  [dim]{report.unmarked} of them are not marked in the journal yet.[/]")
+    for problem in report.problems:
+        console.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
+    if report.more:
+        console.print(f"  … and {report.more} problems more.")
+
+
+def show_proven(proven: "Proven") -> None:
+    """Prints what a proof has shown."""
+    record = proven.record
+    label = f", label {record['label']}" if "label" in record else ""
+    sentence = (
+        f"Proven: round {proven.round} of {proven.task} (answer {record.get('answer')}{label}) was settled "
+        f"under {proven.policy} in block {proven.block}, with exactly this record, in a chain of "
+        f"{proven.height} blocks that all replay."
+    )
+    console = out()
+    console.print(f"[green]✓[/] {escape(sentence)}")
+    console.print(
+        f"  [dim]That the chain is the real one, its last hash says; compare it:[/]\n  {proven.hash}"
+    )
+
+
+def _describe_event(body: Mapping[str, object]) -> str:
     match body:
         case {"kind": "params", "policy": policy}:
             asks = f", asks the nodes of {body['asks']}" if "asks" in body else ""
             return f"policy {policy}{asks}"
         case {"kind": "open", "node": node, "deposit": int(deposit), "accuracy": int(accuracy)}:
-            return f"{node} opens with {stake(deposit)}, stated accuracy {accuracy / 1e6:.3f}"
+            return f"{node} opens with {format_stake(deposit)}, stated accuracy {accuracy / 1e6:.3f}"
         case {"kind": "deposit", "node": node, "amount": int(amount)}:
-            return f"{node} pays in {stake(amount)}"
+            return f"{node} pays in {format_stake(amount)}"
         case {"kind": "withdraw", "node": node, "amount": int(amount)}:
-            return f"{node} takes out {stake(amount)}"
-        case {"kind": "settle", "rounds": count, "nodes": dict(nodes)}:
+            return f"{node} takes out {format_stake(amount)}"
+        case {"kind": "settle", "rounds": int(rounds), "nodes": dict(nodes)}:
             moved = ", ".join(
-                f"{node} {stake(sums[1] + sums[2])}" for node, sums in nodes.items() if sums[1] + sums[2]
+                f"{node} {format_stake(sums[1] + sums[2])}"
+                for node, sums in nodes.items()
+                if sums[1] + sums[2]
             )
-            rounds = "1 round" if count == 1 else f"{count} rounds"
-            return f"{rounds}; {moved or 'no stake moved'}"
-    return _standing_words(body)
+            return f"{count(rounds, 'round')}; {moved or 'no stake moved'}"
+    return _describe_standing(body)
 
 
-def _standing_words(body: dict[str, "object"]) -> str:
+def _describe_standing(body: Mapping[str, object]) -> str:
     match body:
         case {"kind": "appoint", "node": node}:
-            from concord.ledger.decisions import appointed_words
-
             return f"{node}: {appointed_words(body)}"
         case {"kind": "promote", "node": node, "version": version}:
             return f"{node} serves version {version}"

@@ -1,1 +1,5 @@
-"""up."""
+"""What `concord up` does: train and package, start processes, wait until they answer, keep them running.
+
+`session` is the order of the steps, `launch` the list of processes, `supervisor` what keeps them running.
+The command itself is `concord.cli.commands.up`.
+"""

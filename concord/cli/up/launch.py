@@ -1,22 +1,23 @@
-"""Which processes make up one installation: nodes, the consensus service, pages for people, Prometheus.
+"""Which processes make up one `concord up`: nodes, the consensus service, pages for people, Prometheus.
 
-Nothing is started from a file of the operator's that is not on this machine: a node whose URL in
-`nodes.toml` points elsewhere is asked by the service and left to whoever runs it.
+Only nodes of this machine are started: a node whose URL in an edited `nodes.toml` points elsewhere is asked
+by the service and left to its operator.
 """
 
 import os
-from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+import tomllib
+from collections.abc import Callable, Container
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from concord.cli.home import Home, environment, python
-from concord.cli.up import nodes_file as nodesfile
-from concord.cli.up.monitoring import Monitoring
-from concord.cli.up.ports import Ports, PortTaken, holder, is_free
-from concord.cli.up.preparation import Packaged
+from concord.cli.home import Home, process_environment, python_command
+from concord.cli.up import nodes_file
+from concord.cli.up.monitoring import prometheus_command, write_config
+from concord.cli.up.ports import Ports, PortTaken, is_free, port_holder
+from concord.cli.up.preparation import PackagedBentos
 from concord.cli.up.processes import ForkServerProcess, Program
 from concord.cli.up.supervisor import Supervisor
 from concord.errors import ConfigurationError, UnknownName
@@ -25,7 +26,7 @@ NODES, CONSENSUS, PAGES = 0, 1, 2
 """Groups, ended from the highest to the lowest: who asks goes before who answers."""
 
 LOOPBACK: Final = "127.0.0.1"
-"""Where nodes listen, whatever the host: only the consensus service has business with them."""
+"""Where nodes listen, whatever the host: only the consensus service asks them."""
 
 ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 """Hosts that mean every address of this machine."""
@@ -50,7 +51,7 @@ class LocalNode:
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """What is started.
+    """The nodes that are started, and the file that names them.
 
     Attributes:
         file: The nodes file that the consensus service reads.
@@ -73,170 +74,184 @@ class LaunchPlan:
         return counts
 
 
-def plan(place: Home, file: Path, packaged: Packaged, tasks: tuple[str, ...], ports: Ports) -> LaunchPlan:
+def make_plan(
+    home: Home, file: Path, packaged: PackagedBentos, tasks: tuple[str, ...], ports: Ports
+) -> LaunchPlan:
     """Gives every packaged node a port and writes the nodes file, or follows the one that a person wrote.
 
     Raises:
         UnknownName: A task has no packaged model.
         ConfigurationError: A person's file is wrong, or a port that it names is taken.
     """
-    wanted = packaged.of(tasks)
+    models = packaged.nodes_of(tasks)
     for task in tasks:
-        if task not in wanted:
-            known = ", ".join(packaged.of(())) or "none"
+        if task not in models:
+            known = ", ".join(packaged.nodes_of(())) or "none"
             raise UnknownName(
                 f"There is no model for task {task!r}; there are models for {known}.", field=task
             )
-    if nodesfile.is_edited(file):
-        return _follow(place, file, packaged, tasks)
-    names = [(task, node) for task, nodes in wanted.items() for node in nodes]
-    free = replace(ports, host=LOOPBACK).nodes(len(names))
+    if nodes_file.is_edited(file):
+        return _follow_edited(home, file, packaged, tasks)
+    pairs = [(task, node) for task, names in models.items() for node in names]
+    free = ports.find_free(LOOPBACK, len(pairs))
     nodes = tuple(
-        LocalNode(task, node, LOOPBACK, port) for (task, node), port in zip(names, free, strict=True)
+        LocalNode(task, node, LOOPBACK, port) for (task, node), port in zip(pairs, free, strict=True)
     )
-    nodesfile.write(file, _urls(nodes))
+    urls: dict[str, dict[str, str]] = {}
+    for node in nodes:
+        urls.setdefault(node.task, {})[node.node] = address(node.host, node.port)
+    nodes_file.write_nodes(file, urls)
     return LaunchPlan(file, nodes)
 
 
-def _follow(place: Home, file: Path, packaged: Packaged, tasks: tuple[str, ...]) -> LaunchPlan:
+def _follow_edited(home: Home, file: Path, packaged: PackagedBentos, tasks: tuple[str, ...]) -> LaunchPlan:
     from concord.settings import NodesFile
 
     declared = {
-        task: found.nodes for task, found in NodesFile.load(file).tasks.items() if not tasks or task in tasks
+        task: section.nodes
+        for task, section in NodesFile.load(file).tasks.items()
+        if not tasks or task in tasks
     }
     for task in tasks:
         if task not in declared:
             raise ConfigurationError(
                 f"{file} was edited by hand and has no section [tasks.{task}.nodes].", field=task
             )
-    models = set(packaged.models)
-    nodes = []
-    for task, urls in declared.items():
-        for node, url in urls.items():
-            here = nodesfile.port_here(url)
-            if here and f"{task}.{node}" in models:
-                nodes.append(LocalNode(task, node, *here))
-    for one in nodes:
-        if not is_free(one.host, one.port):
+    nodes = [
+        LocalNode(task, node, *local)
+        for task, urls in declared.items()
+        for node, url in urls.items()
+        if (local := nodes_file.local_address(url)) and f"{task}.{node}" in packaged.models
+    ]
+    for node in nodes:
+        if not is_free(node.host, node.port):
             raise PortTaken(
-                f"Port {one.port}, which {file} gives to {one.name}, is taken{holder(one.port)}. "
+                f"Port {node.port}, which {file} gives to {node.name}, is taken{port_holder(node.port)}. "
                 "Change it there, or delete the file to have it written anew.",
                 None,
             )
-    chosen = packaged.of(tasks)
-    unused = [
-        f"{task}.{node}" for task in chosen for node in chosen[task] if node not in declared.get(task, {})
-    ]
-    return LaunchPlan(
-        _part(place, file, tasks) if tasks else file, tuple(nodes), is_edited=True, unused=tuple(unused)
+    unused = tuple(
+        f"{task}.{name}"
+        for task, names in packaged.nodes_of(tasks).items()
+        for name in names
+        if name not in declared.get(task, {})
     )
+    copy = _copy_sections(home, file, tasks) if tasks else file
+    return LaunchPlan(copy, tuple(nodes), is_edited=True, unused=unused)
 
 
-def _part(place: Home, file: Path, tasks: tuple[str, ...]) -> Path:
+def _copy_sections(home: Home, file: Path, tasks: tuple[str, ...]) -> Path:
     """A copy of a person's file with these tasks only, for one run."""
-    import tomllib
-
-    document = tomllib.loads(file.read_text("utf-8"))
-    lines: list[str] = []
-    for task in tasks:
-        section = dict(document["tasks"][task])
-        nodes = section.pop("nodes")
-        lines.append(f"[tasks.{nodesfile.key(task)}]")
-        lines += [f"{name} = {nodesfile.value(value)}" for name, value in section.items()]
-        lines.append(f"[tasks.{nodesfile.key(task)}.nodes]")
-        lines += [f"{nodesfile.key(node)} = {nodesfile.value(url)}" for node, url in nodes.items()]
-    copy = place.home / "run" / "nodes.toml"
-    copy.write_text("\n".join(lines) + "\n", "utf-8")
+    sections = tomllib.loads(file.read_text("utf-8"))["tasks"]
+    copy = home.folder / "run" / "nodes.toml"
+    copy.write_text(
+        "".join(
+            nodes_file.render_section(
+                task,
+                {name: value for name, value in sections[task].items() if name != "nodes"},
+                sections[task]["nodes"],
+            )
+            for task in tasks
+        ),
+        "utf-8",
+    )
     return copy
 
 
-@dataclass(frozen=True)
-class Launch:
+@dataclass
+class Launcher:
     """Starts the processes of a plan under a supervisor.
 
     Attributes:
-        place: Home and logs.
+        home: The home folder.
         root: The project's folder.
-        ports: Where each listens.
-        supervisor: Who keeps them running.
-        is_monitored: Whether a Prometheus is started too, for which pages tell their processes' metrics.
+        ports: Where each process listens, and which of them are started.
+        supervisor: What keeps them running.
+        fork_server: The process that forks the nodes, once they are started.
     """
 
-    place: Home
+    home: Home
     root: Path
     ports: Ports
     supervisor: Supervisor
-    is_monitored: bool = False
+    fork_server: ForkServerProcess | None = None
 
-    def nodes(self, plan: LaunchPlan, bento: str) -> ForkServerProcess:
-        """All nodes, as forks of one parent."""
-        nursery = ForkServerProcess(bento, self.place.log("nodes"), environment(self.root, self.place.home))
-        for one in plan.nodes:
-            log, served = self.place.log(one.name), self.place.served(one.name)
-            start = partial(nursery.start, one.name, one.host, one.port, log, served)
-            self.supervisor.keep(one.name, NODES, start, log)
-        return nursery
+    def start_nodes(self, plan: LaunchPlan, bento: str) -> None:
+        """Starts all nodes, as forks of one process."""
+        environment = process_environment(self.root, self.home.folder)
+        self.fork_server = ForkServerProcess(bento, self.home.log("nodes"), environment)
+        for node in plan.nodes:
+            log, served = self.home.log(node.name), self.home.served(node.name)
+            start = partial(self.fork_server.start, node.name, node.host, node.port, log, served)
+            self.supervisor.keep(node.name, NODES, start, log)
 
-    def consensus(self, plan: LaunchPlan, bento: str, registry: str | None) -> None:
-        """The service that asks them, and the registry's address if it has one."""
-        host, port = self.ports.host, str(self.ports.consensus)
-        command = python("-m", "bentos.serve", bento, "--direct", "--host", host, "--port", port)
-        known = {"MLFLOW_TRACKING_URI": registry} if registry else {}
-        self._keep("consensus", CONSENSUS, command, {"CONCORD_NODES": str(plan.file), **known})
+    def start_consensus(self, plan: LaunchPlan, bento: str, registry: str | None) -> None:
+        """Starts the service that asks them, with the registry's address if it has one."""
+        address = ("--host", self.ports.host, "--port", str(self.ports.base))
+        command = python_command("-m", "bentos.serve", bento, "--direct", *address)
+        self._keep(
+            "consensus", CONSENSUS, command, CONCORD_NODES=str(plan.file), MLFLOW_TRACKING_URI=registry
+        )
 
-    def page(self, service: str, registry: str | None = None, prometheus: str | None = None) -> None:
-        """The page for people, and where MLflow and Prometheus answer if they run."""
+    def start_page(self, service: str, registry: str | None = None, prometheus: str | None = None) -> None:
+        """Starts the page for people; it links MLflow and reads Prometheus where they run."""
         options = {
             "server.address": self.ports.host,
-            "server.port": str(self.ports.page),
+            "server.port": str(self.ports.page_port),
             "server.headless": "true",
             "server.fileWatcherType": "none",
         }
-        command = python("-m", "streamlit", "run", str(self.root / PAGE))
-        known = {"MLFLOW_TRACKING_URI": registry} if registry else {}
-        known |= {"CONCORD_PROMETHEUS": prometheus} if prometheus else {}
-        command += [f"--{k}={v}" for k, v in options.items()]
-        measured = self._measured(command, self.ports.page_metrics)
-        self._keep("page", PAGES, measured, {"CONCORD_URL": service, **known})
+        command = python_command(
+            "-m", "streamlit", "run", str(self.root / PAGE), *(f"--{k}={v}" for k, v in options.items())
+        )
+        self._keep(
+            "page", PAGES, self._exporting(command, self.ports.page_metrics_port),
+            CONCORD_URL=service, MLFLOW_TRACKING_URI=registry, CONCORD_PROMETHEUS=prometheus,
+        )  # fmt: skip
 
-    def mlflow(self, store: str) -> None:
-        """MLflow's page, which is read by people on this machine only, whatever the host."""
-        port = self.ports.mlflow
-        command = python(
+    def start_mlflow(self, store: str) -> None:
+        """Starts MLflow's page, which only people on this machine read, whatever the host."""
+        port, artifacts = self.ports.mlflow_port, (self.home.folder / "mlartifacts").as_uri()
+        command = python_command(
             *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-            *(
-                "--backend-store-uri",
-                store,
-                "--default-artifact-root",
-                (self.place.home / "mlartifacts").as_uri(),
-            ),
+            *("--backend-store-uri", store, "--default-artifact-root", artifacts),
             # MLflow answers 403 to Host headers that it does not know.
             *("--allowed-hosts", f"localhost:{port},127.0.0.1:{port}"),
         )
-        # Without this it keeps a pool of workers for jobs that nobody has: ten processes instead of two.
-        measured = self._measured(command, self.ports.mlflow_metrics)
-        self._keep("mlflow", PAGES, measured, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+        # Otherwise it keeps a pool of workers for jobs, which Concord does not use: ten processes, not two.
+        self._keep(
+            "mlflow", PAGES, self._exporting(command, self.ports.mlflow_metrics_port),
+            MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+        )  # fmt: skip
 
-    def prometheus(self, program: str, plan: LaunchPlan, pages: Container[str]) -> None:
-        """A Prometheus that scrapes the nodes, the service that asks them, and the pages that run."""
-        files = Monitoring(self.place, self.root)
-        service = (LOOPBACK if self.ports.host in ANY else self.ports.host, self.ports.consensus)
-        nodes = {(one.task, one.node): (one.host, one.port) for one in plan.nodes}
-        measured = {"page": self.ports.page_metrics, "mlflow": self.ports.mlflow_metrics}
-        files.write(service, nodes, {name: (LOOPBACK, measured[name]) for name in measured if name in pages})
-        command = files.command(program, self.ports.prometheus)
-        self._keep("prometheus", PAGES, command, {})
+    def start_prometheus(self, program: str, plan: LaunchPlan, pages: Container[str]) -> None:
+        """Starts a Prometheus that scrapes the nodes, the service that asks them, and the pages that run."""
+        service = (LOOPBACK if self.ports.host in ANY else self.ports.host, self.ports.base)
+        nodes = {(node.task, node.node): (node.host, node.port) for node in plan.nodes}
+        exporters = {"page": self.ports.page_metrics_port, "mlflow": self.ports.mlflow_metrics_port}
+        metrics = {page: (LOOPBACK, port) for page, port in exporters.items() if page in pages}
+        config = write_config(self.home.folder / "prometheus", self.root, service, nodes, metrics)
+        command = prometheus_command(program, config, self.ports.prometheus_port)
+        self._keep("prometheus", PAGES, command)
 
-    def _measured(self, command: list[str], port: int) -> list[str]:
-        """The command, with its processes' metrics at a port where a Prometheus runs."""
-        if not self.is_monitored:
+    def _exporting(self, command: list[str], port: int) -> list[str]:
+        """The command, with its processes' metrics at a port if a Prometheus runs."""
+        if not self.ports.monitoring:
             return command
-        return [*python("-m", "concord.observability.exporter", f"{LOOPBACK}:{port}"), *command]
+        return [*python_command("-m", "concord.observability.exporter", f"{LOOPBACK}:{port}"), *command]
 
-    def _keep(self, name: str, group: int, command: list[str], extra: Mapping[str, str]) -> None:
-        log = self.place.log(name)
-        env = {**environment(self.root, self.place.home), **extra}
-        self.supervisor.keep(name, group, lambda: Program(command, log, env), log)
+    def _keep(self, name: str, group: int, command: list[str], **variables: str | None) -> None:
+        log = self.home.log(name)
+        environment = process_environment(self.root, self.home.folder)
+        environment |= {variable: value for variable, value in variables.items() if value is not None}
+        self.supervisor.keep(name, group, lambda: Program(command, log, environment), log)
+
+    def stop(self, is_hurried: Callable[[], bool]) -> list[str]:
+        """Ends all processes; returns the names of those that had to be killed."""
+        killed = self.supervisor.stop(is_hurried)
+        if self.fork_server is not None:
+            self.fork_server.end()
+        return killed
 
 
 def has_page(root: Path) -> bool:
@@ -244,12 +259,12 @@ def has_page(root: Path) -> bool:
     return (root / PAGE).exists() and find_spec("streamlit") is not None
 
 
-def registry(home: Path, served: str | None) -> str:
+def find_registry(home: Path, served: str | None) -> str:
     """Where versions are fetched from: the stated registry, the server that runs here, or the file."""
     return os.environ.get("MLFLOW_TRACKING_URI") or served or f"sqlite:///{home / 'mlflow.db'}"
 
 
-def mlflow_store(home: Path) -> str | None:
+def find_store(home: Path) -> str | None:
     """Where MLflow's page reads from; None where another server keeps the registry and has a page itself."""
     stated = os.environ.get("MLFLOW_TRACKING_URI")
     if stated and stated.startswith(("http:", "https:", "databricks")):
@@ -257,19 +272,8 @@ def mlflow_store(home: Path) -> str | None:
     return stated or f"sqlite:///{home / 'mlflow.db'}"
 
 
-def _urls(nodes: tuple[LocalNode, ...]) -> dict[str, dict[str, str]]:
-    urls: dict[str, dict[str, str]] = {}
-    for one in nodes:
-        urls.setdefault(one.task, {})[one.node] = f"http://{_in_url(one.host)}:{one.port}"
-    return urls
-
-
-def _in_url(host: str) -> str:
-    if host in ANY:
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
-
-
 def address(host: str, port: int) -> str:
     """The URL under which this machine reaches what listens there."""
-    return f"http://{_in_url(host)}:{port}"
+    if host in ANY:
+        host = LOOPBACK
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -21,7 +21,7 @@ def asked(tmp_path, monkeypatch):
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "__init__.py").touch()
     (tmp_path / "training" / "__main__.py").write_text(STAND_IN)
-    monkeypatch.setattr("concord.cli.home.project", lambda: tmp_path)
+    monkeypatch.setattr("concord.cli.commands.data.find_project", lambda: tmp_path)
     monkeypatch.setenv("CONCORD_HOME", str(tmp_path))
     monkeypatch.setenv("TMDB_API_KEY", "k")
 

@@ -1,15 +1,13 @@
-"""`concord models`: what the service is asked, what is waited for, and what is said; offline, the alias."""
+"""`concord models`: calls of the service, waiting and messages; without a service, the registry's alias."""
 
 import json
 from dataclasses import replace
 
 import pytest
 
-from concord.cli import registry as offline
-from concord.cli import service_access as desk
-from concord.cli.commands import model_decisions as deciding
+from concord.cli import registry as local_registry
 from concord.cli.commands import models
-from concord.cli.service_access import target_of
+from concord.cli.service_access import ServiceAccess, find_target
 from concord.errors import Refused, ServiceAway
 from concord.kubernetes.names import Target
 from concord.types.models import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
@@ -60,11 +58,10 @@ def service(monkeypatch):
 
     @contextlib.contextmanager
     def stood_in(namespace, release):
-        yield desk.ServiceAccess(service, **service.at)
+        yield ServiceAccess(service, **service.at)
 
-    for module in (models, deciding):
-        monkeypatch.setattr(module, "desk", stood_in)
-    monkeypatch.setattr(deciding, "POLL_SECONDS", 0)
+    monkeypatch.setattr(models, "open_service", stood_in)
+    monkeypatch.setattr(models, "POLL_SECONDS", 0)
     return service
 
 
@@ -77,13 +74,13 @@ def registry(monkeypatch):
          "value": None, "run_id": "", "digest": ""}
     ]  # fmt: skip
 
-    def ask(step, *arguments):
+    def run_step(step, *arguments):
         asked.append(" ".join([step, *arguments]))
         if step == "list":
             return [{"model": KNN, "previous": "6", "versions": versions}]
         return {"model": KNN, "version": "6", "previous": "7"}
 
-    monkeypatch.setattr(offline, "_ask", ask)
+    monkeypatch.setattr(local_registry, "_run_step", run_step)
     return asked
 
 
@@ -151,17 +148,17 @@ def test_a_node_that_does_not_follow_is_an_error_that_says_where_to_look(run, se
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         (None, "export CONCORD_TOKEN=$(concord tokens add operator --administers)"),
         (Target("ns", "concord"), "consensus.tokens.existingSecret"),
     ],
 )
-def test_without_a_token_the_way_to_one_is_said_and_nothing_is_asked(run, service, target, said):
+def test_without_a_token_the_error_says_how_to_make_one_and_nothing_is_asked(run, service, target, message):
     service.at = {"target": target, "has_token": False}
     done = run("models", "rollback", KNN)
     assert done.exit_code == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert service.asked == []
 
 
@@ -195,20 +192,20 @@ def test_a_clusters_service_that_is_away_is_an_error(run, service, registry):
 
 
 @pytest.mark.parametrize(
-    ("phase", "verdict", "said"),
+    ("phase", "verdict", "sentence"),
     [
         ("probation", "better", "The challenger is better."),
         ("watch", "worse", "The predecessor is worse."),
         ("probation", "undecided", "Which one is better is not decided."),
     ],
 )
-def test_a_comparison_tells_scores_interval_and_verdict(run, service, phase, verdict, said):
+def test_a_comparison_tells_scores_interval_and_verdict(run, service, phase, verdict, sentence):
     service.comparison = Comparison(
         KNN, phase, None, "hit", Contender("7", 0.7), Contender("8", 0.8), 60, 0.1, 0.02, 0.18, verdict
     )
     lines = run("models", "compare", KNN).stdout.splitlines()
     assert lines[1].split() == ["champion", "7", "0.700"]
-    assert lines[3] == f"difference +0.100 (+0.020 to +0.180) on 60 labelled rounds. {said}"
+    assert lines[3] == f"difference +0.100 (+0.020 to +0.180) on 60 labelled rounds. {sentence}"
 
 
 def test_a_comparison_without_rounds_says_so(run, service):
@@ -232,12 +229,12 @@ def test_a_comparison_without_rounds_says_so(run, service):
     ("release", "fullname"), [("concord", "concord"), ("my-concord", "my-concord"), ("blue", "blue-concord")]
 )
 def test_names_are_the_charts(release, fullname):
-    assert target_of("ns/other", "models", release) == Target("models", fullname)
+    assert find_target("ns/other", "models", release) == Target("models", fullname)
 
 
 def test_a_pod_knows_its_installation():
-    assert target_of(None, None, "concord") is None
-    assert target_of("ns/blue-concord", None, "concord") == Target("ns", "blue-concord")
+    assert find_target(None, None, "concord") is None
+    assert find_target("ns/blue-concord", None, "concord") == Target("ns", "blue-concord")
 
 
 def test_an_installation_that_is_none_is_the_users_mistake(run, monkeypatch):

@@ -6,7 +6,14 @@ import threading
 import pytest
 
 from concord.cli.console import exit_status
-from concord.cli.up.preparation import Packaged, Preparation, Seen, Stopped, read_data, summary
+from concord.cli.up.preparation import (
+    FitRecord,
+    PackagedBentos,
+    Preparation,
+    Stopped,
+    read_sources,
+    summarise,
+)
 from concord.errors import CallerError, ConfigurationError, TrainingError
 
 
@@ -36,9 +43,9 @@ def test_a_task_with_data_is_fitted_and_the_others_where_models_are_missing(trai
 
 
 def test_what_training_prints_is_read_and_its_failure_is_one_sentence(training):
-    made = {"bentos": {"concord-node": "n:1"}, "models": {"iris.knn": "iris.knn:7-0a1b2c3d"}}
-    found = training(f"print({json.dumps(made)!r})").package()
-    assert found == Packaged({"concord-node": "n:1"}, ("iris.knn",), {"iris.knn": "7"})
+    document = {"bentos": {"concord-node": "n:1"}, "models": {"iris.knn": "iris.knn:7-0a1b2c3d"}}
+    packaged = training(f"print({json.dumps(document)!r})").package()
+    assert packaged == PackagedBentos({"concord-node": "n:1"}, ("iris.knn",), {"iris.knn": "7"})
     with pytest.raises(TrainingError, match="training package` ended with exit code 3"):
         training("sys.exit(3)").package()
 
@@ -52,9 +59,9 @@ def test_trainings_own_error_is_told_with_its_code_and_status(training, status, 
     preparation = training(error("bad_data") + f"sys.exit({status})")
     with pytest.raises(kind) as caught:
         preparation.fit([], {}, missing=False)
-    told = caught.value
-    assert (told.message, told.code, told.field) == ("m", "bad_data", "f")
-    assert exit_status(told) == status
+    caught_error = caught.value
+    assert (caught_error.message, caught_error.code, caught_error.field) == ("m", "bad_data", "f")
+    assert exit_status(caught_error) == status
 
 
 def test_models_that_failed_are_named_with_their_reasons(training):
@@ -68,7 +75,7 @@ def test_a_home_that_training_is_started_with_is_its_owners_alone(training, tmp_
     assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
 
 
-def test_training_ends_when_the_user_has_had_enough(training, tmp_path):
+def test_training_ends_when_the_user_stops_the_command(training, tmp_path):
     training("import time; time.sleep(60)")
     stop = threading.Event()
     stop.set()
@@ -80,33 +87,33 @@ def test_training_is_not_asked_again_until_a_task_or_the_registry_changes(traini
     training("")
     home = tmp_path / "home"
     home.mkdir()
-    seen = Seen(tmp_path, home)
-    seen.note([])
-    assert not seen.holds([])
+    record = FitRecord(tmp_path, home)
+    record.write([])
+    assert not record.holds([])
     (home / "mlflow.db").write_text("registry")
-    seen.note([])
-    assert seen.holds([])
-    assert not seen.holds(["iris"])
+    record.write([])
+    assert record.holds([])
+    assert not record.holds(["iris"])
     (tmp_path / "training" / "tasks" / "new.py").write_text("TASK = 2")
-    assert not seen.holds([])
+    assert not record.holds([])
 
 
 def test_data_options_name_a_task_and_a_file_that_is_there(tmp_path):
     (tmp_path / "rows.csv").touch()
-    assert read_data([f"iris={tmp_path}/rows.csv"]) == {"iris": f"{tmp_path}/rows.csv"}
+    assert read_sources([f"iris={tmp_path}/rows.csv"]) == {"iris": f"{tmp_path}/rows.csv"}
     for wrong in ("iris", "=x.csv", f"iris={tmp_path}/none.csv"):
         with pytest.raises(ConfigurationError, match="--data"):
-            read_data([wrong])
+            read_sources([wrong])
 
 
 @pytest.mark.parametrize("source", ["mysql+pymysql://u:p@h/d#t", "journal", "generator", "generator:7"])
 def test_data_options_may_name_a_database_the_journal_or_a_generator(source):
-    assert read_data([f"iris={source}"]) == {"iris": source}
+    assert read_sources([f"iris={source}"]) == {"iris": source}
 
 
 def test_a_password_is_in_no_error_of_an_option(training):
     with pytest.raises(ConfigurationError) as caught:
-        read_data(["mysql://u:secret@h/d"])
+        read_sources(["mysql://u:secret@h/d"])
     assert "secret" not in caught.value.message
     with pytest.raises(TrainingError) as ended:
         training("sys.exit(3)").fit(["iris"], {"iris": "mysql://u:secret@h/d"}, missing=False)
@@ -130,7 +137,7 @@ def test_a_summary_names_the_best_node_of_each_task():
         {"model": "iris.svm", "metrics": {"accuracy": 0.95}},
         {"model": "loan.ridge", "metrics": {"r2": 0.8}},
     ]
-    assert summary(results) == [
+    assert summarise(results) == [
         "iris: 2 nodes, best svm (accuracy 0.950 on held-out rows)",
         "loan: 1 nodes, best ridge (R² 0.800 on held-out rows)",
     ]

@@ -21,7 +21,7 @@ def test_a_token_is_printed_once_and_kept_as_its_hash(run, home):
     token = Tokens(path).bearer(f"Bearer {made(result)}")
     assert (token.name, token.rights) == ("crm", "labels film_rating, iris")
     assert (path.stat().st_mode & 0o777, home.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert [one.name for one in home.iterdir()] == ["tokens.toml"]
+    assert [file.name for file in home.iterdir()] == ["tokens.toml"]
 
 
 def test_what_a_token_may_is_as_it_was_said(run, home):
@@ -89,8 +89,8 @@ def test_another_file_may_be_named_by_option_or_setting(run, home, tmp_path, mon
     run("tokens", "add", "crm", "--labels", "iris", "--file", str(tmp_path / "a" / "t.toml"))
     monkeypatch.setenv("CONCORD_TOKENS", str(tmp_path / "b.toml"))
     run("tokens", "add", "erp", "--labels", "iris")
-    assert [one.name for one in load(tmp_path / "a" / "t.toml")] == ["crm"]
-    assert [one.name for one in load(tmp_path / "b.toml")] == ["erp"]
+    assert [token.name for token in load(tmp_path / "a" / "t.toml")] == ["crm"]
+    assert [token.name for token in load(tmp_path / "b.toml")] == ["erp"]
 
 
 def test_a_file_behind_a_link_is_changed_and_the_link_stays(run, home, tmp_path):
@@ -98,7 +98,7 @@ def test_a_file_behind_a_link_is_changed_and_the_link_stays(run, home, tmp_path)
     (home / "tokens.toml").symlink_to(tmp_path / "real.toml")
     run("tokens", "add", "crm", "--labels", "iris")
     assert (home / "tokens.toml").is_symlink()
-    assert [one.name for one in load(tmp_path / "real.toml")] == ["crm"]
+    assert [token.name for token in load(tmp_path / "real.toml")] == ["crm"]
 
 
 def test_a_broken_file_is_not_overwritten(run, home):

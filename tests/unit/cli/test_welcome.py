@@ -4,7 +4,7 @@ import pytest
 
 from concord.cli.home import Home
 from concord.cli.up.reporter import Reporter
-from concord.cli.up.welcome import welcome
+from concord.cli.up.welcome import report_ready
 from tests.unit.frontend.fake_service import FakeService
 
 PAGES = {
@@ -21,7 +21,7 @@ def greeted(tmp_path, capsys):
 
     def greeted(*running):
         pages = {name: PAGES[name] for name in running}
-        welcome(Reporter(as_json=False), Home(tmp_path), service.url, pages, ["flower"], 21.0)
+        report_ready(Reporter(as_json=False), Home(tmp_path), service.url, pages, ["flower"], 21.0)
         return [line.strip() for line in capsys.readouterr().out.splitlines()]
 
     yield greeted
