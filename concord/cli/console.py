@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
@@ -21,6 +21,8 @@ from concord.util.suggest import did_you_mean
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+T = TypeVar("T")
 
 # rich takes a tenth of a second to import, and `--help` does without it.
 
@@ -159,6 +161,19 @@ def progress_bar(
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(unit, total=total)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+
+def print_line(text: str, *, markup: bool = True) -> None:
+    """Prints a line of a result; where it is too long, the terminal breaks it."""
+    out().print(text, markup=markup, soft_wrap=True)
+
+
+def print_result(document: T, show: Callable[[T], None], *, as_json: bool) -> None:
+    """Prints a result: as JSON, or with a function that shows it to people."""
+    if as_json:
+        print_json(document)
+    else:
+        show(document)
 
 
 def print_json(document: object) -> None:

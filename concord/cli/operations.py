@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import out, print_json
+from concord.cli.console import print_json, print_line
 from concord.cli.home import connect
 from concord.errors import ServiceAway
 
@@ -45,8 +45,7 @@ def run_operation(
     if as_json:
         print_json(account)
         return
-    out().print(
+    print_line(
         f"[green]✓[/] {done}, in block {account.height}. It is {account.standing}, with "
-        f"{account.stake:,.10g} stake of {account.deposit:,.10g} paid in.",
-        soft_wrap=True,
+        f"{account.stake:,.10g} stake of {account.deposit:,.10g} paid in."
     )

@@ -14,6 +14,7 @@ PATIENCE: Final = 60.0
 
 def call_until_answered(
     call: Callable[[], T],
+    recover: Callable[[Refused], T],
     is_temporary: Callable[[Refused], bool],
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
@@ -21,6 +22,7 @@ def call_until_answered(
 
     Args:
         call: The call.
+        recover: The results that a refusal holds, for it may be about some rows only; empty if none.
         is_temporary: Whether a refusal may be another one later.
         sleep: Waits so many seconds.
 
@@ -33,6 +35,8 @@ def call_until_answered(
         try:
             return call()
         except (Refused, ServiceAway) as error:
+            if isinstance(error, Refused) and (results := recover(error)):
+                return results
             if waited >= PATIENCE or (isinstance(error, Refused) and not is_temporary(error)):
                 raise
             pause = (isinstance(error, Refused) and error.retry_after) or 1.0

@@ -2,7 +2,7 @@
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json
+from concord.cli.console import Command, json_option, print_json
 from concord.cli.home import connect
 from concord.cli.stores import open_ledger
 
@@ -34,4 +34,4 @@ def demo(*, again: bool, as_json: bool) -> None:
     if as_json:
         print_json(to_json(round_))
     else:
-        show_round(out(), round_, again=again)
+        show_round(round_, again=again)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json
+from concord.cli.console import Command, json_option, print_json, print_line
 from concord.cli.home import Home, find_project, read_settings, service_url
 from concord.cli.stores import open_journal, open_ledger
 from concord.errors import ConcordError, InvalidInput, LedgerError
@@ -64,12 +64,11 @@ def doctor(*, only: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json({"ok": all(check.ok for check in checks), "checks": [asdict(check) for check in checks]})
     else:
-        console = out()
         for check in checks:
             mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
-            console.print(f"{mark} [bold]{check.name}[/]  {check.found}", soft_wrap=True)
+            print_line(f"{mark} [bold]{check.name}[/]  {check.found}")
             if not check.ok:
-                console.print(f"    → {check.remedy}", soft_wrap=True)
+                print_line(f"    → {check.remedy}")
     if not all(check.ok for check in checks):
         raise SystemExit(1)
 
@@ -98,12 +97,16 @@ def examine() -> Iterator[Check]:
     except ConcordError as error:
         yield Check("settings", ok=False, found=error.message, remedy=f"Change or unset {error.field}.")
         return
-    yield _check_project()
+    yield _attempt(
+        "project",
+        lambda: f"training, nodes and pages can be run from {find_project()}",
+        "`uv sync` in a clone of the repository.",
+    )
     yield _check_home(settings.home)
     yield _check_disk(settings.home)
     yield _check_models(settings.home)
-    yield _check_store("journal", _look_into_journal)
-    yield _check_store("ledger", _look_into_ledger)
+    for name, look in (("journal", _look_into_journal), ("ledger", _look_into_ledger)):
+        yield _attempt(name, look, "`concord up` makes what is not there yet.")
     yield from _check_services(settings)
 
 
@@ -116,15 +119,6 @@ def _check_versions() -> Check:
     return Check(
         "versions", ok, ", ".join(versions), "Concord needs Python 3.11 or later: `uv python install 3.11`."
     )
-
-
-def _check_project() -> Check:
-    try:
-        return Check("project", ok=True, found=f"training, nodes and pages can be run from {find_project()}")
-    except ConcordError as error:
-        return Check(
-            "project", ok=False, found=error.message, remedy="`uv sync` in a clone of the repository."
-        )
 
 
 def _existing_folder(folder: Path) -> Path:
@@ -156,15 +150,15 @@ def _check_models(home: Path) -> Check:
     return Check("models", ok, f"{models} packaged in concord-node:{tag}, store {store}", remedy)
 
 
-def _check_store(name: str, look: Callable[[], str]) -> Check:
+def _attempt(name: str, look: Callable[[], str], remedy: str) -> Check:
+    """A check that fails with an error of Concord's; a broken ledger has a remedy of its own."""
     try:
         return Check(name, ok=True, found=look())
     except LedgerError as error:
-        return Check(
-            name, ok=False, found=error.message, remedy="`concord ledger verify` says what is wrong."
-        )
+        remedy, message = "`concord ledger verify` says what is wrong.", error.message
     except ConcordError as error:
-        return Check(name, ok=False, found=error.message, remedy="`concord up` makes what is not there yet.")
+        message = error.message
+    return Check(name, ok=False, found=message, remedy=remedy)
 
 
 def _look_into_journal() -> str:
@@ -193,10 +187,10 @@ def _check_services(settings: "Settings") -> Iterator[Check]:
         "service", ok, f"{url} answers, nodes up: {nodes or 'none'}", "`concord nodes` says which and why."
     )
     state = home.read_state()
-    for name, path in (("page", "/_stcore/health"), ("mlflow", "/health")):
-        if name in state:
-            remedy = f"It does not answer; see {home.log(name)}."
-            yield Check(name, is_alive(state[name] + path), state[name], remedy)
+    for page in ("page", "mlflow"):
+        if page in state:
+            remedy = f"It does not answer; see {home.log(page)}."
+            yield Check(page, is_alive(page, state[page]), state[page], remedy)
 
 
 def _no_service(url: str) -> Check:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json, progress_bar
+from concord.cli.console import Command, json_option, print_json, print_line, progress_bar
 from concord.cli.home import connect
 from concord.cli.retry import call_until_answered
 from concord.cli.text.values import count
@@ -87,15 +87,13 @@ def send(
     """
     from concord.client import results_of
 
-    def send_labels() -> "list[LabelResult]":
-        try:
-            return client.feedback([label.document for label in labels], settled=settled).labels
-        except Refused as error:
-            if results := results_of(error):
-                return results
-            raise
-
-    return call_until_answered(send_labels, lambda error: error.answered in (429, 503), sleep)
+    documents = [label.document for label in labels]
+    return call_until_answered(
+        lambda: client.feedback(documents, settled=settled).labels,
+        results_of,
+        lambda error: error.answered in (429, 503),
+        sleep,
+    )
 
 
 def _read_classes(client: "Client") -> set[str]:
@@ -159,19 +157,16 @@ def _show_results(labels: "Sequence[FileLabel]", results: "Sequence[LabelResult]
     settlements = Counter(result.settlement for result in results if result.status in _ACCEPTED)
     statuses = ", ".join(f"{status} {number}" for status, number in _count_statuses(results).items())
     mark = "[red]✗[/]" if failures else "[green]✓[/]"
-    console = out()
-    console.print(f"{mark} {count(len(results), 'label')}: {statuses}.", soft_wrap=True)
+    print_line(f"{mark} {count(len(results), 'label')}: {statuses}.")
     if settled := [result.block or 0 for result in results if result.settlement == "settled"]:
-        console.print(f"  {len(settled)} settled, the newest in block {max(settled)}.", soft_wrap=True)
+        print_line(f"  {len(settled)} settled, the newest in block {max(settled)}.")
     if settlements["due"]:
-        console.print(f"  Still to settle, in the next block: {settlements['due']}.", soft_wrap=True)
+        print_line(f"  Still to settle, in the next block: {settlements['due']}.")
     if settlements["none"]:
-        console.print(
-            f"  Of rounds below the quorum, so no stake moves: {settlements['none']}.", soft_wrap=True
-        )
+        print_line(f"  Of rounds below the quorum, so no stake moves: {settlements['none']}.")
     for label, result in failures[:SHOWN]:
         line = f"line {label.line}, " if is_file else ""
         message = (result.error or {}).get("message") or ""
-        console.print(f"  {line}{label.id}: {result.status}. {message}", soft_wrap=True, markup=False)
+        print_line(f"  {line}{label.id}: {result.status}. {message}", markup=False)
     if failures[SHOWN:]:
-        console.print(f"  … and {len(failures) - SHOWN} more; --json lists all.")
+        print_line(f"  … and {len(failures) - SHOWN} more; --json lists all.")

@@ -6,11 +6,12 @@ or a rollback moves its alias for the next `concord up`.
 """
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from concord.cli.console import Group, err, json_option, print_json
+from concord.cli.console import Group, err, json_option, print_result
 from concord.cli.service_access import ServiceAccess, open_service, target_options
 from concord.errors import InvalidInput, ServiceAway
 
@@ -78,10 +79,8 @@ def list_models(*, namespace: str | None, release: str, as_json: bool) -> None:
         views = served or []
         if all(view.registry is None for view in views):
             views = registry.list_models(views)
-    if as_json:
-        print_json(views)
-    else:
-        show_models(views, has_service=served is not None)
+    show = partial(show_models, has_service=served is not None)
+    print_result(views, show, as_json=as_json)
 
 
 @models.command("compare")
@@ -100,10 +99,7 @@ def compare(*, model: str, since: str | None, namespace: str | None, release: st
 
     with open_service(namespace, release) as access:
         comparison = access.client.compare(model, since=since)
-    if as_json:
-        print_json(comparison)
-    else:
-        show_comparison(comparison)
+    print_result(comparison, show_comparison, as_json=as_json)
 
 
 @models.command("challenge")
@@ -188,11 +184,10 @@ def _decide(
     with open_service(namespace, release) as access:
         if _ask_service(access, has_fallback=action in {"promote", "rollback"}) is None:
             move = _move_alias(action, model, version)
-            print_json(move) if as_json else show_moved(move)
-            return
+            return print_result(move, show_moved, as_json=as_json)
         access.check_token()
         view = _wait_until_served(access, access.client.appoint(model, action, version, why), timeout)
-    print_json(view) if as_json else show_decided(action, view)
+    return print_result(view, partial(show_decided, action), as_json=as_json)
 
 
 def _move_alias(action: "Action", model: str, version: str | None) -> Any:  # noqa: ANN401 - training's JSON

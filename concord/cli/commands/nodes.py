@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json, table
+from concord.cli.console import Command, json_option, out, print_json, print_line, table
 from concord.cli.home import connect
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def nodes(*, task: str | None, as_json: bool) -> None:
     console.print(rows)
     for view in views:
         if view.reason:
-            console.print(f"[red]✗[/] {view.task}.{view.node}: {view.reason}", soft_wrap=True)
+            print_line(f"[red]✗[/] {view.task}.{view.node}: {view.reason}")
         if view.standing_reason:
-            console.print(f"[yellow]![/] {view.task}.{view.node}: {view.standing_reason}", soft_wrap=True)
+            print_line(f"[yellow]![/] {view.task}.{view.node}: {view.standing_reason}")
 
 
 def _list_nodes(views: Sequence["NodeView"], *, with_latency: bool) -> "Table":

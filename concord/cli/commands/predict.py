@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json, progress_bar, table
+from concord.cli.console import Command, json_option, out, print_json, print_line, progress_bar, table
 from concord.cli.home import connect
 from concord.cli.retry import call_until_answered
 from concord.errors import InvalidInput, Refused
@@ -78,7 +78,7 @@ def _predict_row(client: "Client", schema: "TaskSchema", pairs: Sequence[str], *
     if as_json:
         print_json(document)
     else:
-        show_verdict(out(), verdicts[0], schema)
+        show_verdict(verdicts[0], schema)
     if verdicts[0].status == "no_quorum":
         raise SystemExit(1)
 
@@ -97,17 +97,16 @@ def _show_schema(schema: "TaskSchema", *, as_json: bool) -> None:
     if as_json:
         print_json(schema.to_json())
         return
-    console = out()
-    console.print(f"[bold]{schema.task}[/]  {schema.title}. {schema.description}\n")
+    print_line(f"[bold]{schema.task}[/]  {schema.title}. {schema.description}\n")
     keys = table("key", "what", "description")
     for feature in schema.features:
         keys.add_row(feature.name, describe(feature), feature.description)
-    console.print(keys)
+    out().print(keys)
     value = schema.value
     answers = f"{value.name} in {value.unit}" if value else ", ".join(label.name for label in schema.labels)
-    console.print(f"\nAnswers: {answers}\n\nFor example:\n")
+    print_line(f"\nAnswers: {answers}\n\nFor example:\n")
     example = predict_command(schema.task, schema.example)
-    console.print("\n".join(f"  {line}" for line in example), soft_wrap=True, markup=False)
+    print_line("\n".join(f"  {line}" for line in example), markup=False)
 
 
 def _predict_file(
@@ -153,20 +152,13 @@ def ask(
         Refused: The service refuses the rows.
         ServiceAway: It has not answered for a minute.
     """
-
-    def predict_rows() -> "list[Verdict]":
-        try:
-            return client.predict(task, rows).verdicts
-        except Refused as error:
-            if verdicts := _verdicts_without_quorum(error):
-                return verdicts
-            raise
-
-    def is_temporary(error: Refused) -> bool:
-        return error.answered == 429 or error.code == "no_quorum"
-
     try:
-        return call_until_answered(predict_rows, is_temporary, sleep)
+        return call_until_answered(
+            lambda: client.predict(task, rows).verdicts,
+            _verdicts_without_quorum,
+            lambda error: error.answered == 429 or error.code == "no_quorum",
+            sleep,
+        )
     except Refused as error:
         if error.code != "too_large" or len(rows) == 1:
             raise
@@ -185,10 +177,9 @@ def _show_summary(
         print_json({"task": task, **counts, "not_sent": list(rows.unsent)})
         return
     answers = Counter(answer(verdict) for verdict in verdicts if verdict.label is not None)
-    console = out()
-    console.print(f"[green]✓[/] {len(verdicts)} rows answered, written to {target}.", soft_wrap=True)
+    print_line(f"[green]✓[/] {len(verdicts)} rows answered, written to {target}.")
     for counted in (answers.most_common(), sorted(statuses.items())):
         if counted:
-            console.print("  " + ", ".join(f"{name} {count}" for name, count in counted), soft_wrap=True)
+            print_line("  " + ", ".join(f"{name} {count}" for name, count in counted))
     if rows.unsent:
-        console.print(f"  [dim]Kept and not sent: {', '.join(rows.unsent)}[/]", soft_wrap=True)
+        print_line(f"  [dim]Kept and not sent: {', '.join(rows.unsent)}[/]")

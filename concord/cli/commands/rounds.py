@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from concord.cli.console import Group, json_option, out, print_json, table
+from concord.cli.console import Group, json_option, out, print_json, print_line, table
 from concord.cli.home import connect
 from concord.cli.stores import open_journal
 from concord.errors import InvalidInput
@@ -79,15 +79,14 @@ def show(*, round_id: str, as_json: bool) -> None:
     if as_json:
         print_json(round_)
         return
-    console = out()
-    console.print(f"[dim]{round_.task}, {round_.time}[/]", soft_wrap=True)
+    print_line(f"[dim]{round_.task}, {round_.time}[/]")
     row = format_pairs(round_.features) if round_.features else ["The row was forgotten or has expired."]
-    console.print(" ".join(row), soft_wrap=True, markup=False)
-    console.print()
-    show_verdict(console, round_.verdict, schema)
+    print_line(" ".join(row), markup=False)
+    print_line("")
+    show_verdict(round_.verdict, schema)
     if round_.deltas:
         moved = ", ".join(f"{node} {change:+,.10g}" for node, change in round_.deltas.items() if change)
-        console.print(f"[dim]Stake moved:[/] {moved or 'none'}", soft_wrap=True)
+        print_line(f"[dim]Stake moved:[/] {moved or 'none'}")
 
 
 @rounds.command("forget")

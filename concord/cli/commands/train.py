@@ -2,7 +2,7 @@
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json
+from concord.cli.console import Command, json_option, print_json, print_line
 from concord.cli.home import find_home, find_project
 
 
@@ -37,11 +37,8 @@ def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> N
     if as_json:
         print_json({"models": results, "bentos": dict(packaged.bentos)})
         return
-    console = out()
     for line in summarise(results):
-        console.print(f"[green]✓[/] {line}", soft_wrap=True)
-    console.print(f"[green]✓[/] {len(packaged.models)} models are packaged.")
+        print_line(f"[green]✓[/] {line}")
+    print_line(f"[green]✓[/] {len(packaged.models)} models are packaged.")
     if home.read_state():
-        console.print(
-            "[yellow]![/] Concord runs with the models of its start. Start it again to serve these."
-        )
+        print_line("[yellow]![/] Concord runs with the models of its start. Start it again to serve these.")

@@ -1,14 +1,11 @@
 """The workshop's round for people, step by step within 80 columns, and for programs."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from concord.cli.console import table
+from concord.cli.console import out, print_line, table
 from concord.cli.text.values import format_plain_stake
 from concord.cli.workshop import ACCURACIES, ROW, TRUTH, WorkshopRound
 from concord.policies.stake import MICRO
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def to_json(round_: WorkshopRound) -> dict[str, Any]:
@@ -38,37 +35,35 @@ def to_json(round_: WorkshopRound) -> dict[str, Any]:
     }
 
 
-def show_round(console: "Console", round_: WorkshopRound, *, again: bool) -> None:
+def show_round(round_: WorkshopRound, *, again: bool) -> None:
     """Prints the round, step by step."""
-    _show_question(console, again=again)
-    _show_votes(console, round_)
-    _show_consensus(console, round_)
-    _show_slashes(console, round_)
-    _show_truth(console, round_)
-    _show_wager(console, round_)
-    console.print(
+    _show_question(again=again)
+    _show_votes(round_)
+    _show_consensus(round_)
+    _show_slashes(round_)
+    _show_truth(round_)
+    _show_wager(round_)
+    print_line(
         f"\n[dim]Round {round_.verdict.id}, settled in block {round_.block}.\n"
         "`concord demo --again` goes on from these balances.\n"
-        f"`concord ledger show {round_.block}` shows the block, `concord ledger verify` proves all.[/]",
-        soft_wrap=True,
+        f"`concord ledger show {round_.block}` shows the block, `concord ledger verify` proves all.[/]"
     )
 
 
-def _show_question(console: "Console", *, again: bool) -> None:
+def _show_question(*, again: bool) -> None:
     row = ", ".join(f"{name} {value}" for name, value in ROW.items())
     accounts = "as the last round left it" if again else "set to 1000 stake"
-    console.print(
+    print_line(
         "[bold]The workshop's example, on the live Iris nodes[/]\n\n"
         "Four models look at one flower (in cm):\n"
         f"  {row}\n"
         f"Each has an account of its own in the task `workshop`, {accounts}.\n"
-        "The accuracies below are the workshop's; they were not measured on these models.\n",
-        soft_wrap=True,
+        "The accuracies below are the workshop's; they were not measured on these models.\n"
     )
 
 
-def _show_votes(console: "Console", round_: WorkshopRound) -> None:
-    console.print("[bold]1  What each node says[/]")
+def _show_votes(round_: WorkshopRound) -> None:
+    print_line("[bold]1  What each node says[/]")
     numbers = ("class", "accuracy", "stake", "weight")
     rows = table("  node", "class", "", *numbers[1:], right=numbers)
     for node, accuracy in ACCURACIES.items():
@@ -80,29 +75,25 @@ def _show_votes(console: "Console", round_: WorkshopRound) -> None:
             format_plain_stake(round_.before[node]),
             format_plain_stake(round_.weights.get(node, 0)),
         )
-    console.print(rows)
+    out().print(rows)
     if not round_.is_as_taught:
-        console.print(
+        print_line(
             "  [yellow]![/] In the workshop they said 2, 1, 2, 1. These nodes have learned from\n"
-            "    other data, or one is away: the figures below are not the workshop's.",
-            soft_wrap=True,
+            "    other data, or one is away: the figures below are not the workshop's."
         )
 
 
-def _show_consensus(console: "Console", round_: WorkshopRound) -> None:
+def _show_consensus(round_: WorkshopRound) -> None:
     weights = round_.weights
     terms = " + ".join(f"{format_plain_stake(weights[node])}·{round_.votes[node]}" for node in weights)
     mean = round_.verdict.pool.mean if round_.verdict.pool else None
-    console.print("\n[bold]2  The weighted consensus[/]   weight = accuracy × stake")
-    console.print(f"  ({terms}) / {format_plain_stake(sum(weights.values()))}", soft_wrap=True)
-    console.print(
-        f"  = [bold]{mean:.6f}[/], rounded: class [bold]{round_.answer}, {round_.verdict.label}[/]",
-        soft_wrap=True,
-    )
+    print_line("\n[bold]2  The weighted consensus[/]   weight = accuracy × stake")
+    print_line(f"  ({terms}) / {format_plain_stake(sum(weights.values()))}")
+    print_line(f"  = [bold]{mean:.6f}[/], rounded: class [bold]{round_.answer}, {round_.verdict.label}[/]")
 
 
-def _show_slashes(console: "Console", round_: WorkshopRound) -> None:
-    console.print("\n[bold]3  Who pays[/]   10 % of its stake, if a node said something else")
+def _show_slashes(round_: WorkshopRound) -> None:
+    print_line("\n[bold]3  Who pays[/]   10 % of its stake, if a node said something else")
     rows = table("  node", "before", "after", "", right=("before", "after"))
     for node in ACCURACIES:
         before, after = round_.before[node], round_.after[node]
@@ -112,29 +103,28 @@ def _show_slashes(console: "Console", round_: WorkshopRound) -> None:
         elif before == after:
             effect = "[green]✓ not slashed[/]"
         rows.add_row(f"  {node}", format_plain_stake(before), format_plain_stake(after), effect)
-    console.print(rows)
+    out().print(rows)
 
 
-def _show_truth(console: "Console", round_: WorkshopRound) -> None:
-    console.print("\n[bold]4  What the flower is[/]")
-    console.print(
-        f"  It is row 83 of the Iris data, and its true class is [bold]{TRUTH}, {round_.labels[TRUTH]}[/].",
-        soft_wrap=True,
+def _show_truth(round_: WorkshopRound) -> None:
+    print_line("\n[bold]4  What the flower is[/]")
+    print_line(
+        f"  It is row 83 of the Iris data, and its true class is [bold]{TRUTH}, {round_.labels[TRUTH]}[/]."
     )
     right = [node for node in round_.slashed if round_.votes.get(node) == TRUTH]
     if right:
         were = "was" if len(right) == 1 else "were"
-        console.print(f"  {' and '.join(right)} {were} right, and paid for it.", soft_wrap=True)
+        print_line(f"  {' and '.join(right)} {were} right, and paid for it.")
 
 
-def _show_wager(console: "Console", round_: WorkshopRound) -> None:
-    console.print("\n[bold]5  What `wager`, Concord's default policy, would have done[/]")
-    console.print("  It moves stake only once the true label is there, from the wrong to the right:")
+def _show_wager(round_: WorkshopRound) -> None:
+    print_line("\n[bold]5  What `wager`, Concord's default policy, would have done[/]")
+    print_line("  It moves stake only once the true label is there, from the wrong to the right:")
     rows = table("  node", "before", "after", "", right=("before", "after"))
     for node in ACCURACIES:
         if node in round_.votes:
             effect = "[green]✓ right[/]" if round_.votes[node] == TRUTH else "[red]✗ wrong[/]"
             amounts = (format_plain_stake(round_.before[node]), format_plain_stake(round_.under_wager[node]))
             rows.add_row(f"  {node}", *amounts, effect)
-    console.print(rows)
-    console.print("  (before levelling, which then draws all stakes a little together)")
+    out().print(rows)
+    print_line("  (before levelling, which then draws all stakes a little together)")

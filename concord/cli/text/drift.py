@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from concord.cli.console import out, table
+from concord.cli.console import out, print_line, table
 
 if TYPE_CHECKING:
     from concord.types.drift import Difference, DriftReport, ErrorDrift
@@ -26,16 +26,15 @@ def show_report(report: "DriftReport") -> None:
         rows.add_row(*_cells(difference, difference.name))
     for answers in report.answers:
         rows.add_row(*_cells(answers.difference, f"{answers.node} v{answers.version}"))
-    console = out()
-    console.print(rows)
+    out().print(rows)
     if report.errors is not None and report.errors.labelled:
-        console.print(_describe_errors(report.errors), soft_wrap=True)
+        print_line(_describe_errors(report.errors))
     drifted = [difference.name for difference in differences if difference.status == "drifted"]
     drifted += [answers.node for answers in report.answers if answers.difference.status == "drifted"]
     names = f" {', '.join(drifted)}." if drifted else ""
-    console.print(SUMMARIES[report.status] + names, soft_wrap=True)
+    print_line(SUMMARIES[report.status] + names)
     for line in (_describe_basis(report), *_hints(report)):
-        console.print(f"[dim]{line}[/]", soft_wrap=True)
+        print_line(f"[dim]{line}[/]")
 
 
 def show_kept(tracking: Mapping[str, Any], page: str | None) -> None:
@@ -45,16 +44,14 @@ def show_kept(tracking: Mapping[str, Any], page: str | None) -> None:
         tracking: The run, as training names it.
         page: Address of the MLflow page that `concord up` runs, if it does.
     """
-    console = out()
-    console.print(
-        f"[green]✓[/] Kept in MLflow: run {tracking['run_id']} of the experiment {tracking['experiment']}.",
-        soft_wrap=True,
+    print_line(
+        f"[green]✓[/] Kept in MLflow: run {tracking['run_id']} of the experiment {tracking['experiment']}."
     )
     run = None
     if tracking["page"] and page:
         run = f"{page}/#/experiments/{tracking['experiment_id']}/runs/{tracking['run_id']}"
     for address in filter(None, (tracking["url"], run, tracking["page"])):
-        console.print(f"  {address}", soft_wrap=True)
+        print_line(f"  {address}")
 
 
 def _describe_basis(report: "DriftReport") -> str:

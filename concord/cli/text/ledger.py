@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from concord.cli.console import out, table
+from concord.cli.console import out, print_line, table
 from concord.cli.text.values import count, format_stake, format_time
 from concord.ledger.decisions import appointed_words
 
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
 def show_head(head: "Head") -> None:
     """Prints the balances of all tasks."""
-    console = out()
     if not head.height:
-        console.print("The ledger is empty.")
+        print_line("The ledger is empty.")
         return
-    console.print(f"Height [bold]{head.height}[/], {format_time(head.time)}, hash {head.hash[:16]}…\n")
+    print_line(f"Height [bold]{head.height}[/], {format_time(head.time)}, hash {head.hash[:16]}…\n")
     numbers = ("stake", "paid in", "rounds")
     rows = table("task", "policy", "node", *numbers, right=numbers)
     for name, task in sorted(head.state.tasks.items()):
@@ -32,18 +31,17 @@ def show_head(head: "Head") -> None:
             rows.add_row(*task_cells, node, *amounts)
         if task.treasury:
             rows.add_row("", "", "[dim]treasury[/]", format_stake(task.treasury), "", "")
-    console.print(rows)
+    out().print(rows)
 
 
 def show_block(block: "Block") -> None:
     """Prints what happened in a block."""
-    console = out()
-    console.print(f"Block [bold]{block.height}[/], {format_time(block.time)}, hash {block.hash[:16]}…\n")
+    print_line(f"Block [bold]{block.height}[/], {format_time(block.time)}, hash {block.hash[:16]}…\n")
     rows = table("event", "task", "what")
     for body in block.events.values():
         # An operator's reason is any text, and stays for good.
         rows.add_row(str(body["kind"]), str(body["task"]), escape(_describe_event(body)))
-    console.print(rows)
+    out().print(rows)
 
 
 def show_report(
@@ -57,46 +55,41 @@ def show_report(
         deep_report: Of settling again.
         is_deep: Whether that was asked for.
     """
-    console = out()
     if report.ok:
         blocks = f"{report.blocks} blocks in {report.segments} segments and the head"
-        console.print(f"[green]✓[/] Every balance follows from the blocks: {blocks} were replayed.")
+        print_line(f"[green]✓[/] Every balance follows from the blocks: {blocks} were replayed.")
     if report.ok and journal_problem is None:
-        console.print(f"  {report.noted} of them were compared with the hashes that the journal noted.")
+        print_line(f"  {report.noted} of them were compared with the hashes that the journal noted.")
     if journal_problem is not None:
-        console.print(
+        print_line(
             f"  [yellow]Nothing was compared with a journal, so an old head would not be noticed:[/] "
-            f"{journal_problem}",
-            soft_wrap=True,
+            f"{journal_problem}"
         )
     if report.ok:
-        console.print(f"  [dim]Height {report.height}, hash {report.hash}[/]", soft_wrap=True)
+        print_line(f"  [dim]Height {report.height}, hash {report.hash}[/]")
     for problem in report.problems:
-        console.print(f"[red]✗[/] {problem}", soft_wrap=True, markup=True)
+        print_line(f"[red]✗[/] {problem}")
     if report.orphans:
-        console.print(
-            f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]"
-        )
+        print_line(f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]")
     if deep_report is not None:
         _show_deep_report(deep_report)
     elif is_deep:
-        console.print("[yellow]Nothing was settled again, since the chain itself is not sound.[/]")
+        print_line("[yellow]Nothing was settled again, since the chain itself is not sound.[/]")
 
 
 def _show_deep_report(report: "DeepReport") -> None:
-    console = out()
     if report.ok:
-        console.print(
+        print_line(
             f"[green]✓[/] Settled again from the journal, {count(report.rounds, 'round')} in "
             f"{count(report.blocks, 'block')} come to the same records, roots and sums, and so to the same "
             "balances."
         )
     if report.unmarked:
-        console.print(f"  [dim]{report.unmarked} of them are not marked in the journal yet.[/]")
+        print_line(f"  [dim]{report.unmarked} of them are not marked in the journal yet.[/]")
     for problem in report.problems:
-        console.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
+        print_line(f"[red]✗[/] {escape(problem)}")
     if report.more:
-        console.print(f"  … and {report.more} problems more.")
+        print_line(f"  … and {report.more} problems more.")
 
 
 def show_proven(proven: "Proven") -> None:
@@ -108,11 +101,8 @@ def show_proven(proven: "Proven") -> None:
         f"under {proven.policy} in block {proven.block}, with exactly this record, in a chain of "
         f"{proven.height} blocks that all replay."
     )
-    console = out()
-    console.print(f"[green]✓[/] {escape(sentence)}")
-    console.print(
-        f"  [dim]That the chain is the real one, its last hash says; compare it:[/]\n  {proven.hash}"
-    )
+    print_line(f"[green]✓[/] {escape(sentence)}")
+    print_line(f"  [dim]That the chain is the real one, its last hash says; compare it:[/]\n  {proven.hash}")
 
 
 def _describe_event(body: Mapping[str, object]) -> str:

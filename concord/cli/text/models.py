@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from concord.cli.console import err, out, table
+from concord.cli.console import err, out, print_line, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,36 +55,31 @@ def show_comparison(comparison: "Comparison") -> None:
     rows = table("", "v", comparison.score, right=("v", comparison.score))
     for role, version in (("champion", comparison.champion), (contender, comparison.challenger)):
         rows.add_row(role, version.version, "" if version.score is None else f"{version.score:.3f}")
-    console = out()
-    console.print(rows)
+    out().print(rows)
     outcome = OUTCOMES[comparison.verdict].format(contender=contender)
     if comparison.difference is None or comparison.low is None or comparison.high is None:
-        console.print(f"{comparison.rounds} labelled rounds that both answered. {outcome}")
+        print_line(f"{comparison.rounds} labelled rounds that both answered. {outcome}")
         return
-    console.print(
+    print_line(
         f"difference {comparison.difference:+.3f} ({comparison.low:+.3f} to {comparison.high:+.3f}) on "
-        f"{comparison.rounds} labelled rounds. {outcome}",
-        soft_wrap=True,
+        f"{comparison.rounds} labelled rounds. {outcome}"
     )
 
 
 def show_decided(action: "Action", view: "ModelView") -> None:
     """Prints what a model serves after a decision, and what to do next."""
-    console = out()
     if view.dropped:
-        console.print(
-            f"[yellow]![/] {view.name}: its challenger answers no more. {view.dropped}", soft_wrap=True
-        )
+        print_line(f"[yellow]![/] {view.name}: its challenger answers no more. {view.dropped}")
     beside = {
         "serving": ".",
         "probation": f"; version {view.challenger} is tried beside it.",
         "watch": f"; version {view.challenger}, the one before, is asked beside it and ready to come back.",
     }[view.phase]
-    console.print(f"[green]✓[/] {view.name} answers with version {view.champion}{beside}", soft_wrap=True)
+    print_line(f"[green]✓[/] {view.name} answers with version {view.champion}{beside}")
     if action == "challenge":
-        console.print(f"  `concord models compare {view.name}` shows how it does, as labels come in.")
+        print_line(f"  `concord models compare {view.name}` shows how it does, as labels come in.")
     elif action == "promote":
-        console.print(f"  `concord models rollback {view.name}` goes back.")
+        print_line(f"  `concord models rollback {view.name}` goes back.")
 
 
 def show_moved(move: Mapping[str, Any]) -> None:

@@ -2,14 +2,11 @@
 
 from typing import TYPE_CHECKING, Final
 
-from concord.cli.console import table
+from concord.cli.console import out, print_line, table
 from concord.cli.text.values import format_answer
 from concord.types.answers import ASIDE, Verdict, Vote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rich.console import Console
     from rich.table import Table
 
     from concord.tasks.schema import TaskSchema
@@ -33,17 +30,17 @@ POOLS: Final = {
 _NUMBERS: Final = ("probability", "weight", "latency")
 
 
-def show_verdict(console: "Console", verdict: Verdict, schema: "TaskSchema | None" = None) -> None:
+def show_verdict(verdict: Verdict, schema: "TaskSchema") -> None:
     """Prints a verdict with its evidence."""
-    console.print(_headline(verdict, schema), soft_wrap=True)
-    console.print(f"  {_certainty(verdict)}", soft_wrap=True)
+    print_line(_headline(verdict, schema))
+    print_line(f"  {_certainty(verdict)}")
     if verdict.probabilities:
         probabilities = ", ".join(f"{name} {p:.2f}" for name, p in verdict.probabilities.items())
-        console.print(f"  {probabilities}", soft_wrap=True)
-    console.print()
-    console.print(_votes(verdict))
-    console.print()
-    console.print(f"[dim]Round[/] {verdict.id}  [dim]{_settlement(verdict)}[/]", soft_wrap=True)
+        print_line(f"  {probabilities}")
+    print_line("")
+    out().print(_votes(verdict))
+    print_line("")
+    print_line(f"[dim]Round[/] {verdict.id}  [dim]{_settlement(verdict)}[/]")
 
 
 def answer(verdict: Verdict) -> str:
@@ -72,8 +69,8 @@ def _outcome(vote: Vote) -> str:
     return vote.outcome if vote.outcome == "voted" else f"[red]{vote.outcome}[/]"
 
 
-def _headline(verdict: Verdict, schema: "TaskSchema | None") -> str:
-    tones: Mapping[str, str] = {label.name: label.tone for label in schema.labels} if schema else {}
+def _headline(verdict: Verdict, schema: "TaskSchema") -> str:
+    tones: dict[str, str] = {label.name: label.tone for label in schema.labels}
     colour, symbol = TONES[tones.get(verdict.label or "", "neutral")]
     if verdict.label is None and verdict.value is None:
         reason = (verdict.error or {}).get("message") or "Too few nodes answered in time."

@@ -6,6 +6,7 @@ by the service and left to its operator.
 
 import os
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
@@ -68,10 +69,7 @@ class LaunchPlan:
     @property
     def tasks(self) -> dict[str, int]:
         """Task → how many nodes of it are started."""
-        counts: dict[str, int] = {}
-        for node in self.nodes:
-            counts[node.task] = counts.get(node.task, 0) + 1
-        return counts
+        return Counter(node.task for node in self.nodes)
 
 
 def make_plan(

@@ -74,16 +74,15 @@ class Ports:
     @property
     def fixed(self) -> dict[str, int]:
         """The ports that do not move to the next free one, by what answers there."""
-        ports = {"the consensus service": self.base}
-        if self.page:
-            ports["the page"] = self.page_port
-        if self.mlflow:
-            ports["MLflow's page"] = self.mlflow_port
-        if self.monitoring:
-            ports["Prometheus"] = self.prometheus_port
-            ports |= {"the page's metrics": self.page_metrics_port} if self.page else {}
-            ports |= {"MLflow's metrics": self.mlflow_metrics_port} if self.mlflow else {}
-        return ports
+        ports = (
+            (True, "the consensus service", self.base),
+            (self.page, "the page", self.page_port),
+            (self.mlflow, "MLflow's page", self.mlflow_port),
+            (self.monitoring, "Prometheus", self.prometheus_port),
+            (self.monitoring and self.page, "the page's metrics", self.page_metrics_port),
+            (self.monitoring and self.mlflow, "MLflow's metrics", self.mlflow_metrics_port),
+        )
+        return {purpose: port for is_used, purpose, port in ports if is_used}
 
     def find_free(self, host: str, count: int) -> list[int]:
         """The first free ports for so many nodes.
@@ -134,17 +133,12 @@ def is_free(host: str, port: int) -> bool:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             # As servers do: a connection that is still being closed does not count.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(address)
-            except PermissionError:
-                raise ConfigurationError(
-                    f"Port {port} may not be opened by this user.", field="--port"
-                ) from None
-            except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL:
-                    raise
-                return False
+            probe.bind(address)
+    except PermissionError:
+        raise ConfigurationError(f"Port {port} may not be opened by this user.", field="--port") from None
     except (OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            return False
         raise ConfigurationError(
             f"{host} is no address of this machine ({error}).", field="--host"
         ) from error

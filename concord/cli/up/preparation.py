@@ -123,11 +123,11 @@ class Preparation:
         if "journal" in data.values() and "CONCORD_TOKEN" in os.environ:
             self._environment["CONCORD_TOKEN"] = os.environ["CONCORD_TOKEN"]
         if not missing:
-            return list(self._run("fit", *tasks, *sources))
-        results = self._run("fit", *data, *sources) if data else []
+            return list(self._run("fit", "--json", *tasks, *sources))
+        results = self._run("fit", "--json", *data, *sources) if data else []
         rest = [task for task in tasks if task not in data]
         if (rest or not tasks) and not self._record.holds(rest):
-            results += self._run("fit", "--missing", *rest)
+            results += self._run("fit", "--json", "--missing", *rest)
             self._record.write(rest)
         return list(results)
 
@@ -138,7 +138,7 @@ class Preparation:
             CallerError: The user can mend it; with training's own words and code.
             TrainingError: Something could not be packaged.
         """
-        document = self._run("package")
+        document = self._run("package", "--json")
         # A tag is NAME:VERSION, with a part of the run's id behind it where two registries share a store.
         versions = {
             name: tag.rpartition(":")[2].partition("-")[0] for name, tag in document["models"].items()
@@ -152,7 +152,7 @@ class Preparation:
             CallerError: The user can mend it; with training's own words and code.
             TrainingError: The registry does not serve.
         """
-        return self._run_quietly(f"models {step}", ["models", step, *arguments])
+        return self._run("models", step, *arguments, is_quiet=True)
 
     def report(self, task: str, report: bytes, source: str, url: str) -> dict[str, Any]:
         """Keeps a drift report in MLflow; returns where.
@@ -167,45 +167,51 @@ class Preparation:
             CallerError: The user can mend it; with training's own words and code.
             TrainingError: The registry does not serve.
         """
-        arguments = ["drift", task, "--from", "-", "--source", source, "--json"]
-        return dict(self._run_quietly("drift", arguments, {"CONCORD_URL": url}, report))
+        arguments = ("drift", task, "--from", "-", "--source", source, "--json")
+        return dict(self._run(*arguments, is_quiet=True, data=report, variables={"CONCORD_URL": url}))
 
-    def _run_quietly(
+    def _run(
         self,
-        name: str,
-        arguments: Sequence[str],
-        variables: Mapping[str, str] | None = None,
+        *arguments: str,
+        is_quiet: bool = False,
         data: bytes | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - the step's own JSON
-        """Runs a step whose own output is shown only if it fails without an error of its own."""
-        private.make_folder(self._home)
-        command = python_command("-m", "training", *arguments)
-        environment = {**self._environment, **(variables or {})}
-        done = subprocess.run(command, capture_output=True, env=environment, input=data, check=False)
-        if done.returncode:
-            if not done.stdout:
-                sys.stderr.write(done.stderr.decode(errors="replace"))
-            raise _failure(f"python -m training {name}", done.returncode, done.stdout)
-        return json.loads(done.stdout)
+        """Runs a step of training.
 
-    def _run(self, step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
+        Args:
+            arguments: The step and its arguments.
+            is_quiet: Keep its progress off the terminal; it is shown where the step fails without an error.
+            data: Its standard input.
+            variables: What its environment has beside.
+        """
         # Training would make the folder readable for everybody.
         private.make_folder(self._home)
-        command = python_command("-m", "training", step, "--json", *arguments)
         process = subprocess.Popen(
-            tethered(command), stdout=subprocess.PIPE, env=self._environment, start_new_session=True
+            tethered(python_command("-m", "training", *arguments)),
+            stdin=None if data is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if is_quiet else None,
+            env={**self._environment, **(variables or {})},
+            start_new_session=True,
         )
-        output = self._read_output(process)
+        output, progress = self._communicate(process, data)
         if process.returncode:
-            shown = masked(f"python -m training {' '.join([step, *arguments])}")
-            raise _failure(shown, process.returncode, output)
+            if progress and not output:
+                sys.stderr.write(progress.decode(errors="replace"))
+            step = " ".join(argument for argument in arguments if argument != "--json")
+            raise _failure(masked(f"python -m training {step}"), process.returncode, output)
         return json.loads(output)
 
-    def _read_output(self, process: "subprocess.Popen[bytes]") -> bytes:
+    def _communicate(
+        self, process: "subprocess.Popen[bytes]", data: bytes | None
+    ) -> tuple[bytes, bytes | None]:
+        """The process's standard output and standard error; it is ended where the user stops the command."""
         while True:
             try:
-                return process.communicate(timeout=0.1)[0]
+                return process.communicate(data, timeout=0.1)
             except subprocess.TimeoutExpired:
+                data = None
                 if self._stop.is_set():
                     process.send_signal(signal.SIGTERM)
                     try:

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 from concord.cli.up.reporter import OK, Reporter
@@ -18,21 +19,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 LOOK_SECONDS: Final = 0.25
+FETCH_SECONDS: Final = 2.0
 
-HEALTH: Final = ("/_stcore/health", "/health", "/-/ready")
-"""Health paths: the page's, MLflow's, Prometheus'."""
-
-
-def page_address(url: str) -> str:
-    """The address that people open, from a health path's.
-
-    >>> page_address("http://127.0.0.1:7480/_stcore/health")
-    'http://127.0.0.1:7480'
-    """
-    for path in HEALTH:
-        if url.endswith(path):
-            return url.removesuffix(path)
-    return url
+HEALTH_PATHS: Final = {"page": "/_stcore/health", "mlflow": "/health", "prometheus": "/-/ready"}
+"""Of each page for people."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class Readiness:
     Args:
         service: The consensus service's URL.
         nodes: Task → how many nodes were started.
-        pages: What else has to answer, by name → URL of its health path.
+        pages: Name → URL of the pages that have to answer too.
     """
 
     def __init__(self, service: str, nodes: Mapping[str, int], pages: Mapping[str, str]) -> None:
@@ -67,7 +57,7 @@ class Readiness:
         tasks = fetch_json(f"{self._service}/v1/tasks")
         up = {task["task"]: task["nodes_up"] for task in tasks["tasks"]} if tasks else {}
         self._answered |= {
-            name for name, url in self._pages.items() if name not in self._answered and is_alive(url)
+            name for name, url in self._pages.items() if name not in self._answered and is_alive(name, url)
         }
         return [
             *(PartProgress(task, min(up.get(task, 0), count), count) for task, count in self._nodes.items()),
@@ -92,22 +82,27 @@ class Readiness:
                 time.sleep(LOOK_SECONDS)
 
 
-def fetch_json(url: str, seconds: float = 2.0) -> dict[str, Any] | None:
+def fetch_json(url: str) -> dict[str, Any] | None:
     """A JSON document, or None while nothing answers."""
+    body = _fetch(url)
     try:
-        with _OPENER.open(url, timeout=seconds) as response:
-            return dict(json.load(response))
-    except (OSError, ValueError):
+        return None if body is None else dict(json.loads(body))
+    except ValueError:
         return None
 
 
-def is_alive(url: str, seconds: float = 2.0) -> bool:
-    """Whether a health path answers 200."""
+def is_alive(page: str, url: str) -> bool:
+    """Whether the health path of a page answers 200."""
+    return _fetch(url + HEALTH_PATHS[page]) is not None
+
+
+def _fetch(url: str) -> bytes | None:
+    """The body of a 200; None of any other answer, or while nothing answers."""
     try:
-        with _OPENER.open(url, timeout=seconds) as response:
-            return bool(response.status == 200)
-    except (OSError, ValueError):
-        return False
+        with _OPENER.open(url, timeout=FETCH_SECONDS) as response:
+            return bytes(response.read()) if response.status == 200 else None
+    except (OSError, ValueError, HTTPException):
+        return None
 
 
 _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))

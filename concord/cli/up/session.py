@@ -23,7 +23,7 @@ from concord.cli.up.launch import (
 from concord.cli.up.monitoring import find_prometheus
 from concord.cli.up.ports import Ports, PortTaken, check_ports
 from concord.cli.up.preparation import PackagedBentos, Preparation, Stopped, read_sources, summarise
-from concord.cli.up.readiness import PartProgress, Readiness, page_address
+from concord.cli.up.readiness import PartProgress, Readiness
 from concord.cli.up.reporter import BAD, OK, Reporter, short_path
 from concord.cli.up.supervisor import Supervisor
 from concord.cli.up.version_watcher import VersionWatcher
@@ -91,7 +91,7 @@ class UpSession:
         packaged = self._package(preparation)
         plan = make_plan(self.home, read_settings().nodes_file, packaged, self.tasks, self.ports)
         self._report_nodes_file(plan)
-        registry = page_address(pages["mlflow"]) if "mlflow" in pages else None
+        registry = pages.get("mlflow")
         watcher = VersionWatcher(
             launcher,
             find_registry(self.home.folder, registry),
@@ -102,7 +102,7 @@ class UpSession:
         watcher.prepare(node.name for node in plan.nodes)
         if prometheus:
             launcher.start_prometheus(prometheus, plan, pages)
-            pages["prometheus"] = address(LOOPBACK, self.ports.prometheus_port) + "/-/ready"
+            pages["prometheus"] = address(LOOPBACK, self.ports.prometheus_port)
         launcher.start_nodes(plan, packaged.bentos["concord-node"])
         launcher.start_consensus(plan, packaged.bentos["concord-consensus"], registry)
         count = len(supervisor.processes)
@@ -160,7 +160,7 @@ class UpSession:
             self.reporter.report("unused", text, models=list(plan.unused))
 
     def _start_pages(self, launcher: Launcher) -> dict[str, str]:
-        """Starts the pages for people; returns their health paths by name."""
+        """Starts the pages for people; returns their URLs by name."""
         ports, pages = self.ports, {}
         store = find_store(self.home.folder)
         registry = address(LOOPBACK, ports.mlflow_port) if ports.mlflow and store else None
@@ -171,10 +171,10 @@ class UpSession:
         elif ports.page:
             prometheus = address(LOOPBACK, ports.prometheus_port) if ports.monitoring else None
             launcher.start_page(self._service, registry, prometheus)
-            pages["page"] = address(ports.host, ports.page_port) + "/_stcore/health"
+            pages["page"] = address(ports.host, ports.page_port)
         if store and registry:
             launcher.start_mlflow(store)
-            pages["mlflow"] = registry + "/health"
+            pages["mlflow"] = registry
         return pages
 
     def _wait_until_ready(self, supervisor: Supervisor, plan: LaunchPlan, pages: dict[str, str]) -> None:
@@ -199,9 +199,8 @@ class UpSession:
         report_ready(self.reporter, self.home, self._service, pages, list(plan.tasks), seconds)
 
     def _write_state(self, supervisor: Supervisor, pages: dict[str, str]) -> None:
-        urls = {name: page_address(url) for name, url in pages.items()}
         processes = supervisor.pids()
-        self.home.write_state({"pid": os.getpid(), "url": self._service, **urls, "processes": processes})
+        self.home.write_state({"pid": os.getpid(), "url": self._service, **pages, "processes": processes})
 
     def _report_missing(self, missing: list[PartProgress]) -> None:
         logs = short_path(self.home.folder / "logs")

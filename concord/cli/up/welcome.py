@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from concord.cli.home import Home
 from concord.cli.text.key_values import command_prefix, predict_command
-from concord.cli.up.readiness import page_address
 from concord.cli.up.reporter import OK, Reporter, short_path
 from concord.errors import ConcordError
 from concord.tasks.values import Row
@@ -25,15 +24,15 @@ def report_ready(
         reporter: Prints it.
         home: The home folder, with the logs.
         service: The consensus service's URL.
-        pages: Name → URL of the health path, of the pages that run.
+        pages: Name → URL of the pages that run.
         tasks: The tasks whose nodes were started.
         seconds: How long the start took.
     """
     addresses = {
         "Answers": f"{service}/docs",
-        "Page": page_address(pages.get("page", "")),
-        "MLflow": page_address(pages.get("mlflow", "")),
-        "Metrics": page_address(pages.get("prometheus", "")),
+        "Page": pages.get("page"),
+        "MLflow": pages.get("mlflow"),
+        "Metrics": pages.get("prometheus"),
         "Logs": short_path(home.folder / "logs"),
     }
     lines = [f"  {name:<9}{address}" for name, address in addresses.items() if address]
@@ -48,9 +47,9 @@ def report_ready(
         plain="\n".join(lines),
         seconds=round(seconds, 1),
         url=service,
-        page=addresses["Page"] or None,
-        mlflow=addresses["MLflow"] or None,
-        prometheus=addresses["Metrics"] or None,
+        page=pages.get("page"),
+        mlflow=pages.get("mlflow"),
+        prometheus=pages.get("prometheus"),
         logs=str(home.folder / "logs"),
         tasks=list(tasks),
     )

@@ -85,7 +85,7 @@ def start(supervisor, home, base, program, nodes=()):
     launcher = Launcher(Home(home), ROOT, Ports("127.0.0.1", base), supervisor)
     launcher.start_prometheus(program, LaunchPlan(home / "nodes.toml", tuple(nodes)), pages=())
     url = f"http://127.0.0.1:{base + 91}"
-    wait_until(lambda: is_alive(f"{url}/-/ready"))
+    wait_until(lambda: is_alive("prometheus", url))
     return url
 
 
@@ -160,7 +160,7 @@ def test_it_is_started_from_its_file_and_ended_with_the_rest(on_path, supervisor
     url = start(supervisor, tmp_path / "home", base, on_path(STAND_IN))
     assert supervisor.pids().keys() == {"prometheus"}
     assert supervisor.stop() == []
-    assert not is_alive(f"{url}/-/ready")
+    assert not is_alive("prometheus", url)
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on the PATH")

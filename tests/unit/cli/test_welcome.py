@@ -8,9 +8,9 @@ from concord.cli.up.welcome import report_ready
 from tests.unit.frontend.fake_service import FakeService
 
 PAGES = {
-    "page": "http://127.0.0.1:7480/_stcore/health",
-    "mlflow": "http://127.0.0.1:7490/health",
-    "prometheus": "http://127.0.0.1:7491/-/ready",
+    "page": "http://127.0.0.1:7480",
+    "mlflow": "http://127.0.0.1:7490",
+    "prometheus": "http://127.0.0.1:7491",
 }
 
 
