@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
@@ -28,6 +29,12 @@ T = TypeVar("T")
 
 PIPED_WIDTH: Final = 110
 """Columns of a table that is not read on a terminal: enough for an address."""
+
+
+def combine(*decorators: Any) -> Any:  # noqa: ANN401 - click's decorators
+    """One decorator that adds several parameters to a command, in their order."""
+    return lambda command: reduce(lambda done, decorate: decorate(done), reversed(decorators), command)
+
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 

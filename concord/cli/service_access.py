@@ -9,10 +9,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from concord.cli.console import combine
 from concord.cli.home import read_settings, service_url
 from concord.errors import ConfigurationError
 from concord.kubernetes.names import Target
@@ -22,17 +23,11 @@ if TYPE_CHECKING:
 
 SERVICE_PORT: Final = 3000
 
-_options: Final = (
+target_options: Final = combine(
     click.option("--namespace", "-n", help="Where Concord runs in a cluster; a laptop's without it."),
     click.option("--release", default="concord", show_default=True, help="Name of its Helm release."),
 )
-
-
-def target_options(command: Any) -> Any:  # noqa: ANN401 - click's decorators
-    """Adds the options that say where Concord runs."""
-    for option in reversed(_options):
-        command = option(command)
-    return command
+"""The options that say where Concord runs."""
 
 
 def find_target(deployment: str | None, namespace: str | None, release: str) -> Target | None:

@@ -28,11 +28,11 @@ END_SECONDS = 20
 def environment(tmp_path_factory):
     """A home and a BentoML store of their own, with the Iris models packaged."""
     home = tmp_path_factory.mktemp("home")
-    made = os.environ | {"CONCORD_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
+    environment = os.environ | {"CONCORD_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
     for step in (["fit", "iris"], ["package"]):
         command = [sys.executable, "-m", "training", *step]
-        subprocess.run(command, env=made, cwd=ROOT, capture_output=True, check=True)
-    return made
+        subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, check=True)
+    return environment
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def serve(environment, tmp_path):
 
 def family(process):
     """The process, what descends from it, and what is left of its group."""
-    group = [one for one in psutil.process_iter() if group_of(one.pid) == process.pid]
+    group = [member for member in psutil.process_iter() if group_of(member.pid) == process.pid]
     try:
         return {*group, *psutil.Process(process.pid).children(recursive=True)}
     except psutil.NoSuchProcess:
@@ -78,9 +78,9 @@ def group_of(pid):
 
 
 def kill(process):
-    for one in family(process):
+    for member in family(process):
         with contextlib.suppress(psutil.NoSuchProcess):
-            one.kill()
+            member.kill()
     process.wait(END_SECONDS)
 
 

@@ -84,7 +84,7 @@ def test_models_that_drift_are_retrained_judged_promoted_and_taken_back(laptop, 
         line = upkeep(laptop)[SVM]
         assert (line["done"], "worse than its predecessor" in line["why"]) == ("rolled back", True), line
         assert roll(gardener) == ("1", None, "serving")
-    # Retraining takes the cores that nodes answer with, so some are late; swaps cost none (test_version_changes).
+    # Retraining takes the cores that nodes answer with, so some are late (see test_version_changes).
     assert set(passer.answers) <= {"ok", "degraded"}, passer.answers
     entries = gardener.client.history("iris", "svm").entries
     told = [one.reason for one in entries if one.event == "appoint"]

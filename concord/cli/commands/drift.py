@@ -4,6 +4,7 @@ The service compares the rows of live rounds. A file is compared here with the p
 or with one in a file; its rows never leave this machine.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -58,29 +59,30 @@ def drift(
       concord drift loan_amount --file fastia_df_new.csv
       concord drift loan_amount --file fastia_df_new.csv --profile profile.json
     """
-    from concord.cli.text.drift import show_kept, show_report
-
-    if source is None:
-        report = _compare_rounds(task, profile, since, limit)
-    elif since is not None or limit is not None:
+    if source is not None and (since is not None or limit is not None):
         raise InvalidInput("--since and --limit are about live rounds, not about a file.", field="--file")
-    else:
-        report = _compare_file(task, source, profile)
+    if source is None and profile is not None:
+        raise InvalidInput("--profile goes with --file; the service knows its own.", field="--profile")
+    report = _compare_rounds(task, since, limit) if source is None else _compare_file(task, source, profile)
     tracking = _keep_report(report, source) if keep else None
     if as_json:
-        print_json(report if tracking is None else {"report": report, "kept": tracking})
-        return
+        print_json({"report": report, "kept": tracking} if tracking else report)
+    else:
+        _show(report, tracking)
+
+
+def _show(report: "DriftReport", tracking: Mapping[str, Any] | None) -> None:
+    from concord.cli.text.drift import show_kept, show_report
+
     show_report(report)
     if tracking is not None:
         # MLflow's page is `concord up`'s where the registry is a file of its home.
         show_kept(tracking, find_home().read_state().get("mlflow"))
 
 
-def _compare_rounds(task: str, profile: Path | None, since: str | None, limit: int | None) -> "DriftReport":
+def _compare_rounds(task: str, since: str | None, limit: int | None) -> "DriftReport":
     from concord.cli.commands.rounds import read_moment
 
-    if profile is not None:
-        raise InvalidInput("--profile goes with --file; the service knows its own.", field="--profile")
     start = read_moment(since, datetime.now(UTC)) if since else None
     with connect(SECONDS) as client:
         return client.drift(task, since=start, limit=limit)
@@ -92,7 +94,7 @@ def _compare_file(task: str, source: Path, profile_file: Path | None) -> "DriftR
     from concord.cli.files.column_file import read_chunks
     from concord.drift.report import Sketch, Sketches, report_of
 
-    profile = _find_profile(task) if profile_file is None else _read_profile(profile_file)
+    profile = _ask_profile(task) if profile_file is None else _read_profile(profile_file)
     features = Sketches(profile)
     target = Sketch(profile.target) if profile.target else None
     for cells in read_chunks(source, profile.features, profile.target):
@@ -106,7 +108,7 @@ def _compare_file(task: str, source: Path, profile_file: Path | None) -> "DriftR
     return report_of(task, profile, [], features, target=target if target and target.read else None)
 
 
-def _find_profile(task: str) -> "TrainingProfile":
+def _ask_profile(task: str) -> "TrainingProfile":
     with connect() as client:
         return client.profile(task)
 

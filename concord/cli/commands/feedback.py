@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from concord.client import Client
     from concord.types.answers import LabelResult
 
+    Failure = tuple[FileLabel, LabelResult]
+
 CHUNK: Final = 100
 """Labels in one call: each is a transaction of the journal's, which others wait for."""
 
@@ -64,11 +66,13 @@ def feedback(
             _check_is_file(source)
             labels = load(Path(source), id_column, label_column, classes)
         results = _send_all(client, labels, settled=settled)
+    pairs = zip(labels, results, strict=True)
+    failures = [pair for pair in pairs if pair[1].status not in _ACCEPTED]
     if as_json:
-        _print_results(labels, results)
+        _print_results(results, failures)
     else:
-        _show_results(labels, results, is_file=label is None)
-    if any(result.status not in _ACCEPTED for result in results):
+        _show_results(results, failures, is_file=label is None)
+    if failures:
         raise SystemExit(1)
 
 
@@ -137,23 +141,17 @@ def _count_statuses(results: "Sequence[LabelResult]") -> dict[str, int]:
     return {status: counts[status] for status in _STATUSES if counts[status]}
 
 
-def _print_results(labels: "Sequence[FileLabel]", results: "Sequence[LabelResult]") -> None:
+def _print_results(results: "Sequence[LabelResult]", failures: "Sequence[Failure]") -> None:
     settled = sum(result.settlement == "settled" for result in results)
-    failures = [
+    documents = [
         {"line": label.line, "id": label.id, "status": result.status, "error": result.error}
-        for label, result in zip(labels, results, strict=True)
-        if result.status not in _ACCEPTED
+        for label, result in failures
     ]
     statuses = _count_statuses(results)
-    print_json({"labels": len(results), "status": statuses, "settled": settled, "failures": failures})
+    print_json({"labels": len(results), "status": statuses, "settled": settled, "failures": documents})
 
 
-def _show_results(labels: "Sequence[FileLabel]", results: "Sequence[LabelResult]", *, is_file: bool) -> None:
-    failures = [
-        (label, result)
-        for label, result in zip(labels, results, strict=True)
-        if result.status not in _ACCEPTED
-    ]
+def _show_results(results: "Sequence[LabelResult]", failures: "Sequence[Failure]", *, is_file: bool) -> None:
     settlements = Counter(result.settlement for result in results if result.status in _ACCEPTED)
     statuses = ", ".join(f"{status} {number}" for status, number in _count_statuses(results).items())
     mark = "[red]✗[/]" if failures else "[green]✓[/]"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from concord.cli.console import Group, err, json_option, print_result
+from concord.cli.console import Group, combine, err, json_option, print_result
 from concord.cli.service_access import ServiceAccess, open_service, target_options
 from concord.errors import InvalidInput, ServiceAway
 
@@ -24,7 +24,7 @@ POLL_SECONDS: Final = 0.5
 DEFAULT_REASON: Final = "decided by hand"
 """The ledger requires one."""
 
-_parameters: Final = (
+decision_parameters: Final = combine(
     click.argument("model"),
     click.option("--why", default=DEFAULT_REASON, help="The reason, in a sentence; it stays in the ledger."),
     click.option(
@@ -33,13 +33,7 @@ _parameters: Final = (
     target_options,
     json_option,
 )
-
-
-def decision_parameters(command: Any) -> Any:  # noqa: ANN401 - click's decorators
-    """Adds what every decision takes: the model, the reason, the time limit, and where Concord runs."""
-    for parameter in reversed(_parameters):
-        command = parameter(command)
-    return command
+"""What every decision takes: the model, the reason, the time limit, and where Concord runs."""
 
 
 @click.group("models", cls=Group, short_help="List and compare versions; promote one, or roll back.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json, print_line, table
+from concord.cli.console import Command, json_option, out, print_line, print_result, table
 from concord.cli.home import connect
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def nodes(*, task: str | None, as_json: bool) -> None:
       concord nodes iris
     """
     with connect() as client:
-        views = client.nodes(task)
-    if as_json:
-        print_json(views)
-        return
+        print_result(client.nodes(task), _show_nodes, as_json=as_json)
+
+
+def _show_nodes(views: "Sequence[NodeView]") -> None:
     console = out()
     rows = _list_nodes(views, with_latency=True)
     if console.measure(rows, options=console.options.update(width=10**3)).maximum > console.width:

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from concord.cli.console import Group, json_option, out, print_json, print_line, table
+from concord.cli.console import Group, json_option, out, print_json, print_line, print_result, table
 from concord.cli.home import connect
 from concord.cli.stores import open_journal
 from concord.errors import InvalidInput
@@ -52,12 +52,7 @@ def rounds(
     start = read_moment(since, datetime.now(UTC)) if since else None
     with connect() as client:
         newest = list(islice(client.all_rounds(task=task, status=status, since=start), limit))
-    if as_json:
-        print_json(newest)
-    elif newest:
-        _list(newest)
-    else:
-        click.echo("No rounds. `concord predict` makes one.")
+    print_result(newest, _show_rounds, as_json=as_json)
 
 
 @rounds.command("show")
@@ -138,9 +133,12 @@ def read_moment(text: str, now: datetime) -> str:
         ) from None
 
 
-def _list(rounds: Sequence[Round]) -> None:
+def _show_rounds(rounds: Sequence[Round]) -> None:
     from concord.cli.text.verdicts import answer
 
+    if not rounds:
+        click.echo("No rounds. `concord predict` makes one.")
+        return
     rows = table("", "time", "task", "answer", "agree", "id", right=("agree",))
     # The id is copied, to explain or label a round: rather than cut it, the others take a second line.
     for column in rows.columns[1:4]:

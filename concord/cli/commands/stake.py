@@ -1,10 +1,16 @@
 """`concord stake`: stake is paid in or taken out. The service asks for a token that administers."""
 
+from typing import Final
+
 import click
 
-from concord.cli.console import Group, json_option
+from concord.cli.console import Group, combine, json_option
 from concord.cli.operations import key_option, run_operation
 from concord.errors import InvalidInput
+
+payment_parameters: Final = combine(
+    click.argument("task"), click.argument("node"), click.argument("amount"), key_option, json_option
+)
 
 
 @click.group("stake", cls=Group, short_help="Pay stake in or out.")
@@ -18,11 +24,7 @@ def stake() -> None:
 
 
 @stake.command("deposit")
-@click.argument("task")
-@click.argument("node")
-@click.argument("amount")
-@key_option
-@json_option
+@payment_parameters
 def deposit(*, task: str, node: str, amount: str, key: str | None, as_json: bool) -> None:
     """Pay AMOUNT of stake into the account of NODE in TASK.
 
@@ -40,11 +42,7 @@ def deposit(*, task: str, node: str, amount: str, key: str | None, as_json: bool
 
 
 @stake.command("withdraw")
-@click.argument("task")
-@click.argument("node")
-@click.argument("amount")
-@key_option
-@json_option
+@payment_parameters
 def withdraw(*, task: str, node: str, amount: str, key: str | None, as_json: bool) -> None:
     """Take AMOUNT of stake out of the account of NODE in TASK.
 

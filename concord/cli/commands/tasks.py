@@ -1,9 +1,16 @@
 """`concord tasks`: the tasks that can be asked."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-from concord.cli.console import Command, json_option, out, print_json, table
+from concord.cli.console import Command, json_option, out, print_result, table
 from concord.cli.home import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from concord.types.answers import TaskSummary
 
 
 @click.command("tasks", cls=Command)
@@ -16,10 +23,10 @@ def tasks(*, as_json: bool) -> None:
       concord tasks
     """
     with connect() as client:
-        summaries = client.tasks()
-    if as_json:
-        print_json(summaries)
-        return
+        print_result(client.tasks(), _show_tasks, as_json=as_json)
+
+
+def _show_tasks(summaries: "Sequence[TaskSummary]") -> None:
     rows = table("task", "ready", "nodes", "policy", "what", right=("nodes",))
     for task in summaries:
         asks = f" Asks the nodes of {task.asks}." if task.asks else ""

@@ -193,14 +193,10 @@ class Launcher:
 
     def start_page(self, service: str, registry: str | None = None, prometheus: str | None = None) -> None:
         """Starts the page for people; it links MLflow and reads Prometheus where they run."""
-        options = {
-            "server.address": self.ports.host,
-            "server.port": str(self.ports.page_port),
-            "server.headless": "true",
-            "server.fileWatcherType": "none",
-        }
         command = python_command(
-            "-m", "streamlit", "run", str(self.root / PAGE), *(f"--{k}={v}" for k, v in options.items())
+            *("-m", "streamlit", "run", str(self.root / PAGE), "--server.headless=true"),
+            *(f"--server.address={self.ports.host}", f"--server.port={self.ports.page_port}"),
+            "--server.fileWatcherType=none",
         )
         self._keep(
             "page", PAGES, self._exporting(command, self.ports.page_metrics_port),

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from concord.errors import ConfigurationError
 from concord.util import private_files as private
@@ -70,6 +70,16 @@ def write_config(
         nodes: Task and node → where it listens.
         pages: `page`, `mlflow` → where its metrics are.
     """
+    private.make_folder(folder)
+    file = folder / "prometheus.yml"
+    # JSON is YAML, and no name in it can be read as anything but itself.
+    file.write_text(json.dumps(_config(root, service, nodes, pages), indent=1) + "\n", "utf-8")
+    return file
+
+
+def _config(
+    root: Path, service: Address, nodes: Mapping[tuple[str, str], Address], pages: Mapping[str, Address]
+) -> dict[str, Any]:
     targets = [({"component": "consensus"}, service)]
     targets += [
         ({"component": "node", "task": task, "node": node}, nodes[task, node]) for task, node in nodes
@@ -80,16 +90,11 @@ def write_config(
         for labels, address in targets
     ]
     interval = f"{SCRAPE_SECONDS}s"
-    document = {
+    return {
         "global": {"scrape_interval": interval, "evaluation_interval": interval},
         "rule_files": [str(root / RULES / "*.yaml")],
         "scrape_configs": [{"job_name": "concord", "static_configs": scrapes}],
     }
-    private.make_folder(folder)
-    file = folder / "prometheus.yml"
-    # JSON is YAML, and no name in it can be read as anything but itself.
-    file.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    return file
 
 
 def prometheus_command(program: str, config: Path, port: int) -> list[str]:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final
 
 from concord.util import private_files as private
 
@@ -21,24 +21,6 @@ TETHER: Final = Path(__file__).with_name("tether.py")
 
 LOG_BYTES: Final = 10 << 20
 """A log that has grown beyond this is moved aside (`NAME.log.1`) when its process starts."""
-
-
-class Handle(Protocol):
-    """A process that was started."""
-
-    @property
-    def pid(self) -> int | None:
-        """Its id, once known."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it has begun its work, as far as that can be told."""
-
-    def poll(self) -> int | None:
-        """Its exit code once it has ended; negative: the signal that ended it."""
-
-    def end(self, how: signal.Signals) -> None:
-        """Sends a signal to it and to what it has started."""
 
 
 class Program:
@@ -60,11 +42,7 @@ class Program:
                 env=dict(environment),
                 start_new_session=True,
             )
-
-    @property
-    def pid(self) -> int | None:
-        """Its id."""
-        return self._process.pid
+        self.pid: int | None = self._process.pid
 
     @property
     def is_ready(self) -> bool:
@@ -129,25 +107,20 @@ class ForkServerProcess:
     def update(self) -> None:
         """Reads what the process has reported about its forks; if it has ended, so have they."""
         process = self._process
-        if process is None or process.stdout is None:
+        if process is None or process.stdin is None or process.stdout is None:
             return
-        ended = process.poll()
-        while True:
-            try:
-                data = os.read(process.stdout.fileno(), 65536)
-            except BlockingIOError:
-                break
-            if not data:
-                break
-            self._received += data
+        code = process.poll()
+        self._received += process.stdout.read() or b""
         *lines, self._received = self._received.split(b"\n")
         for line in lines:
             self._handle_report(json.loads(line))
-        if ended is not None:
-            _close(process)
+        if code is not None:
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
             self._process = None
             for node in self._nodes.values():
-                node.code = node.code if node.code is not None else ended or -signal.SIGTERM
+                node.code = node.code if node.code is not None else code or -signal.SIGTERM
             self._nodes.clear()
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
@@ -214,6 +187,10 @@ class NodeProcess:
             _signal(pid, self._pending_signal)
 
 
+Handle = Program | NodeProcess
+"""A process that was started."""
+
+
 def tethered(command: Sequence[str]) -> list[str]:
     """The command, ended by the kernel when this process ends."""
     return [sys.executable, "-S", "-E", str(TETHER), str(os.getpid()), *command]
@@ -241,13 +218,6 @@ def last_lines(path: Path, count: int = 6) -> list[str]:
     except OSError:
         return []
     return [readable for line in lines for readable in _make_readable(line)][-count:]
-
-
-def _close(process: "subprocess.Popen[bytes]") -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
 
 
 def _make_readable(line: str) -> list[str]:

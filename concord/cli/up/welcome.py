@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from concord.cli.home import Home
 from concord.cli.text.key_values import command_prefix, predict_command
@@ -28,37 +29,38 @@ def report_ready(
         tasks: The tasks whose nodes were started.
         seconds: How long the start took.
     """
+    logs = home.folder / "logs"
+    reporter.report(
+        "ready",
+        f"{OK} Concord is up after {seconds:.0f} s.\n",
+        plain="\n".join([*_addresses(service, pages, logs), *_examples(service, tasks)]),
+        seconds=round(seconds, 1),
+        url=service,
+        **{page: pages.get(page) for page in ("page", "mlflow", "prometheus")},
+        logs=str(logs),
+        tasks=list(tasks),
+    )
+
+
+def _addresses(service: str, pages: Mapping[str, str], logs: Path) -> list[str]:
     addresses = {
         "Answers": f"{service}/docs",
         "Page": pages.get("page"),
         "MLflow": pages.get("mlflow"),
         "Metrics": pages.get("prometheus"),
-        "Logs": short_path(home.folder / "logs"),
+        "Logs": short_path(logs),
     }
-    lines = [f"  {name:<9}{address}" for name, address in addresses.items() if address]
+    return [f"  {name:<9}{address}" for name, address in addresses.items() if address]
+
+
+def _examples(service: str, tasks: Sequence[str]) -> list[str]:
+    """What to try first: commands that ask a task about its example row, if one answers."""
     task, row = _find_example(service, tasks)
-    if row:
-        examples = (f"  {line}" for line in _examples(service, task, row))
-        lines += ["", "Try it in another terminal:", "", *examples]
-    lines += ["", "Ctrl-C stops everything."]
-    reporter.report(
-        "ready",
-        f"{OK} Concord is up after {seconds:.0f} s.\n",
-        plain="\n".join(lines),
-        seconds=round(seconds, 1),
-        url=service,
-        page=pages.get("page"),
-        mlflow=pages.get("mlflow"),
-        prometheus=pages.get("prometheus"),
-        logs=str(home.folder / "logs"),
-        tasks=list(tasks),
-    )
-
-
-def _examples(service: str, task: str, row: Row) -> list[str]:
-    """Commands that ask a task about its example row."""
+    end = ["", "Ctrl-C stops everything."]
+    if not row:
+        return end
     concord = f"{command_prefix()}concord"
-    return [
+    commands = [
         *predict_command(task, row),
         "",
         f"curl -s {service}/v1/tasks/{task}/predict -H 'content-type: application/json' \\",
@@ -67,6 +69,7 @@ def _examples(service: str, task: str, row: Row) -> list[str]:
         f"{concord} demo       how a consensus comes about, step by step",
         f"{concord} --help     everything else",
     ]
+    return ["", "Try it in another terminal:", "", *(f"  {line}" for line in commands), *end]
 
 
 def _find_example(service: str, tasks: Sequence[str]) -> tuple[str, Row]:

@@ -1,4 +1,4 @@
-"""`concord feedback`: a file is checked whole before anything is sent, and every line's fate is told."""
+"""`concord feedback`: a file is checked whole before anything is sent, and every line's result is shown."""
 
 import json
 
@@ -85,7 +85,7 @@ def test_any_text_may_be_a_class_where_not_all_are_known():
 
 
 class FakeClient:
-    """A service that answers each call with what it is told, in turn; then takes everything."""
+    """A service that answers the calls with `answers` in turn, then accepts everything."""
 
     def __init__(self, schema, *answers):
         self.schema_of, self.answers, self.calls = schema, list(answers), []
@@ -120,7 +120,7 @@ def failed(id_, status, message):
 
 @pytest.fixture
 def service(monkeypatch, iris):
-    """Puts a service in the place of the one that the environment means."""
+    """Has the command ask a stand-in service."""
 
     def put(*answers):
         client = FakeClient(iris, *answers)
@@ -150,7 +150,7 @@ def test_what_failed_is_listed_by_line_and_makes_the_exit_status_1(run, service,
     assert f"line 3, {round_id(2)}: unknown. There is no such round." in result.output
 
 
-def test_a_call_of_which_every_label_failed_is_told_line_by_line_too(run, service, file):
+def test_a_call_of_which_every_label_failed_is_shown_line_by_line_too(run, service, file):
     body = {
         "labels": [
             {"id": round_id(1), "status": "conflict", "settlement": "due", "block": None,
@@ -176,7 +176,7 @@ def test_one_label_is_sent_by_its_id(run, service):
     assert "in the next block: 1." in result.output
 
 
-def test_labels_that_move_no_stake_are_said(run, service):
+def test_labels_that_move_no_stake_are_counted(run, service):
     service([LabelResult(round_id(5), "accepted", "none", None, None)])
     assert "below the quorum, so no stake moves: 1." in run("feedback", round_id(5), "setosa").output
 

@@ -31,7 +31,7 @@ class Service:
     """The consensus service: `views` come one after the other, the last for good."""
 
     def __init__(self):
-        self.views, self.asked, self.error, self.refusal, self.comparison = [[SERVING]], [], None, None, None
+        self.views, self.calls, self.error, self.refusal, self.comparison = [[SERVING]], [], None, None, None
 
     def models(self):
         if self.error:
@@ -39,7 +39,7 @@ class Service:
         return self.views.pop(0) if len(self.views) > 1 else self.views[0]
 
     def appoint(self, name, action, version=None, why=""):
-        self.asked.append((name, action, version, why))
+        self.calls.append((name, action, version, why))
         if self.refusal:
             raise self.refusal
         return self.views[0][0]
@@ -50,15 +50,15 @@ class Service:
 
 @pytest.fixture
 def service(monkeypatch):
-    """Stands in for the service and the way to it; `service.at` says from where it is asked."""
+    """Stands in for the service; `service.access` says whether it is in a cluster and there is a token."""
     import contextlib
 
     service = Service()
-    service.at = {"target": None, "has_token": True}
+    service.access = {"target": None, "has_token": True}
 
     @contextlib.contextmanager
     def stood_in(namespace, release):
-        yield ServiceAccess(service, **service.at)
+        yield ServiceAccess(service, **service.access)
 
     monkeypatch.setattr(models, "open_service", stood_in)
     monkeypatch.setattr(models, "POLL_SECONDS", 0)
@@ -67,24 +67,24 @@ def service(monkeypatch):
 
 @pytest.fixture
 def registry(monkeypatch):
-    """Stands in for `python -m training models`; keeps what was asked of it."""
-    asked = []
+    """Stands in for `python -m training models`; returns the steps that were run."""
+    calls = []
     versions = [
         {"version": "7", "aliases": ["champion"], "created": "2026-11-01T10:00:00+00:00", "metric": None,
          "value": None, "run_id": "", "digest": ""}
     ]  # fmt: skip
 
     def run_step(step, *arguments):
-        asked.append(" ".join([step, *arguments]))
+        calls.append(" ".join([step, *arguments]))
         if step == "list":
             return [{"model": KNN, "previous": "6", "versions": versions}]
         return {"model": KNN, "version": "6", "previous": "7"}
 
     monkeypatch.setattr(local_registry, "_run_step", run_step)
-    return asked
+    return calls
 
 
-def test_a_list_tells_phase_alias_and_who_answers(run, service):
+def test_a_list_shows_phase_alias_and_who_answers(run, service):
     service.views = [[replace(SERVING, phase="probation", challenger="8", rolling=True)]]
     lines = run("models", "list").stdout.splitlines()
     assert lines[1].split() == [
@@ -113,7 +113,7 @@ def test_a_promotion_waits_until_the_node_has_followed(run, service):
     there = replace(rolling, champion="8", challenger="7", phase="watch", rolling=False)
     service.views = [[rolling], [rolling], [there]]
     done = run("models", "promote", KNN, "--why", "it is better")
-    assert service.asked == [(KNN, "promote", None, "it is better")]
+    assert service.calls == [(KNN, "promote", None, "it is better")]
     assert done.stdout.splitlines() == [
         (
             "✓ iris.knn answers with version 8; version 7, the one before, is asked beside it and ready to "
@@ -131,18 +131,18 @@ def test_a_challenge_ends_when_the_challenger_answers(run, service):
     assert "`concord models compare iris.knn`" in done.stdout
 
 
-def test_a_challenger_that_was_dropped_is_said(run, service):
+def test_a_challenger_that_was_dropped_is_named(run, service):
     service.views = [[replace(SERVING, phase="probation", wanted=Wanted("7", "8"), dropped="It failed.")]]
     assert "its challenger answers no more. It failed." in run("models", "challenge", KNN, "8").stdout
 
 
-def test_a_node_that_does_not_follow_is_an_error_that_says_where_to_look(run, service):
+def test_a_node_that_does_not_follow_is_an_error_that_names_the_logs(run, service):
     service.views = [[replace(SERVING, wanted=Wanted("8"), rolling=True)]]
     done = run("models", "promote", KNN, "8", "--timeout", "0")
     assert done.exit_code == 1
     assert "does not serve version 8 after 0 s" in done.stderr
     assert "The terminal of `concord up` says why" in done.stderr
-    service.at["target"] = Target("ns", "concord")
+    service.access["target"] = Target("ns", "concord")
     done = run("models", "promote", KNN, "8", "--timeout", "0")
     assert "kubectl logs -n ns deployment/concord-iris-knn" in done.stderr
 
@@ -155,11 +155,11 @@ def test_a_node_that_does_not_follow_is_an_error_that_says_where_to_look(run, se
     ],
 )
 def test_without_a_token_the_error_says_how_to_make_one_and_nothing_is_asked(run, service, target, message):
-    service.at = {"target": target, "has_token": False}
+    service.access = {"target": target, "has_token": False}
     done = run("models", "rollback", KNN)
     assert done.exit_code == 2
     assert message in done.stderr
-    assert service.asked == []
+    assert service.calls == []
 
 
 def test_the_services_refusal_is_shown(run, service):
@@ -169,7 +169,7 @@ def test_the_services_refusal_is_shown(run, service):
 
 
 def test_offline_a_promotion_moves_the_alias_for_the_next_start(run, service, registry):
-    service.error, service.at["has_token"] = ServiceAway("Nobody answers."), False
+    service.error, service.access["has_token"] = ServiceAway("Nobody answers."), False
     done = run("models", "promote", KNN, "6")
     assert registry == ["promote iris.knn 6"]
     assert "The next `concord up` serves it." in done.stdout
@@ -185,7 +185,7 @@ def test_offline_a_challenger_is_not_known(run, service, registry):
 
 
 def test_a_clusters_service_that_is_away_is_an_error(run, service, registry):
-    service.error, service.at["target"] = ServiceAway("Nobody answers."), Target("ns", "concord")
+    service.error, service.access["target"] = ServiceAway("Nobody answers."), Target("ns", "concord")
     for command in (["list"], ["promote", KNN, "8"]):
         assert run("models", *command).exit_code == 1
     assert registry == []

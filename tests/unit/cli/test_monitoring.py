@@ -1,4 +1,4 @@
-"""The Prometheus on the PATH: found or missed in words, told whom to ask, kept running and ended."""
+"""The Prometheus on the PATH: found or reported missing, configured, kept running and ended."""
 
 import json
 import shutil
@@ -73,7 +73,7 @@ def base():
 
 @pytest.fixture
 def supervisor():
-    """Ends what it was given to keep."""
+    """Ends its processes after the test."""
     ended = []
     supervisor = Supervisor(ended.append)
     yield supervisor
@@ -97,7 +97,7 @@ def wait_until(condition, seconds=30):
     return result
 
 
-def test_where_there_is_none_the_remedy_is_said(on_path):
+def test_where_there_is_none_the_error_names_the_remedy(on_path):
     with pytest.raises(ConfigurationError, match=r"Install one .*prometheus\.io/download") as caught:
         monitoring.find_prometheus()
     assert caught.value.field == "--monitoring"
@@ -122,7 +122,7 @@ def test_the_one_on_the_path_is_taken(on_path):
     assert monitoring.find_prometheus() == path
 
 
-def test_it_is_told_of_the_service_and_of_every_node_by_name(tmp_path):
+def test_it_scrapes_the_service_and_every_node_by_name(tmp_path):
     nodes = {("iris", "knn"): ("127.0.0.1", 7410), ("iris", "svm"): ("::1", 7411)}
     pages = {"page": ("127.0.0.1", 7492)}
     config = monitoring.write_config(tmp_path, ROOT, ("127.0.0.1", 7400), nodes, pages)
@@ -142,8 +142,8 @@ def test_it_is_told_of_the_service_and_of_every_node_by_name(tmp_path):
 def test_it_reads_the_charts_rules(tmp_path):
     config = monitoring.write_config(tmp_path, ROOT, ("127.0.0.1", 7400), {}, {})
     (pattern,) = json.loads(config.read_text("utf-8"))["rule_files"]
-    found = {path.name for path in Path(pattern).parent.glob(Path(pattern).name)}
-    assert {"answers.yaml", "nodes.yaml", "slo.yaml"} <= found
+    files = {path.name for path in Path(pattern).parent.glob(Path(pattern).name)}
+    assert {"answers.yaml", "nodes.yaml", "slo.yaml"} <= files
 
 
 def test_its_port_counts_only_if_it_is_wanted():

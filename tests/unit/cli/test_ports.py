@@ -1,4 +1,4 @@
-"""A port that is taken is said clearly, with one that is free."""
+"""A port that is taken is named, with one that is free."""
 
 import os
 import socket

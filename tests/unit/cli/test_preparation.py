@@ -1,4 +1,4 @@
-"""Training runs as a process; it is asked only where something may be missing."""
+"""Training runs as a process, only where something may be missing."""
 
 import json
 import threading
@@ -32,14 +32,14 @@ def training(tmp_path):
     return make
 
 
-NOTE = "pathlib.Path(__file__).with_name('asked').open('a').write(' '.join(sys.argv[1:]) + '\\n')\n"
+NOTE = "pathlib.Path(__file__).with_name('note').open('a').write(' '.join(sys.argv[1:]) + '\\n')\n"
 
 
 def test_a_task_with_data_is_fitted_and_the_others_where_models_are_missing(training, tmp_path):
     preparation = training(NOTE + "print('[]')")
     preparation.fit(["iris", "loan"], {"loan": f"{tmp_path}/loan.csv"}, missing=True)
-    asked = (tmp_path / "training" / "asked").read_text().splitlines()
-    assert asked == [f"fit --json loan --data=loan={tmp_path}/loan.csv", "fit --json --missing iris"]
+    calls = (tmp_path / "training" / "note").read_text().splitlines()
+    assert calls == [f"fit --json loan --data=loan={tmp_path}/loan.csv", "fit --json --missing iris"]
 
 
 def test_what_training_prints_is_read_and_its_failure_is_one_sentence(training):
@@ -55,7 +55,7 @@ def error(code):
 
 
 @pytest.mark.parametrize(("status", "kind"), [(2, CallerError), (1, TrainingError)])
-def test_trainings_own_error_is_told_with_its_code_and_status(training, status, kind):
+def test_trainings_own_error_is_raised_with_its_code_and_status(training, status, kind):
     preparation = training(error("bad_data") + f"sys.exit({status})")
     with pytest.raises(kind) as caught:
         preparation.fit([], {}, missing=False)
@@ -120,15 +120,15 @@ def test_a_password_is_in_no_error_of_an_option(training):
     assert "mysql://u:***@h/d" in ended.value.message
 
 
-def test_only_who_reads_the_journal_is_given_the_token(training, tmp_path, monkeypatch):
+def test_the_token_is_passed_on_only_to_read_the_journal(training, tmp_path, monkeypatch):
     monkeypatch.setenv("CONCORD_TOKEN", "secret")
-    seen = "import os; seen = str(os.environ.get('CONCORD_TOKEN'))\n"
-    script = seen + "pathlib.Path(__file__).with_name('asked').write_text(seen)\n"
-    asked = tmp_path / "training" / "asked"
+    write_token = "import os; token = str(os.environ.get('CONCORD_TOKEN'))\n"
+    script = write_token + "pathlib.Path(__file__).with_name('note').write_text(token)\n"
+    note = tmp_path / "training" / "note"
     training(script + "print('[]')").fit(["iris"], {"iris": "generator"}, missing=False)
-    assert asked.read_text() == "None"
+    assert note.read_text() == "None"
     training(script + "print('[]')").fit(["iris"], {"iris": "journal"}, missing=False)
-    assert asked.read_text() == "secret"
+    assert note.read_text() == "secret"
 
 
 def test_a_summary_names_the_best_node_of_each_task():

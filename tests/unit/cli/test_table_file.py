@@ -14,12 +14,12 @@ MISSPELT = "sepal_length,sepal_width,petal_length,petal_widht\n1,2,3,4\n"
 
 
 def verdict(**fields):
-    known = {
+    defaults = {
         "id": "ab" * 16, "task": "iris", "status": "ok", "label": "virginica", "value": None, "unit": None,
         "sentence": None, "probabilities": None, "agreement": 0.75, "policy": "wager", "pool": None,
         "height": 1, "recorded": True, "settlement": "none", "votes": [],
     }  # fmt: skip
-    return Verdict(**{**known, **fields})
+    return Verdict(**{**defaults, **fields})
 
 
 @pytest.fixture

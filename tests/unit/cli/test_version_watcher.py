@@ -65,9 +65,9 @@ def laptop(tmp_path):
             self.steps.append(Step(log, {**environment, "CONCORD_VERSIONS": tmp_path / "run" / "versions"}))
             return self.steps[-1]
 
-        def write(self, **entry):
+        def write(self, **desired):
             self.home.versions.mkdir(exist_ok=True)
-            (self.home.versions / KNN).write_text(json.dumps(entry))
+            (self.home.versions / KNN).write_text(json.dumps(desired))
 
         def fetched(self, role, version):
             folder = self.home.served(KNN) / role
@@ -107,7 +107,7 @@ def test_going_back_to_the_packaged_version_needs_no_registry(laptop):
     assert not laptop.home.served(KNN).exists()
 
 
-def test_a_failed_fetch_replaces_nothing_is_said_once_and_tried_again_later(laptop):
+def test_a_failed_fetch_replaces_nothing_is_reported_once_and_tried_again_later(laptop):
     laptop.watcher.prepare([KNN])
     laptop.write(champion="99")
     for _ in range(2):
@@ -135,7 +135,7 @@ def test_a_better_version_does_not_wait_for_the_next_try(laptop):
     assert laptop.steps[1].order == {"champion": "8"}
 
 
-def test_a_challenger_that_cannot_be_had_is_said(laptop):
+def test_a_challenger_that_cannot_be_had_is_reported(laptop):
     laptop.watcher.prepare([KNN])
     laptop.write(champion="7", challenger="8")
     laptop.watcher.check()
