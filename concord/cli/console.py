@@ -31,7 +31,7 @@ PIPED_WIDTH: Final = 110
 """Columns of a table that is not read on a terminal: enough for an address."""
 
 
-def combine(*decorators: Any) -> Any:  # noqa: ANN401 - click's decorators
+def combine(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """One decorator that adds several parameters to a command, in their order."""
     return lambda command: reduce(lambda done, decorate: decorate(done), reversed(decorators), command)
 

@@ -10,17 +10,9 @@ from typing import Final
 
 from concord.cli.console import ask
 from concord.cli.home import Home, find_project, read_settings
-from concord.cli.up.launch import (
-    LOOPBACK,
-    Launcher,
-    LaunchPlan,
-    address,
-    find_registry,
-    find_store,
-    has_page,
-    make_plan,
-)
+from concord.cli.up.launcher import Launcher, find_registry, find_store, has_page
 from concord.cli.up.monitoring import find_prometheus
+from concord.cli.up.plan import LOOPBACK, LaunchPlan, address, make_plan
 from concord.cli.up.ports import Ports, PortTaken, check_ports
 from concord.cli.up.preparation import PackagedBentos, Preparation, Stopped, read_sources, summarise
 from concord.cli.up.readiness import PartProgress, Readiness
@@ -92,12 +84,8 @@ class UpSession:
         plan = make_plan(self.home, read_settings().nodes_file, packaged, self.tasks, self.ports)
         self._report_nodes_file(plan)
         registry = pages.get("mlflow")
-        watcher = VersionWatcher(
-            launcher,
-            find_registry(self.home.folder, registry),
-            packaged.versions,
-            self.reporter,
-        )
+        store = find_registry(self.home.folder, registry)
+        watcher = VersionWatcher(launcher, store, packaged.versions, self.reporter)
         supervisor.on_replaced = watcher.report_replaced
         watcher.prepare(node.name for node in plan.nodes)
         if prometheus:
@@ -105,8 +93,7 @@ class UpSession:
             pages["prometheus"] = address(LOOPBACK, self.ports.prometheus_port)
         launcher.start_nodes(plan, packaged.bentos["concord-node"])
         launcher.start_consensus(plan, packaged.bentos["concord-consensus"], registry)
-        count = len(supervisor.processes)
-        self.reporter.report("started", f"[dim]·[/] Starting {count} processes …")
+        self.reporter.report("started", f"[dim]·[/] Starting {len(supervisor.processes)} processes …")
         self._wait_until_ready(supervisor, plan, pages)
         self._stay(supervisor, watcher)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from concord.cli.home import process_environment, python_command
-from concord.cli.up.launch import Launcher
+from concord.cli.up.launcher import Launcher
 from concord.cli.up.processes import Handle, Program, last_lines
 from concord.cli.up.reporter import BAD, OK, Reporter, short_path
 from concord.cli.up.supervisor import Replaced

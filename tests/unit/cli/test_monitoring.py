@@ -16,7 +16,8 @@ import pytest
 
 from concord.cli.home import Home
 from concord.cli.up import monitoring
-from concord.cli.up.launch import Launcher, LaunchPlan, LocalNode
+from concord.cli.up.launcher import Launcher
+from concord.cli.up.plan import LaunchPlan, LocalNode
 from concord.cli.up.ports import Ports, PortTaken, check_ports
 from concord.cli.up.readiness import fetch_json, is_alive
 from concord.cli.up.supervisor import Supervisor

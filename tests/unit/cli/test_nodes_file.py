@@ -3,8 +3,8 @@
 import pytest
 
 from concord.cli.home import Home
-from concord.cli.up.launch import make_plan
 from concord.cli.up.nodes_file import write_nodes
+from concord.cli.up.plan import make_plan
 from concord.cli.up.ports import Ports
 from concord.cli.up.preparation import PackagedBentos
 from concord.errors import ConfigurationError, UnknownName

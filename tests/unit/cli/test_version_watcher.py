@@ -5,7 +5,7 @@ import json
 import pytest
 
 from concord.cli.home import Home
-from concord.cli.up.launch import Launcher
+from concord.cli.up.launcher import Launcher
 from concord.cli.up.ports import Ports
 from concord.cli.up.supervisor import Supervisor
 from concord.cli.up.version_watcher import RETRY_SECONDS, VersionWatcher
