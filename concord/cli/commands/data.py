@@ -32,15 +32,21 @@ def data() -> None:
 @click.argument("task")
 @click.argument("source", metavar="FILE|tmdb:YEAR..YEAR")
 @click.option("--to", metavar=DATABASE, required=True, help="The database, and the table.")
-@click.option("--refused", metavar="FILE", help="Where refused rows go; beside FILE unless said.")
-@click.option("--votes", type=click.IntRange(0), help="tmdb: films with so many votes; 50 unless said.")
-@click.option("--older", type=click.IntRange(0), help="tmdb: ask again about films of so many days ago; 30.")
+@click.option("--refused", metavar="FILE", help="Where refused rows go; beside FILE by default.")
+@click.option(
+    "--votes", type=click.IntRange(0), help="tmdb: films with at least so many votes; 50 by default."
+)
+@click.option(
+    "--older",
+    type=click.IntRange(0),
+    help="tmdb: read films again after so many days; 30.",
+)
 @json_option
 @click.pass_context
 def load(ctx: click.Context, /, **_options: object) -> None:
     """Clean, check and store the rows of a file, or films from TMDB.
 
-    Rows that are there already are known, so the same command again adds only what is missing.
+    Rows that are already there are skipped, so the same command again adds only what is missing.
 
     \b
     Examples:

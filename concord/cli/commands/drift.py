@@ -34,7 +34,7 @@ SECONDS: Final = 300.0
     "--profile", type=click.Path(path_type=Path), help="With --file: a profile.json, and no service is asked."
 )
 @click.option("--since", metavar="WHEN", help="Only later rounds: 90s, 15m, 2h, 7d or 2026-01-31T09:00.")
-@click.option("--limit", type=click.IntRange(1, 1_000_000), help="The newest rounds, 10,000 unless said.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), help="The newest rounds; 10,000 by default.")
 @click.option("--report", "keep", is_flag=True, help="Keep it in MLflow too, with a table and pictures.")
 @json_option
 def drift(

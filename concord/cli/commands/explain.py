@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from concord.types.explanation import Explanation
 
 
-@click.command("explain", cls=Command, short_help="Say why a round was answered so, and prove it.")
+@click.command("explain", cls=Command, short_help="Explain a round's answer, and prove it.")
 @click.argument("round_id", metavar="ID")
 @click.option("--proof", "target", type=click.Path(path_type=Path), help="Write the proof there, as JSON.")
 @click.option("--force", is_flag=True, help="Overwrite the file of --proof.")

@@ -129,7 +129,7 @@ def _send_all(client: "Client", labels: "Sequence[FileLabel]", *, settled: bool)
             if results:
                 click.echo(
                     f"{len(results)} of {len(labels)} labels were sent. Send the file again: those that were "
-                    "taken are known then.",
+                    "accepted are skipped then.",
                     err=True,
                 )
             raise

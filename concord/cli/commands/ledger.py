@@ -24,7 +24,7 @@ ledger_option = click.option(
     "--ledger",
     "where",
     metavar="configmap:NAMESPACE/NAME",
-    help="A ledger in a cluster; CONCORD_LEDGER's, or the one in CONCORD_HOME, unless said.",
+    help="A ledger in a cluster; by default CONCORD_LEDGER's, or the one in CONCORD_HOME.",
 )
 
 
@@ -154,14 +154,14 @@ def export(*, target: Path | None, force: bool, where: str | None, as_json: bool
 
 
 @ledger.command("rebuild")
-@click.option("--yes", is_flag=True, help="Replace a head that is not what was written, without a question.")
+@click.option("--yes", is_flag=True, help="Replace a head that differs from what was written, unasked.")
 @ledger_option
 @json_option
 def rebuild(*, yes: bool, where: str | None, as_json: bool) -> None:
-    """Make a lost or broken head anew from the segments and the journal.
+    """Rebuild a lost or broken head from the segments and the journal.
 
-    A head that is sound is left alone. One that is not is replaced only after a question, and a copy
-    of it is kept. Stop Concord before, and start it again afterwards.
+    A sound head is left alone. Another one is replaced only after a question, and a copy of it is
+    kept. Stop Concord before, and start it again afterwards.
 
     \b
     Example:
@@ -179,7 +179,7 @@ def rebuild(*, yes: bool, where: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"height": head.height, "hash": head.hash, "kept": str(copy) if copy else None})
         return
-    click.echo(f"The head was made anew: height {head.height}, hash {head.hash}.")
+    click.echo(f"The head was rebuilt: height {head.height}, hash {head.hash}.")
     if copy:
         click.echo(f"What was there is kept in {copy}.")
 
@@ -189,10 +189,10 @@ def rebuild(*, yes: bool, where: str | None, as_json: bool) -> None:
 @ledger_option
 @json_option
 def import_file(*, file: Path, where: str | None, as_json: bool) -> None:
-    """Take the blocks of an export into an empty ledger, for instance a laptop's into a cluster.
+    """Import the blocks of an export into an empty ledger, for instance a laptop's into a cluster.
 
     Every block is checked before anything is written, and a ledger that is not empty is left alone. The
-    journal, with its rounds, is another thing: copy its database by the database's own means.
+    journal, with its rounds, is not part of it: copy its database with the database's own tools.
 
     \b
     Example:
@@ -207,7 +207,7 @@ def import_file(*, file: Path, where: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"height": head.height, "hash": head.hash})
     else:
-        click.echo(f"{head.height} blocks were checked and taken in. The last one's hash is {head.hash}.")
+        click.echo(f"{head.height} blocks were checked and imported. The last one's hash is {head.hash}.")
 
 
 @ledger.command("prove", short_help="Check the proof of a round against an export.")

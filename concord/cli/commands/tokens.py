@@ -41,9 +41,7 @@ def tokens() -> None:
 
 @tokens.command("add")
 @click.argument("name")
-@click.option(
-    "--labels", multiple=True, metavar="TASK", help="A task that it may label, or '*'; may be said again."
-)
+@click.option("--labels", multiple=True, metavar="TASK", help="A task that it may label, or '*'. Repeatable.")
 @click.option("--reads", is_flag=True, help="It reads rounds; without such a token they need one.")
 @click.option("--administers", is_flag=True, help="It releases nodes and moves stake.")
 @_file_option
@@ -73,7 +71,7 @@ def add(
     with _editing(file) as tokens:
         if any(other.name == name for other in tokens):
             raise Conflict(
-                f"{file} has a token {name} already. `concord tokens remove {name}` takes it away.",
+                f"{file} has a token {name} already. `concord tokens remove {name}` removes it.",
                 field="name",
             )
         is_first_guard = guards([token]) and not guards(tokens)
@@ -127,7 +125,7 @@ def list_(*, path: Path | None, as_json: bool) -> None:
 @_file_option
 @json_option
 def remove(*, name: str, path: Path | None, as_json: bool) -> None:
-    """Take token NAME away; whoever holds it is refused from now on.
+    """Remove token NAME; requests that show it are refused from now on.
 
     \b
     Example:
@@ -146,7 +144,7 @@ def remove(*, name: str, path: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"removed": name, "file": str(file)})
         return
-    click.echo(f"Token {name} is taken away.")
+    click.echo(f"Token {name} is removed.")
     if was_last_guard:
         click.echo("No token is left that reads, so everybody reads rounds from now on.", err=True)
 
@@ -169,7 +167,7 @@ def _to_json(token: "Token") -> dict[str, object]:
 def _editing(file: Path) -> "Iterator[list[Token]]":
     """Yields the file's tokens to be changed, and writes them unless the block fails; one process at a time.
 
-    The new file is its owner's alone and replaces the old one at once, since a service may be reading.
+    Only its owner may read the new file, which replaces the old one at once: a service may be reading.
     """
     from concord.http.tokens import load, render
 

@@ -65,9 +65,8 @@ def _show_vote(console: "Console", vote: "VoteExplanation", unit: str | None) ->
     _print_indented(console, vote.why, 2)
     if vote.challenger is not None:
         challenger = vote.challenger
-        response = _answer(challenger.label, challenger.value, unit)
-        mark = f"  {_mark(challenger)}" if challenger.right is not None else ""
-        console.print(f"  [dim]tried beside it, not counted: v{challenger.version}[/] {response}{mark}")
+        response = _join(_answer(challenger.label, challenger.value, unit), _mark(challenger))
+        console.print(f"  [dim]tried beside it, not counted: v{challenger.version}[/] {response}")
 
 
 def _mark(vote: "VoteExplanation | Tried") -> str:

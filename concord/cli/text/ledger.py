@@ -70,7 +70,9 @@ def show_report(
     for problem in report.problems:
         print_line(f"[red]✗[/] {problem}")
     if report.orphans:
-        print_line(f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]")
+        print_line(
+            f"  [dim]{len(report.orphans)} segments of failed writes are beside the chain; harmless.[/]"
+        )
     if deep_report is not None:
         _show_deep_report(deep_report)
     elif is_deep:
@@ -102,7 +104,7 @@ def show_proven(proven: "Proven") -> None:
         f"{proven.height} blocks that all replay."
     )
     print_line(f"[green]✓[/] {escape(sentence)}")
-    print_line(f"  [dim]That the chain is the real one, its last hash says; compare it:[/]\n  {proven.hash}")
+    print_line(f"  [dim]Whether this is the real chain, its last hash shows; compare it:[/]\n  {proven.hash}")
 
 
 def _describe_event(body: Mapping[str, object]) -> str:
