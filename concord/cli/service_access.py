@@ -59,16 +59,15 @@ class ServiceAccess:
         """
         if self.has_token:
             return
-        if self.target:
-            raise ConfigurationError(
-                "Deciding about models takes a token that administers: set CONCORD_TOKEN to one that the "
-                "installation knows (the Secret of consensus.tokens.existingSecret).",
-                field="CONCORD_TOKEN",
-            )
+        remedy = (
+            "Set CONCORD_TOKEN to one that the installation knows (the Secret of "
+            "consensus.tokens.existingSecret)."
+            if self.target
+            else "On the machine that runs Concord this makes one:\n"
+            "  export CONCORD_TOKEN=$(concord tokens add operator --administers)"
+        )
         raise ConfigurationError(
-            "Deciding about models takes a token that administers. On the machine that runs Concord this "
-            "makes one:\n  export CONCORD_TOKEN=$(concord tokens add operator --administers)",
-            field="CONCORD_TOKEN",
+            f"Deciding about models takes a token that administers. {remedy}", field="CONCORD_TOKEN"
         )
 
 

@@ -203,10 +203,8 @@ def _no_service(url: str) -> Check:
         taken = not is_free(parts.hostname or "", parts.port or 80)
     except ConcordError:
         taken = False
+    found, remedy = f"nothing answers at {url}", "Start everything with `concord up`."
     if taken:
         found = f"what listens at {url}{port_holder(parts.port or 80)} is no consensus service"
         remedy = "Give Concord another port: `concord up --port 7500`."
-        return Check("service", ok=False, found=found, remedy=remedy)
-    return Check(
-        "service", ok=False, found=f"nothing answers at {url}", remedy="Start everything with `concord up`."
-    )
+    return Check("service", ok=False, found=found, remedy=remedy)

@@ -31,11 +31,6 @@ class FileLabel:
     id: str
     label: str | float
 
-    @property
-    def document(self) -> dict[str, str | float]:
-        """As the service takes it."""
-        return {"id": self.id, "label": self.label}
-
 
 def load(path: Path, id_column: str, label_column: str, classes: Collection[str]) -> tuple[FileLabel, ...]:
     """Reads and checks a file: UTF-8, commas, a header that names both columns.

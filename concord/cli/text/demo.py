@@ -1,5 +1,6 @@
 """The workshop's round for people, step by step within 80 columns, and for programs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from concord.cli.console import out, print_line, table
@@ -92,18 +93,21 @@ def _show_consensus(round_: WorkshopRound) -> None:
     print_line(f"  = [bold]{mean:.6f}[/], rounded: class [bold]{round_.answer}, {round_.verdict.label}[/]")
 
 
+def _show_stakes(before: Mapping[str, int], after: Mapping[str, int], effects: Mapping[str, str]) -> None:
+    rows = table("  node", "before", "after", "", right=("before", "after"))
+    for node, effect in effects.items():
+        rows.add_row(f"  {node}", format_plain_stake(before[node]), format_plain_stake(after[node]), effect)
+    out().print(rows)
+
+
 def _show_slashes(round_: WorkshopRound) -> None:
     print_line("\n[bold]3  Who pays[/]   10 % of its stake, if a node said something else")
-    rows = table("  node", "before", "after", "", right=("before", "after"))
-    for node in ACCURACIES:
-        before, after = round_.before[node], round_.after[node]
-        effect = f"[red]✗ slashed by {format_plain_stake(before - after)}[/]"
-        if node not in round_.votes:
-            effect = "[dim]did not vote, keeps its stake[/]"
-        elif before == after:
-            effect = "[green]✓ not slashed[/]"
-        rows.add_row(f"  {node}", format_plain_stake(before), format_plain_stake(after), effect)
-    out().print(rows)
+    effects = dict.fromkeys(ACCURACIES, "[dim]did not vote, keeps its stake[/]")
+    effects |= dict.fromkeys(round_.votes, "[green]✓ not slashed[/]")
+    for node in round_.slashed:
+        lost = format_plain_stake(round_.before[node] - round_.after[node])
+        effects[node] = f"[red]✗ slashed by {lost}[/]"
+    _show_stakes(round_.before, round_.after, effects)
 
 
 def _show_truth(round_: WorkshopRound) -> None:
@@ -120,11 +124,10 @@ def _show_truth(round_: WorkshopRound) -> None:
 def _show_wager(round_: WorkshopRound) -> None:
     print_line("\n[bold]5  What `wager`, Concord's default policy, would have done[/]")
     print_line("  It moves stake only once the true label is there, from the wrong to the right:")
-    rows = table("  node", "before", "after", "", right=("before", "after"))
-    for node in ACCURACIES:
-        if node in round_.votes:
-            effect = "[green]✓ right[/]" if round_.votes[node] == TRUTH else "[red]✗ wrong[/]"
-            amounts = (format_plain_stake(round_.before[node]), format_plain_stake(round_.under_wager[node]))
-            rows.add_row(f"  {node}", *amounts, effect)
-    out().print(rows)
+    effects = {
+        node: "[green]✓ right[/]" if round_.votes[node] == TRUTH else "[red]✗ wrong[/]"
+        for node in ACCURACIES
+        if node in round_.votes
+    }
+    _show_stakes(round_.before, round_.under_wager, effects)
     print_line("  (before levelling, which then draws all stakes a little together)")

@@ -93,9 +93,7 @@ def _certainty(verdict: Verdict) -> str:
 
 
 def _probability(vote: Vote) -> str:
-    if vote.label is None or vote.probabilities is None:
-        return ""
-    return f"{vote.probabilities[vote.label]:.3f}"
+    return f"{vote.probabilities[vote.label]:.3f}" if vote.label and vote.probabilities else ""
 
 
 def _settlement(verdict: Verdict) -> str:
