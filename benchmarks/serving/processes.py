@@ -43,7 +43,7 @@ class Processes:
     def __init__(self, root: Path, folder: Path) -> None:
         self._root, self._folder = root, folder
         self._started: list[tuple[str, Handle]] = []
-        self._nurseries: list[ForkServerProcess] = []
+        self._fork_servers: list[ForkServerProcess] = []
         self._ports = iter(random.sample(PORTS, len(PORTS)))
 
     def ports(self, count: int) -> list[int]:
@@ -59,10 +59,10 @@ class Processes:
 
     def nodes(self, bento: str, ports: Mapping[str, int], home: Path) -> list[Handle]:
         """Concord's nodes, forks of one parent as `concord up` has them."""
-        nursery = ForkServerProcess(bento, self._log("nodes"), self._environment(home))
-        self._nurseries.append(nursery)
+        fork_server = ForkServerProcess(bento, self._log("nodes"), self._environment(home))
+        self._fork_servers.append(fork_server)
         handles: list[Handle] = [
-            nursery.start(name, HOST, port, self._log(name)) for name, port in ports.items()
+            fork_server.start(name, HOST, port, self._log(name)) for name, port in ports.items()
         ]
         self._started += zip(ports, handles, strict=True)
         return handles
@@ -90,8 +90,8 @@ class Processes:
         for _, handle in reversed(self._started):
             if handle.poll() is None:
                 handle.end(signal.SIGTERM)
-        for nursery in self._nurseries:
-            nursery.end()
+        for fork_server in self._fork_servers:
+            fork_server.end()
         _, left = psutil.wait_procs(everything, timeout=END_SECONDS)
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
