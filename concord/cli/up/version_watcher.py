@@ -102,10 +102,10 @@ class VersionWatcher:
             self._remove_outdated(name)
             text = self._read(name)
             change = self._changes[name] = VersionChange()
-            if not self._to_fetch(name, text):
+            to_fetch = self._to_fetch(name, text)
+            if to_fetch == {}:
                 shutil.rmtree(self._home.served(name), ignore_errors=True)
-                change.served = text
-            elif self._is_fetched(name, text):
+            if to_fetch is not None and self._is_fetched(name, to_fetch):
                 change.served = text
 
     def check(self) -> None:
@@ -139,19 +139,18 @@ class VersionWatcher:
         )
 
     def _bring_in(self, name: str, change: VersionChange, text: str) -> None:
-        fetches = sum(other.fetch is not None for other in self._changes.values())
-        if fetches >= MOST_FETCHES:
+        if sum(other.fetch is not None for other in self._changes.values()) >= MOST_FETCHES:
             return
         change.fetching = text
         to_fetch = self._to_fetch(name, text)
-        if to_fetch:
-            change.fetch = self._start_fetch(name, to_fetch)
-            self._reporter.report(
-                "fetching", f"[dim]·[/] {name}: fetching {self._describe(name, text)} …", name=name
-            )
-        else:
+        if to_fetch == {}:
             shutil.rmtree(self._home.served(name), ignore_errors=True)
             self._serve(name, change)
+            return
+        change.fetch = self._start_fetch(name, text if to_fetch is None else json.dumps(to_fetch))
+        self._reporter.report(
+            "fetching", f"[dim]·[/] {name}: fetching {self._describe(name, text)} …", name=name
+        )
 
     def _start_fetch(self, name: str, to_fetch: str) -> Handle:
         folder = self._home.folder / "run" / "versions"
@@ -200,20 +199,16 @@ class VersionWatcher:
             reason=reason,
         )
 
-    def _to_fetch(self, name: str, text: str) -> str:
-        """What of the desired versions is to be fetched: all but what is packaged; empty if nothing."""
+    def _to_fetch(self, name: str, text: str) -> dict[str, str] | None:
+        """The desired versions but a packaged champion; None where the text is none."""
         desired = read_desired(text)
-        if desired is None:
-            return text
-        if desired.get(CHAMPION) == self._packaged.get(name):
+        if desired and desired.get(CHAMPION) == self._packaged.get(name):
             desired.pop(CHAMPION, None)
-        return json.dumps(desired) if desired else ""
+        return desired
 
-    def _is_fetched(self, name: str, text: str) -> bool:
+    def _is_fetched(self, name: str, to_fetch: Mapping[str, str]) -> bool:
         """Whether the folder holds all that is to be fetched, and nothing else."""
-        to_fetch, folder = read_desired(self._to_fetch(name, text)), self._home.served(name)
-        if to_fetch is None:
-            return False
+        folder = self._home.served(name)
         return all(
             _read_version(folder / role, name) == to_fetch.get(role) for role in (CHAMPION, CHALLENGER)
         )
