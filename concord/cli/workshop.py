@@ -1,15 +1,15 @@
-"""The workshop's example, played on live nodes: accounts, one round, and what became of them.
+"""The workshop's example on live nodes: one round of the task `workshop`, from its accounts to its block.
 
-The task `workshop` is opened by events in the ledger, so it lives in the same services and asks
-the same nodes as `iris`, with accounts of its own under the policy `seed`. Whoever can write the
-ledger's store is its operator; nothing here is open to a caller of the API.
+The task is opened by events in the ledger, so it lives in the same service and asks the same nodes as `iris`,
+with accounts of its own under the policy `seed`. That takes write access to the ledger's store; a caller of
+the API cannot do it.
 """
 
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from concord.errors import ConcordError, ConfigurationError, NoQuorum, Refused, ServiceAway
 from concord.ledger import Ledger, State, events
@@ -20,6 +20,8 @@ from concord.types.answers import Verdict
 
 if TYPE_CHECKING:
     from concord.client import Client
+
+T = TypeVar("T")
 
 TASK: Final = "workshop"
 ASKS: Final = "iris"
@@ -32,7 +34,7 @@ ACCURACIES: Final = {
 }
 """The workshop's own figures in ppm, in its order; they were not measured on these nodes."""
 
-SAID: Final = (2, 1, 2, 1)
+TAUGHT_VOTES: Final = (2, 1, 2, 1)
 """What the workshop's models answered, in the same order."""
 
 ROW: Final = {"sepal_length": 6.0, "sepal_width": 2.7, "petal_length": 5.1, "petal_width": 1.6}
@@ -44,34 +46,44 @@ TRUTH: Final = 1
 START: Final = 1000 * MICRO
 
 WAIT_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True)
-class Play:
-    """What happened; stakes in µS, in the order of `ACCURACIES`.
+class WorkshopRound:
+    """A round of the workshop's task; stakes in µS, in the order of `ACCURACIES`.
 
     Attributes:
         verdict: The answer with its evidence.
         labels: Names of the classes.
-        said: Node → class index it named; a node that did not vote is not in it.
+        votes: Node → class index it named; a node that did not vote is not in it.
         before: Stakes that the round was decided on.
         after: Stakes after its block.
-        wager: What `wager` would have made of `before`, knowing the true label.
+        under_wager: What `wager` would have made of `before`, knowing the true label.
         block: The block that settled it.
     """
 
     verdict: Verdict
     labels: tuple[str, ...]
-    said: Mapping[str, int]
+    votes: Mapping[str, int]
     before: Mapping[str, int]
     after: Mapping[str, int]
-    wager: Mapping[str, int]
+    under_wager: Mapping[str, int]
     block: int
 
     @property
     def answer(self) -> int:
         """Index of the class that was answered."""
         return self.labels.index(self.verdict.label or "")
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Weight of each vote: accuracy × stake, in µS."""
+        return {
+            node: accuracy * self.before[node] // 1_000_000
+            for node, accuracy in ACCURACIES.items()
+            if node in self.votes
+        }
 
     @property
     def slashed(self) -> tuple[str, ...]:
@@ -81,12 +93,12 @@ class Play:
     @property
     def is_as_taught(self) -> bool:
         """Whether the nodes answered as those of the workshop did."""
-        return tuple(self.said.get(node) for node in ACCURACIES) == SAID
+        return tuple(self.votes.get(node) for node in ACCURACIES) == TAUGHT_VOTES
 
 
-def play(
+def run_round(
     client: "Client", ledger: Ledger, *, again: bool, sleep: Callable[[float], None] = time.sleep
-) -> Play:
+) -> WorkshopRound:
     """Opens the task, sets the accounts (unless `again`), asks once and waits for the block.
 
     Raises:
@@ -98,22 +110,22 @@ def play(
     check_ledger(client, ledger)
     run, head = secrets.token_hex(6), ledger.head()
     # Payments of this run have keys of their own, so nothing before it is searched for them.
-    height = ledger.append(lambda state: opening(state, run, again=again), since=head.height).height
-    _wait_for(client, height, sleep)
-    before = _stakes(ledger)
+    height = ledger.append(lambda state: opening_events(state, run, again=again), since=head.height).height
+    _wait_for_task(client, height, sleep)
+    before = dict(ledger.head().state.task(TASK).balances)
     verdict = client.predict(TASK, [ROW], settled=True).verdicts[0]
     if verdict.label is None:
         raise NoQuorum("Too few of the four nodes answered in time. `concord nodes workshop` shows them.")
-    block = verdict.block or _settled(client, verdict.id, sleep)
+    block = verdict.block or _wait_for_block(client, verdict.id, sleep)
     labels = tuple(label.name for label in client.schema(TASK).labels)
-    said = {vote.node: labels.index(vote.label) for vote in verdict.votes if vote.label is not None}
-    after = {
-        node: account.stake for node, account in ledger.state_before(block + 1).task(TASK).accounts.items()
-    }
-    return Play(verdict, labels, said, before, after, by_wager(before, said, len(labels)), block)
+    votes = {vote.node: labels.index(vote.label) for vote in verdict.votes if vote.label is not None}
+    after = dict(ledger.state_before(block + 1).task(TASK).balances)
+    return WorkshopRound(
+        verdict, labels, votes, before, after, stakes_under_wager(before, votes, len(labels)), block
+    )
 
 
-def opening(state: State, run: str, *, again: bool) -> list[Event]:
+def opening_events(state: State, run: str, *, again: bool) -> list[Event]:
     """The events after which the task is there and its accounts hold what they shall.
 
     Args:
@@ -121,32 +133,32 @@ def opening(state: State, run: str, *, again: bool) -> list[Event]:
         run: Names this run in the payments' keys.
         again: Leave the accounts of a former run as they are.
     """
-    wanted = [events.params(TASK, "seed", asks=ASKS, members=sorted(ACCURACIES))]
+    opening = [events.params(TASK, "seed", asks=ASKS, members=sorted(ACCURACIES))]
     task = state.tasks.get(TASK)
     for node, accuracy in ACCURACIES.items():
-        account = task.accounts.get(node) if task else None
+        account, key = task.accounts.get(node) if task else None, f"{TASK}:{run}:{node}"
         if account is None:
-            wanted.append(events.open_account(TASK, node, START, accuracy))
+            opening.append(events.open_account(TASK, node, START, accuracy))
         elif not again and account.stake < START:
-            wanted.append(events.deposit(TASK, node, START - account.stake, f"{TASK}:{run}:{node}"))
+            opening.append(events.deposit(TASK, node, START - account.stake, key))
         elif not again and account.stake > START:
-            wanted.append(events.withdraw(TASK, node, account.stake - START, f"{TASK}:{run}:{node}"))
-    return wanted
+            opening.append(events.withdraw(TASK, node, account.stake - START, key))
+    return opening
 
 
-def by_wager(before: Mapping[str, int], said: Mapping[str, int], classes: int) -> dict[str, int]:
+def stakes_under_wager(before: Mapping[str, int], votes: Mapping[str, int], classes: int) -> dict[str, int]:
     """Stakes after the same round under `wager`, before levelling, once the true label is there."""
     scores = {
-        node: hit([int(k == said[node]) for k in range(classes)], TRUTH)
+        node: hit([int(k == votes[node]) for k in range(classes)], TRUTH)
         for node in ACCURACIES
-        if node in said
+        if node in votes
     }
-    moved = wager_round(before, scores, 1)
-    return {node: stake + moved.get(node, 0) for node, stake in before.items()}
+    changes = wager_round(before, scores, 1)
+    return {node: stake + changes.get(node, 0) for node, stake in before.items()}
 
 
 def check_nodes(client: "Client") -> None:
-    """Finds out whether the four Iris nodes answer.
+    """Checks that the four Iris nodes answer.
 
     Raises:
         ConfigurationError: They do not.
@@ -172,16 +184,15 @@ def check_nodes(client: "Client") -> None:
 
 
 def check_ledger(client: "Client", ledger: Ledger) -> None:
-    """Finds out whether the service keeps its ledger in the store that is written here.
+    """Checks that the service keeps its ledger in the store that is written here.
 
     Raises:
         ServiceAway: It keeps another one.
     """
-    # The service's view first: what is appended in between is then one more block here, not one less.
-    seen, head = client.ledger(), ledger.head()
-    height = int(seen["height"])
-    known = None if height > head.height else ledger.block(height).hash if height else seen["hash"]
-    if known != seen["hash"]:
+    # The service is asked first: what is appended in between is then one more block here, not one less.
+    summary, head = client.ledger(), ledger.head()
+    height, hash_ = int(summary["height"]), summary["hash"]
+    if height > head.height or (height and ledger.block(height).hash != hash_):
         raise ServiceAway(
             f"The service at {client.url} keeps its ledger elsewhere than in this home folder. "
             "Run the demo where `concord up` runs, with the same CONCORD_HOME.",
@@ -189,35 +200,36 @@ def check_ledger(client: "Client", ledger: Ledger) -> None:
         )
 
 
-def _wait_for(client: "Client", height: int, sleep: Callable[[float], None]) -> None:
-    """Waits until the service has taken in the block and can ask the task."""
-    waited = 0.0
-    while True:
+def _poll(look: Callable[[], T | None], sleep: Callable[[float], None]) -> T | None:
+    """Looks until there is something, for at most `WAIT_SECONDS`."""
+    for _ in range(round(WAIT_SECONDS / POLL_SECONDS)):
+        result = look()
+        if result is not None:
+            return result
+        sleep(POLL_SECONDS)
+    return look()
+
+
+def _wait_for_task(client: "Client", height: int, sleep: Callable[[float], None]) -> None:
+    """Waits until the service has read the block and can ask the task."""
+
+    def is_ready() -> bool | None:
         try:
-            if client.ledger()["height"] >= height and client.task(TASK).ready:
-                return
+            return (client.ledger()["height"] >= height and client.task(TASK).ready) or None
         except Refused as error:
             if error.code not in {"unknown_task", "no_quorum"}:
                 raise
-        if waited >= WAIT_SECONDS:
-            raise ServiceAway(f"The service has not taken in block {height} within {WAIT_SECONDS:.0f} s.")
-        sleep(0.1)
-        waited += 0.1
+            return None
+
+    if not _poll(is_ready, sleep):
+        raise ServiceAway(f"The service has not taken in block {height} within {WAIT_SECONDS:.0f} s.")
 
 
-def _settled(client: "Client", round_id: str, sleep: Callable[[float], None]) -> int:
-    """Waits for the round's block."""
-    waited = 0.0
-    while waited < WAIT_SECONDS:
-        block = client.round(round_id).block
-        if block is not None:
-            return block
-        sleep(0.1)
-        waited += 0.1
-    raise ConcordError(
-        f"Round {round_id} is recorded and not settled yet; `concord rounds show` tells when it is."
-    )
-
-
-def _stakes(ledger: Ledger) -> dict[str, int]:
-    return dict(ledger.head().state.task(TASK).balances)
+def _wait_for_block(client: "Client", round_id: str, sleep: Callable[[float], None]) -> int:
+    """Waits until the round is settled; returns its block."""
+    block = _poll(lambda: client.round(round_id).block, sleep)
+    if block is None:
+        raise ConcordError(
+            f"Round {round_id} is recorded and not settled yet; `concord rounds show` tells when it is."
+        )
+    return block
