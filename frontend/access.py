@@ -20,7 +20,7 @@ from concord.settings import Settings
 from frontend.data import service
 from frontend.data.service import Reader
 from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text.language import _
 
 LONGEST_TOKEN: Final = 512
 """Characters; those that `concord tokens add` makes have 43."""
@@ -99,15 +99,15 @@ def sign_in_hint(place: str = "here") -> None:
     """
     person = _person()
     with st.container(border=True):
-        st.markdown(say("**Looking and asking is open to you; changing things is not.**"))
+        st.markdown(_("**Looking and asking is open to you; changing things is not.**"))
         if person is not None:
             st.markdown(_why_not(person))
         elif _can_sign_in():
-            st.markdown(say("Sign in, or use a token that an operator gave you."))
+            st.markdown(_("Sign in, or use a token that an operator gave you."))
             _offer_sign_in(place)
         else:
-            st.markdown(say("It takes a token, which an operator makes for you."))
-        with st.expander(say("Use a token"), icon=":material/key:"):
+            st.markdown(_("It takes a token, which an operator makes for you."))
+        with st.expander(_("Use a token"), icon=":material/key:"):
             _ask_for_token(place)
 
 
@@ -115,11 +115,11 @@ def corner() -> None:
     """Who acts here, and the way out; for the foot of every page."""
     one, person = actor(), _person()
     if one is not None and one.person is None:
-        st.markdown(words.small(say("You act with a token")))
-        st.button(say("Forget the token"), key="access/forget", type="tertiary", on_click=_forget)
+        st.markdown(words.small(_("You act with a token")))
+        st.button(_("Forget the token"), key="access/forget", type="tertiary", on_click=_forget)
     if person is not None:
-        st.markdown(words.small(say("Signed in as {person}", person=words.plain(person))))
-        st.button(say("Sign out"), key="access/out", type="tertiary", on_click=_sign_out)
+        st.markdown(words.small(_("Signed in as {person}", person=words.plain(person))))
+        st.button(_("Sign out"), key="access/out", type="tertiary", on_click=_sign_out)
     elif one is None and _can_sign_in():
         _offer_sign_in("corner", quietly=True)
 
@@ -142,16 +142,16 @@ def _held(url: str) -> Reader | None:
 def _ask_for_token(place: str) -> None:
     with st.form(f"access/form/{place}", border=False):
         st.text_input(
-            say("Token"),
+            _("Token"),
             type="password",
             key=_input(place),
             autocomplete="off",
-            help=say("It is kept while this tab is open, and is gone when you load the page anew."),
+            help=_("It is kept while this tab is open, and is gone when you load the page anew."),
         )
-        st.form_submit_button(say("Use this token"), on_click=_take, args=(place,))
+        st.form_submit_button(_("Use this token"), on_click=_take, args=(place,))
     if st.session_state.pop(_UNREADABLE, None) == place:
         st.error(
-            say("That is no token: copy it anew, whole, as `concord tokens add` printed it."),
+            _("That is no token: copy it anew, whole, as `concord tokens add` printed it."),
             icon=":material/edit:",
         )
 
@@ -186,7 +186,7 @@ def _sign_out() -> None:
 
 def _offer_sign_in(place: str, *, quietly: bool = False) -> None:
     for provider in _providers():
-        text = say("Sign in with {provider}", provider=words.plain(provider)) if provider else say("Sign in")
+        text = _("Sign in with {provider}", provider=words.plain(provider)) if provider else _("Sign in")
         st.button(
             text,
             key=f"access/in/{place}/{provider}",
@@ -236,14 +236,14 @@ def _page_token() -> str | None:
 
 def _why_not(person: str) -> str:
     if not person:
-        return say("You are signed in, but your provider does not vouch for an e-mail address of yours.")
+        return _("You are signed in, but your provider does not vouch for an e-mail address of yours.")
     if not _is_listed(person):
-        return say(
+        return _(
             "You are signed in as {person}, and that address is not among those who may act here. An "
             "operator adds it to `CONCORD_PAGE_PEOPLE`.",
             person=words.plain(person),
         )
-    return say(
+    return _(
         "You are signed in as {person} and may act, but this page has no token of its own to act with. An "
         "operator sets `CONCORD_PAGE_TOKEN`.",
         person=words.plain(person),

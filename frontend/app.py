@@ -16,7 +16,7 @@ from concord.settings import Settings
 from frontend import access
 from frontend.components import states
 from frontend.text import language
-from frontend.text.language import mark, say
+from frontend.text.language import N_, _
 from frontend.views.batch import page as batch
 from frontend.views.drift import page as drift
 from frontend.views.ledger import page as ledger
@@ -41,20 +41,20 @@ class View(NamedTuple):
 
 # In the order of the menu; the first is where a visitor arrives.
 _VIEWS: Final = (
-    View(predict.show, mark("Predict"), "how_to_vote", "predict"),
-    View(batch.show, mark("Batch"), "table_rows", "batch"),
-    View(rounds.show, mark("Rounds"), "manage_search", "rounds"),
-    View(nodes.show, mark("Nodes"), "hub", "nodes"),
-    View(ledger.show, mark("Ledger"), "account_balance", "ledger"),
-    View(models.show, mark("Models"), "deployed_code", "models"),
-    View(drift.show, mark("Drift"), "trending_up", "drift"),
-    View(live.show, mark("Live"), "monitoring", "live"),
+    View(predict.show, N_("Predict"), "how_to_vote", "predict"),
+    View(batch.show, N_("Batch"), "table_rows", "batch"),
+    View(rounds.show, N_("Rounds"), "manage_search", "rounds"),
+    View(nodes.show, N_("Nodes"), "hub", "nodes"),
+    View(ledger.show, N_("Ledger"), "account_balance", "ledger"),
+    View(models.show, N_("Models"), "deployed_code", "models"),
+    View(drift.show, N_("Drift"), "trending_up", "drift"),
+    View(live.show, N_("Live"), "monitoring", "live"),
 )
 
 
 def _visit(view: View, url: str) -> None:
     """Draws a page, and draws it anew once there is something else to see."""
-    st.title(say(view.title))
+    st.title(_(view.title))
     view.show(url)
     states.watch(url, states.sight(url))
 
@@ -62,7 +62,7 @@ def _visit(view: View, url: str) -> None:
 def _page(view: View, url: str, path: str, *, is_listed: bool = True) -> Page:
     return st.Page(
         partial(_visit, view, url),
-        title=say(view.title),
+        title=_(view.title),
         icon=f":material/{view.icon}:",
         url_path=path,
         default=not path,

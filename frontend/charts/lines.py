@@ -17,7 +17,7 @@ from frontend.charts import palette as shades
 from frontend.charts import votes as pictures
 from frontend.data.series import Point
 from frontend.text import language
-from frontend.text.language import say
+from frontend.text.language import _
 
 HEIGHT: Final = 180
 FEW_POINTS: Final = 20
@@ -95,9 +95,9 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
                 "line:N", legend=None, scale=alt.Scale(domain=names, range=list(_DASHES))
             ),
             tooltip=[
-                alt.Tooltip("time:T", title=say("Time"), format="%d.%m. %H:%M:%S"),
-                alt.Tooltip("line:N", title=say("Curve")),
-                alt.Tooltip("value:Q", title=say("Value"), format=frame.format),
+                alt.Tooltip("time:T", title=_("Time"), format="%d.%m. %H:%M:%S"),
+                alt.Tooltip("line:N", title=_("Curve")),
+                alt.Tooltip("value:Q", title=_("Value"), format=frame.format),
             ],
         )
         .properties(height=HEIGHT)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from frontend.charts import votes as pictures
 from frontend.text import language
-from frontend.text.language import say
+from frontend.text.language import _
 
 HEIGHT: Final = 320
 LEGEND_COLUMNS: Final = 2
@@ -53,12 +53,12 @@ def picture(
     )
     base = alt.Chart(pd.DataFrame(points)).encode(
         x=x,
-        y=alt.Y("stake:Q", title=say("Stake"), scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
+        y=alt.Y("stake:Q", title=_("Stake"), scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
         color=alt.Color("node:N", scale=_scale(names, pictures.PALETTE), legend=legend),
         tooltip=[
-            alt.Tooltip("node:N", title=say("Node")),
+            alt.Tooltip("node:N", title=_("Node")),
             told,
-            alt.Tooltip("stake:Q", title=say("Stake"), format=",.4f"),
+            alt.Tooltip("stake:Q", title=_("Stake"), format=",.4f"),
         ],
     )
     lines = base.mark_line(interpolate="step-after", strokeWidth=2).encode(

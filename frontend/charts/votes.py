@@ -18,12 +18,12 @@ from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict, Vote
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import mark, say, told
+from frontend.text.language import N_, _, task_gettext
 
 PALETTE: Final = ("#1d4ed8", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#0e7490", "#a21caf")
 """White text on each has a contrast of 4.5 : 1 or more, and each 2.5 : 1 or more against both backgrounds."""
 
-CONSENSUS: Final = mark("Consensus")
+CONSENSUS: Final = N_("Consensus")
 INK: Final = "#31333f"
 ROW_PIXELS: Final = 46
 AXIS_PIXELS: Final = 60
@@ -54,9 +54,9 @@ def of(schema: TaskSchema, verdict: Verdict, *, is_light: bool) -> alt.LayerChar
 def legend(schema: TaskSchema, verdict: Verdict) -> str:
     """What the colours stand for, as HTML, which wraps on a narrow screen where Vega would cut."""
     if verdict.value is not None:
-        keys = [(PALETTE[0], "●", say("a node's value")), (PALETTE[1], "┆", say("consensus"))]
+        keys = [(PALETTE[0], "●", _("a node's value")), (PALETTE[1], "┆", _("consensus"))]
     else:
-        names = [told(label.name) for label in schema.labels]
+        names = [task_gettext(label.name) for label in schema.labels]
         keys = [(colour, "■", name) for colour, name in zip(_colours(len(names)), names, strict=True)]
     return " ".join(
         f'<span style="white-space: nowrap; margin-right: 1rem">'
@@ -69,7 +69,7 @@ def shares(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
     """One part of a bar for each voter and class: who, which class, from where to where."""
     bars = [(_who(vote), _thickness(vote, verdict), vote.probabilities) for vote in _by_weight(verdict)]
     if verdict.probabilities:
-        bars.insert(0, ("\n".join((say(CONSENSUS), say("all votes"))), 1.0, verdict.probabilities))
+        bars.insert(0, ("\n".join((_(CONSENSUS), _("all votes"))), 1.0, verdict.probabilities))
     return [part for bar in bars for part in _parts(schema, *bar)]
 
 
@@ -91,7 +91,7 @@ def _by_weight(verdict: Verdict) -> list[Vote]:
 
 
 def _who(vote: Vote) -> str:
-    return "\n".join((vote.node, say("weight {weight}", weight=words.percent(vote.weight))))
+    return "\n".join((vote.node, _("weight {weight}", weight=words.percent(vote.weight))))
 
 
 def _thickness(vote: Vote, verdict: Verdict) -> float:
@@ -104,7 +104,7 @@ def _parts(
     start = 0.0
     for label in schema.labels:
         share = (probabilities or {}).get(label.name, 0.0)
-        part = {"label": told(label.name), "share": share, "start": start, "end": start + share}
+        part = {"label": task_gettext(label.name), "share": share, "start": start, "end": start + share}
         part["written"] = words.percent(share)
         yield {"who": who, "thickness": thickness, **part}
         start += share
@@ -112,7 +112,7 @@ def _parts(
 
 def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
     frame = pd.DataFrame(shares(schema, verdict))
-    names = [told(label.name) for label in schema.labels]
+    names = [task_gettext(label.name) for label in schema.labels]
     base = alt.Chart(frame).encode(y=_rows(list(frame["who"].unique())))
     bars = base.mark_bar(stroke="white", strokeWidth=1).encode(
         x=alt.X(
@@ -127,9 +127,9 @@ def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
             legend=None,
         ),
         tooltip=[
-            alt.Tooltip("who:N", title=say("Node")),
-            alt.Tooltip("label:N", title=say("Class")),
-            alt.Tooltip("share:Q", title=say("Probability"), format=".1%"),
+            alt.Tooltip("who:N", title=_("Node")),
+            alt.Tooltip("label:N", title=_("Class")),
+            alt.Tooltip("share:Q", title=_("Probability"), format=".1%"),
         ],
     )
     written = (
@@ -160,7 +160,7 @@ def _values(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
     dots = base.mark_circle(color=PALETTE[0], opacity=1, stroke="white", strokeWidth=1.5).encode(
         x=x,
         size=alt.Size("thickness:Q", scale=alt.Scale(domain=[0, 1], range=[50, 450]), legend=None),
-        tooltip=[alt.Tooltip("who:N", title=say("Node")), alt.Tooltip("text:N", title=say("Value"))],
+        tooltip=[alt.Tooltip("who:N", title=_("Node")), alt.Tooltip("text:N", title=_("Value"))],
     )
     return _framed([line, dots], len(frame))
 

@@ -13,7 +13,7 @@ from frontend.components import states
 from frontend.components import vote_table as votes
 from frontend.data.service import Answer
 from frontend.text import wording as words
-from frontend.text.language import say, say_count
+from frontend.text.language import _, ngettext
 
 
 def show(schema: TaskSchema, answer: Answer) -> None:
@@ -25,7 +25,7 @@ def show(schema: TaskSchema, answer: Answer) -> None:
         _sentence(schema, verdict)
         _status(verdict)
         _figures(schema, verdict)
-        st.subheader(say("How each node voted"))
+        st.subheader(_("How each node voted"))
         st.html(pictures.legend(schema, verdict))
         st.altair_chart(
             pictures.of(schema, verdict, is_light=st.context.theme.type == "light"),
@@ -43,24 +43,24 @@ def _sentence(schema: TaskSchema, verdict: Verdict) -> None:
 
 
 def _without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
-    states.no_quorum((verdict.error or {}).get("message") or say("Too few nodes voted."))
+    states.no_quorum((verdict.error or {}).get("message") or _("Too few nodes voted."))
     said = words.plain(words.sentence(schema, verdict))
     if said:
-        st.markdown(say("The operator has this answered instead, without the nodes: **{said}**", said=said))
+        st.markdown(_("The operator has this answered instead, without the nodes: **{said}**", said=said))
     votes.absent(verdict)
 
 
 def _status(verdict: Verdict) -> None:
     voted, all_of_them = len(words.voters(verdict.votes)), len(words.counted(verdict.votes))
     if verdict.status == "ok":
-        text = say_count("ok · the node voted", "ok · all {count} nodes voted", all_of_them)
+        text = ngettext("ok · the node voted", "ok · all {count} nodes voted", all_of_them)
         st.badge(text, icon=":material/check:", color="green")
         _aside(verdict)
         return
-    text = say("degraded · {voted} of {nodes} nodes voted", voted=voted, nodes=all_of_them)
+    text = _("degraded · {voted} of {nodes} nodes voted", voted=voted, nodes=all_of_them)
     st.badge(text, icon=":material/warning:", color="orange")
     st.markdown(
-        say("The answer stands: those who voted hold the quorum. Without a vote, and without weight here:")
+        _("The answer stands: those who voted hold the quorum. Without a vote, and without weight here:")
     )
     votes.absent(verdict)
     _aside(verdict)
@@ -78,12 +78,12 @@ def _figures(schema: TaskSchema, verdict: Verdict) -> None:
             _spread(schema, verdict)
         elif verdict.probabilities and verdict.label:
             sure = verdict.probabilities.get(verdict.label, 0.0)
-            _figure(say("How sure"), words.percent(sure), words.sureness(sure))
+            _figure(_("How sure"), words.percent(sure), words.sureness(sure))
         if verdict.agreement is not None:
             _figure(
-                say("Agreement"),
+                _("Agreement"),
                 words.percent(verdict.agreement),
-                say("of the weight, {share}", share=words.agreement(verdict.agreement)),
+                _("of the weight, {share}", share=words.agreement(verdict.agreement)),
             )
 
 
@@ -92,7 +92,7 @@ def _spread(schema: TaskSchema, verdict: Verdict) -> None:
     if values:
         low, high = words.value(schema, min(values)), words.value(schema, max(values))
         spread = words.value(schema, max(values) - min(values))
-        _figure(say("Spread of the votes"), spread, say("from {low} to {high}", low=low, high=high))
+        _figure(_("Spread of the votes"), spread, _("from {low} to {high}", low=low, high=high))
 
 
 def _figure(name: str, figure: str, in_words: str) -> None:
@@ -103,9 +103,9 @@ def _figure(name: str, figure: str, in_words: str) -> None:
 
 def _reference(schema: TaskSchema, answer: Answer) -> None:
     verdict = answer.verdict
-    st.markdown(words.small(say("Id of this round")))
+    st.markdown(words.small(_("Id of this round")))
     st.code(verdict.id, language=None, wrap_lines=True)
-    decided = say(
+    decided = _(
         "Decided on block {height} under policy {policy}, by {how}; {money}.",
         height=verdict.height,
         policy=verdict.policy,
@@ -115,7 +115,7 @@ def _reference(schema: TaskSchema, answer: Answer) -> None:
     st.markdown(words.small(decided))
     if answer.row is None:
         return
-    with st.expander(say("What was asked")):
+    with st.expander(_("What was asked")):
         lines = [
             f"- {words.label(feature)}: **{_said(answer.row.get(feature.name))}**"
             for feature in schema.features

@@ -15,7 +15,7 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text.language import _
 
 MOST_REASON: Final = 200
 """Characters that the ledger keeps of a reason."""
@@ -83,17 +83,17 @@ def done() -> None:
 
 
 def _ask(step: Step, key: str) -> None:
-    st.markdown(say("This is what will happen:"))
+    st.markdown(_("This is what will happen:"))
     st.markdown("\n".join(f"- {effect}" for effect in step.effects))
     reason = st.text_input(
-        say("Reason"),
+        _("Reason"),
         key=f"confirm/reason/{key}",
         max_chars=MOST_REASON,
-        help=say("One line; it stays in the ledger for good, for everybody to read."),
+        help=_("One line; it stays in the ledger for good, for everybody to read."),
     )
     with st.container(horizontal=True):
         is_confirmed = st.button(step.button, key="confirm/yes", type="primary", icon=step.icon)
-        if st.button(say("Cancel"), key="confirm/no"):
+        if st.button(_("Cancel"), key="confirm/no"):
             _close()
             st.rerun()
     if is_confirmed:
@@ -102,10 +102,10 @@ def _ask(step: Step, key: str) -> None:
 
 def _do(step: Step, reason: str, key: str) -> None:
     if not reason:
-        st.error(say("Say why: the ledger keeps a reason with every change."), icon=":material/edit:")
+        st.error(_("Say why: the ledger keeps a reason with every change."), icon=":material/edit:")
         return
     try:
-        with st.spinner(say("Working…")):
+        with st.spinner(_("Working…")):
             said = step.act(reason, key)
     except ConcordError as error:
         refused(error)
@@ -118,16 +118,16 @@ def _do(step: Step, reason: str, key: str) -> None:
 def refused(error: ConcordError) -> None:
     """Says why something was not done, in the service's words, and what to do."""
     st.error(
-        say("**This was refused.** {message}", message=words.plain(error.message)), icon=":material/block:"
+        _("**This was refused.** {message}", message=words.plain(error.message)), icon=":material/block:"
     )
     if error.code in {"unauthorized", "forbidden"}:
-        st.markdown(say("It takes a token that administers. Nothing was changed."))
+        st.markdown(_("It takes a token that administers. Nothing was changed."))
     elif error.code == "service_away":
         st.markdown(
-            say("Whether it was carried out is not known. Press again: what was done is not done twice.")
+            _("Whether it was carried out is not known. Press again: what was done is not done twice.")
         )
     elif error.code == "conflict":
-        st.markdown(say("Nothing was changed. Close this, and look at how things are now."))
+        st.markdown(_("Nothing was changed. Close this, and look at how things are now."))
 
 
 def _open(name: str) -> None:

@@ -19,7 +19,7 @@ from frontend.data.rounds import Told
 from frontend.text import refusals
 from frontend.text import times as moments
 from frontend.text import wording as words
-from frontend.text.language import say, told
+from frontend.text.language import _, task_gettext
 
 
 def draw(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = None) -> None:
@@ -31,7 +31,7 @@ def draw(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = 
         verdict: The round's.
         stands: The label that the round has, if that is known here.
     """
-    st.subheader(say("What was true?"))
+    st.subheader(_("What was true?"))
     said: Told | None = st.session_state.get(_place("told", verdict.id))
     if stands is None and said is not None and said.status == "conflict":
         stands = _found(url, verdict)
@@ -51,14 +51,14 @@ def draw(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = 
         _ask(client, schema, verdict, stands)
     else:
         with st.expander(
-            say("It was something else"), expanded=_place("meant", verdict.id) in st.session_state
+            _("It was something else"), expanded=_place("meant", verdict.id) in st.session_state
         ):
             _ask(client, schema, verdict, stands)
 
 
 def statement(schema: TaskSchema, said: StatedLabel) -> str:
     """Who said what, when."""
-    return say(
+    return _(
         "**{truth}**, said by {source}, {time}",
         truth=words.plain(moves.opinion(schema, said.label, said.value) or "?"),
         source=words.plain(said.source),
@@ -70,7 +70,7 @@ def _standing(schema: TaskSchema, stands: Truth) -> None:
     st.markdown(f":material/check_circle: {statement(schema, stands.stands)}")
     if stands.disputes:
         st.warning(
-            say("**Disputed.** These came later, contradict it and change nothing:"), icon=":material/gavel:"
+            _("**Disputed.** These came later, contradict it and change nothing:"), icon=":material/gavel:"
         )
         st.markdown("\n".join(f"- {statement(schema, other)}" for other in stands.disputes))
 
@@ -78,12 +78,12 @@ def _standing(schema: TaskSchema, stands: Truth) -> None:
 def _why(verdict: Verdict, stands: Truth | None) -> str:
     """What a label does to this round."""
     if stands is not None:
-        return say("Another answer is kept as a dispute and changes nothing.")
+        return _("Another answer is kept as a dispute and changes nothing.")
     if verdict.status == "no_quorum":
-        return say("Too few nodes voted, so no stake moves; models can still learn from what was true.")
+        return _("Too few nodes voted, so no stake moves; models can still learn from what was true.")
     if verdict.policy == "seed":
-        return say("Under the policy seed no stake moves by it; models can still learn from what was true.")
-    return say("Once you know, say it: nodes that were right gain stake, those that were wrong lose some.")
+        return _("Under the policy seed no stake moves by it; models can still learn from what was true.")
+    return _("Once you know, say it: nodes that were right gain stake, those that were wrong lose some.")
 
 
 def _ask(client: Client, schema: TaskSchema, verdict: Verdict, stands: Truth | None) -> None:
@@ -94,9 +94,9 @@ def _ask(client: Client, schema: TaskSchema, verdict: Verdict, stands: Truth | N
     st.markdown(_why(verdict, stands))
     with st.form(_place("form", verdict.id), border=False):
         truth = _input(schema, verdict)
-        is_sent = st.form_submit_button(say("This was true…"), icon=":material/fact_check:")
+        is_sent = st.form_submit_button(_("This was true…"), icon=":material/fact_check:")
     if is_sent and truth is None:
-        st.warning(say("Say first what was true."), icon=":material/edit:")
+        st.warning(_("Say first what was true."), icon=":material/edit:")
     elif is_sent:
         st.session_state[meant] = truth
         st.session_state.pop(_place("told", verdict.id), None)
@@ -108,11 +108,11 @@ def _input(schema: TaskSchema, verdict: Verdict) -> str | float | None:
     if schema.value is None:
         names = [label.name for label in schema.labels]
         return st.selectbox(
-            say("The truth was"), names, index=None, placeholder=say("Choose"), format_func=told, key=key
+            _("The truth was"), names, index=None, placeholder=_("Choose"), format_func=task_gettext, key=key
         )
     unit = words.unit(schema.value.unit)
     value: float | None = st.number_input(
-        say("The truth was ({unit})", unit=words.plain(unit)) if unit else say("The truth was"),
+        _("The truth was ({unit})", unit=words.plain(unit)) if unit else _("The truth was"),
         value=None,
         step=float(schema.value.step),
         format="%g",
@@ -126,27 +126,27 @@ def _confirm(
 ) -> None:
     shown = words.plain(_shown(schema, truth))
     with st.container(border=True):
-        st.markdown(say("**You say that this was true: {truth}.**", truth=shown))
+        st.markdown(_("**You say that this was true: {truth}.**", truth=shown))
         if stands is not None:
-            st.markdown(say("It contradicts what stands, so it is kept as a dispute and changes nothing."))
+            st.markdown(_("It contradicts what stands, so it is kept as a dispute and changes nothing."))
         elif verdict.status == "no_quorum" or verdict.policy == "seed":
-            st.markdown(say("It stays for good: nobody can change it or take it back."))
+            st.markdown(_("It stays for good: nobody can change it or take it back."))
         else:
             st.markdown(
-                say("It moves the nodes' stake and stays for good: nobody can change it or take it back.")
+                _("It moves the nodes' stake and stays for good: nobody can change it or take it back.")
             )
         with st.container(horizontal=True):
             is_sure = st.button(
-                say("Record it"), type="primary", icon=":material/gavel:", key=_place("yes", verdict.id)
+                _("Record it"), type="primary", icon=":material/gavel:", key=_place("yes", verdict.id)
             )
             st.button(
-                say("Cancel"),
+                _("Cancel"),
                 key=_place("no", verdict.id),
                 on_click=_drop,
                 args=(_place("meant", verdict.id),),
             )
         if is_sure:
-            with st.spinner(say("Recording, and waiting for the block…")):
+            with st.spinner(_("Recording, and waiting for the block…")):
                 said = rounds.tell(client, schema, verdict.id, truth)
             st.session_state[_place("told", verdict.id)] = said
             _drop(_place("meant", verdict.id))
@@ -154,14 +154,14 @@ def _confirm(
 
 
 def _shown(schema: TaskSchema, truth: str | float) -> str:
-    return told(truth) if isinstance(truth, str) else words.value(schema, truth)
+    return task_gettext(truth) if isinstance(truth, str) else words.value(schema, truth)
 
 
 def _became(said: Told) -> None:
     if said.status == "accepted":
-        st.success(say("**Recorded.** This is the truth of the round now."), icon=":material/check:")
+        st.success(_("**Recorded.** This is the truth of the round now."), icon=":material/check:")
     elif said.is_good:
-        st.info(say("**The round had this label already.** Nothing has changed."), icon=":material/info:")
+        st.info(_("**The round had this label already.** Nothing has changed."), icon=":material/info:")
     else:
         refusals.show(said.status, said.message)
 
@@ -189,16 +189,16 @@ def _found(url: str, verdict: Verdict) -> Truth | None:
 
 def _unseen(error: ConcordError, said: Told) -> None:
     if said.block is not None:
-        st.markdown(say("Block {block} settled this round.", block=said.block))
+        st.markdown(_("Block {block} settled this round.", block=said.block))
     if error.code in ("unauthorized", "forbidden"):
-        st.markdown(say("What moved is not shown: this token does not read rounds (`--reads`)."))
+        st.markdown(_("What moved is not shown: this token does not read rounds (`--reads`)."))
     else:
-        st.markdown(say("What moved cannot be shown now: {message}", message=words.plain(error.message)))
+        st.markdown(_("What moved cannot be shown now: {message}", message=words.plain(error.message)))
 
 
 def _again(verdict: Verdict) -> None:
     st.button(
-        say("Look again"), icon=":material/refresh:", on_click=rounds.forget, key=_place("again", verdict.id)
+        _("Look again"), icon=":material/refresh:", on_click=rounds.forget, key=_place("again", verdict.id)
     )
 
 

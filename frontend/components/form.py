@@ -16,12 +16,12 @@ from streamlit.delta_generator import DeltaGenerator
 from concord.errors import InvalidInput
 from concord.tasks.schema import Feature, TaskSchema
 from frontend.text import wording as words
-from frontend.text.language import mark, say, told
+from frontend.text.language import N_, _, task_gettext
 
 SAFE_INTEGER: Final = (1 << 53) - 1
 """The largest whole number that a browser holds exactly; Streamlit refuses larger bounds."""
 
-EMPTY: Final = mark("Fill this in.")
+EMPTY: Final = N_("Fill this in.")
 
 Entered = float | int | str | None
 
@@ -46,7 +46,7 @@ class Entry:
 
     def missing(self) -> dict[str, str]:
         """A message for each column that holds nothing."""
-        return {name: say(EMPTY) for name, value in self.values.items() if value is None}
+        return {name: _(EMPTY) for name, value in self.values.items() if value is None}
 
     def mark(self, problems: Mapping[str, str]) -> None:
         """Shows messages beside the inputs that they are about."""
@@ -62,7 +62,7 @@ def draw(schema: TaskSchema, button: str) -> Entry:
         schema: What to ask for.
         button: What the button says.
     """
-    st.button(say("Fill in the example"), icon=":material/edit_note:", on_click=_fill, args=(schema,))
+    st.button(_("Fill in the example"), icon=":material/edit_note:", on_click=_fill, args=(schema,))
     with st.form(f"form/{schema.task}", enter_to_submit=True):
         values: dict[str, Entered] = {}
         slots: dict[str, DeltaGenerator] = {}
@@ -101,8 +101,8 @@ def _input(schema: TaskSchema, feature: Feature) -> Entered:
             words.label(feature),
             feature.choices,
             index=None,
-            placeholder=say("Choose"),
-            format_func=told,
+            placeholder=_("Choose"),
+            format_func=task_gettext,
             key=_key(schema, feature),
             help=_help(feature),
             persist_state="session",
@@ -117,7 +117,7 @@ def _input(schema: TaskSchema, feature: Feature) -> Entered:
         step=int(_step(feature)) if whole else _step(feature),
         # %g shows a number as it was entered, where %f would cut or pad it.
         format="%d" if whole else "%g",
-        placeholder=say("e.g. {example}", example=words.number(float(feature.example))),
+        placeholder=_("e.g. {example}", example=words.number(float(feature.example))),
         key=_key(schema, feature),
         help=_help(feature),
         persist_state="session",
@@ -126,10 +126,10 @@ def _input(schema: TaskSchema, feature: Feature) -> Entered:
 
 
 def _help(feature: Feature) -> str:
-    parts = [words.plain(told(feature.description))] if feature.description else []
+    parts = [words.plain(task_gettext(feature.description))] if feature.description else []
     if words.hint(feature):
-        parts.append(say("Admitted: {hint}.", hint=words.plain(words.hint(feature))))
-    parts.append(say("Column `{name}`.", name=feature.name.replace("`", "")))
+        parts.append(_("Admitted: {hint}.", hint=words.plain(words.hint(feature))))
+    parts.append(_("Column `{name}`.", name=feature.name.replace("`", "")))
     return " ".join(parts)
 
 

@@ -15,7 +15,7 @@ from concord.types.answers import Round
 from concord.types.explanation import Explanation, VoteExplanation
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import say, say_count, told
+from frontend.text.language import _, ngettext, task_gettext
 
 
 def show(schema: TaskSchema, found: Round) -> None:
@@ -37,14 +37,14 @@ def show(schema: TaskSchema, found: Round) -> None:
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("How the stake of each node moved."),
+        alt=_("How the stake of each node moved."),
         column_config={
-            say("Node"): st.column_config.TextColumn(pinned=True),
-            say("Stake moved"): st.column_config.TextColumn(
-                help=say("What this round gave the node or took from it.")
+            _("Node"): st.column_config.TextColumn(pinned=True),
+            _("Stake moved"): st.column_config.TextColumn(
+                help=_("What this round gave the node or took from it.")
             ),
-            say("Stake before"): st.column_config.TextColumn(
-                help=say("What the node held when the question was asked.")
+            _("Stake before"): st.column_config.TextColumn(
+                help=_("What the node held when the question was asked.")
             ),
         },
     )
@@ -56,7 +56,7 @@ def lines(found: Round, explained: Explanation) -> list[str]:
     if settled is None:
         return [_waits(found, explained)]
     said = [
-        say_count(
+        ngettext(
             "Block {block} settled this round alone.",
             "Block {block} settled this round, among {count}.",
             settled.rounds,
@@ -64,18 +64,18 @@ def lines(found: Round, explained: Explanation) -> list[str]:
         )
     ]
     if found.verdict.policy == "seed":
-        said.append(say("Under the policy seed the majority moves stake at once, whatever was true."))
+        said.append(_("Under the policy seed the majority moves stake at once, whatever was true."))
     gained = [one for one in explained.votes if (one.delta or 0) > 0]
     lost = [one for one in explained.votes if (one.delta or 0) < 0]
     if gained:
-        said.append(say("Stake was gained by {nodes}.", nodes=_amounts(gained)))
+        said.append(_("Stake was gained by {nodes}.", nodes=_amounts(gained)))
     if lost:
-        said.append(say("Stake was lost by {nodes}.", nodes=_amounts(lost)))
+        said.append(_("Stake was lost by {nodes}.", nodes=_amounts(lost)))
     if not gained and not lost:
-        said.append(say("No node's stake moved: all fared alike."))
+        said.append(_("No node's stake moved: all fared alike."))
     still = [one.node for one in explained.votes if one.delta is None]
     if still:
-        said.append(say("The stake of {nodes} was not in it: no vote that counts.", nodes=_names(still)))
+        said.append(_("The stake of {nodes} was not in it: no vote that counts.", nodes=_names(still)))
     return said
 
 
@@ -84,11 +84,11 @@ def rows(schema: TaskSchema, votes: Sequence[VoteExplanation]) -> list[dict[str,
     ordered = sorted(votes, key=lambda one: (one.delta is None, -(one.delta or 0.0), one.node))
     return [
         {
-            say("Node"): one.node,
-            say("Stake moved"): None if one.delta is None else signed(one.delta),
-            say("Vote"): opinion(schema, one.label, one.value),
-            say("Right"): rightness(one.right, is_value=schema.is_regression),
-            say("Stake before"): None if one.stake is None else words.number(round(one.stake, 2)),
+            _("Node"): one.node,
+            _("Stake moved"): None if one.delta is None else signed(one.delta),
+            _("Vote"): opinion(schema, one.label, one.value),
+            _("Right"): rightness(one.right, is_value=schema.is_regression),
+            _("Stake before"): None if one.stake is None else words.number(round(one.stake, 2)),
         }
         for one in ordered
     ]
@@ -98,7 +98,7 @@ def opinion(schema: TaskSchema, label: str | None, value: float | None) -> str |
     """A class or a value as people read it."""
     if value is not None:
         return words.value(schema, value) if schema.is_regression else words.number(value)
-    return None if label is None else told(label)
+    return None if label is None else task_gettext(label)
 
 
 def rightness(right: bool | None, *, is_value: bool) -> str | None:  # noqa: FBT001 - a fact with three values
@@ -106,8 +106,8 @@ def rightness(right: bool | None, *, is_value: bool) -> str | None:  # noqa: FBT
     if right is None:
         return None
     if is_value:
-        return f"✔ {say('near')}" if right else f"✕ {say('far off')}"
-    return f"✔ {say('right')}" if right else f"✕ {say('wrong')}"
+        return f"✔ {_('near')}" if right else f"✕ {_('far off')}"
+    return f"✔ {_('right')}" if right else f"✕ {_('wrong')}"
 
 
 def signed(amount: float) -> str:
@@ -118,12 +118,12 @@ def signed(amount: float) -> str:
 
 def _waits(found: Round, explained: Explanation) -> str:
     if explained.stage == "due":
-        return say("Its block has not come yet: it takes ten seconds or so. No stake has moved so far.")
+        return _("Its block has not come yet: it takes ten seconds or so. No stake has moved so far.")
     if explained.stage == "awaits_label":
-        return say("No stake has moved: nobody has said yet what was true.")
+        return _("No stake has moved: nobody has said yet what was true.")
     if found.verdict.status == "no_quorum":
-        return say("No stake moves by it: too few nodes voted, so there was no consensus.")
-    return say("No stake moves by it: nobody said in time what was true.")
+        return _("No stake moves by it: too few nodes voted, so there was no consensus.")
+    return _("No stake moves by it: nobody said in time what was true.")
 
 
 def _amounts(votes: Sequence[VoteExplanation]) -> str:

@@ -16,7 +16,7 @@ from frontend.components import vote_table as votes
 from frontend.data import service
 from frontend.data.service import Refusal
 from frontend.text import wording as words
-from frontend.text.language import mark, say, say_count, told
+from frontend.text.language import N_, _, ngettext, task_gettext
 
 WATCH_SECONDS = 5
 """How often an open page looks for new tasks and for a service that is back."""
@@ -55,38 +55,38 @@ def away(url: str, error: ConcordError) -> None:
 
 def _away(url: str, error: ConcordError) -> None:
     st.error(
-        say("**The consensus service is away.** Nothing can be asked until it is back."),
+        _("**The consensus service is away.** Nothing can be asked until it is back."),
         icon=":material/cloud_off:",
     )
-    st.markdown(say("Start it in a terminal, in the project's folder:"))
+    st.markdown(_("Start it in a terminal, in the project's folder:"))
     st.code("uv run concord up", language="bash")
     st.markdown(
-        say(
+        _(
             "This page looked at `{url}`; the setting `CONCORD_URL` names another address. It looks again by "
             "itself every {seconds} seconds.",
             url=url,
             seconds=WATCH_SECONDS,
         )
     )
-    _again(say("Try again"), "away")
-    with st.expander(say("What went wrong")):
+    _again(_("Try again"), "away")
+    with st.expander(_("What went wrong")):
         st.markdown(words.plain(error.message))
 
 
 def no_tasks() -> None:
     """The service is there and knows no task."""
     st.info(
-        say("**There is no task yet.** A task appears here by itself once it is trained."),
+        _("**There is no task yet.** A task appears here by itself once it is trained."),
         icon=":material/inbox:",
     )
     st.code("uv run concord up", language="bash")
-    _again(say("Look again"), "no-tasks")
+    _again(_("Look again"), "no-tasks")
 
 
 def nothing_asked(button: str) -> None:
     """The form waits."""
     st.info(
-        say(
+        _(
             "**Nothing has been asked yet.** Fill in the form, or take the example, then press “{button}”.",
             button=button,
         ),
@@ -97,10 +97,10 @@ def nothing_asked(button: str) -> None:
 def not_ready(url: str, task: TaskSummary) -> None:
     """Too few nodes are up for a quorum."""
     st.warning(
-        say(
+        _(
             "**{task} is not ready.** {up} of its {nodes} nodes are up, and that is too few for an answer. "
             "They may still be starting; this page looks again every {seconds} seconds.",
-            task=words.plain(told(task.title)),
+            task=words.plain(task_gettext(task.title)),
             up=task.nodes_up,
             nodes=task.nodes,
             seconds=WATCH_SECONDS,
@@ -109,13 +109,13 @@ def not_ready(url: str, task: TaskSummary) -> None:
     )
     with suppress(ConcordError):
         votes.states(service.nodes(url, task.task))
-    _again(say("Look again"), "not-ready")
+    _again(_("Look again"), "not-ready")
 
 
 def incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
     """Some inputs hold nothing."""
     names = ", ".join(words.label(feature) for feature in schema.features if feature.name in problems)
-    text = say_count(
+    text = ngettext(
         "**One entry is missing:** {names}. Nothing was asked yet.",
         "**{count} entries are missing:** {names}. Nothing was asked yet.",
         len(problems),
@@ -136,22 +136,22 @@ def refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
     if shown is not None:
         shown()
     else:
-        text = say("**The service gave no answer.** {message}", message=words.plain(refusal.message))
+        text = _("**The service gave no answer.** {message}", message=words.plain(refusal.message))
         st.error(text, icon=":material/error:")
         st.markdown(
-            say("Your entries are kept. Try again; if it happens again, tell the operator the number below.")
+            _("Your entries are kept. Try again; if it happens again, tell the operator the number below.")
         )
     if refusal.code != "service_away":
-        number = say("Number of this question · {code}", code=words.plain(refusal.code))
+        number = _("Number of this question · {code}", code=words.plain(refusal.code))
         st.markdown(words.small(number))
         st.code(refusal.request_id, language=None, wrap_lines=True)
 
 
 def no_quorum(message: str) -> None:
     """Too few nodes voted: the sentence, and what to do."""
-    st.error(say("**No consensus.** {message}", message=words.plain(message)), icon=":material/groups:")
+    st.error(_("**No consensus.** {message}", message=words.plain(message)), icon=":material/groups:")
     st.markdown(
-        say(
+        _(
             "Too few nodes gave a usable answer, and Concord does not guess. Your entries are kept: ask "
             "again in a few seconds. If it stays so, tell the operator which nodes are missing."
         )
@@ -166,18 +166,18 @@ def _no_quorum(refusal: Refusal, schema: TaskSchema) -> None:
 
 
 def _invalid(refusal: Refusal) -> None:
-    text = mark(
+    text = N_(
         "**The service does not accept this.** {message} Look at the entry that is marked in the form. "
         "Nothing was asked of the nodes."
     )
     if not refusal.column:
-        text = mark("**The service does not accept this.** {message} Nothing was asked of the nodes.")
-    st.warning(say(text, message=words.plain(refusal.message)), icon=":material/edit:")
+        text = N_("**The service does not accept this.** {message} Nothing was asked of the nodes.")
+    st.warning(_(text, message=words.plain(refusal.message)), icon=":material/edit:")
 
 
 def _overloaded() -> None:
     st.warning(
-        say(
+        _(
             "**Too many questions wait at the moment.** Yours was not asked, and your entries are kept: "
             "wait a second and ask again."
         ),

@@ -11,7 +11,7 @@ from concord.types.answers import TaskSummary
 from frontend.components import states
 from frontend.data import service
 from frontend.text import wording as words
-from frontend.text.language import say, told
+from frontend.text.language import _, task_gettext
 
 _ADDRESS: Final = "task"
 _KEPT: Final = "task/kept"
@@ -52,7 +52,7 @@ def task(tasks: Sequence[TaskSummary]) -> TaskSummary:
     names = list(by_name)
     stated = st.query_params.get(_ADDRESS) or st.session_state.get(_KEPT, "")
     name = st.selectbox(
-        say("Task"),
+        _("Task"),
         names,
         index=names.index(stated) if stated in by_name else 0,
         format_func=lambda name: words.task_name(by_name[name], tasks) if name in by_name else name,
@@ -62,12 +62,12 @@ def task(tasks: Sequence[TaskSummary]) -> TaskSummary:
     chosen = by_name[name or names[0]]
     st.session_state[_KEPT] = chosen.task
     facts = [
-        say("{up} of {nodes} nodes up", up=chosen.nodes_up, nodes=chosen.nodes),
-        say("policy {policy}", policy=chosen.policy),
+        _("{up} of {nodes} nodes up", up=chosen.nodes_up, nodes=chosen.nodes),
+        _("policy {policy}", policy=chosen.policy),
     ]
     if chosen.asks:
-        facts.append(say("asks the nodes of {task}", task=words.plain(chosen.asks)))
-    st.markdown(words.plain(told(chosen.description)))
+        facts.append(_("asks the nodes of {task}", task=words.plain(chosen.asks)))
+    st.markdown(words.plain(task_gettext(chosen.description)))
     st.markdown(words.small(" · ".join(facts)))
     return chosen
 

@@ -9,7 +9,7 @@ import streamlit as st
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import NodeView, Verdict, Vote
 from frontend.text import wording as words
-from frontend.text.language import say, told
+from frontend.text.language import _, task_gettext
 
 
 def rows(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
@@ -30,12 +30,12 @@ def table(schema: TaskSchema, verdict: Verdict) -> None:
         placeholder="–",
         alt=words.describe(schema, verdict),
         column_config={
-            say("Node"): st.column_config.TextColumn(pinned=True),
-            say("Version"): st.column_config.TextColumn(help=say("Version of the model in the registry.")),
-            say("Probability"): column(format="%.1f%%", help=say("How sure the node is of its own vote.")),
-            say("Weight"): column(format="%.1f%%", help=say("The node's share in this answer.")),
-            say("Latency (ms)"): column(format="%.1f", help=say("From asking the node to its answer.")),
-            say("Outcome"): st.column_config.TextColumn(help=say("What the node did in this round.")),
+            _("Node"): st.column_config.TextColumn(pinned=True),
+            _("Version"): st.column_config.TextColumn(help=_("Version of the model in the registry.")),
+            _("Probability"): column(format="%.1f%%", help=_("How sure the node is of its own vote.")),
+            _("Weight"): column(format="%.1f%%", help=_("The node's share in this answer.")),
+            _("Latency (ms)"): column(format="%.1f", help=_("From asking the node to its answer.")),
+            _("Outcome"): st.column_config.TextColumn(help=_("What the node did in this round.")),
         },
     )
 
@@ -52,11 +52,11 @@ def states(nodes: Sequence[NodeView]) -> None:
     frame = pd.DataFrame(
         [
             {
-                say("Node"): node.node,
-                say("State"): f"{'✔' if node.status == 'up' else '✕'} {say(node.status)}",
-                say("Standing"): say(node.standing),
-                say("Version"): node.version,
-                say("Reason"): node.reason or node.standing_reason,
+                _("Node"): node.node,
+                _("State"): f"{'✔' if node.status == 'up' else '✕'} {_(node.status)}",
+                _("Standing"): _(node.standing),
+                _("Version"): node.version,
+                _("Reason"): node.reason or node.standing_reason,
             }
             for node in nodes
         ]
@@ -66,25 +66,25 @@ def states(nodes: Sequence[NodeView]) -> None:
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("The nodes and whether they are up."),
+        alt=_("The nodes and whether they are up."),
     )
 
 
 def _row(schema: TaskSchema, vote: Vote, *, is_weighed: bool) -> dict[str, Any]:
     look = words.OUTCOMES[vote.outcome]
     return {
-        say("Node"): vote.node,
+        _("Node"): vote.node,
         **_said(schema, vote),
-        say("Weight"): vote.weight * 100 if is_weighed else None,
-        say("Outcome"): f"{look.symbol} {say(look.word)}",
-        say("Latency (ms)"): vote.latency_ms,
-        say("Version"): vote.version,
+        _("Weight"): vote.weight * 100 if is_weighed else None,
+        _("Outcome"): f"{look.symbol} {_(look.word)}",
+        _("Latency (ms)"): vote.latency_ms,
+        _("Version"): vote.version,
     }
 
 
 def _said(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
     if schema.is_regression:
-        return {say("Vote"): None if vote.value is None else words.value(schema, vote.value)}
+        return {_("Vote"): None if vote.value is None else words.value(schema, vote.value)}
     share = (vote.probabilities or {}).get(vote.label or "")
-    label = None if vote.label is None else told(vote.label)
-    return {say("Vote"): label, say("Probability"): None if share is None else share * 100}
+    label = None if vote.label is None else task_gettext(vote.label)
+    return {_("Vote"): label, _("Probability"): None if share is None else share * 100}

@@ -6,9 +6,9 @@ calls itself and its answers comes from its schema: it is said in another langua
 knows the text, and as it stands otherwise.
 """
 
-import gettext
 import io
 from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Final
 
@@ -62,31 +62,35 @@ def current() -> str:
     return str(st.session_state.get(_PLACE, next(iter(NAMES))))
 
 
-def say(text: str, **values: object) -> str:
-    """A text in the reader's language.
+def gettext(text: str, **values: object) -> str:
+    """Translates a text of the page's into the reader's language, as `_` elsewhere.
 
     Args:
         text: In English, with the names of values in braces.
-        values: What stands there; they are not translated.
+        values: Put in after the translation; they are not translated.
     """
-    said = _catalogue(current()).gettext(text) if text else ""
-    return said.format(**values) if values else said
+    translated = _catalogue(current()).gettext(text) if text else ""
+    return translated.format(**values) if values else translated
 
 
-def say_count(one: str, many: str, count: int, **values: object) -> str:
-    """A text about so many things, which is `{count}` in it."""
-    said = _catalogue(current()).ngettext(one, many, count)
-    return said.format(count=decimal(count), **values)
+def ngettext(singular: str, plural: str, count: int, **values: object) -> str:
+    """Translates a text about a number of things, which stands in it as `{count}`."""
+    translated = _catalogue(current()).ngettext(singular, plural, count)
+    return translated.format(count=decimal(count), **values)
 
 
-def told(text: str) -> str:
-    """A text of a task's schema in the reader's language, where the catalogue knows it."""
+def task_gettext(text: str) -> str:
+    """Translates a text of a task's schema; one that the catalogue lacks stays as it is."""
     return _catalogue(current()).pgettext(TASK, text) if text else ""
 
 
-def mark(text: str) -> str:
-    """Leaves a text as it is, and has it in the catalogues: `say` says it later."""
+def gettext_noop(text: str) -> str:
+    """Marks a text for the catalogues, as `N_` elsewhere, and returns it untranslated."""
     return text
+
+
+_, N_ = gettext, gettext_noop
+"""The names that gettext's users give them."""
 
 
 def decimal(value: float, pattern: str = "#,##0.######") -> str:
@@ -101,13 +105,13 @@ def percent(share: float, decimals: int = 0) -> str:
 
 
 @lru_cache
-def _catalogue(language: str) -> gettext.NullTranslations:
+def _catalogue(language: str) -> NullTranslations:
     path = CATALOGUES / f"{language}.po"
     if not path.exists():
-        return gettext.NullTranslations()
+        return NullTranslations()
     with path.open("rb") as file:
         messages = read_po(file, locale=language)
     compiled = io.BytesIO()
     write_mo(compiled, messages)
     compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    return GNUTranslations(compiled)

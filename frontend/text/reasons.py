@@ -10,44 +10,44 @@ import re
 from typing import Final
 
 from frontend.text import language
-from frontend.text.language import mark, say
+from frontend.text.language import N_, _
 
 _FORMS: Final = (
-    mark("account opened"),
-    mark("stake paid in"),
-    mark("stake withdrawn"),
-    mark("1 round settled under seed: dissented from the consensus"),
-    mark("1 round settled under seed: nothing taken"),
-    mark("{rounds} rounds settled under seed: dissented from the consensus"),
-    mark("{rounds} rounds settled under seed: nothing taken"),
-    mark("1 round with a label settled under wager: {hits} right, {gain} for it"),
-    mark("1 round with a label settled under wager: {hits} right, {gain} for it, levelling {levelling}"),
-    mark("{rounds} rounds with a label settled under wager: {hits} right, {gain} for it"),
-    mark(
+    N_("account opened"),
+    N_("stake paid in"),
+    N_("stake withdrawn"),
+    N_("1 round settled under seed: dissented from the consensus"),
+    N_("1 round settled under seed: nothing taken"),
+    N_("{rounds} rounds settled under seed: dissented from the consensus"),
+    N_("{rounds} rounds settled under seed: nothing taken"),
+    N_("1 round with a label settled under wager: {hits} right, {gain} for it"),
+    N_("1 round with a label settled under wager: {hits} right, {gain} for it, levelling {levelling}"),
+    N_("{rounds} rounds with a label settled under wager: {hits} right, {gain} for it"),
+    N_(
         "{rounds} rounds with a label settled under wager: {hits} right, {gain} for it, levelling {levelling}"
     ),
-    mark("version {version} entered probation beside {before}, by {by}: {why}"),
-    mark("version {version} was promoted over {before}, by {by}: {why}"),
-    mark("version {version} came back instead of {before}, by {by}: {why}"),
-    mark("version {version} left, and {before} serves alone, by {by}: {why}"),
-    mark("serves version {version}: its record starts anew, or goes on from its trial"),
-    mark("counts again, by rule: {why}"),
-    mark("counts again, by operator: {why}"),
-    mark("jailed: {regret} rounds lost against the mean, 6 are admitted"),
-    mark("jailed: {answers} malformed answers among its last 100"),
-    mark("jailed: its stake of {stake} is under 10"),
+    N_("version {version} entered probation beside {before}, by {by}: {why}"),
+    N_("version {version} was promoted over {before}, by {by}: {why}"),
+    N_("version {version} came back instead of {before}, by {by}: {why}"),
+    N_("version {version} left, and {before} serves alone, by {by}: {why}"),
+    N_("serves version {version}: its record starts anew, or goes on from its trial"),
+    N_("counts again, by rule: {why}"),
+    N_("counts again, by operator: {why}"),
+    N_("jailed: {regret} rounds lost against the mean, 6 are admitted"),
+    N_("jailed: {answers} malformed answers among its last 100"),
+    N_("jailed: its stake of {stake} is under 10"),
     # Why the rules let a node count again.
-    mark("{rounds} labelled rounds on probation"),
-    mark("fewer than two nodes count"),
-    mark("fewer than two nodes of the nodes file count"),
-    mark("its stake is back at {stake}"),
-    mark("a mean regret of {regret} over {rounds} labelled rounds as a shadow"),
+    N_("{rounds} labelled rounds on probation"),
+    N_("fewer than two nodes count"),
+    N_("fewer than two nodes of the nodes file count"),
+    N_("its stake is back at {stake}"),
+    N_("a mean regret of {regret} over {rounds} labelled rounds as a shadow"),
     # Why a node does not count now.
-    mark("On probation: {rounds} of {needed} labelled rounds watched."),
-    mark("Jailed for malformed answers: it is not asked until it serves another version or is released."),
-    mark("Jailed because its stake fell under 10: paying in brings it back."),
-    mark("Jailed for regret: {rounds} of {needed} labelled rounds watched."),
-    mark(
+    N_("On probation: {rounds} of {needed} labelled rounds watched."),
+    N_("Jailed for malformed answers: it is not asked until it serves another version or is released."),
+    N_("Jailed because its stake fell under 10: paying in brings it back."),
+    N_("Jailed for regret: {rounds} of {needed} labelled rounds watched."),
+    N_(
         "Jailed for regret: {rounds} of {needed} labelled rounds watched, with a mean regret of {regret} "
         "(0.100 is admitted)."
     ),
@@ -63,7 +63,7 @@ def said(sentence: str) -> str:
     for form, pattern in _PATTERNS:
         found = pattern.fullmatch(sentence)
         if found is not None:
-            return say(form, **{name: _value(name, text) for name, text in found.groupdict().items()})
+            return _(form, **{name: _value(name, text) for name, text in found.groupdict().items()})
     return sentence
 
 

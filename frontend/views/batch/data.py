@@ -136,8 +136,8 @@ class Batch:
         """Asks no more."""
         self.is_running = False
 
-    def run(self, ask: Ask, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
-        """Asks slice after slice, and yields after each; what was answered by then is kept.
+    def run(self, ask: Ask, sleep: Callable[[float], None] = time.sleep) -> Iterator[float]:
+        """Asks slice after slice, and yields the share done after each; what was answered by then is kept.
 
         Args:
             ask: Asks one slice.
@@ -148,7 +148,7 @@ class Batch:
             if self._failed >= GIVE_UP:
                 self.gave_up = bool(self.waits)
                 break
-            yield
+            yield self.done
         self.stop()
 
     def _ask(self, places: list[int], ask: Ask, sleep: Callable[[float], None]) -> None:

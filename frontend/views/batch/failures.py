@@ -5,7 +5,7 @@ from typing import Final
 import streamlit as st
 
 from frontend.text import wording as words
-from frontend.text.language import say, say_count
+from frontend.text.language import _, ngettext
 from frontend.views.batch.data import Batch, Failure
 
 SHOWN_FAILURES: Final = 10
@@ -16,36 +16,36 @@ def show(batch: Batch) -> None:
     lines = [_failure(failure) for failure in batch.failures[:SHOWN_FAILURES]]
     more = len(batch.failures) - len(lines)
     if more > 0:
-        lines.append(say_count("One more call failed.", "{count} more calls failed.", more))
+        lines.append(ngettext("One more call failed.", "{count} more calls failed.", more))
     without = sum(reply is not None and reply.status == "no_quorum" for reply in batch.replies)
     if without:
         lines.append(
-            say_count("Too few nodes voted on one row.", "Too few nodes voted on {count} rows.", without)
+            ngettext("Too few nodes voted on one row.", "Too few nodes voted on {count} rows.", without)
         )
     if batch.gave_up:
-        lines.append(say("The rest was not asked, since one call after the other failed."))
+        lines.append(_("The rest was not asked, since one call after the other failed."))
     elif batch.waits:
-        lines.append(say("You stopped it; what was answered is kept."))
+        lines.append(_("You stopped it; what was answered is kept."))
     st.markdown("\n".join(f"- {line}" for line in lines))
     if batch.failures:
         st.markdown(
-            words.small(say("If it happens again, tell the operator the number of a call that failed."))
+            words.small(_("If it happens again, tell the operator the number of a call that failed."))
         )
 
 
 def _failure(failure: Failure) -> str:
     if failure.code == "service_away":
-        why = say("the consensus service did not answer")
+        why = _("the consensus service did not answer")
     elif failure.code == "overloaded":
-        why = say("too many questions waited, for half a minute")
+        why = _("too many questions waited, for half a minute")
     else:
         why = words.plain(failure.message)
     if failure.line is not None:
-        where = say(
+        where = _(
             "line {line}, column {column}", line=failure.line, column=words.plain(failure.column or "–")
         )
         why = f"{where}: {why}"
-    return say(
+    return _(
         "Lines {first} to {last}: {why} (`{number}`)",
         first=failure.lines[0],
         last=failure.lines[-1],

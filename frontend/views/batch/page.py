@@ -16,7 +16,7 @@ from frontend.components import states
 from frontend.components import task_picker as choice
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import say, say_count, told
+from frontend.text.language import _, ngettext, task_gettext
 from frontend.views.batch import data as asking
 from frontend.views.batch import failures, faults, replies, uploads
 from frontend.views.batch.data import Batch
@@ -46,7 +46,7 @@ def show(url: str) -> None:
         states.not_ready(url, task)
     kept = _bring(task, schema)
     if kept is None:
-        st.info(say("**No file yet.** Take the template, fill it in, bring it here."), icon=":material/info:")
+        st.info(_("**No file yet.** Take the template, fill it in, bring it here."), icon=":material/info:")
     elif isinstance(kept, NoSheet):
         faults.no_sheet(kept)
     elif isinstance(kept, Faulty):
@@ -59,32 +59,32 @@ def _bring(task: TaskSummary, schema: TaskSchema) -> Kept | None:
     """Offers the template, takes the file, checks it; the same file is checked once."""
     writing = SEMICOLONS if language.current() == "fr" else COMMAS
     st.download_button(
-        say("Download the template"),
+        _("Download the template"),
         partial(uploads.template, schema, writing),
         file_name=f"{task.task}.csv",
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
     )
-    with st.expander(say("What the columns mean")):
+    with st.expander(_("What the columns mean")):
         st.markdown("\n".join(map(_column, schema.features)))
     place = f"batch/{task.task}/{schema.digest}"
     file = st.file_uploader(
-        say("Your file, as CSV"),
+        _("Your file, as CSV"),
         uploads.EXTENSIONS,
         key=f"{place}/file",
         max_upload_size=uploads.MOST_BYTES >> 20,
         on_change=_drop,
         args=(place,),
     )
-    limits = say(
+    limits = _(
         "At most {rows} rows and {megabytes} MB, in UTF-8, with the template’s columns.",
         rows=language.decimal(uploads.MOST_ROWS),
         megabytes=uploads.MOST_BYTES >> 20,
     )
     st.markdown(words.small(limits))
     if file is not None and place not in st.session_state:
-        with st.spinner(say("Checking every line…")):
+        with st.spinner(_("Checking every line…")):
             found = uploads.take(file.getvalue(), schema)
         st.session_state[place] = Batch(file.name, found) if isinstance(found, Table) else found
     kept: Kept | None = st.session_state.get(place)
@@ -97,9 +97,9 @@ def _drop(place: str) -> None:
 
 def _column(feature: Feature) -> str:
     name = feature.name.replace("`", "")
-    about = words.plain(told(feature.description)) if feature.description else words.label(feature)
+    about = words.plain(task_gettext(feature.description)) if feature.description else words.label(feature)
     admitted, example = words.plain(faults.admitted(feature)), feature.example
-    return f"- `{name}`: {about} " + say(
+    return f"- `{name}`: {about} " + _(
         "Admitted: {admitted}. Example: {example}.",
         admitted=admitted,
         example=words.plain(example if isinstance(example, str) else words.number(example)),
@@ -116,7 +116,7 @@ def _ask(url: str, task: TaskSummary, schema: TaskSchema, batch: Batch) -> None:
     with st.container(horizontal=True):
         _go_on(batch)
         st.download_button(
-            say("Download the answers"),
+            _("Download the answers"),
             partial(replies.csv, schema, batch),
             file_name=f"{task.task}-answers.csv",
             mime="text/csv",
@@ -129,7 +129,7 @@ def _ask(url: str, task: TaskSummary, schema: TaskSchema, batch: Batch) -> None:
 def _ready(batch: Batch) -> None:
     rows = len(batch.table.rows)
     st.success(
-        say_count(
+        ngettext(
             "**Every line is good.** One row of {file} can be asked.",
             "**Every line is good.** {count} rows of {file} can be asked.",
             rows,
@@ -139,11 +139,11 @@ def _ready(batch: Batch) -> None:
     )
     if batch.table.unsent:
         names = words.plain(", ".join(batch.table.unsent))
-        st.markdown(say("Not sent, and kept for the answers: {names}.", names=names))
+        st.markdown(_("Not sent, and kept for the answers: {names}.", names=names))
     if batch.table.writing.comma:
-        st.markdown(words.small(say("Decimals after a comma are read as such: 1,5 is one and a half.")))
+        st.markdown(words.small(_("Decimals after a comma are read as such: 1,5 is one and a half.")))
     st.button(
-        say_count("Ask about one row", "Ask about {count} rows", rows),
+        ngettext("Ask about one row", "Ask about {count} rows", rows),
         type="primary",
         icon=":material/how_to_vote:",
         on_click=batch.begin,
@@ -153,26 +153,26 @@ def _ready(batch: Batch) -> None:
 
 def _run(url: str, task: TaskSummary, batch: Batch) -> None:
     """Asks slice after slice; a press on Stop, or on anything else, is heard after each."""
-    st.button(say("Stop"), icon=":material/stop_circle:", on_click=batch.stop, key="batch/stop")
+    st.button(_("Stop"), icon=":material/stop_circle:", on_click=batch.stop, key="batch/stop")
     bar = st.progress(batch.done, _said(batch))
-    for _ in batch.run(asking.asker(url, task.task)):
-        bar.progress(batch.done, _said(batch))
+    for done in batch.run(asking.asker(url, task.task)):
+        bar.progress(done, _said(batch))
     st.rerun()
 
 
 def _said(batch: Batch) -> str:
     answered, rows = language.decimal(batch.answered), language.decimal(len(batch.replies))
-    return say("{answered} of {rows} rows answered. Keep this page open.", answered=answered, rows=rows)
+    return _("{answered} of {rows} rows answered. Keep this page open.", answered=answered, rows=rows)
 
 
 def _progress(schema: TaskSchema, batch: Batch) -> None:
     rows = language.decimal(len(batch.replies))
     if not batch.open:
-        said = say_count("**The row is answered.**", "**All {count} rows are answered.**", len(batch.replies))
+        said = ngettext("**The row is answered.**", "**All {count} rows are answered.**", len(batch.replies))
         st.success(said, icon=":material/check_circle:")
     else:
         answered = language.decimal(batch.answered)
-        said = say("**{answered} of {rows} rows are answered.**", answered=answered, rows=rows)
+        said = _("**{answered} of {rows} rows are answered.**", answered=answered, rows=rows)
         st.warning(said, icon=":material/warning:")
         failures.show(batch)
     found = replies.summary(schema, batch.replies)
@@ -184,7 +184,7 @@ def _go_on(batch: Batch) -> None:
     left = len(batch.open)
     if left:
         st.button(
-            say_count(
+            ngettext(
                 "Ask about the row without an answer", "Ask about the {count} rows without an answer", left
             ),
             type="primary",

@@ -15,17 +15,17 @@ from concord.tasks.csv_rows import Writing, render
 from concord.tasks.schema import TaskSchema
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import mark, say, told
+from frontend.text.language import N_, _, task_gettext
 from frontend.views.batch import uploads
 from frontend.views.batch.data import Batch, Reply
 
 SHOWN_CLASSES: Final = 8
 
 STATUSES: Final[Mapping[str, str]] = {
-    "ok": mark("✔ all nodes voted"),
-    "degraded": mark("◷ enough nodes voted"),
-    "no_quorum": mark("✕ too few nodes voted"),
-    "not_asked": mark("– no answer yet"),
+    "ok": N_("✔ all nodes voted"),
+    "degraded": N_("◷ enough nodes voted"),
+    "no_quorum": N_("✕ too few nodes voted"),
+    "not_asked": N_("– no answer yet"),
 }
 
 
@@ -37,18 +37,18 @@ def table(schema: TaskSchema, batch: Batch) -> None:
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("The rows of the file with their answers."),
+        alt=_("The rows of the file with their answers."),
         column_config={
-            say("Line"): number(width=60, pinned=True, format="%d", help=say("Of the file.")),
-            say("Answer"): text(width="small"),
-            say("How sure"): number(
-                format="%.1f%%", help=say("The probability of the answer, all votes together.")
+            _("Line"): number(width=60, pinned=True, format="%d", help=_("Of the file.")),
+            _("Answer"): text(width="small"),
+            _("How sure"): number(
+                format="%.1f%%", help=_("The probability of the answer, all votes together.")
             ),
-            say("Agreement"): number(
-                format="%.1f%%", help=say("Share of the weight that stands behind the answer.")
+            _("Agreement"): number(
+                format="%.1f%%", help=_("Share of the weight that stands behind the answer.")
             ),
-            say("Status"): text(help=say("Whether all nodes voted.")),
-            say("Round id"): text(help=say("By it the round is found and labelled.")),
+            _("Status"): text(help=_("Whether all nodes voted.")),
+            _("Round id"): text(help=_("By it the round is found and labelled.")),
         },
     )
 
@@ -57,22 +57,22 @@ def frame(schema: TaskSchema, batch: Batch) -> pd.DataFrame:
     """The table: line, answer, then the person's columns, and the round's id."""
     replies, rows = batch.replies, batch.table
     answered: dict[str, list[Any]] = {
-        say("Line"): list(rows.lines),
-        say("Answer"): [_said(schema, reply) for reply in replies],
+        _("Line"): list(rows.lines),
+        _("Answer"): [_said(schema, reply) for reply in replies],
     }
     if not schema.is_regression:
-        answered[say("How sure")] = [_percent(reply.sure if reply else None) for reply in replies]
+        answered[_("How sure")] = [_percent(reply.sure if reply else None) for reply in replies]
     answered |= {
-        say("Agreement"): [_percent(reply.agreement if reply else None) for reply in replies],
-        say("Status"): [say(STATUSES[_status(reply)]) for reply in replies],
+        _("Agreement"): [_percent(reply.agreement if reply else None) for reply in replies],
+        _("Status"): [_(STATUSES[_status(reply)]) for reply in replies],
     }
     columns = zip(*rows.cells, strict=True)
     # A column of the person's may have the name of one of ours.
     theirs = {
-        f"{name} ({say('file')})" if name in answered or name == say("Round id") else name: list(cells)
+        f"{name} ({_('file')})" if name in answered or name == _("Round id") else name: list(cells)
         for name, cells in zip(rows.header, columns, strict=True)
     }
-    return pd.DataFrame({**answered, **theirs, say("Round id"): [reply and reply.id for reply in replies]})
+    return pd.DataFrame({**answered, **theirs, _("Round id"): [reply and reply.id for reply in replies]})
 
 
 def csv(schema: TaskSchema, batch: Batch) -> bytes:
@@ -92,14 +92,16 @@ def summary(schema: TaskSchema, replies: Sequence[Reply | None]) -> str:
         if not values:
             return ""
         low, middle, high = values[0], values[len(values) // 2], values[-1]
-        return say(
+        return _(
             "From {low} to {high}, half of them up to {middle}.",
             low=words.plain(words.value(schema, low)),
             middle=words.plain(words.value(schema, middle)),
             high=words.plain(words.value(schema, high)),
         )
     counted = Counter(reply.label for reply in given if reply.label is not None).most_common(SHOWN_CLASSES)
-    return " · ".join(f"{words.plain(told(name))} **{language.decimal(count)}**" for name, count in counted)
+    return " · ".join(
+        f"{words.plain(task_gettext(name))} **{language.decimal(count)}**" for name, count in counted
+    )
 
 
 def _said(schema: TaskSchema, reply: Reply | None) -> str | None:
@@ -107,7 +109,7 @@ def _said(schema: TaskSchema, reply: Reply | None) -> str | None:
         return None
     if reply.value is not None:
         return words.value(schema, reply.value)
-    return None if reply.label is None else told(reply.label)
+    return None if reply.label is None else task_gettext(reply.label)
 
 
 def _percent(share: float | None) -> float | None:

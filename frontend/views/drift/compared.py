@@ -12,7 +12,7 @@ import streamlit as st
 
 from concord.types.drift import Difference, Shares
 from frontend.text import wording as words
-from frontend.text.language import say, say_count
+from frontend.text.language import _, ngettext
 from frontend.views.drift import differences, spreads
 
 FIRST_PICTURES: Final = 4
@@ -30,31 +30,31 @@ def table(named: Named, of: str) -> None:
         of: What the first column is called.
     """
     rows = [differences.row(title, one) for title, one in named.items()]
-    said = [f"{title}: {say(differences.STANDINGS[one.status].word)}" for title, one in named.items()]
+    said = [f"{title}: {_(differences.STANDINGS[one.status].word)}" for title, one in named.items()]
     number = st.column_config.NumberColumn
     st.dataframe(
-        pd.DataFrame(rows).rename(columns={say("Column"): of}),
+        pd.DataFrame(rows).rename(columns={_("Column"): of}),
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("Verdicts: {said}.", said="; ".join(said)),
+        alt=_("Verdicts: {said}.", said="; ".join(said)),
         column_config={
             of: st.column_config.TextColumn(pinned=True),
-            say("Index"): number(
+            _("Index"): number(
                 format="%.3f",
-                help=say(
+                help=_(
                     "Population stability index: how far the shares of the bins are apart. By custom a "
                     "change is moderate from 0.1 and large from 0.25."
                 ),
             ),
-            say("p-value"): st.column_config.TextColumn(
-                help=say("How often chance alone would look like this, corrected for all that was tested.")
+            _("p-value"): st.column_config.TextColumn(
+                help=_("How often chance alone would look like this, corrected for all that was tested.")
             ),
-            say("New values"): number(
-                format="%.1f%%", help=say("Rows with a value that was never learned from.")
+            _("New values"): number(
+                format="%.1f%%", help=_("Rows with a value that was never learned from.")
             ),
-            say("Missing"): number(format="%.1f%%", help=say("Rows that say nothing here.")),
-            say("Rows"): number(format="localized"),
+            _("Missing"): number(format="%.1f%%", help=_("Rows that say nothing here.")),
+            _("Rows"): number(format="localized"),
         },
     )
 
@@ -84,18 +84,18 @@ def _chosen(named: Named, place: str) -> Sequence[str]:
         return list(drawn)
     by_index = sorted(drawn, key=lambda title: -(drawn[title].psi or 0.0))
     return st.multiselect(
-        say("Pictures of"),
+        _("Pictures of"),
         list(drawn),
         default=by_index[:FIRST_PICTURES],
         # What there is to choose from differs by task and by language.
         key=f"drift/{place}/{hash(tuple(drawn))}",
-        placeholder=say("Choose"),
+        placeholder=_("Choose"),
     )
 
 
 def _verdict(title: str, one: Difference, least_rows: int) -> None:
     look = differences.STANDINGS[one.status]
-    said = f":{look.colour}[{look.icon} **{say(look.word)}**]. {differences.sentence(one, least_rows)}"
+    said = f":{look.colour}[{look.icon} **{_(look.word)}**]. {differences.sentence(one, least_rows)}"
     st.markdown(f"#### {words.plain(title)}\n{said}")
     for remark in differences.remarks(one):
         st.markdown(words.small(remark))
@@ -103,7 +103,7 @@ def _verdict(title: str, one: Difference, least_rows: int) -> None:
 
 def _picture(title: str, one: Difference, shares: Shares, then: str, key: str) -> None:
     is_light = st.context.theme.type == "light"
-    now = say_count("now: {count} row", "now: {count} rows", one.rows)
+    now = ngettext("now: {count} row", "now: {count} rows", one.rows)
     st.html(spreads.key(then, now, is_light=is_light))
     st.altair_chart(
         spreads.picture(shares, is_light=is_light),
@@ -112,13 +112,13 @@ def _picture(title: str, one: Difference, shares: Shares, then: str, key: str) -
         theme="streamlit",
         key=key,
     )
-    with st.expander(say("The same as a table")):
+    with st.expander(_("The same as a table")):
         number = st.column_config.NumberColumn(format="%.1f%%")
         st.dataframe(
             pd.DataFrame(spreads.table(shares)),
             hide_index=True,
             width="stretch",
             alt=spreads.describe(title, shares),
-            column_config={say("Then"): number, say("Now"): number},
+            column_config={_("Then"): number, _("Now"): number},
             key=f"{key}/table",
         )

@@ -10,7 +10,7 @@ from concord.types.drift import DriftReport, ErrorDrift
 from frontend.charts import lines
 from frontend.data.series import Point
 from frontend.text import wording as words
-from frontend.text.language import percent, say, say_count
+from frontend.text.language import _, ngettext, percent
 from frontend.views.drift import differences
 from frontend.views.drift import states as drift_states
 
@@ -22,7 +22,7 @@ def show(schema: TaskSchema | None, report: DriftReport) -> None:
         schema: The task's, which says what an error is.
         report: Whose errors.
     """
-    st.subheader(say("Have errors grown?"))
+    st.subheader(_("Have errors grown?"))
     found = report.errors
     if found is None or not found.labelled:
         drift_states.no_labels()
@@ -33,21 +33,19 @@ def show(schema: TaskSchema | None, report: DriftReport) -> None:
 
 
 def _verdict(schema: TaskSchema | None, found: ErrorDrift) -> None:
-    counted = say_count(
+    counted = ngettext(
         "{count} labelled round was looked at.", "{count} labelled rounds were looked at.", found.labelled
     )
     if found.problem or found.error is None or found.status == "too_few_rows":
         why = words.plain(found.problem) if found.problem else ""
-        text = say(
-            "**Too early to say whether errors have grown.** {counted} {why}", counted=counted, why=why
-        )
+        text = _("**Too early to say whether errors have grown.** {counted} {why}", counted=counted, why=why)
         st.info(text.strip(), icon=":material/hourglass_empty:")
         return
     said = differences.errors(found, schema)
     if found.status == "drifted":
         st.error(said, icon=":material/trending_up:")
         st.markdown(
-            say(
+            _(
                 "Look at the columns below: if they have drifted too, train the models anew. If only what "
                 "was true has, the same rows mean something else now. If neither has, look at the labels "
                 "first."
@@ -57,7 +55,7 @@ def _verdict(schema: TaskSchema | None, found: ErrorDrift) -> None:
         st.success(said, icon=":material/check:")
     noticed = ""
     if found.since:
-        noticed = say("The change was noticed at a round of {when} (UTC).", when=when(found.since))
+        noticed = _("The change was noticed at a round of {when} (UTC).", when=when(found.since))
     st.markdown(words.small(f"{counted} {noticed}"))
 
 
@@ -66,11 +64,11 @@ def _course(schema: TaskSchema | None, found: ErrorDrift) -> None:
     # A span of no length has no axis.
     until = max(points[-1].time, points[0].time + 1)
     of = differences.kind_of_error(schema)
-    line = lines.Line(say("error"), points)
+    line = lines.Line(_("error"), points)
     frame = lines.Frame(points[0].time, until, format=".0%", clock="%d.%m. %H:%M")
     said = "; ".join(f"{when(one.since)}: {percent(one.error, 1)}" for one in found.course)
-    described = say("Course of the errors, {of}. {said}.", of=of, said=said)
-    st.markdown(words.small(say("Drawn is {of}, over the time of the rounds.", of=of)))
+    described = _("Course of the errors, {of}. {said}.", of=of, said=said)
+    st.markdown(words.small(_("Drawn is {of}, over the time of the rounds.", of=of)))
     st.altair_chart(
         lines.picture([line], frame, is_light=st.context.theme.type == "light"),
         width="stretch",
@@ -78,12 +76,12 @@ def _course(schema: TaskSchema | None, found: ErrorDrift) -> None:
         theme="streamlit",
         key="drift/errors",
     )
-    with st.expander(say("The same as a table")):
+    with st.expander(_("The same as a table")):
         rows = [
             {
-                say("Rounds from (UTC)"): when(one.since),
-                say("Labelled"): one.labelled,
-                say("Mean error"): one.error * 100,
+                _("Rounds from (UTC)"): when(one.since),
+                _("Labelled"): one.labelled,
+                _("Mean error"): one.error * 100,
             }
             for one in found.course
         ]
@@ -92,7 +90,7 @@ def _course(schema: TaskSchema | None, found: ErrorDrift) -> None:
             hide_index=True,
             width="stretch",
             alt=described,
-            column_config={say("Mean error"): st.column_config.NumberColumn(format="%.1f%%")},
+            column_config={_("Mean error"): st.column_config.NumberColumn(format="%.1f%%")},
             key="drift/errors/table",
         )
 

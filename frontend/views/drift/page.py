@@ -18,25 +18,25 @@ from frontend import access
 from frontend.components import task_picker as choice
 from frontend.data import service
 from frontend.text import wording as words
-from frontend.text.language import decimal, mark, percent, say, say_count
+from frontend.text.language import N_, _, decimal, ngettext, percent
 from frontend.views.drift import compared, differences
 from frontend.views.drift import data as drift
 from frontend.views.drift import errors as drift_errors
 from frontend.views.drift import states as drift_states
 
 DAYS: Final[Mapping[str, float | None]] = {
-    mark("the last hour"): 1 / 24,
-    mark("the last day"): 1.0,
-    mark("the last 7 days"): 7.0,
-    mark("the last 30 days"): 30.0,
-    mark("all that are kept"): None,
+    N_("the last hour"): 1 / 24,
+    N_("the last day"): 1.0,
+    N_("the last 7 days"): 7.0,
+    N_("the last 30 days"): 30.0,
+    N_("all that are kept"): None,
 }
 LIMITS: Final = (1_000, 10_000, 100_000)
 """The newest so many. Ten thousand are a second's work and more than the tests need."""
 
 _HEADLINES: Final = {
-    "drifted": mark("The rows have drifted: {names}."),
-    "steady": mark("The rows look like those that were learned from."),
+    "drifted": N_("The rows have drifted: {names}."),
+    "steady": N_("The rows look like those that were learned from."),
 }
 
 
@@ -46,7 +46,7 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.markdown(say("Are the rows that are asked now still like those that the models learned from?"))
+    st.markdown(_("Are the rows that are asked now still like those that the models learned from?"))
     tasks = choice.tasks(url)
     if not tasks:
         return
@@ -54,7 +54,7 @@ def show(url: str) -> None:
     days, limit = _window()
     reader = access.reading(url)
     try:
-        with st.spinner(say("Comparing rounds…")):
+        with st.spinner(_("Comparing rounds…")):
             report = drift.report(reader.client, reader.key, url, task.task, days, limit)
     except ConcordError as error:
         drift_states.refused(url, task, error)
@@ -66,16 +66,16 @@ def _window() -> tuple[float | None, int]:
     left, right = st.columns(2)
     with left:
         stated = st.selectbox(
-            say("Rounds of"), list(DAYS), index=len(DAYS) - 1, format_func=say, key="drift/days"
+            _("Rounds of"), list(DAYS), index=len(DAYS) - 1, format_func=_, key="drift/days"
         )
     with right:
         limit = st.selectbox(
-            say("At most"),
+            _("At most"),
             LIMITS,
             index=1,
-            format_func=lambda count: say("the newest {count}", count=decimal(count)),
+            format_func=lambda count: _("the newest {count}", count=decimal(count)),
             key="drift/limit",
-            help=say("More rounds take the service longer: some 15,000 a second."),
+            help=_("More rounds take the service longer: some 15,000 a second."),
         )
     return DAYS[stated], limit
 
@@ -85,17 +85,17 @@ def _show(url: str, task: TaskSummary, report: DriftReport) -> None:
     _headline(schema, report)
     drift_errors.show(schema, report)
     columns = {differences.name(schema, one.name): one for one in report.features}
-    st.subheader(say("Each column, then and now"))
-    compared.table(columns, of=say("Column"))
-    then = say_count("then: {count} row learned from", "then: {count} rows learned from", report.profile_rows)
+    st.subheader(_("Each column, then and now"))
+    compared.table(columns, of=_("Column"))
+    then = ngettext("then: {count} row learned from", "then: {count} rows learned from", report.profile_rows)
     compared.pictures(columns, then, report.least_rows, "columns")
     if report.target is not None:
-        st.subheader(say("What was true, then and now"))
-        st.markdown(words.small(say("The labels that came in, against the answers that were learned from.")))
+        st.subheader(_("What was true, then and now"))
+        st.markdown(words.small(_("The labels that came in, against the answers that were learned from.")))
         target = {differences.name(schema, report.target.name): report.target}
-        compared.table(target, of=say("Column"))
+        compared.table(target, of=_("Column"))
         compared.pictures(target, then, report.least_rows, "target")
-    st.subheader(say("What each node answers"))
+    st.subheader(_("What each node answers"))
     _answers(report)
     drift_states.again()
 
@@ -113,7 +113,7 @@ def _headline(schema: TaskSchema | None, report: DriftReport) -> None:
         drift_states.few(report)
     else:
         look = differences.STANDINGS[report.status]
-        said = say(_HEADLINES[report.status], names=words.plain(", ".join(_drifted(schema, report))))
+        said = _(_HEADLINES[report.status], names=words.plain(", ".join(_drifted(schema, report))))
         st.markdown(f"## :{look.colour}[{look.icon} {said}]")
     st.markdown(words.small(_compared_with(report)))
 
@@ -123,7 +123,7 @@ def _drifted(schema: TaskSchema | None, report: DriftReport) -> list[str]:
     compared = [*report.features, *([report.target] if report.target else [])]
     names = [differences.name(schema, one.name) for one in compared if one.status == "drifted"]
     names += [
-        say("answers of {node}", node=said.node)
+        _("answers of {node}", node=said.node)
         for said in report.answers
         if said.difference.status == "drifted"
     ]
@@ -132,8 +132,8 @@ def _drifted(schema: TaskSchema | None, report: DriftReport) -> list[str]:
 
 def _compared_with(report: DriftReport) -> str:
     told = [
-        say_count("{count} row was compared", "{count} rows were compared", report.rows),
-        say_count(
+        ngettext("{count} row was compared", "{count} rows were compared", report.rows),
+        ngettext(
             "with {count} row that {nodes} learned from",
             "with {count} rows that {nodes} learned from",
             report.profile_rows,
@@ -142,7 +142,7 @@ def _compared_with(report: DriftReport) -> str:
     ]
     said = " ".join(told) + "."
     if report.since and report.until:
-        said += " " + say(
+        said += " " + _(
             "They were asked from {since} to {until} (UTC).",
             since=_when(report.since),
             until=_when(report.until),
@@ -150,7 +150,7 @@ def _compared_with(report: DriftReport) -> str:
     return (
         said
         + " "
-        + say("The chance of any false alarm on this page is {level} at most.", level=percent(report.level))
+        + _("The chance of any false alarm on this page is {level} at most.", level=percent(report.level))
     )
 
 
@@ -162,19 +162,19 @@ def _answers(report: DriftReport) -> None:
     named = {f"{said.node} v{said.version}": said.difference for said in report.answers}
     if not named:
         st.info(
-            say("No model says what it answered to the rows that were held out from its fit."),
+            _("No model says what it answered to the rows that were held out from its fit."),
             icon=":material/info:",
         )
         return
     st.markdown(
-        words.small(say("Each version against its own answers to the rows that were held out from its fit."))
+        words.small(_("Each version against its own answers to the rows that were held out from its fit."))
     )
-    compared.table(named, of=say("Node"))
+    compared.table(named, of=_("Node"))
     fresh = [title for title, one in named.items() if one.rows < report.least_rows <= report.rows]
     if fresh:
-        new = say(
+        new = _(
             "{nodes}: too new to say. What an older version answered does not count.",
             nodes=words.plain(", ".join(fresh)),
         )
         st.markdown(words.small(new))
-    compared.pictures(named, say("then: rows held out"), report.least_rows, "nodes")
+    compared.pictures(named, _("then: rows held out"), report.least_rows, "nodes")

@@ -17,7 +17,7 @@ from frontend.charts import palette as shades
 from frontend.charts import votes as pictures
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import say, say_count, told
+from frontend.text.language import _, ngettext, task_gettext
 
 MOST_CHOICES: Final = 12
 """Choices that are told apart in one picture; the rarer ones are drawn together."""
@@ -39,28 +39,29 @@ def bins(shares: Shares) -> list[Bin]:
     if not shares.choices:
         return [Bin(*one) for one in zip(_ranges(shares.edges), shares.before, shares.now, strict=True)]
     known = [
-        Bin(told(name), *two) for name, *two in zip(shares.choices, shares.before, shares.now, strict=False)
+        Bin(task_gettext(name), *two)
+        for name, *two in zip(shares.choices, shares.before, shares.now, strict=False)
     ]
     kept = sorted(known, key=lambda one: -max(one.then, one.now))[:MOST_CHOICES]
     found = [one for one in known if one in kept]
     rare = [one for one in known if one not in kept]
     if rare:
         sums = sum(one.then for one in rare), sum(one.now for one in rare)
-        found.append(Bin(say_count("{count} rarer one", "{count} rarer ones", len(rare)), *sums))
+        found.append(Bin(ngettext("{count} rarer one", "{count} rarer ones", len(rare)), *sums))
     if len(shares.now) > len(shares.choices) and shares.now[-1] > 0:
-        found.append(Bin(say("never learned from"), shares.before[-1], shares.now[-1]))
+        found.append(Bin(_("never learned from"), shares.before[-1], shares.now[-1]))
     return found
 
 
 def _ranges(edges: list[float]) -> list[str]:
     if not edges:
-        return [say("any number")]
+        return [_("any number")]
     ends = [words.number(float(f"{edge:.6g}")) for edge in edges]
     if len(set(ends)) < len(ends):
         # Two rows of one name would be drawn as one.
         ends = [f"{edge:.9g}" for edge in edges]
-    between = [say("{low} to {high}", low=low, high=high) for low, high in pairwise(ends)]
-    return [say("under {high}", high=ends[0]), *between, say("{low} and over", low=ends[-1])]
+    between = [_("{low} to {high}", low=low, high=high) for low, high in pairwise(ends)]
+    return [_("under {high}", high=ends[0]), *between, _("{low} and over", low=ends[-1])]
 
 
 def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
@@ -71,7 +72,7 @@ def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
         is_light: Whether it is drawn on white.
     """
     found = bins(shares)
-    times = [say("then"), say("now")]
+    times = [_("then"), _("now")]
     rows = [
         {"bin": one.name, "when": when, "share": share, "written": words.percent(share)}
         for one in found
@@ -94,9 +95,9 @@ def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
             axis=alt.Axis(format="%", tickCount=4),
         ),
         tooltip=[
-            alt.Tooltip("bin:N", title=say("Values")),
-            alt.Tooltip("when:N", title=say("When")),
-            alt.Tooltip("written:N", title=say("Share of the rows")),
+            alt.Tooltip("bin:N", title=_("Values")),
+            alt.Tooltip("when:N", title=_("When")),
+            alt.Tooltip("written:N", title=_("Share of the rows")),
         ],
     )
     colours = shades.of(is_light=is_light)[:2]
@@ -128,17 +129,14 @@ def key(then: str, now: str, *, is_light: bool) -> str:
 def describe(name: str, shares: Shares) -> str:
     """The picture as text."""
     parts = [
-        say(
-            "{bin}: {then}, now {now}", bin=one.name, then=words.percent(one.then), now=words.percent(one.now)
-        )
+        _("{bin}: {then}, now {now}", bin=one.name, then=words.percent(one.then), now=words.percent(one.now))
         for one in bins(shares)
     ]
-    return say("Shares of the rows of {name}, then and now. {parts}.", name=name, parts="; ".join(parts))
+    return _("Shares of the rows of {name}, then and now. {parts}.", name=name, parts="; ".join(parts))
 
 
 def table(shares: Shares) -> list[dict[str, Any]]:
     """The picture as a table, in per cent."""
     return [
-        {say("Values"): one.name, say("Then"): one.then * 100, say("Now"): one.now * 100}
-        for one in bins(shares)
+        {_("Values"): one.name, _("Then"): one.then * 100, _("Now"): one.now * 100} for one in bins(shares)
     ]

@@ -9,7 +9,7 @@ from frontend import access
 from frontend.components import states
 from frontend.data import service
 from frontend.text import wording as words
-from frontend.text.language import say, say_count, told
+from frontend.text.language import _, ngettext, task_gettext
 from frontend.views.drift import data as drift
 
 
@@ -24,7 +24,7 @@ def refused(url: str, task: TaskSummary, error: ConcordError) -> None:
     elif error.code == "service_away":
         states.away(url, error)
     else:
-        text = say("**The service made no report.** {message}", message=words.plain(error.message))
+        text = _("**The service made no report.** {message}", message=words.plain(error.message))
         st.error(text, icon=":material/error:")
         again()
 
@@ -32,7 +32,7 @@ def refused(url: str, task: TaskSummary, error: ConcordError) -> None:
 def few(report: DriftReport) -> None:
     """Too few rows for an answer: of the rounds, or of what was learned from."""
     if report.rows >= report.least_rows:
-        text = say_count(
+        text = ngettext(
             "**The models learned from too little to compare with:** {count} row, and it takes {least}.",
             "**The models learned from too little to compare with:** {count} rows, and it takes {least}.",
             report.profile_rows,
@@ -41,7 +41,7 @@ def few(report: DriftReport) -> None:
         st.info(text, icon=":material/hourglass_empty:")
         return
     if report.rows:
-        text = say_count(
+        text = ngettext(
             "**Too few rounds to say.** {count} round was compared, and it takes {least}. Ask more, or "
             "look further back.",
             "**Too few rounds to say.** {count} rounds were compared, and it takes {least}. Ask more, or "
@@ -52,11 +52,11 @@ def few(report: DriftReport) -> None:
         st.info(text, icon=":material/hourglass_empty:")
         return
     st.info(
-        say("**There is no round to compare.** It takes {least}.", least=report.least_rows),
+        _("**There is no round to compare.** It takes {least}.", least=report.least_rows),
         icon=":material/inbox:",
     )
     st.markdown(
-        say(
+        _(
             "- Nothing was asked in this time: look further back, or ask on the page Predict.\n"
             "- Or the rows were forgotten: they are kept for as many days as `CONCORD_RETENTION_DAYS` says."
         )
@@ -66,16 +66,16 @@ def few(report: DriftReport) -> None:
 def no_labels() -> None:
     """Nobody has said what was true."""
     st.info(
-        say("**No labels yet.** Whether errors have grown shows once somebody says what was true of rounds."),
+        _("**No labels yet.** Whether errors have grown shows once somebody says what was true of rounds."),
         icon=":material/label_off:",
     )
-    st.markdown(say("Say it on the page Predict below an answer, or for many rounds at once from a file:"))
+    st.markdown(_("Say it on the page Predict below an answer, or for many rounds at once from a file:"))
     st.code("uv run concord feedback labels.csv", language="bash")
 
 
 def again() -> None:
     """Has everything looked at anew."""
-    st.button(say("Look again"), icon=":material/refresh:", on_click=_forget, key="drift/again")
+    st.button(_("Look again"), icon=":material/refresh:", on_click=_forget, key="drift/again")
 
 
 def _forget() -> None:
@@ -85,10 +85,10 @@ def _forget() -> None:
 
 def _no_profile(task: TaskSummary) -> None:
     st.warning(
-        say(
+        _(
             "**The models of {task} do not say what they learned from.** They were fitted before models "
             "carried a profile of their data, or elsewhere. Train them anew, and they will:",
-            task=words.plain(told(task.title)),
+            task=words.plain(task_gettext(task.title)),
         ),
         icon=":material/fingerprint:",
     )
@@ -98,7 +98,7 @@ def _no_profile(task: TaskSummary) -> None:
 
 def _not_allowed(error: ConcordError) -> None:
     st.warning(
-        say("**Drift takes a token that reads rounds here.** {message}", message=words.plain(error.message)),
+        _("**Drift takes a token that reads rounds here.** {message}", message=words.plain(error.message)),
         icon=":material/lock:",
     )
     access.sign_in_hint("drift")

@@ -14,7 +14,7 @@ from babel.dates import format_datetime, get_timezone
 from concord.types.answers import BlockView
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import mark, say, say_count
+from frontend.text.language import N_, _, ngettext
 
 Body = Mapping[str, Any]
 
@@ -38,20 +38,20 @@ _ORDER: Final = (
 """In which a block's events take effect."""
 
 _NODES: Final[Mapping[str, str]] = {
-    "deposit": mark("**{node}** gets {amount} of stake paid in"),
-    "withdraw": mark("{amount} of **{node}**’s stake are taken out"),
-    "promote": mark("**{node}** serves version {version} now"),
+    "deposit": N_("**{node}** gets {amount} of stake paid in"),
+    "withdraw": N_("{amount} of **{node}**’s stake are taken out"),
+    "promote": N_("**{node}** serves version {version} now"),
 }
 _DECIDED: Final[Mapping[str, str]] = {
-    "challenge": mark("**{node}** tries version {version} beside {before}, by {by}: {why}"),
-    "promote": mark("**{node}** is to serve version {version} instead of {before}, by {by}: {why}"),
-    "rollback": mark("**{node}** goes back to version {version} from {before}, by {by}: {why}"),
-    "dismiss": mark("**{node}** tries version {version} no more and keeps {before}, by {by}: {why}"),
+    "challenge": N_("**{node}** tries version {version} beside {before}, by {by}: {why}"),
+    "promote": N_("**{node}** is to serve version {version} instead of {before}, by {by}: {why}"),
+    "rollback": N_("**{node}** goes back to version {version} from {before}, by {by}: {why}"),
+    "dismiss": N_("**{node}** tries version {version} no more and keeps {before}, by {by}: {why}"),
 }
 _JAILED: Final[Mapping[str, str]] = {
-    "regret": mark("**{node}** is jailed: it lost too much against the others"),
-    "invalid": mark("**{node}** is jailed: it gave malformed answers"),
-    "stake": mark("**{node}** is jailed: its stake fell too low"),
+    "regret": N_("**{node}** is jailed: it lost too much against the others"),
+    "invalid": N_("**{node}** is jailed: it gave malformed answers"),
+    "stake": N_("**{node}** is jailed: its stake fell too low"),
 }
 
 
@@ -90,7 +90,7 @@ def title(block: BlockView) -> str:
     """A block in a line: height, time, what happened, the start of its hash."""
     return " · ".join(
         (
-            say("Block {height}", height=block.height),
+            _("Block {height}", height=block.height),
             words.plain(time(block.time)),
             summary(block),
             f"`{short(block.hash)}`",
@@ -103,19 +103,21 @@ def summary(block: BlockView) -> str:
     bodies = list(block.events.values())
     rounds = sum(body["rounds"] for body in bodies if body["kind"] == "settle")
     others = [body for body in bodies if body["kind"] != "settle"]
-    parts = [say_count("one round settled", "{count} rounds settled", rounds)] if rounds else []
+    parts = [ngettext("one round settled", "{count} rounds settled", rounds)] if rounds else []
     if len(others) == 1:
         parts.append(event(others[0]))
     elif others:
-        parts.append(say_count("one event", "{count} events", len(others)))
-    return ", ".join(parts) or say("nothing settled")
+        parts.append(ngettext("one event", "{count} events", len(others)))
+    return ", ".join(parts) or _("nothing settled")
 
 
 def lines(block: BlockView) -> list[str]:
     """A line for each event, in the order in which they take effect; a settlement has one for each node."""
     found = []
-    ordered = sorted(block.events.items(), key=lambda one: (_place(one[1]), one[0]))
-    for _, body in ordered:
+    ordered = [
+        block.events[key] for key in sorted(block.events, key=lambda key: (_place(block.events[key]), key))
+    ]
+    for body in ordered:
         found.append(f"- {words.plain(str(body['task']))}: {event(body)}")
         if body["kind"] == "settle":
             found += [f"    - {line}" for line in _settled(body)]
@@ -130,14 +132,14 @@ def event(body: Body) -> str:
         "open": _opened,
         "settle": _settlement,
         "appoint": _appointed,
-        "jail": lambda jailed: say(_JAILED[jailed["reason"]], node=_plain(jailed["node"])),
+        "jail": lambda jailed: _(_JAILED[jailed["reason"]], node=_plain(jailed["node"])),
         "release": _released,
     }
     if kind in named:
         return named[kind](body)
     if kind not in _NODES:
         return words.plain(kind)
-    return say(
+    return _(
         _NODES[kind],
         node=_plain(body["node"]),
         amount=stake(body.get("amount", 0)),
@@ -146,26 +148,26 @@ def event(body: Body) -> str:
 
 
 def _params(body: Body) -> str:
-    said = say("it is settled by the policy {policy}", policy=_plain(body["policy"]))
+    said = _("it is settled by the policy {policy}", policy=_plain(body["policy"]))
     if "asks" in body:
-        said += ", " + say("and asks the nodes of {task}", task=_plain(body["asks"]))
+        said += ", " + _("and asks the nodes of {task}", task=_plain(body["asks"]))
     return said
 
 
 def _opened(body: Body) -> str:
-    said = say(
+    said = _(
         "**{node}** opens its account with {amount} of stake",
         node=_plain(body["node"]),
         amount=stake(body["deposit"]),
     )
     if body["accuracy"]:
         share = words.percent(body["accuracy"] / MICRO)
-        said += ", " + say("stated accuracy {accuracy}", accuracy=share)
+        said += ", " + _("stated accuracy {accuracy}", accuracy=share)
     return said
 
 
 def _appointed(body: Body) -> str:
-    return say(
+    return _(
         _DECIDED[body["action"]],
         node=_plain(body["node"]),
         version=_plain(body["version"]),
@@ -176,20 +178,20 @@ def _appointed(body: Body) -> str:
 
 
 def _released(body: Body) -> str:
-    said = mark("**{node}** counts again, by {by}: {why}")
+    said = N_("**{node}** counts again, by {by}: {why}")
     if body["to"] != "active":
-        said = mark("**{node}** is on probation now, by {by}: {why}")
-    return say(said, node=_plain(body["node"]), by=_plain(body["by"]), why=_plain(body["why"]))
+        said = N_("**{node}** is on probation now, by {by}: {why}")
+    return _(said, node=_plain(body["node"]), by=_plain(body["by"]), why=_plain(body["why"]))
 
 
 def _settlement(body: Body) -> str:
     if body["policy"] == "seed":
-        return say_count(
+        return ngettext(
             "one round settled by the policy seed",
             "{count} rounds settled by the policy seed",
             body["rounds"],
         )
-    return say_count(
+    return ngettext(
         "one round with a label settled by the policy wager",
         "{count} rounds with a label settled by the policy wager",
         body["rounds"],
@@ -203,9 +205,9 @@ def _settled(body: Body) -> list[str]:
         levelling, hits = (more[0] if more else 0), (more[3] if len(more) > 3 else 0)
         parts = [gain((delta + levelling) / MICRO)]
         if body["policy"] != "seed":
-            parts.append(say("{hits} of {rounds} right", hits=hits, rounds=rounds))
+            parts.append(_("{hits} of {rounds} right", hits=hits, rounds=rounds))
         if levelling:
-            parts.append(say("{amount} of it by levelling", amount=gain(levelling / MICRO)))
+            parts.append(_("{amount} of it by levelling", amount=gain(levelling / MICRO)))
         found.append(f"**{_plain(node)}** " + ", ".join(parts))
     return found
 

@@ -14,7 +14,7 @@ from concord.types.answers import StakeMoves, StakesPage
 from frontend.charts import steps
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text.language import _
 
 
 def picture(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
@@ -26,11 +26,11 @@ def picture(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
     """
     x = alt.X(
         "height:Q",
-        title=say("Block"),
+        title=_("Block"),
         scale=alt.Scale(zero=False, nice=False),
         axis=alt.Axis(tickCount=4, tickMinStep=1),
     )
-    told = alt.Tooltip("height:Q", title=say("Block"), format=",d")
+    told = alt.Tooltip("height:Q", title=_("Block"), format=",d")
     return steps.picture(points(page), [one.node for one in page.nodes], x, told, is_light=is_light)
 
 
@@ -51,7 +51,7 @@ def points(page: StakesPage) -> list[dict[str, Any]]:
 def describe(page: StakesPage) -> str:
     """The picture as text: from where to where each stake went."""
     parts = [
-        say(
+        _(
             "{node} from {before} to {after}",
             node=one.node,
             before=words.number(one.start or 0.0),
@@ -59,33 +59,33 @@ def describe(page: StakesPage) -> str:
         )
         for one in page.nodes
     ]
-    return say("Stake of the nodes over the blocks. {nodes}.", nodes="; ".join(parts))
+    return _("Stake of the nodes over the blocks. {nodes}.", nodes="; ".join(parts))
 
 
 def rows(page: StakesPage) -> list[dict[str, Any]]:
     """The table's rows, the largest gain first, with the reasons there were; the treasury's is last."""
     ordered = sorted(page.nodes, key=lambda one: (-_gained(one), one.node))
     reasons = {
-        say("By labels"): [one.judged for one in ordered],
-        say("By levelling"): [one.levelled for one in ordered],
-        say("By dissent"): [one.slashed for one in ordered],
-        say("Paid in"): [one.paid for one in ordered],
+        _("By labels"): [one.judged for one in ordered],
+        _("By levelling"): [one.levelled for one in ordered],
+        _("By dissent"): [one.slashed for one in ordered],
+        _("Paid in"): [one.paid for one in ordered],
     }
     # A narrow screen has no room for columns of noughts.
     reasons = {name: amounts for name, amounts in reasons.items() if any(amounts)}
     found: list[dict[str, Any]] = [
         {
-            say("Node"): one.node,
-            say("Result"): _result(_gained(one)),
-            say("Gained or lost"): _gained(one),
+            _("Node"): one.node,
+            _("Result"): _result(_gained(one)),
+            _("Gained or lost"): _gained(one),
             **{name: amounts[place] for name, amounts in reasons.items()},
-            say("Stake now"): one.end,
+            _("Stake now"): one.end,
         }
         for place, one in enumerate(ordered)
     ]
     if page.treasury:
-        treasury = {say("Node"): say("(treasury)"), say("Result"): _result(page.treasury)}
-        found.append({**treasury, say("Gained or lost"): page.treasury, say("By dissent"): page.treasury})
+        treasury = {_("Node"): _("(treasury)"), _("Result"): _result(page.treasury)}
+        found.append({**treasury, _("Gained or lost"): page.treasury, _("By dissent"): page.treasury})
     return found
 
 
@@ -100,19 +100,19 @@ def table(page: StakesPage) -> None:
         placeholder="–",
         alt=describe(page),
         column_config={
-            say("Node"): st.column_config.TextColumn(pinned=True),
-            say("Gained or lost"): number(format=signed, help=say("All reasons together, payments apart.")),
-            say("By labels"): number(
-                format=signed, help=say("Under wager: from those who were wrong to those who were right.")
+            _("Node"): st.column_config.TextColumn(pinned=True),
+            _("Gained or lost"): number(format=signed, help=_("All reasons together, payments apart.")),
+            _("By labels"): number(
+                format=signed, help=_("Under wager: from those who were wrong to those who were right.")
             ),
-            say("By levelling"): number(
-                format=signed, help=say("Under wager: every stake goes a little towards its share again.")
+            _("By levelling"): number(
+                format=signed, help=_("Under wager: every stake goes a little towards its share again.")
             ),
-            say("By dissent"): number(
-                format=signed, help=say("Under seed: what dissenting from the consensus cost.")
+            _("By dissent"): number(
+                format=signed, help=_("Under seed: what dissenting from the consensus cost.")
             ),
-            say("Paid in"): number(format=signed, help=say("Paid in, less taken out, by the operator.")),
-            say("Stake now"): number(format="%.4f", help=say("After the last of these blocks.")),
+            _("Paid in"): number(format=signed, help=_("Paid in, less taken out, by the operator.")),
+            _("Stake now"): number(format="%.4f", help=_("After the last of these blocks.")),
         },
     )
 
@@ -124,9 +124,9 @@ def sentence(page: StakesPage) -> str:
         return ""
     parts = []
     if _gained(ordered[0]) > 0:
-        parts.append(say("Most was gained by {nodes}: {amount}.", **_named(ordered, _gained(ordered[0]))))
+        parts.append(_("Most was gained by {nodes}: {amount}.", **_named(ordered, _gained(ordered[0]))))
     if _gained(ordered[-1]) < 0:
-        parts.append(say("Most was lost by {nodes}: {amount}.", **_named(ordered, _gained(ordered[-1]))))
+        parts.append(_("Most was lost by {nodes}: {amount}.", **_named(ordered, _gained(ordered[-1]))))
     return " ".join(parts)
 
 
@@ -142,5 +142,5 @@ def _gained(one: StakeMoves) -> float:
 
 def _result(amount: float) -> str:
     if not amount:
-        return say("= unchanged")
-    return say("▲ gained") if amount > 0 else say("▼ lost")
+        return _("= unchanged")
+    return _("▲ gained") if amount > 0 else _("▼ lost")

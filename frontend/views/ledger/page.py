@@ -14,7 +14,7 @@ from frontend.components import task_picker as choice
 from frontend.data import service
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import say, say_count
+from frontend.text.language import _, ngettext
 from frontend.views.ledger import data as asking
 from frontend.views.ledger import events as happenings
 from frontend.views.ledger import gains
@@ -42,19 +42,19 @@ def show(url: str) -> None:
         states.away(url, error)
         return
     st.markdown(
-        say(
+        _(
             "Every movement of stake stands in a block, and each block names the hash of the one before it: "
             "what was written once cannot be changed unseen."
         )
     )
     if head.alarm:
         st.error(
-            say("**The service says of its ledger:** {alarm}", alarm=words.plain(head.alarm)),
+            _("**The service says of its ledger:** {alarm}", alarm=words.plain(head.alarm)),
             icon=":material/error:",
         )
     if not head.height:
         st.info(
-            say("**The ledger is empty.** Its first block comes when a task’s nodes open their accounts."),
+            _("**The ledger is empty.** Its first block comes when a task’s nodes open their accounts."),
             icon=":material/inbox:",
         )
         _look_again()
@@ -62,42 +62,40 @@ def show(url: str) -> None:
     _head(head)
     _verify(url)
     if tasks:
-        st.subheader(say("Who gained and who lost"))
+        st.subheader(_("Who gained and who lost"))
         _gains(url, choice.task(tasks))
     _blocks(url, head.height)
 
 
 def _head(head: Head) -> None:
-    facts = [say("Newest block: **{height}**", height=language.decimal(head.height))]
+    facts = [_("Newest block: **{height}**", height=language.decimal(head.height))]
     if head.due:
         facts.append(
-            say_count("one round waits for the next", "{count} rounds wait for the next one", head.due)
+            ngettext("one round waits for the next", "{count} rounds wait for the next one", head.due)
         )
     st.markdown(" · ".join(facts))
-    with st.expander(say("Its hash: {hash}", hash=f"`{happenings.short(head.hash)}`")):
-        st.markdown(say("Note it down: whoever changed an older block could not keep it."))
+    with st.expander(_("Its hash: {hash}", hash=f"`{happenings.short(head.hash)}`")):
+        st.markdown(_("Note it down: whoever changed an older block could not keep it."))
         st.code(head.hash, language=None, wrap_lines=True)
     _look_again()
 
 
 def _look_again() -> None:
-    st.button(say("Look again"), icon=":material/refresh:", on_click=asking.forget, key="ledger/again")
+    st.button(_("Look again"), icon=":material/refresh:", on_click=asking.forget, key="ledger/again")
 
 
 def _verify(url: str) -> None:
-    st.subheader(say("Is it sound?"))
-    st.markdown(
-        say("The service reads every block, calculates every balance again, and compares all hashes.")
-    )
-    if st.button(say("Verify"), icon=":material/verified:", type="primary", key="ledger/verify"):
-        with st.spinner(say("Reading and calculating every block…"), show_time=True):
+    st.subheader(_("Is it sound?"))
+    st.markdown(_("The service reads every block, calculates every balance again, and compares all hashes."))
+    if st.button(_("Verify"), icon=":material/verified:", type="primary", key="ledger/verify"):
+        with st.spinner(_("Reading and calculating every block…"), show_time=True):
             st.session_state[_PROOF] = _proof(url)
     found = st.session_state.get(_PROOF)
     if isinstance(found, Proof):
         _tell(found)
     elif found is not None:
         st.error(
-            say("**The ledger could not be verified.** {message}", message=words.plain(found)),
+            _("**The ledger could not be verified.** {message}", message=words.plain(found)),
             icon=":material/error:",
         )
 
@@ -112,14 +110,14 @@ def _proof(url: str) -> Proof | str:
 def _tell(proof: Proof) -> None:
     if proof.problems:
         st.error(
-            say("**The ledger is not what was written.** Nothing more should be settled until it is mended."),
+            _("**The ledger is not what was written.** Nothing more should be settled until it is mended."),
             icon=":material/error:",
         )
         st.markdown("\n".join(f"- {words.plain(problem)}" for problem in proof.problems))
-        st.markdown(say("Tell the operator. `concord ledger verify` says the same in a terminal."))
+        st.markdown(_("Tell the operator. `concord ledger verify` says the same in a terminal."))
         return
     st.success(
-        say_count(
+        ngettext(
             "**The ledger is sound.** Its one block was calculated again, and every balance follows from it.",
             "**The ledger is sound.** {count} blocks were calculated again, and every balance follows from "
             "them.",
@@ -128,20 +126,16 @@ def _tell(proof: Proof) -> None:
         icon=":material/verified:",
     )
     more = [
-        say_count(
+        ngettext(
             "One block has the hash that the journal noted when it was written.",
             "{count} blocks have the hashes that the journal noted when they were written.",
             proof.noted,
         )
     ]
     if proof.orphans:
-        more.append(
-            say("{count} files of lost attempts lie beside the chain; harmless.", count=proof.orphans)
-        )
+        more.append(_("{count} files of lost attempts lie beside the chain; harmless.", count=proof.orphans))
     st.markdown(words.small(" ".join(more)))
-    st.markdown(
-        words.small(say("Checked up to block {height}, hash:", height=language.decimal(proof.height)))
-    )
+    st.markdown(words.small(_("Checked up to block {height}, hash:", height=language.decimal(proof.height))))
     st.code(proof.hash, language=None, wrap_lines=True)
 
 
@@ -155,11 +149,11 @@ def _gains(url: str, task: TaskSummary) -> None:
         return
     if not page.nodes:
         st.info(
-            say("**No node has an account yet.** Accounts open when nodes answer."), icon=":material/inbox:"
+            _("**No node has an account yet.** Accounts open when nodes answer."), icon=":material/inbox:"
         )
         return
     first, last = language.decimal(page.first), language.decimal(page.last)
-    st.markdown(say("Blocks {first} to {last}. ", first=first, last=last) + gains.sentence(page))
+    st.markdown(_("Blocks {first} to {last}. ", first=first, last=last) + gains.sentence(page))
     st.altair_chart(
         gains.picture(page, is_light=st.context.theme.type == "light"),
         width="stretch",
@@ -170,14 +164,14 @@ def _gains(url: str, task: TaskSummary) -> None:
     if page.before is not None or before is not None:
         with st.container(horizontal=True):
             st.button(
-                say("Older blocks"),
+                _("Older blocks"),
                 on_click=_put,
                 args=(place, page.before),
                 disabled=page.before is None,
                 key=f"{place}/older",
             )
             st.button(
-                say("Newest blocks"),
+                _("Newest blocks"),
                 on_click=_put,
                 args=(place, None),
                 disabled=before is None,
@@ -192,22 +186,22 @@ def _put(place: str, before: int | None) -> None:
 @st.fragment
 def _blocks(url: str, newest: int) -> None:
     """The list; a block that is opened draws the list alone anew."""
-    st.subheader(say("Blocks"))
+    st.subheader(_("Blocks"))
     start = st.number_input(
-        say("From block"),
+        _("From block"),
         min_value=1,
         max_value=newest,
         value=None,
         step=1,
-        placeholder=say("the newest"),
+        placeholder=_("the newest"),
         key=_FROM,
         on_change=_put,
         args=(_PAGES, 1),
     )
-    st.markdown(words.small(say("Times are those of {zone}.", zone=words.plain(happenings.zone()))))
+    st.markdown(words.small(_("Times are those of {zone}.", zone=words.plain(happenings.zone()))))
     before = None if start is None else int(start) + 1
     pages = int(st.session_state.get(_PAGES, 1))
-    for _ in range(pages):
+    for _page in range(pages):
         try:
             page = asking.blocks(url, before)
         except ConcordError as error:
@@ -217,14 +211,14 @@ def _blocks(url: str, newest: int) -> None:
             _block(block)
         before = page.before
         if before is None:
-            st.markdown(words.small(say("This is the first block.")))
+            st.markdown(words.small(_("This is the first block.")))
             return
     if pages < MOST_PAGES:
         st.button(
-            say("Show older blocks"), icon=":material/expand_more:", on_click=_put, args=(_PAGES, pages + 1)
+            _("Show older blocks"), icon=":material/expand_more:", on_click=_put, args=(_PAGES, pages + 1)
         )
     elif before is not None:
-        st.button(say("Go on from block {height}", height=before - 1), on_click=_go_on, args=(before - 1,))
+        st.button(_("Go on from block {height}", height=before - 1), on_click=_go_on, args=(before - 1,))
 
 
 def _go_on(height: int) -> None:
@@ -237,14 +231,14 @@ def _block(block: BlockView) -> None:
         return
     with box:
         st.markdown("\n".join(happenings.lines(block)))
-        st.markdown(words.small(say("Hash of this block")))
+        st.markdown(words.small(_("Hash of this block")))
         st.code(block.hash, language=None, wrap_lines=True)
-        st.markdown(words.small(say("Hash of the block before")))
+        st.markdown(words.small(_("Hash of the block before")))
         st.code(block.previous, language=None, wrap_lines=True)
 
 
 def _failed(error: ConcordError) -> None:
     st.error(
-        say("**This could not be read.** {message}", message=words.plain(error.message)),
+        _("**This could not be read.** {message}", message=words.plain(error.message)),
         icon=":material/error:",
     )

@@ -13,15 +13,19 @@ from frontend.data import series as courses
 from frontend.data.series import Course
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import mark, say
+from frontend.text.language import N_, _
 
 NAMES: Final[Mapping[str, str]] = {
-    courses.REQUESTS: mark("requests"),
-    courses.ROWS: mark("rows"),
+    courses.REQUESTS: N_("requests"),
+    courses.ROWS: N_("rows"),
     **dict(
         zip(
             courses.LATENCY,
-            (mark("half are faster (p50)"), mark("95% are faster (p95)"), mark("99% are faster (p99)")),
+            (
+                N_("half are faster (p50)"),
+                N_("95% are faster (p95)"),
+                N_("99% are faster (p99)"),
+            ),
             strict=True,
         )
     ),
@@ -32,10 +36,10 @@ NAMES: Final[Mapping[str, str]] = {
             strict=True,
         )
     ),
-    courses.AGREEMENT: mark("agreement"),
-    courses.NO_QUORUM: mark("no consensus"),
-    courses.DEGRADED: mark("a node was missing"),
-    courses.FAILED: mark("requests that failed (5xx)"),
+    courses.AGREEMENT: N_("agreement"),
+    courses.NO_QUORUM: N_("no consensus"),
+    courses.DEGRADED: N_("a node was missing"),
+    courses.FAILED: N_("requests that failed (5xx)"),
 }
 """Figure → the name of its line."""
 
@@ -81,73 +85,76 @@ class Picture:
 HEADLINES: Final = (
     Figure(
         courses.REQUESTS,
-        mark("Requests"),
-        mark("a second"),
-        mark("Requests for predictions that nodes were asked for; one may hold many rows."),
+        N_("Requests"),
+        N_("a second"),
+        N_("Requests for predictions that nodes were asked for; one may hold many rows."),
     ),
     Figure(
         courses.LATENCY[0],
-        mark("Latency, p50"),
-        mark("half are faster"),
-        mark("From a request's rows to their answers, within the service."),
+        N_("Latency, p50"),
+        N_("half are faster"),
+        N_("From a request's rows to their answers, within the service."),
     ),
     Figure(
         courses.LATENCY[2],
-        mark("Latency, p99"),
-        mark("99 of 100 are faster"),
-        mark("From a request's rows to their answers, within the service."),
+        N_("Latency, p99"),
+        N_("99 of 100 are faster"),
+        N_("From a request's rows to their answers, within the service."),
     ),
     Figure(
         courses.OVERHEAD[2],
-        mark("Overhead, p99"),
-        mark("added to the slowest node"),
-        mark("What Concord adds to its slowest node that counted: 99 of 100 requests are below."),
+        N_("Overhead, p99"),
+        N_("added to the slowest node"),
+        N_("What Concord adds to its slowest node that counted: 99 of 100 requests are below."),
     ),
     Figure(
         courses.AGREEMENT,
-        mark("Agreement"),
-        mark("of the weight, on average"),
-        mark("Share of the weight that stands behind the answer."),
+        N_("Agreement"),
+        N_("of the weight, on average"),
+        N_("Share of the weight that stands behind the answer."),
     ),
     Figure(
         courses.NO_QUORUM,
-        mark("Without consensus"),
-        mark("of the rows"),
-        mark("Rows for which too few nodes gave a usable answer in time."),
+        N_("Without consensus"),
+        N_("of the rows"),
+        N_("Rows for which too few nodes gave a usable answer in time."),
     ),
     Figure(
         courses.FAILED,
-        mark("Failed"),
-        mark("of the requests"),
-        mark("Requests for predictions that were answered with a 5xx, of all tasks together."),
+        N_("Failed"),
+        N_("of the requests"),
+        N_("Requests for predictions that were answered with a 5xx, of all tasks together."),
     ),
 )
 
 PICTURES: Final = (
     Picture(
-        mark("How much is asked?"),
-        mark("Requests and their rows, a second."),
+        N_("How much is asked?"),
+        N_("Requests and their rows, a second."),
         (courses.REQUESTS, courses.ROWS),
     ),
     Picture(
-        mark("How long do answers take?"), mark("Milliseconds of a request."), courses.LATENCY, factor=1000
+        N_("How long do answers take?"),
+        N_("Milliseconds of a request."),
+        courses.LATENCY,
+        factor=1000,
     ),
     Picture(
-        mark("What does Concord add?"),
-        mark("Milliseconds beyond the slowest node that counted."),
+        N_("What does Concord add?"),
+        N_("Milliseconds beyond the slowest node that counted."),
         courses.OVERHEAD,
         factor=1000,
     ),
     Picture(
-        mark("How far do nodes agree?"),
-        mark("Share of the weight that stands behind the answer, on average."),
+        N_("How far do nodes agree?"),
+        N_("Share of the weight that stands behind the answer, on average."),
         (courses.AGREEMENT,),
         ".0%",
         most=1.0,
     ),
     Picture(
-        mark("What fails?"),
-        mark("Share of rows without consensus or without a node, and of requests that failed."),
+        N_("What fails?"),
+        N_("Share of rows without consensus or without a node, and of requests that failed."),
         (courses.NO_QUORUM, courses.DEGRADED, courses.FAILED),
         ".1~%",
     ),
@@ -173,16 +180,16 @@ def describe(course: Course, picture: Picture) -> str:
         values = [point.value for point in course.lines.get(name, ()) if point.value is not None]
         if values:
             parts.append(
-                say(
+                _(
                     "{name}: {now} now, {least} to {most} in this time",
-                    name=say(NAMES[name]),
+                    name=_(NAMES[name]),
                     now=written(name, course.now(name)),
                     least=written(name, min(values)),
                     most=written(name, max(values)),
                 )
             )
-    said = "; ".join(parts) or say("no value in this time")
-    return f"{say(picture.title)} {said}."
+    said = "; ".join(parts) or _("no value in this time")
+    return f"{_(picture.title)} {said}."
 
 
 def heading(name: str) -> str:
@@ -194,11 +201,11 @@ def heading(name: str) -> str:
         one: f"p{round(share * 100)}" for one, share in zip(courses.OVERHEAD, courses.QUANTILES, strict=True)
     }
     if name in short:
-        return say("Latency {quantile} (ms)", quantile=short[name])
+        return _("Latency {quantile} (ms)", quantile=short[name])
     if name in added:
-        return say("Overhead {quantile} (ms)", quantile=added[name])
-    title = say(NAMES[name])
-    return f"{title[:1].upper()}{title[1:]}" + (f" ({say('a second')})" if name in _A_SECOND else "")
+        return _("Overhead {quantile} (ms)", quantile=added[name])
+    title = _(NAMES[name])
+    return f"{title[:1].upper()}{title[1:]}" + (f" ({_('a second')})" if name in _A_SECOND else "")
 
 
 def column_format(name: str) -> str:
@@ -221,7 +228,7 @@ def rows(course: Course, zone: str) -> list[dict[str, Any]]:
             by_time.setdefault(point.time, {})[name] = point.value
     known = [name for name in courses.FIGURES if course.lines.get(name)]
     return [
-        {say("Time"): _clock(at, zone), **{heading(name): _cell(name, values.get(name)) for name in known}}
+        {_("Time"): _clock(at, zone), **{heading(name): _cell(name, values.get(name)) for name in known}}
         for at, values in sorted(by_time.items(), reverse=True)
     ]
 

@@ -22,7 +22,7 @@ from frontend.data import series as courses
 from frontend.data.prometheus import Place
 from frontend.data.series import Course
 from frontend.text import wording as words
-from frontend.text.language import mark, say, say_count
+from frontend.text.language import N_, _, ngettext
 from frontend.views.live import data as live
 from frontend.views.live import figures
 from frontend.views.live import states as live_states
@@ -32,10 +32,10 @@ DRAW_SECONDS: Final = 5
 """How often the figures are drawn anew."""
 
 SPANS: Final[Mapping[str, int]] = {
-    mark("5 minutes"): 300,
-    mark("15 minutes"): 900,
-    mark("1 hour"): 3600,
-    mark("6 hours"): 6 * 3600,
+    N_("5 minutes"): 300,
+    N_("15 minutes"): 900,
+    N_("1 hour"): 3600,
+    N_("6 hours"): 6 * 3600,
 }
 _USUAL: Final = 1
 
@@ -59,7 +59,7 @@ def show(url: str) -> None:
         task = _task(tasks)
     with right:
         names = list(SPANS)
-        span = st.selectbox(say("Over the last"), names, index=_USUAL, format_func=say, key="live/span")
+        span = st.selectbox(_("Over the last"), names, index=_USUAL, format_func=_, key="live/span")
     _figures(url, task, SPANS[span])
 
 
@@ -68,12 +68,10 @@ def _task(tasks: Sequence[TaskSummary]) -> str | None:
     names = [None, *by_name]
     stated = st.query_params.get(_TASK) or st.session_state.get(_KEPT)
     chosen = st.selectbox(
-        say("Task"),
+        _("Task"),
         names,
         index=names.index(stated) if stated in by_name else 0,
-        format_func=lambda name: (
-            words.task_name(by_name[name], tasks) if name in by_name else say("All tasks")
-        ),
+        format_func=lambda name: words.task_name(by_name[name], tasks) if name in by_name else _("All tasks"),
         key="live/task",
         on_change=_name_in_address,
     )
@@ -97,7 +95,7 @@ def _figures(url: str, task: str | None, seconds: int) -> None:
     if seen.without is not None:
         live_states.without_prometheus(seen.without)
     if seen.course is None:
-        states.away(url, seen.problem or ConcordError(say("The service says nothing of its figures.")))
+        states.away(url, seen.problem or ConcordError(_("The service says nothing of its figures.")))
         return
     if seen.problem is not None:
         live_states.silent(seen.problem)
@@ -115,7 +113,7 @@ def _course(seen: Seen, task: str | None, seconds: int) -> None:
     assert course is not None
     if course.is_quiet():
         st.info(
-            say("**Nothing was asked in this time.** Earlier there was something."), icon=":material/bedtime:"
+            _("**Nothing was asked in this time.** Earlier there was something."), icon=":material/bedtime:"
         )
     with st.container(horizontal=True, gap="medium"):
         for figure in figures.HEADLINES:
@@ -127,28 +125,26 @@ def _course(seen: Seen, task: str | None, seconds: int) -> None:
         for picture, column in zip(pictures[start : start + 2], st.columns(2, gap="large"), strict=False):
             with column:
                 _picture(course, picture, now - seconds, now)
-    with st.expander(say("The same as a table")):
+    with st.expander(_("The same as a table")):
         _table(course)
 
 
 def _figure(course: Course, figure: figures.Figure) -> None:
     value = course.now(figure.name)
     with st.container(width="content", gap=None):
-        st.metric(
-            say(figure.title), figures.written(figure.name, value), width="content", help=say(figure.help)
-        )
+        st.metric(_(figure.title), figures.written(figure.name, value), width="content", help=_(figure.help))
         if figure.remark:
-            st.markdown(words.small(say(figure.remark)))
+            st.markdown(words.small(_(figure.remark)))
 
 
 def _picture(course: Course, picture: figures.Picture, since: float, until: float) -> None:
     drawn = [
-        lines.Line(say(figures.NAMES[name]), course.lines[name])
+        lines.Line(_(figures.NAMES[name]), course.lines[name])
         for name in picture.names
         if course.lines.get(name)
     ]
-    st.subheader(say(picture.title))
-    st.markdown(words.small(say(picture.about)))
+    st.subheader(_(picture.title))
+    st.markdown(words.small(_(picture.about)))
     is_light = st.context.theme.type == "light"
     st.html(lines.key(drawn, is_light=is_light))
     clock = "%H:%M:%S" if until - since <= SPANS["5 minutes"] else "%H:%M"
@@ -169,9 +165,9 @@ def _table(course: Course) -> None:
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("All figures in time, the newest first."),
+        alt=_("All figures in time, the newest first."),
         column_config={
-            say("Time"): st.column_config.TextColumn(pinned=True),
+            _("Time"): st.column_config.TextColumn(pinned=True),
             **{
                 figures.heading(name): st.column_config.NumberColumn(format=figures.column_format(name))
                 for name in courses.FIGURES
@@ -183,12 +179,12 @@ def _table(course: Course) -> None:
 
 def _source(seen: Seen) -> str:
     if seen.source == "prometheus":
-        return say(
+        return _(
             "From Prometheus; each value is of the five minutes before it. Drawn anew every {seconds} "
             "seconds.",
             seconds=DRAW_SECONDS,
         )
-    said = say_count(
+    said = ngettext(
         "From the service's own metrics, {count} sample, taken while somebody looks at this page; each "
         "value is of the minute before it or longer.",
         "From the service's own metrics, {count} samples, taken while somebody looks at this page; each "
@@ -196,9 +192,7 @@ def _source(seen: Seen) -> str:
         seen.samples,
     )
     if seen.course is not None and seen.course.is_partial:
-        said += " " + say("**More than one process answers; these are the figures of one of them.**")
+        said += " " + _("**More than one process answers; these are the figures of one of them.**")
     if seen.without is None:
-        said += " " + say(
-            "A Prometheus that `CONCORD_PROMETHEUS` names would know all replicas, and the past."
-        )
+        said += " " + _("A Prometheus that `CONCORD_PROMETHEUS` names would know all replicas, and the past.")
     return said

@@ -4,13 +4,13 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text.language import _
 
 
 def without_prometheus(error: ConcordError) -> None:
     """Prometheus is configured and not the source just now."""
     st.warning(
-        say(
+        _(
             "**Without Prometheus for now.** {message} These figures are from the service itself. The "
             "setting is `CONCORD_PROMETHEUS`; it is tried again by itself.",
             message=words.plain(error.message),
@@ -22,7 +22,7 @@ def without_prometheus(error: ConcordError) -> None:
 def silent(error: ConcordError) -> None:
     """The service answered earlier and does not now."""
     st.warning(
-        say(
+        _(
             "**The service does not answer just now.** What is shown is from before; this page looks again "
             "by itself. {message}",
             message=words.plain(error.message),
@@ -34,7 +34,7 @@ def silent(error: ConcordError) -> None:
 def nothing_asked() -> None:
     """There is a service and nobody has asked it anything."""
     st.info(
-        say(
+        _(
             "**Nothing has been asked yet** since the service started. Ask something on the page Predict, "
             "and its figures appear here within seconds."
         ),
@@ -45,7 +45,7 @@ def nothing_asked() -> None:
 def one_sample(seconds: int) -> None:
     """What there is to see is on its way."""
     st.info(
-        say(
+        _(
             "**The first sample is taken.** It takes two to say how much is asked a second: the figures "
             "appear within {seconds} seconds.",
             seconds=seconds,

@@ -10,22 +10,22 @@ from concord.types.models import Comparison
 from frontend.charts import votes as pictures
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import mark, say, say_count
+from frontend.text.language import N_, _, ngettext
 from frontend.text.wording import Look
 
 VERDICTS: Final = {
-    "better": Look("▲", ":material/trending_up:", "green", mark("Version {challenger} is better.")),
-    "worse": Look("▼", ":material/trending_down:", "red", mark("Version {challenger} is worse.")),
-    "undecided": Look("≈", ":material/balance:", "blue", mark("Which one is better is not decided yet.")),
+    "better": Look("▲", ":material/trending_up:", "green", N_("Version {challenger} is better.")),
+    "worse": Look("▼", ":material/trending_down:", "red", N_("Version {challenger} is worse.")),
+    "undecided": Look("≈", ":material/balance:", "blue", N_("Which one is better is not decided yet.")),
     "too_few": Look(
-        "…", ":material/hourglass_empty:", "gray", mark("There are too few labelled rounds to say.")
+        "…", ":material/hourglass_empty:", "gray", N_("There are too few labelled rounds to say.")
     ),
 }
 
 SCORES: Final = {
-    "hit": mark("Share of right answers"),
-    "brier": mark("Quadratic score"),
-    "closeness": mark("Closeness of the values"),
+    "hit": N_("Share of right answers"),
+    "brier": N_("Quadratic score"),
+    "closeness": N_("Closeness of the values"),
 }
 
 HEIGHT: Final = 120
@@ -35,15 +35,15 @@ _SIGNED: Final = "+0.000;-0.000"
 def show(found: Comparison, *, is_light: bool) -> None:
     """Draws a comparison: the verdict, the interval as a picture, the scores as a table."""
     look = VERDICTS[found.verdict]
-    sentence = say(look.word, challenger=words.plain(found.challenger.version))
+    sentence = _(look.word, challenger=words.plain(found.challenger.version))
     st.markdown(f"### :{look.colour}[{look.icon} {sentence}]")
-    rounds = say_count(
+    rounds = ngettext(
         "One labelled round was answered by both.",
         "{count} labelled rounds were answered by both.",
         found.rounds,
     )
     since = (
-        say("Looked at from {time} on.", time=f"{found.since[:16].replace('T', ' ')} UTC")
+        _("Looked at from {time} on.", time=f"{found.since[:16].replace('T', ' ')} UTC")
         if found.since
         else ""
     )
@@ -56,26 +56,26 @@ def show(found: Comparison, *, is_light: bool) -> None:
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("The mean scores of both versions; 1 is best."),
+        alt=_("The mean scores of both versions; 1 is best."),
     )
 
 
 def rows(found: Comparison) -> list[dict[str, Any]]:
     """Both versions with their mean score."""
-    beside = say("its predecessor, asked beside it") if found.phase == "watch" else say("tried beside it")
+    beside = _("its predecessor, asked beside it") if found.phase == "watch" else _("tried beside it")
     return [
         {
-            say("Version"): one.version,
-            say("Role"): doing,
-            say(SCORES[found.score]): None if one.score is None else language.decimal(one.score, "0.000"),
+            _("Version"): one.version,
+            _("Role"): doing,
+            _(SCORES[found.score]): None if one.score is None else language.decimal(one.score, "0.000"),
         }
-        for one, doing in ((found.champion, say("answers")), (found.challenger, beside))
+        for one, doing in ((found.champion, _("answers")), (found.challenger, beside))
     ]
 
 
 def describe(found: Comparison) -> str:
     """The difference and its interval in words; of a comparison that has them."""
-    return say(
+    return _(
         "Version {challenger} scores {difference} against version {champion}; the true difference is "
         "between {low} and {high}, however often one looks.",
         challenger=words.plain(found.challenger.version),
@@ -98,7 +98,7 @@ def picture(found: Comparison, *, is_light: bool) -> alt.LayerChart:
     )
     x = alt.X(
         "low:Q",
-        title=say(
+        title=_(
             "Difference of the scores; right of 0 version {version} is better",
             version=found.challenger.version,
         ),

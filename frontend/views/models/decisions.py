@@ -15,7 +15,7 @@ from concord.types.models import ModelView
 from frontend.components import confirm
 from frontend.components.confirm import Step
 from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text.language import _
 from frontend.views.models import data as asking
 from frontend.views.models import versions
 
@@ -28,13 +28,13 @@ def offer(client: Client, view: ModelView) -> None:
     known = [one.version for one in view.registry.versions] if view.registry else []
     others = [version for version in known if version != view.champion]
     chosen = st.selectbox(
-        say("Version to bring in"),
+        _("Version to bring in"),
         others,
         index=others.index(view.challenger) if view.challenger in others else (0 if others else None),
         format_func=lambda version: versions.heading(view, version),
         key=f"models/version/{view.name}",
-        help=say("For a promotion or a challenge; a rollback and a dismissal know theirs."),
-        placeholder=say("There is no other version"),
+        help=_("For a promotion or a challenge; a rollback and a dismissal know theirs."),
+        placeholder=_("There is no other version"),
         disabled=not others,
     )
     # Two by two, so that the buttons are wide enough on a telephone too.
@@ -51,17 +51,15 @@ def promote(client: Client, view: ModelView, version: str | None) -> Step:
     """A version becomes the one that answers."""
     name, now = words.plain(view.node), _version(view.champion)
     effects = [
-        say(
-            "**{node}** answers with version {version} instead of {now}.", node=name, version=version, now=now
-        ),
-        say("{now} stays beside it, is asked and scored, and can come back by a rollback.", now=_upper(now)),
-        say("Its stake stays; its skill starts anew, or goes on from what the version showed on trial."),
+        _("**{node}** answers with version {version} instead of {now}.", node=name, version=version, now=now),
+        _("{now} stays beside it, is asked and scored, and can come back by a rollback.", now=_upper(now)),
+        _("Its stake stays; its skill starts anew, or goes on from what the version showed on trial."),
         *_always(),
     ]
-    done = say("**{node}** changes over to version {version}.", node=name, version=version)
+    done = _("**{node}** changes over to version {version}.", node=name, version=version)
     return Step(
         f"promote/{view.name}",
-        say("Promote version {version}", version=version) if version else say("Promote"),
+        _("Promote version {version}", version=version) if version else _("Promote"),
         ":material/trending_up:",
         effects,
         _act(client, view, "promote", version, done),
@@ -73,25 +71,25 @@ def challenge(client: Client, view: ModelView, version: str | None) -> Step:
     """A version answers beside the one that counts."""
     name = words.plain(view.node)
     effects = [
-        say(
+        _(
             "Version {version} of **{node}** is asked beside {now}: what it says is scored and counts for "
             "nothing.",
             node=name,
             version=version,
             now=_version(view.champion),
         ),
-        say("No stake moves by its answers. After 20 labelled rounds there is enough to judge it."),
+        _("No stake moves by its answers. After 20 labelled rounds there is enough to judge it."),
         *_always(),
     ]
     hindrance = _nothing_to_bring(view, version)
     if hindrance is None and view.challenger is not None:
-        hindrance = say(
+        hindrance = _(
             "Version {version} stands beside it already; dismiss it first.", version=view.challenger
         )
-    done = say("Version {version} is tried beside **{node}**.", node=name, version=version)
+    done = _("Version {version} is tried beside **{node}**.", node=name, version=version)
     return Step(
         f"challenge/{view.name}",
-        say("Try version {version}", version=version) if version else say("Try a version"),
+        _("Try version {version}", version=version) if version else _("Try a version"),
         ":material/visibility:",
         effects,
         _act(client, view, "challenge", version, done),
@@ -103,24 +101,24 @@ def roll_back(client: Client, view: ModelView) -> Step:
     """The version before the last promotion answers again."""
     name, before = words.plain(view.node), _version(view.previous)
     effects = [
-        say(
+        _(
             "**{node}** answers with {before} again, instead of {now}.",
             node=name,
             before=before,
             now=_version(view.champion),
         ),
-        say("No version stands beside it afterwards."),
+        _("No version stands beside it afterwards."),
         *_always(),
     ]
     return Step(
         f"rollback/{view.name}",
-        say("Roll back"),
+        _("Roll back"),
         ":material/undo:",
         effects,
         _act(
-            client, view, "rollback", None, say("**{node}** goes back to {before}.", node=name, before=before)
+            client, view, "rollback", None, _("**{node}** goes back to {before}.", node=name, before=before)
         ),
-        None if view.previous else say("It was not promoted, so there is nothing to go back to."),
+        None if view.previous else _("It was not promoted, so there is nothing to go back to."),
     )
 
 
@@ -128,15 +126,15 @@ def dismiss(client: Client, view: ModelView) -> Step:
     """The version beside the one that counts leaves."""
     name, leaves = words.plain(view.node), _version(view.challenger)
     effects = [
-        say("{version} is not asked beside **{node}** any more.", version=_upper(leaves), node=name),
-        say("{now} serves alone; its stake and its record stay.", now=_upper(_version(view.champion))),
+        _("{version} is not asked beside **{node}** any more.", version=_upper(leaves), node=name),
+        _("{now} serves alone; its stake and its record stay.", now=_upper(_version(view.champion))),
         *_always(),
     ]
     if view.phase == "watch":
-        effects.insert(1, say("The watch over the version that was promoted ends with it."))
+        effects.insert(1, _("The watch over the version that was promoted ends with it."))
     return Step(
         f"dismiss/{view.name}",
-        say("Dismiss version {version}", version=view.challenger) if view.challenger else say("Dismiss"),
+        _("Dismiss version {version}", version=view.challenger) if view.challenger else _("Dismiss"),
         ":material/person_remove:",
         effects,
         _act(
@@ -144,9 +142,9 @@ def dismiss(client: Client, view: ModelView) -> Step:
             view,
             "dismiss",
             None,
-            say("{version} leaves **{node}**.", version=_upper(leaves), node=name),
+            _("{version} leaves **{node}**.", version=_upper(leaves), node=name),
         ),
-        None if view.challenger else say("No version stands beside it that could leave."),
+        None if view.challenger else _("No version stands beside it that could leave."),
     )
 
 
@@ -160,26 +158,24 @@ def _act(client: Client, view: ModelView, action: Action, version: str | None, d
 
 def _always() -> Sequence[str]:
     return (
-        say(
-            "The node changes over while it goes on answering; that takes some seconds, in a cluster minutes."
-        ),
-        say("The ledger keeps for good who decided it, and why."),
+        _("The node changes over while it goes on answering; that takes some seconds, in a cluster minutes."),
+        _("The ledger keeps for good who decided it, and why."),
     )
 
 
 def _nothing_to_bring(view: ModelView, version: str | None) -> str | None:
     if view.registry is None:
-        return say("No registry is known, so no version can be brought in.")
-    return None if version else say("There is no other version of this model.")
+        return _("No registry is known, so no version can be brought in.")
+    return None if version else _("There is no other version of this model.")
 
 
 def _version(version: str | None) -> str:
     if version is None:
-        return say("the version of now")
+        return _("the version of now")
     return (
-        say("the version in its image")
+        _("the version in its image")
         if version == PACKAGED
-        else say("version {version}", version=words.plain(version))
+        else _("version {version}", version=words.plain(version))
     )
 
 

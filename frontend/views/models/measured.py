@@ -14,7 +14,7 @@ from concord.settings import Settings
 from concord.types.models import ListedVersion, ModelView
 from frontend.data import mlflow
 from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text.language import _
 from frontend.views.models import plots, versions
 
 MOST_BESIDE: Final = 4
@@ -37,25 +37,25 @@ def _link(view: ModelView) -> None:
     address = settings.registry_page or settings.registry
     if address:
         st.link_button(
-            say("Open it in MLflow"), mlflow.page(address, "models", view.name), icon=":material/open_in_new:"
+            _("Open it in MLflow"), mlflow.page(address, "models", view.name), icon=":material/open_in_new:"
         )
 
 
 def _side_by_side(view: ModelView, listed: Sequence[ListedVersion]) -> None:
-    st.subheader(say("Side by side"))
+    st.subheader(_("Side by side"))
     numbers = [one.version for one in listed]
     first = [one for one in dict.fromkeys((view.champion, view.challenger, *numbers)) if one in numbers]
     chosen = st.multiselect(
-        say("Versions side by side"),
+        _("Versions side by side"),
         numbers,
         default=first[:2],
         format_func=lambda version: versions.heading(view, version),
         key=f"models/beside/{view.name}",
         max_selections=MOST_BESIDE,
-        placeholder=say("Choose versions"),
+        placeholder=_("Choose versions"),
     )
     if not chosen:
-        st.info(say("Choose at least one version."), icon=":material/info:")
+        st.info(_("Choose at least one version."), icon=":material/info:")
         return
     wanted = [one for one in listed if one.version in chosen]
     registry = Settings.read().registry
@@ -63,7 +63,7 @@ def _side_by_side(view: ModelView, listed: Sequence[ListedVersion]) -> None:
         _from_the_service(view, wanted)
         st.markdown(
             words.small(
-                say(
+                _(
                     "More metrics, and pictures, are shown where this page knows MLflow "
                     "(`MLFLOW_TRACKING_URI`)."
                 )
@@ -74,16 +74,16 @@ def _side_by_side(view: ModelView, listed: Sequence[ListedVersion]) -> None:
         _from_mlflow(registry, view, wanted)
     except ServiceAway as error:
         st.warning(
-            say("**MLflow is away.** {message}", message=words.plain(error.message)),
+            _("**MLflow is away.** {message}", message=words.plain(error.message)),
             icon=":material/cloud_off:",
         )
         st.markdown(
-            say(
+            _(
                 "What the nodes answer does not depend on it. Metrics and pictures are here again once it is "
                 "back."
             )
         )
-        st.button(say("Try again"), icon=":material/refresh:", key="models/mlflow-again")
+        st.button(_("Try again"), icon=":material/refresh:", key="models/mlflow-again")
         _from_the_service(view, wanted)
 
 
@@ -104,7 +104,7 @@ def _from_mlflow(registry: str, view: ModelView, wanted: Sequence[ListedVersion]
     if len(runs) < len(wanted):
         gone = ", ".join(one.version for one in wanted if one.version not in runs)
         st.info(
-            say(
+            _(
                 "MLflow has no training run of version {versions}: it came from elsewhere, or is gone.",
                 versions=gone,
             ),
@@ -113,5 +113,5 @@ def _from_mlflow(registry: str, view: ModelView, wanted: Sequence[ListedVersion]
     if not runs:
         _from_the_service(view, wanted)
         return
-    versions.side_by_side(view, {version: run.metrics for version, (_, run) in runs.items()})
+    versions.side_by_side(view, {version: run.metrics for version, (_run_id, run) in runs.items()})
     plots.show(registry, view, runs)

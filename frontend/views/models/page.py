@@ -16,7 +16,7 @@ from frontend import access
 from frontend.components import confirm, states
 from frontend.components import task_picker as choice
 from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text.language import _
 from frontend.views.models import comparison as contest
 from frontend.views.models import data as asking
 from frontend.views.models import decisions, measured, versions
@@ -58,12 +58,12 @@ def show(url: str) -> None:
 
 def _none(task: TaskSummary) -> None:
     if task.asks:
-        text = say(
+        text = _(
             "**This task has no models of its own.** It asks the nodes of {task}.",
             task=words.plain(task.asks),
         )
     else:
-        text = say("**This task has no models yet.** They appear here once they are trained and served.")
+        text = _("**This task has no models yet.** They appear here once they are trained and served.")
     st.info(text, icon=":material/inbox:")
 
 
@@ -71,7 +71,7 @@ def _problems(view: ModelView) -> None:
     name = words.plain(view.node)
     if view.problem:
         st.warning(
-            say(
+            _(
                 "**{node}: not everything could be looked at.** {message}",
                 node=name,
                 message=words.plain(view.problem),
@@ -80,7 +80,7 @@ def _problems(view: ModelView) -> None:
         )
     if view.dropped:
         st.warning(
-            say(
+            _(
                 "**{node}: the version beside it answers no more.** {message}",
                 node=name,
                 message=words.plain(view.dropped),
@@ -89,7 +89,7 @@ def _problems(view: ModelView) -> None:
         )
     if view.rolling:
         st.info(
-            say("**{node} is changing over.** This page shows by itself when it is done.", node=name),
+            _("**{node} is changing over.** This page shows by itself when it is done.", node=name),
             icon=":material/sync:",
         )
 
@@ -97,7 +97,7 @@ def _problems(view: ModelView) -> None:
 def _chosen(views: Sequence[ModelView]) -> ModelView:
     by_name = {view.name: view for view in views}
     name = st.selectbox(
-        say("Model"),
+        _("Model"),
         list(by_name),
         format_func=lambda name: by_name[name].node if name in by_name else name,
         key=f"models/model/{views[0].task}",
@@ -107,22 +107,22 @@ def _chosen(views: Sequence[ModelView]) -> ModelView:
 
 def _model(url: str, view: ModelView) -> None:
     listed = view.registry.versions if view.registry else []
-    st.subheader(say("Versions of {model}", model=words.plain(view.name)))
+    st.subheader(_("Versions of {model}", model=words.plain(view.name)))
     if view.registry is None and not view.problem:
         st.info(
-            say(
+            _(
                 "**The consensus service knows no registry.** Only what the nodes serve is shown. An "
                 "operator names MLflow's address in `MLFLOW_TRACKING_URI`."
             ),
             icon=":material/cloud_off:",
         )
     elif view.registry is not None and not listed:
-        st.info(say("**The registry has no version of this model.**"), icon=":material/inbox:")
+        st.info(_("**The registry has no version of this model.**"), icon=":material/inbox:")
     if listed:
         versions.table(view, listed)
         measured.show(view, listed)
     _contest(url, view)
-    st.subheader(say("Decide"))
+    st.subheader(_("Decide"))
     client = access.acting(url)
     if client is None:
         access.sign_in_hint("decide")
@@ -131,26 +131,26 @@ def _model(url: str, view: ModelView) -> None:
 
 
 def _contest(url: str, view: ModelView) -> None:
-    st.subheader(say("On labelled rounds"))
+    st.subheader(_("On labelled rounds"))
     if view.challenger is None:
         st.info(
-            say(
+            _(
                 "**One version serves, so there is nothing to compare.** Two versions are compared on "
                 "labelled rounds while one of them is tried beside the other: try one below."
             ),
             icon=":material/balance:",
         )
         return
-    st.markdown(say("Both versions answered the same rounds, of which it is known by now what was true."))
+    st.markdown(_("Both versions answered the same rounds, of which it is known by now what was true."))
     place = (view.name, view.champion, view.challenger)
     kept: dict[tuple[str | None, ...], Comparison] = st.session_state.setdefault(_COMPARED, {})
-    if st.button(say("Compare on labelled rounds"), icon=":material/balance:", key="models/compare"):
+    if st.button(_("Compare on labelled rounds"), icon=":material/balance:", key="models/compare"):
         try:
-            with st.spinner(say("Going through the labelled rounds; many take half a minute…")):
+            with st.spinner(_("Going through the labelled rounds; many take half a minute…")):
                 kept[place] = asking.compare(access.reading(url).client, view.name)
         except ConcordError as error:
             kept.pop(place, None)
-            text = say("**Nothing was compared.** {message}", message=words.plain(error.message))
+            text = _("**Nothing was compared.** {message}", message=words.plain(error.message))
             st.error(text, icon=":material/balance:")
             if error.code in {"unauthorized", "forbidden"}:
                 access.sign_in_hint("compare")

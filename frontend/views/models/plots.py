@@ -12,7 +12,7 @@ import streamlit as st
 from concord.types.models import ModelView
 from frontend.data import mlflow
 from frontend.text import wording as words
-from frontend.text.language import mark, say
+from frontend.text.language import N_, _
 from frontend.views.models import versions
 
 
@@ -25,27 +25,26 @@ class Plot(NamedTuple):
 
 KINDS: Final[Mapping[str, Plot]] = {
     "predicted_actual.png": Plot(
-        mark("Predicted against actual values"),
-        mark(
+        N_("Predicted against actual values"),
+        N_(
             "A dot for each held-out row: across is what was true, up is what version {version} of {model} "
             "said. On the line both are the same."
         ),
     ),
     "confusion_matrix.png": Plot(
-        mark("Confusion matrix"),
-        mark(
+        N_("Confusion matrix"),
+        N_(
             "How many held-out rows of each class (lines) version {version} of {model} put into which class "
             "(columns). Those on the diagonal are right."
         ),
     ),
     "roc.png": Plot(
-        mark("ROC curve"),
-        mark(
-            "True positives against false positives of version {version} of {model}, a line for each class."
-        ),
+        N_("ROC curve"),
+        N_("True positives against false positives of version {version} of {model}, a line for each class."),
     ),
     "loss.png": Plot(
-        mark("Training loss"), mark("The loss of version {version} of {model} from epoch to epoch.")
+        N_("Training loss"),
+        N_("The loss of version {version} of {model} from epoch to epoch."),
     ),
 }
 """File names as `training/fitting/plots.py` gives them, in the order in which they are shown."""
@@ -62,12 +61,12 @@ def show(registry: str, view: ModelView, runs: Mapping[str, tuple[str, mlflow.Ru
     Raises:
         ServiceAway: MLflow does not serve.
     """
-    kinds = [name for name in KINDS if any(name in run.plots for _, run in runs.values())]
+    kinds = [name for name in KINDS if any(name in run.plots for _run_id, run in runs.values())]
     if not kinds:
-        st.info(say("These versions keep no pictures in MLflow."), icon=":material/hide_image:")
+        st.info(_("These versions keep no pictures in MLflow."), icon=":material/hide_image:")
         return
     for name in kinds:
-        st.markdown(f"**{say(KINDS[name].title)}**")
+        st.markdown(f"**{_(KINDS[name].title)}**")
         for place, (version, (run_id, run)) in zip(st.columns(len(runs)), runs.items(), strict=True):
             with place:
                 picture = mlflow.plot(registry, run_id, name) if name in run.plots else None
@@ -77,8 +76,8 @@ def show(registry: str, view: ModelView, runs: Mapping[str, tuple[str, mlflow.Ru
 def _draw(view: ModelView, version: str, name: str, picture: bytes | None) -> None:
     caption = versions.heading(view, version)
     if picture is None:
-        st.markdown(words.small(say("{version}: no such picture", version=caption)))
+        st.markdown(words.small(_("{version}: no such picture", version=caption)))
         return
-    text = say(KINDS[name].text, version=version, model=view.name)
+    text = _(KINDS[name].text, version=version, model=view.name)
     # Drawn at 450 pixels; larger they would only be blurred.
     st.image(picture, caption=caption, alt=text, width="content")

@@ -9,30 +9,30 @@ import streamlit as st
 from concord.types.models import ListedVersion, ModelView
 from frontend.text import language
 from frontend.text import wording as words
-from frontend.text.language import mark, say
+from frontend.text.language import N_, _
 from frontend.views.nodes import standings
 
 PHASES: Final[Mapping[str, words.Look]] = {
-    "serving": words.Look("✔", ":material/check:", "green", mark("serves alone")),
-    "probation": words.Look("◌", ":material/visibility:", "blue", mark("tries another version")),
-    "watch": words.Look("◎", ":material/radar:", "orange", mark("was promoted and is watched")),
+    "serving": words.Look("✔", ":material/check:", "green", N_("serves alone")),
+    "probation": words.Look("◌", ":material/visibility:", "blue", N_("tries another version")),
+    "watch": words.Look("◎", ":material/radar:", "orange", N_("was promoted and is watched")),
 }
-ROLLING: Final = words.Look("↻", ":material/sync:", "orange", mark("is changing over"))
+ROLLING: Final = words.Look("↻", ":material/sync:", "orange", N_("is changing over"))
 
 METRICS: Final[Mapping[str, str]] = {
-    "accuracy": mark("Accuracy"),
-    "precision": mark("Precision"),
-    "recall": mark("Recall"),
-    "f1": mark("F1 score"),
-    "roc_auc": mark("Area under the ROC curve"),
-    "log_loss": mark("Log loss"),
-    "brier": mark("Brier score"),
-    "r2": mark("R²"),
-    "mae": mark("Mean absolute error"),
-    "mse": mark("Mean squared error"),
-    "loss": mark("Training loss"),
-    "fit_seconds": mark("Seconds to fit"),
-    "onnx_difference": mark("Difference of the ONNX file"),
+    "accuracy": N_("Accuracy"),
+    "precision": N_("Precision"),
+    "recall": N_("Recall"),
+    "f1": N_("F1 score"),
+    "roc_auc": N_("Area under the ROC curve"),
+    "log_loss": N_("Log loss"),
+    "brier": N_("Brier score"),
+    "r2": N_("R²"),
+    "mae": N_("Mean absolute error"),
+    "mse": N_("Mean squared error"),
+    "loss": N_("Training loss"),
+    "fit_seconds": N_("Seconds to fit"),
+    "onnx_difference": N_("Difference of the ONNX file"),
 }
 """Names that the training gives, in its order; others are shown as they are."""
 
@@ -51,7 +51,7 @@ def phase(view: ModelView) -> words.Look:
 
 def metric_name(name: str) -> str:
     """A metric for people."""
-    return say(METRICS[name]) if name in METRICS else name
+    return _(METRICS[name]) if name in METRICS else name
 
 
 def figure(value: float) -> str:
@@ -62,25 +62,25 @@ def figure(value: float) -> str:
 def role(view: ModelView, version: str) -> str:
     """What a version does now; empty where it does nothing."""
     if version == view.champion:
-        return f"✔ {say('answers')}"
+        return f"✔ {_('answers')}"
     if version == view.challenger:
-        return f"◌ {say('its predecessor, asked beside it')}" if view.phase == "watch" else _tried()
+        return f"◌ {_('its predecessor, asked beside it')}" if view.phase == "watch" else _tried()
     return ""
 
 
 def _tried() -> str:
-    return f"◌ {say('tried beside it')}"
+    return f"◌ {_('tried beside it')}"
 
 
 def overview(views: Sequence[ModelView]) -> None:
     """One line for each model of a task."""
     rows = [
         {
-            say("Model"): view.node,
-            say("Answers with"): view.champion,
-            say("Beside it"): view.challenger,
-            say("Phase"): standings.told(phase(view)),
-            say("Measured"): _measured(_listed(view, view.champion)),
+            _("Model"): view.node,
+            _("Answers with"): view.champion,
+            _("Beside it"): view.challenger,
+            _("Phase"): standings.told(phase(view)),
+            _("Measured"): _measured(_listed(view, view.champion)),
         }
         for view in views
     ]
@@ -89,10 +89,10 @@ def overview(views: Sequence[ModelView]) -> None:
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("The models of this task: the version that answers, and the one beside it."),
+        alt=_("The models of this task: the version that answers, and the one beside it."),
         column_config={
-            say("Model"): st.column_config.TextColumn(pinned=True),
-            say("Measured"): st.column_config.TextColumn(help=say("On the rows held out in training.")),
+            _("Model"): st.column_config.TextColumn(pinned=True),
+            _("Measured"): st.column_config.TextColumn(help=_("On the rows held out in training.")),
         },
     )
 
@@ -101,11 +101,11 @@ def table(view: ModelView, versions: Sequence[ListedVersion]) -> None:
     """One line for each version of a model, the newest first."""
     rows = [
         {
-            say("Version"): one.version,
-            say("Role"): role(view, one.version),
-            say("Alias"): ", ".join(one.aliases),
-            say("Registered (UTC)"): standings.moment(one.created)[:16],
-            say("Measured"): _measured(one),
+            _("Version"): one.version,
+            _("Role"): role(view, one.version),
+            _("Alias"): ", ".join(one.aliases),
+            _("Registered (UTC)"): standings.moment(one.created)[:16],
+            _("Measured"): _measured(one),
         }
         for one in versions
     ]
@@ -114,8 +114,8 @@ def table(view: ModelView, versions: Sequence[ListedVersion]) -> None:
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("The versions of {model}, the newest first.", model=view.name),
-        column_config={say("Version"): st.column_config.TextColumn(pinned=True)},
+        alt=_("The versions of {model}, the newest first.", model=view.name),
+        column_config={_("Version"): st.column_config.TextColumn(pinned=True)},
     )
 
 
@@ -131,14 +131,14 @@ def side_by_side(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("What the versions of {model} measured on their held-out rows.", model=view.name),
-        column_config={say("Metric"): st.column_config.TextColumn(pinned=True)},
+        alt=_("What the versions of {model} measured on their held-out rows.", model=view.name),
+        column_config={_("Metric"): st.column_config.TextColumn(pinned=True)},
     )
     if len(measured) < 2:
         return
     st.markdown(
         words.small(
-            say(
+            _(
                 "{sign} is the best of a line. Each version was measured on the rows held out in its own "
                 "training, which may differ; the comparison on labelled rounds below is of the same rounds.",
                 sign=BEST,
@@ -161,14 +161,14 @@ def compared(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -> li
             else figure(values[version]) + (f" {BEST}" if version in best else "")
             for version in measured
         }
-        rows.append({say("Metric"): metric_name(name), **cells})
+        rows.append({_("Metric"): metric_name(name), **cells})
     return rows
 
 
 def heading(view: ModelView, version: str) -> str:
     """A version as the head of a column."""
-    doing = {view.champion: say("answers"), view.challenger: say("beside it")}.get(version)
-    named = say("Version {version}", version=version)
+    doing = {view.champion: _("answers"), view.challenger: _("beside it")}.get(version)
+    named = _("Version {version}", version=version)
     return f"{named} ({doing})" if doing else named
 
 

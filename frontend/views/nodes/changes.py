@@ -9,7 +9,7 @@ import streamlit as st
 
 from concord.types.answers import NodeView
 from frontend.text import wording as words
-from frontend.text.language import say, say_count
+from frontend.text.language import _, ngettext
 from frontend.views.nodes import standings
 from frontend.views.nodes.data import Change
 
@@ -24,18 +24,18 @@ def show(nodes: Sequence[NodeView], changes: Sequence[Change]) -> None:
         nodes: The nodes of a task.
         changes: What changed, the oldest first; at least one.
     """
-    st.subheader(say("What changed, and why"))
+    st.subheader(_("What changed, and why"))
     everybody = ""
     chosen = st.selectbox(
-        say("Changes of"),
+        _("Changes of"),
         [everybody, *(node.node for node in nodes)],
-        format_func=lambda name: name or say("all nodes"),
+        format_func=lambda name: name or _("all nodes"),
         key="nodes/changes-of",
     )
     is_plain = st.toggle(
-        say("Without the settlements that labels bring"),
+        _("Without the settlements that labels bring"),
         key="nodes/no-settlements",
-        help=say("Leaves what is out of the ordinary: openings, top-ups, jailings, releases, versions."),
+        help=_("Leaves what is out of the ordinary: openings, top-ups, jailings, releases, versions."),
     )
     wanted = [
         change
@@ -44,11 +44,11 @@ def show(nodes: Sequence[NodeView], changes: Sequence[Change]) -> None:
         and not (is_plain and change.entry.event == standings.ORDINARY)
     ]
     if not wanted:
-        st.info(say("Nothing of that kind happened in these blocks."), icon=":material/filter_alt:")
+        st.info(_("Nothing of that kind happened in these blocks."), icon=":material/filter_alt:")
         return
     st.markdown("\n".join(f"- {_told(change)}" for change in wanted[:NEWEST]))
     with st.expander(
-        say_count("The change as a table", "All {count} changes as a table", len(wanted)), expanded=False
+        ngettext("The change as a table", "All {count} changes as a table", len(wanted)), expanded=False
     ):
         _table(wanted)
 
@@ -69,13 +69,13 @@ def _told(change: Change) -> str:
 def _table(changes: Sequence[Change]) -> None:
     rows = [
         {
-            say("Time (UTC)"): standings.moment(change.entry.time),
-            say("Node"): change.node,
-            say("What"): standings.told(standings.happened(change.entry)),
-            say("Change"): change.entry.change,
-            say("Stake"): change.entry.stake,
-            say("Why"): standings.why(change.entry),
-            say("Block"): change.entry.height,
+            _("Time (UTC)"): standings.moment(change.entry.time),
+            _("Node"): change.node,
+            _("What"): standings.told(standings.happened(change.entry)),
+            _("Change"): change.entry.change,
+            _("Stake"): change.entry.stake,
+            _("Why"): standings.why(change.entry),
+            _("Block"): change.entry.height,
         }
         for change in changes
     ]
@@ -84,10 +84,10 @@ def _table(changes: Sequence[Change]) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         width="stretch",
-        alt=say("What changed the nodes' stake and standing, the newest first."),
+        alt=_("What changed the nodes' stake and standing, the newest first."),
         column_config={
-            say("Change"): number(help=say("Stake that it gained or lost.")),
-            say("Stake"): number(help=say("What it held afterwards.")),
-            say("Why"): st.column_config.TextColumn(width="large"),
+            _("Change"): number(help=_("Stake that it gained or lost.")),
+            _("Stake"): number(help=_("What it held afterwards.")),
+            _("Why"): st.column_config.TextColumn(width="large"),
         },
     )

@@ -19,7 +19,7 @@ from frontend.components import task_picker as choice
 from frontend.components.confirm import Step
 from frontend.data import service
 from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text.language import _
 from frontend.views.nodes import changes as changing
 from frontend.views.nodes import data as asking
 from frontend.views.nodes import stakes, standings
@@ -47,7 +47,7 @@ def show(url: str) -> None:
         states.away(url, error)
         return
     if not nodes:
-        st.info(say("**This task has no nodes.** Nobody answers it."), icon=":material/inbox:")
+        st.info(_("**This task has no nodes.** Nobody answers it."), icon=":material/inbox:")
         return
     _standing(url, task, nodes)
     _history(url, task, nodes)
@@ -59,9 +59,7 @@ def _standing(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
     if not any(node.labelled for node in nodes):
         st.markdown(
             words.small(
-                say(
-                    "No labels yet: hit rate and skill come with the first round of which the truth is known."
-                )
+                _("No labels yet: hit rate and skill come with the first round of which the truth is known.")
             )
         )
     lines = [*standings.concerns(nodes), *standings.trials(nodes)]
@@ -88,66 +86,64 @@ def _table(nodes: Sequence[NodeView]) -> None:
         placeholder="–",
         alt=_described(nodes),
         column_config={
-            say("Node"): st.column_config.TextColumn(pinned=True),
-            say("Stake"): column(format="%.2f", help=say("What it holds, and may lose by being wrong.")),
-            say("Influence"): column(format="%.1f%%", help=say("Its share of the say in the next answer.")),
-            say("Hit rate"): column(
-                format="%.1f%%", help=say("Labelled rounds in which its version was right.")
+            _("Node"): st.column_config.TextColumn(pinned=True),
+            _("Stake"): column(format="%.2f", help=_("What it holds, and may lose by being wrong.")),
+            _("Influence"): column(format="%.1f%%", help=_("Its share of the say in the next answer.")),
+            _("Hit rate"): column(format="%.1f%%", help=_("Labelled rounds in which its version was right.")),
+            _("Skill"): column(
+                format="%.3f", help=_("How good its probabilities or values were lately; 1 is best.")
             ),
-            say("Skill"): column(
-                format="%.3f", help=say("How good its probabilities or values were lately; 1 is best.")
-            ),
-            say("Latency (ms)"): column(format="%.1f", help=say("From asking the node to its answer.")),
-            say("Version"): st.column_config.TextColumn(help=say("Version of the model in the registry.")),
+            _("Latency (ms)"): column(format="%.1f", help=_("From asking the node to its answer.")),
+            _("Version"): st.column_config.TextColumn(help=_("Version of the model in the registry.")),
         },
     )
 
 
 def _row(node: NodeView) -> dict[str, object]:
     return {
-        say("Node"): node.node,
-        say("Standing"): standings.told(standings.standing(node)),
-        say("State"): standings.told(standings.state(node)),
-        say("Stake"): node.stake,
-        say("Influence"): node.weight * 100,
-        say("Hit rate"): None if node.hit_rate is None else node.hit_rate * 100,
-        say("Skill"): node.skill,
-        say("Latency (ms)"): node.latency_ms,
-        say("Version"): node.version,
+        _("Node"): node.node,
+        _("Standing"): standings.told(standings.standing(node)),
+        _("State"): standings.told(standings.state(node)),
+        _("Stake"): node.stake,
+        _("Influence"): node.weight * 100,
+        _("Hit rate"): None if node.hit_rate is None else node.hit_rate * 100,
+        _("Skill"): node.skill,
+        _("Latency (ms)"): node.latency_ms,
+        _("Version"): node.version,
     }
 
 
 def _described(nodes: Sequence[NodeView]) -> str:
     parts = [
-        say(
+        _(
             "{node}: {standing}, stake {stake}, influence {influence}",
             node=node.node,
-            standing=say(standings.standing(node).word),
+            standing=_(standings.standing(node).word),
             stake=standings.amount(node.stake),
             influence=words.percent(node.weight),
         )
         for node in nodes
     ]
-    return say("The nodes. {nodes}.", nodes="; ".join(parts))
+    return _("The nodes. {nodes}.", nodes="; ".join(parts))
 
 
 def _release(client: Client, task: TaskSummary, node: NodeView) -> Step:
     name = words.plain(node.node)
     effects = [
-        say("**{node}** counts again from the next block on, with the stake that it holds.", node=name),
-        say("Its skill stays, its regret is counted from 0 again; going on as before jails it again."),
-        say("The ledger keeps for good that it was released, and why."),
+        _("**{node}** counts again from the next block on, with the stake that it holds.", node=name),
+        _("Its skill stays, its regret is counted from 0 again; going on as before jails it again."),
+        _("The ledger keeps for good that it was released, and why."),
     ]
     if node.standing == "probation":
-        effects[1] = say("Nothing more is watched before its vote counts.")
+        effects[1] = _("Nothing more is watched before its vote counts.")
 
     def act(reason: str, key: str) -> str:
         asking.release(client, task.task, node.node, reason, key)
-        return say("**{node}** counts again.", node=name)
+        return _("**{node}** counts again.", node=name)
 
     return Step(
         f"release/{task.task}/{node.node}",
-        say("Release {node}", node=name),
+        _("Release {node}", node=name),
         ":material/lock_open:",
         effects,
         act,
@@ -155,16 +151,16 @@ def _release(client: Client, task: TaskSummary, node: NodeView) -> Step:
 
 
 def _history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
-    st.subheader(say("Stake over time"))
+    st.subheader(_("Stake over time"))
     pages = st.session_state.setdefault(_PAGES, {}).get(task.task, 1)
     try:
-        with st.spinner(say("Reading the ledger…")):
+        with st.spinner(_("Reading the ledger…")):
             changes = asking.changes(url, task.task, [node.node for node in nodes], pages)
             first = asking.reach(url, pages)
     except ConcordError as error:
         # The nodes above are known; only what moved them is not.
         st.warning(
-            say("**The history cannot be read.** {message}", message=words.plain(error.message)),
+            _("**The history cannot be read.** {message}", message=words.plain(error.message)),
             icon=":material/history_toggle_off:",
         )
         return
@@ -176,19 +172,19 @@ def _history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
         )
     else:
         st.info(
-            say("**Nothing has moved any stake in these blocks.** It moves once rounds get their labels."),
+            _("**Nothing has moved any stake in these blocks.** It moves once rounds get their labels."),
             icon=":material/history:",
         )
-    st.markdown(words.small(say("Looked back as far as block {block}.", block=words.number(first))))
+    st.markdown(words.small(_("Looked back as far as block {block}.", block=words.number(first))))
     with st.container(horizontal=True):
-        st.button(say("Look again"), icon=":material/refresh:", on_click=asking.forget, key="nodes/again")
+        st.button(_("Look again"), icon=":material/refresh:", on_click=asking.forget, key="nodes/again")
         st.button(
-            say("Look further back"),
+            _("Look further back"),
             icon=":material/history:",
             disabled=first <= 1,
             on_click=_further,
             args=(task.task, pages),
-            help=say("The whole history is shown.") if first <= 1 else None,
+            help=_("The whole history is shown.") if first <= 1 else None,
         )
     if changes:
         changing.show(nodes, changes)

@@ -12,7 +12,7 @@ import altair as alt
 
 from concord.types.answers import NodeView
 from frontend.charts import steps
-from frontend.text.language import say
+from frontend.text.language import _
 from frontend.views.nodes import standings
 from frontend.views.nodes.data import Change
 
@@ -70,11 +70,11 @@ def picture(nodes: Sequence[NodeView], changes: Sequence[Change], *, is_light: b
     # Vega would draw UTC's times as the browser's.
     x = alt.X(
         "time:T",
-        title=say("Time (UTC)"),
+        title=_("Time (UTC)"),
         scale=alt.Scale(type="utc"),
         axis=alt.Axis(tickCount=4, format=_clock([turn["time"] for turn in turns])),
     )
-    told = alt.Tooltip("when:N", title=say("Time (UTC)"))
+    told = alt.Tooltip("when:N", title=_("Time (UTC)"))
     return steps.picture(turns, [node.node for node in nodes], x, told, is_light=is_light)
 
 
@@ -84,7 +84,7 @@ def describe(nodes: Sequence[NodeView], changes: Sequence[Change]) -> str:
     for point in points(nodes, changes):
         by_node[point["node"]].append(point)
     parts = [
-        say(
+        _(
             "{node} from {before} to {after}",
             node=node,
             before=standings.amount(turns[0]["stake"]),
@@ -93,7 +93,7 @@ def describe(nodes: Sequence[NodeView], changes: Sequence[Change]) -> str:
         for node, turns in by_node.items()
         if turns
     ]
-    return say("Stake over time. {nodes}.", nodes="; ".join(parts))
+    return _("Stake over time. {nodes}.", nodes="; ".join(parts))
 
 
 def _millis(iso: str) -> int:

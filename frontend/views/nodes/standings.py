@@ -9,45 +9,45 @@ from typing import Final
 from concord.types.answers import HistoryEntry, NodeView
 from frontend.text import language, reasons
 from frontend.text import wording as words
-from frontend.text.language import mark, say
+from frontend.text.language import N_, _
 from frontend.text.wording import Look
 
 STANDINGS: Final[Mapping[str, Look]] = {
-    "active": Look("✔", ":material/check_circle:", "green", mark("active"), mark("its vote counts")),
+    "active": Look("✔", ":material/check_circle:", "green", N_("active"), N_("its vote counts")),
     "probation": Look(
         "◌",
         ":material/visibility:",
         "orange",
-        mark("on probation"),
-        mark("it is asked and scored, and its vote does not count"),
+        N_("on probation"),
+        N_("it is asked and scored, and its vote does not count"),
     ),
-    "jailed": Look("⊘", ":material/block:", "red", mark("jailed"), mark("its vote does not count")),
+    "jailed": Look("⊘", ":material/block:", "red", N_("jailed"), N_("its vote does not count")),
 }
 
 STATES: Final[Mapping[str, Look]] = {
-    "up": Look("✔", ":material/check:", "green", mark("up")),
-    "down": Look("✕", ":material/link_off:", "red", mark("down")),
-    "mismatched": Look("!", ":material/error:", "red", mark("mismatched")),
-    "unknown": Look("?", ":material/help:", "gray", mark("unknown")),
+    "up": Look("✔", ":material/check:", "green", N_("up")),
+    "down": Look("✕", ":material/link_off:", "red", N_("down")),
+    "mismatched": Look("!", ":material/error:", "red", N_("mismatched")),
+    "unknown": Look("?", ":material/help:", "gray", N_("unknown")),
 }
 
-_GAINED: Final = Look("▲", ":material/trending_up:", "green", mark("gained"))
-_LOST: Final = Look("▼", ":material/trending_down:", "red", mark("lost"))
-_SLASHED: Final = Look("▼", ":material/content_cut:", "red", mark("slashed"))
-_SAME: Final = Look("=", ":material/equal:", "gray", mark("settled, stake unchanged"))
+_GAINED: Final = Look("▲", ":material/trending_up:", "green", N_("gained"))
+_LOST: Final = Look("▼", ":material/trending_down:", "red", N_("lost"))
+_SLASHED: Final = Look("▼", ":material/content_cut:", "red", N_("slashed"))
+_SAME: Final = Look("=", ":material/equal:", "gray", N_("settled, stake unchanged"))
 
 _EVENTS: Final[Mapping[str, Look]] = {
-    "open": Look("✚", ":material/add:", "blue", mark("account opened")),
-    "deposit": Look("▲", ":material/savings:", "green", mark("topped up")),
-    "withdraw": Look("▼", ":material/output:", "gray", mark("withdrawn from")),
-    "jail": Look("⊘", ":material/block:", "red", mark("jailed")),
-    "release": Look("✔", ":material/lock_open:", "green", mark("released")),
-    "promote": Look("↻", ":material/deployed_code:", "blue", mark("serves another version")),
-    "appoint": Look("✎", ":material/gavel:", "blue", mark("version decided")),
+    "open": Look("✚", ":material/add:", "blue", N_("account opened")),
+    "deposit": Look("▲", ":material/savings:", "green", N_("topped up")),
+    "withdraw": Look("▼", ":material/output:", "gray", N_("withdrawn from")),
+    "jail": Look("⊘", ":material/block:", "red", N_("jailed")),
+    "release": Look("✔", ":material/lock_open:", "green", N_("released")),
+    "promote": Look("↻", ":material/deployed_code:", "blue", N_("serves another version")),
+    "appoint": Look("✎", ":material/gavel:", "blue", N_("version decided")),
 }
-_OTHER: Final = Look("•", ":material/info:", "gray", mark("changed"))
+_OTHER: Final = Look("•", ":material/info:", "gray", N_("changed"))
 
-_TRIALS: Final = {"probation": mark("too few to say"), "proven": mark("enough to judge it")}
+_TRIALS: Final = {"probation": N_("too few to say"), "proven": N_("enough to judge it")}
 
 ORDINARY: Final = "settle"
 """The event that every labelled round brings; all others are out of the ordinary."""
@@ -82,12 +82,12 @@ def why(entry: HistoryEntry) -> str:
 
 def told(look: Look) -> str:
     """Symbol and word, for tables and pictures."""
-    return f"{look.symbol} {say(look.word)}"
+    return f"{look.symbol} {_(look.word)}"
 
 
 def shown(look: Look) -> str:
     """Icon and word in its colour, for Markdown."""
-    return f":{look.colour}[{look.icon} {say(look.word)}]"
+    return f":{look.colour}[{look.icon} {_(look.word)}]"
 
 
 def concerns(nodes: Iterable[NodeView]) -> list[str]:
@@ -96,18 +96,18 @@ def concerns(nodes: Iterable[NodeView]) -> list[str]:
     for node in nodes:
         name = words.plain(node.node)
         if node.status != "up":
-            reason = words.plain(node.reason or say("it has not said why"))
+            reason = words.plain(node.reason or _("it has not said why"))
             lines.append(
-                say("**{node}** is {state}: {reason}", node=name, state=shown(state(node)), reason=reason)
+                _("**{node}** is {state}: {reason}", node=name, state=shown(state(node)), reason=reason)
             )
         if node.standing != "active":
             look = standing(node)
             lines.append(
-                say(
+                _(
                     "**{node}** is {standing}: {meaning}. {reason}",
                     node=name,
                     standing=shown(look),
-                    meaning=say(look.meaning),
+                    meaning=_(look.meaning),
                     reason=words.plain(reasons.said(node.standing_reason or "")),
                 ).strip()
             )
@@ -117,14 +117,14 @@ def concerns(nodes: Iterable[NodeView]) -> list[str]:
 def trials(nodes: Iterable[NodeView]) -> list[str]:
     """A line for every version that is tried beside a node's own, and what it has shown."""
     return [
-        say(
+        _(
             "Version {version} is tried beside **{node}**: {rounds} labelled rounds, skill {skill}, "
             "{standing}",
             version=words.plain(node.challenger.version),
             node=words.plain(node.node),
             rounds=words.number(node.challenger.labelled),
             skill=language.decimal(node.challenger.skill, "0.000"),
-            standing=say(_TRIALS[node.challenger.standing]),
+            standing=_(_TRIALS[node.challenger.standing]),
         )
         for node in nodes
         if node.challenger is not None

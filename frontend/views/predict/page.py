@@ -16,7 +16,7 @@ from frontend.components import states
 from frontend.components import task_picker as choice
 from frontend.data import service
 from frontend.data.service import Answer, Refusal
-from frontend.text.language import say, say_count
+from frontend.text.language import _, ngettext
 
 Missing = dict[str, str]
 """Column → why it was not asked about."""
@@ -48,7 +48,7 @@ def show(url: str) -> None:
 def _ask(
     url: str, task: TaskSummary, schema: TaskSchema, left: DeltaGenerator, right: DeltaGenerator
 ) -> None:
-    button = say_count("Ask the node", "Ask the {count} nodes", task.nodes)
+    button = ngettext("Ask the node", "Ask the {count} nodes", task.nodes)
     place = f"said/{task.task}/{schema.digest}"
     with left:
         entry = forms.draw(schema, button)
@@ -66,7 +66,7 @@ def _said(url: str, task: TaskSummary, entry: forms.Entry) -> Said:
     missing = entry.missing()
     if missing:
         return missing
-    with st.spinner(say("Asking the nodes…")):
+    with st.spinner(_("Asking the nodes…")):
         return service.ask(url, task.task, entry.row())
 
 

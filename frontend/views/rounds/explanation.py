@@ -18,7 +18,7 @@ from frontend.components import stake_moves as moves
 from frontend.data.service import Answer
 from frontend.text import times as moments
 from frontend.text import wording as words
-from frontend.text.language import say, say_count
+from frontend.text.language import _, ngettext
 
 
 def show(url: str, schema: TaskSchema, found: Round) -> None:
@@ -29,15 +29,15 @@ def show(url: str, schema: TaskSchema, found: Round) -> None:
         schema: Its task's.
         found: The round, with its explanation.
     """
-    st.markdown(words.small(say("Asked {time}", time=moments.local(found.time))))
+    st.markdown(words.small(_("Asked {time}", time=moments.local(found.time))))
     answers.show(schema, Answer(found.features, found.verdict))
     explained = found.explanation
     if explained is None:
-        st.info(say("This service is an older one and explains nothing."), icon=":material/info:")
+        st.info(_("This service is an older one and explains nothing."), icon=":material/info:")
         return
     _reasons(schema, explained)
     truth.draw(url, schema, found.verdict, explained.truth)
-    st.subheader(say("What it did to stake"))
+    st.subheader(_("What it did to stake"))
     moves.show(schema, found)
     _block(found, explained)
     _decisions(explained)
@@ -52,7 +52,7 @@ def proof_file(proof: Proof) -> bytes:
 
 
 def _reasons(schema: TaskSchema, explained: Explanation) -> None:
-    st.subheader(say("Why each vote weighed what it did"))
+    st.subheader(_("Why each vote weighed what it did"))
     st.markdown(words.plain(explained.method))
     for one in explained.votes:
         st.markdown(f"- **{words.plain(one.node)}** {_facts(schema, one)}  \n  {words.plain(one.why)}")
@@ -60,7 +60,7 @@ def _reasons(schema: TaskSchema, explained: Explanation) -> None:
             said = moves.opinion(schema, one.challenger.label, one.challenger.value) or "–"
             st.markdown(
                 words.small(
-                    say(
+                    _(
                         "Version {version} is tried beside it and does not count: {said}",
                         version=words.plain(one.challenger.version or "?"),
                         said=words.plain(said),
@@ -74,9 +74,9 @@ def _facts(schema: TaskSchema, one: VoteExplanation) -> str:
     said = moves.opinion(schema, one.label, one.value)
     facts = [words.plain(said)] if said else []
     if one.counted:
-        facts.append(say("weight {weight}", weight=words.percent(one.weight)))
+        facts.append(_("weight {weight}", weight=words.percent(one.weight)))
     else:
-        facts.append(say("not counted"))
+        facts.append(_("not counted"))
     right = moves.rightness(one.right, is_value=schema.is_regression)
     return " · ".join([*facts, right] if right else facts)
 
@@ -85,20 +85,20 @@ def _block(found: Round, explained: Explanation) -> None:
     settled, proof = explained.settlement, explained.proof
     if settled is None:
         return
-    with st.expander(say("The block and the proof"), icon=":material/verified:"):
+    with st.expander(_("The block and the proof"), icon=":material/verified:"):
         st.markdown(
-            say("Block {block} was made {time}.", block=settled.block, time=moments.local(settled.time))
+            _("Block {block} was made {time}.", block=settled.block, time=moments.local(settled.time))
         )
         st.markdown(words.plain(settled.note))
         if settled.levelling:
             drawn = ", ".join(
                 f"{words.plain(node)} {moves.signed(by)}" for node, by in settled.levelling.items()
             )
-            st.markdown(say("The block's levelling: {moved}.", moved=drawn))
+            st.markdown(_("The block's levelling: {moved}.", moved=drawn))
         if proof is None:
             return
         st.markdown(
-            say_count(
+            ngettext(
                 "The proof leads in one step from the round's record to the root in block {block}.",
                 "The proof leads in {count} steps from the round's record to the root in block {block}.",
                 len(proof.path),
@@ -107,14 +107,14 @@ def _block(found: Round, explained: Explanation) -> None:
         )
         st.code(proof.root, language=None, wrap_lines=True)
         st.download_button(
-            say("Download the proof"),
+            _("Download the proof"),
             proof_file(proof),
             file_name=f"proof-{found.id[:8]}.json",
             mime="application/json",
             icon=":material/download:",
             on_click="ignore",
         )
-        st.markdown(say("Whoever has the ledger's export checks it without this service:"))
+        st.markdown(_("Whoever has the ledger's export checks it without this service:"))
         st.code(
             f"concord ledger prove blocks.jsonl proof-{found.id[:8]}.json", language="bash", wrap_lines=True
         )
@@ -122,7 +122,7 @@ def _block(found: Round, explained: Explanation) -> None:
 
 def _decisions(explained: Explanation) -> None:
     if explained.decisions:
-        with st.expander(say("How its nodes came to their versions"), icon=":material/history:"):
+        with st.expander(_("How its nodes came to their versions"), icon=":material/history:"):
             lines = (
                 f"- **{words.plain(one.node)}** {moments.local(one.time)}: {words.plain(one.words)}"
                 for one in explained.decisions

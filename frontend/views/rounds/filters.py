@@ -10,19 +10,23 @@ from concord.tasks.schema import TaskSchema
 from concord.types.answers import RoundPage
 from frontend.data.rounds import Filters
 from frontend.text import times as moments
-from frontend.text.language import mark, say, told
+from frontend.text.language import N_, _, task_gettext
 
 STATUSES: Final = {
-    "ok": mark("all nodes voted"),
-    "degraded": mark("some nodes were missing"),
-    "no_quorum": mark("too few voted"),
+    "ok": N_("all nodes voted"),
+    "degraded": N_("some nodes were missing"),
+    "no_quorum": N_("too few voted"),
 }
-LABELS: Final = {"known": mark("known"), "unknown": mark("not known yet"), "disputed": mark("disputed")}
+LABELS: Final = {
+    "known": N_("known"),
+    "unknown": N_("not known yet"),
+    "disputed": N_("disputed"),
+}
 SPANS: Final = {
-    "hour": (timedelta(hours=1), mark("the last hour")),
-    "day": (timedelta(days=1), mark("the last 24 hours")),
-    "week": (timedelta(days=7), mark("the last 7 days")),
-    "month": (timedelta(days=30), mark("the last 30 days")),
+    "hour": (timedelta(hours=1), N_("the last hour")),
+    "day": (timedelta(days=1), N_("the last 24 hours")),
+    "week": (timedelta(days=7), N_("the last 7 days")),
+    "month": (timedelta(days=30), N_("the last 30 days")),
 }
 DAYS: Final = "days"
 _ADDRESS: Final = "round"
@@ -47,30 +51,32 @@ def close() -> None:
 
 def draw(schema: TaskSchema) -> Filters | None:
     """Draws the filters of a task's rounds; None where one of them holds what it cannot."""
-    with st.expander(say("Narrow down"), icon=":material/filter_alt:"):
+    with st.expander(_("Narrow down"), icon=":material/filter_alt:"):
         first, second, third = st.columns(3)
         with first:
-            status = _one(say("Votes"), STATUSES, "status")
-            label = _one(say("Truth"), LABELS, "label")
+            status = _one(_("Votes"), STATUSES, "status")
+            label = _one(_("Truth"), LABELS, "label")
         with second:
             span = _one(
-                say("Asked"), {**{k: v[1] for k, v in SPANS.items()}, DAYS: mark("on chosen days")}, "span"
+                _("Asked"),
+                {**{k: v[1] for k, v in SPANS.items()}, DAYS: N_("on chosen days")},
+                "span",
             )
             since, until = _days() if span == DAYS else (_since(span), None)
         with third:
             answer = None
             if not schema.is_regression:
                 answer = st.selectbox(
-                    say("Answer"),
+                    _("Answer"),
                     [one.name for one in schema.labels],
                     index=None,
-                    placeholder=say("any"),
-                    format_func=told,
+                    placeholder=_("any"),
+                    format_func=task_gettext,
                     key=f"rounds/answer/{schema.task}",
                 )
-            prefix = st.text_input(say("Id, or how it begins"), key="rounds/id", max_chars=40).strip().lower()
+            prefix = st.text_input(_("Id, or how it begins"), key="rounds/id", max_chars=40).strip().lower()
         if prefix and not _PREFIX.fullmatch(prefix):
-            text = say("An id is made of the digits 0-9 and the letters a-f: enter 4 to 32 of them.")
+            text = _("An id is made of the digits 0-9 and the letters a-f: enter 4 to 32 of them.")
             st.error(text, icon=":material/edit:")
             return None
     return Filters(status, label, answer, prefix or None, since, until)
@@ -89,14 +95,14 @@ def pages(task: str, filters: Filters, page: RoundPage) -> None:
         return
     with st.container(horizontal=True):
         st.button(
-            say("Newer"),
+            _("Newer"),
             icon=":material/chevron_left:",
             disabled=not trail,
             on_click=_turn,
             args=(task, filters),
         )
         st.button(
-            say("Older"),
+            _("Older"),
             icon=":material/chevron_right:",
             disabled=page.after is None,
             on_click=_turn,
@@ -121,8 +127,8 @@ def _one(name: str, choices: dict[str, str], key: str) -> str | None:
         name,
         list(choices),
         index=None,
-        placeholder=say("any"),
-        format_func=lambda one: say(choices[one]),
+        placeholder=_("any"),
+        format_func=lambda one: _(choices[one]),
         key=f"rounds/{key}",
     )
 
@@ -138,7 +144,7 @@ def _since(span: str | None) -> str | None:
 def _days() -> tuple[str | None, str | None]:
     zone = moments.zone()
     today = datetime.now(zone).date()
-    chosen = st.date_input(say("From, to"), (today, today), max_value=today, key="rounds/days")
+    chosen = st.date_input(_("From, to"), (today, today), max_value=today, key="rounds/days")
     days: tuple[date, ...] = chosen if isinstance(chosen, tuple) else (chosen,)
     if not days:
         return None, None

@@ -11,7 +11,7 @@ from frontend.components import states
 from frontend.components import task_picker as choice
 from frontend.data import rounds, service
 from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text.language import _
 from frontend.views.rounds import explanation as explanations
 from frontend.views.rounds import filters as finding
 from frontend.views.rounds import round_list as roundlist
@@ -28,7 +28,7 @@ def show(url: str) -> None:
     """
     round_id = finding.opened()
     if round_id:
-        st.button(say("All rounds"), icon=":material/arrow_back:", on_click=finding.close)
+        st.button(_("All rounds"), icon=":material/arrow_back:", on_click=finding.close)
         _open(url, round_id)
     else:
         _list(url)
@@ -63,7 +63,7 @@ def _open(url: str, round_id: str) -> None:
         schema = service.schema(url, found.task)
     except ConcordError as error:
         if error.code == "unknown_round":
-            text = say(
+            text = _(
                 "**There is no round {id}.** Look whether its id is whole.", id=words.plain(round_id[:40])
             )
             st.warning(text, icon=":material/search_off:")
@@ -77,19 +77,17 @@ def _refused(url: str, error: ConcordError) -> None:
     if error.code == "service_away":
         states.away(url, error)
     elif error.code in GUARDED:
-        text = say(
+        text = _(
             "**Rounds are shown here to those alone who may read them.** It takes a token with `--reads`."
         )
         st.warning(text, icon=":material/lock:")
-        st.markdown(words.small(say("The service says: {message}", message=words.plain(error.message))))
+        st.markdown(words.small(_("The service says: {message}", message=words.plain(error.message))))
         access.sign_in_hint("rounds")
     elif error.code == "journal_unavailable":
-        text = say(
-            "**The database of rounds is away.** Questions are still answered; look again in a minute."
-        )
+        text = _("**The database of rounds is away.** Questions are still answered; look again in a minute.")
         st.error(text, icon=":material/database_off:")
-        st.button(say("Look again"), icon=":material/refresh:", on_click=rounds.forget)
+        st.button(_("Look again"), icon=":material/refresh:", on_click=rounds.forget)
     else:
-        text = say("**The rounds cannot be shown.** {message}", message=words.plain(error.message))
+        text = _("**The rounds cannot be shown.** {message}", message=words.plain(error.message))
         st.error(text, icon=":material/error:")
-        st.button(say("Look again"), icon=":material/refresh:", on_click=rounds.forget)
+        st.button(_("Look again"), icon=":material/refresh:", on_click=rounds.forget)

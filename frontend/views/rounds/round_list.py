@@ -14,7 +14,7 @@ from concord.tasks.schema import TaskSchema
 from concord.types.answers import Round, RoundPage
 from frontend.components import stake_moves as moves
 from frontend.text import times as moments
-from frontend.text.language import say
+from frontend.text.language import _
 from frontend.views.rounds import filters as finding
 
 SHORT: Final = 8
@@ -33,23 +33,23 @@ def show(schema: TaskSchema, found: Sequence[Round]) -> None:
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("Rounds, the newest first."),
+        alt=_("Rounds, the newest first."),
         # With the ids as they are drawn now: rounds may have come in by the time that a row is chosen.
         on_select=partial(_open_row, list(by_id)),
         selection_mode="single-row",
         key=_TABLE,
         column_config={
-            say("Answer"): st.column_config.TextColumn(
-                help=say("✔ all nodes voted, ! some were missing, ✕ too few voted")
+            _("Answer"): st.column_config.TextColumn(
+                help=_("✔ all nodes voted, ! some were missing, ✕ too few voted")
             ),
-            say("Truth"): st.column_config.TextColumn(help=say("What was true, where somebody has said it.")),
+            _("Truth"): st.column_config.TextColumn(help=_("What was true, where somebody has said it.")),
         },
     )
     st.selectbox(
-        say("Open a round"),
+        _("Open a round"),
         list(by_id),
         index=None,
-        placeholder=say("Choose one, or a row of the table"),
+        placeholder=_("Choose one, or a row of the table"),
         format_func=lambda one: _name(schema, by_id[one]) if one in by_id else one,
         key=_BOX,
         on_change=_open_chosen,
@@ -59,11 +59,11 @@ def show(schema: TaskSchema, found: Sequence[Round]) -> None:
 def nothing(page: RoundPage, *, is_narrowed: bool) -> None:
     """There is no round to show."""
     if page.after is not None:
-        text = say("**None of the rounds looked through fits.** There are older ones: look on below.")
+        text = _("**None of the rounds looked through fits.** There are older ones: look on below.")
     elif is_narrowed:
-        text = say("**No round fits.** Widen what you look for.")
+        text = _("**No round fits.** Widen what you look for.")
     else:
-        text = say(
+        text = _(
             "**There are no rounds yet.** Each question that is asked makes one: ask one on the page Predict."
         )
     st.info(text, icon=":material/inbox:")
@@ -73,11 +73,11 @@ def rows(schema: TaskSchema, found: Sequence[Round]) -> list[dict[str, Any]]:
     """The table's rows."""
     return [
         {
-            say("Time"): moments.local(one.time),
-            say("Answer"): f"{_SIGNS[one.verdict.status]} {_answer(schema, one) or '–'}",
-            say("Truth"): _truth(schema, one),
-            say("Stake"): stage(one),
-            say("Id"): one.id[:SHORT],
+            _("Time"): moments.local(one.time),
+            _("Answer"): f"{_SIGNS[one.verdict.status]} {_answer(schema, one) or '–'}",
+            _("Truth"): _truth(schema, one),
+            _("Stake"): stage(one),
+            _("Id"): one.id[:SHORT],
         }
         for one in found
     ]
@@ -86,10 +86,10 @@ def rows(schema: TaskSchema, found: Sequence[Round]) -> list[dict[str, Any]]:
 def stage(one: Round) -> str:
     """How far the settlement of a round is, in two words."""
     if one.block is not None:
-        return say("moved in block {block}", block=one.block)
+        return _("moved in block {block}", block=one.block)
     if one.verdict.settlement == "due":
-        return say("moves soon")
-    return say("moves not") if one.verdict.status == "no_quorum" else say("awaits the truth")
+        return _("moves soon")
+    return _("moves not") if one.verdict.status == "no_quorum" else _("awaits the truth")
 
 
 def _answer(schema: TaskSchema, one: Round) -> str | None:
