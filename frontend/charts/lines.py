@@ -13,7 +13,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
-from frontend.charts import palette as shades
+from frontend.charts import theme as shades
 from frontend.charts import votes as pictures
 from frontend.data.series import Point
 from frontend.text import language

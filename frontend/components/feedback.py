@@ -16,7 +16,7 @@ from frontend import access
 from frontend.components import stake_moves as moves
 from frontend.data import rounds
 from frontend.data.rounds import Told
-from frontend.text import refusals
+from frontend.text import label_refusals as refusals
 from frontend.text import times as moments
 from frontend.text import wording as words
 from frontend.text.language import _, task_gettext

@@ -17,8 +17,11 @@ from frontend.components import task_picker as choice
 from frontend.text import language
 from frontend.text import wording as words
 from frontend.text.language import _, ngettext, task_gettext
+from frontend.views.batch import answers as replies
 from frontend.views.batch import data as asking
-from frontend.views.batch import failures, faults, replies, uploads
+from frontend.views.batch import failed_calls as failures
+from frontend.views.batch import file_errors as faults
+from frontend.views.batch import uploads
 from frontend.views.batch.data import Batch
 from frontend.views.batch.uploads import NoSheet
 

@@ -1,165 +1,125 @@
-"""What is said of a column, or of a node's answers, that was compared with what was learned from.
+"""Columns, or nodes' answers, that were compared with what was learned from: as a table and as pictures.
 
-Pure functions of a report's values and the reader's language. Every verdict has a symbol and a word, so that
-its colour is never alone; and none says more than the tests did.
+The table has all of them; pictures, each with its verdict in words and a table of its own, are drawn of those
+that a person chooses, at first of those that differ most.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from concord.tasks.schema import TaskSchema
-from concord.types.drift import Difference, ErrorDrift, Standing, Test
-from frontend.text import language
+import pandas as pd
+import streamlit as st
+
+from concord.types.drift import Difference, Shares
 from frontend.text import wording as words
-from frontend.text.language import N_, _, ngettext
-from frontend.text.wording import Look
+from frontend.text.language import _, ngettext
+from frontend.views.drift import difference_text as differences
+from frontend.views.drift import distribution_chart as spreads
 
-STANDINGS: Final[Mapping[Standing, Look]] = {
-    "drifted": Look("✕", ":material/trending_up:", "red", N_("drifted")),
-    "steady": Look("✔", ":material/check:", "green", N_("steady")),
-    "too_few_rows": Look("·", ":material/hourglass_empty:", "gray", N_("too few rows to say")),
-}
+FIRST_PICTURES: Final = 4
+"""Pictures at first; each is a hundred marks that a browser draws."""
 
-MODERATE: Final = 0.1
-"""Index from which a difference is called moderate, by custom, and counts as drift if it is no chance."""
-
-LARGE: Final = 0.25
-"""Index from which it is called large."""
-
-TESTS: Final[Mapping[Test | None, str]] = {
-    "kolmogorov_smirnov": N_("Kolmogorov–Smirnov"),
-    "chi_squared": N_("χ²"),
-    "missing": N_("χ² of missing cells"),
-}
-
-_LEAST_P: Final = 1e-4
-"""Below it, how much less is of no use to anybody."""
+Named = Mapping[str, Difference]
+"""By what people call them."""
 
 
-def badge(status: Standing) -> str:
-    """Symbol and word."""
-    look = STANDINGS[status]
-    return f"{look.symbol} {_(look.word)}"
+def table(named: Named, of: str) -> None:
+    """Shows what was found of each.
+
+    Args:
+        named: What was compared.
+        of: What the first column is called.
+    """
+    rows = [differences.row(title, one) for title, one in named.items()]
+    said = [f"{title}: {_(differences.STANDINGS[one.status].word)}" for title, one in named.items()]
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        pd.DataFrame(rows).rename(columns={_("Column"): of}),
+        hide_index=True,
+        width="stretch",
+        placeholder="–",
+        alt=_("Verdicts: {said}.", said="; ".join(said)),
+        column_config={
+            of: st.column_config.TextColumn(pinned=True),
+            _("Index"): number(
+                format="%.3f",
+                help=_(
+                    "Population stability index: how far the shares of the bins are apart. By custom a "
+                    "change is moderate from 0.1 and large from 0.25."
+                ),
+            ),
+            _("p-value"): st.column_config.TextColumn(
+                help=_("How often chance alone would look like this, corrected for all that was tested.")
+            ),
+            _("New values"): number(
+                format="%.1f%%", help=_("Rows with a value that was never learned from.")
+            ),
+            _("Missing"): number(format="%.1f%%", help=_("Rows that say nothing here.")),
+            _("Rows"): number(format="localized"),
+        },
+    )
 
 
-def size(index: float) -> str:
-    """A population stability index in words."""
-    if index >= LARGE:
-        return _("a large change")
-    return _("a moderate change") if index >= MODERATE else _("a small change")
+def pictures(named: Named, then: str, least_rows: int, place: str) -> None:
+    """Draws those that a person chooses.
+
+    Args:
+        named: What was compared.
+        then: What the upper bars are of.
+        least_rows: Below it there is no answer.
+        place: Tells these pictures from others on the page.
+    """
+    shown = _chosen(named, place)
+    for start in range(0, len(shown), 2):
+        for title, column in zip(shown[start : start + 2], st.columns(2, gap="large"), strict=False):
+            one = named[title]
+            with column:
+                _verdict(title, one, least_rows)
+                if one.shares is not None:
+                    _picture(title, one, one.shares, then, f"drift/{place}/{title}")
 
 
-def chance(p: float) -> str:
-    """A p-value as people write it."""
-    if p < _LEAST_P:
-        return f"< {language.decimal(_LEAST_P, '0.0000')}"
-    return language.decimal(p, "0.0000" if p < 0.001 else "0.000")
+def _chosen(named: Named, place: str) -> Sequence[str]:
+    drawn = {title: one for title, one in named.items() if one.shares is not None}
+    if len(drawn) <= 1:
+        return list(drawn)
+    by_index = sorted(drawn, key=lambda title: -(drawn[title].psi or 0.0))
+    return st.multiselect(
+        _("Pictures of"),
+        list(drawn),
+        default=by_index[:FIRST_PICTURES],
+        # What there is to choose from differs by task and by language.
+        key=f"drift/{place}/{hash(tuple(drawn))}",
+        placeholder=_("Choose"),
+    )
 
 
-def index(value: float) -> str:
-    """A population stability index as a number."""
-    return language.decimal(value, "0.000")
+def _verdict(title: str, one: Difference, least_rows: int) -> None:
+    look = differences.STANDINGS[one.status]
+    said = f":{look.colour}[{look.icon} **{_(look.word)}**]. {differences.sentence(one, least_rows)}"
+    st.markdown(f"#### {words.plain(title)}\n{said}")
+    for remark in differences.remarks(one):
+        st.markdown(words.small(remark))
 
 
-def name(schema: TaskSchema | None, column: str) -> str:
-    """A column, or what is predicted, as people call it; for Markdown it needs `words.plain`."""
-    units = {feature.name: feature.unit for feature in schema.features} if schema else {}
-    if schema and schema.value:
-        units[schema.value.name] = schema.value.unit
-    called = language.task_gettext(column.replace("_", " ").strip())
-    unit = units.get(column)
-    return f"{called[:1].upper()}{called[1:]}" + (f" ({words.unit(unit)})" if unit else "")
-
-
-def sentence(one: Difference, least_rows: int) -> str:
-    """The verdict in words: what was found, and why that is drift or is none."""
-    if one.psi is None or one.adjusted is None:
-        if one.rows >= least_rows:
-            return _("There are too few rows of then to compare with; it takes {least}.", least=least_rows)
-        return ngettext(
-            "Only {count} row was compared; below {least} there is no answer.",
-            "Only {count} rows were compared; below {least} there is no answer.",
-            one.rows,
-            least=least_rows,
+def _picture(title: str, one: Difference, shares: Shares, then: str, key: str) -> None:
+    is_light = st.context.theme.type == "light"
+    now = ngettext("now: {count} row", "now: {count} rows", one.rows)
+    st.html(spreads.key(then, now, is_light=is_light))
+    st.altair_chart(
+        spreads.picture(shares, is_light=is_light),
+        width="stretch",
+        alt=spreads.describe(title, shares),
+        theme="streamlit",
+        key=key,
+    )
+    with st.expander(_("The same as a table")):
+        number = st.column_config.NumberColumn(format="%.1f%%")
+        st.dataframe(
+            pd.DataFrame(spreads.table(shares)),
+            hide_index=True,
+            width="stretch",
+            alt=spreads.describe(title, shares),
+            column_config={_("Then"): number, _("Now"): number},
+            key=f"{key}/table",
         )
-    if one.status == "drifted":
-        if one.psi >= MODERATE:
-            return _(
-                "It is {size} (index {index}), and chance does not explain it.",
-                size=size(one.psi),
-                index=index(one.psi),
-            )
-        return _(
-            "Many of its values are new (index {index}), and chance does not explain it.",
-            index=index(one.psi),
-        )
-    if one.significant:
-        return _(
-            "It is a little different (index {index}), which is more than chance and too small to matter.",
-            index=index(one.psi),
-        )
-    return _("No more different than chance has it (index {index}).", index=index(one.psi))
-
-
-def remarks(one: Difference) -> list[str]:
-    """What the picture does not show: values never learned from, and cells that say nothing."""
-    said = []
-    if one.unseen:
-        said.append(
-            _(
-                "{share} of the rows hold a choice that was never learned from.",
-                share=words.percent(one.unseen),
-            )
-        )
-    if one.outside:
-        said.append(
-            _(
-                "{share} of the rows are beyond the least or the largest that was learned from.",
-                share=words.percent(one.outside),
-            )
-        )
-    if one.missing:
-        said.append(
-            _(
-                "{share} of the rows say nothing here; then it was {before}.",
-                share=words.percent(one.missing),
-                before=words.percent(one.missing_before),
-            )
-        )
-    if not one.exact and one.psi is not None and one.test == "kolmogorov_smirnov":
-        said.append(_("The distance may be a little larger: the profile does not tell all values apart."))
-    return said
-
-
-def row(title: str, one: Difference) -> dict[str, Any]:
-    """A line of the table; what is not known is None."""
-    return {
-        _("Column"): title,
-        _("Verdict"): badge(one.status),
-        _("Index"): one.psi,
-        _("Change"): None if one.psi is None else size(one.psi),
-        _("Test"): _(TESTS[one.test]) if one.test else None,
-        _("p-value"): None if one.adjusted is None else chance(one.adjusted),
-        _("New values"): max(one.unseen, one.outside) * 100,
-        _("Missing"): one.missing * 100,
-        _("Rows"): one.rows,
-    }
-
-
-def errors(found: ErrorDrift, schema: TaskSchema | None) -> str:
-    """Whether errors have grown, as a sentence; of what could be told."""
-    of = kind_of_error(schema)
-    now = language.percent(found.error or 0.0, 1)
-    if found.error_before is None:
-        return _("No change was seen: {of} is {now}.", of=of, now=now)
-    before = language.percent(found.error_before, 1)
-    if found.status == "drifted":
-        return _("**Errors have grown:** {of} went from {before} to {now}.", of=of, before=before, now=now)
-    return _("Errors have not grown: {of} went from {before} to {now}.", of=of, before=before, now=now)
-
-
-def kind_of_error(schema: TaskSchema | None) -> str:
-    """What an error is of this task."""
-    if schema is not None and schema.value is not None:
-        return _("the mean error (50% is an error of {usual})", usual=words.value(schema, schema.value.scale))
-    return _("the share of wrong answers")

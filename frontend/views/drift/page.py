@@ -19,10 +19,11 @@ from frontend.components import task_picker as choice
 from frontend.data import service
 from frontend.text import wording as words
 from frontend.text.language import N_, _, decimal, ngettext, percent
-from frontend.views.drift import compared, differences
 from frontend.views.drift import data as drift
-from frontend.views.drift import errors as drift_errors
-from frontend.views.drift import states as drift_states
+from frontend.views.drift import difference_text as differences
+from frontend.views.drift import differences as compared
+from frontend.views.drift import error_trend as drift_errors
+from frontend.views.drift import notices as drift_states
 
 DAYS: Final[Mapping[str, float | None]] = {
     N_("the last hour"): 1 / 24,

@@ -15,9 +15,9 @@ from frontend.data import service
 from frontend.text import language
 from frontend.text import wording as words
 from frontend.text.language import _, ngettext
+from frontend.views.ledger import block_events as happenings
 from frontend.views.ledger import data as asking
-from frontend.views.ledger import events as happenings
-from frontend.views.ledger import gains
+from frontend.views.ledger import stake_changes as gains
 from frontend.views.ledger.data import Head, Proof
 
 MOST_PAGES: Final = 10

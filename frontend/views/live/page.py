@@ -24,8 +24,8 @@ from frontend.data.series import Course
 from frontend.text import wording as words
 from frontend.text.language import N_, _, ngettext
 from frontend.views.live import data as live
-from frontend.views.live import figures
-from frontend.views.live import states as live_states
+from frontend.views.live import indicators as figures
+from frontend.views.live import notices as live_states
 from frontend.views.live.data import Seen
 
 DRAW_SECONDS: Final = 5

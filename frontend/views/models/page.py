@@ -17,9 +17,10 @@ from frontend.components import confirm, states
 from frontend.components import task_picker as choice
 from frontend.text import wording as words
 from frontend.text.language import _
-from frontend.views.models import comparison as contest
+from frontend.views.models import comparison_result as contest
 from frontend.views.models import data as asking
-from frontend.views.models import decisions, measured, versions
+from frontend.views.models import decisions, versions
+from frontend.views.models import training_metrics as measured
 
 ROLLING_SECONDS: Final = 2
 """How often an open page looks whether a node has changed over."""

@@ -20,9 +20,10 @@ from frontend.components.confirm import Step
 from frontend.data import service
 from frontend.text import wording as words
 from frontend.text.language import _
-from frontend.views.nodes import changes as changing
+from frontend.views.nodes import account_changes as changing
 from frontend.views.nodes import data as asking
-from frontend.views.nodes import stakes, standings
+from frontend.views.nodes import stake_history as stakes
+from frontend.views.nodes import standings
 
 _PAGES: Final = "nodes/pages"
 """Where a session keeps how far it looks back, by task."""

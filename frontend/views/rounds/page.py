@@ -12,8 +12,8 @@ from frontend.components import task_picker as choice
 from frontend.data import rounds, service
 from frontend.text import wording as words
 from frontend.text.language import _
-from frontend.views.rounds import explanation as explanations
 from frontend.views.rounds import filters as finding
+from frontend.views.rounds import round_detail as explanations
 from frontend.views.rounds import round_list as roundlist
 
 GUARDED = ("unauthorized", "forbidden")

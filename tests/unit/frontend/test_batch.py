@@ -10,9 +10,10 @@ from streamlit.testing.v1 import AppTest
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
 from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing, numbered
 from frontend.data import service as pages_service
+from frontend.views.batch import answers as replies
 from frontend.views.batch import data as asking
 from frontend.views.batch import page as view
-from frontend.views.batch import replies, uploads
+from frontend.views.batch import uploads
 from frontend.views.batch.data import Batch, Reply
 from tests.unit.frontend.fake_batch import FakeBatchService, thistles
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, verdict

@@ -8,7 +8,8 @@ from concord.drift import report as rules
 from concord.errors import Forbidden, JournalUnavailable, NoQuorum, UnknownName
 from concord.types.drift import ErrorDrift, NodeAnswers, Shares
 from frontend.views.drift import data as asking
-from frontend.views.drift import differences, spreads
+from frontend.views.drift import difference_text as differences
+from frontend.views.drift import distribution_chart as spreads
 from tests.unit.frontend.fake_drift import (
     GROWN,
     LENGTHS,

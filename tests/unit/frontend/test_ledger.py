@@ -5,11 +5,11 @@ from streamlit.testing.v1 import AppTest
 
 from concord.errors import LedgerUnavailable
 from concord.types.answers import StakesPage
-from frontend.charts import steps
+from frontend.charts import stake_over_time as steps
 from frontend.data import service as pages_service
+from frontend.views.ledger import block_events as happenings
 from frontend.views.ledger import data as asking
-from frontend.views.ledger import events as happenings
-from frontend.views.ledger import gains
+from frontend.views.ledger import stake_changes as gains
 from tests.unit.frontend.fake_ledger import GAINS, SETTLED, FakeLedgerService, block, moves
 from tests.unit.frontend.test_predict import press, text
 

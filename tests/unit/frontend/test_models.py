@@ -7,11 +7,11 @@ import pytest
 from concord.errors import Conflict, Forbidden, ServiceAway, Unauthorized
 from concord.types.models import Contender, RegistryView, Wanted
 from frontend.data import mlflow
-from frontend.views.models import comparison as contest
+from frontend.views.models import comparison_result as contest
 from frontend.views.models import data as asking
 from frontend.views.models import versions
 from tests.unit.frontend.fake_models import FakeMlflow, FakeModels, comparison, listed, model, tried
-from tests.unit.frontend.viewing import TOKEN, confirm, labels, open_view, press, text
+from tests.unit.frontend.page_driver import TOKEN, confirm, labels, open_view, press, text
 
 
 @pytest.fixture

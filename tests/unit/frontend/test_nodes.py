@@ -5,13 +5,14 @@ import pytest
 from concord.api.endpoints import history
 from concord.errors import Conflict, Forbidden, JournalUnavailable
 from concord.types.answers import ChallengerRecord
-from frontend.charts import steps
+from frontend.charts import stake_over_time as steps
 from frontend.text import reasons
 from frontend.views.nodes import data as asking
-from frontend.views.nodes import stakes, standings
+from frontend.views.nodes import stake_history as stakes
+from frontend.views.nodes import standings
 from frontend.views.nodes.data import Change
 from tests.unit.frontend.fake_nodes import WAGER, FakeNodes, entry, jailed, node
-from tests.unit.frontend.viewing import TOKEN, confirm, labels, open_view, press, text
+from tests.unit.frontend.page_driver import TOKEN, confirm, labels, open_view, press, text
 
 
 @pytest.fixture

@@ -226,7 +226,7 @@ def test_the_proof_is_that_of_the_service(service, open_rounds):
 
 
 def test_the_proofs_file_is_what_the_command_writes():
-    from frontend.views.rounds.explanation import proof_file
+    from frontend.views.rounds.round_detail import proof_file
 
     document = json.loads(proof_file(round_(truth=said(), deltas=MOVED).explanation.proof))
     assert document.keys() == {"record", "path", "root", "event", "block", "block_hash"}

@@ -11,8 +11,8 @@ from frontend.charts import lines
 from frontend.data.series import Point
 from frontend.text import wording as words
 from frontend.text.language import _, ngettext, percent
-from frontend.views.drift import differences
-from frontend.views.drift import states as drift_states
+from frontend.views.drift import difference_text as differences
+from frontend.views.drift import notices as drift_states
 
 
 def show(schema: TaskSchema | None, report: DriftReport) -> None:

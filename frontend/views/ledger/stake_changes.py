@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from concord.types.answers import StakeMoves, StakesPage
-from frontend.charts import steps
+from frontend.charts import stake_over_time as steps
 from frontend.text import language
 from frontend.text import wording as words
 from frontend.text.language import _

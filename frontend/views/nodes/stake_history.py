@@ -11,7 +11,7 @@ from typing import Any, Final
 import altair as alt
 
 from concord.types.answers import NodeView
-from frontend.charts import steps
+from frontend.charts import stake_over_time as steps
 from frontend.text.language import _
 from frontend.views.nodes import standings
 from frontend.views.nodes.data import Change

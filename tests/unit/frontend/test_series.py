@@ -11,14 +11,14 @@ from prometheus_client import REGISTRY
 from concord.errors import ServiceAway
 from concord.observability import metrics
 from frontend.charts import lines
-from frontend.charts import palette as shades
+from frontend.charts import theme as shades
 from frontend.data import exposition, prometheus
 from frontend.data import series as courses
 from frontend.data.series import Course, Key, Point, Sample
-from frontend.views.live import figures
+from frontend.views.live import indicators as figures
 from tests.chart.test_rules import FILES, PROMTOOL, needs_promtool
 from tests.unit.frontend.fake_live import Meters
-from tests.unit.frontend.test_words import _luminance
+from tests.unit.frontend.test_wording import _luminance
 
 SAID = re.compile(r'exp: nil\s+got: "?\{\} ([^"\s]+)')
 

@@ -15,7 +15,8 @@ from concord.types.models import ListedVersion, ModelView
 from frontend.data import mlflow
 from frontend.text import wording as words
 from frontend.text.language import _
-from frontend.views.models import plots, versions
+from frontend.views.models import training_plots as plots
+from frontend.views.models import versions
 
 MOST_BESIDE: Final = 4
 """Versions side by side; more are neither read nor understood."""

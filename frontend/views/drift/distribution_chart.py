@@ -13,7 +13,7 @@ import altair as alt
 import pandas as pd
 
 from concord.types.drift import Shares
-from frontend.charts import palette as shades
+from frontend.charts import theme as shades
 from frontend.charts import votes as pictures
 from frontend.text import language
 from frontend.text import wording as words
