@@ -19,14 +19,14 @@ from concord.errors import ConfigurationError
 from concord.settings import Settings
 from frontend.data import service
 from frontend.data.service import Reader
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _
 
 LONGEST_TOKEN: Final = 512
 """Characters; those that `concord tokens add` makes have 43."""
 
 _TOKEN: Final = "access/token"  # noqa: S105 - where a session keeps what was typed
-_HELD: Final = "access/held"
+_CONNECTION: Final = "access/held"
 """Where a session keeps its connection with a token."""
 
 _UNREADABLE: Final = "access/unreadable"
@@ -49,35 +49,35 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _KeptConnection:
     url: str
     token: str = field(repr=False)
     reader: Reader
 
 
-def actor() -> Actor | None:
+def find_actor() -> Actor | None:
     """Who acts in this session: the typed token, else who signed in and is on the list; else None."""
     typed = st.session_state.get(_TOKEN)
     if typed:
         return Actor(typed)
-    person = _person()
+    person = _signed_in_person()
     if person is None or not _is_listed(person):
         return None
     token = _page_token()
     return Actor(token, person) if token else None
 
 
-def acting(url: str) -> Client | None:
+def acting_client(url: str) -> Client | None:
     """A connection that shows the session's token; None: the session reads and predicts only.
 
     Args:
         url: The consensus service.
     """
-    held = _held(url)
+    held = _keep_connection(url)
     return held.client if held else None
 
 
-def reading(url: str) -> Reader:
+def reading_client(url: str) -> Reader:
     """A connection to read what a token may open: the session's own, else the one that all share.
 
     What is read with it is kept under its `key` and never under the token:
@@ -88,16 +88,16 @@ def reading(url: str) -> Reader:
     Args:
         url: The consensus service.
     """
-    return _held(url) or Reader(service.connect(url))
+    return _keep_connection(url) or Reader(service.connect(url))
 
 
-def sign_in_hint(place: str = "here") -> None:
+def show_sign_in_hint(place: str = "here") -> None:
     """Says what it takes to change things here, and offers it: signing in, or a token.
 
     Args:
         place: Tells this hint apart from others on the same page.
     """
-    person = _person()
+    person = _signed_in_person()
     with st.container(border=True):
         st.markdown(_("**Looking and asking is open to you; changing things is not.**"))
         if person is not None:
@@ -111,31 +111,31 @@ def sign_in_hint(place: str = "here") -> None:
             _ask_for_token(place)
 
 
-def corner() -> None:
+def show_account() -> None:
     """Who acts here, and the way out; for the foot of every page."""
-    one, person = actor(), _person()
+    one, person = find_actor(), _signed_in_person()
     if one is not None and one.person is None:
-        st.markdown(words.small(_("You act with a token")))
+        st.markdown(wording.small(_("You act with a token")))
         st.button(_("Forget the token"), key="access/forget", type="tertiary", on_click=_forget)
     if person is not None:
-        st.markdown(words.small(_("Signed in as {person}", person=words.plain(person))))
+        st.markdown(wording.small(_("Signed in as {person}", person=wording.escape(person))))
         st.button(_("Sign out"), key="access/out", type="tertiary", on_click=_sign_out)
     elif one is None and _can_sign_in():
         _offer_sign_in("corner", quietly=True)
 
 
-def _held(url: str) -> Reader | None:
-    one = actor()
-    held: _Held | None = st.session_state.get(_HELD)
+def _keep_connection(url: str) -> Reader | None:
+    one = find_actor()
+    held: _KeptConnection | None = st.session_state.get(_CONNECTION)
     if held is not None and (one is None or (held.url, held.token) != (url, one.token)):
         held.reader.client.close()
-        del st.session_state[_HELD]
+        del st.session_state[_CONNECTION]
         held = None
     if one is None:
         return None
     if held is None:
         reader = Reader(Client(url, token=one.token), secrets.token_hex(8))
-        held = st.session_state[_HELD] = _Held(url, one.token, reader)
+        held = st.session_state[_CONNECTION] = _KeptConnection(url, one.token, reader)
     return held.reader
 
 
@@ -186,7 +186,7 @@ def _sign_out() -> None:
 
 def _offer_sign_in(place: str, *, quietly: bool = False) -> None:
     for provider in _providers():
-        text = _("Sign in with {provider}", provider=words.plain(provider)) if provider else _("Sign in")
+        text = _("Sign in with {provider}", provider=wording.escape(provider)) if provider else _("Sign in")
         st.button(
             text,
             key=f"access/in/{place}/{provider}",
@@ -210,7 +210,7 @@ def _can_sign_in() -> bool:
     return "is_logged_in" in st.user
 
 
-def _person() -> str | None:
+def _signed_in_person() -> str | None:
     """The address of who has signed in; None too where the provider doubts that it is theirs."""
     if not st.user.get("is_logged_in"):
         return None
@@ -241,10 +241,10 @@ def _why_not(person: str) -> str:
         return _(
             "You are signed in as {person}, and that address is not among those who may act here. An "
             "operator adds it to `CONCORD_PAGE_PEOPLE`.",
-            person=words.plain(person),
+            person=wording.escape(person),
         )
     return _(
         "You are signed in as {person} and may act, but this page has no token of its own to act with. An "
         "operator sets `CONCORD_PAGE_TOKEN`.",
-        person=words.plain(person),
+        person=wording.escape(person),
     )

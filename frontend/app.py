@@ -56,7 +56,7 @@ def _visit(view: View, url: str) -> None:
     """Draws a page, and draws it anew once there is something else to see."""
     st.title(_(view.title))
     view.show(url)
-    states.watch(url, states.sight(url))
+    states.rerun_on_change(url, states.read_task_states(url))
 
 
 def _page(view: View, url: str, path: str, *, is_listed: bool = True) -> Page:
@@ -85,7 +85,7 @@ def main() -> None:
     ]
     st.navigation(pages, position="top").run()
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        access.corner()
+        access.show_account()
     _offer_languages()
 
 
@@ -98,7 +98,7 @@ def _offer_languages() -> None:
                 key=f"language/{code}",
                 type="tertiary",
                 disabled=code == language.current(),
-                on_click=language.speak,
+                on_click=language.set_language,
                 args=(code,),
             )
 

@@ -13,8 +13,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
-from frontend.charts import theme as shades
-from frontend.charts import votes as pictures
+from frontend.charts import theme, votes
 from frontend.data.series import Point
 from frontend.text import language
 from frontend.text.language import _
@@ -28,7 +27,7 @@ _SIGNS: Final = ("━━", "╍╍", "┉┉")
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """One line.
 
     Attributes:
@@ -41,7 +40,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Frame:
+class ChartFrame:
     """What lines are drawn in.
 
     Attributes:
@@ -61,7 +60,7 @@ class Frame:
     clock: str = "%H:%M"
 
 
-def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart:
+def draw_lines(lines: Sequence[ChartLine], frame: ChartFrame, *, is_light: bool) -> alt.Chart:
     """The lines.
 
     Args:
@@ -70,7 +69,7 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
         is_light: Whether it is drawn on white.
     """
     names = [line.name for line in lines]
-    rows = rows_of(lines, frame.factor)
+    rows = line_rows(lines, frame.factor)
     few = max((len(line.points) for line in lines), default=0) <= FEW_POINTS
     # Without a value an axis would say nothing of its unit, and no value is below zero.
     top = frame.most or max((row["value"] or 0.0 for row in rows), default=0.0) * 1.1 or 1.0
@@ -89,7 +88,7 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
             ),
             y=alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(format=frame.format, tickCount=4)),
             color=alt.Color(
-                "line:N", legend=None, scale=alt.Scale(domain=names, range=shades.of(is_light=is_light))
+                "line:N", legend=None, scale=alt.Scale(domain=names, range=theme.of(is_light=is_light))
             ),
             strokeDash=alt.StrokeDash(
                 "line:N", legend=None, scale=alt.Scale(domain=names, range=list(_DASHES))
@@ -103,22 +102,22 @@ def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart
         .properties(height=HEIGHT)
     )
     if language.current() == "fr":
-        chart = chart.configure(locale={"number": pictures.FRENCH})
+        chart = chart.configure(locale={"number": votes.FRENCH})
     if is_light:
-        chart = chart.configure_axis(labelColor=pictures.INK, titleColor=pictures.INK)
+        chart = chart.configure_axis(labelColor=votes.INK, titleColor=votes.INK)
     return chart
 
 
-def key(lines: Sequence[Line], *, is_light: bool) -> str:
+def lines_legend(lines: Sequence[ChartLine], *, is_light: bool) -> str:
     """What the lines stand for, as HTML that wraps on a narrow screen."""
     return " ".join(
         f'<span style="white-space: nowrap; margin-right: 1rem">'
         f'<span aria-hidden="true" style="color: {colour}">{sign}</span> {html.escape(line.name)}</span>'
-        for line, colour, sign in zip(lines, shades.of(is_light=is_light), _SIGNS, strict=False)
+        for line, colour, sign in zip(lines, theme.of(is_light=is_light), _SIGNS, strict=False)
     )
 
 
-def rows_of(lines: Sequence[Line], factor: float = 1.0) -> list[dict[str, Any]]:
+def line_rows(lines: Sequence[ChartLine], factor: float = 1.0) -> list[dict[str, Any]]:
     """One row a point; a point without a value interrupts its line."""
     return [
         {

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import altair as alt
 import pandas as pd
 
-from frontend.charts import votes as pictures
+from frontend.charts import votes
 from frontend.text import language
 from frontend.text.language import _
 
@@ -27,10 +27,10 @@ _SIGNS: Final = (
     *("cross", "triangle-down", "triangle-right", "wedge"),
 )
 
-Turn = TypeVar("Turn")
+Point = TypeVar("Point")
 
 
-def picture(
+def draw_stakes(
     points: Sequence[Mapping[str, Any]],
     names: Sequence[str],
     x: alt.X,
@@ -54,7 +54,7 @@ def picture(
     base = alt.Chart(pd.DataFrame(points)).encode(
         x=x,
         y=alt.Y("stake:Q", title=_("Stake"), scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("node:N", scale=_scale(names, pictures.PALETTE), legend=legend),
+        color=alt.Color("node:N", scale=_scale(names, votes.PALETTE), legend=legend),
         tooltip=[
             alt.Tooltip("node:N", title=_("Node")),
             told,
@@ -71,14 +71,14 @@ def picture(
     )
     chart = alt.LayerChart(layer=[lines, ends]).properties(height=HEIGHT)
     if language.current() == "fr":
-        chart = chart.configure(locale={"number": pictures.FRENCH})
+        chart = chart.configure(locale={"number": votes.FRENCH})
     if is_light:
-        chart = chart.configure_axis(labelColor=pictures.INK, titleColor=pictures.INK)
-        chart = chart.configure_legend(labelColor=pictures.INK)
+        chart = chart.configure_axis(labelColor=votes.INK, titleColor=votes.INK)
+        chart = chart.configure_legend(labelColor=votes.INK)
     return chart
 
 
-def thinned(turns: Sequence[Turn]) -> list[Turn]:
+def thin_out(turns: Sequence[Point]) -> list[Point]:
     """Every so many of them, and always the last."""
     step = -(-len(turns) // MOST_POINTS) or 1
     return [*turns[:-1][::step], *turns[-1:]]

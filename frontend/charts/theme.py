@@ -7,9 +7,9 @@ as well.
 
 from typing import Final
 
-from frontend.charts import votes as pictures
+from frontend.charts import votes
 
-ON_LIGHT: Final = pictures.PALETTE[:3]
+ON_LIGHT: Final = votes.PALETTE[:3]
 ON_DARK: Final = ("#7aa7ff", "#f5a742", "#3fc9b5")
 
 

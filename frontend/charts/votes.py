@@ -16,8 +16,7 @@ import pandas as pd
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict, Vote
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.text import language, wording
 from frontend.text.language import N_, _, task_gettext
 
 PALETTE: Final = ("#1d4ed8", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#0e7490", "#a21caf")
@@ -37,7 +36,7 @@ _LINES: Final = "split(datum.label, '\\n')"
 """Vega breaks an axis label into lines only where it is given a list."""
 
 
-def of(schema: TaskSchema, verdict: Verdict, *, is_light: bool) -> alt.LayerChart:
+def draw_votes(schema: TaskSchema, verdict: Verdict, *, is_light: bool) -> alt.LayerChart:
     """The picture of a verdict's votes.
 
     Args:
@@ -51,7 +50,7 @@ def of(schema: TaskSchema, verdict: Verdict, *, is_light: bool) -> alt.LayerChar
     return chart.configure_axis(labelColor=INK, titleColor=INK) if is_light else chart
 
 
-def legend(schema: TaskSchema, verdict: Verdict) -> str:
+def votes_legend(schema: TaskSchema, verdict: Verdict) -> str:
     """What the colours stand for, as HTML, which wraps on a narrow screen where Vega would cut."""
     if verdict.value is not None:
         keys = [(PALETTE[0], "●", _("a node's value")), (PALETTE[1], "┆", _("consensus"))]
@@ -65,7 +64,7 @@ def legend(schema: TaskSchema, verdict: Verdict) -> str:
     )
 
 
-def shares(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
+def list_bar_parts(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
     """One part of a bar for each voter and class: who, which class, from where to where."""
     bars = [(_who(vote), _thickness(vote, verdict), vote.probabilities) for vote in _by_weight(verdict)]
     if verdict.probabilities:
@@ -73,25 +72,25 @@ def shares(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
     return [part for bar in bars for part in _parts(schema, *bar)]
 
 
-def points(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
+def list_dots(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
     """One dot for each voter."""
     return [
         {
             "who": _who(vote),
             "thickness": _thickness(vote, verdict),
             "value": vote.value,
-            "text": words.value(schema, vote.value or 0.0),
+            "text": wording.format_value(schema, vote.value or 0.0),
         }
         for vote in _by_weight(verdict)
     ]
 
 
 def _by_weight(verdict: Verdict) -> list[Vote]:
-    return sorted(words.voters(verdict.votes), key=lambda vote: (-vote.weight, vote.node))
+    return sorted(wording.select_cast(verdict.votes), key=lambda vote: (-vote.weight, vote.node))
 
 
 def _who(vote: Vote) -> str:
-    return "\n".join((vote.node, _("weight {weight}", weight=words.percent(vote.weight))))
+    return "\n".join((vote.node, _("weight {weight}", weight=wording.format_share(vote.weight))))
 
 
 def _thickness(vote: Vote, verdict: Verdict) -> float:
@@ -105,13 +104,13 @@ def _parts(
     for label in schema.labels:
         share = (probabilities or {}).get(label.name, 0.0)
         part = {"label": task_gettext(label.name), "share": share, "start": start, "end": start + share}
-        part["written"] = words.percent(share)
+        part["written"] = wording.format_share(share)
         yield {"who": who, "thickness": thickness, **part}
         start += share
 
 
 def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
-    frame = pd.DataFrame(shares(schema, verdict))
+    frame = pd.DataFrame(list_bar_parts(schema, verdict))
     names = [task_gettext(label.name) for label in schema.labels]
     base = alt.Chart(frame).encode(y=_rows(list(frame["who"].unique())))
     bars = base.mark_bar(stroke="white", strokeWidth=1).encode(
@@ -142,11 +141,11 @@ def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
 
 
 def _values(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
-    frame = pd.DataFrame(points(schema, verdict))
+    frame = pd.DataFrame(list_dots(schema, verdict))
     assert schema.value is not None
     x = alt.X(
         "value:Q",
-        title=words.unit(schema.value.unit) or None,
+        title=wording.format_unit(schema.value.unit) or None,
         # Room on both sides, so that no number beside a dot leaves the picture.
         scale=alt.Scale(domain=_room([*frame["value"], verdict.value or 0.0]), nice=False),
         axis=alt.Axis(tickCount=4, format="~s"),

@@ -8,15 +8,14 @@ import streamlit as st
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
-from frontend.charts import votes as pictures
-from frontend.components import states
-from frontend.components import vote_table as votes
-from frontend.data.service import Answer
-from frontend.text import wording as words
+from frontend.charts.votes import draw_votes, votes_legend
+from frontend.components import states, vote_table
+from frontend.data.service import AnsweredRow
+from frontend.text import wording
 from frontend.text.language import _, ngettext
 
 
-def show(schema: TaskSchema, answer: Answer) -> None:
+def show_answer(schema: TaskSchema, answer: AnsweredRow) -> None:
     """Shows an answer from its sentence to its round id."""
     verdict = answer.verdict
     if verdict.status == "no_quorum":
@@ -26,32 +25,32 @@ def show(schema: TaskSchema, answer: Answer) -> None:
         _status(verdict)
         _figures(schema, verdict)
         st.subheader(_("How each node voted"))
-        st.html(pictures.legend(schema, verdict))
+        st.html(votes_legend(schema, verdict))
         st.altair_chart(
-            pictures.of(schema, verdict, is_light=st.context.theme.type == "light"),
+            draw_votes(schema, verdict, is_light=st.context.theme.type == "light"),
             width="stretch",
-            alt=words.describe(schema, verdict),
+            alt=wording.describe_votes(schema, verdict),
             theme="streamlit",
         )
-    votes.table(schema, verdict)
+    vote_table.show_votes(schema, verdict)
     _reference(schema, answer)
 
 
 def _sentence(schema: TaskSchema, verdict: Verdict) -> None:
-    look = words.tone(schema, verdict)
-    st.markdown(f"## :{look.colour}[{look.icon} {words.plain(words.sentence(schema, verdict))}]")
+    look = wording.answer_badge(schema, verdict)
+    st.markdown(f"## :{look.colour}[{look.icon} {wording.escape(wording.format_answer(schema, verdict))}]")
 
 
 def _without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
-    states.no_quorum((verdict.error or {}).get("message") or _("Too few nodes voted."))
-    said = words.plain(words.sentence(schema, verdict))
+    states.show_no_quorum((verdict.error or {}).get("message") or _("Too few nodes voted."))
+    said = wording.escape(wording.format_answer(schema, verdict))
     if said:
         st.markdown(_("The operator has this answered instead, without the nodes: **{said}**", said=said))
-    votes.absent(verdict)
+    vote_table.show_absent(verdict)
 
 
 def _status(verdict: Verdict) -> None:
-    voted, all_of_them = len(words.voters(verdict.votes)), len(words.counted(verdict.votes))
+    voted, all_of_them = len(wording.select_cast(verdict.votes)), len(wording.select_voters(verdict.votes))
     if verdict.status == "ok":
         text = ngettext("ok · the node voted", "ok · all {count} nodes voted", all_of_them)
         st.badge(text, icon=":material/check:", color="green")
@@ -62,14 +61,14 @@ def _status(verdict: Verdict) -> None:
     st.markdown(
         _("The answer stands: those who voted hold the quorum. Without a vote, and without weight here:")
     )
-    votes.absent(verdict)
+    vote_table.show_absent(verdict)
     _aside(verdict)
 
 
 def _aside(verdict: Verdict) -> None:
     """Says of the nodes that were not to count why."""
-    for line in words.aside(verdict.votes):
-        st.markdown(words.small(line))
+    for line in wording.describe_non_voters(verdict.votes):
+        st.markdown(wording.small(line))
 
 
 def _figures(schema: TaskSchema, verdict: Verdict) -> None:
@@ -78,50 +77,50 @@ def _figures(schema: TaskSchema, verdict: Verdict) -> None:
             _spread(schema, verdict)
         elif verdict.probabilities and verdict.label:
             sure = verdict.probabilities.get(verdict.label, 0.0)
-            _figure(_("How sure"), words.percent(sure), words.sureness(sure))
+            _figure(_("How sure"), wording.format_share(sure), wording.describe_certainty(sure))
         if verdict.agreement is not None:
             _figure(
                 _("Agreement"),
-                words.percent(verdict.agreement),
-                _("of the weight, {share}", share=words.agreement(verdict.agreement)),
+                wording.format_share(verdict.agreement),
+                _("of the weight, {share}", share=wording.describe_agreement(verdict.agreement)),
             )
 
 
 def _spread(schema: TaskSchema, verdict: Verdict) -> None:
-    values = [vote.value for vote in words.voters(verdict.votes) if vote.value is not None]
+    values = [vote.value for vote in wording.select_cast(verdict.votes) if vote.value is not None]
     if values:
-        low, high = words.value(schema, min(values)), words.value(schema, max(values))
-        spread = words.value(schema, max(values) - min(values))
+        low, high = wording.format_value(schema, min(values)), wording.format_value(schema, max(values))
+        spread = wording.format_value(schema, max(values) - min(values))
         _figure(_("Spread of the votes"), spread, _("from {low} to {high}", low=low, high=high))
 
 
 def _figure(name: str, figure: str, in_words: str) -> None:
     with st.container(width="content", gap=None):
         st.metric(name, figure, width="content")
-        st.markdown(words.small(in_words))
+        st.markdown(wording.small(in_words))
 
 
-def _reference(schema: TaskSchema, answer: Answer) -> None:
+def _reference(schema: TaskSchema, answer: AnsweredRow) -> None:
     verdict = answer.verdict
-    st.markdown(words.small(_("Id of this round")))
+    st.markdown(wording.small(_("Id of this round")))
     st.code(verdict.id, language=None, wrap_lines=True)
     decided = _(
         "Decided on block {height} under policy {policy}, by {how}; {money}.",
         height=verdict.height,
         policy=verdict.policy,
-        how=words.how(verdict.pool),
-        money=words.money(verdict),
+        how=wording.describe_pooling(verdict.pool),
+        money=wording.describe_settlement(verdict),
     )
-    st.markdown(words.small(decided))
+    st.markdown(wording.small(decided))
     if answer.row is None:
         return
     with st.expander(_("What was asked")):
         lines = [
-            f"- {words.label(feature)}: **{_said(answer.row.get(feature.name))}**"
+            f"- {wording.format_feature(feature)}: **{_said(answer.row.get(feature.name))}**"
             for feature in schema.features
         ]
         st.markdown("\n".join(lines))
 
 
 def _said(entered: float | str | None) -> str:
-    return words.plain(entered if isinstance(entered, str) else words.number(float(entered or 0)))
+    return wording.escape(entered if isinstance(entered, str) else wording.format_number(float(entered or 0)))

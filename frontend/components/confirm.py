@@ -14,13 +14,13 @@ from typing import Final
 import streamlit as st
 
 from concord.errors import ConcordError
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _
 
 MOST_REASON: Final = 200
 """Characters that the ledger keeps of a reason."""
 
-SAID_SECONDS: Final = 15
+DONE_SECONDS: Final = 15
 """How long it stands that something was done."""
 
 _OPEN: Final = "confirm/open"
@@ -28,12 +28,12 @@ _OPEN: Final = "confirm/open"
 
 _DONE: Final = "confirm/done"
 
-Act = Callable[[str, str], str]
+ActionCallback = Callable[[str, str], str]
 """Does it, for a reason and under a key, and returns the sentence that says so."""
 
 
 @dataclass(frozen=True)
-class Step:
+class ConfirmedAction:
     """Something that a person may do.
 
     Attributes:
@@ -49,11 +49,11 @@ class Step:
     button: str
     icon: str
     effects: Sequence[str]
-    act: Act
+    act: ActionCallback
     hindrance: str | None = None
 
 
-def offer(step: Step) -> None:
+def offer_action(step: ConfirmedAction) -> None:
     """Draws the button of a step, and its dialog once it has been pressed."""
     st.button(
         step.button,
@@ -75,14 +75,14 @@ def offer(step: Step) -> None:
         _close()
 
 
-def done() -> None:
+def show_done() -> None:
     """Says, at the top of a page, what was done last, for a while: pages draw themselves anew."""
     said, end = st.session_state.get(_DONE, ("", 0.0))
     if time.monotonic() < end:
         st.success(said, icon=":material/check_circle:")
 
 
-def _ask(step: Step, key: str) -> None:
+def _ask(step: ConfirmedAction, key: str) -> None:
     st.markdown(_("This is what will happen:"))
     st.markdown("\n".join(f"- {effect}" for effect in step.effects))
     reason = st.text_input(
@@ -100,7 +100,7 @@ def _ask(step: Step, key: str) -> None:
         _do(step, reason.strip(), key)
 
 
-def _do(step: Step, reason: str, key: str) -> None:
+def _do(step: ConfirmedAction, reason: str, key: str) -> None:
     if not reason:
         st.error(_("Say why: the ledger keeps a reason with every change."), icon=":material/edit:")
         return
@@ -108,17 +108,17 @@ def _do(step: Step, reason: str, key: str) -> None:
         with st.spinner(_("Working…")):
             said = step.act(reason, key)
     except ConcordError as error:
-        refused(error)
+        _show_refusal(error)
         return
-    st.session_state[_DONE] = (said, time.monotonic() + SAID_SECONDS)
+    st.session_state[_DONE] = (said, time.monotonic() + DONE_SECONDS)
     _close()
     st.rerun()
 
 
-def refused(error: ConcordError) -> None:
+def _show_refusal(error: ConcordError) -> None:
     """Says why something was not done, in the service's words, and what to do."""
     st.error(
-        _("**This was refused.** {message}", message=words.plain(error.message)), icon=":material/block:"
+        _("**This was refused.** {message}", message=wording.escape(error.message)), icon=":material/block:"
     )
     if error.code in {"unauthorized", "forbidden"}:
         st.markdown(_("It takes a token that administers. Nothing was changed."))

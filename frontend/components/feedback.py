@@ -13,16 +13,14 @@ from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
 from concord.types.explanation import StatedLabel, Truth
 from frontend import access
-from frontend.components import stake_moves as moves
+from frontend.components import stake_moves
 from frontend.data import rounds
-from frontend.data.rounds import Told
-from frontend.text import label_refusals as refusals
-from frontend.text import times as moments
-from frontend.text import wording as words
+from frontend.data.rounds import LabelReceipt
+from frontend.text import label_refusals, times, wording
 from frontend.text.language import _, task_gettext
 
 
-def draw(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = None) -> None:
+def draw_feedback(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = None) -> None:
     """Asks what was true of a round, or shows what was said and what that did.
 
     Args:
@@ -32,7 +30,7 @@ def draw(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = 
         stands: The label that the round has, if that is known here.
     """
     st.subheader(_("What was true?"))
-    said: Told | None = st.session_state.get(_place("told", verdict.id))
+    said: LabelReceipt | None = st.session_state.get(_place("told", verdict.id))
     if stands is None and said is not None and said.status == "conflict":
         stands = _found(url, verdict)
     if stands is not None:
@@ -43,10 +41,10 @@ def draw(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = 
             if stands is None:
                 _moved(url, schema, verdict, said)
             return
-    client = access.acting(url)
+    client = access.acting_client(url)
     if client is None:
         st.markdown(_why(verdict, stands))
-        access.sign_in_hint(f"truth/{verdict.id}")
+        access.show_sign_in_hint(f"truth/{verdict.id}")
     elif stands is None:
         _ask(client, schema, verdict, stands)
     else:
@@ -56,23 +54,23 @@ def draw(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = 
             _ask(client, schema, verdict, stands)
 
 
-def statement(schema: TaskSchema, said: StatedLabel) -> str:
+def _describe_label(schema: TaskSchema, said: StatedLabel) -> str:
     """Who said what, when."""
     return _(
         "**{truth}**, said by {source}, {time}",
-        truth=words.plain(moves.opinion(schema, said.label, said.value) or "?"),
-        source=words.plain(said.source),
-        time=moments.local(said.time),
+        truth=wording.escape(stake_moves.format_vote(schema, said.label, said.value) or "?"),
+        source=wording.escape(said.source),
+        time=times.format_time(said.time),
     )
 
 
 def _standing(schema: TaskSchema, stands: Truth) -> None:
-    st.markdown(f":material/check_circle: {statement(schema, stands.stands)}")
+    st.markdown(f":material/check_circle: {_describe_label(schema, stands.stands)}")
     if stands.disputes:
         st.warning(
             _("**Disputed.** These came later, contradict it and change nothing:"), icon=":material/gavel:"
         )
-        st.markdown("\n".join(f"- {statement(schema, other)}" for other in stands.disputes))
+        st.markdown("\n".join(f"- {_describe_label(schema, other)}" for other in stands.disputes))
 
 
 def _why(verdict: Verdict, stands: Truth | None) -> str:
@@ -110,9 +108,9 @@ def _input(schema: TaskSchema, verdict: Verdict) -> str | float | None:
         return st.selectbox(
             _("The truth was"), names, index=None, placeholder=_("Choose"), format_func=task_gettext, key=key
         )
-    unit = words.unit(schema.value.unit)
+    unit = wording.format_unit(schema.value.unit)
     value: float | None = st.number_input(
-        _("The truth was ({unit})", unit=words.plain(unit)) if unit else _("The truth was"),
+        _("The truth was ({unit})", unit=wording.escape(unit)) if unit else _("The truth was"),
         value=None,
         step=float(schema.value.step),
         format="%g",
@@ -124,7 +122,7 @@ def _input(schema: TaskSchema, verdict: Verdict) -> str | float | None:
 def _confirm(
     client: Client, schema: TaskSchema, verdict: Verdict, stands: Truth | None, truth: str | float
 ) -> None:
-    shown = words.plain(_shown(schema, truth))
+    shown = wording.escape(_shown(schema, truth))
     with st.container(border=True):
         st.markdown(_("**You say that this was true: {truth}.**", truth=shown))
         if stands is not None:
@@ -147,33 +145,33 @@ def _confirm(
             )
         if is_sure:
             with st.spinner(_("Recording, and waiting for the block…")):
-                said = rounds.tell(client, schema, verdict.id, truth)
+                said = rounds.label_round(client, schema, verdict.id, truth)
             st.session_state[_place("told", verdict.id)] = said
             _drop(_place("meant", verdict.id))
             st.rerun()
 
 
 def _shown(schema: TaskSchema, truth: str | float) -> str:
-    return task_gettext(truth) if isinstance(truth, str) else words.value(schema, truth)
+    return task_gettext(truth) if isinstance(truth, str) else wording.format_value(schema, truth)
 
 
-def _became(said: Told) -> None:
+def _became(said: LabelReceipt) -> None:
     if said.status == "accepted":
         st.success(_("**Recorded.** This is the truth of the round now."), icon=":material/check:")
     elif said.is_good:
         st.info(_("**The round had this label already.** Nothing has changed."), icon=":material/info:")
     else:
-        refusals.show(said.status, said.message)
+        label_refusals.show_refusal(said.status, said.message)
 
 
-def _moved(url: str, schema: TaskSchema, verdict: Verdict, said: Told) -> None:
+def _moved(url: str, schema: TaskSchema, verdict: Verdict, said: LabelReceipt) -> None:
     """What the label did, as the round itself has it now."""
     try:
-        found = rounds.one(access.reading(url), url, verdict.id)
+        found = rounds.read_round(access.reading_client(url), url, verdict.id)
     except ConcordError as error:
         _unseen(error, said)
     else:
-        moves.show(schema, found)
+        stake_moves.show_moves(schema, found)
         if found.explanation is not None and found.explanation.stage == "due":
             _again(verdict)
 
@@ -181,24 +179,27 @@ def _moved(url: str, schema: TaskSchema, verdict: Verdict, said: Told) -> None:
 def _found(url: str, verdict: Verdict) -> Truth | None:
     """The label that the round has, for those who may read it."""
     try:
-        explained = rounds.one(access.reading(url), url, verdict.id).explanation
+        explained = rounds.read_round(access.reading_client(url), url, verdict.id).explanation
     except ConcordError:
         return None
     return explained.truth if explained else None
 
 
-def _unseen(error: ConcordError, said: Told) -> None:
+def _unseen(error: ConcordError, said: LabelReceipt) -> None:
     if said.block is not None:
         st.markdown(_("Block {block} settled this round.", block=said.block))
     if error.code in ("unauthorized", "forbidden"):
         st.markdown(_("What moved is not shown: this token does not read rounds (`--reads`)."))
     else:
-        st.markdown(_("What moved cannot be shown now: {message}", message=words.plain(error.message)))
+        st.markdown(_("What moved cannot be shown now: {message}", message=wording.escape(error.message)))
 
 
 def _again(verdict: Verdict) -> None:
     st.button(
-        _("Look again"), icon=":material/refresh:", on_click=rounds.forget, key=_place("again", verdict.id)
+        _("Look again"),
+        icon=":material/refresh:",
+        on_click=rounds.clear_cache,
+        key=_place("again", verdict.id),
     )
 
 

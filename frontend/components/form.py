@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from concord.errors import InvalidInput
 from concord.tasks.schema import Feature, TaskSchema
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import N_, _, task_gettext
 
 SAFE_INTEGER: Final = (1 << 53) - 1
@@ -23,11 +23,11 @@ SAFE_INTEGER: Final = (1 << 53) - 1
 
 EMPTY: Final = N_("Fill this in.")
 
-Entered = float | int | str | None
+InputValue = float | int | str | None
 
 
 @dataclass(frozen=True)
-class Entry:
+class FormEntry:
     """What a form holds now.
 
     Attributes:
@@ -36,7 +36,7 @@ class Entry:
         is_submitted: Whether the person has just asked.
     """
 
-    values: Mapping[str, Entered]
+    values: Mapping[str, InputValue]
     slots: Mapping[str, DeltaGenerator]
     is_submitted: bool
 
@@ -52,10 +52,10 @@ class Entry:
         """Shows messages beside the inputs that they are about."""
         for name, message in problems.items():
             if name in self.slots:
-                self.slots[name].error(words.plain(message), icon=":material/error:")
+                self.slots[name].error(wording.escape(message), icon=":material/error:")
 
 
-def draw(schema: TaskSchema, button: str) -> Entry:
+def draw_form(schema: TaskSchema, button: str) -> FormEntry:
     """Draws the form of a task.
 
     Args:
@@ -64,7 +64,7 @@ def draw(schema: TaskSchema, button: str) -> Entry:
     """
     st.button(_("Fill in the example"), icon=":material/edit_note:", on_click=_fill, args=(schema,))
     with st.form(f"form/{schema.task}", enter_to_submit=True):
-        values: dict[str, Entered] = {}
+        values: dict[str, InputValue] = {}
         slots: dict[str, DeltaGenerator] = {}
         # Row by row, so that on a narrow screen, where columns stack, the order stays the schema's.
         for start in range(0, len(schema.features), 2):
@@ -72,11 +72,11 @@ def draw(schema: TaskSchema, button: str) -> Entry:
                 with column, st.container(gap="xxsmall"):
                     values[feature.name] = _input(schema, feature)
                     slots[feature.name] = st.empty()
-                    st.markdown(f":small[{words.plain(words.hint(feature))}]")
+                    st.markdown(f":small[{wording.escape(wording.describe_range(feature))}]")
         is_submitted = st.form_submit_button(
             button, type="primary", icon=":material/how_to_vote:", width="stretch"
         )
-    return Entry(values, slots, is_submitted)
+    return FormEntry(values, slots, is_submitted)
 
 
 def _key(schema: TaskSchema, feature: Feature) -> str:
@@ -95,10 +95,10 @@ def _fill(schema: TaskSchema) -> None:
         st.session_state[_key(schema, feature)] = int(read) if feature.kind == "integer" else value
 
 
-def _input(schema: TaskSchema, feature: Feature) -> Entered:
+def _input(schema: TaskSchema, feature: Feature) -> InputValue:
     if feature.kind == "choice":
         return st.selectbox(
-            words.label(feature),
+            wording.format_feature(feature),
             feature.choices,
             index=None,
             placeholder=_("Choose"),
@@ -109,15 +109,15 @@ def _input(schema: TaskSchema, feature: Feature) -> Entered:
         )
     whole = feature.kind == "integer"
     least, most = _bounds(feature)
-    value: Entered = st.number_input(
-        words.label(feature),
+    value: InputValue = st.number_input(
+        wording.format_feature(feature),
         min_value=least,
         max_value=most,
         value=None,
         step=int(_step(feature)) if whole else _step(feature),
         # %g shows a number as it was entered, where %f would cut or pad it.
         format="%d" if whole else "%g",
-        placeholder=_("e.g. {example}", example=words.number(float(feature.example))),
+        placeholder=_("e.g. {example}", example=wording.format_number(float(feature.example))),
         key=_key(schema, feature),
         help=_help(feature),
         persist_state="session",
@@ -126,9 +126,9 @@ def _input(schema: TaskSchema, feature: Feature) -> Entered:
 
 
 def _help(feature: Feature) -> str:
-    parts = [words.plain(task_gettext(feature.description))] if feature.description else []
-    if words.hint(feature):
-        parts.append(_("Admitted: {hint}.", hint=words.plain(words.hint(feature))))
+    parts = [wording.escape(task_gettext(feature.description))] if feature.description else []
+    if wording.describe_range(feature):
+        parts.append(_("Admitted: {hint}.", hint=wording.escape(wording.describe_range(feature))))
     parts.append(_("Column `{name}`.", name=feature.name.replace("`", "")))
     return " ".join(parts)
 

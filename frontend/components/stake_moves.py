@@ -13,12 +13,11 @@ import streamlit as st
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Round
 from concord.types.explanation import Explanation, VoteExplanation
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.text import language, wording
 from frontend.text.language import _, ngettext, task_gettext
 
 
-def show(schema: TaskSchema, found: Round) -> None:
+def show_moves(schema: TaskSchema, found: Round) -> None:
     """Shows how stake moved, or why it has not.
 
     Args:
@@ -28,10 +27,10 @@ def show(schema: TaskSchema, found: Round) -> None:
     explained = found.explanation
     if explained is None:
         return
-    st.markdown("\n".join(f"- {line}" for line in lines(found, explained)))
+    st.markdown("\n".join(f"- {line}" for line in describe_moves(found, explained)))
     if explained.settlement is None:
         return
-    frame = pd.DataFrame(rows(schema, explained.votes))
+    frame = pd.DataFrame(list_moves(schema, explained.votes))
     st.dataframe(
         frame,
         hide_index=True,
@@ -50,7 +49,7 @@ def show(schema: TaskSchema, found: Round) -> None:
     )
 
 
-def lines(found: Round, explained: Explanation) -> list[str]:
+def describe_moves(found: Round, explained: Explanation) -> list[str]:
     """The settlement in sentences."""
     settled = explained.settlement
     if settled is None:
@@ -79,29 +78,29 @@ def lines(found: Round, explained: Explanation) -> list[str]:
     return said
 
 
-def rows(schema: TaskSchema, votes: Sequence[VoteExplanation]) -> list[dict[str, Any]]:
+def list_moves(schema: TaskSchema, votes: Sequence[VoteExplanation]) -> list[dict[str, Any]]:
     """The table's rows, the largest gain first and those without a stake in it last."""
     ordered = sorted(votes, key=lambda one: (one.delta is None, -(one.delta or 0.0), one.node))
     return [
         {
             _("Node"): one.node,
-            _("Stake moved"): None if one.delta is None else signed(one.delta),
-            _("Vote"): opinion(schema, one.label, one.value),
-            _("Right"): rightness(one.right, is_value=schema.is_regression),
-            _("Stake before"): None if one.stake is None else words.number(round(one.stake, 2)),
+            _("Stake moved"): None if one.delta is None else format_change(one.delta),
+            _("Vote"): format_vote(schema, one.label, one.value),
+            _("Right"): format_rightness(one.right, is_value=schema.is_regression),
+            _("Stake before"): None if one.stake is None else wording.format_number(round(one.stake, 2)),
         }
         for one in ordered
     ]
 
 
-def opinion(schema: TaskSchema, label: str | None, value: float | None) -> str | None:
+def format_vote(schema: TaskSchema, label: str | None, value: float | None) -> str | None:
     """A class or a value as people read it."""
     if value is not None:
-        return words.value(schema, value) if schema.is_regression else words.number(value)
+        return wording.format_value(schema, value) if schema.is_regression else wording.format_number(value)
     return None if label is None else task_gettext(label)
 
 
-def rightness(right: bool | None, *, is_value: bool) -> str | None:  # noqa: FBT001 - a fact with three values
+def format_rightness(right: bool | None, *, is_value: bool) -> str | None:  # noqa: FBT001 - a fact with three values
     """Whether a vote was right, with a sign; a value is right within the task's usual error."""
     if right is None:
         return None
@@ -110,10 +109,10 @@ def rightness(right: bool | None, *, is_value: bool) -> str | None:  # noqa: FBT
     return f"✔ {_('right')}" if right else f"✕ {_('wrong')}"
 
 
-def signed(amount: float) -> str:
+def format_change(amount: float) -> str:
     """A change of stake with its sign, never rounded to nothing."""
     pattern = "#,##0.00" if abs(amount) >= 0.01 else "#,##0.######"
-    return language.decimal(amount, f"+{pattern};-{pattern}") if amount else "0"
+    return language.format_decimal(amount, f"+{pattern};-{pattern}") if amount else "0"
 
 
 def _waits(found: Round, explained: Explanation) -> str:
@@ -128,8 +127,8 @@ def _waits(found: Round, explained: Explanation) -> str:
 
 def _amounts(votes: Sequence[VoteExplanation]) -> str:
     ordered = sorted(votes, key=lambda one: -abs(one.delta or 0.0))
-    return ", ".join(f"**{words.plain(one.node)}** ({signed(one.delta or 0.0)})" for one in ordered)
+    return ", ".join(f"**{wording.escape(one.node)}** ({format_change(one.delta or 0.0)})" for one in ordered)
 
 
 def _names(nodes: Sequence[str]) -> str:
-    return ", ".join(f"**{words.plain(node)}**" for node in nodes)
+    return ", ".join(f"**{wording.escape(node)}**" for node in nodes)

@@ -12,42 +12,42 @@ import streamlit as st
 from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import TaskSummary
-from frontend.components import vote_table as votes
+from frontend.components import vote_table
 from frontend.data import service
 from frontend.data.service import Refusal
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import N_, _, ngettext, task_gettext
 
 WATCH_SECONDS = 5
 """How often an open page looks for new tasks and for a service that is back."""
 
-Sight = tuple[tuple[str, str, bool], ...]
+TaskStates = tuple[tuple[str, str, bool], ...]
 """What there is to see of the tasks: name, title, whether ready; empty while the service is away."""
 
 
-def sight(url: str) -> Sight:
+def read_task_states(url: str) -> TaskStates:
     """What there is to see now."""
     try:
-        return tuple((task.task, task.title, task.ready) for task in service.tasks(url))
+        return tuple((task.task, task.title, task.ready) for task in service.list_tasks(url))
     except ConcordError:
         return ()
 
 
 @st.fragment(run_every=WATCH_SECONDS)
-def watch(url: str, seen: Sight) -> None:
+def rerun_on_change(url: str, seen: TaskStates) -> None:
     """Draws the page anew once something else is to be seen: a new task, a service that is back."""
-    if sight(url) != seen:
+    if read_task_states(url) != seen:
         st.rerun()
 
 
 @st.fragment(run_every=WATCH_SECONDS)
 def _retry(url: str, drawn: float) -> None:
     # Where tasks are answered all the time, and only something else was not, `watch` notices nothing.
-    if time.monotonic() - drawn > WATCH_SECONDS / 2 and sight(url):
+    if time.monotonic() - drawn > WATCH_SECONDS / 2 and read_task_states(url):
         st.rerun()
 
 
-def away(url: str, error: ConcordError) -> None:
+def show_away(url: str, error: ConcordError) -> None:
     """Nothing answers what this page asks, or what answers is no consensus service."""
     _away(url, error)
     _retry(url, time.monotonic())
@@ -70,10 +70,10 @@ def _away(url: str, error: ConcordError) -> None:
     )
     _again(_("Try again"), "away")
     with st.expander(_("What went wrong")):
-        st.markdown(words.plain(error.message))
+        st.markdown(wording.escape(error.message))
 
 
-def no_tasks() -> None:
+def show_no_tasks() -> None:
     """The service is there and knows no task."""
     st.info(
         _("**There is no task yet.** A task appears here by itself once it is trained."),
@@ -83,7 +83,7 @@ def no_tasks() -> None:
     _again(_("Look again"), "no-tasks")
 
 
-def nothing_asked(button: str) -> None:
+def show_nothing_asked(button: str) -> None:
     """The form waits."""
     st.info(
         _(
@@ -94,13 +94,13 @@ def nothing_asked(button: str) -> None:
     )
 
 
-def not_ready(url: str, task: TaskSummary) -> None:
+def show_not_ready(url: str, task: TaskSummary) -> None:
     """Too few nodes are up for a quorum."""
     st.warning(
         _(
             "**{task} is not ready.** {up} of its {nodes} nodes are up, and that is too few for an answer. "
             "They may still be starting; this page looks again every {seconds} seconds.",
-            task=words.plain(task_gettext(task.title)),
+            task=wording.escape(task_gettext(task.title)),
             up=task.nodes_up,
             nodes=task.nodes,
             seconds=WATCH_SECONDS,
@@ -108,13 +108,15 @@ def not_ready(url: str, task: TaskSummary) -> None:
         icon=":material/hourglass_top:",
     )
     with suppress(ConcordError):
-        votes.states(service.nodes(url, task.task))
+        vote_table.show_node_states(service.list_nodes(url, task.task))
     _again(_("Look again"), "not-ready")
 
 
-def incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
+def show_incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
     """Some inputs hold nothing."""
-    names = ", ".join(words.label(feature) for feature in schema.features if feature.name in problems)
+    names = ", ".join(
+        wording.format_feature(feature) for feature in schema.features if feature.name in problems
+    )
     text = ngettext(
         "**One entry is missing:** {names}. Nothing was asked yet.",
         "**{count} entries are missing:** {names}. Nothing was asked yet.",
@@ -124,7 +126,7 @@ def incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
     st.warning(text, icon=":material/edit:")
 
 
-def refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
+def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
     """The service was asked and gave no answer."""
     shown = {
         # Nobody's question is sent again without them.
@@ -136,20 +138,20 @@ def refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
     if shown is not None:
         shown()
     else:
-        text = _("**The service gave no answer.** {message}", message=words.plain(refusal.message))
+        text = _("**The service gave no answer.** {message}", message=wording.escape(refusal.message))
         st.error(text, icon=":material/error:")
         st.markdown(
             _("Your entries are kept. Try again; if it happens again, tell the operator the number below.")
         )
     if refusal.code != "service_away":
-        number = _("Number of this question · {code}", code=words.plain(refusal.code))
-        st.markdown(words.small(number))
+        number = _("Number of this question · {code}", code=wording.escape(refusal.code))
+        st.markdown(wording.small(number))
         st.code(refusal.request_id, language=None, wrap_lines=True)
 
 
-def no_quorum(message: str) -> None:
+def show_no_quorum(message: str) -> None:
     """Too few nodes voted: the sentence, and what to do."""
-    st.error(_("**No consensus.** {message}", message=words.plain(message)), icon=":material/groups:")
+    st.error(_("**No consensus.** {message}", message=wording.escape(message)), icon=":material/groups:")
     st.markdown(
         _(
             "Too few nodes gave a usable answer, and Concord does not guess. Your entries are kept: ask "
@@ -159,10 +161,10 @@ def no_quorum(message: str) -> None:
 
 
 def _no_quorum(refusal: Refusal, schema: TaskSchema) -> None:
-    no_quorum(refusal.message)
+    show_no_quorum(refusal.message)
     if refusal.verdict is not None:
-        votes.absent(refusal.verdict)
-        votes.table(schema, refusal.verdict)
+        vote_table.show_absent(refusal.verdict)
+        vote_table.show_votes(schema, refusal.verdict)
 
 
 def _invalid(refusal: Refusal) -> None:
@@ -172,7 +174,7 @@ def _invalid(refusal: Refusal) -> None:
     )
     if not refusal.column:
         text = N_("**The service does not accept this.** {message} Nothing was asked of the nodes.")
-    st.warning(_(text, message=words.plain(refusal.message)), icon=":material/edit:")
+    st.warning(_(text, message=wording.escape(refusal.message)), icon=":material/edit:")
 
 
 def _overloaded() -> None:
@@ -186,4 +188,4 @@ def _overloaded() -> None:
 
 
 def _again(text: str, key: str) -> None:
-    st.button(text, icon=":material/refresh:", on_click=service.forget, key=f"again/{key}")
+    st.button(text, icon=":material/refresh:", on_click=service.clear_cache, key=f"again/{key}")

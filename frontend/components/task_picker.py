@@ -10,7 +10,7 @@ from concord.tasks.schema import TaskSchema
 from concord.types.answers import TaskSummary
 from frontend.components import states
 from frontend.data import service
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _, task_gettext
 
 _ADDRESS: Final = "task"
@@ -18,31 +18,31 @@ _KEPT: Final = "task/kept"
 """Where a session keeps its choice when it goes to another page, which empties the address."""
 
 
-def tasks(url: str) -> list[TaskSummary]:
+def list_tasks(url: str) -> list[TaskSummary]:
     """All tasks; none where there is nothing to choose from, which the page says then."""
     try:
-        found = service.tasks(url)
+        found = service.list_tasks(url)
     except ConcordError as error:
-        states.away(url, error)
+        states.show_away(url, error)
         return []
     if not found:
-        states.no_tasks()
+        states.show_no_tasks()
     return found
 
 
-def schema(url: str, task: TaskSummary) -> TaskSchema | None:
+def read_schema(url: str, task: TaskSummary) -> TaskSchema | None:
     """What a task asks; None where no node has answered yet, or nothing answers, which the page says."""
     try:
-        return service.schema(url, task.task)
+        return service.read_schema(url, task.task)
     except ConcordError as error:
         if error.code == "no_quorum":
-            states.not_ready(url, task)
+            states.show_not_ready(url, task)
         else:
-            states.away(url, error)
+            states.show_away(url, error)
         return None
 
 
-def task(tasks: Sequence[TaskSummary]) -> TaskSummary:
+def pick_task(tasks: Sequence[TaskSummary]) -> TaskSummary:
     """Draws the box, what the task is about and how it stands, and returns what was chosen.
 
     Args:
@@ -55,7 +55,7 @@ def task(tasks: Sequence[TaskSummary]) -> TaskSummary:
         _("Task"),
         names,
         index=names.index(stated) if stated in by_name else 0,
-        format_func=lambda name: words.task_name(by_name[name], tasks) if name in by_name else name,
+        format_func=lambda name: wording.format_task(by_name[name], tasks) if name in by_name else name,
         key=_ADDRESS,
         on_change=_name_in_address,
     )
@@ -66,9 +66,9 @@ def task(tasks: Sequence[TaskSummary]) -> TaskSummary:
         _("policy {policy}", policy=chosen.policy),
     ]
     if chosen.asks:
-        facts.append(_("asks the nodes of {task}", task=words.plain(chosen.asks)))
-    st.markdown(words.plain(task_gettext(chosen.description)))
-    st.markdown(words.small(" · ".join(facts)))
+        facts.append(_("asks the nodes of {task}", task=wording.escape(chosen.asks)))
+    st.markdown(wording.escape(task_gettext(chosen.description)))
+    st.markdown(wording.small(" · ".join(facts)))
     return chosen
 
 

@@ -8,27 +8,27 @@ import streamlit as st
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import NodeView, Verdict, Vote
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _, task_gettext
 
 
-def rows(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
+def list_vote_rows(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
     """The table's rows, the weightiest vote first; what a node did not say is None."""
     ordered = sorted(verdict.votes, key=lambda vote: (-vote.weight, vote.node))
     is_pooled = verdict.pool is not None
     return [_row(schema, vote, is_weighed=is_pooled and vote.outcome == "voted") for vote in ordered]
 
 
-def table(schema: TaskSchema, verdict: Verdict) -> None:
+def show_votes(schema: TaskSchema, verdict: Verdict) -> None:
     """Shows who voted what, with which weight, how fast."""
-    frame = pd.DataFrame(rows(schema, verdict))
+    frame = pd.DataFrame(list_vote_rows(schema, verdict))
     column = st.column_config.NumberColumn
     st.dataframe(
         frame,
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=words.describe(schema, verdict),
+        alt=wording.describe_votes(schema, verdict),
         column_config={
             _("Node"): st.column_config.TextColumn(pinned=True),
             _("Version"): st.column_config.TextColumn(help=_("Version of the model in the registry.")),
@@ -40,14 +40,14 @@ def table(schema: TaskSchema, verdict: Verdict) -> None:
     )
 
 
-def absent(verdict: Verdict) -> None:
+def show_absent(verdict: Verdict) -> None:
     """Says of every node that did not vote what happened."""
-    lines = words.absent(verdict.votes)
+    lines = wording.describe_absent(verdict.votes)
     if lines:
         st.markdown("\n".join(f"- {line}" for line in lines))
 
 
-def states(nodes: Sequence[NodeView]) -> None:
+def show_node_states(nodes: Sequence[NodeView]) -> None:
     """Shows which nodes of a task are up, and why the others are not."""
     frame = pd.DataFrame(
         [
@@ -71,7 +71,7 @@ def states(nodes: Sequence[NodeView]) -> None:
 
 
 def _row(schema: TaskSchema, vote: Vote, *, is_weighed: bool) -> dict[str, Any]:
-    look = words.OUTCOMES[vote.outcome]
+    look = wording.OUTCOMES[vote.outcome]
     return {
         _("Node"): vote.node,
         **_said(schema, vote),
@@ -84,7 +84,7 @@ def _row(schema: TaskSchema, vote: Vote, *, is_weighed: bool) -> dict[str, Any]:
 
 def _said(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
     if schema.is_regression:
-        return {_("Vote"): None if vote.value is None else words.value(schema, vote.value)}
+        return {_("Vote"): None if vote.value is None else wording.format_value(schema, vote.value)}
     share = (vote.probabilities or {}).get(vote.label or "")
     label = None if vote.label is None else task_gettext(vote.label)
     return {_("Vote"): label, _("Probability"): None if share is None else share * 100}

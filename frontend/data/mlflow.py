@@ -49,7 +49,7 @@ class Run:
 
 
 @st.cache_data(ttl=KEPT_SECONDS, show_spinner="…", max_entries=MOST_KEPT)
-def run(registry: str, run_id: str) -> Run | None:
+def read_run(registry: str, run_id: str) -> Run | None:
     """A run; None where MLflow has none of this id any more.
 
     Args:
@@ -75,7 +75,7 @@ def run(registry: str, run_id: str) -> Run | None:
 
 
 @st.cache_data(ttl=KEPT_SECONDS, show_spinner="…", max_entries=MOST_KEPT)
-def plot(registry: str, run_id: str, name: str) -> bytes | None:
+def read_plot(registry: str, run_id: str, name: str) -> bytes | None:
     """A picture of a run as PNG; None where there is none of this name."""
     response = _get(registry, "/get-artifact", run_id=run_id, path=f"{PLOTS}/{name}")
     if response is None:
@@ -85,7 +85,7 @@ def plot(registry: str, run_id: str, name: str) -> bytes | None:
     return response.content
 
 
-def page(address: str, *parts: str) -> str:
+def page_link(address: str, *parts: str) -> str:
     """A link into MLflow's own page.
 
     Args:
@@ -97,10 +97,10 @@ def page(address: str, *parts: str) -> str:
     return f"{bare}/#/{'/'.join(quote(part, safe='') for part in parts)}"
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept."""
-    run.clear()
-    plot.clear()
+    read_run.clear()
+    read_plot.clear()
 
 
 @st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
@@ -148,4 +148,4 @@ def _get(registry: str, endpoint: str, **query: str) -> httpx.Response | None:
 
 
 def _away(registry: str, why: str) -> ServiceAway:
-    return ServiceAway(f"{page(registry).removesuffix('/#/')}: {why}.", field="MLFLOW_TRACKING_URI")
+    return ServiceAway(f"{page_link(registry).removesuffix('/#/')}: {why}.", field="MLFLOW_TRACKING_URI")

@@ -15,36 +15,36 @@ import httpx
 import streamlit as st
 
 from concord.errors import ConcordError, ServiceAway
-from frontend.data import series as courses
-from frontend.data.series import Course, Point
+from frontend.data import series
+from frontend.data.series import IndicatorSeries, Point
 
 QUERIES: Final[Mapping[str, str]] = {
-    courses.REQUESTS: "sum(rate(concord_round_seconds_count{OF}[5m]))",
-    courses.ROWS: "sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m]))",
+    series.REQUESTS: "sum(rate(concord_round_seconds_count{OF}[5m]))",
+    series.ROWS: "sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m]))",
     **{
         name: f"histogram_quantile({share}, sum by (le) (rate(concord_round_seconds_bucket{{OF}}[5m])))"
-        for name, share in zip(courses.LATENCY, courses.QUANTILES, strict=True)
+        for name, share in zip(series.LATENCY, series.QUANTILES, strict=True)
     },
     **{
         name: f"histogram_quantile({share}, sum by (le) (rate(concord_overhead_seconds_bucket{{OF}}[5m])))"
-        for name, share in zip(courses.OVERHEAD, courses.QUANTILES, strict=True)
+        for name, share in zip(series.OVERHEAD, series.QUANTILES, strict=True)
     },
-    courses.AGREEMENT: (
+    series.AGREEMENT: (
         "sum(rate(concord_agreement_sum{OF}[5m])) / sum(rate(concord_agreement_count{OF}[5m]))"
     ),
-    courses.NO_QUORUM: (
+    series.NO_QUORUM: (
         '(sum(concord:rounds:rate5m{OF status="no_quorum"}) '
         'or sum(rate(concord_rounds_total{OF status="no_quorum"}[5m])) '
         "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
         "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
     ),
-    courses.DEGRADED: (
+    series.DEGRADED: (
         '(sum(concord:rounds:rate5m{OF status="degraded"}) '
         'or sum(rate(concord_rounds_total{OF status="degraded"}[5m])) '
         "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
         "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
     ),
-    courses.FAILED: (
+    series.FAILED: (
         '(sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)", status=~"5.."}[5m])) '
         'or 0 * sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))) '
         '/ sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))'
@@ -68,7 +68,7 @@ FRESH_SECONDS: Final = 10
 
 
 @dataclass(frozen=True)
-class Place:
+class PrometheusServer:
     """Where Prometheus is.
 
     Attributes:
@@ -80,7 +80,7 @@ class Place:
     namespace: str | None = None
 
 
-def matched(query: str, task: str | None, namespace: str | None) -> str:
+def fill_matchers(query: str, task: str | None, namespace: str | None) -> str:
     """A query about one task, or all, of one installation, or all.
 
     >>> matched('sum(concord:rounds:rate5m{OF status="ok"})', "iris", None)
@@ -92,7 +92,7 @@ def matched(query: str, task: str | None, namespace: str | None) -> str:
 
 
 @st.cache_resource(ttl=FRESH_SECONDS, max_entries=100, show_spinner=False)
-def course(place: Place, task: str | None, seconds: int) -> Course | ConcordError:
+def query_series(place: PrometheusServer, task: str | None, seconds: int) -> IndicatorSeries | ConcordError:
     """Figures of the last seconds, or why there are none; that is kept as well.
 
     Args:
@@ -104,26 +104,26 @@ def course(place: Place, task: str | None, seconds: int) -> Course | ConcordErro
     end = math.floor(time.time() / step) * step
     span = {"start": end - seconds, "end": end, "step": step}
     try:
-        if not _points(place, matched(SCRAPED, None, place.namespace), span):
+        if not _points(place, fill_matchers(SCRAPED, None, place.namespace), span):
             raise ServiceAway(
                 "Prometheus answers and has no metrics of Concord: it does not scrape the service, or "
                 "CONCORD_PROMETHEUS_NAMESPACE names another installation.",
                 field="CONCORD_PROMETHEUS",
             )
-        figures = [figure for figure in QUERIES if task is None or figure != courses.FAILED]
+        figures = [figure for figure in QUERIES if task is None or figure != series.FAILED]
         lines = {
-            figure: _points(place, matched(QUERIES[figure], task, place.namespace), span)
+            figure: _points(place, fill_matchers(QUERIES[figure], task, place.namespace), span)
             for figure in figures
         }
-        asked = _points(place, matched(ASKED, task, place.namespace), span)
+        asked = _points(place, fill_matchers(ASKED, task, place.namespace), span)
     except ConcordError as error:
         return error
-    return Course(lines, was_asked=any(point.value for point in asked))
+    return IndicatorSeries(lines, was_asked=any(point.value for point in asked))
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept."""
-    course.clear()
+    query_series.clear()
     _connect.clear()
 
 
@@ -132,7 +132,7 @@ def _connect(url: str) -> httpx.Client:
     return httpx.Client(base_url=url, timeout=WAIT_SECONDS, trust_env=False)
 
 
-def _points(place: Place, query: str, span: Mapping[str, int]) -> list[Point]:
+def _points(place: PrometheusServer, query: str, span: Mapping[str, int]) -> list[Point]:
     """The one series that a query has, oldest first."""
     document = _ask(place, {"query": query, **span})
     try:
@@ -142,7 +142,7 @@ def _points(place: Place, query: str, span: Mapping[str, int]) -> list[Point]:
         raise _away("What answers there is no Prometheus.") from error
 
 
-def _ask(place: Place, query: Mapping[str, str | int]) -> dict[str, Any]:
+def _ask(place: PrometheusServer, query: Mapping[str, str | int]) -> dict[str, Any]:
     try:
         response = _connect(place.url).post("/api/v1/query_range", data=dict(query))
     except httpx.HTTPError as error:

@@ -19,10 +19,10 @@ from frontend.data.service import Reader
 FRESH_SECONDS: Final = 3
 """How old a list, or a round, may be."""
 
-KEPT: Final = 500
+MOST_KEPT: Final = 500
 """Pages and rounds that are kept at once, of all sessions."""
 
-PAGE: Final = 25
+PAGE_ROUNDS: Final = 25
 """Rounds in a list: what one looks through without getting lost."""
 
 _WAIT = "…"
@@ -41,7 +41,7 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LabelReceipt:
     """What became of a label.
 
     Attributes:
@@ -64,23 +64,23 @@ class Told:
         return self.status in ("accepted", "known")
 
 
-def page(reader: Reader, url: str, task: str, filters: Filters, after: str | None = None) -> RoundPage:
+def read_page(reader: Reader, url: str, task: str, filters: Filters, after: str | None = None) -> RoundPage:
     """A page of a task's rounds, newest first, a few seconds old at most."""
-    return _page(reader.client, reader.key, url, task, filters, after)
+    return _read_page(reader.client, reader.key, url, task, filters, after)
 
 
-def one(reader: Reader, url: str, round_id: str) -> Round:
+def read_round(reader: Reader, url: str, round_id: str) -> Round:
     """A round with its explanation, a few seconds old at most."""
-    return _one(reader.client, reader.key, url, round_id)
+    return _read_round(reader.client, reader.key, url, round_id)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept, so that the next look is a new one."""
-    _page.clear()
-    _one.clear()
+    _read_page.clear()
+    _read_round.clear()
 
 
-def tell(client: Client, schema: TaskSchema, round_id: str, truth: str | float) -> Told:
+def label_round(client: Client, schema: TaskSchema, round_id: str, truth: str | float) -> LabelReceipt:
     """Says what was true of a round, and waits for its block.
 
     Args:
@@ -95,20 +95,20 @@ def tell(client: Client, schema: TaskSchema, round_id: str, truth: str | float) 
     except ConcordError as error:
         found = results_of(error) if isinstance(error, Refused) else []
         if not found:
-            return Told(truth, error.code, error.message)
+            return LabelReceipt(truth, error.code, error.message)
     finally:
-        forget()
-    return _told(truth, found[0])
+        clear_cache()
+    return _make_receipt(truth, found[0])
 
 
-def _told(truth: str | float, result: LabelResult) -> Told:
+def _make_receipt(truth: str | float, result: LabelResult) -> LabelReceipt:
     error = result.error or {}
     status = error.get("code") or result.status
-    return Told(truth, status, error.get("message") or "", result.settlement, result.block)
+    return LabelReceipt(truth, status, error.get("message") or "", result.settlement, result.block)
 
 
-@st.cache_data(ttl=FRESH_SECONDS, max_entries=KEPT, show_spinner=_WAIT)
-def _page(
+@st.cache_data(ttl=FRESH_SECONDS, max_entries=MOST_KEPT, show_spinner=_WAIT)
+def _read_page(
     _client: Client,
     key: str,  # noqa: ARG001 - whose cache it is
     url: str,  # noqa: ARG001 - whose service it is
@@ -117,9 +117,9 @@ def _page(
     after: str | None,
 ) -> RoundPage:
     sought = {name: getattr(filters, name) for name in Filters.__slots__}
-    return _client.rounds(task=task, limit=PAGE, after=after, **sought)
+    return _client.rounds(task=task, limit=PAGE_ROUNDS, after=after, **sought)
 
 
-@st.cache_data(ttl=FRESH_SECONDS, max_entries=KEPT, show_spinner=_WAIT)
-def _one(_client: Client, key: str, url: str, round_id: str) -> Round:  # noqa: ARG001 - likewise
+@st.cache_data(ttl=FRESH_SECONDS, max_entries=MOST_KEPT, show_spinner=_WAIT)
+def _read_round(_client: Client, key: str, url: str, round_id: str) -> Round:  # noqa: ARG001 - likewise
     return _client.round(round_id)

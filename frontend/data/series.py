@@ -19,7 +19,7 @@ AGREEMENT: Final = "agreement"
 NO_QUORUM: Final = "no_quorum"
 DEGRADED: Final = "degraded"
 FAILED: Final = "failed"
-FIGURES: Final = (REQUESTS, ROWS, *LATENCY, *OVERHEAD, AGREEMENT, NO_QUORUM, DEGRADED, FAILED)
+INDICATORS: Final = (REQUESTS, ROWS, *LATENCY, *OVERHEAD, AGREEMENT, NO_QUORUM, DEGRADED, FAILED)
 """Two a second each, six in seconds, and four shares; `failed` is known of all tasks together only."""
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
@@ -28,7 +28,7 @@ LOOK_BACK: Final = 60.0
 """Seconds that a figure looks back at least: of a call now and then there is no p99 in five."""
 
 
-class Key(NamedTuple):
+class CountKey(NamedTuple):
     """What a cumulative count is of: a metric, a task (empty: of none), and its status, bound or outcome."""
 
     metric: str
@@ -36,7 +36,7 @@ class Key(NamedTuple):
     detail: str
 
 
-Counts = Mapping[Key, float]
+MetricCounts = Mapping[CountKey, float]
 """Cumulative counts of one process at one moment, or their increase between two."""
 
 ROUNDS: Final = "concord_rounds_total"
@@ -58,7 +58,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Course:
+class IndicatorSeries:
     """Figures over time.
 
     Attributes:
@@ -93,10 +93,10 @@ class Sample:
 
     time: float
     process: float | None
-    counts: Counts
+    counts: MetricCounts
 
 
-def course(samples: Sequence[Sample], task: str | None, since: float, step: float) -> Course:
+def compute_series(samples: Sequence[Sample], task: str | None, since: float, step: float) -> IndicatorSeries:
     """Figures at samples that lie a step or more apart, each over a step or `LOOK_BACK` seconds before it.
 
     Counts of several processes are never mixed: where more than one answers at the same time, as of a service
@@ -108,24 +108,26 @@ def course(samples: Sequence[Sample], task: str | None, since: float, step: floa
         since: No point is older.
         step: Seconds.
     """
-    lines: dict[str, list[Point]] = {figure: [] for figure in FIGURES}
-    processes = _processes(samples)
-    shown = _successive(processes, samples[-1]) if samples else []
-    for earlier, later in (pair for line in shown for pair in _stretches(line, step)):
+    lines: dict[str, list[Point]] = {figure: [] for figure in INDICATORS}
+    processes = _split_by_process(samples)
+    shown = _select_successive(processes, samples[-1]) if samples else []
+    for earlier, later in (pair for line in shown for pair in _pair_samples(line, step)):
         if later.time >= since:
-            found = figures(increase(earlier.counts, later.counts), task, later.time - earlier.time)
+            found = compute_indicators(
+                count_increase(earlier.counts, later.counts), task, later.time - earlier.time
+            )
             for figure, value in found.items():
                 lines[figure].append(Point(later.time, value))
     total = _sum(samples[-1].counts, CALLS, task) if samples else 0.0
-    return Course(lines, was_asked=total > 0, is_partial=len(shown) < len(processes))
+    return IndicatorSeries(lines, was_asked=total > 0, is_partial=len(shown) < len(processes))
 
 
-def increase(earlier: Counts, later: Counts) -> Counts:
+def count_increase(earlier: MetricCounts, later: MetricCounts) -> MetricCounts:
     """What was added; a count that the earlier sample lacks has begun at zero."""
     return {key: value - earlier.get(key, 0.0) for key, value in later.items()}
 
 
-def figures(added: Counts, task: str | None, seconds: float) -> dict[str, float | None]:
+def compute_indicators(added: MetricCounts, task: str | None, seconds: float) -> dict[str, float | None]:
     """The figures of a stretch of time.
 
     Args:
@@ -137,7 +139,9 @@ def figures(added: Counts, task: str | None, seconds: float) -> dict[str, float 
     found: dict[str, float | None] = {REQUESTS: calls / seconds, ROWS: rounds / seconds}
     for names, metric in ((LATENCY, LATENCY_BUCKET), (OVERHEAD, OVERHEAD_BUCKET)):
         buckets = _buckets(added, metric, task)
-        found |= {name: quantile(share, buckets) for name, share in zip(names, QUANTILES, strict=True)}
+        found |= {
+            name: interpolate_quantile(share, buckets) for name, share in zip(names, QUANTILES, strict=True)
+        }
     found[AGREEMENT] = _ratio(_sum(added, AGREEMENT_SUM, task), _sum(added, AGREEMENT_COUNT, task))
     for figure in (NO_QUORUM, DEGRADED):
         found[figure] = _ratio(_sum(added, ROUNDS, task, figure), rounds)
@@ -146,7 +150,7 @@ def figures(added: Counts, task: str | None, seconds: float) -> dict[str, float 
     return found
 
 
-def quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | None:
+def interpolate_quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | None:
     """A quantile by linear interpolation within its bucket, as PromQL's `histogram_quantile` finds it.
 
     Args:
@@ -166,7 +170,7 @@ def quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | No
     return low
 
 
-def _stretches(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample, Sample]]:
+def _pair_samples(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample, Sample]]:
     """Pairs of samples: later ones a step or more apart, and the newest; each with one `LOOK_BACK` older."""
     times = [sample.time for sample in line]
     drawn = -math.inf
@@ -177,20 +181,20 @@ def _stretches(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample, Sa
             drawn = sample.time
 
 
-def _processes(samples: Sequence[Sample]) -> list[list[Sample]]:
+def _split_by_process(samples: Sequence[Sample]) -> list[list[Sample]]:
     """The samples of each process that has answered, told by its start, or by counts that began anew."""
     lines: list[list[Sample]] = []
     open_: dict[float | None, list[Sample]] = {}
     for sample in samples:
         line = open_.get(sample.process)
-        if line is None or _fell(line[-1].counts, sample.counts):
+        if line is None or _has_fallen(line[-1].counts, sample.counts):
             open_[sample.process] = line = []
             lines.append(line)
         line.append(sample)
     return lines
 
 
-def _successive(lines: Sequence[Sequence[Sample]], newest: Sample) -> list[Sequence[Sample]]:
+def _select_successive(lines: Sequence[Sequence[Sample]], newest: Sample) -> list[Sequence[Sample]]:
     """The line with the newest sample and those that ended before it began, and so on back."""
     kept: list[Sequence[Sample]] = []
     for line in sorted(lines, key=lambda line: (line[-1] is newest, line[-1].time), reverse=True):
@@ -199,11 +203,11 @@ def _successive(lines: Sequence[Sequence[Sample]], newest: Sample) -> list[Seque
     return kept
 
 
-def _fell(earlier: Counts, later: Counts) -> bool:
+def _has_fallen(earlier: MetricCounts, later: MetricCounts) -> bool:
     return any(later.get(key, 0.0) < value for key, value in earlier.items())
 
 
-def _sum(counts: Counts, metric: str, task: str | None, detail: str | None = None) -> float:
+def _sum(counts: MetricCounts, metric: str, task: str | None, detail: str | None = None) -> float:
     return sum(
         value
         for key, value in counts.items()
@@ -211,7 +215,7 @@ def _sum(counts: Counts, metric: str, task: str | None, detail: str | None = Non
     )
 
 
-def _buckets(counts: Counts, metric: str, task: str | None) -> list[tuple[float, float]]:
+def _buckets(counts: MetricCounts, metric: str, task: str | None) -> list[tuple[float, float]]:
     by_bound: dict[float, float] = {}
     for key, value in counts.items():
         if key.metric == metric and task in (None, key.task):

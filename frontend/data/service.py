@@ -30,7 +30,7 @@ Row = Mapping[str, float | str]
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnsweredRow:
     """A verdict, and the row that it is about; None once that was forgotten or has expired."""
 
     row: Row | None
@@ -78,38 +78,38 @@ def connect(url: str) -> Client:
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=_WAIT)
-def tasks(url: str) -> list[TaskSummary]:
+def list_tasks(url: str) -> list[TaskSummary]:
     """All tasks, a few seconds old at most."""
     return connect(url).tasks()
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=_WAIT)
-def nodes(url: str, task: str) -> list[NodeView]:
+def list_nodes(url: str, task: str) -> list[NodeView]:
     """The nodes of a task, a few seconds old at most."""
     return connect(url).nodes(task)
 
 
 @st.cache_data(ttl=SCHEMA_SECONDS, show_spinner=_WAIT)
-def schema(url: str, task: str) -> TaskSchema:
+def read_schema(url: str, task: str) -> TaskSchema:
     """A task's schema."""
     return connect(url).schema(task)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept, so that the next look is a new one."""
-    tasks.clear()
-    nodes.clear()
-    schema.clear()
+    list_tasks.clear()
+    list_nodes.clear()
+    read_schema.clear()
 
 
-def ask(url: str, task: str, row: Row) -> Answer | Refusal:
+def predict(url: str, task: str, row: Row) -> AnsweredRow | Refusal:
     """Asks all nodes of a task about one row."""
     client, request_id = connect(url), f"page-{secrets.token_hex(8)}"
     try:
-        return Answer(row, client.predict(task, [row], request_id=request_id).verdicts[0])
+        return AnsweredRow(row, client.predict(task, [row], request_id=request_id).verdicts[0])
     except ConcordError as error:
         if error.code in ("invalid_input", "unknown_task"):
-            forget()
+            clear_cache()
         verdicts = verdicts_of(error) if isinstance(error, Refused) else []
         verdict = verdicts[0] if verdicts else None
         return Refusal(row, error.code, error.message, _column(error.field), request_id, verdict)

@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import N_, _
 
 MEANINGS: Final[Mapping[str, str]] = {
@@ -55,7 +55,7 @@ _CAUTIONS: Final = frozenset({"conflict", "unknown_round", "expired", "invalid_l
 """What the person can mend or must know; all others are something that is wrong."""
 
 
-def show(code: str, message: str) -> None:
+def show_refusal(code: str, message: str) -> None:
     """Shows a refusal.
 
     Args:
@@ -65,4 +65,4 @@ def show(code: str, message: str) -> None:
     box = st.warning if code in _CAUTIONS else st.error
     box(_(MEANINGS.get(code, _OTHER)), icon=":material/error:")
     if message:
-        st.markdown(words.small(_("The service says: {message}", message=words.plain(message))))
+        st.markdown(wording.small(_("The service says: {message}", message=wording.escape(message))))

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Final
 
 import streamlit as st
-from babel import Locale
+from babel import Locale, numbers
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 NAMES: Final = {"en": "English", "fr": "Français"}
@@ -39,17 +38,17 @@ def choose() -> str:
     if stated in NAMES:
         st.session_state[_PLACE] = stated
     elif _PLACE not in st.session_state:
-        st.session_state[_PLACE] = of_browser(st.context.locale)
+        st.session_state[_PLACE] = match_browser(st.context.locale)
     return current()
 
 
-def speak(language: str) -> None:
+def set_language(language: str) -> None:
     """Has the session speak a language, and the address say so."""
     st.query_params[ADDRESS] = language
     st.session_state[_PLACE] = language
 
 
-def of_browser(locale: str | None) -> str:
+def match_browser(locale: str | None) -> str:
     """The language for a browser's `fr-CA`."""
     language = (locale or "").partition("-")[0].lower()
     return language if language in NAMES else next(iter(NAMES))
@@ -76,7 +75,7 @@ def gettext(text: str, **values: object) -> str:
 def ngettext(singular: str, plural: str, count: int, **values: object) -> str:
     """Translates a text about a number of things, which stands in it as `{count}`."""
     translated = _catalogue(current()).ngettext(singular, plural, count)
-    return translated.format(count=decimal(count), **values)
+    return translated.format(count=format_decimal(count), **values)
 
 
 def task_gettext(text: str) -> str:
@@ -93,15 +92,17 @@ _, N_ = gettext, gettext_noop
 """The names that gettext's users give them."""
 
 
-def decimal(value: float, pattern: str = "#,##0.######") -> str:
+def format_decimal(value: float, pattern: str = "#,##0.######") -> str:
     """A number in the reader's way of writing, by a pattern of Unicode's CLDR."""
-    return format_decimal(value, format=pattern, locale=current())
+    return numbers.format_decimal(value, format=pattern, locale=current())
 
 
-def percent(share: float, decimals: int = 0) -> str:
+def format_percent(share: float, decimals: int = 0) -> str:
     """A share in 0..1 as a percentage."""
     pattern = Locale.parse(current()).percent_formats[None].pattern
-    return decimal(share, pattern.replace("#,##0", "#,##0" + ("." + "0" * decimals if decimals else "")))
+    return format_decimal(
+        share, pattern.replace("#,##0", "#,##0" + ("." + "0" * decimals if decimals else ""))
+    )
 
 
 @lru_cache

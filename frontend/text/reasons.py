@@ -58,7 +58,7 @@ _SENTENCE: Final = "why"
 _NUMBER: Final = r"[+-]?\d[\d,]*(?:\.\d+)?"
 
 
-def said(sentence: str) -> str:
+def translate_reason(sentence: str) -> str:
     """A sentence of the service's as the reader would write it."""
     for form, pattern in _PATTERNS:
         found = pattern.fullmatch(sentence)
@@ -85,7 +85,7 @@ def _admitted(name: str) -> str:
 def _value(name: str, text: str) -> str:
     if name in _WORDS:
         return text
-    return said(text) if name == _SENTENCE else _number(text)
+    return translate_reason(text) if name == _SENTENCE else _number(text)
 
 
 def _number(text: str) -> str:
@@ -93,7 +93,9 @@ def _number(text: str) -> str:
     decimals = "0" * len(text.partition(".")[2])
     pattern = "#,##0" + (f".{decimals}" if decimals else "")
     is_signed = text[0] in "+-"
-    return language.decimal(float(text.replace(",", "")), f"+{pattern};-{pattern}" if is_signed else pattern)
+    return language.format_decimal(
+        float(text.replace(",", "")), f"+{pattern};-{pattern}" if is_signed else pattern
+    )
 
 
 _PATTERNS: Final = tuple((form, _pattern(form)) for form in _FORMS)

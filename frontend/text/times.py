@@ -9,13 +9,13 @@ from babel.dates import format_datetime
 from frontend.text import language
 
 
-def local(text: str) -> str:
+def format_time(text: str) -> str:
     """A time of the service's, such as `2026-01-31T09:00:00+00:00`, to the second."""
-    moment = datetime.fromisoformat(text).astimezone(zone())
+    moment = datetime.fromisoformat(text).astimezone(browser_zone())
     return format_datetime(moment, "d MMM y, HH:mm:ss", locale=language.current())
 
 
-def zone() -> tzinfo:
+def browser_zone() -> tzinfo:
     """The browser's zone; UTC where it names none that is known here."""
     try:
         return ZoneInfo(st.context.timezone or "UTC")

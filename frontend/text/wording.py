@@ -17,7 +17,7 @@ from frontend.text.language import N_, _, task_gettext
 
 
 @dataclass(frozen=True)
-class Look:
+class Badge:
     """How a thing is shown.
 
     Attributes:
@@ -35,43 +35,43 @@ class Look:
     meaning: str = ""
 
 
-TONES: Final[Mapping[Tone, Look]] = {
-    "good": Look("✔", ":material/check_circle:", "green", N_("good")),
-    "bad": Look("!", ":material/error:", "red", N_("bad")),
-    "neutral": Look("◆", ":material/adjust:", "blue", N_("neutral")),
+TONES: Final[Mapping[Tone, Badge]] = {
+    "good": Badge("✔", ":material/check_circle:", "green", N_("good")),
+    "bad": Badge("!", ":material/error:", "red", N_("bad")),
+    "neutral": Badge("◆", ":material/adjust:", "blue", N_("neutral")),
 }
 
-OUTCOMES: Final[Mapping[Outcome, Look]] = {
-    "voted": Look("✔", ":material/check:", "green", N_("voted"), N_("its vote counts")),
-    "late": Look(
+OUTCOMES: Final[Mapping[Outcome, Badge]] = {
+    "voted": Badge("✔", ":material/check:", "green", N_("voted"), N_("its vote counts")),
+    "late": Badge(
         "◷",
         ":material/schedule:",
         "orange",
         N_("late"),
         N_("it did not answer before the round was over"),
     ),
-    "unavailable": Look(
+    "unavailable": Badge(
         "✕",
         ":material/link_off:",
         "red",
         N_("unavailable"),
         N_("it could not be reached, or it answers another version of this question"),
     ),
-    "invalid": Look(
+    "invalid": Badge(
         "!",
         ":material/error:",
         "red",
         N_("invalid"),
         N_("it answered something that is no vote, such as no number"),
     ),
-    "shadow": Look(
+    "shadow": Badge(
         "◌",
         ":material/visibility:",
         "gray",
         N_("a shadow"),
         N_("it is on probation or jailed, so it is asked and scored and its vote does not count"),
     ),
-    "jailed": Look(
+    "jailed": Badge(
         "⊘",
         ":material/block:",
         "gray",
@@ -114,7 +114,7 @@ _METHODS: Final[Mapping[str, str]] = {
 }
 
 
-def plain(text: str) -> str:
+def escape(text: str) -> str:
     """Text that Markdown shows as it is."""
     return _MARKDOWN.sub(r"\\\1", text.strip())
 
@@ -124,108 +124,110 @@ def small(text: str) -> str:
     return f":small[{text}]"
 
 
-def percent(share: float) -> str:
+def format_share(share: float) -> str:
     """A share in 0..1 for people; never rounded up to certainty or down to nothing."""
     if 0.99 <= share < 1:
-        return language.percent(min(share, 0.999), 1)
+        return language.format_percent(min(share, 0.999), 1)
     if 0 < share < 0.01:
-        return language.percent(max(share, 0.001), 1)
-    return language.percent(share)
+        return language.format_percent(max(share, 0.001), 1)
+    return language.format_percent(share)
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A number with thousands separated and no needless decimals."""
-    text = language.decimal(value) if abs(value) < 1e15 else f"{value:g}"
+    text = language.format_decimal(value) if abs(value) < 1e15 else f"{value:g}"
     return "0" if text in ("-0", "") else text
 
 
-def unit(sign: str) -> str:
+def format_unit(sign: str) -> str:
     """A unit that people read."""
     return _(UNITS[sign]) if sign in UNITS else sign
 
 
-def label(feature: Feature) -> str:
+def format_feature(feature: Feature) -> str:
     """The name of an input: `sepal_length` in cm is `Sepal length (cm)`."""
     name = task_gettext(feature.name.replace("_", " ").strip())
-    return plain(f"{name[:1].upper()}{name[1:]}" + (f" ({unit(feature.unit)})" if feature.unit else ""))
+    return escape(
+        f"{name[:1].upper()}{name[1:]}" + (f" ({format_unit(feature.unit)})" if feature.unit else "")
+    )
 
 
-def hint(feature: Feature) -> str:
+def describe_range(feature: Feature) -> str:
     """What an input admits, in words."""
     low, high = feature.minimum, feature.maximum
-    of = f" {unit(feature.unit)}" if feature.unit else ""
+    of = f" {format_unit(feature.unit)}" if feature.unit else ""
     if feature.kind == "choice":
         if len(feature.choices) <= 3:
             return _(" or ").join(task_gettext(choice) for choice in feature.choices)
         return _("one of {count}", count=len(feature.choices))
     if low is not None and high is not None:
-        bounds = _("{low} to {high}", low=number(low), high=number(high)) + of
+        bounds = _("{low} to {high}", low=format_number(low), high=format_number(high)) + of
     elif low is not None:
-        bounds = _("at least {low}", low=number(low)) + of
+        bounds = _("at least {low}", low=format_number(low)) + of
     else:
-        bounds = _("at most {high}", high=number(high)) + of if high is not None else ""
+        bounds = _("at most {high}", high=format_number(high)) + of if high is not None else ""
     whole = _("whole number") if feature.kind == "integer" else ""
     return ", ".join(part for part in (whole, bounds) if part) or _("any number")
 
 
-def task_name(task: TaskSummary, tasks: Iterable[TaskSummary]) -> str:
+def format_task(task: TaskSummary, tasks: Iterable[TaskSummary]) -> str:
     """A task's title, with its name behind it where two have the same."""
     shared = sum(other.title == task.title for other in tasks) > 1
     title = task_gettext(task.title)
     return f"{title} ({task.task})" if shared else title
 
 
-def tone(schema: TaskSchema, verdict: Verdict) -> Look:
+def answer_badge(schema: TaskSchema, verdict: Verdict) -> Badge:
     """How the answer looks."""
     found: Tone = next((one.tone for one in schema.labels if one.name == verdict.label), "neutral")
     return TONES[found]
 
 
-def value(schema: TaskSchema, amount: float) -> str:
+def format_value(schema: TaskSchema, amount: float) -> str:
     """A regression's value with its unit."""
     described = schema.value
     assert described is not None
     decimals = max(0, -int(described.step.as_tuple().exponent))
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-    return f"{language.decimal(amount, pattern)} {unit(described.unit)}".strip()
+    return f"{language.format_decimal(amount, pattern)} {format_unit(described.unit)}".strip()
 
 
-def sentence(schema: TaskSchema, verdict: Verdict) -> str:
+def format_answer(schema: TaskSchema, verdict: Verdict) -> str:
     """The answer as a sentence; empty where there is none."""
     if verdict.value is None or schema.value is None:
         return task_gettext(verdict.sentence or verdict.label or "")
-    amount = value(schema, verdict.value).removesuffix(unit(schema.value.unit)).strip()
-    return task_gettext(schema.value.sentence).format(value=amount, unit=unit(schema.value.unit))
+    amount = format_value(schema, verdict.value).removesuffix(format_unit(schema.value.unit)).strip()
+    return task_gettext(schema.value.sentence).format(value=amount, unit=format_unit(schema.value.unit))
 
 
-def sureness(probability: float) -> str:
+def describe_certainty(probability: float) -> str:
     """A pooled probability in words."""
     return _(next(word for least, word in _SURE if probability >= least))
 
 
-def agreement(share: float) -> str:
+def describe_agreement(share: float) -> str:
     """A share of the weight in words."""
     return _(next(word for least, word in _AGREE if share >= least))
 
 
-def voters(votes: Sequence[Vote]) -> list[Vote]:
+def select_cast(votes: Sequence[Vote]) -> list[Vote]:
     """The votes that count."""
     return [vote for vote in votes if vote.outcome == "voted"]
 
 
-def counted(votes: Sequence[Vote]) -> list[Vote]:
+def select_voters(votes: Sequence[Vote]) -> list[Vote]:
     """The votes of nodes that were to count, whatever became of them."""
     return [vote for vote in votes if vote.outcome not in ASIDE]
 
 
-def aside(votes: Sequence[Vote]) -> list[str]:
+def describe_non_voters(votes: Sequence[Vote]) -> list[str]:
     """A line for every node that was not to count, and why."""
     return [
         _line(N_("**{node}** is **{word}**: {meaning}."), vote) for vote in votes if vote.outcome in ASIDE
     ]
 
 
-def absent(votes: Sequence[Vote]) -> list[str]:
+def describe_absent(votes: Sequence[Vote]) -> list[str]:
     """A line for every node that was to vote and did not: which, what happened, what that means."""
     return [
         _line(N_("**{node}** was **{word}**: {meaning}."), vote)
@@ -234,15 +236,15 @@ def absent(votes: Sequence[Vote]) -> list[str]:
     ]
 
 
-def how(pool: Pool | None) -> str:
+def describe_pooling(pool: Pool | None) -> str:
     """How the votes became one answer."""
     if pool is None:
         return _("no answer was pooled")
-    mean = f" ({language.decimal(pool.mean, '0.00')})" if pool.mean is not None else ""
+    mean = f" ({language.format_decimal(pool.mean, '0.00')})" if pool.mean is not None else ""
     return _(_METHODS[pool.method]) + mean
 
 
-def money(verdict: Verdict) -> str:
+def describe_settlement(verdict: Verdict) -> str:
     """What the answer does to the nodes' stake."""
     if verdict.settlement == "settled":
         return _("stake moved in block {block}", block=verdict.block)
@@ -253,15 +255,15 @@ def money(verdict: Verdict) -> str:
     return _("stake moves when its label comes")
 
 
-def describe(schema: TaskSchema, verdict: Verdict) -> str:
+def describe_votes(schema: TaskSchema, verdict: Verdict) -> str:
     """The votes as text, for those who do not see the picture."""
     parts = []
     for vote in verdict.votes:
         if vote.outcome != "voted":
             parts.append(f"{vote.node}: {_(OUTCOMES[vote.outcome].word)}")
             continue
-        said = value(schema, vote.value) if vote.value is not None else _likely(vote)
-        weight = percent(vote.weight)
+        said = format_value(schema, vote.value) if vote.value is not None else _likely(vote)
+        weight = format_share(vote.weight)
         parts.append(_("{node}, weight {weight}: {said}", node=vote.node, weight=weight, said=said))
     return _("Votes of the nodes. {votes}.", votes="; ".join(parts))
 
@@ -269,9 +271,9 @@ def describe(schema: TaskSchema, verdict: Verdict) -> str:
 def _likely(vote: Vote) -> str:
     share = (vote.probabilities or {}).get(vote.label or "")
     label = task_gettext(vote.label or "")
-    return f"{label} {percent(share)}" if share is not None else label
+    return f"{label} {format_share(share)}" if share is not None else label
 
 
 def _line(sentence: str, vote: Vote) -> str:
     look = OUTCOMES[vote.outcome]
-    return _(sentence, node=plain(vote.node), word=_(look.word), meaning=_(look.meaning))
+    return _(sentence, node=escape(vote.node), word=_(look.word), meaning=_(look.meaning))

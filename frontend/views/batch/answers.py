@@ -13,11 +13,10 @@ import streamlit as st
 
 from concord.tasks.csv_rows import Writing, render
 from concord.tasks.schema import TaskSchema
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.text import language, wording
 from frontend.text.language import N_, _, task_gettext
 from frontend.views.batch import uploads
-from frontend.views.batch.data import Batch, Reply
+from frontend.views.batch.data import Batch, RowAnswer
 
 SHOWN_CLASSES: Final = 8
 
@@ -29,11 +28,11 @@ STATUSES: Final[Mapping[str, str]] = {
 }
 
 
-def table(schema: TaskSchema, batch: Batch) -> None:
+def show_answers(schema: TaskSchema, batch: Batch) -> None:
     """Shows every row with its answer; the answer's columns come first, where a narrow screen begins."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     st.dataframe(
-        frame(schema, batch),
+        answer_frame(schema, batch),
         hide_index=True,
         width="stretch",
         placeholder="–",
@@ -53,12 +52,12 @@ def table(schema: TaskSchema, batch: Batch) -> None:
     )
 
 
-def frame(schema: TaskSchema, batch: Batch) -> pd.DataFrame:
+def answer_frame(schema: TaskSchema, batch: Batch) -> pd.DataFrame:
     """The table: line, answer, then the person's columns, and the round's id."""
     replies, rows = batch.replies, batch.table
     answered: dict[str, list[Any]] = {
         _("Line"): list(rows.lines),
-        _("Answer"): [_said(schema, reply) for reply in replies],
+        _("Answer"): [_format_answer(schema, reply) for reply in replies],
     }
     if not schema.is_regression:
         answered[_("How sure")] = [_percent(reply.sure if reply else None) for reply in replies]
@@ -75,16 +74,16 @@ def frame(schema: TaskSchema, batch: Batch) -> pd.DataFrame:
     return pd.DataFrame({**answered, **theirs, _("Round id"): [reply and reply.id for reply in replies]})
 
 
-def csv(schema: TaskSchema, batch: Batch) -> bytes:
+def write_csv(schema: TaskSchema, batch: Batch) -> bytes:
     """The person's file with the answers' columns behind theirs."""
     sure = () if schema.is_regression else ("sure",)
     added = ("answer", *sure, "agreement", "status", "id")
     writing = batch.table.writing
     answers = (_cells(reply, writing, is_sure=bool(sure)) for reply in batch.replies)
-    return uploads.encoded(render(batch.table, added, answers))
+    return uploads.encode_csv(render(batch.table, added, answers))
 
 
-def summary(schema: TaskSchema, replies: Sequence[Reply | None]) -> str:
+def summarise(schema: TaskSchema, replies: Sequence[RowAnswer | None]) -> str:
     """How often which answer, or from where to where the values go; empty without any."""
     given = [reply for reply in replies if reply is not None and reply.status != "no_quorum"]
     if schema.is_regression:
@@ -94,21 +93,22 @@ def summary(schema: TaskSchema, replies: Sequence[Reply | None]) -> str:
         low, middle, high = values[0], values[len(values) // 2], values[-1]
         return _(
             "From {low} to {high}, half of them up to {middle}.",
-            low=words.plain(words.value(schema, low)),
-            middle=words.plain(words.value(schema, middle)),
-            high=words.plain(words.value(schema, high)),
+            low=wording.escape(wording.format_value(schema, low)),
+            middle=wording.escape(wording.format_value(schema, middle)),
+            high=wording.escape(wording.format_value(schema, high)),
         )
     counted = Counter(reply.label for reply in given if reply.label is not None).most_common(SHOWN_CLASSES)
     return " · ".join(
-        f"{words.plain(task_gettext(name))} **{language.decimal(count)}**" for name, count in counted
+        f"{wording.escape(task_gettext(name))} **{language.format_decimal(count)}**"
+        for name, count in counted
     )
 
 
-def _said(schema: TaskSchema, reply: Reply | None) -> str | None:
+def _format_answer(schema: TaskSchema, reply: RowAnswer | None) -> str | None:
     if reply is None:
         return None
     if reply.value is not None:
-        return words.value(schema, reply.value)
+        return wording.format_value(schema, reply.value)
     return None if reply.label is None else task_gettext(reply.label)
 
 
@@ -116,11 +116,11 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else share * 100
 
 
-def _status(reply: Reply | None) -> str:
+def _status(reply: RowAnswer | None) -> str:
     return "not_asked" if reply is None else reply.status
 
 
-def _cells(reply: Reply | None, writing: Writing, *, is_sure: bool) -> tuple[str, ...]:
+def _cells(reply: RowAnswer | None, writing: Writing, *, is_sure: bool) -> tuple[str, ...]:
     if reply is None:
         return ("", *([""] if is_sure else []), "", "not_asked", "")
     answer = reply.label if reply.label is not None else _decimal(reply.value, writing, "")

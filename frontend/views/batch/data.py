@@ -22,21 +22,21 @@ from frontend.data import service
 SLICE: Final = 100
 """Rows in one call: a tenth of a second on a laptop, and well under what a service takes at once."""
 
-PATIENCE: Final = 30.0
+BUSY_SECONDS: Final = 30.0
 """Seconds for which a busy service is waited for before its slice is given up."""
 
 LONGEST_PAUSE: Final = 5.0
 """Seconds between two looks at a busy service; a Stop is heard no sooner."""
 
-GIVE_UP: Final = 3
+MOST_FAILURES: Final = 3
 """Slices that may fail in a row: the rest would fail too, and each may take its whole time-out."""
 
-Ask = Callable[[Sequence[Row], str], list[Verdict]]
+PredictRows = Callable[[Sequence[Row], str], list[Verdict]]
 """Asks some rows under an id."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RowAnswer:
     """What is kept of a verdict.
 
     Attributes:
@@ -53,14 +53,14 @@ class Reply:
     agreement: float | None
 
     @classmethod
-    def of(cls, verdict: Verdict) -> "Reply":
+    def of(cls, verdict: Verdict) -> "RowAnswer":
         """Keeps what is needed."""
         sure = (verdict.probabilities or {}).get(verdict.label or "")
         return cls(verdict.id, verdict.status, verdict.label, verdict.value, sure, verdict.agreement)
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedCall:
     """A slice that got no answers.
 
     Attributes:
@@ -96,8 +96,8 @@ class Batch:
 
     name: str
     table: Table
-    replies: list[Reply | None] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    replies: list[RowAnswer | None] = field(default_factory=list)
+    failures: list[FailedCall] = field(default_factory=list)
     waits: deque[list[int]] = field(default_factory=deque)
     is_running: bool = False
     gave_up: bool = False
@@ -136,7 +136,7 @@ class Batch:
         """Asks no more."""
         self.is_running = False
 
-    def run(self, ask: Ask, sleep: Callable[[float], None] = time.sleep) -> Iterator[float]:
+    def run(self, ask: PredictRows, sleep: Callable[[float], None] = time.sleep) -> Iterator[float]:
         """Asks slice after slice, and yields the share done after each; what was answered by then is kept.
 
         Args:
@@ -145,13 +145,13 @@ class Batch:
         """
         while self.is_running and self.waits:
             self._ask(self.waits[0], ask, sleep)
-            if self._failed >= GIVE_UP:
+            if self._failed >= MOST_FAILURES:
                 self.gave_up = bool(self.waits)
                 break
             yield self.done
         self.stop()
 
-    def _ask(self, places: list[int], ask: Ask, sleep: Callable[[float], None]) -> None:
+    def _ask(self, places: list[int], ask: PredictRows, sleep: Callable[[float], None]) -> None:
         request_id = f"page-{secrets.token_hex(8)}"
         try:
             verdicts = ask([self.table.rows[place] for place in places], request_id)
@@ -161,14 +161,14 @@ class Batch:
                 self._not_answered(places, error, request_id, sleep)
                 return
         for place, verdict in zip(places, verdicts, strict=True):
-            self.replies[place] = Reply.of(verdict)
+            self.replies[place] = RowAnswer.of(verdict)
         self.waits.popleft()
         self._waited, self._failed = 0.0, 0
 
     def _not_answered(
         self, places: list[int], error: ConcordError, request_id: str, sleep: Callable[[float], None]
     ) -> None:
-        if error.code == "overloaded" and self._waited < PATIENCE:
+        if error.code == "overloaded" and self._waited < BUSY_SECONDS:
             pause = (error.retry_after if isinstance(error, Refused) else None) or 1.0
             pause = min(pause, LONGEST_PAUSE)
             self._waited += pause
@@ -182,14 +182,14 @@ class Batch:
         self._waited, self._failed = 0.0, self._failed + 1
         self.failures.append(self._failure(places, error, request_id))
 
-    def _failure(self, places: list[int], error: ConcordError, request_id: str) -> Failure:
+    def _failure(self, places: list[int], error: ConcordError, request_id: str) -> FailedCall:
         lines = tuple(self.table.lines[place] for place in places)
         index, column = _place(error.field)
         line = lines[index] if index is not None and index < len(lines) else None
-        return Failure(lines, error.code, error.message, line, column, request_id)
+        return FailedCall(lines, error.code, error.message, line, column, request_id)
 
 
-def asker(url: str, task: str) -> Ask:
+def make_predictor(url: str, task: str) -> PredictRows:
     """Asks the service at a URL about rows of a task."""
 
     def ask(rows: Sequence[Row], request_id: str) -> list[Verdict]:
@@ -197,7 +197,7 @@ def asker(url: str, task: str) -> Ask:
             return service.connect(url).predict(task, rows, request_id=request_id).verdicts
         except ConcordError as error:
             if error.code in {"invalid_input", "unknown_task"}:
-                service.forget()
+                service.clear_cache()
             raise
 
     return ask

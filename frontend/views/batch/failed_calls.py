@@ -4,14 +4,14 @@ from typing import Final
 
 import streamlit as st
 
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _, ngettext
-from frontend.views.batch.data import Batch, Failure
+from frontend.views.batch.data import Batch, FailedCall
 
 SHOWN_FAILURES: Final = 10
 
 
-def show(batch: Batch) -> None:
+def show_failed_calls(batch: Batch) -> None:
     """Says of the rows without an answer what happened to them."""
     lines = [_failure(failure) for failure in batch.failures[:SHOWN_FAILURES]]
     more = len(batch.failures) - len(lines)
@@ -29,20 +29,20 @@ def show(batch: Batch) -> None:
     st.markdown("\n".join(f"- {line}" for line in lines))
     if batch.failures:
         st.markdown(
-            words.small(_("If it happens again, tell the operator the number of a call that failed."))
+            wording.small(_("If it happens again, tell the operator the number of a call that failed."))
         )
 
 
-def _failure(failure: Failure) -> str:
+def _failure(failure: FailedCall) -> str:
     if failure.code == "service_away":
         why = _("the consensus service did not answer")
     elif failure.code == "overloaded":
         why = _("too many questions waited, for half a minute")
     else:
-        why = words.plain(failure.message)
+        why = wording.escape(failure.message)
     if failure.line is not None:
         where = _(
-            "line {line}, column {column}", line=failure.line, column=words.plain(failure.column or "–")
+            "line {line}, column {column}", line=failure.line, column=wording.escape(failure.column or "–")
         )
         why = f"{where}: {why}"
     return _(

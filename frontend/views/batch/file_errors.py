@@ -8,15 +8,14 @@ import streamlit as st
 
 from concord.tasks.csv_rows import Faulty, Problem, ProblemKind
 from concord.tasks.schema import Feature, TaskSchema
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.text import language, wording
 from frontend.text.language import N_, _, ngettext
-from frontend.views.batch.uploads import MOST_BYTES, MOST_ROWS, NoSheet, NoSheetKind
+from frontend.views.batch.uploads import MOST_BYTES, MOST_ROWS, UnreadableFile, UnreadableKind
 
 SHOWN_CHOICES: Final = 12
 LONGEST_TEXT: Final = 60
 
-_NO_SHEET: Final[Mapping[NoSheetKind, str]] = {
+_NO_SHEET: Final[Mapping[UnreadableKind, str]] = {
     "empty": N_("**The file is empty.** It needs the names of the columns and a line for each row."),
     "no_rows": N_("**The file has no rows.** Below the names of the columns it needs a line for each row."),
     "encoding": N_(
@@ -58,17 +57,21 @@ _REMEDIES: Final[Mapping[ProblemKind, str]] = {
 }
 
 
-def no_sheet(fault: NoSheet) -> None:
+def show_unreadable(fault: UnreadableFile) -> None:
     """Says why a file cannot be read at all."""
     count, most = float(fault.count), float(MOST_ROWS)
     if fault.kind == "too_large":
         count, most = count / (1 << 20), MOST_BYTES / (1 << 20)
-    said = _(_NO_SHEET[fault.kind], count=language.decimal(count, "#,##0.#"), most=language.decimal(most))
+    said = _(
+        _NO_SHEET[fault.kind],
+        count=language.format_decimal(count, "#,##0.#"),
+        most=language.format_decimal(most),
+    )
     st.error(said, icon=":material/error:")
     st.markdown(_("Nothing was sent."))
 
 
-def table(faulty: Faulty, schema: TaskSchema) -> None:
+def show_problems(faulty: Faulty, schema: TaskSchema) -> None:
     """Shows the first problems, and how many there are."""
     st.error(
         ngettext(
@@ -80,11 +83,11 @@ def table(faulty: Faulty, schema: TaskSchema) -> None:
     )
     more = faulty.count - len(faulty.problems)
     if more:
-        shown = language.decimal(len(faulty.problems))
+        shown = language.format_decimal(len(faulty.problems))
         st.markdown(_("The first {shown} are shown; mended, the others come to light.", shown=shown))
     text = st.column_config.TextColumn
     st.dataframe(
-        pd.DataFrame(rows(faulty.problems, schema)),
+        pd.DataFrame(list_problems(faulty.problems, schema)),
         hide_index=True,
         width="stretch",
         placeholder="–",
@@ -98,7 +101,7 @@ def table(faulty: Faulty, schema: TaskSchema) -> None:
     )
 
 
-def rows(problems: Sequence[Problem], schema: TaskSchema) -> list[dict[str, str | int | None]]:
+def list_problems(problems: Sequence[Problem], schema: TaskSchema) -> list[dict[str, str | int | None]]:
     """The table's rows."""
     features = {feature.name: feature for feature in schema.features}
     return [
@@ -112,10 +115,10 @@ def rows(problems: Sequence[Problem], schema: TaskSchema) -> list[dict[str, str 
     ]
 
 
-def admitted(feature: Feature) -> str:
+def describe_admitted(feature: Feature) -> str:
     """What a cell may hold."""
     if feature.kind != "choice":
-        return words.hint(feature)
+        return wording.describe_range(feature)
     # The file is read in the schema's own words, so they are said as they stand.
     shown = ", ".join(feature.choices[:SHOWN_CHOICES])
     more = len(feature.choices) - SHOWN_CHOICES
@@ -129,7 +132,7 @@ def _remedy(problem: Problem, feature: Feature | None) -> str:
         return _(_REMEDIES[problem.kind], meant=problem.meant)
     if problem.meant:
         return _("Is it “{meant}”?", meant=problem.meant)
-    return _("Enter: {admitted}.", admitted=admitted(feature) if feature else "")
+    return _("Enter: {admitted}.", admitted=describe_admitted(feature) if feature else "")
 
 
 def _short(text: str) -> str:

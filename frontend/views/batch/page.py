@@ -12,23 +12,17 @@ import streamlit as st
 from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing
 from concord.tasks.schema import Feature, TaskSchema
 from concord.types.answers import TaskSummary
-from frontend.components import states
-from frontend.components import task_picker as choice
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.components import states, task_picker
+from frontend.text import language, wording
 from frontend.text.language import _, ngettext, task_gettext
-from frontend.views.batch import answers as replies
-from frontend.views.batch import data as asking
-from frontend.views.batch import failed_calls as failures
-from frontend.views.batch import file_errors as faults
-from frontend.views.batch import uploads
+from frontend.views.batch import answers, data, failed_calls, file_errors, uploads
 from frontend.views.batch.data import Batch
-from frontend.views.batch.uploads import NoSheet
+from frontend.views.batch.uploads import UnreadableFile
 
 SEMICOLONS: Final = Writing(";", comma=True)
 """As spreadsheets write where decimals follow a comma."""
 
-Kept = Batch | Faulty | NoSheet
+CheckedFile = Batch | Faulty | UnreadableFile
 """What became of a person's file."""
 
 
@@ -38,32 +32,32 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    tasks = choice.tasks(url)
+    tasks = task_picker.list_tasks(url)
     if not tasks:
         return
-    task = choice.task(tasks)
-    schema = choice.schema(url, task)
+    task = task_picker.pick_task(tasks)
+    schema = task_picker.read_schema(url, task)
     if schema is None:
         return
     if not task.ready:
-        states.not_ready(url, task)
+        states.show_not_ready(url, task)
     kept = _bring(task, schema)
     if kept is None:
         st.info(_("**No file yet.** Take the template, fill it in, bring it here."), icon=":material/info:")
-    elif isinstance(kept, NoSheet):
-        faults.no_sheet(kept)
+    elif isinstance(kept, UnreadableFile):
+        file_errors.show_unreadable(kept)
     elif isinstance(kept, Faulty):
-        faults.table(kept, schema)
+        file_errors.show_problems(kept, schema)
     else:
         _ask(url, task, schema, kept)
 
 
-def _bring(task: TaskSummary, schema: TaskSchema) -> Kept | None:
+def _bring(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
     """Offers the template, takes the file, checks it; the same file is checked once."""
     writing = SEMICOLONS if language.current() == "fr" else COMMAS
     st.download_button(
         _("Download the template"),
-        partial(uploads.template, schema, writing),
+        partial(uploads.write_template, schema, writing),
         file_name=f"{task.task}.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -82,15 +76,15 @@ def _bring(task: TaskSummary, schema: TaskSchema) -> Kept | None:
     )
     limits = _(
         "At most {rows} rows and {megabytes} MB, in UTF-8, with the template’s columns.",
-        rows=language.decimal(uploads.MOST_ROWS),
+        rows=language.format_decimal(uploads.MOST_ROWS),
         megabytes=uploads.MOST_BYTES >> 20,
     )
-    st.markdown(words.small(limits))
+    st.markdown(wording.small(limits))
     if file is not None and place not in st.session_state:
         with st.spinner(_("Checking every line…")):
-            found = uploads.take(file.getvalue(), schema)
+            found = uploads.read_upload(file.getvalue(), schema)
         st.session_state[place] = Batch(file.name, found) if isinstance(found, Table) else found
-    kept: Kept | None = st.session_state.get(place)
+    kept: CheckedFile | None = st.session_state.get(place)
     return kept
 
 
@@ -100,12 +94,16 @@ def _drop(place: str) -> None:
 
 def _column(feature: Feature) -> str:
     name = feature.name.replace("`", "")
-    about = words.plain(task_gettext(feature.description)) if feature.description else words.label(feature)
-    admitted, example = words.plain(faults.admitted(feature)), feature.example
+    about = (
+        wording.escape(task_gettext(feature.description))
+        if feature.description
+        else wording.format_feature(feature)
+    )
+    admitted, example = wording.escape(file_errors.describe_admitted(feature)), feature.example
     return f"- `{name}`: {about} " + _(
         "Admitted: {admitted}. Example: {example}.",
         admitted=admitted,
-        example=words.plain(example if isinstance(example, str) else words.number(example)),
+        example=wording.escape(example if isinstance(example, str) else wording.format_number(example)),
     )
 
 
@@ -120,13 +118,13 @@ def _ask(url: str, task: TaskSummary, schema: TaskSchema, batch: Batch) -> None:
         _go_on(batch)
         st.download_button(
             _("Download the answers"),
-            partial(replies.csv, schema, batch),
+            partial(answers.write_csv, schema, batch),
             file_name=f"{task.task}-answers.csv",
             mime="text/csv",
             icon=":material/download:",
             on_click="ignore",
         )
-    replies.table(schema, batch)
+    answers.show_answers(schema, batch)
 
 
 def _ready(batch: Batch) -> None:
@@ -136,15 +134,15 @@ def _ready(batch: Batch) -> None:
             "**Every line is good.** One row of {file} can be asked.",
             "**Every line is good.** {count} rows of {file} can be asked.",
             rows,
-            file=words.plain(batch.name),
+            file=wording.escape(batch.name),
         ),
         icon=":material/check_circle:",
     )
     if batch.table.unsent:
-        names = words.plain(", ".join(batch.table.unsent))
+        names = wording.escape(", ".join(batch.table.unsent))
         st.markdown(_("Not sent, and kept for the answers: {names}.", names=names))
     if batch.table.writing.comma:
-        st.markdown(words.small(_("Decimals after a comma are read as such: 1,5 is one and a half.")))
+        st.markdown(wording.small(_("Decimals after a comma are read as such: 1,5 is one and a half.")))
     st.button(
         ngettext("Ask about one row", "Ask about {count} rows", rows),
         type="primary",
@@ -158,27 +156,27 @@ def _run(url: str, task: TaskSummary, batch: Batch) -> None:
     """Asks slice after slice; a press on Stop, or on anything else, is heard after each."""
     st.button(_("Stop"), icon=":material/stop_circle:", on_click=batch.stop, key="batch/stop")
     bar = st.progress(batch.done, _said(batch))
-    for done in batch.run(asking.asker(url, task.task)):
+    for done in batch.run(data.make_predictor(url, task.task)):
         bar.progress(done, _said(batch))
     st.rerun()
 
 
 def _said(batch: Batch) -> str:
-    answered, rows = language.decimal(batch.answered), language.decimal(len(batch.replies))
+    answered, rows = language.format_decimal(batch.answered), language.format_decimal(len(batch.replies))
     return _("{answered} of {rows} rows answered. Keep this page open.", answered=answered, rows=rows)
 
 
 def _progress(schema: TaskSchema, batch: Batch) -> None:
-    rows = language.decimal(len(batch.replies))
+    rows = language.format_decimal(len(batch.replies))
     if not batch.open:
         said = ngettext("**The row is answered.**", "**All {count} rows are answered.**", len(batch.replies))
         st.success(said, icon=":material/check_circle:")
     else:
-        answered = language.decimal(batch.answered)
+        answered = language.format_decimal(batch.answered)
         said = _("**{answered} of {rows} rows are answered.**", answered=answered, rows=rows)
         st.warning(said, icon=":material/warning:")
-        failures.show(batch)
-    found = replies.summary(schema, batch.replies)
+        failed_calls.show_failed_calls(batch)
+    found = answers.summarise(schema, batch.replies)
     if found:
         st.markdown(found)
 

@@ -20,7 +20,7 @@ MOST_REPORTS: Final = 100
 
 
 @st.cache_data(ttl=KEPT_SECONDS, max_entries=MOST_REPORTS, show_spinner=False)
-def report(
+def read_report(
     _client: Client,
     key: str,  # noqa: ARG001 - keeps what a token opened apart
     url: str,  # noqa: ARG001 - keeps services apart
@@ -41,6 +41,6 @@ def report(
     return _client.drift(task, since=since, limit=limit)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept, so that the next look is a new one."""
-    report.clear()
+    read_report.clear()

@@ -11,27 +11,26 @@ import pandas as pd
 import streamlit as st
 
 from concord.types.drift import Difference, Shares
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _, ngettext
-from frontend.views.drift import difference_text as differences
-from frontend.views.drift import distribution_chart as spreads
+from frontend.views.drift import difference_text, distribution_chart
 
-FIRST_PICTURES: Final = 4
+FIRST_CHARTS: Final = 4
 """Pictures at first; each is a hundred marks that a browser draws."""
 
-Named = Mapping[str, Difference]
+NamedDifferences = Mapping[str, Difference]
 """By what people call them."""
 
 
-def table(named: Named, of: str) -> None:
+def show_table(named: NamedDifferences, of: str) -> None:
     """Shows what was found of each.
 
     Args:
         named: What was compared.
         of: What the first column is called.
     """
-    rows = [differences.row(title, one) for title, one in named.items()]
-    said = [f"{title}: {_(differences.STANDINGS[one.status].word)}" for title, one in named.items()]
+    rows = [difference_text.difference_row(title, one) for title, one in named.items()]
+    said = [f"{title}: {_(difference_text.STANDINGS[one.status].word)}" for title, one in named.items()]
     number = st.column_config.NumberColumn
     st.dataframe(
         pd.DataFrame(rows).rename(columns={_("Column"): of}),
@@ -60,7 +59,7 @@ def table(named: Named, of: str) -> None:
     )
 
 
-def pictures(named: Named, then: str, least_rows: int, place: str) -> None:
+def show_charts(named: NamedDifferences, then: str, least_rows: int, place: str) -> None:
     """Draws those that a person chooses.
 
     Args:
@@ -69,17 +68,17 @@ def pictures(named: Named, then: str, least_rows: int, place: str) -> None:
         least_rows: Below it there is no answer.
         place: Tells these pictures from others on the page.
     """
-    shown = _chosen(named, place)
+    shown = _choose(named, place)
     for start in range(0, len(shown), 2):
         for title, column in zip(shown[start : start + 2], st.columns(2, gap="large"), strict=False):
             one = named[title]
             with column:
                 _verdict(title, one, least_rows)
                 if one.shares is not None:
-                    _picture(title, one, one.shares, then, f"drift/{place}/{title}")
+                    _show_chart(title, one, one.shares, then, f"drift/{place}/{title}")
 
 
-def _chosen(named: Named, place: str) -> Sequence[str]:
+def _choose(named: NamedDifferences, place: str) -> Sequence[str]:
     drawn = {title: one for title, one in named.items() if one.shares is not None}
     if len(drawn) <= 1:
         return list(drawn)
@@ -87,7 +86,7 @@ def _chosen(named: Named, place: str) -> Sequence[str]:
     return st.multiselect(
         _("Pictures of"),
         list(drawn),
-        default=by_index[:FIRST_PICTURES],
+        default=by_index[:FIRST_CHARTS],
         # What there is to choose from differs by task and by language.
         key=f"drift/{place}/{hash(tuple(drawn))}",
         placeholder=_("Choose"),
@@ -95,31 +94,31 @@ def _chosen(named: Named, place: str) -> Sequence[str]:
 
 
 def _verdict(title: str, one: Difference, least_rows: int) -> None:
-    look = differences.STANDINGS[one.status]
-    said = f":{look.colour}[{look.icon} **{_(look.word)}**]. {differences.sentence(one, least_rows)}"
-    st.markdown(f"#### {words.plain(title)}\n{said}")
-    for remark in differences.remarks(one):
-        st.markdown(words.small(remark))
+    look = difference_text.STANDINGS[one.status]
+    said = f":{look.colour}[{look.icon} **{_(look.word)}**]. {difference_text.describe_difference(one, least_rows)}"
+    st.markdown(f"#### {wording.escape(title)}\n{said}")
+    for remark in difference_text.list_remarks(one):
+        st.markdown(wording.small(remark))
 
 
-def _picture(title: str, one: Difference, shares: Shares, then: str, key: str) -> None:
+def _show_chart(title: str, one: Difference, shares: Shares, then: str, key: str) -> None:
     is_light = st.context.theme.type == "light"
     now = ngettext("now: {count} row", "now: {count} rows", one.rows)
-    st.html(spreads.key(then, now, is_light=is_light))
+    st.html(distribution_chart.distribution_legend(then, now, is_light=is_light))
     st.altair_chart(
-        spreads.picture(shares, is_light=is_light),
+        distribution_chart.draw_distribution(shares, is_light=is_light),
         width="stretch",
-        alt=spreads.describe(title, shares),
+        alt=distribution_chart.describe_distribution(title, shares),
         theme="streamlit",
         key=key,
     )
     with st.expander(_("The same as a table")):
         number = st.column_config.NumberColumn(format="%.1f%%")
         st.dataframe(
-            pd.DataFrame(spreads.table(shares)),
+            pd.DataFrame(distribution_chart.list_rows(shares)),
             hide_index=True,
             width="stretch",
-            alt=spreads.describe(title, shares),
+            alt=distribution_chart.describe_distribution(title, shares),
             column_config={_("Then"): number, _("Now"): number},
             key=f"{key}/table",
         )

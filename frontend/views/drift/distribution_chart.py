@@ -13,10 +13,8 @@ import altair as alt
 import pandas as pd
 
 from concord.types.drift import Shares
-from frontend.charts import theme as shades
-from frontend.charts import votes as pictures
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.charts import theme, votes
+from frontend.text import language, wording
 from frontend.text.language import _, ngettext, task_gettext
 
 MOST_CHOICES: Final = 12
@@ -34,7 +32,7 @@ class Bin(NamedTuple):
     now: float
 
 
-def bins(shares: Shares) -> list[Bin]:
+def list_bins(shares: Shares) -> list[Bin]:
     """The bins in their order; choices that are rare are one, and so are those never learned from."""
     if not shares.choices:
         return [Bin(*one) for one in zip(_ranges(shares.edges), shares.before, shares.now, strict=True)]
@@ -56,7 +54,7 @@ def bins(shares: Shares) -> list[Bin]:
 def _ranges(edges: list[float]) -> list[str]:
     if not edges:
         return [_("any number")]
-    ends = [words.number(float(f"{edge:.6g}")) for edge in edges]
+    ends = [wording.format_number(float(f"{edge:.6g}")) for edge in edges]
     if len(set(ends)) < len(ends):
         # Two rows of one name would be drawn as one.
         ends = [f"{edge:.9g}" for edge in edges]
@@ -64,17 +62,17 @@ def _ranges(edges: list[float]) -> list[str]:
     return [_("under {high}", high=ends[0]), *between, _("{low} and over", low=ends[-1])]
 
 
-def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
+def draw_distribution(shares: Shares, *, is_light: bool) -> alt.LayerChart:
     """Both bars of each bin.
 
     Args:
         shares: What is drawn.
         is_light: Whether it is drawn on white.
     """
-    found = bins(shares)
+    found = list_bins(shares)
     times = [_("then"), _("now")]
     rows = [
-        {"bin": one.name, "when": when, "share": share, "written": words.percent(share)}
+        {"bin": one.name, "when": when, "share": share, "written": wording.format_share(share)}
         for one in found
         for when, share in zip(times, one[1:], strict=True)
     ]
@@ -100,24 +98,24 @@ def picture(shares: Shares, *, is_light: bool) -> alt.LayerChart:
             alt.Tooltip("written:N", title=_("Share of the rows")),
         ],
     )
-    colours = shades.of(is_light=is_light)[:2]
+    colours = theme.of(is_light=is_light)[:2]
     bars = base.mark_bar(strokeWidth=1.5).encode(
         stroke=alt.Stroke("when:N", legend=None, scale=alt.Scale(domain=times, range=colours)),
         fill=alt.Fill(
             "when:N", legend=None, scale=alt.Scale(domain=times, range=["transparent", colours[1]])
         ),
     )
-    ink = pictures.INK if is_light else "#fafafa"
+    ink = votes.INK if is_light else "#fafafa"
     written = base.mark_text(align="left", dx=4, fontSize=11, color=ink).encode(text="written:N")
     chart = alt.LayerChart(layer=[bars, written]).properties(height=PAIR_PIXELS * len(found) + AXIS_PIXELS)
     if language.current() == "fr":
-        chart = chart.configure(locale={"number": pictures.FRENCH})
+        chart = chart.configure(locale={"number": votes.FRENCH})
     return chart.configure_axis(labelColor=ink, titleColor=ink) if is_light else chart
 
 
-def key(then: str, now: str, *, is_light: bool) -> str:
+def distribution_legend(then: str, now: str, *, is_light: bool) -> str:
     """What the bars stand for, as HTML."""
-    colours = shades.of(is_light=is_light)
+    colours = theme.of(is_light=is_light)
     signs = ((colours[0], "□", then), (colours[1], "■", now))
     return " ".join(
         f'<span style="margin-right: 1rem"><span aria-hidden="true" style="color: {colour}">{sign}</span> '
@@ -126,17 +124,23 @@ def key(then: str, now: str, *, is_light: bool) -> str:
     )
 
 
-def describe(name: str, shares: Shares) -> str:
+def describe_distribution(name: str, shares: Shares) -> str:
     """The picture as text."""
     parts = [
-        _("{bin}: {then}, now {now}", bin=one.name, then=words.percent(one.then), now=words.percent(one.now))
-        for one in bins(shares)
+        _(
+            "{bin}: {then}, now {now}",
+            bin=one.name,
+            then=wording.format_share(one.then),
+            now=wording.format_share(one.now),
+        )
+        for one in list_bins(shares)
     ]
     return _("Shares of the rows of {name}, then and now. {parts}.", name=name, parts="; ".join(parts))
 
 
-def table(shares: Shares) -> list[dict[str, Any]]:
+def list_rows(shares: Shares) -> list[dict[str, Any]]:
     """The picture as a table, in per cent."""
     return [
-        {_("Values"): one.name, _("Then"): one.then * 100, _("Now"): one.now * 100} for one in bins(shares)
+        {_("Values"): one.name, _("Then"): one.then * 100, _("Now"): one.now * 100}
+        for one in list_bins(shares)
     ]

@@ -9,13 +9,12 @@ from concord.tasks.schema import TaskSchema
 from concord.types.drift import DriftReport, ErrorDrift
 from frontend.charts import lines
 from frontend.data.series import Point
-from frontend.text import wording as words
-from frontend.text.language import _, ngettext, percent
-from frontend.views.drift import difference_text as differences
-from frontend.views.drift import notices as drift_states
+from frontend.text import wording
+from frontend.text.language import _, format_percent, ngettext
+from frontend.views.drift import difference_text, notices
 
 
-def show(schema: TaskSchema | None, report: DriftReport) -> None:
+def show_errors(schema: TaskSchema | None, report: DriftReport) -> None:
     """Draws what is known of the errors.
 
     Args:
@@ -25,7 +24,7 @@ def show(schema: TaskSchema | None, report: DriftReport) -> None:
     st.subheader(_("Have errors grown?"))
     found = report.errors
     if found is None or not found.labelled:
-        drift_states.no_labels()
+        notices.show_no_labels()
         return
     _verdict(schema, found)
     if found.course:
@@ -37,11 +36,11 @@ def _verdict(schema: TaskSchema | None, found: ErrorDrift) -> None:
         "{count} labelled round was looked at.", "{count} labelled rounds were looked at.", found.labelled
     )
     if found.problem or found.error is None or found.status == "too_few_rows":
-        why = words.plain(found.problem) if found.problem else ""
+        why = wording.escape(found.problem) if found.problem else ""
         text = _("**Too early to say whether errors have grown.** {counted} {why}", counted=counted, why=why)
         st.info(text.strip(), icon=":material/hourglass_empty:")
         return
-    said = differences.errors(found, schema)
+    said = difference_text.describe_errors(found, schema)
     if found.status == "drifted":
         st.error(said, icon=":material/trending_up:")
         st.markdown(
@@ -55,22 +54,22 @@ def _verdict(schema: TaskSchema | None, found: ErrorDrift) -> None:
         st.success(said, icon=":material/check:")
     noticed = ""
     if found.since:
-        noticed = _("The change was noticed at a round of {when} (UTC).", when=when(found.since))
-    st.markdown(words.small(f"{counted} {noticed}"))
+        noticed = _("The change was noticed at a round of {when} (UTC).", when=format_utc(found.since))
+    st.markdown(wording.small(f"{counted} {noticed}"))
 
 
 def _course(schema: TaskSchema | None, found: ErrorDrift) -> None:
     points = [Point(datetime.fromisoformat(one.since).timestamp(), one.error) for one in found.course]
     # A span of no length has no axis.
     until = max(points[-1].time, points[0].time + 1)
-    of = differences.kind_of_error(schema)
-    line = lines.Line(_("error"), points)
-    frame = lines.Frame(points[0].time, until, format=".0%", clock="%d.%m. %H:%M")
-    said = "; ".join(f"{when(one.since)}: {percent(one.error, 1)}" for one in found.course)
+    of = difference_text.describe_error_measure(schema)
+    line = lines.ChartLine(_("error"), points)
+    frame = lines.ChartFrame(points[0].time, until, format=".0%", clock="%d.%m. %H:%M")
+    said = "; ".join(f"{format_utc(one.since)}: {format_percent(one.error, 1)}" for one in found.course)
     described = _("Course of the errors, {of}. {said}.", of=of, said=said)
-    st.markdown(words.small(_("Drawn is {of}, over the time of the rounds.", of=of)))
+    st.markdown(wording.small(_("Drawn is {of}, over the time of the rounds.", of=of)))
     st.altair_chart(
-        lines.picture([line], frame, is_light=st.context.theme.type == "light"),
+        lines.draw_lines([line], frame, is_light=st.context.theme.type == "light"),
         width="stretch",
         alt=described,
         theme="streamlit",
@@ -79,7 +78,7 @@ def _course(schema: TaskSchema | None, found: ErrorDrift) -> None:
     with st.expander(_("The same as a table")):
         rows = [
             {
-                _("Rounds from (UTC)"): when(one.since),
+                _("Rounds from (UTC)"): format_utc(one.since),
                 _("Labelled"): one.labelled,
                 _("Mean error"): one.error * 100,
             }
@@ -95,6 +94,6 @@ def _course(schema: TaskSchema | None, found: ErrorDrift) -> None:
         )
 
 
-def when(instant: str) -> str:
+def format_utc(instant: str) -> str:
     """An instant of the wire's to the minute."""
     return instant[:16].replace("T", " ")

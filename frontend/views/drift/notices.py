@@ -8,28 +8,28 @@ from concord.types.drift import DriftReport
 from frontend import access
 from frontend.components import states
 from frontend.data import service
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _, ngettext, task_gettext
-from frontend.views.drift import data as drift
+from frontend.views.drift import data
 
 
-def refused(url: str, task: TaskSummary, error: ConcordError) -> None:
+def show_refused(url: str, task: TaskSummary, error: ConcordError) -> None:
     """The service made no report."""
     if error.code == "unknown_profile":
         _no_profile(task)
     elif error.code == "no_quorum":
-        states.not_ready(url, task)
+        states.show_not_ready(url, task)
     elif error.code in ("unauthorized", "forbidden"):
         _not_allowed(error)
     elif error.code == "service_away":
-        states.away(url, error)
+        states.show_away(url, error)
     else:
-        text = _("**The service made no report.** {message}", message=words.plain(error.message))
+        text = _("**The service made no report.** {message}", message=wording.escape(error.message))
         st.error(text, icon=":material/error:")
-        again()
+        offer_refresh()
 
 
-def few(report: DriftReport) -> None:
+def show_too_few(report: DriftReport) -> None:
     """Too few rows for an answer: of the rounds, or of what was learned from."""
     if report.rows >= report.least_rows:
         text = ngettext(
@@ -63,7 +63,7 @@ def few(report: DriftReport) -> None:
     )
 
 
-def no_labels() -> None:
+def show_no_labels() -> None:
     """Nobody has said what was true."""
     st.info(
         _("**No labels yet.** Whether errors have grown shows once somebody says what was true of rounds."),
@@ -73,14 +73,14 @@ def no_labels() -> None:
     st.code("uv run concord feedback labels.csv", language="bash")
 
 
-def again() -> None:
+def offer_refresh() -> None:
     """Has everything looked at anew."""
     st.button(_("Look again"), icon=":material/refresh:", on_click=_forget, key="drift/again")
 
 
 def _forget() -> None:
-    drift.forget()
-    service.forget()
+    data.clear_cache()
+    service.clear_cache()
 
 
 def _no_profile(task: TaskSummary) -> None:
@@ -88,17 +88,17 @@ def _no_profile(task: TaskSummary) -> None:
         _(
             "**The models of {task} do not say what they learned from.** They were fitted before models "
             "carried a profile of their data, or elsewhere. Train them anew, and they will:",
-            task=words.plain(task_gettext(task.title)),
+            task=wording.escape(task_gettext(task.title)),
         ),
         icon=":material/fingerprint:",
     )
     st.code(f"uv run concord train {task.task}", language="bash")
-    again()
+    offer_refresh()
 
 
 def _not_allowed(error: ConcordError) -> None:
     st.warning(
-        _("**Drift takes a token that reads rounds here.** {message}", message=words.plain(error.message)),
+        _("**Drift takes a token that reads rounds here.** {message}", message=wording.escape(error.message)),
         icon=":material/lock:",
     )
-    access.sign_in_hint("drift")
+    access.show_sign_in_hint("drift")

@@ -15,15 +15,11 @@ from concord.tasks.schema import TaskSchema
 from concord.types.answers import TaskSummary
 from concord.types.drift import DriftReport
 from frontend import access
-from frontend.components import task_picker as choice
+from frontend.components import task_picker
 from frontend.data import service
-from frontend.text import wording as words
-from frontend.text.language import N_, _, decimal, ngettext, percent
-from frontend.views.drift import data as drift
-from frontend.views.drift import difference_text as differences
-from frontend.views.drift import differences as compared
-from frontend.views.drift import error_trend as drift_errors
-from frontend.views.drift import notices as drift_states
+from frontend.text import wording
+from frontend.text.language import N_, _, format_decimal, format_percent, ngettext
+from frontend.views.drift import data, difference_text, differences, error_trend, notices
 
 DAYS: Final[Mapping[str, float | None]] = {
     N_("the last hour"): 1 / 24,
@@ -48,17 +44,17 @@ def show(url: str) -> None:
         url: The consensus service.
     """
     st.markdown(_("Are the rows that are asked now still like those that the models learned from?"))
-    tasks = choice.tasks(url)
+    tasks = task_picker.list_tasks(url)
     if not tasks:
         return
-    task = choice.task(tasks)
+    task = task_picker.pick_task(tasks)
     days, limit = _window()
-    reader = access.reading(url)
+    reader = access.reading_client(url)
     try:
         with st.spinner(_("Comparing rounds…")):
-            report = drift.report(reader.client, reader.key, url, task.task, days, limit)
+            report = data.read_report(reader.client, reader.key, url, task.task, days, limit)
     except ConcordError as error:
-        drift_states.refused(url, task, error)
+        notices.show_refused(url, task, error)
         return
     _show(url, task, report)
 
@@ -74,7 +70,7 @@ def _window() -> tuple[float | None, int]:
             _("At most"),
             LIMITS,
             index=1,
-            format_func=lambda count: _("the newest {count}", count=decimal(count)),
+            format_func=lambda count: _("the newest {count}", count=format_decimal(count)),
             key="drift/limit",
             help=_("More rounds take the service longer: some 15,000 a second."),
         )
@@ -84,45 +80,45 @@ def _window() -> tuple[float | None, int]:
 def _show(url: str, task: TaskSummary, report: DriftReport) -> None:
     schema = _schema(url, task)
     _headline(schema, report)
-    drift_errors.show(schema, report)
-    columns = {differences.name(schema, one.name): one for one in report.features}
+    error_trend.show_errors(schema, report)
+    columns = {difference_text.format_column(schema, one.name): one for one in report.features}
     st.subheader(_("Each column, then and now"))
-    compared.table(columns, of=_("Column"))
+    differences.show_table(columns, of=_("Column"))
     then = ngettext("then: {count} row learned from", "then: {count} rows learned from", report.profile_rows)
-    compared.pictures(columns, then, report.least_rows, "columns")
+    differences.show_charts(columns, then, report.least_rows, "columns")
     if report.target is not None:
         st.subheader(_("What was true, then and now"))
-        st.markdown(words.small(_("The labels that came in, against the answers that were learned from.")))
-        target = {differences.name(schema, report.target.name): report.target}
-        compared.table(target, of=_("Column"))
-        compared.pictures(target, then, report.least_rows, "target")
+        st.markdown(wording.small(_("The labels that came in, against the answers that were learned from.")))
+        target = {difference_text.format_column(schema, report.target.name): report.target}
+        differences.show_table(target, of=_("Column"))
+        differences.show_charts(target, then, report.least_rows, "target")
     st.subheader(_("What each node answers"))
     _answers(report)
-    drift_states.again()
+    notices.offer_refresh()
 
 
 def _schema(url: str, task: TaskSummary) -> TaskSchema | None:
     """For names and units; a report can be read without."""
     try:
-        return service.schema(url, task.task)
+        return service.read_schema(url, task.task)
     except ConcordError:
         return None
 
 
 def _headline(schema: TaskSchema | None, report: DriftReport) -> None:
     if report.status == "too_few_rows":
-        drift_states.few(report)
+        notices.show_too_few(report)
     else:
-        look = differences.STANDINGS[report.status]
-        said = _(_HEADLINES[report.status], names=words.plain(", ".join(_drifted(schema, report))))
+        look = difference_text.STANDINGS[report.status]
+        said = _(_HEADLINES[report.status], names=wording.escape(", ".join(_drifted(schema, report))))
         st.markdown(f"## :{look.colour}[{look.icon} {said}]")
-    st.markdown(words.small(_compared_with(report)))
+    st.markdown(wording.small(_compared_with(report)))
 
 
 def _drifted(schema: TaskSchema | None, report: DriftReport) -> list[str]:
     """What has drifted; errors that have grown are said below, and by the headline where nothing else has."""
     compared = [*report.features, *([report.target] if report.target else [])]
-    names = [differences.name(schema, one.name) for one in compared if one.status == "drifted"]
+    names = [difference_text.format_column(schema, one.name) for one in compared if one.status == "drifted"]
     names += [
         _("answers of {node}", node=said.node)
         for said in report.answers
@@ -138,24 +134,27 @@ def _compared_with(report: DriftReport) -> str:
             "with {count} row that {nodes} learned from",
             "with {count} rows that {nodes} learned from",
             report.profile_rows,
-            nodes=words.plain(", ".join(report.profile_nodes)),
+            nodes=wording.escape(", ".join(report.profile_nodes)),
         ),
     ]
     said = " ".join(told) + "."
     if report.since and report.until:
         said += " " + _(
             "They were asked from {since} to {until} (UTC).",
-            since=_when(report.since),
-            until=_when(report.until),
+            since=_format_utc(report.since),
+            until=_format_utc(report.until),
         )
     return (
         said
         + " "
-        + _("The chance of any false alarm on this page is {level} at most.", level=percent(report.level))
+        + _(
+            "The chance of any false alarm on this page is {level} at most.",
+            level=format_percent(report.level),
+        )
     )
 
 
-def _when(instant: str) -> str:
+def _format_utc(instant: str) -> str:
     return instant[:16].replace("T", " ")
 
 
@@ -168,14 +167,14 @@ def _answers(report: DriftReport) -> None:
         )
         return
     st.markdown(
-        words.small(_("Each version against its own answers to the rows that were held out from its fit."))
+        wording.small(_("Each version against its own answers to the rows that were held out from its fit."))
     )
-    compared.table(named, of=_("Node"))
+    differences.show_table(named, of=_("Node"))
     fresh = [title for title, one in named.items() if one.rows < report.least_rows <= report.rows]
     if fresh:
         new = _(
             "{nodes}: too new to say. What an older version answered does not count.",
-            nodes=words.plain(", ".join(fresh)),
+            nodes=wording.escape(", ".join(fresh)),
         )
-        st.markdown(words.small(new))
-    compared.pictures(named, _("then: rows held out"), report.least_rows, "nodes")
+        st.markdown(wording.small(new))
+    differences.show_charts(named, _("then: rows held out"), report.least_rows, "nodes")

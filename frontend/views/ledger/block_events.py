@@ -12,11 +12,10 @@ import streamlit as st
 from babel.dates import format_datetime, get_timezone
 
 from concord.types.answers import BlockView
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.text import language, wording
 from frontend.text.language import N_, _, ngettext
 
-Body = Mapping[str, Any]
+EventBody = Mapping[str, Any]
 
 MICRO: Final = 1_000_000
 """µS in 1 stake, and ppm in a whole."""
@@ -55,7 +54,7 @@ _JAILED: Final[Mapping[str, str]] = {
 }
 
 
-def time(micros: int) -> str:
+def format_block_time(micros: int) -> str:
     """A block's time in the reader's language and place."""
     moment = datetime.fromtimestamp(micros / MICRO, UTC)
     return format_datetime(moment, "medium", tzinfo=get_timezone(zone()), locale=language.current())
@@ -71,120 +70,122 @@ def zone() -> str:
     return stated
 
 
-def short(digest: str) -> str:
+def shorten_hash(digest: str) -> str:
     """A hash that fits into a line."""
     return f"{digest[:SHORT]}…"
 
 
-def stake(micros: int) -> str:
+def format_stake(micros: int) -> str:
     """µS as stake, exactly."""
-    return words.number(micros / MICRO)
+    return wording.format_number(micros / MICRO)
 
 
-def gain(amount: float) -> str:
+def format_gain(amount: float) -> str:
     """Stake won or lost, with its sign."""
-    return f"+{words.number(amount)}" if amount > 0 else words.number(amount).replace("-", "−")
+    return (
+        f"+{wording.format_number(amount)}" if amount > 0 else wording.format_number(amount).replace("-", "−")
+    )
 
 
-def title(block: BlockView) -> str:
+def format_title(block: BlockView) -> str:
     """A block in a line: height, time, what happened, the start of its hash."""
     return " · ".join(
         (
             _("Block {height}", height=block.height),
-            words.plain(time(block.time)),
-            summary(block),
-            f"`{short(block.hash)}`",
+            wording.escape(format_block_time(block.time)),
+            summarise(block),
+            f"`{shorten_hash(block.hash)}`",
         )
     )
 
 
-def summary(block: BlockView) -> str:
+def summarise(block: BlockView) -> str:
     """How many rounds a block settled, and what else it holds."""
     bodies = list(block.events.values())
     rounds = sum(body["rounds"] for body in bodies if body["kind"] == "settle")
     others = [body for body in bodies if body["kind"] != "settle"]
     parts = [ngettext("one round settled", "{count} rounds settled", rounds)] if rounds else []
     if len(others) == 1:
-        parts.append(event(others[0]))
+        parts.append(describe_event(others[0]))
     elif others:
         parts.append(ngettext("one event", "{count} events", len(others)))
     return ", ".join(parts) or _("nothing settled")
 
 
-def lines(block: BlockView) -> list[str]:
+def list_events(block: BlockView) -> list[str]:
     """A line for each event, in the order in which they take effect; a settlement has one for each node."""
     found = []
     ordered = [
-        block.events[key] for key in sorted(block.events, key=lambda key: (_place(block.events[key]), key))
+        block.events[key] for key in sorted(block.events, key=lambda key: (_order_of(block.events[key]), key))
     ]
     for body in ordered:
-        found.append(f"- {words.plain(str(body['task']))}: {event(body)}")
+        found.append(f"- {wording.escape(str(body['task']))}: {describe_event(body)}")
         if body["kind"] == "settle":
             found += [f"    - {line}" for line in _settled(body)]
     return found
 
 
-def event(body: Body) -> str:
+def describe_event(body: EventBody) -> str:
     """One event."""
     kind = str(body["kind"])
-    named: dict[str, Callable[[Body], str]] = {
+    named: dict[str, Callable[[EventBody], str]] = {
         "params": _params,
         "open": _opened,
         "settle": _settlement,
         "appoint": _appointed,
-        "jail": lambda jailed: _(_JAILED[jailed["reason"]], node=_plain(jailed["node"])),
+        "jail": lambda jailed: _(_JAILED[jailed["reason"]], node=_escape(jailed["node"])),
         "release": _released,
     }
     if kind in named:
         return named[kind](body)
     if kind not in _NODES:
-        return words.plain(kind)
+        return wording.escape(kind)
     return _(
         _NODES[kind],
-        node=_plain(body["node"]),
-        amount=stake(body.get("amount", 0)),
-        version=_plain(body.get("version", "")),
+        node=_escape(body["node"]),
+        amount=format_stake(body.get("amount", 0)),
+        version=_escape(body.get("version", "")),
     )
 
 
-def _params(body: Body) -> str:
-    said = _("it is settled by the policy {policy}", policy=_plain(body["policy"]))
+def _params(body: EventBody) -> str:
+    said = _("it is settled by the policy {policy}", policy=_escape(body["policy"]))
     if "asks" in body:
-        said += ", " + _("and asks the nodes of {task}", task=_plain(body["asks"]))
+        said += ", " + _("and asks the nodes of {task}", task=_escape(body["asks"]))
     return said
 
 
-def _opened(body: Body) -> str:
+def _opened(body: EventBody) -> str:
     said = _(
         "**{node}** opens its account with {amount} of stake",
-        node=_plain(body["node"]),
-        amount=stake(body["deposit"]),
+        node=_escape(body["node"]),
+        amount=format_stake(body["deposit"]),
     )
     if body["accuracy"]:
-        share = words.percent(body["accuracy"] / MICRO)
+        share = wording.format_share(body["accuracy"] / MICRO)
         said += ", " + _("stated accuracy {accuracy}", accuracy=share)
     return said
 
 
-def _appointed(body: Body) -> str:
+def _appointed(body: EventBody) -> str:
     return _(
         _DECIDED[body["action"]],
-        node=_plain(body["node"]),
-        version=_plain(body["version"]),
-        before=_plain(body["from"]),
-        by=_plain(body["by"]),
-        why=_plain(body["why"]),
+        node=_escape(body["node"]),
+        version=_escape(body["version"]),
+        before=_escape(body["from"]),
+        by=_escape(body["by"]),
+        why=_escape(body["why"]),
     )
 
 
-def _released(body: Body) -> str:
+def _released(body: EventBody) -> str:
     said = N_("**{node}** counts again, by {by}: {why}")
     if body["to"] != "active":
         said = N_("**{node}** is on probation now, by {by}: {why}")
-    return _(said, node=_plain(body["node"]), by=_plain(body["by"]), why=_plain(body["why"]))
+    return _(said, node=_escape(body["node"]), by=_escape(body["by"]), why=_escape(body["why"]))
 
 
-def _settlement(body: Body) -> str:
+def _settlement(body: EventBody) -> str:
     if body["policy"] == "seed":
         return ngettext(
             "one round settled by the policy seed",
@@ -198,24 +199,24 @@ def _settlement(body: Body) -> str:
     )
 
 
-def _settled(body: Body) -> list[str]:
+def _settled(body: EventBody) -> list[str]:
     """What a settlement did to each node."""
     found = []
     for node, (rounds, delta, *more) in sorted(body["nodes"].items()):
         levelling, hits = (more[0] if more else 0), (more[3] if len(more) > 3 else 0)
-        parts = [gain((delta + levelling) / MICRO)]
+        parts = [format_gain((delta + levelling) / MICRO)]
         if body["policy"] != "seed":
             parts.append(_("{hits} of {rounds} right", hits=hits, rounds=rounds))
         if levelling:
-            parts.append(_("{amount} of it by levelling", amount=gain(levelling / MICRO)))
-        found.append(f"**{_plain(node)}** " + ", ".join(parts))
+            parts.append(_("{amount} of it by levelling", amount=format_gain(levelling / MICRO)))
+        found.append(f"**{_escape(node)}** " + ", ".join(parts))
     return found
 
 
-def _place(body: Body) -> int:
+def _order_of(body: EventBody) -> int:
     kind = body["kind"]
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
-def _plain(text: object) -> str:
-    return words.plain(str(text))
+def _escape(text: object) -> str:
+    return wording.escape(str(text))

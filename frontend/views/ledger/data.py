@@ -21,7 +21,7 @@ PAGE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LedgerState:
     """The ledger's newest state.
 
     Attributes:
@@ -40,7 +40,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ReplayResult:
     """What replaying every block came to.
 
     Attributes:
@@ -59,26 +59,26 @@ class Proof:
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
-def head(url: str) -> Head:
+def read_state(url: str) -> LedgerState:
     """The newest state, a few seconds old at most."""
     found = service.connect(url).ledger()
-    return Head(found["height"], found["hash"], found["time"], found["due"], found["alarm"])
+    return LedgerState(found["height"], found["hash"], found["time"], found["due"], found["alarm"])
 
 
-def blocks(url: str, before: int | None = None) -> BlockPage:
+def list_blocks(url: str, before: int | None = None) -> BlockPage:
     """A page of blocks, newest first, below a height."""
     return _newest_blocks(url) if before is None else _older_blocks(url, before)
 
 
-def stakes(url: str, task: str, before: int | None = None) -> StakesPage:
+def read_stakes(url: str, task: str, before: int | None = None) -> StakesPage:
     """Who gained and who lost over the newest 1,000 blocks below a height."""
     return _newest_stakes(url, task) if before is None else _older_stakes(url, task, before)
 
 
-def verify(url: str) -> Proof:
+def verify(url: str) -> ReplayResult:
     """Has the service replay every block; seconds, or minutes for a very long ledger."""
     found = service.connect(url).verify()
-    return Proof(
+    return ReplayResult(
         found["height"],
         found["hash"],
         found["blocks"],
@@ -88,9 +88,9 @@ def verify(url: str) -> Proof:
     )
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept, so that the next look is a new one."""
-    for kept in (head, _newest_blocks, _older_blocks, _newest_stakes, _older_stakes):
+    for kept in (read_state, _newest_blocks, _older_blocks, _newest_stakes, _older_stakes):
         kept.clear()
 
 

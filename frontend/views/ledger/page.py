@@ -9,16 +9,12 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from concord.types.answers import BlockView, TaskSummary
-from frontend.components import states
-from frontend.components import task_picker as choice
+from frontend.components import states, task_picker
 from frontend.data import service
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.text import language, wording
 from frontend.text.language import _, ngettext
-from frontend.views.ledger import block_events as happenings
-from frontend.views.ledger import data as asking
-from frontend.views.ledger import stake_changes as gains
-from frontend.views.ledger.data import Head, Proof
+from frontend.views.ledger import block_events, data, stake_changes
+from frontend.views.ledger.data import LedgerState, ReplayResult
 
 MOST_PAGES: Final = 10
 """Pages below one another; a browser draws no more of them well."""
@@ -36,10 +32,10 @@ def show(url: str) -> None:
         url: The consensus service.
     """
     try:
-        tasks = service.tasks(url)
-        head = asking.head(url)
+        tasks = service.list_tasks(url)
+        head = data.read_state(url)
     except ConcordError as error:
-        states.away(url, error)
+        states.show_away(url, error)
         return
     st.markdown(
         _(
@@ -49,7 +45,7 @@ def show(url: str) -> None:
     )
     if head.alarm:
         st.error(
-            _("**The service says of its ledger:** {alarm}", alarm=words.plain(head.alarm)),
+            _("**The service says of its ledger:** {alarm}", alarm=wording.escape(head.alarm)),
             icon=":material/error:",
         )
     if not head.height:
@@ -63,25 +59,25 @@ def show(url: str) -> None:
     _verify(url)
     if tasks:
         st.subheader(_("Who gained and who lost"))
-        _gains(url, choice.task(tasks))
+        _show_stake_changes(url, task_picker.pick_task(tasks))
     _blocks(url, head.height)
 
 
-def _head(head: Head) -> None:
-    facts = [_("Newest block: **{height}**", height=language.decimal(head.height))]
+def _head(head: LedgerState) -> None:
+    facts = [_("Newest block: **{height}**", height=language.format_decimal(head.height))]
     if head.due:
         facts.append(
             ngettext("one round waits for the next", "{count} rounds wait for the next one", head.due)
         )
     st.markdown(" · ".join(facts))
-    with st.expander(_("Its hash: {hash}", hash=f"`{happenings.short(head.hash)}`")):
+    with st.expander(_("Its hash: {hash}", hash=f"`{block_events.shorten_hash(head.hash)}`")):
         st.markdown(_("Note it down: whoever changed an older block could not keep it."))
         st.code(head.hash, language=None, wrap_lines=True)
     _look_again()
 
 
 def _look_again() -> None:
-    st.button(_("Look again"), icon=":material/refresh:", on_click=asking.forget, key="ledger/again")
+    st.button(_("Look again"), icon=":material/refresh:", on_click=data.clear_cache, key="ledger/again")
 
 
 def _verify(url: str) -> None:
@@ -89,31 +85,31 @@ def _verify(url: str) -> None:
     st.markdown(_("The service reads every block, calculates every balance again, and compares all hashes."))
     if st.button(_("Verify"), icon=":material/verified:", type="primary", key="ledger/verify"):
         with st.spinner(_("Reading and calculating every block…"), show_time=True):
-            st.session_state[_PROOF] = _proof(url)
+            st.session_state[_PROOF] = _replay(url)
     found = st.session_state.get(_PROOF)
-    if isinstance(found, Proof):
-        _tell(found)
+    if isinstance(found, ReplayResult):
+        _show_result(found)
     elif found is not None:
         st.error(
-            _("**The ledger could not be verified.** {message}", message=words.plain(found)),
+            _("**The ledger could not be verified.** {message}", message=wording.escape(found)),
             icon=":material/error:",
         )
 
 
-def _proof(url: str) -> Proof | str:
+def _replay(url: str) -> ReplayResult | str:
     try:
-        return asking.verify(url)
+        return data.verify(url)
     except ConcordError as error:
         return error.message
 
 
-def _tell(proof: Proof) -> None:
+def _show_result(proof: ReplayResult) -> None:
     if proof.problems:
         st.error(
             _("**The ledger is not what was written.** Nothing more should be settled until it is mended."),
             icon=":material/error:",
         )
-        st.markdown("\n".join(f"- {words.plain(problem)}" for problem in proof.problems))
+        st.markdown("\n".join(f"- {wording.escape(problem)}" for problem in proof.problems))
         st.markdown(_("Tell the operator. `concord ledger verify` says the same in a terminal."))
         return
     st.success(
@@ -134,16 +130,18 @@ def _tell(proof: Proof) -> None:
     ]
     if proof.orphans:
         more.append(_("{count} files of lost attempts lie beside the chain; harmless.", count=proof.orphans))
-    st.markdown(words.small(" ".join(more)))
-    st.markdown(words.small(_("Checked up to block {height}, hash:", height=language.decimal(proof.height))))
+    st.markdown(wording.small(" ".join(more)))
+    st.markdown(
+        wording.small(_("Checked up to block {height}, hash:", height=language.format_decimal(proof.height)))
+    )
     st.code(proof.hash, language=None, wrap_lines=True)
 
 
-def _gains(url: str, task: TaskSummary) -> None:
+def _show_stake_changes(url: str, task: TaskSummary) -> None:
     place = f"{_STAKES}/{task.task}"
     before: int | None = st.session_state.get(place)
     try:
-        page = asking.stakes(url, task.task, before)
+        page = data.read_stakes(url, task.task, before)
     except ConcordError as error:
         _failed(error)
         return
@@ -152,34 +150,34 @@ def _gains(url: str, task: TaskSummary) -> None:
             _("**No node has an account yet.** Accounts open when nodes answer."), icon=":material/inbox:"
         )
         return
-    first, last = language.decimal(page.first), language.decimal(page.last)
-    st.markdown(_("Blocks {first} to {last}. ", first=first, last=last) + gains.sentence(page))
+    first, last = language.format_decimal(page.first), language.format_decimal(page.last)
+    st.markdown(_("Blocks {first} to {last}. ", first=first, last=last) + stake_changes.describe_gains(page))
     st.altair_chart(
-        gains.picture(page, is_light=st.context.theme.type == "light"),
+        stake_changes.draw_stake_by_block(page, is_light=st.context.theme.type == "light"),
         width="stretch",
-        alt=gains.describe(page),
+        alt=stake_changes.describe_stakes(page),
         theme="streamlit",
     )
-    gains.table(page)
+    stake_changes.show_table(page)
     if page.before is not None or before is not None:
         with st.container(horizontal=True):
             st.button(
                 _("Older blocks"),
-                on_click=_put,
+                on_click=_set_state,
                 args=(place, page.before),
                 disabled=page.before is None,
                 key=f"{place}/older",
             )
             st.button(
                 _("Newest blocks"),
-                on_click=_put,
+                on_click=_set_state,
                 args=(place, None),
                 disabled=before is None,
                 key=f"{place}/newest",
             )
 
 
-def _put(place: str, before: int | None) -> None:
+def _set_state(place: str, before: int | None) -> None:
     st.session_state[place] = before
 
 
@@ -195,15 +193,15 @@ def _blocks(url: str, newest: int) -> None:
         step=1,
         placeholder=_("the newest"),
         key=_FROM,
-        on_change=_put,
+        on_change=_set_state,
         args=(_PAGES, 1),
     )
-    st.markdown(words.small(_("Times are those of {zone}.", zone=words.plain(happenings.zone()))))
+    st.markdown(wording.small(_("Times are those of {zone}.", zone=wording.escape(block_events.zone()))))
     before = None if start is None else int(start) + 1
     pages = int(st.session_state.get(_PAGES, 1))
     for _page in range(pages):
         try:
-            page = asking.blocks(url, before)
+            page = data.list_blocks(url, before)
         except ConcordError as error:
             _failed(error)
             return
@@ -211,11 +209,14 @@ def _blocks(url: str, newest: int) -> None:
             _block(block)
         before = page.before
         if before is None:
-            st.markdown(words.small(_("This is the first block.")))
+            st.markdown(wording.small(_("This is the first block.")))
             return
     if pages < MOST_PAGES:
         st.button(
-            _("Show older blocks"), icon=":material/expand_more:", on_click=_put, args=(_PAGES, pages + 1)
+            _("Show older blocks"),
+            icon=":material/expand_more:",
+            on_click=_set_state,
+            args=(_PAGES, pages + 1),
         )
     elif before is not None:
         st.button(_("Go on from block {height}", height=before - 1), on_click=_go_on, args=(before - 1,))
@@ -226,19 +227,19 @@ def _go_on(height: int) -> None:
 
 
 def _block(block: BlockView) -> None:
-    box = st.expander(happenings.title(block), key=f"ledger/block/{block.height}", on_change="rerun")
+    box = st.expander(block_events.format_title(block), key=f"ledger/block/{block.height}", on_change="rerun")
     if not box.open:
         return
     with box:
-        st.markdown("\n".join(happenings.lines(block)))
-        st.markdown(words.small(_("Hash of this block")))
+        st.markdown("\n".join(block_events.list_events(block)))
+        st.markdown(wording.small(_("Hash of this block")))
         st.code(block.hash, language=None, wrap_lines=True)
-        st.markdown(words.small(_("Hash of the block before")))
+        st.markdown(wording.small(_("Hash of the block before")))
         st.code(block.previous, language=None, wrap_lines=True)
 
 
 def _failed(error: ConcordError) -> None:
     st.error(
-        _("**This could not be read.** {message}", message=words.plain(error.message)),
+        _("**This could not be read.** {message}", message=wording.escape(error.message)),
         icon=":material/error:",
     )

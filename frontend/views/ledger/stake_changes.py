@@ -11,13 +11,12 @@ import pandas as pd
 import streamlit as st
 
 from concord.types.answers import StakeMoves, StakesPage
-from frontend.charts import stake_over_time as steps
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.charts import stake_over_time
+from frontend.text import language, wording
 from frontend.text.language import _
 
 
-def picture(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
+def draw_stake_by_block(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
     """The picture.
 
     Args:
@@ -31,15 +30,17 @@ def picture(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
         axis=alt.Axis(tickCount=4, tickMinStep=1),
     )
     told = alt.Tooltip("height:Q", title=_("Block"), format=",d")
-    return steps.picture(points(page), [one.node for one in page.nodes], x, told, is_light=is_light)
+    return stake_over_time.draw_stakes(
+        list_points(page), [one.node for one in page.nodes], x, told, is_light=is_light
+    )
 
 
-def points(page: StakesPage) -> list[dict[str, Any]]:
+def list_points(page: StakesPage) -> list[dict[str, Any]]:
     """Where the lines turn: which node, at which block, how much stake."""
     found = []
     for one in page.nodes:
         turns = [] if one.start is None else [(page.first, one.start)]
-        turns += steps.thinned(one.points)
+        turns += stake_over_time.thin_out(one.points)
         turns.append((page.last, one.end))
         found += [
             {"node": one.node, "height": height, "stake": stake, "is_end": place == len(turns) - 1}
@@ -48,21 +49,21 @@ def points(page: StakesPage) -> list[dict[str, Any]]:
     return found
 
 
-def describe(page: StakesPage) -> str:
+def describe_stakes(page: StakesPage) -> str:
     """The picture as text: from where to where each stake went."""
     parts = [
         _(
             "{node} from {before} to {after}",
             node=one.node,
-            before=words.number(one.start or 0.0),
-            after=words.number(one.end),
+            before=wording.format_number(one.start or 0.0),
+            after=wording.format_number(one.end),
         )
         for one in page.nodes
     ]
     return _("Stake of the nodes over the blocks. {nodes}.", nodes="; ".join(parts))
 
 
-def rows(page: StakesPage) -> list[dict[str, Any]]:
+def list_rows(page: StakesPage) -> list[dict[str, Any]]:
     """The table's rows, the largest gain first, with the reasons there were; the treasury's is last."""
     ordered = sorted(page.nodes, key=lambda one: (-_gained(one), one.node))
     reasons = {
@@ -89,16 +90,16 @@ def rows(page: StakesPage) -> list[dict[str, Any]]:
     return found
 
 
-def table(page: StakesPage) -> None:
+def show_table(page: StakesPage) -> None:
     """Shows the sums."""
     number = st.column_config.NumberColumn
     signed = "%+.4f"
     st.dataframe(
-        pd.DataFrame(rows(page)),
+        pd.DataFrame(list_rows(page)),
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=describe(page),
+        alt=describe_stakes(page),
         column_config={
             _("Node"): st.column_config.TextColumn(pinned=True),
             _("Gained or lost"): number(format=signed, help=_("All reasons together, payments apart.")),
@@ -117,7 +118,7 @@ def table(page: StakesPage) -> None:
     )
 
 
-def sentence(page: StakesPage) -> str:
+def describe_gains(page: StakesPage) -> str:
     """Who gained most and who lost most; empty where nobody did."""
     ordered: Sequence[StakeMoves] = sorted(page.nodes, key=lambda one: (-_gained(one), one.node))
     if not ordered or not any(_gained(one) for one in ordered):
@@ -132,8 +133,8 @@ def sentence(page: StakesPage) -> str:
 
 def _named(nodes: Sequence[StakeMoves], amount: float) -> dict[str, str]:
     """All who gained or lost as much as that, and how much."""
-    alike = ", ".join(f"**{words.plain(one.node)}**" for one in nodes if _gained(one) == amount)
-    return {"nodes": alike, "amount": language.decimal(amount, "+#,##0.00;−#,##0.00")}
+    alike = ", ".join(f"**{wording.escape(one.node)}**" for one in nodes if _gained(one) == amount)
+    return {"nodes": alike, "amount": language.format_decimal(amount, "+#,##0.00;−#,##0.00")}
 
 
 def _gained(one: StakeMoves) -> float:

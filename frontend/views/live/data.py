@@ -16,10 +16,9 @@ import streamlit as st
 
 from concord.client import Client
 from concord.errors import ConcordError
-from frontend.data import exposition, prometheus
-from frontend.data import series as courses
-from frontend.data.prometheus import Place
-from frontend.data.series import Course, Sample
+from frontend.data import exposition, prometheus, series
+from frontend.data.prometheus import PrometheusServer
+from frontend.data.series import IndicatorSeries, Sample
 
 LEAST_SECONDS: Final = 4.0
 """Between two samples; the page is drawn anew every five."""
@@ -43,7 +42,7 @@ POINTS: Final = 60
 
 
 @dataclass(frozen=True)
-class Look:
+class RingReading:
     """What is known of the service at a look.
 
     Attributes:
@@ -56,7 +55,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Seen:
+class LiveIndicators:
     """What a page shows.
 
     Attributes:
@@ -67,14 +66,14 @@ class Seen:
         without: Why Prometheus is not the source although it is configured.
     """
 
-    course: Course | None
+    course: IndicatorSeries | None
     source: str
     samples: int = 0
     problem: ConcordError | None = None
     without: ConcordError | None = None
 
 
-class Ring:
+class SampleRing:
     """Samples of one service, bounded, for all sessions of this process.
 
     Args:
@@ -89,7 +88,7 @@ class Ring:
         self._tried = float("-inf")
         self._problem: ConcordError | None = None
 
-    def look(self) -> Look:
+    def look(self) -> RingReading:
         """Takes a sample if the last is old enough and nobody else is taking one; never waits for another."""
         if self._taking.acquire(blocking=False):
             try:
@@ -98,12 +97,12 @@ class Ring:
                     self._take()
             finally:
                 self._taking.release()
-        return Look(tuple(self._samples.copy()), self._problem)
+        return RingReading(tuple(self._samples.copy()), self._problem)
 
     def _take(self) -> None:
         self._tried = self._now()
         try:
-            taken = exposition.sample(self._read(), self._now())
+            taken = exposition.parse_sample(self._read(), self._now())
         except ConcordError as error:
             self._problem = error
             return
@@ -129,18 +128,22 @@ def _connect(url: str) -> Client:
 
 
 @st.cache_resource(show_spinner=False)
-def ring(url: str) -> Ring:
+def sample_ring(url: str) -> SampleRing:
     """The samples of a service, shared by all sessions."""
-    return Ring(lambda: _connect(url).metrics())
+    return SampleRing(lambda: _connect(url).metrics())
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
-def _course(url: str, task: str | None, seconds: int, newest: float, _samples: Sequence[Sample]) -> Course:  # noqa: ARG001
+def _compute_series(
+    url: str, task: str | None, seconds: int, newest: float, _samples: Sequence[Sample]
+) -> IndicatorSeries:  # noqa: ARG001
     """The figures as of the newest sample, found once for all sessions that look at the same."""
-    return courses.course(_samples, task, newest - seconds, seconds / POINTS)
+    return series.compute_series(_samples, task, newest - seconds, seconds / POINTS)
 
 
-def see(url: str, place: Place | None, task: str | None, seconds: int) -> Seen:
+def read_indicators(
+    url: str, place: PrometheusServer | None, task: str | None, seconds: int
+) -> LiveIndicators:
     """The figures of the last seconds.
 
     Args:
@@ -151,20 +154,20 @@ def see(url: str, place: Place | None, task: str | None, seconds: int) -> Seen:
     """
     without: ConcordError | None = None
     if place is not None:
-        said = prometheus.course(place, task, seconds)
-        if isinstance(said, Course):
-            return Seen(said, "prometheus")
+        said = prometheus.query_series(place, task, seconds)
+        if isinstance(said, IndicatorSeries):
+            return LiveIndicators(said, "prometheus")
         without = said
-    look = ring(url).look()
+    look = sample_ring(url).look()
     if not look.samples:
-        return Seen(None, "service", problem=look.problem, without=without)
-    found = _course(url, task, seconds, look.samples[-1].time, look.samples)
-    return Seen(found, "service", len(look.samples), look.problem, without)
+        return LiveIndicators(None, "service", problem=look.problem, without=without)
+    found = _compute_series(url, task, seconds, look.samples[-1].time, look.samples)
+    return LiveIndicators(found, "service", len(look.samples), look.problem, without)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept."""
-    ring.clear()
-    _course.clear()
+    sample_ring.clear()
+    _compute_series.clear()
     _connect.clear()
-    prometheus.forget()
+    prometheus.clear_cache()

@@ -9,18 +9,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from frontend.data import series as courses
-from frontend.data.series import Course
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.data import series
+from frontend.data.series import IndicatorSeries
+from frontend.text import language, wording
 from frontend.text.language import N_, _
 
 NAMES: Final[Mapping[str, str]] = {
-    courses.REQUESTS: N_("requests"),
-    courses.ROWS: N_("rows"),
+    series.REQUESTS: N_("requests"),
+    series.ROWS: N_("rows"),
     **dict(
         zip(
-            courses.LATENCY,
+            series.LATENCY,
             (
                 N_("half are faster (p50)"),
                 N_("95% are faster (p95)"),
@@ -31,21 +30,21 @@ NAMES: Final[Mapping[str, str]] = {
     ),
     **dict(
         zip(
-            courses.OVERHEAD,
+            series.OVERHEAD,
             ("half are faster (p50)", "95% are faster (p95)", "99% are faster (p99)"),
             strict=True,
         )
     ),
-    courses.AGREEMENT: N_("agreement"),
-    courses.NO_QUORUM: N_("no consensus"),
-    courses.DEGRADED: N_("a node was missing"),
-    courses.FAILED: N_("requests that failed (5xx)"),
+    series.AGREEMENT: N_("agreement"),
+    series.NO_QUORUM: N_("no consensus"),
+    series.DEGRADED: N_("a node was missing"),
+    series.FAILED: N_("requests that failed (5xx)"),
 }
 """Figure → the name of its line."""
 
 
 @dataclass(frozen=True)
-class Figure:
+class Headline:
     """A figure of the row at the top; texts in English.
 
     Attributes:
@@ -62,7 +61,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Picture:
+class IndicatorChart:
     """A picture of up to three figures; texts in English.
 
     Attributes:
@@ -83,97 +82,97 @@ class Picture:
 
 
 HEADLINES: Final = (
-    Figure(
-        courses.REQUESTS,
+    Headline(
+        series.REQUESTS,
         N_("Requests"),
         N_("a second"),
         N_("Requests for predictions that nodes were asked for; one may hold many rows."),
     ),
-    Figure(
-        courses.LATENCY[0],
+    Headline(
+        series.LATENCY[0],
         N_("Latency, p50"),
         N_("half are faster"),
         N_("From a request's rows to their answers, within the service."),
     ),
-    Figure(
-        courses.LATENCY[2],
+    Headline(
+        series.LATENCY[2],
         N_("Latency, p99"),
         N_("99 of 100 are faster"),
         N_("From a request's rows to their answers, within the service."),
     ),
-    Figure(
-        courses.OVERHEAD[2],
+    Headline(
+        series.OVERHEAD[2],
         N_("Overhead, p99"),
         N_("added to the slowest node"),
         N_("What Concord adds to its slowest node that counted: 99 of 100 requests are below."),
     ),
-    Figure(
-        courses.AGREEMENT,
+    Headline(
+        series.AGREEMENT,
         N_("Agreement"),
         N_("of the weight, on average"),
         N_("Share of the weight that stands behind the answer."),
     ),
-    Figure(
-        courses.NO_QUORUM,
+    Headline(
+        series.NO_QUORUM,
         N_("Without consensus"),
         N_("of the rows"),
         N_("Rows for which too few nodes gave a usable answer in time."),
     ),
-    Figure(
-        courses.FAILED,
+    Headline(
+        series.FAILED,
         N_("Failed"),
         N_("of the requests"),
         N_("Requests for predictions that were answered with a 5xx, of all tasks together."),
     ),
 )
 
-PICTURES: Final = (
-    Picture(
+CHARTS: Final = (
+    IndicatorChart(
         N_("How much is asked?"),
         N_("Requests and their rows, a second."),
-        (courses.REQUESTS, courses.ROWS),
+        (series.REQUESTS, series.ROWS),
     ),
-    Picture(
+    IndicatorChart(
         N_("How long do answers take?"),
         N_("Milliseconds of a request."),
-        courses.LATENCY,
+        series.LATENCY,
         factor=1000,
     ),
-    Picture(
+    IndicatorChart(
         N_("What does Concord add?"),
         N_("Milliseconds beyond the slowest node that counted."),
-        courses.OVERHEAD,
+        series.OVERHEAD,
         factor=1000,
     ),
-    Picture(
+    IndicatorChart(
         N_("How far do nodes agree?"),
         N_("Share of the weight that stands behind the answer, on average."),
-        (courses.AGREEMENT,),
+        (series.AGREEMENT,),
         ".0%",
         most=1.0,
     ),
-    Picture(
+    IndicatorChart(
         N_("What fails?"),
         N_("Share of rows without consensus or without a node, and of requests that failed."),
-        (courses.NO_QUORUM, courses.DEGRADED, courses.FAILED),
+        (series.NO_QUORUM, series.DEGRADED, series.FAILED),
         ".1~%",
     ),
 )
 
-_SECONDS: Final = {*courses.LATENCY, *courses.OVERHEAD}
-_A_SECOND: Final = {courses.REQUESTS, courses.ROWS}
+_SECONDS: Final = {*series.LATENCY, *series.OVERHEAD}
+_A_SECOND: Final = {series.REQUESTS, series.ROWS}
 
 
-def written(name: str, value: float | None) -> str:
+def format_indicator(name: str, value: float | None) -> str:
     """A figure's value with its unit."""
     if value is None:
         return "–"
     if name in _SECONDS:
         return f"{_digits(value * 1000)} ms"
-    return _digits(value) if name in _A_SECOND else words.percent(value)
+    return _digits(value) if name in _A_SECOND else wording.format_share(value)
 
 
-def describe(course: Course, picture: Picture) -> str:
+def describe_chart(course: IndicatorSeries, picture: IndicatorChart) -> str:
     """A picture as text: where each line is now, and between what it was."""
     parts = []
     for name in picture.names:
@@ -183,22 +182,22 @@ def describe(course: Course, picture: Picture) -> str:
                 _(
                     "{name}: {now} now, {least} to {most} in this time",
                     name=_(NAMES[name]),
-                    now=written(name, course.now(name)),
-                    least=written(name, min(values)),
-                    most=written(name, max(values)),
+                    now=format_indicator(name, course.now(name)),
+                    least=format_indicator(name, min(values)),
+                    most=format_indicator(name, max(values)),
                 )
             )
     said = "; ".join(parts) or _("no value in this time")
     return f"{_(picture.title)} {said}."
 
 
-def heading(name: str) -> str:
+def column_heading(name: str) -> str:
     """A figure's column in the table."""
     short = {
-        one: f"p{round(share * 100)}" for one, share in zip(courses.LATENCY, courses.QUANTILES, strict=True)
+        one: f"p{round(share * 100)}" for one, share in zip(series.LATENCY, series.QUANTILES, strict=True)
     }
     added = {
-        one: f"p{round(share * 100)}" for one, share in zip(courses.OVERHEAD, courses.QUANTILES, strict=True)
+        one: f"p{round(share * 100)}" for one, share in zip(series.OVERHEAD, series.QUANTILES, strict=True)
     }
     if name in short:
         return _("Latency {quantile} (ms)", quantile=short[name])
@@ -215,7 +214,7 @@ def column_format(name: str) -> str:
     return "%.2f" if name in _A_SECOND else "%.1f%%"
 
 
-def rows(course: Course, zone: str) -> list[dict[str, Any]]:
+def list_rows(course: IndicatorSeries, zone: str) -> list[dict[str, Any]]:
     """The table's rows, the newest first.
 
     Args:
@@ -223,12 +222,15 @@ def rows(course: Course, zone: str) -> list[dict[str, Any]]:
         zone: The reader's time zone.
     """
     by_time: dict[float, dict[str, float | None]] = {}
-    for name in courses.FIGURES:
+    for name in series.INDICATORS:
         for point in course.lines.get(name, ()):
             by_time.setdefault(point.time, {})[name] = point.value
-    known = [name for name in courses.FIGURES if course.lines.get(name)]
+    known = [name for name in series.INDICATORS if course.lines.get(name)]
     return [
-        {_("Time"): _clock(at, zone), **{heading(name): _cell(name, values.get(name)) for name in known}}
+        {
+            _("Time"): _clock(at, zone),
+            **{column_heading(name): _cell(name, values.get(name)) for name in known},
+        }
         for at, values in sorted(by_time.items(), reverse=True)
     ]
 
@@ -250,7 +252,7 @@ def _clock(at: float, zone: str) -> str:
 def _digits(value: float) -> str:
     """Three digits or so: a number that changes every few seconds is read at a glance."""
     if value >= 100:
-        return language.decimal(value, "#,##0")
-    return language.decimal(
+        return language.format_decimal(value, "#,##0")
+    return language.format_decimal(
         value, "0.0" if value >= 10 else "0.00" if value >= 0.005 or value == 0 else "0.0000"
     )

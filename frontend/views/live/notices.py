@@ -3,35 +3,35 @@
 import streamlit as st
 
 from concord.errors import ConcordError
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _
 
 
-def without_prometheus(error: ConcordError) -> None:
+def show_without_prometheus(error: ConcordError) -> None:
     """Prometheus is configured and not the source just now."""
     st.warning(
         _(
             "**Without Prometheus for now.** {message} These figures are from the service itself. The "
             "setting is `CONCORD_PROMETHEUS`; it is tried again by itself.",
-            message=words.plain(error.message),
+            message=wording.escape(error.message),
         ),
         icon=":material/cloud_off:",
     )
 
 
-def silent(error: ConcordError) -> None:
+def show_silent(error: ConcordError) -> None:
     """The service answered earlier and does not now."""
     st.warning(
         _(
             "**The service does not answer just now.** What is shown is from before; this page looks again "
             "by itself. {message}",
-            message=words.plain(error.message),
+            message=wording.escape(error.message),
         ),
         icon=":material/cloud_off:",
     )
 
 
-def nothing_asked() -> None:
+def show_nothing_asked() -> None:
     """There is a service and nobody has asked it anything."""
     st.info(
         _(
@@ -42,7 +42,7 @@ def nothing_asked() -> None:
     )
 
 
-def one_sample(seconds: int) -> None:
+def show_one_sample(seconds: int) -> None:
     """What there is to see is on its way."""
     st.info(
         _(

@@ -16,17 +16,14 @@ from concord.errors import ConcordError
 from concord.settings import Settings
 from concord.types.answers import TaskSummary
 from frontend.charts import lines
-from frontend.components import states
-from frontend.components import task_picker as choice
-from frontend.data import series as courses
-from frontend.data.prometheus import Place
-from frontend.data.series import Course
-from frontend.text import wording as words
+from frontend.components import states, task_picker
+from frontend.data import series
+from frontend.data.prometheus import PrometheusServer
+from frontend.data.series import IndicatorSeries
+from frontend.text import wording
 from frontend.text.language import N_, _, ngettext
-from frontend.views.live import data as live
-from frontend.views.live import indicators as figures
-from frontend.views.live import notices as live_states
-from frontend.views.live.data import Seen
+from frontend.views.live import data, indicators, notices
+from frontend.views.live.data import LiveIndicators
 
 DRAW_SECONDS: Final = 5
 """How often the figures are drawn anew."""
@@ -42,7 +39,7 @@ _USUAL: Final = 1
 _TASK: Final = "task"
 """In the address, as on the other pages; without it all tasks are shown together."""
 
-_KEPT: Final = "live/kept"
+_CHOICE: Final = "live/kept"
 
 
 def show(url: str) -> None:
@@ -51,7 +48,7 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    tasks = choice.tasks(url)
+    tasks = task_picker.list_tasks(url)
     if not tasks:
         return
     left, right = st.columns(2)
@@ -60,22 +57,24 @@ def show(url: str) -> None:
     with right:
         names = list(SPANS)
         span = st.selectbox(_("Over the last"), names, index=_USUAL, format_func=_, key="live/span")
-    _figures(url, task, SPANS[span])
+    _show_indicators(url, task, SPANS[span])
 
 
 def _task(tasks: Sequence[TaskSummary]) -> str | None:
     by_name = {task.task: task for task in tasks}
     names = [None, *by_name]
-    stated = st.query_params.get(_TASK) or st.session_state.get(_KEPT)
+    stated = st.query_params.get(_TASK) or st.session_state.get(_CHOICE)
     chosen = st.selectbox(
         _("Task"),
         names,
         index=names.index(stated) if stated in by_name else 0,
-        format_func=lambda name: words.task_name(by_name[name], tasks) if name in by_name else _("All tasks"),
+        format_func=lambda name: (
+            wording.format_task(by_name[name], tasks) if name in by_name else _("All tasks")
+        ),
         key="live/task",
         on_change=_name_in_address,
     )
-    st.session_state[_KEPT] = chosen
+    st.session_state[_CHOICE] = chosen
     return chosen
 
 
@@ -88,27 +87,29 @@ def _name_in_address() -> None:
 
 
 @st.fragment(run_every=DRAW_SECONDS)
-def _figures(url: str, task: str | None, seconds: int) -> None:
+def _show_indicators(url: str, task: str | None, seconds: int) -> None:
     settings = Settings.read()
-    place = Place(settings.prometheus, settings.prometheus_namespace) if settings.prometheus else None
-    seen = live.see(url, place, task, seconds)
+    place = (
+        PrometheusServer(settings.prometheus, settings.prometheus_namespace) if settings.prometheus else None
+    )
+    seen = data.read_indicators(url, place, task, seconds)
     if seen.without is not None:
-        live_states.without_prometheus(seen.without)
+        notices.show_without_prometheus(seen.without)
     if seen.course is None:
-        states.away(url, seen.problem or ConcordError(_("The service says nothing of its figures.")))
+        states.show_away(url, seen.problem or ConcordError(_("The service says nothing of its figures.")))
         return
     if seen.problem is not None:
-        live_states.silent(seen.problem)
+        notices.show_silent(seen.problem)
     if not seen.course.was_asked:
-        live_states.nothing_asked()
-    elif not seen.course.lines[courses.REQUESTS]:
-        live_states.one_sample(2 * DRAW_SECONDS)
+        notices.show_nothing_asked()
+    elif not seen.course.lines[series.REQUESTS]:
+        notices.show_one_sample(2 * DRAW_SECONDS)
     else:
-        _course(seen, task, seconds)
-    st.markdown(words.small(_source(seen)))
+        _show_series(seen, task, seconds)
+    st.markdown(wording.small(_source(seen)))
 
 
-def _course(seen: Seen, task: str | None, seconds: int) -> None:
+def _show_series(seen: LiveIndicators, task: str | None, seconds: int) -> None:
     course = seen.course
     assert course is not None
     if course.is_quiet():
@@ -116,52 +117,59 @@ def _course(seen: Seen, task: str | None, seconds: int) -> None:
             _("**Nothing was asked in this time.** Earlier there was something."), icon=":material/bedtime:"
         )
     with st.container(horizontal=True, gap="medium"):
-        for figure in figures.HEADLINES:
-            if figure.name != courses.FAILED or task is None:
-                _figure(course, figure)
+        for figure in indicators.HEADLINES:
+            if figure.name != series.FAILED or task is None:
+                _show_headline(course, figure)
     now = time.time()
-    pictures = [one for one in figures.PICTURES if any(course.lines.get(name) for name in one.names)]
+    pictures = [one for one in indicators.CHARTS if any(course.lines.get(name) for name in one.names)]
     for start in range(0, len(pictures), 2):
         for picture, column in zip(pictures[start : start + 2], st.columns(2, gap="large"), strict=False):
             with column:
-                _picture(course, picture, now - seconds, now)
+                _show_chart(course, picture, now - seconds, now)
     with st.expander(_("The same as a table")):
         _table(course)
 
 
-def _figure(course: Course, figure: figures.Figure) -> None:
+def _show_headline(course: IndicatorSeries, figure: indicators.Headline) -> None:
     value = course.now(figure.name)
     with st.container(width="content", gap=None):
-        st.metric(_(figure.title), figures.written(figure.name, value), width="content", help=_(figure.help))
+        st.metric(
+            _(figure.title),
+            indicators.format_indicator(figure.name, value),
+            width="content",
+            help=_(figure.help),
+        )
         if figure.remark:
-            st.markdown(words.small(_(figure.remark)))
+            st.markdown(wording.small(_(figure.remark)))
 
 
-def _picture(course: Course, picture: figures.Picture, since: float, until: float) -> None:
+def _show_chart(
+    course: IndicatorSeries, picture: indicators.IndicatorChart, since: float, until: float
+) -> None:
     drawn = [
-        lines.Line(_(figures.NAMES[name]), course.lines[name])
+        lines.ChartLine(_(indicators.NAMES[name]), course.lines[name])
         for name in picture.names
         if course.lines.get(name)
     ]
     st.subheader(_(picture.title))
-    st.markdown(words.small(_(picture.about)))
+    st.markdown(wording.small(_(picture.about)))
     is_light = st.context.theme.type == "light"
-    st.html(lines.key(drawn, is_light=is_light))
+    st.html(lines.lines_legend(drawn, is_light=is_light))
     clock = "%H:%M:%S" if until - since <= SPANS["5 minutes"] else "%H:%M"
-    frame = lines.Frame(since, until, picture.format, picture.factor, picture.most, clock)
+    frame = lines.ChartFrame(since, until, picture.format, picture.factor, picture.most, clock)
     st.altair_chart(
-        lines.picture(drawn, frame, is_light=is_light),
+        lines.draw_lines(drawn, frame, is_light=is_light),
         width="stretch",
-        alt=figures.describe(course, picture),
+        alt=indicators.describe_chart(course, picture),
         theme="streamlit",
         key=f"live/{picture.title}",
     )
 
 
-def _table(course: Course) -> None:
+def _table(course: IndicatorSeries) -> None:
     zone = st.context.timezone or "UTC"
     st.dataframe(
-        pd.DataFrame(figures.rows(course, zone)),
+        pd.DataFrame(indicators.list_rows(course, zone)),
         hide_index=True,
         width="stretch",
         placeholder="–",
@@ -169,15 +177,17 @@ def _table(course: Course) -> None:
         column_config={
             _("Time"): st.column_config.TextColumn(pinned=True),
             **{
-                figures.heading(name): st.column_config.NumberColumn(format=figures.column_format(name))
-                for name in courses.FIGURES
+                indicators.column_heading(name): st.column_config.NumberColumn(
+                    format=indicators.column_format(name)
+                )
+                for name in series.INDICATORS
             },
         },
         key="live/table",
     )
 
 
-def _source(seen: Seen) -> str:
+def _source(seen: LiveIndicators) -> str:
     if seen.source == "prometheus":
         return _(
             "From Prometheus; each value is of the five minutes before it. Drawn anew every {seconds} "

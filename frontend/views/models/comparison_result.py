@@ -7,17 +7,16 @@ import pandas as pd
 import streamlit as st
 
 from concord.types.models import Comparison
-from frontend.charts import votes as pictures
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.charts import votes
+from frontend.text import language, wording
 from frontend.text.language import N_, _, ngettext
-from frontend.text.wording import Look
+from frontend.text.wording import Badge
 
 VERDICTS: Final = {
-    "better": Look("▲", ":material/trending_up:", "green", N_("Version {challenger} is better.")),
-    "worse": Look("▼", ":material/trending_down:", "red", N_("Version {challenger} is worse.")),
-    "undecided": Look("≈", ":material/balance:", "blue", N_("Which one is better is not decided yet.")),
-    "too_few": Look(
+    "better": Badge("▲", ":material/trending_up:", "green", N_("Version {challenger} is better.")),
+    "worse": Badge("▼", ":material/trending_down:", "red", N_("Version {challenger} is worse.")),
+    "undecided": Badge("≈", ":material/balance:", "blue", N_("Which one is better is not decided yet.")),
+    "too_few": Badge(
         "…", ":material/hourglass_empty:", "gray", N_("There are too few labelled rounds to say.")
     ),
 }
@@ -32,10 +31,10 @@ HEIGHT: Final = 120
 _SIGNED: Final = "+0.000;-0.000"
 
 
-def show(found: Comparison, *, is_light: bool) -> None:
+def show_comparison(found: Comparison, *, is_light: bool) -> None:
     """Draws a comparison: the verdict, the interval as a picture, the scores as a table."""
     look = VERDICTS[found.verdict]
-    sentence = _(look.word, challenger=words.plain(found.challenger.version))
+    sentence = _(look.word, challenger=wording.escape(found.challenger.version))
     st.markdown(f"### :{look.colour}[{look.icon} {sentence}]")
     rounds = ngettext(
         "One labelled round was answered by both.",
@@ -49,10 +48,12 @@ def show(found: Comparison, *, is_light: bool) -> None:
     )
     st.markdown(f"{rounds} {since}".strip())
     if found.difference is not None and found.low is not None and found.high is not None:
-        st.altair_chart(picture(found, is_light=is_light), width="stretch", alt=describe(found))
-        st.markdown(describe(found))
+        st.altair_chart(
+            draw_interval(found, is_light=is_light), width="stretch", alt=describe_difference(found)
+        )
+        st.markdown(describe_difference(found))
     st.dataframe(
-        pd.DataFrame(rows(found)),
+        pd.DataFrame(list_scores(found)),
         hide_index=True,
         width="stretch",
         placeholder="–",
@@ -60,28 +61,30 @@ def show(found: Comparison, *, is_light: bool) -> None:
     )
 
 
-def rows(found: Comparison) -> list[dict[str, Any]]:
+def list_scores(found: Comparison) -> list[dict[str, Any]]:
     """Both versions with their mean score."""
     beside = _("its predecessor, asked beside it") if found.phase == "watch" else _("tried beside it")
     return [
         {
             _("Version"): one.version,
             _("Role"): doing,
-            _(SCORES[found.score]): None if one.score is None else language.decimal(one.score, "0.000"),
+            _(SCORES[found.score]): None
+            if one.score is None
+            else language.format_decimal(one.score, "0.000"),
         }
         for one, doing in ((found.champion, _("answers")), (found.challenger, beside))
     ]
 
 
-def describe(found: Comparison) -> str:
+def describe_difference(found: Comparison) -> str:
     """The difference and its interval in words; of a comparison that has them."""
     return _(
         "Version {challenger} scores {difference} against version {champion}; the true difference is "
         "between {low} and {high}, however often one looks.",
-        challenger=words.plain(found.challenger.version),
-        champion=words.plain(found.champion.version),
+        challenger=wording.escape(found.challenger.version),
+        champion=wording.escape(found.champion.version),
         **{
-            name: language.decimal(value or 0.0, _SIGNED)
+            name: language.format_decimal(value or 0.0, _SIGNED)
             for name, value in (
                 ("difference", found.difference),
                 ("low", found.low),
@@ -91,7 +94,7 @@ def describe(found: Comparison) -> str:
     )
 
 
-def picture(found: Comparison, *, is_light: bool) -> alt.LayerChart:
+def draw_interval(found: Comparison, *, is_light: bool) -> alt.LayerChart:
     """The interval of the difference, and 0, at which both are equally good."""
     frame = pd.DataFrame(
         [{"low": found.low, "high": found.high, "difference": found.difference, "zero": 0.0}]
@@ -106,15 +109,13 @@ def picture(found: Comparison, *, is_light: bool) -> alt.LayerChart:
         scale=alt.Scale(domain=_room(found), nice=False),
     )
     base = alt.Chart(frame)
-    interval = base.mark_rule(strokeWidth=8, color=pictures.PALETTE[0], opacity=0.6).encode(x=x, x2="high:Q")
-    point = base.mark_point(filled=True, size=140, color=pictures.PALETTE[0], opacity=1).encode(
-        x="difference:Q"
-    )
-    zero = base.mark_rule(strokeDash=[5, 4], strokeWidth=2, color=pictures.PALETTE[1]).encode(x="zero:Q")
+    interval = base.mark_rule(strokeWidth=8, color=votes.PALETTE[0], opacity=0.6).encode(x=x, x2="high:Q")
+    point = base.mark_point(filled=True, size=140, color=votes.PALETTE[0], opacity=1).encode(x="difference:Q")
+    zero = base.mark_rule(strokeDash=[5, 4], strokeWidth=2, color=votes.PALETTE[1]).encode(x="zero:Q")
     chart = alt.LayerChart(layer=[interval, point, zero]).properties(height=HEIGHT)
     if language.current() == "fr":
-        chart = chart.configure(locale={"number": pictures.FRENCH})
-    return chart.configure_axis(labelColor=pictures.INK, titleColor=pictures.INK) if is_light else chart
+        chart = chart.configure(locale={"number": votes.FRENCH})
+    return chart.configure_axis(labelColor=votes.INK, titleColor=votes.INK) if is_light else chart
 
 
 def _room(found: Comparison) -> list[float]:

@@ -18,7 +18,7 @@ _REFERENCE: Final = re.compile(r"(?:models:/[^/@]+/)?(?P<version>[1-9][0-9]*)")
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner="…")
-def listing(url: str) -> list[ModelView]:
+def list_models(url: str) -> list[ModelView]:
     """Every node's model, with its versions."""
     return service.connect(url).models()
 
@@ -38,12 +38,12 @@ def appoint(client: Client, view: ModelView, action: Action, version: str | None
     Raises:
         ConcordError: The service refuses, or is away.
     """
-    made = client.appoint(view.name, action, version, why, seen(view))
-    forget()
+    made = client.appoint(view.name, action, version, why, expected_versions(view))
+    clear_cache()
     return made
 
 
-def seen(view: ModelView) -> Mapping[str, str | None] | None:
+def expected_versions(view: ModelView) -> Mapping[str, str | None] | None:
     """Champion and challenger as a view shows them; None where no champion is known to be expected."""
     champion = _number(view.wanted.champion) or view.champion
     if champion is None:
@@ -52,10 +52,10 @@ def seen(view: ModelView) -> Mapping[str, str | None] | None:
     return {"champion": champion, "challenger": challenger}
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept of models and nodes."""
-    listing.clear()
-    service.forget()
+    list_models.clear()
+    service.clear_cache()
 
 
 def _number(wanted: str | None) -> str | None:

@@ -13,17 +13,16 @@ from concord.client import Client
 from concord.policies.stake import Action
 from concord.types.models import ModelView
 from frontend.components import confirm
-from frontend.components.confirm import Step
-from frontend.text import wording as words
+from frontend.components.confirm import ConfirmedAction
+from frontend.text import wording
 from frontend.text.language import _
-from frontend.views.models import data as asking
-from frontend.views.models import versions
+from frontend.views.models import data, versions
 
 PACKAGED = "packaged"
 """In place of a number: the version in the node's image."""
 
 
-def offer(client: Client, view: ModelView) -> None:
+def offer_decisions(client: Client, view: ModelView) -> None:
     """Draws the choice of a version and the four buttons."""
     known = [one.version for one in view.registry.versions] if view.registry else []
     others = [version for version in known if version != view.champion]
@@ -31,7 +30,7 @@ def offer(client: Client, view: ModelView) -> None:
         _("Version to bring in"),
         others,
         index=others.index(view.challenger) if view.challenger in others else (0 if others else None),
-        format_func=lambda version: versions.heading(view, version),
+        format_func=lambda version: versions.format_version(view, version),
         key=f"models/version/{view.name}",
         help=_("For a promotion or a challenge; a rollback and a dismissal know theirs."),
         placeholder=_("There is no other version"),
@@ -39,17 +38,17 @@ def offer(client: Client, view: ModelView) -> None:
     )
     # Two by two, so that the buttons are wide enough on a telephone too.
     for pair in (
-        (promote(client, view, chosen), challenge(client, view, chosen)),
-        (roll_back(client, view), dismiss(client, view)),
+        (make_promotion(client, view, chosen), make_challenge(client, view, chosen)),
+        (make_rollback(client, view), make_dismissal(client, view)),
     ):
         for place, step in zip(st.columns(2), pair, strict=True):
             with place:
-                confirm.offer(step)
+                confirm.offer_action(step)
 
 
-def promote(client: Client, view: ModelView, version: str | None) -> Step:
+def make_promotion(client: Client, view: ModelView, version: str | None) -> ConfirmedAction:
     """A version becomes the one that answers."""
-    name, now = words.plain(view.node), _version(view.champion)
+    name, now = wording.escape(view.node), _version(view.champion)
     effects = [
         _("**{node}** answers with version {version} instead of {now}.", node=name, version=version, now=now),
         _("{now} stays beside it, is asked and scored, and can come back by a rollback.", now=_upper(now)),
@@ -57,7 +56,7 @@ def promote(client: Client, view: ModelView, version: str | None) -> Step:
         *_always(),
     ]
     done = _("**{node}** changes over to version {version}.", node=name, version=version)
-    return Step(
+    return ConfirmedAction(
         f"promote/{view.name}",
         _("Promote version {version}", version=version) if version else _("Promote"),
         ":material/trending_up:",
@@ -67,9 +66,9 @@ def promote(client: Client, view: ModelView, version: str | None) -> Step:
     )
 
 
-def challenge(client: Client, view: ModelView, version: str | None) -> Step:
+def make_challenge(client: Client, view: ModelView, version: str | None) -> ConfirmedAction:
     """A version answers beside the one that counts."""
-    name = words.plain(view.node)
+    name = wording.escape(view.node)
     effects = [
         _(
             "Version {version} of **{node}** is asked beside {now}: what it says is scored and counts for "
@@ -87,7 +86,7 @@ def challenge(client: Client, view: ModelView, version: str | None) -> Step:
             "Version {version} stands beside it already; dismiss it first.", version=view.challenger
         )
     done = _("Version {version} is tried beside **{node}**.", node=name, version=version)
-    return Step(
+    return ConfirmedAction(
         f"challenge/{view.name}",
         _("Try version {version}", version=version) if version else _("Try a version"),
         ":material/visibility:",
@@ -97,9 +96,9 @@ def challenge(client: Client, view: ModelView, version: str | None) -> Step:
     )
 
 
-def roll_back(client: Client, view: ModelView) -> Step:
+def make_rollback(client: Client, view: ModelView) -> ConfirmedAction:
     """The version before the last promotion answers again."""
-    name, before = words.plain(view.node), _version(view.previous)
+    name, before = wording.escape(view.node), _version(view.previous)
     effects = [
         _(
             "**{node}** answers with {before} again, instead of {now}.",
@@ -110,7 +109,7 @@ def roll_back(client: Client, view: ModelView) -> Step:
         _("No version stands beside it afterwards."),
         *_always(),
     ]
-    return Step(
+    return ConfirmedAction(
         f"rollback/{view.name}",
         _("Roll back"),
         ":material/undo:",
@@ -122,9 +121,9 @@ def roll_back(client: Client, view: ModelView) -> Step:
     )
 
 
-def dismiss(client: Client, view: ModelView) -> Step:
+def make_dismissal(client: Client, view: ModelView) -> ConfirmedAction:
     """The version beside the one that counts leaves."""
-    name, leaves = words.plain(view.node), _version(view.challenger)
+    name, leaves = wording.escape(view.node), _version(view.challenger)
     effects = [
         _("{version} is not asked beside **{node}** any more.", version=_upper(leaves), node=name),
         _("{now} serves alone; its stake and its record stay.", now=_upper(_version(view.champion))),
@@ -132,7 +131,7 @@ def dismiss(client: Client, view: ModelView) -> Step:
     ]
     if view.phase == "watch":
         effects.insert(1, _("The watch over the version that was promoted ends with it."))
-    return Step(
+    return ConfirmedAction(
         f"dismiss/{view.name}",
         _("Dismiss version {version}", version=view.challenger) if view.challenger else _("Dismiss"),
         ":material/person_remove:",
@@ -148,9 +147,11 @@ def dismiss(client: Client, view: ModelView) -> Step:
     )
 
 
-def _act(client: Client, view: ModelView, action: Action, version: str | None, done: str) -> confirm.Act:
+def _act(
+    client: Client, view: ModelView, action: Action, version: str | None, done: str
+) -> confirm.ActionCallback:
     def act(reason: str, _key: str) -> str:
-        asking.appoint(client, view, action, version, reason)
+        data.appoint(client, view, action, version, reason)
         return done
 
     return act
@@ -175,7 +176,7 @@ def _version(version: str | None) -> str:
     return (
         _("the version in its image")
         if version == PACKAGED
-        else _("version {version}", version=words.plain(version))
+        else _("version {version}", version=wording.escape(version))
     )
 
 

@@ -13,19 +13,15 @@ from concord.errors import ConcordError
 from concord.types.answers import TaskSummary
 from concord.types.models import Comparison, ModelView
 from frontend import access
-from frontend.components import confirm, states
-from frontend.components import task_picker as choice
-from frontend.text import wording as words
+from frontend.components import confirm, states, task_picker
+from frontend.text import wording
 from frontend.text.language import _
-from frontend.views.models import comparison_result as contest
-from frontend.views.models import data as asking
-from frontend.views.models import decisions, versions
-from frontend.views.models import training_metrics as measured
+from frontend.views.models import comparison_result, data, decisions, training_metrics, versions
 
 ROLLING_SECONDS: Final = 2
 """How often an open page looks whether a node has changed over."""
 
-_COMPARED: Final = "models/compared"
+_COMPARISONS: Final = "models/compared"
 """Where a session keeps its comparisons, by model and by the versions that were compared."""
 
 
@@ -35,20 +31,20 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    confirm.done()
-    tasks = choice.tasks(url)
+    confirm.show_done()
+    tasks = task_picker.list_tasks(url)
     if not tasks:
         return
-    task = choice.task(tasks)
+    task = task_picker.pick_task(tasks)
     try:
-        views = [view for view in asking.listing(url) if view.task == task.task]
+        views = [view for view in data.list_models(url) if view.task == task.task]
     except ConcordError as error:
-        states.away(url, error)
+        states.show_away(url, error)
         return
     if not views:
         _none(task)
         return
-    versions.overview(views)
+    versions.show_models(views)
     for view in views:
         _problems(view)
     view = _chosen(views)
@@ -61,7 +57,7 @@ def _none(task: TaskSummary) -> None:
     if task.asks:
         text = _(
             "**This task has no models of its own.** It asks the nodes of {task}.",
-            task=words.plain(task.asks),
+            task=wording.escape(task.asks),
         )
     else:
         text = _("**This task has no models yet.** They appear here once they are trained and served.")
@@ -69,13 +65,13 @@ def _none(task: TaskSummary) -> None:
 
 
 def _problems(view: ModelView) -> None:
-    name = words.plain(view.node)
+    name = wording.escape(view.node)
     if view.problem:
         st.warning(
             _(
                 "**{node}: not everything could be looked at.** {message}",
                 node=name,
-                message=words.plain(view.problem),
+                message=wording.escape(view.problem),
             ),
             icon=":material/cloud_off:",
         )
@@ -84,7 +80,7 @@ def _problems(view: ModelView) -> None:
             _(
                 "**{node}: the version beside it answers no more.** {message}",
                 node=name,
-                message=words.plain(view.dropped),
+                message=wording.escape(view.dropped),
             ),
             icon=":material/person_off:",
         )
@@ -108,7 +104,7 @@ def _chosen(views: Sequence[ModelView]) -> ModelView:
 
 def _model(url: str, view: ModelView) -> None:
     listed = view.registry.versions if view.registry else []
-    st.subheader(_("Versions of {model}", model=words.plain(view.name)))
+    st.subheader(_("Versions of {model}", model=wording.escape(view.name)))
     if view.registry is None and not view.problem:
         st.info(
             _(
@@ -120,18 +116,18 @@ def _model(url: str, view: ModelView) -> None:
     elif view.registry is not None and not listed:
         st.info(_("**The registry has no version of this model.**"), icon=":material/inbox:")
     if listed:
-        versions.table(view, listed)
-        measured.show(view, listed)
-    _contest(url, view)
+        versions.show_versions(view, listed)
+        training_metrics.show_training(view, listed)
+    _show_comparison(url, view)
     st.subheader(_("Decide"))
-    client = access.acting(url)
+    client = access.acting_client(url)
     if client is None:
-        access.sign_in_hint("decide")
+        access.show_sign_in_hint("decide")
     else:
-        decisions.offer(client, view)
+        decisions.offer_decisions(client, view)
 
 
-def _contest(url: str, view: ModelView) -> None:
+def _show_comparison(url: str, view: ModelView) -> None:
     st.subheader(_("On labelled rounds"))
     if view.challenger is None:
         st.info(
@@ -144,26 +140,26 @@ def _contest(url: str, view: ModelView) -> None:
         return
     st.markdown(_("Both versions answered the same rounds, of which it is known by now what was true."))
     place = (view.name, view.champion, view.challenger)
-    kept: dict[tuple[str | None, ...], Comparison] = st.session_state.setdefault(_COMPARED, {})
+    kept: dict[tuple[str | None, ...], Comparison] = st.session_state.setdefault(_COMPARISONS, {})
     if st.button(_("Compare on labelled rounds"), icon=":material/balance:", key="models/compare"):
         try:
             with st.spinner(_("Going through the labelled rounds; many take half a minute…")):
-                kept[place] = asking.compare(access.reading(url).client, view.name)
+                kept[place] = data.compare(access.reading_client(url).client, view.name)
         except ConcordError as error:
             kept.pop(place, None)
-            text = _("**Nothing was compared.** {message}", message=words.plain(error.message))
+            text = _("**Nothing was compared.** {message}", message=wording.escape(error.message))
             st.error(text, icon=":material/balance:")
             if error.code in {"unauthorized", "forbidden"}:
-                access.sign_in_hint("compare")
+                access.show_sign_in_hint("compare")
     if place in kept:
-        contest.show(kept[place], is_light=st.context.theme.type == "light")
+        comparison_result.show_comparison(kept[place], is_light=st.context.theme.type == "light")
 
 
 @st.fragment(run_every=ROLLING_SECONDS)
 def _watch(url: str, task: str, seen: Sequence[ModelView]) -> None:
     """Draws the page anew once a node that changes over has come further."""
     try:
-        now = [view for view in asking.listing(url) if view.task == task]
+        now = [view for view in data.list_models(url) if view.task == task]
     except ConcordError:
         return
     if now != list(seen):

@@ -13,16 +13,15 @@ from concord.errors import ServiceAway
 from concord.settings import Settings
 from concord.types.models import ListedVersion, ModelView
 from frontend.data import mlflow
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _
-from frontend.views.models import training_plots as plots
-from frontend.views.models import versions
+from frontend.views.models import training_plots, versions
 
-MOST_BESIDE: Final = 4
+MOST_COMPARED: Final = 4
 """Versions side by side; more are neither read nor understood."""
 
 
-def show(view: ModelView, listed: Sequence[ListedVersion]) -> None:
+def show_training(view: ModelView, listed: Sequence[ListedVersion]) -> None:
     """Draws a link to MLflow's page, the choice of versions, and what they measured.
 
     Args:
@@ -30,7 +29,7 @@ def show(view: ModelView, listed: Sequence[ListedVersion]) -> None:
         listed: Its versions, the newest first; at least one.
     """
     _link(view)
-    _side_by_side(view, listed)
+    _show_chosen(view, listed)
 
 
 def _link(view: ModelView) -> None:
@@ -38,11 +37,13 @@ def _link(view: ModelView) -> None:
     address = settings.registry_page or settings.registry
     if address:
         st.link_button(
-            _("Open it in MLflow"), mlflow.page(address, "models", view.name), icon=":material/open_in_new:"
+            _("Open it in MLflow"),
+            mlflow.page_link(address, "models", view.name),
+            icon=":material/open_in_new:",
         )
 
 
-def _side_by_side(view: ModelView, listed: Sequence[ListedVersion]) -> None:
+def _show_chosen(view: ModelView, listed: Sequence[ListedVersion]) -> None:
     st.subheader(_("Side by side"))
     numbers = [one.version for one in listed]
     first = [one for one in dict.fromkeys((view.champion, view.challenger, *numbers)) if one in numbers]
@@ -50,9 +51,9 @@ def _side_by_side(view: ModelView, listed: Sequence[ListedVersion]) -> None:
         _("Versions side by side"),
         numbers,
         default=first[:2],
-        format_func=lambda version: versions.heading(view, version),
+        format_func=lambda version: versions.format_version(view, version),
         key=f"models/beside/{view.name}",
-        max_selections=MOST_BESIDE,
+        max_selections=MOST_COMPARED,
         placeholder=_("Choose versions"),
     )
     if not chosen:
@@ -63,7 +64,7 @@ def _side_by_side(view: ModelView, listed: Sequence[ListedVersion]) -> None:
     if registry is None:
         _from_the_service(view, wanted)
         st.markdown(
-            words.small(
+            wording.small(
                 _(
                     "More metrics, and pictures, are shown where this page knows MLflow "
                     "(`MLFLOW_TRACKING_URI`)."
@@ -75,7 +76,7 @@ def _side_by_side(view: ModelView, listed: Sequence[ListedVersion]) -> None:
         _from_mlflow(registry, view, wanted)
     except ServiceAway as error:
         st.warning(
-            _("**MLflow is away.** {message}", message=words.plain(error.message)),
+            _("**MLflow is away.** {message}", message=wording.escape(error.message)),
             icon=":material/cloud_off:",
         )
         st.markdown(
@@ -90,7 +91,7 @@ def _side_by_side(view: ModelView, listed: Sequence[ListedVersion]) -> None:
 
 def _from_the_service(view: ModelView, wanted: Sequence[ListedVersion]) -> None:
     """The one metric that the service knows of each version."""
-    versions.side_by_side(
+    versions.show_metrics(
         view,
         {
             one.version: {} if one.metric is None or one.value is None else {one.metric: one.value}
@@ -100,7 +101,7 @@ def _from_the_service(view: ModelView, wanted: Sequence[ListedVersion]) -> None:
 
 
 def _from_mlflow(registry: str, view: ModelView, wanted: Sequence[ListedVersion]) -> None:
-    found = {one.version: (one.run_id, mlflow.run(registry, one.run_id)) for one in wanted if one.run_id}
+    found = {one.version: (one.run_id, mlflow.read_run(registry, one.run_id)) for one in wanted if one.run_id}
     runs = {version: (run_id, run) for version, (run_id, run) in found.items() if run is not None}
     if len(runs) < len(wanted):
         gone = ", ".join(one.version for one in wanted if one.version not in runs)
@@ -114,5 +115,5 @@ def _from_mlflow(registry: str, view: ModelView, wanted: Sequence[ListedVersion]
     if not runs:
         _from_the_service(view, wanted)
         return
-    versions.side_by_side(view, {version: run.metrics for version, (_run_id, run) in runs.items()})
-    plots.show(registry, view, runs)
+    versions.show_metrics(view, {version: run.metrics for version, (_run_id, run) in runs.items()})
+    training_plots.show_plots(registry, view, runs)

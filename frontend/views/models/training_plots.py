@@ -11,38 +11,38 @@ import streamlit as st
 
 from concord.types.models import ModelView
 from frontend.data import mlflow
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import N_, _
 from frontend.views.models import versions
 
 
-class Plot(NamedTuple):
+class PlotKind(NamedTuple):
     """A kind of picture: its title, and what is to be seen, for those who cannot."""
 
     title: str
     text: str
 
 
-KINDS: Final[Mapping[str, Plot]] = {
-    "predicted_actual.png": Plot(
+KINDS: Final[Mapping[str, PlotKind]] = {
+    "predicted_actual.png": PlotKind(
         N_("Predicted against actual values"),
         N_(
             "A dot for each held-out row: across is what was true, up is what version {version} of {model} "
             "said. On the line both are the same."
         ),
     ),
-    "confusion_matrix.png": Plot(
+    "confusion_matrix.png": PlotKind(
         N_("Confusion matrix"),
         N_(
             "How many held-out rows of each class (lines) version {version} of {model} put into which class "
             "(columns). Those on the diagonal are right."
         ),
     ),
-    "roc.png": Plot(
+    "roc.png": PlotKind(
         N_("ROC curve"),
         N_("True positives against false positives of version {version} of {model}, a line for each class."),
     ),
-    "loss.png": Plot(
+    "loss.png": PlotKind(
         N_("Training loss"),
         N_("The loss of version {version} of {model} from epoch to epoch."),
     ),
@@ -50,7 +50,7 @@ KINDS: Final[Mapping[str, Plot]] = {
 """File names as `training/fitting/plots.py` gives them, in the order in which they are shown."""
 
 
-def show(registry: str, view: ModelView, runs: Mapping[str, tuple[str, mlflow.Run]]) -> None:
+def show_plots(registry: str, view: ModelView, runs: Mapping[str, tuple[str, mlflow.Run]]) -> None:
     """Draws what the runs of some versions kept.
 
     Args:
@@ -69,14 +69,14 @@ def show(registry: str, view: ModelView, runs: Mapping[str, tuple[str, mlflow.Ru
         st.markdown(f"**{_(KINDS[name].title)}**")
         for place, (version, (run_id, run)) in zip(st.columns(len(runs)), runs.items(), strict=True):
             with place:
-                picture = mlflow.plot(registry, run_id, name) if name in run.plots else None
+                picture = mlflow.read_plot(registry, run_id, name) if name in run.plots else None
                 _draw(view, version, name, picture)
 
 
 def _draw(view: ModelView, version: str, name: str, picture: bytes | None) -> None:
-    caption = versions.heading(view, version)
+    caption = versions.format_version(view, version)
     if picture is None:
-        st.markdown(words.small(_("{version}: no such picture", version=caption)))
+        st.markdown(wording.small(_("{version}: no such picture", version=caption)))
         return
     text = _(KINDS[name].text, version=version, model=view.name)
     # Drawn at 450 pixels; larger they would only be blurred.

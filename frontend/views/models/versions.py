@@ -7,17 +7,16 @@ import pandas as pd
 import streamlit as st
 
 from concord.types.models import ListedVersion, ModelView
-from frontend.text import language
-from frontend.text import wording as words
+from frontend.text import language, wording
 from frontend.text.language import N_, _
 from frontend.views.nodes import standings
 
-PHASES: Final[Mapping[str, words.Look]] = {
-    "serving": words.Look("✔", ":material/check:", "green", N_("serves alone")),
-    "probation": words.Look("◌", ":material/visibility:", "blue", N_("tries another version")),
-    "watch": words.Look("◎", ":material/radar:", "orange", N_("was promoted and is watched")),
+PHASES: Final[Mapping[str, wording.Badge]] = {
+    "serving": wording.Badge("✔", ":material/check:", "green", N_("serves alone")),
+    "probation": wording.Badge("◌", ":material/visibility:", "blue", N_("tries another version")),
+    "watch": wording.Badge("◎", ":material/radar:", "orange", N_("was promoted and is watched")),
 }
-ROLLING: Final = words.Look("↻", ":material/sync:", "orange", N_("is changing over"))
+ROLLING: Final = wording.Badge("↻", ":material/sync:", "orange", N_("is changing over"))
 
 METRICS: Final[Mapping[str, str]] = {
     "accuracy": N_("Accuracy"),
@@ -44,22 +43,22 @@ BEST: Final = "★"
 DIGITS: Final = 4
 
 
-def phase(view: ModelView) -> words.Look:
+def phase_badge(view: ModelView) -> wording.Badge:
     """What a model's node is doing."""
     return ROLLING if view.rolling else PHASES[view.phase]
 
 
-def metric_name(name: str) -> str:
+def format_metric_name(name: str) -> str:
     """A metric for people."""
     return _(METRICS[name]) if name in METRICS else name
 
 
-def figure(value: float) -> str:
+def format_metric(value: float) -> str:
     """A measurement with as many digits as mean something."""
-    return language.decimal(float(f"{value:.{DIGITS}g}"), "#,##0.##########")
+    return language.format_decimal(float(f"{value:.{DIGITS}g}"), "#,##0.##########")
 
 
-def role(view: ModelView, version: str) -> str:
+def describe_role(view: ModelView, version: str) -> str:
     """What a version does now; empty where it does nothing."""
     if version == view.champion:
         return f"✔ {_('answers')}"
@@ -72,15 +71,15 @@ def _tried() -> str:
     return f"◌ {_('tried beside it')}"
 
 
-def overview(views: Sequence[ModelView]) -> None:
+def show_models(views: Sequence[ModelView]) -> None:
     """One line for each model of a task."""
     rows = [
         {
             _("Model"): view.node,
             _("Answers with"): view.champion,
             _("Beside it"): view.challenger,
-            _("Phase"): standings.told(phase(view)),
-            _("Measured"): _measured(_listed(view, view.champion)),
+            _("Phase"): standings.badge_text(phase_badge(view)),
+            _("Measured"): _format_measured(_find_version(view, view.champion)),
         }
         for view in views
     ]
@@ -97,15 +96,15 @@ def overview(views: Sequence[ModelView]) -> None:
     )
 
 
-def table(view: ModelView, versions: Sequence[ListedVersion]) -> None:
+def show_versions(view: ModelView, versions: Sequence[ListedVersion]) -> None:
     """One line for each version of a model, the newest first."""
     rows = [
         {
             _("Version"): one.version,
-            _("Role"): role(view, one.version),
+            _("Role"): describe_role(view, one.version),
             _("Alias"): ", ".join(one.aliases),
-            _("Registered (UTC)"): standings.moment(one.created)[:16],
-            _("Measured"): _measured(one),
+            _("Registered (UTC)"): standings.format_utc(one.created)[:16],
+            _("Measured"): _format_measured(one),
         }
         for one in versions
     ]
@@ -119,7 +118,7 @@ def table(view: ModelView, versions: Sequence[ListedVersion]) -> None:
     )
 
 
-def side_by_side(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -> None:
+def show_metrics(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -> None:
     """Metrics as lines, versions as columns.
 
     Args:
@@ -127,7 +126,7 @@ def side_by_side(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -
         measured: Version → metric → value.
     """
     st.dataframe(
-        pd.DataFrame(compared(view, measured)),
+        pd.DataFrame(list_metrics(view, measured)),
         hide_index=True,
         width="stretch",
         placeholder="–",
@@ -137,7 +136,7 @@ def side_by_side(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -
     if len(measured) < 2:
         return
     st.markdown(
-        words.small(
+        wording.small(
             _(
                 "{sign} is the best of a line. Each version was measured on the rows held out in its own "
                 "training, which may differ; the comparison on labelled rounds below is of the same rounds.",
@@ -147,7 +146,7 @@ def side_by_side(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -
     )
 
 
-def compared(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+def list_metrics(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
     """The rows of the table; the best of each, where there is one, with its sign."""
     known = {name for metrics in measured.values() for name in metrics}
     names = [*(name for name in METRICS if name in known), *sorted(known - METRICS.keys())]
@@ -156,16 +155,16 @@ def compared(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -> li
         values = {version: metrics[name] for version, metrics in measured.items() if name in metrics}
         best = _best(name, values)
         cells = {
-            heading(view, version): None
+            format_version(view, version): None
             if version not in values
-            else figure(values[version]) + (f" {BEST}" if version in best else "")
+            else format_metric(values[version]) + (f" {BEST}" if version in best else "")
             for version in measured
         }
-        rows.append({_("Metric"): metric_name(name), **cells})
+        rows.append({_("Metric"): format_metric_name(name), **cells})
     return rows
 
 
-def heading(view: ModelView, version: str) -> str:
+def format_version(view: ModelView, version: str) -> str:
     """A version as the head of a column."""
     doing = {view.champion: _("answers"), view.challenger: _("beside it")}.get(version)
     named = _("Version {version}", version=version)
@@ -179,12 +178,12 @@ def _best(name: str, values: Mapping[str, float]) -> set[str]:
     return {version for version, value in values.items() if value == most}
 
 
-def _listed(view: ModelView, version: str | None) -> ListedVersion | None:
+def _find_version(view: ModelView, version: str | None) -> ListedVersion | None:
     versions = view.registry.versions if view.registry else []
     return next((one for one in versions if one.version == version), None)
 
 
-def _measured(one: ListedVersion | None) -> str | None:
+def _format_measured(one: ListedVersion | None) -> str | None:
     if one is None or one.metric is None or one.value is None:
         return None
-    return f"{metric_name(one.metric)} {figure(one.value)}"
+    return f"{format_metric_name(one.metric)} {format_metric(one.value)}"

@@ -8,16 +8,16 @@ import pandas as pd
 import streamlit as st
 
 from concord.types.answers import NodeView
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _, ngettext
 from frontend.views.nodes import standings
-from frontend.views.nodes.data import Change
+from frontend.views.nodes.data import AccountChange
 
 NEWEST: Final = 8
 """Changes that are told as a list; the table has all of them."""
 
 
-def show(nodes: Sequence[NodeView], changes: Sequence[Change]) -> None:
+def show_changes(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) -> None:
     """Draws them, the newest first.
 
     Args:
@@ -46,35 +46,35 @@ def show(nodes: Sequence[NodeView], changes: Sequence[Change]) -> None:
     if not wanted:
         st.info(_("Nothing of that kind happened in these blocks."), icon=":material/filter_alt:")
         return
-    st.markdown("\n".join(f"- {_told(change)}" for change in wanted[:NEWEST]))
+    st.markdown("\n".join(f"- {_describe_change(change)}" for change in wanted[:NEWEST]))
     with st.expander(
         ngettext("The change as a table", "All {count} changes as a table", len(wanted)), expanded=False
     ):
         _table(wanted)
 
 
-def _told(change: Change) -> str:
+def _describe_change(change: AccountChange) -> str:
     entry = change.entry
     moved = (
-        f" {standings.amount(entry.change, signed=True)} → {standings.amount(entry.stake)}"
+        f" {standings.format_stake(entry.change, signed=True)} → {standings.format_stake(entry.stake)}"
         if entry.change
         else ""
     )
     return (
-        f"{standings.moment(entry.time)} UTC · **{words.plain(change.node)}** "
-        f"{standings.shown(standings.happened(entry))}{moved}: {words.plain(standings.why(entry))}"
+        f"{standings.format_utc(entry.time)} UTC · **{wording.escape(change.node)}** "
+        f"{standings.badge_markdown(standings.event_badge(entry))}{moved}: {wording.escape(standings.event_reason(entry))}"
     )
 
 
-def _table(changes: Sequence[Change]) -> None:
+def _table(changes: Sequence[AccountChange]) -> None:
     rows = [
         {
-            _("Time (UTC)"): standings.moment(change.entry.time),
+            _("Time (UTC)"): standings.format_utc(change.entry.time),
             _("Node"): change.node,
-            _("What"): standings.told(standings.happened(change.entry)),
+            _("What"): standings.badge_text(standings.event_badge(change.entry)),
             _("Change"): change.entry.change,
             _("Stake"): change.entry.stake,
-            _("Why"): standings.why(change.entry),
+            _("Why"): standings.event_reason(change.entry),
             _("Block"): change.entry.height,
         }
         for change in changes

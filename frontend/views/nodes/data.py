@@ -28,7 +28,7 @@ PAGE_BLOCKS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AccountChange:
     """What a block did to a node's account."""
 
     node: str
@@ -36,12 +36,12 @@ class Change:
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
-def height(url: str) -> int:
+def read_height(url: str) -> int:
     """Of the ledger's newest block."""
     return int(service.connect(url).ledger()["height"])
 
 
-def changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> list[Change]:
+def list_changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> list[AccountChange]:
     """What the newest blocks did to the nodes of a task, the oldest first.
 
     Args:
@@ -54,10 +54,10 @@ def changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> list[C
         ConcordError: The service is away, or refuses.
     """
     # The pages before the newest end at round heights, so that a new block does not make them others.
-    end = height(url) // PAGE_BLOCKS * PAGE_BLOCKS + 1
+    end = read_height(url) // PAGE_BLOCKS * PAGE_BLOCKS + 1
     ends = [end - PAGE_BLOCKS * place for place in range(pages)] if pages > 1 else []
     found = [
-        Change(node, entry)
+        AccountChange(node, entry)
         for node in nodes
         for entry in [
             *(one for before in reversed(ends) if before > 1 for one in _before(url, task, node, before)),
@@ -68,9 +68,9 @@ def changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> list[C
     return sorted(dict.fromkeys(found), key=lambda one: one.entry.height)
 
 
-def reach(url: str, pages: int) -> int:
+def first_block(url: str, pages: int) -> int:
     """The first block that so many pages look back on."""
-    newest = height(url)
+    newest = read_height(url)
     if pages == 1:
         return max(1, newest + 1 - PAGE_BLOCKS)
     return max(1, newest // PAGE_BLOCKS * PAGE_BLOCKS + 1 - pages * PAGE_BLOCKS)
@@ -83,13 +83,13 @@ def release(client: Client, task: str, node: str, reason: str, key: str) -> None
         ConcordError: The service refuses, or is away.
     """
     client.release(task, node, reason, key=key)
-    forget()
+    clear_cache()
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept of the nodes."""
-    service.forget()
-    height.clear()
+    service.clear_cache()
+    read_height.clear()
     _newest.clear()
 
 

@@ -14,21 +14,17 @@ from concord.client import Client
 from concord.errors import ConcordError
 from concord.types.answers import NodeView, TaskSummary
 from frontend import access
-from frontend.components import confirm, states
-from frontend.components import task_picker as choice
-from frontend.components.confirm import Step
+from frontend.components import confirm, states, task_picker
+from frontend.components.confirm import ConfirmedAction
 from frontend.data import service
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _
-from frontend.views.nodes import account_changes as changing
-from frontend.views.nodes import data as asking
-from frontend.views.nodes import stake_history as stakes
-from frontend.views.nodes import standings
+from frontend.views.nodes import account_changes, data, stake_history, standings
 
 _PAGES: Final = "nodes/pages"
 """Where a session keeps how far it looks back, by task."""
 
-Sight = tuple[tuple[str, str, str, str | None], ...]
+NodeStates = tuple[tuple[str, str, str, str | None], ...]
 
 
 def show(url: str) -> None:
@@ -37,45 +33,45 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    confirm.done()
-    tasks = choice.tasks(url)
+    confirm.show_done()
+    tasks = task_picker.list_tasks(url)
     if not tasks:
         return
-    task = choice.task(tasks)
+    task = task_picker.pick_task(tasks)
     try:
-        nodes = service.nodes(url, task.task)
+        nodes = service.list_nodes(url, task.task)
     except ConcordError as error:
-        states.away(url, error)
+        states.show_away(url, error)
         return
     if not nodes:
         st.info(_("**This task has no nodes.** Nobody answers it."), icon=":material/inbox:")
         return
     _standing(url, task, nodes)
     _history(url, task, nodes)
-    _watch(url, task.task, _sight(url, task.task))
+    _rerun_on_change(url, task.task, _read_node_states(url, task.task))
 
 
 def _standing(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
     _table(nodes)
     if not any(node.labelled for node in nodes):
         st.markdown(
-            words.small(
+            wording.small(
                 _("No labels yet: hit rate and skill come with the first round of which the truth is known.")
             )
         )
-    lines = [*standings.concerns(nodes), *standings.trials(nodes)]
+    lines = [*standings.list_concerns(nodes), *standings.list_trials(nodes)]
     if lines:
         st.markdown("\n".join(f"- {line}" for line in lines))
     waiting = [node for node in nodes if node.standing != "active"]
     if not waiting:
         return
-    client = access.acting(url)
+    client = access.acting_client(url)
     if client is None:
-        access.sign_in_hint("release")
+        access.show_sign_in_hint("release")
         return
     with st.container(horizontal=True):
         for node in waiting:
-            confirm.offer(_release(client, task, node))
+            confirm.offer_action(_release(client, task, node))
 
 
 def _table(nodes: Sequence[NodeView]) -> None:
@@ -103,8 +99,8 @@ def _table(nodes: Sequence[NodeView]) -> None:
 def _row(node: NodeView) -> dict[str, object]:
     return {
         _("Node"): node.node,
-        _("Standing"): standings.told(standings.standing(node)),
-        _("State"): standings.told(standings.state(node)),
+        _("Standing"): standings.badge_text(standings.standing_badge(node)),
+        _("State"): standings.badge_text(standings.state_badge(node)),
         _("Stake"): node.stake,
         _("Influence"): node.weight * 100,
         _("Hit rate"): None if node.hit_rate is None else node.hit_rate * 100,
@@ -119,17 +115,17 @@ def _described(nodes: Sequence[NodeView]) -> str:
         _(
             "{node}: {standing}, stake {stake}, influence {influence}",
             node=node.node,
-            standing=_(standings.standing(node).word),
-            stake=standings.amount(node.stake),
-            influence=words.percent(node.weight),
+            standing=_(standings.standing_badge(node).word),
+            stake=standings.format_stake(node.stake),
+            influence=wording.format_share(node.weight),
         )
         for node in nodes
     ]
     return _("The nodes. {nodes}.", nodes="; ".join(parts))
 
 
-def _release(client: Client, task: TaskSummary, node: NodeView) -> Step:
-    name = words.plain(node.node)
+def _release(client: Client, task: TaskSummary, node: NodeView) -> ConfirmedAction:
+    name = wording.escape(node.node)
     effects = [
         _("**{node}** counts again from the next block on, with the stake that it holds.", node=name),
         _("Its skill stays, its regret is counted from 0 again; going on as before jails it again."),
@@ -139,10 +135,10 @@ def _release(client: Client, task: TaskSummary, node: NodeView) -> Step:
         effects[1] = _("Nothing more is watched before its vote counts.")
 
     def act(reason: str, key: str) -> str:
-        asking.release(client, task.task, node.node, reason, key)
+        data.release(client, task.task, node.node, reason, key)
         return _("**{node}** counts again.", node=name)
 
-    return Step(
+    return ConfirmedAction(
         f"release/{task.task}/{node.node}",
         _("Release {node}", node=name),
         ":material/lock_open:",
@@ -156,56 +152,56 @@ def _history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
     pages = st.session_state.setdefault(_PAGES, {}).get(task.task, 1)
     try:
         with st.spinner(_("Reading the ledger…")):
-            changes = asking.changes(url, task.task, [node.node for node in nodes], pages)
-            first = asking.reach(url, pages)
+            changes = data.list_changes(url, task.task, [node.node for node in nodes], pages)
+            first = data.first_block(url, pages)
     except ConcordError as error:
         # The nodes above are known; only what moved them is not.
         st.warning(
-            _("**The history cannot be read.** {message}", message=words.plain(error.message)),
+            _("**The history cannot be read.** {message}", message=wording.escape(error.message)),
             icon=":material/history_toggle_off:",
         )
         return
     if changes:
         st.altair_chart(
-            stakes.picture(nodes, changes, is_light=st.context.theme.type == "light"),
+            stake_history.draw_stake_history(nodes, changes, is_light=st.context.theme.type == "light"),
             width="stretch",
-            alt=stakes.describe(nodes, changes),
+            alt=stake_history.describe_stakes(nodes, changes),
         )
     else:
         st.info(
             _("**Nothing has moved any stake in these blocks.** It moves once rounds get their labels."),
             icon=":material/history:",
         )
-    st.markdown(words.small(_("Looked back as far as block {block}.", block=words.number(first))))
+    st.markdown(wording.small(_("Looked back as far as block {block}.", block=wording.format_number(first))))
     with st.container(horizontal=True):
-        st.button(_("Look again"), icon=":material/refresh:", on_click=asking.forget, key="nodes/again")
+        st.button(_("Look again"), icon=":material/refresh:", on_click=data.clear_cache, key="nodes/again")
         st.button(
             _("Look further back"),
             icon=":material/history:",
             disabled=first <= 1,
-            on_click=_further,
+            on_click=_look_further_back,
             args=(task.task, pages),
             help=_("The whole history is shown.") if first <= 1 else None,
         )
     if changes:
-        changing.show(nodes, changes)
+        account_changes.show_changes(nodes, changes)
 
 
-def _further(task: str, pages: int) -> None:
+def _look_further_back(task: str, pages: int) -> None:
     st.session_state[_PAGES][task] = pages + 1
 
 
-def _sight(url: str, task: str) -> Sight:
+def _read_node_states(url: str, task: str) -> NodeStates:
     """What a page is drawn anew for: who is there, who counts, what is served."""
     try:
         return tuple(
-            (node.node, node.status, node.standing, node.version) for node in service.nodes(url, task)
+            (node.node, node.status, node.standing, node.version) for node in service.list_nodes(url, task)
         )
     except ConcordError:
         return ()
 
 
 @st.fragment(run_every=states.WATCH_SECONDS)
-def _watch(url: str, task: str, seen: Sight) -> None:
-    if _sight(url, task) != seen:
+def _rerun_on_change(url: str, task: str, seen: NodeStates) -> None:
+    if _read_node_states(url, task) != seen:
         st.rerun()

@@ -11,10 +11,10 @@ from typing import Any, Final
 import altair as alt
 
 from concord.types.answers import NodeView
-from frontend.charts import stake_over_time as steps
+from frontend.charts import stake_over_time
 from frontend.text.language import _
 from frontend.views.nodes import standings
-from frontend.views.nodes.data import Change
+from frontend.views.nodes.data import AccountChange
 
 _CLOCKS: Final = (
     # Days that are shown at most, and how their times are written.
@@ -25,7 +25,7 @@ _CLOCKS: Final = (
 )
 
 
-def points(nodes: Sequence[NodeView], changes: Sequence[Change]) -> list[dict[str, Any]]:
+def list_points(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) -> list[dict[str, Any]]:
     """Where the lines turn: which node, when, how much stake; the last of each is what it holds now.
 
     Args:
@@ -43,13 +43,13 @@ def points(nodes: Sequence[NodeView], changes: Sequence[Change]) -> list[dict[st
         else:
             before = own[0].stake - own[0].change if own else node.stake
             start = [(first, before)]
-        turns = [*start, *((entry.time, entry.stake) for entry in steps.thinned(own))]
+        turns = [*start, *((entry.time, entry.stake) for entry in stake_over_time.thin_out(own))]
         turns.append((last, own[-1].stake if own else node.stake))
         found += [
             {
                 "node": node.node,
                 "time": _millis(time),
-                "when": standings.moment(time),
+                "when": standings.format_utc(time),
                 "stake": stake,
                 "is_end": place == len(turns) - 1,
             }
@@ -58,7 +58,9 @@ def points(nodes: Sequence[NodeView], changes: Sequence[Change]) -> list[dict[st
     return found
 
 
-def picture(nodes: Sequence[NodeView], changes: Sequence[Change], *, is_light: bool) -> alt.LayerChart:
+def draw_stake_history(
+    nodes: Sequence[NodeView], changes: Sequence[AccountChange], *, is_light: bool
+) -> alt.LayerChart:
     """The picture.
 
     Args:
@@ -66,7 +68,7 @@ def picture(nodes: Sequence[NodeView], changes: Sequence[Change], *, is_light: b
         changes: At least one.
         is_light: Whether it is drawn on white.
     """
-    turns = points(nodes, changes)
+    turns = list_points(nodes, changes)
     # Vega would draw UTC's times as the browser's.
     x = alt.X(
         "time:T",
@@ -75,20 +77,20 @@ def picture(nodes: Sequence[NodeView], changes: Sequence[Change], *, is_light: b
         axis=alt.Axis(tickCount=4, format=_clock([turn["time"] for turn in turns])),
     )
     told = alt.Tooltip("when:N", title=_("Time (UTC)"))
-    return steps.picture(turns, [node.node for node in nodes], x, told, is_light=is_light)
+    return stake_over_time.draw_stakes(turns, [node.node for node in nodes], x, told, is_light=is_light)
 
 
-def describe(nodes: Sequence[NodeView], changes: Sequence[Change]) -> str:
+def describe_stakes(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) -> str:
     """The picture as text: from where to where each stake went."""
     by_node: Mapping[str, list[dict[str, Any]]] = {node.node: [] for node in nodes}
-    for point in points(nodes, changes):
+    for point in list_points(nodes, changes):
         by_node[point["node"]].append(point)
     parts = [
         _(
             "{node} from {before} to {after}",
             node=node,
-            before=standings.amount(turns[0]["stake"]),
-            after=standings.amount(turns[-1]["stake"]),
+            before=standings.format_stake(turns[0]["stake"]),
+            after=standings.format_stake(turns[-1]["stake"]),
         )
         for node, turns in by_node.items()
         if turns

@@ -9,19 +9,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import TaskSummary
-from frontend.components import answer as answers
-from frontend.components import feedback as truth
-from frontend.components import form as forms
-from frontend.components import states
-from frontend.components import task_picker as choice
+from frontend.components import answer, feedback, form, states, task_picker
 from frontend.data import service
-from frontend.data.service import Answer, Refusal
+from frontend.data.service import AnsweredRow, Refusal
 from frontend.text.language import _, ngettext
 
-Missing = dict[str, str]
+MissingInputs = dict[str, str]
 """Column → why it was not asked about."""
 
-Said = Answer | Refusal | Missing | None
+FormOutcome = AnsweredRow | Refusal | MissingInputs | None
 """What there is to show for a form: None before it has been sent."""
 
 
@@ -31,15 +27,15 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    tasks = choice.tasks(url)
+    tasks = task_picker.list_tasks(url)
     if not tasks:
         return
     # The order here is the order on a narrow screen, where the second stands below the first.
     left, right = st.columns([2, 3], gap="large")
     with left:
-        task = choice.task(tasks)
+        task = task_picker.pick_task(tasks)
     with right:
-        schema = choice.schema(url, task)
+        schema = task_picker.read_schema(url, task)
     if schema is None:
         return
     _ask(url, task, schema, left, right)
@@ -51,45 +47,45 @@ def _ask(
     button = ngettext("Ask the node", "Ask the {count} nodes", task.nodes)
     place = f"said/{task.task}/{schema.digest}"
     with left:
-        entry = forms.draw(schema, button)
+        entry = form.draw_form(schema, button)
     with right:
         if not task.ready:
-            states.not_ready(url, task)
+            states.show_not_ready(url, task)
         if entry.is_submitted:
-            st.session_state[place] = _said(url, task, entry)
-        said = _still(st.session_state.get(place), entry)
+            st.session_state[place] = _predict(url, task, entry)
+        said = _drop_filled(st.session_state.get(place), entry)
         _show(url, schema, said, button)
     entry.mark(_problems(said))
 
 
-def _said(url: str, task: TaskSummary, entry: forms.Entry) -> Said:
+def _predict(url: str, task: TaskSummary, entry: form.FormEntry) -> FormOutcome:
     missing = entry.missing()
     if missing:
         return missing
     with st.spinner(_("Asking the nodes…")):
-        return service.ask(url, task.task, entry.row())
+        return service.predict(url, task.task, entry.row())
 
 
-def _still(said: Said, entry: forms.Entry) -> Said:
+def _drop_filled(said: FormOutcome, entry: form.FormEntry) -> FormOutcome:
     """What was said last, without complaints about inputs that have been filled in since."""
     if isinstance(said, dict):
         return {name: why for name, why in said.items() if name in entry.missing()} or None
     return said
 
 
-def _show(url: str, schema: TaskSchema, said: Said, button: str) -> None:
+def _show(url: str, schema: TaskSchema, said: FormOutcome, button: str) -> None:
     if said is None:
-        states.nothing_asked(button)
-    elif isinstance(said, Answer):
-        answers.show(schema, said)
-        truth.draw(url, schema, said.verdict)
+        states.show_nothing_asked(button)
+    elif isinstance(said, AnsweredRow):
+        answer.show_answer(schema, said)
+        feedback.draw_feedback(url, schema, said.verdict)
     elif isinstance(said, Refusal):
-        states.refused(url, said, schema)
+        states.show_refused(url, said, schema)
     else:
-        states.incomplete(said, schema)
+        states.show_incomplete(said, schema)
 
 
-def _problems(said: Said) -> Missing:
+def _problems(said: FormOutcome) -> MissingInputs:
     """What to show beside inputs: what is still missing, or what the service would not take."""
     if isinstance(said, Refusal):
         return {said.column: said.message} if said.column else {}

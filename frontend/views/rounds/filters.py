@@ -9,7 +9,7 @@ import streamlit as st
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import RoundPage
 from frontend.data.rounds import Filters
-from frontend.text import times as moments
+from frontend.text import times
 from frontend.text.language import N_, _, task_gettext
 
 STATUSES: Final = {
@@ -34,7 +34,7 @@ _TRAIL: Final = "rounds/trail"
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 
 
-def opened() -> str:
+def opened_round() -> str:
     """The id of the round that is open; empty while none is."""
     return st.query_params.get(_ADDRESS, "").strip().lower()
 
@@ -44,20 +44,20 @@ def open_round(round_id: str) -> None:
     st.query_params[_ADDRESS] = round_id
 
 
-def close() -> None:
+def close_round() -> None:
     """Goes back to the list."""
     st.query_params.pop(_ADDRESS, None)
 
 
-def draw(schema: TaskSchema) -> Filters | None:
+def draw_filters(schema: TaskSchema) -> Filters | None:
     """Draws the filters of a task's rounds; None where one of them holds what it cannot."""
     with st.expander(_("Narrow down"), icon=":material/filter_alt:"):
         first, second, third = st.columns(3)
         with first:
-            status = _one(_("Votes"), STATUSES, "status")
-            label = _one(_("Truth"), LABELS, "label")
+            status = _choose(_("Votes"), STATUSES, "status")
+            label = _choose(_("Truth"), LABELS, "label")
         with second:
-            span = _one(
+            span = _choose(
                 _("Asked"),
                 {**{k: v[1] for k, v in SPANS.items()}, DAYS: N_("on chosen days")},
                 "span",
@@ -82,13 +82,13 @@ def draw(schema: TaskSchema) -> Filters | None:
     return Filters(status, label, answer, prefix or None, since, until)
 
 
-def cursor(task: str, filters: Filters) -> str | None:
+def page_cursor(task: str, filters: Filters) -> str | None:
     """Where the page begins that is looked at; None: with the newest round."""
     trail = _trail(task, filters)
     return trail[-1] if trail else None
 
 
-def pages(task: str, filters: Filters, page: RoundPage) -> None:
+def draw_paging(task: str, filters: Filters, page: RoundPage) -> None:
     """The way to older and newer rounds."""
     trail = _trail(task, filters)
     if not trail and page.after is None:
@@ -122,7 +122,7 @@ def _trail(task: str, filters: Filters) -> list[str]:
     return list(trail) if (kept_task, kept_filters) == (task, filters) else []
 
 
-def _one(name: str, choices: dict[str, str], key: str) -> str | None:
+def _choose(name: str, choices: dict[str, str], key: str) -> str | None:
     return st.selectbox(
         name,
         list(choices),
@@ -137,12 +137,12 @@ def _since(span: str | None) -> str | None:
     """When a span begins, by the minute, so that everybody who looks is one question to the service."""
     if span is None:
         return None
-    now = datetime.now(moments.zone()).replace(second=0, microsecond=0)
+    now = datetime.now(times.browser_zone()).replace(second=0, microsecond=0)
     return (now - SPANS[span][0]).isoformat()
 
 
 def _days() -> tuple[str | None, str | None]:
-    zone = moments.zone()
+    zone = times.browser_zone()
     today = datetime.now(zone).date()
     chosen = st.date_input(_("From, to"), (today, today), max_value=today, key="rounds/days")
     days: tuple[date, ...] = chosen if isinstance(chosen, tuple) else (chosen,)

@@ -7,14 +7,12 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from frontend import access
-from frontend.components import states
-from frontend.components import task_picker as choice
+from frontend.components import states, task_picker
 from frontend.data import rounds, service
-from frontend.text import wording as words
+from frontend.text import wording
 from frontend.text.language import _
-from frontend.views.rounds import filters as finding
-from frontend.views.rounds import round_detail as explanations
-from frontend.views.rounds import round_list as roundlist
+from frontend.views.rounds import round_detail, round_list
+from frontend.views.rounds.filters import close_round, draw_filters, draw_paging, opened_round, page_cursor
 
 GUARDED = ("unauthorized", "forbidden")
 """Codes of a service that shows rounds to those alone whose token reads them."""
@@ -26,68 +24,70 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    round_id = finding.opened()
+    round_id = opened_round()
     if round_id:
-        st.button(_("All rounds"), icon=":material/arrow_back:", on_click=finding.close)
+        st.button(_("All rounds"), icon=":material/arrow_back:", on_click=close_round)
         _open(url, round_id)
     else:
         _list(url)
 
 
 def _list(url: str) -> None:
-    tasks = choice.tasks(url)
+    tasks = task_picker.list_tasks(url)
     if not tasks:
         return
-    task = choice.task(tasks)
-    schema = choice.schema(url, task)
+    task = task_picker.pick_task(tasks)
+    schema = task_picker.read_schema(url, task)
     if schema is None:
         return
-    filters = finding.draw(schema)
+    filters = draw_filters(schema)
     if filters is None:
         return
     try:
-        page = rounds.page(access.reading(url), url, task.task, filters, finding.cursor(task.task, filters))
+        page = rounds.read_page(
+            access.reading_client(url), url, task.task, filters, page_cursor(task.task, filters)
+        )
     except ConcordError as error:
         _refused(url, error)
         return
     if page.rounds:
-        roundlist.show(schema, page.rounds)
+        round_list.show_rounds(schema, page.rounds)
     else:
-        roundlist.nothing(page, is_narrowed=filters != rounds.Filters())
-    finding.pages(task.task, filters, page)
+        round_list.show_no_rounds(page, is_narrowed=filters != rounds.Filters())
+    draw_paging(task.task, filters, page)
 
 
 def _open(url: str, round_id: str) -> None:
     try:
-        found = rounds.one(access.reading(url), url, round_id)
-        schema = service.schema(url, found.task)
+        found = rounds.read_round(access.reading_client(url), url, round_id)
+        schema = service.read_schema(url, found.task)
     except ConcordError as error:
         if error.code == "unknown_round":
             text = _(
-                "**There is no round {id}.** Look whether its id is whole.", id=words.plain(round_id[:40])
+                "**There is no round {id}.** Look whether its id is whole.", id=wording.escape(round_id[:40])
             )
             st.warning(text, icon=":material/search_off:")
         else:
             _refused(url, error)
         return
-    explanations.show(url, schema, found)
+    round_detail.show_round(url, schema, found)
 
 
 def _refused(url: str, error: ConcordError) -> None:
     if error.code == "service_away":
-        states.away(url, error)
+        states.show_away(url, error)
     elif error.code in GUARDED:
         text = _(
             "**Rounds are shown here to those alone who may read them.** It takes a token with `--reads`."
         )
         st.warning(text, icon=":material/lock:")
-        st.markdown(words.small(_("The service says: {message}", message=words.plain(error.message))))
-        access.sign_in_hint("rounds")
+        st.markdown(wording.small(_("The service says: {message}", message=wording.escape(error.message))))
+        access.show_sign_in_hint("rounds")
     elif error.code == "journal_unavailable":
         text = _("**The database of rounds is away.** Questions are still answered; look again in a minute.")
         st.error(text, icon=":material/database_off:")
-        st.button(_("Look again"), icon=":material/refresh:", on_click=rounds.forget)
+        st.button(_("Look again"), icon=":material/refresh:", on_click=rounds.clear_cache)
     else:
-        text = _("**The rounds cannot be shown.** {message}", message=words.plain(error.message))
+        text = _("**The rounds cannot be shown.** {message}", message=wording.escape(error.message))
         st.error(text, icon=":material/error:")
-        st.button(_("Look again"), icon=":material/refresh:", on_click=rounds.forget)
+        st.button(_("Look again"), icon=":material/refresh:", on_click=rounds.clear_cache)

@@ -12,16 +12,13 @@ import streamlit as st
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Round
 from concord.types.explanation import Explanation, Proof, VoteExplanation
-from frontend.components import answer as answers
-from frontend.components import feedback as truth
-from frontend.components import stake_moves as moves
-from frontend.data.service import Answer
-from frontend.text import times as moments
-from frontend.text import wording as words
+from frontend.components import answer, feedback, stake_moves
+from frontend.data.service import AnsweredRow
+from frontend.text import times, wording
 from frontend.text.language import _, ngettext
 
 
-def show(url: str, schema: TaskSchema, found: Round) -> None:
+def show_round(url: str, schema: TaskSchema, found: Round) -> None:
     """Shows a round.
 
     Args:
@@ -29,41 +26,41 @@ def show(url: str, schema: TaskSchema, found: Round) -> None:
         schema: Its task's.
         found: The round, with its explanation.
     """
-    st.markdown(words.small(_("Asked {time}", time=moments.local(found.time))))
-    answers.show(schema, Answer(found.features, found.verdict))
+    st.markdown(wording.small(_("Asked {time}", time=times.format_time(found.time))))
+    answer.show_answer(schema, AnsweredRow(found.features, found.verdict))
     explained = found.explanation
     if explained is None:
         st.info(_("This service is an older one and explains nothing."), icon=":material/info:")
         return
     _reasons(schema, explained)
-    truth.draw(url, schema, found.verdict, explained.truth)
+    feedback.draw_feedback(url, schema, found.verdict, explained.truth)
     st.subheader(_("What it did to stake"))
-    moves.show(schema, found)
+    stake_moves.show_moves(schema, found)
     _block(found, explained)
     _decisions(explained)
     for note in (explained.row, explained.problem):
         if note:
-            st.warning(words.plain(note), icon=":material/info:")
+            st.warning(wording.escape(note), icon=":material/info:")
 
 
-def proof_file(proof: Proof) -> bytes:
+def write_proof(proof: Proof) -> bytes:
     """The file that `concord explain --proof` writes."""
     return orjson.dumps(asdict(proof), option=orjson.OPT_INDENT_2) + b"\n"
 
 
 def _reasons(schema: TaskSchema, explained: Explanation) -> None:
     st.subheader(_("Why each vote weighed what it did"))
-    st.markdown(words.plain(explained.method))
+    st.markdown(wording.escape(explained.method))
     for one in explained.votes:
-        st.markdown(f"- **{words.plain(one.node)}** {_facts(schema, one)}  \n  {words.plain(one.why)}")
+        st.markdown(f"- **{wording.escape(one.node)}** {_facts(schema, one)}  \n  {wording.escape(one.why)}")
         if one.challenger is not None:
-            said = moves.opinion(schema, one.challenger.label, one.challenger.value) or "–"
+            said = stake_moves.format_vote(schema, one.challenger.label, one.challenger.value) or "–"
             st.markdown(
-                words.small(
+                wording.small(
                     _(
                         "Version {version} is tried beside it and does not count: {said}",
-                        version=words.plain(one.challenger.version or "?"),
-                        said=words.plain(said),
+                        version=wording.escape(one.challenger.version or "?"),
+                        said=wording.escape(said),
                     )
                 )
             )
@@ -71,13 +68,13 @@ def _reasons(schema: TaskSchema, explained: Explanation) -> None:
 
 def _facts(schema: TaskSchema, one: VoteExplanation) -> str:
     """What a node said and what that weighed, in a line."""
-    said = moves.opinion(schema, one.label, one.value)
-    facts = [words.plain(said)] if said else []
+    said = stake_moves.format_vote(schema, one.label, one.value)
+    facts = [wording.escape(said)] if said else []
     if one.counted:
-        facts.append(_("weight {weight}", weight=words.percent(one.weight)))
+        facts.append(_("weight {weight}", weight=wording.format_share(one.weight)))
     else:
         facts.append(_("not counted"))
-    right = moves.rightness(one.right, is_value=schema.is_regression)
+    right = stake_moves.format_rightness(one.right, is_value=schema.is_regression)
     return " · ".join([*facts, right] if right else facts)
 
 
@@ -87,12 +84,13 @@ def _block(found: Round, explained: Explanation) -> None:
         return
     with st.expander(_("The block and the proof"), icon=":material/verified:"):
         st.markdown(
-            _("Block {block} was made {time}.", block=settled.block, time=moments.local(settled.time))
+            _("Block {block} was made {time}.", block=settled.block, time=times.format_time(settled.time))
         )
-        st.markdown(words.plain(settled.note))
+        st.markdown(wording.escape(settled.note))
         if settled.levelling:
             drawn = ", ".join(
-                f"{words.plain(node)} {moves.signed(by)}" for node, by in settled.levelling.items()
+                f"{wording.escape(node)} {stake_moves.format_change(by)}"
+                for node, by in settled.levelling.items()
             )
             st.markdown(_("The block's levelling: {moved}.", moved=drawn))
         if proof is None:
@@ -108,7 +106,7 @@ def _block(found: Round, explained: Explanation) -> None:
         st.code(proof.root, language=None, wrap_lines=True)
         st.download_button(
             _("Download the proof"),
-            proof_file(proof),
+            write_proof(proof),
             file_name=f"proof-{found.id[:8]}.json",
             mime="application/json",
             icon=":material/download:",
@@ -124,7 +122,7 @@ def _decisions(explained: Explanation) -> None:
     if explained.decisions:
         with st.expander(_("How its nodes came to their versions"), icon=":material/history:"):
             lines = (
-                f"- **{words.plain(one.node)}** {moments.local(one.time)}: {words.plain(one.words)}"
+                f"- **{wording.escape(one.node)}** {times.format_time(one.time)}: {wording.escape(one.words)}"
                 for one in explained.decisions
             )
             st.markdown("\n".join(lines))

@@ -12,10 +12,10 @@ import streamlit as st
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Round, RoundPage
-from frontend.components import stake_moves as moves
-from frontend.text import times as moments
+from frontend.components import stake_moves
+from frontend.text import times
 from frontend.text.language import _
-from frontend.views.rounds import filters as finding
+from frontend.views.rounds import filters
 
 SHORT: Final = 8
 """Digits of an id that are shown: enough to tell rounds apart, and to find one again."""
@@ -25,11 +25,11 @@ _TABLE: Final = "rounds/table"
 _BOX: Final = "rounds/box"
 
 
-def show(schema: TaskSchema, found: Sequence[Round]) -> None:
+def show_rounds(schema: TaskSchema, found: Sequence[Round]) -> None:
     """Shows rounds, and opens the one that is chosen."""
     by_id = {one.id: one for one in found}
     st.dataframe(
-        pd.DataFrame(rows(schema, found)),
+        pd.DataFrame(list_rows(schema, found)),
         hide_index=True,
         width="stretch",
         placeholder="–",
@@ -56,7 +56,7 @@ def show(schema: TaskSchema, found: Sequence[Round]) -> None:
     )
 
 
-def nothing(page: RoundPage, *, is_narrowed: bool) -> None:
+def show_no_rounds(page: RoundPage, *, is_narrowed: bool) -> None:
     """There is no round to show."""
     if page.after is not None:
         text = _("**None of the rounds looked through fits.** There are older ones: look on below.")
@@ -69,21 +69,21 @@ def nothing(page: RoundPage, *, is_narrowed: bool) -> None:
     st.info(text, icon=":material/inbox:")
 
 
-def rows(schema: TaskSchema, found: Sequence[Round]) -> list[dict[str, Any]]:
+def list_rows(schema: TaskSchema, found: Sequence[Round]) -> list[dict[str, Any]]:
     """The table's rows."""
     return [
         {
-            _("Time"): moments.local(one.time),
+            _("Time"): times.format_time(one.time),
             _("Answer"): f"{_SIGNS[one.verdict.status]} {_answer(schema, one) or '–'}",
             _("Truth"): _truth(schema, one),
-            _("Stake"): stage(one),
+            _("Stake"): describe_stage(one),
             _("Id"): one.id[:SHORT],
         }
         for one in found
     ]
 
 
-def stage(one: Round) -> str:
+def describe_stage(one: Round) -> str:
     """How far the settlement of a round is, in two words."""
     if one.block is not None:
         return _("moved in block {block}", block=one.block)
@@ -93,28 +93,28 @@ def stage(one: Round) -> str:
 
 
 def _answer(schema: TaskSchema, one: Round) -> str | None:
-    return moves.opinion(schema, one.verdict.label, one.verdict.value)
+    return stake_moves.format_vote(schema, one.verdict.label, one.verdict.value)
 
 
 def _truth(schema: TaskSchema, one: Round) -> str | None:
     if one.truth is None:
         return None
-    truth = moves.opinion(schema, one.truth.label, one.truth.value)
+    truth = stake_moves.format_vote(schema, one.truth.label, one.truth.value)
     if schema.is_regression or one.verdict.label is None:
         return truth
     return f"{'✔' if one.truth.label == one.verdict.label else '✕'} {truth}"
 
 
 def _name(schema: TaskSchema, one: Round) -> str:
-    return f"{moments.local(one.time)} · {_answer(schema, one) or '–'} · {one.id[:SHORT]}"
+    return f"{times.format_time(one.time)} · {_answer(schema, one) or '–'} · {one.id[:SHORT]}"
 
 
 def _open_row(ids: Sequence[str]) -> None:
     chosen = st.session_state[_TABLE]["selection"]["rows"]
     if chosen and chosen[0] < len(ids):
-        finding.open_round(ids[chosen[0]])
+        filters.open_round(ids[chosen[0]])
 
 
 def _open_chosen() -> None:
     if st.session_state[_BOX]:
-        finding.open_round(st.session_state[_BOX])
+        filters.open_round(st.session_state[_BOX])

@@ -13,8 +13,8 @@ APP = Path(__file__).parents[3] / "frontend" / "app.py"
 
 
 def _drop_caches():
-    pages_service.forget()
-    rounds.forget()
+    pages_service.clear_cache()
+    rounds.clear_cache()
     pages_service.connect.clear()
 
 

@@ -18,15 +18,15 @@ def script(url):
 
     from frontend import access
 
-    client = access.acting(url)
+    client = access.acting_client(url)
     if client is None:
-        access.sign_in_hint()
+        access.show_sign_in_hint()
     else:
         client.tasks()
         st.button("Change it")
-    access.reading(url).client.tasks()
-    st.text(f"key {access.reading(url).key}")
-    access.corner()
+    access.reading_client(url).client.tasks()
+    st.text(f"key {access.reading_client(url).key}")
+    access.show_account()
 
 
 @pytest.fixture

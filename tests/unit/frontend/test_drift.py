@@ -7,9 +7,7 @@ import pytest
 from concord.drift import report as rules
 from concord.errors import Forbidden, JournalUnavailable, NoQuorum, UnknownName
 from concord.types.drift import ErrorDrift, NodeAnswers, Shares
-from frontend.views.drift import data as asking
-from frontend.views.drift import difference_text as differences
-from frontend.views.drift import distribution_chart as spreads
+from frontend.views.drift import data, difference_text, distribution_chart
 from tests.unit.frontend.fake_drift import (
     GROWN,
     LENGTHS,
@@ -31,9 +29,9 @@ NO_PROFILE = UnknownName("No model of flower carries a profile.", field="task", 
 def service(monkeypatch):
     fake = DriftService().start()
     monkeypatch.setenv("CONCORD_URL", fake.url)
-    asking.forget()
+    data.clear_cache()
     yield fake
-    asking.forget()
+    data.clear_cache()
     fake.stop()
 
 
@@ -136,7 +134,7 @@ def test_errors_that_have_not_grown_are_no_alarm(service, open_drift):
 
 
 def test_an_error_of_a_value_is_told_by_the_usual_one():
-    assert differences.kind_of_error(LOAN) == "the mean error (50% is an error of 300.00 EUR)"
+    assert difference_text.describe_error_measure(LOAN) == "the mean error (50% is an error of 300.00 EUR)"
 
 
 def test_without_labels_the_page_says_where_they_come_from(open_drift):
@@ -239,26 +237,26 @@ def test_text_of_others_is_no_markup(service, open_drift):
 
 
 def test_what_is_called_moderate_is_what_the_rule_calls_so():
-    assert differences.MODERATE == rules.LEAST_PSI
+    assert difference_text.MODERATE == rules.LEAST_PSI
 
 
 @pytest.mark.parametrize(("p", "said"), [(1e-12, "< 0.0001"), (0.0004, "0.0004"), (0.25, "0.250")])
 def test_a_p_value_is_written_as_people_do(p, said):
-    assert differences.chance(p) == said
+    assert difference_text.format_p_value(p) == said
 
 
 def test_a_difference_that_is_no_chance_may_be_too_small_to_matter():
-    said = differences.sentence(difference(significant=True, psi=0.03), 100)
+    said = difference_text.describe_difference(difference(significant=True, psi=0.03), 100)
     assert said.startswith("It is a little different (index 0.030)")
 
 
 def test_values_never_learned_from_are_a_reason_of_their_own():
-    said = differences.sentence(drifted(psi=0.01, unseen=0.2), 100)
+    said = difference_text.describe_difference(drifted(psi=0.01, unseen=0.2), 100)
     assert said.startswith("Many of its values are new")
 
 
 def test_a_choice_never_learned_from_has_a_bar_of_its_own():
-    assert [tuple(one) for one in spreads.bins(PLACES)] == [
+    assert [tuple(one) for one in distribution_chart.list_bins(PLACES)] == [
         ("sun", 0.5, 0.48),
         ("shade", 0.5, 0.5),
         ("never learned from", 0.0, 0.02),
@@ -268,35 +266,37 @@ def test_a_choice_never_learned_from_has_a_bar_of_its_own():
 def test_rare_choices_are_drawn_as_one_and_nothing_is_lost():
     names = [f"place {place}" for place in range(30)]
     shares = Shares([1 / 30] * 30 + [0.0], [1 / 30] * 30 + [0.0], choices=names)
-    found = spreads.bins(shares)
-    assert len(found) == spreads.MOST_CHOICES + 1
+    found = distribution_chart.list_bins(shares)
+    assert len(found) == distribution_chart.MOST_CHOICES + 1
     assert found[-1].name == "18 rarer ones"
     assert sum(one.now for one in found) == pytest.approx(1.0)
 
 
 def test_bins_whose_ends_are_close_keep_names_of_their_own():
     shares = Shares([0.25] * 4, [0.25] * 4, edges=[1e-9, 2e-9, 3e-9])
-    assert len({one.name for one in spreads.bins(shares)}) == 4
+    assert len({one.name for one in distribution_chart.list_bins(shares)}) == 4
 
 
 def test_a_column_that_was_constant_is_one_bin():
-    assert [tuple(one) for one in spreads.bins(Shares([1.0], [1.0]))] == [("any number", 1.0, 1.0)]
+    assert [tuple(one) for one in distribution_chart.list_bins(Shares([1.0], [1.0]))] == [
+        ("any number", 1.0, 1.0)
+    ]
 
 
 @pytest.mark.parametrize("shares", [LENGTHS, PLACES])
 @pytest.mark.parametrize("is_light", [True, False])
 def test_a_picture_draws_two_bars_a_bin(shares, is_light):
-    chart = spreads.picture(shares, is_light=is_light).to_dict()
+    chart = distribution_chart.draw_distribution(shares, is_light=is_light).to_dict()
     [data] = chart["datasets"].values()
-    assert len(data) == 2 * len(spreads.bins(shares))
+    assert len(data) == 2 * len(distribution_chart.list_bins(shares))
 
 
 def test_a_picture_is_told_to_those_who_do_not_see_it():
-    assert spreads.describe("Place", PLACES) == (
+    assert distribution_chart.describe_distribution("Place", PLACES) == (
         "Shares of the rows of Place, then and now. sun: 50%, now 48%; shade: 50%, now 50%; "
         "never learned from: 0%, now 2%."
     )
 
 
 def test_a_column_that_the_schema_does_not_know_keeps_its_name():
-    assert differences.name(FLOWER, "stem_height") == "Stem height"
+    assert difference_text.format_column(FLOWER, "stem_height") == "Stem height"

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from frontend.components import stake_moves as moves
-from frontend.text import label_refusals as refusals
+from frontend.components import stake_moves
+from frontend.text import label_refusals
 from tests.unit.frontend.fake_rounds import ID, MOVED, FakeRounds, explanation, round_, said
 from tests.unit.frontend.fake_service import FLOWER, loan_verdict, no_quorum, silent, verdict, vote
 from tests.unit.frontend.test_access import press, use_token
@@ -149,7 +149,7 @@ def test_every_refusal_is_said_in_words_with_the_services_own(service, answered,
     page = tell(answered())
     service.refuses = (status, code, "Because of x.")
     page = press(page, "Record it")
-    assert refusals.MEANINGS[code] in said_on(page)
+    assert label_refusals.MEANINGS[code] in said_on(page)
     assert "The service says: Because of x." in said_on(page)
     assert "**Recorded.**" not in said_on(page)
 
@@ -183,7 +183,7 @@ def test_a_service_that_went_away_leaves_it_open_whether_it_was_recorded(service
     service.stop()
     page = press(page, "Record it")
     service.start(int(service.url.rpartition(":")[2]))
-    assert refusals.MEANINGS["service_away"] in said_on(page)
+    assert label_refusals.MEANINGS["service_away"] in said_on(page)
 
 
 def test_a_token_that_reads_no_rounds_is_told_the_block_alone(service, answered):
@@ -205,18 +205,22 @@ def test_the_truth_is_asked_for_in_french(open_page):
 def test_a_node_that_did_not_count_moved_nothing():
     made = verdict(votes=[vote("forest"), silent("liar", "shadow")])
     found = round_(made, said(), {"forest": 1.0})
-    assert "The stake of **liar** was not in it" in "\n".join(moves.lines(found, found.explanation))
-    assert moves.rows(FLOWER, found.explanation.votes)[1]["Stake moved"] is None
+    assert "The stake of **liar** was not in it" in "\n".join(
+        stake_moves.describe_moves(found, found.explanation)
+    )
+    assert stake_moves.list_moves(FLOWER, found.explanation.votes)[1]["Stake moved"] is None
 
 
 def test_stake_that_did_not_move_is_said_so():
     found = round_(truth=said(), deltas=dict.fromkeys(MOVED, 0.0))
-    assert "No node's stake moved" in "\n".join(moves.lines(found, found.explanation))
+    assert "No node's stake moved" in "\n".join(stake_moves.describe_moves(found, found.explanation))
 
 
 def test_under_seed_it_is_said_who_moves_stake():
     found = round_(verdict(policy="seed"), deltas={"forest": 0.0, "knn": 0.0, "tree": -100.0})
-    assert "the majority moves stake at once" in "\n".join(moves.lines(found, found.explanation))
+    assert "the majority moves stake at once" in "\n".join(
+        stake_moves.describe_moves(found, found.explanation)
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,11 +234,11 @@ def test_under_seed_it_is_said_who_moves_stake():
 )
 def test_what_has_not_moved_says_why(stage, made, sentence):
     found = replace(round_(made), explanation=explanation(made, stage=stage))
-    assert sentence in moves.lines(found, found.explanation)[0]
+    assert sentence in stake_moves.describe_moves(found, found.explanation)[0]
 
 
 @pytest.mark.parametrize(
     ("amount", "shown"), [(4.2, "+4.20"), (-1234.5, "-1,234.50"), (0.0, "0"), (0.0004, "+0.0004")]
 )
 def test_a_change_of_stake_has_its_sign_and_is_never_rounded_to_nothing(amount, shown):
-    assert moves.signed(amount) == shown
+    assert stake_moves.format_change(amount) == shown

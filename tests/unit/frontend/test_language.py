@@ -104,7 +104,7 @@ def _strings(message):
     [("fr-CA", "fr"), ("FR", "fr"), ("en-GB", "en"), ("de", "en"), (None, "en"), ("", "en")],
 )
 def test_a_browsers_language_is_spoken_where_there_is_one(locale, spoken):
-    assert language.of_browser(locale) == spoken
+    assert language.match_browser(locale) == spoken
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_a_page_is_drawn_in_the_language_of_its_address(service, open_page, path
 
 def test_numbers_are_written_as_the_language_has_them(monkeypatch):
     monkeypatch.setattr(language, "current", lambda: "fr")
-    assert language.decimal(1234567.125) == "1\u202f234\u202f567,125"
-    assert language.percent(0.994, 1) == "99,4\xa0%"
+    assert language.format_decimal(1234567.125) == "1\u202f234\u202f567,125"
+    assert language.format_percent(0.994, 1) == "99,4\xa0%"
 
 
 def test_a_text_that_no_catalogue_knows_is_said_as_it_stands(monkeypatch):

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from concord.errors import ServiceAway
-from frontend.data import series as courses
-from frontend.views.live import data as asking
+from frontend.data import series
+from frontend.views.live import data
 from tests.unit.frontend.fake_live import FakePrometheus, LiveService, Meters
 from tests.unit.frontend.test_predict import text
 from tests.unit.frontend.visits import visit
@@ -17,10 +17,10 @@ def service(monkeypatch):
     fake = LiveService().start()
     monkeypatch.setenv("CONCORD_URL", fake.url)
     # Each look takes a sample: a test does not wait between two.
-    monkeypatch.setattr(asking, "LEAST_SECONDS", 0.0)
-    asking.forget()
+    monkeypatch.setattr(data, "LEAST_SECONDS", 0.0)
+    data.clear_cache()
     yield fake
-    asking.forget()
+    data.clear_cache()
     fake.stop()
 
 
@@ -195,7 +195,7 @@ def test_prometheus_is_asked_once_for_all_sessions(prometheus, open_live):
     open_live()
     asked = len(prometheus.asked)
     open_live()
-    assert len(prometheus.asked) == asked == len(courses.FIGURES) + 2
+    assert len(prometheus.asked) == asked == len(series.INDICATORS) + 2
 
 
 def test_only_the_installations_own_series_are_asked_for(monkeypatch, prometheus, open_live):
@@ -258,14 +258,14 @@ def test_all_sessions_look_through_the_same_samples():
         return Meters().text()
 
     clock = iter([100.0, 100.0, 100.0, 101.0, 110.0, 110.0, 110.0])
-    ring = asking.Ring(read, lambda: next(clock))
+    ring = data.SampleRing(read, lambda: next(clock))
     assert [len(ring.look().samples) for _ in range(3)] == [1, 1, 2]
     assert len(looks) == 2
 
 
 def test_a_clock_that_was_put_back_does_not_stop_the_looks():
     now = [1000.0]
-    ring = asking.Ring(Meters().text, lambda: now[0])
+    ring = data.SampleRing(Meters().text, lambda: now[0])
     ring.look()
     now[0] = 10.0
     assert [sample.time for sample in ring.look().samples] == [10.0]
@@ -274,27 +274,27 @@ def test_a_clock_that_was_put_back_does_not_stop_the_looks():
 def test_of_older_times_one_sample_a_minute_is_kept_and_the_ring_is_bounded():
     now = [0.0]
     said = Meters().text()
-    ring = asking.Ring(lambda: said, lambda: now[0])
+    ring = data.SampleRing(lambda: said, lambda: now[0])
     for _ in range(8 * 3600 // 5):
         now[0] += 5.0
         ring.look()
     times = [sample.time for sample in ring.look().samples]
     assert times[-1] == now[0]
-    assert times[0] >= now[0] - asking.KEPT_SECONDS
-    assert len(times) <= asking.RECENT_SECONDS / 5 + asking.KEPT_SECONDS / asking.MINUTE + 2
-    recent = [at for at in times if at >= now[0] - asking.RECENT_SECONDS]
-    assert len(recent) >= asking.RECENT_SECONDS / 5
+    assert times[0] >= now[0] - data.KEPT_SECONDS
+    assert len(times) <= data.RECENT_SECONDS / 5 + data.KEPT_SECONDS / data.MINUTE + 2
+    recent = [at for at in times if at >= now[0] - data.RECENT_SECONDS]
+    assert len(recent) >= data.RECENT_SECONDS / 5
 
 
 def test_a_service_that_starts_again_and_again_does_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(asking, "MOST_SAMPLES", 20)
+    monkeypatch.setattr(data, "MOST_SAMPLES", 20)
     now = [0.0]
 
     def read():
         now[0] += 10.0
         return Meters(started=now[0]).text()
 
-    ring = asking.Ring(read, lambda: now[0])
+    ring = data.SampleRing(read, lambda: now[0])
     for _ in range(50):
         ring.look()
     samples = ring.look().samples
@@ -303,7 +303,7 @@ def test_a_service_that_starts_again_and_again_does_not_fill_the_memory(monkeypa
 
 
 def test_a_look_does_not_wait_for_another_ones():
-    ring = asking.Ring(Meters().text, time.time)
+    ring = data.SampleRing(Meters().text, time.time)
     ring.look()
     with ring._taking:
         assert len(ring.look().samples) == 1
@@ -318,7 +318,7 @@ def test_a_failed_look_is_told_and_the_next_may_be_good():
             raise said
         return said
 
-    ring = asking.Ring(read, lambda: now[0])
+    ring = data.SampleRing(read, lambda: now[0])
     assert ring.look().problem is not None
     now[0] = 60.0
     look = ring.look()

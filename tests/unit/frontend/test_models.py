@@ -7,9 +7,7 @@ import pytest
 from concord.errors import Conflict, Forbidden, ServiceAway, Unauthorized
 from concord.types.models import Contender, RegistryView, Wanted
 from frontend.data import mlflow
-from frontend.views.models import comparison_result as contest
-from frontend.views.models import data as asking
-from frontend.views.models import versions
+from frontend.views.models import comparison_result, data, versions
 from tests.unit.frontend.fake_models import FakeMlflow, FakeModels, comparison, listed, model, tried
 from tests.unit.frontend.page_driver import TOKEN, confirm, labels, open_view, press, text
 
@@ -34,10 +32,10 @@ def registry(service, monkeypatch):
 
 
 def drop():
-    asking.forget()
-    mlflow.forget()
+    data.clear_cache()
+    mlflow.clear_cache()
     mlflow.connect.clear()
-    asking.service.connect.clear()
+    data.service.connect.clear()
 
 
 @pytest.fixture
@@ -193,7 +191,7 @@ def test_runs_are_asked_for_once(registry, see):
     ],
 )
 def test_a_link_leads_to_mlflows_page_and_takes_no_password_along(address, link):
-    assert mlflow.page(address, "models", "flower.forest") == link
+    assert mlflow.page_link(address, "models", "flower.forest") == link
 
 
 def test_the_link_is_the_address_that_browsers_reach(registry, see, monkeypatch):
@@ -266,7 +264,7 @@ def test_a_comparison_stays_until_the_versions_are_others(service, see):
     page.run()
     assert "is better" in text(page)
     service.views = [replace(tried(), champion="1", wanted=Wanted("1", "3"))]
-    asking.forget()
+    data.clear_cache()
     page.run()
     assert "is better" not in text(page)
 
@@ -299,7 +297,7 @@ def test_rounds_that_are_not_open_take_a_token(service, see, error):
 
 
 def test_the_interval_is_drawn_around_the_difference():
-    data = contest.picture(comparison(), is_light=True).to_dict()["datasets"]
+    data = comparison_result.draw_interval(comparison(), is_light=True).to_dict()["datasets"]
     assert next(iter(data.values())) == [{"low": 0.0125, "high": 0.0625, "difference": 0.0375, "zero": 0.0}]
 
 
@@ -368,7 +366,7 @@ def test_what_makes_no_sense_now_cannot_be_pressed_and_says_why(service, see):
     assert (button(page, "Roll back").disabled, button(page, "Dismiss").disabled) == (True, True)
     assert "not promoted" in button(page, "Roll back").help
     service.views = [tried()]
-    asking.forget()
+    data.clear_cache()
     page = see(token=TOKEN)
     assert button(page, "Try version 3").disabled
     assert "dismiss it first" in button(page, "Try version 3").help
@@ -398,7 +396,7 @@ def test_a_refusal_is_told_in_the_services_words_and_the_dialog_stays(service, s
 def test_a_decision_that_others_made_meanwhile_closes_the_dialog(service, see):
     page = press(see(token=TOKEN), "Roll back")
     service.views = [model(previous=None)]
-    asking.forget()
+    data.clear_cache()
     page.run()
     assert "Cancel" not in labels(page)
 
@@ -421,7 +419,7 @@ def test_a_dialog_that_is_cancelled_changes_nothing(service, see):
     ids=["alone", "tried", "alias", "uri", "unknown"],
 )
 def test_what_was_seen_is_what_the_entry_names_or_the_node_says(view, expected):
-    assert asking.seen(view) == expected
+    assert data.expected_versions(view) == expected
 
 
 def test_the_page_speaks_french(registry, service, see):
@@ -432,20 +430,20 @@ def test_the_page_speaks_french(registry, service, see):
 
 
 def test_numbers_have_as_many_digits_as_mean_something():
-    assert [versions.figure(value) for value in (0.123456, 1234567.0, 0.00012344, 1.0)] == [
+    assert [versions.format_metric(value) for value in (0.123456, 1234567.0, 0.00012344, 1.0)] == [
         "0.1235", "1,235,000", "0.0001234", "1",
     ]  # fmt: skip
 
 
 def test_none_is_best_where_all_are_equal_or_nobody_knows_which_way_is_better():
     measured = {"1": {"accuracy": 0.5, "fit_seconds": 1}, "2": {"accuracy": 0.5, "fit_seconds": 2}}
-    assert versions.BEST not in str(versions.compared(model(), measured))
+    assert versions.BEST not in str(versions.list_metrics(model(), measured))
 
 
 def test_a_version_of_another_metric_has_an_empty_cell():
-    rows = versions.compared(model(), {"1": {"r2": 0.5}, "2": {"mae": 2.0}})
+    rows = versions.list_metrics(model(), {"1": {"r2": 0.5}, "2": {"mae": 2.0}})
     assert [row["Version 1"] for row in rows] == ["0.5", None]
 
 
 def test_a_listed_version_without_a_metric_is_no_number():
-    assert versions._measured(replace(listed("1"), metric=None, value=None)) is None
+    assert versions._format_measured(replace(listed("1"), metric=None, value=None)) is None

@@ -5,12 +5,10 @@ import pytest
 from concord.api.endpoints import history
 from concord.errors import Conflict, Forbidden, JournalUnavailable
 from concord.types.answers import ChallengerRecord
-from frontend.charts import stake_over_time as steps
+from frontend.charts import stake_over_time
 from frontend.text import reasons
-from frontend.views.nodes import data as asking
-from frontend.views.nodes import stake_history as stakes
-from frontend.views.nodes import standings
-from frontend.views.nodes.data import Change
+from frontend.views.nodes import data, stake_history, standings
+from frontend.views.nodes.data import AccountChange
 from tests.unit.frontend.fake_nodes import WAGER, FakeNodes, entry, jailed, node
 from tests.unit.frontend.page_driver import TOKEN, confirm, labels, open_view, press, text
 
@@ -38,9 +36,9 @@ def service(monkeypatch):
 
 
 def drop():
-    asking.forget()
-    asking._before.clear()
-    asking.service.connect.clear()
+    data.clear_cache()
+    data._before.clear()
+    data.service.connect.clear()
 
 
 @pytest.fixture
@@ -142,7 +140,7 @@ def test_looking_further_back_reads_the_blocks_before(service, see):
 def test_a_block_that_two_pages_have_is_told_once(service):
     service.height = 1500
     service.histories = {"forest": [entry(900, "deposit", 5, 105, "stake paid in")]}
-    found = asking.changes(service.url, "flower", ["forest"], 2)
+    found = data.list_changes(service.url, "flower", ["forest"], 2)
     assert [change.entry.height for change in found] == [900]
 
 
@@ -228,12 +226,12 @@ def test_the_page_speaks_french(service, see):
 
 def test_a_line_begins_with_what_was_held_before_the_first_change_and_ends_with_what_is_held():
     changes = [
-        Change("forest", entry(20, "settle", 5, 1005, WAGER)),
-        Change("knn", entry(25, "settle", -5, 995, WAGER)),
+        AccountChange("forest", entry(20, "settle", 5, 1005, WAGER)),
+        AccountChange("knn", entry(25, "settle", -5, 995, WAGER)),
     ]
     turns = [
         (one["node"], one["stake"], one["is_end"])
-        for one in stakes.points([node("forest"), node("knn"), node("tree", stake=70.0)], changes)
+        for one in stake_history.list_points([node("forest"), node("knn"), node("tree", stake=70.0)], changes)
     ]
     assert turns == [
         ("forest", 1000, False), ("forest", 1005, False), ("forest", 1005, True),
@@ -243,15 +241,20 @@ def test_a_line_begins_with_what_was_held_before_the_first_change_and_ends_with_
 
 
 def test_a_long_line_is_thinned_and_keeps_its_end():
-    changes = [Change("forest", entry(height, "settle", 1, height, WAGER)) for height in range(1, 3001)]
-    turns = stakes.points([node("forest")], changes)
-    assert len(turns) <= steps.MOST_POINTS + 3
+    changes = [
+        AccountChange("forest", entry(height, "settle", 1, height, WAGER)) for height in range(1, 3001)
+    ]
+    turns = stake_history.list_points([node("forest")], changes)
+    assert len(turns) <= stake_over_time.MOST_POINTS + 3
     assert turns[-1]["stake"] == 3000
 
 
 def test_the_picture_is_told_as_text():
-    changes = [Change("forest", entry(20, "settle", 5.5, 1005.5, WAGER))]
-    assert stakes.describe([node("forest")], changes) == "Stake over time. forest from 1,000.00 to 1,005.50."
+    changes = [AccountChange("forest", entry(20, "settle", 5.5, 1005.5, WAGER))]
+    assert (
+        stake_history.describe_stakes([node("forest")], changes)
+        == "Stake over time. forest from 1,000.00 to 1,005.50."
+    )
 
 
 # What the service says of an account, in another language.
@@ -298,21 +301,21 @@ def told_by_the_service():
 
 @pytest.mark.parametrize("sentence", sorted(set(told_by_the_service())))
 def test_what_the_service_says_of_a_node_is_known_here(sentence, monkeypatch):
-    assert reasons.said(sentence) == sentence
+    assert reasons.translate_reason(sentence) == sentence
     monkeypatch.setattr("frontend.text.language.current", lambda: "fr")
-    assert reasons.said(sentence) != sentence
+    assert reasons.translate_reason(sentence) != sentence
 
 
 def test_why_the_rules_let_a_node_count_is_said_in_french_too(monkeypatch):
     monkeypatch.setattr("frontend.text.language.current", lambda: "fr")
-    assert "étape" not in reasons.said("its stake is back at 1,012.50")
-    assert "1\u202f012,50" in reasons.said("its stake is back at 1,012.50")
-    assert "0,080" in reasons.said("a mean regret of 0.080 over 50 labelled rounds as a shadow")
+    assert "étape" not in reasons.translate_reason("its stake is back at 1,012.50")
+    assert "1\u202f012,50" in reasons.translate_reason("its stake is back at 1,012.50")
+    assert "0,080" in reasons.translate_reason("a mean regret of 0.080 over 50 labelled rounds as a shadow")
 
 
 def test_a_sentence_of_another_form_stands_as_it_is(monkeypatch):
     monkeypatch.setattr("frontend.text.language.current", lambda: "fr")
-    assert reasons.said("mended by hand") == "mended by hand"
+    assert reasons.translate_reason("mended by hand") == "mended by hand"
 
 
 @pytest.mark.parametrize(
@@ -327,4 +330,4 @@ def test_a_sentence_of_another_form_stands_as_it_is(monkeypatch):
     ],
 )
 def test_what_happened_has_a_sign_and_a_word(event, change, reason, word):
-    assert standings.told(standings.happened(entry(1, event, change, 1, reason))) == word
+    assert standings.badge_text(standings.event_badge(entry(1, event, change, 1, reason))) == word

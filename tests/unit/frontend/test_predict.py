@@ -38,7 +38,7 @@ def test_a_task_that_is_new_to_the_service_appears_with_a_form(service, open_pag
     service.schemas["tree"] = replace(
         FLOWER, task="tree", title="Tree", features=(Feature("height", "number", 9.0, "m"),)
     )
-    pages_service.forget()
+    pages_service.clear_cache()
     page.run()
     page.selectbox(key="task").select("tree").run()
     assert [number.label for number in page.number_input] == ["Height (m)"]

@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from frontend.views.rounds import filters as finding
-from frontend.views.rounds import round_list as roundlist
+from frontend.views.rounds import filters, round_list
 from tests.unit.frontend.fake_rounds import ID, MOVED, FakeRounds, explanation, round_, said
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, silent, verdict, vote
 from tests.unit.frontend.test_access import press, use_token
@@ -41,7 +40,7 @@ def draw():
 
     language.choose()
     rounds.show(Settings.read().url)
-    access.corner()
+    access.show_account()
 
 
 def keep(service, *rounds):
@@ -191,11 +190,11 @@ def test_a_round_is_opened_from_the_list_and_closed_again(service, open_rounds):
 
 
 def test_a_round_is_opened_from_the_row_that_was_drawn(monkeypatch):
-    monkeypatch.setattr(roundlist.st, "session_state", {roundlist._TABLE: {"selection": {"rows": [1]}}})
+    monkeypatch.setattr(round_list.st, "session_state", {round_list._TABLE: {"selection": {"rows": [1]}}})
     opened = []
-    monkeypatch.setattr(finding, "open_round", opened.append)
-    roundlist._open_row([ID, OTHER])
-    roundlist._open_row([ID])
+    monkeypatch.setattr(filters, "open_round", opened.append)
+    round_list._open_row([ID, OTHER])
+    round_list._open_row([ID])
     assert opened == [OTHER]
 
 
@@ -226,9 +225,9 @@ def test_the_proof_is_that_of_the_service(service, open_rounds):
 
 
 def test_the_proofs_file_is_what_the_command_writes():
-    from frontend.views.rounds.round_detail import proof_file
+    from frontend.views.rounds.round_detail import write_proof
 
-    document = json.loads(proof_file(round_(truth=said(), deltas=MOVED).explanation.proof))
+    document = json.loads(write_proof(round_(truth=said(), deltas=MOVED).explanation.proof))
     assert document.keys() == {"record", "path", "root", "event", "block", "block_hash"}
     assert document["path"] == [["left", "ab" * 32]]
 
@@ -303,5 +302,5 @@ def test_text_of_others_is_no_markup(service, open_rounds):
 
 def test_a_task_of_values_says_what_was_true():
     found = round_(loan_verdict(), said(None, value=12_000.0))
-    assert roundlist.rows(LOAN, [found])[0]["Truth"] == "12,000.00 EUR"
-    assert roundlist.rows(FLOWER, [round_()])[0]["Truth"] is None
+    assert round_list.list_rows(LOAN, [found])[0]["Truth"] == "12,000.00 EUR"
+    assert round_list.list_rows(FLOWER, [round_()])[0]["Truth"] is None

@@ -10,12 +10,10 @@ from prometheus_client import REGISTRY
 
 from concord.errors import ServiceAway
 from concord.observability import metrics
-from frontend.charts import lines
-from frontend.charts import theme as shades
-from frontend.data import exposition, prometheus
-from frontend.data import series as courses
-from frontend.data.series import Course, Key, Point, Sample
-from frontend.views.live import indicators as figures
+from frontend.charts import lines, theme
+from frontend.data import exposition, prometheus, series
+from frontend.data.series import CountKey, IndicatorSeries, Point, Sample
+from frontend.views.live import indicators
 from tests.chart.test_rules import FILES, PROMTOOL, needs_promtool
 from tests.unit.frontend.fake_live import Meters
 from tests.unit.frontend.test_wording import _luminance
@@ -24,73 +22,73 @@ SAID = re.compile(r'exp: nil\s+got: "?\{\} ([^"\s]+)')
 
 
 def sample(time, calls, process=1.0, task="iris"):
-    return Sample(time, process, {Key(courses.CALLS, task, ""): calls})
+    return Sample(time, process, {CountKey(series.CALLS, task, ""): calls})
 
 
 def rates(course):
-    return [point.value for point in course.lines[courses.REQUESTS]]
+    return [point.value for point in course.lines[series.REQUESTS]]
 
 
 @pytest.mark.parametrize(("share", "found"), [(0.5, 2.0), (0.1, 0.5), (0.95, 4.0), (1.0, 4.0), (0.0, 0.0)])
 def test_a_quantile_lies_within_its_bucket(share, found):
     buckets = [(1.0, 2.0), (2.0, 5.0), (4.0, 9.0), (math.inf, 10.0)]
-    assert courses.quantile(share, buckets) == pytest.approx(found)
+    assert series.interpolate_quantile(share, buckets) == pytest.approx(found)
 
 
 @pytest.mark.parametrize("buckets", [[], [(1.0, 0.0), (math.inf, 0.0)]])
 def test_of_nothing_there_is_no_quantile(buckets):
-    assert courses.quantile(0.5, buckets) is None
+    assert series.interpolate_quantile(0.5, buckets) is None
 
 
 def test_a_rate_is_of_the_minute_before():
     samples = [sample(at, at if at <= 60 else 60.0) for at in range(0, 121, 10)]
-    found = courses.course(samples, None, 0.0, 10.0)
+    found = series.compute_series(samples, None, 0.0, 10.0)
     assert rates(found)[:6] == pytest.approx([1.0] * 6)
     assert rates(found)[-1] == 0.0
 
 
 def test_points_lie_a_step_apart_and_the_newest_is_always_there():
     samples = [sample(at, 0.0) for at in range(0, 100, 7)]
-    times = [point.time for point in courses.course(samples, None, 0.0, 30.0).lines[courses.REQUESTS]]
+    times = [point.time for point in series.compute_series(samples, None, 0.0, 30.0).lines[series.REQUESTS]]
     assert times == [7, 42, 77, 98]
 
 
 def test_no_point_is_older_than_asked_for():
     samples = [sample(at, 0.0) for at in range(0, 100, 10)]
-    found = courses.course(samples, None, 55.0, 10.0)
-    assert found.lines[courses.REQUESTS][0].time == 60
+    found = series.compute_series(samples, None, 55.0, 10.0)
+    assert found.lines[series.REQUESTS][0].time == 60
 
 
 def test_one_sample_is_no_point_and_knows_whether_anything_was_asked():
-    found = courses.course([sample(0.0, 3.0)], None, 0.0, 5.0)
+    found = series.compute_series([sample(0.0, 3.0)], None, 0.0, 5.0)
     assert (rates(found), found.was_asked) == ([], True)
-    assert not courses.course([sample(0.0, 0.0)], None, 0.0, 5.0).was_asked
-    assert not courses.course([], None, 0.0, 5.0).was_asked
+    assert not series.compute_series([sample(0.0, 0.0)], None, 0.0, 5.0).was_asked
+    assert not series.compute_series([], None, 0.0, 5.0).was_asked
 
 
 def test_a_process_that_does_not_say_when_it_began_is_told_by_its_counts():
     samples = [sample(0, 50.0, None), sample(10, 60.0, None), sample(20, 1.0, None), sample(30, 6.0, None)]
-    assert rates(courses.course(samples, None, 0.0, 5.0)) == pytest.approx([1.0, 0.5])
+    assert rates(series.compute_series(samples, None, 0.0, 5.0)) == pytest.approx([1.0, 0.5])
 
 
 def test_a_task_that_was_first_asked_in_between_began_at_zero():
-    later = Sample(10.0, 1.0, {Key(courses.CALLS, "new", ""): 20.0})
-    assert rates(courses.course([sample(0.0, 0.0), later], "new", 0.0, 5.0)) == [2.0]
+    later = Sample(10.0, 1.0, {CountKey(series.CALLS, "new", ""): 20.0})
+    assert rates(series.compute_series([sample(0.0, 0.0), later], "new", 0.0, 5.0)) == [2.0]
 
 
 def test_what_a_real_service_states_is_read():
     metrics.ROUND_SECONDS.labels("test_courses").observe(0.003)
     metrics.ROUNDS.labels("test_courses", "degraded").inc(2)
-    read = exposition.sample(metrics.render().decode(), 5.0)
-    assert read.counts[Key(courses.ROUNDS, "test_courses", "degraded")] == 2
-    assert read.counts[Key(courses.LATENCY_BUCKET, "test_courses", "0.005")] == 1
+    read = exposition.parse_sample(metrics.render().decode(), 5.0)
+    assert read.counts[CountKey(series.ROUNDS, "test_courses", "degraded")] == 2
+    assert read.counts[CountKey(series.LATENCY_BUCKET, "test_courses", "0.005")] == 1
     assert read.process == pytest.approx(REGISTRY.get_sample_value("process_start_time_seconds"))
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "up 1\n", 'concord_rounds_total{task="a" 1\n'])
 def test_what_is_no_service_of_ours_is_refused(text):
     with pytest.raises(ServiceAway):
-        exposition.sample(text, 0.0)
+        exposition.parse_sample(text, 0.0)
 
 
 def _metrics(query):
@@ -112,7 +110,7 @@ def test_only_metrics_and_records_that_exist_are_asked_for():
 
 
 def test_every_figure_has_its_query():
-    assert set(prometheus.QUERIES) == set(courses.FIGURES)
+    assert set(prometheus.QUERIES) == set(series.INDICATORS)
 
 
 @pytest.mark.parametrize(
@@ -124,15 +122,15 @@ def test_every_figure_has_its_query():
     ],
 )
 def test_a_query_is_about_a_task_and_an_installation(task, namespace, said):
-    assert prometheus.matched("x{OF}", task, namespace) == said
+    assert prometheus.fill_matchers("x{OF}", task, namespace) == said
 
 
-def evaluated(tmp_path, queries, series, *, rules):
+def evaluated(tmp_path, queries, input_series, *, rules):
     """What Prometheus's own engine finds after ten minutes, by promtool."""
     tests = [
         {
             "interval": "15s",
-            "input_series": series,
+            "input_series": input_series,
             "promql_expr_test": [{"expr": query, "eval_time": "10m", "exp_samples": []}],
         }
         for query in queries
@@ -158,18 +156,18 @@ def test_prometheus_finds_what_the_services_own_samples_say(tmp_path, task, rule
         meters.ask(one, times=30, seconds=slow / 4, overhead=0.0004)
         meters.ask(one, times=8, seconds=slow, status="degraded")
         meters.ask(one, times=2, seconds=slow * 2, status="no_quorum", http="503")
-    counts = exposition.sample(meters.text(), 0.0).counts
-    own = courses.figures(counts, task, 15.0)
-    series = [
+    counts = exposition.parse_sample(meters.text(), 0.0).counts
+    own = series.compute_indicators(counts, task, 15.0)
+    input_series = [
         {"series": _series(line), "values": f"0+{line.rpartition(' ')[2]}x60"}
         for line in meters.text().splitlines()
         if line.startswith("concord") and "_created" not in line
     ]
-    asked = [name for name in courses.FIGURES if own.get(name) is not None]
-    queries = [prometheus.matched(prometheus.QUERIES[name], task, "c") for name in asked]
-    found = evaluated(tmp_path, queries, series, rules=rules)
+    asked = [name for name in series.INDICATORS if own.get(name) is not None]
+    queries = [prometheus.fill_matchers(prometheus.QUERIES[name], task, "c") for name in asked]
+    found = evaluated(tmp_path, queries, input_series, rules=rules)
     assert dict(zip(asked, found, strict=True)) == pytest.approx({name: own[name] for name in asked})
-    assert len(asked) == len(courses.FIGURES) - (task is not None)
+    assert len(asked) == len(series.INDICATORS) - (task is not None)
 
 
 def _series(line):
@@ -180,79 +178,83 @@ def _series(line):
 @needs_promtool
 def test_where_nothing_failed_the_shares_are_zero_and_not_missing(tmp_path):
     route = "/v1/tasks/{task}/predict"
-    series = [
+    input_series = [
         {"series": 'concord_rounds_total{namespace="c",task="iris",status="ok"}', "values": "0+5x60"},
         {
             "series": f'concord_http_requests_total{{namespace="c",route="{route}",status="200"}}',
             "values": "0+5x60",
         },
     ]
-    shares = (courses.NO_QUORUM, courses.DEGRADED, courses.FAILED)
-    queries = [prometheus.matched(prometheus.QUERIES[name], None, "c") for name in shares]
+    shares = (series.NO_QUORUM, series.DEGRADED, series.FAILED)
+    queries = [prometheus.fill_matchers(prometheus.QUERIES[name], None, "c") for name in shares]
     for rules in (True, False):
-        assert evaluated(tmp_path, queries, series, rules=rules) == [0.0, 0.0, 0.0]
+        assert evaluated(tmp_path, queries, input_series, rules=rules) == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        (courses.REQUESTS, 1234.5, "1,234"),
-        (courses.REQUESTS, 0.4, "0.40"),
-        (courses.REQUESTS, 0.0, "0.00"),
-        (courses.REQUESTS, 0.0012, "0.0012"),
-        (courses.LATENCY[0], 0.0124, "12.4 ms"),
-        (courses.AGREEMENT, 0.998, "99.8%"),
-        (courses.AGREEMENT, None, "–"),
+        (series.REQUESTS, 1234.5, "1,234"),
+        (series.REQUESTS, 0.4, "0.40"),
+        (series.REQUESTS, 0.0, "0.00"),
+        (series.REQUESTS, 0.0012, "0.0012"),
+        (series.LATENCY[0], 0.0124, "12.4 ms"),
+        (series.AGREEMENT, 0.998, "99.8%"),
+        (series.AGREEMENT, None, "–"),
     ],
 )
 def test_a_figure_is_written_with_its_unit(name, value, said):
-    assert figures.written(name, value) == said
+    assert indicators.format_indicator(name, value) == said
 
 
 def course(**points):
-    return Course({name: [Point(*one) for one in values] for name, values in points.items()}, was_asked=True)
+    return IndicatorSeries(
+        {name: [Point(*one) for one in values] for name, values in points.items()}, was_asked=True
+    )
 
 
 def test_a_picture_is_told_to_those_who_do_not_see_it():
     found = course(agreement=[(0.0, 0.5), (5.0, None), (10.0, 0.75)])
-    picture = next(one for one in figures.PICTURES if courses.AGREEMENT in one.names)
-    assert figures.describe(found, picture) == (
+    picture = next(one for one in indicators.CHARTS if series.AGREEMENT in one.names)
+    assert indicators.describe_chart(found, picture) == (
         "How far do nodes agree? agreement: 75% now, 50% to 75% in this time."
     )
 
 
 def test_every_figure_is_drawn_somewhere_and_has_its_words():
-    drawn = [name for picture in figures.PICTURES for name in picture.names]
-    assert sorted(drawn) == sorted(courses.FIGURES)
-    assert set(figures.NAMES) == set(courses.FIGURES)
-    assert len({figures.heading(name) for name in courses.FIGURES}) == len(courses.FIGURES)
+    drawn = [name for picture in indicators.CHARTS for name in picture.names]
+    assert sorted(drawn) == sorted(series.INDICATORS)
+    assert set(indicators.NAMES) == set(series.INDICATORS)
+    assert len({indicators.column_heading(name) for name in series.INDICATORS}) == len(series.INDICATORS)
 
 
 def test_the_tables_newest_row_comes_first_in_the_readers_time():
     found = course(requests=[(0.0, 1.0), (3600.0, 2.0)])
-    rows = figures.rows(found, "Europe/Paris")
+    rows = indicators.list_rows(found, "Europe/Paris")
     assert [row["Time"] for row in rows] == ["02:00:00", "01:00:00"]
-    assert figures.rows(found, "no/where")[0]["Time"] == "01:00:00 UTC"
+    assert indicators.list_rows(found, "no/where")[0]["Time"] == "01:00:00 UTC"
 
 
 @pytest.mark.parametrize("is_light", [True, False])
 def test_lines_differ_by_more_than_their_colour(is_light):
-    drawn = [lines.Line(name, [Point(0.0, 1.0), Point(5.0, None)]) for name in "abc"]
-    chart = lines.picture(drawn, lines.Frame(0.0, 10.0, factor=1000), is_light=is_light).to_dict()
+    drawn = [lines.ChartLine(name, [Point(0.0, 1.0), Point(5.0, None)]) for name in "abc"]
+    chart = lines.draw_lines(drawn, lines.ChartFrame(0.0, 10.0, factor=1000), is_light=is_light).to_dict()
     assert len(chart["encoding"]["strokeDash"]["scale"]["range"]) == 3
     [rows] = chart["datasets"].values()
     assert [row["value"] for row in rows] == [1000.0, None] * 3
 
 
 def test_lines_without_a_value_still_have_an_axis():
-    drawn = [lines.Line("a", [Point(0.0, None)])]
-    chart = lines.picture(drawn, lines.Frame(0.0, 10.0), is_light=True).to_dict()
+    drawn = [lines.ChartLine("a", [Point(0.0, None)])]
+    chart = lines.draw_lines(drawn, lines.ChartFrame(0.0, 10.0), is_light=True).to_dict()
     assert chart["encoding"]["y"]["scale"]["domain"] == [0, 1.0]
 
 
 def test_the_axis_of_time_is_of_times():
     """Vega takes a number there for a number, and draws all points at the left."""
-    chart = lines.picture([lines.Line("a", [Point(0.0, 1.0)])], lines.Frame(0.0, 60.5), is_light=True)
+    chart = lines.draw_lines(
+        [lines.ChartLine("a", [Point(0.0, 1.0)])], lines.ChartFrame(0.0, 60.5), is_light=True
+    )
     assert chart.to_dict()["encoding"]["x"]["scale"]["domain"] == [
         "1970-01-01T00:00:00.000+00:00",
         "1970-01-01T00:01:00.500+00:00",
@@ -260,11 +262,11 @@ def test_the_axis_of_time_is_of_times():
 
 
 def test_a_name_cannot_bring_markup_into_the_key():
-    assert "<b>" not in lines.key([lines.Line("<b>", [])], is_light=True)
+    assert "<b>" not in lines.lines_legend([lines.ChartLine("<b>", [])], is_light=True)
 
 
 @pytest.mark.parametrize(("is_light", "page"), [(True, "#ffffff"), (False, "#171614")])
 def test_every_shade_is_seen_on_its_background(is_light, page):
-    for colour in shades.of(is_light=is_light):
+    for colour in theme.of(is_light=is_light):
         light, dark = sorted((_luminance(colour), _luminance(page)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 3
