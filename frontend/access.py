@@ -73,8 +73,8 @@ def acting_client(url: str) -> Client | None:
     Args:
         url: The consensus service.
     """
-    held = _keep_connection(url)
-    return held.client if held else None
+    reader = _keep_connection(url)
+    return reader.client if reader else None
 
 
 def reading_client(url: str) -> Reader:
@@ -91,7 +91,7 @@ def reading_client(url: str) -> Reader:
     return _keep_connection(url) or Reader(service.connect(url))
 
 
-def show_sign_in_hint(place: str = "here") -> None:
+def show_sign_in_hint(key: str = "here") -> None:
     """Says what it takes to change things here, and offers it: signing in, or a token.
 
     Args:
@@ -104,70 +104,70 @@ def show_sign_in_hint(place: str = "here") -> None:
             st.markdown(_why_not(person))
         elif _can_sign_in():
             st.markdown(_("Sign in, or use a token that an operator gave you."))
-            _offer_sign_in(place)
+            _offer_sign_in(key)
         else:
             st.markdown(_("It takes a token, which an operator makes for you."))
         with st.expander(_("Use a token"), icon=":material/key:"):
-            _ask_for_token(place)
+            _ask_for_token(key)
 
 
 def show_account() -> None:
     """Who acts here, and the way out; for the foot of every page."""
-    one, person = find_actor(), _signed_in_person()
-    if one is not None and one.person is None:
+    actor, person = find_actor(), _signed_in_person()
+    if actor is not None and actor.person is None:
         st.markdown(wording.small(_("You act with a token")))
         st.button(_("Forget the token"), key="access/forget", type="tertiary", on_click=_forget)
     if person is not None:
         st.markdown(wording.small(_("Signed in as {person}", person=wording.escape(person))))
         st.button(_("Sign out"), key="access/out", type="tertiary", on_click=_sign_out)
-    elif one is None and _can_sign_in():
+    elif actor is None and _can_sign_in():
         _offer_sign_in("corner", quietly=True)
 
 
 def _keep_connection(url: str) -> Reader | None:
-    one = find_actor()
-    held: _KeptConnection | None = st.session_state.get(_CONNECTION)
-    if held is not None and (one is None or (held.url, held.token) != (url, one.token)):
-        held.reader.client.close()
+    actor = find_actor()
+    connection: _KeptConnection | None = st.session_state.get(_CONNECTION)
+    if connection is not None and (actor is None or (connection.url, connection.token) != (url, actor.token)):
+        connection.reader.client.close()
         del st.session_state[_CONNECTION]
-        held = None
-    if one is None:
+        connection = None
+    if actor is None:
         return None
-    if held is None:
-        reader = Reader(Client(url, token=one.token), secrets.token_hex(8))
-        held = st.session_state[_CONNECTION] = _KeptConnection(url, one.token, reader)
-    return held.reader
+    if connection is None:
+        reader = Reader(Client(url, token=actor.token), secrets.token_hex(8))
+        connection = st.session_state[_CONNECTION] = _KeptConnection(url, actor.token, reader)
+    return connection.reader
 
 
-def _ask_for_token(place: str) -> None:
-    with st.form(f"access/form/{place}", border=False):
+def _ask_for_token(key: str) -> None:
+    with st.form(f"access/form/{key}", border=False):
         st.text_input(
             _("Token"),
             type="password",
-            key=_input(place),
+            key=_input_key(key),
             autocomplete="off",
             help=_("It is kept while this tab is open, and is gone when you load the page anew."),
         )
-        st.form_submit_button(_("Use this token"), on_click=_take, args=(place,))
-    if st.session_state.pop(_UNREADABLE, None) == place:
+        st.form_submit_button(_("Use this token"), on_click=_keep_typed_token, args=(key,))
+    if st.session_state.pop(_UNREADABLE, None) == key:
         st.error(
             _("That is no token: copy it anew, whole, as `concord tokens add` printed it."),
             icon=":material/edit:",
         )
 
 
-def _take(place: str) -> None:
+def _keep_typed_token(key: str) -> None:
     """Moves what was typed from the input, which must not keep it, to where it is used from."""
-    typed = str(st.session_state.get(_input(place), "")).strip()
-    st.session_state[_input(place)] = ""
+    typed = str(st.session_state.get(_input_key(key), "")).strip()
+    st.session_state[_input_key(key)] = ""
     if _is_readable(typed):
         st.session_state[_TOKEN] = typed
     else:
-        st.session_state[_UNREADABLE] = place
+        st.session_state[_UNREADABLE] = key
 
 
-def _input(place: str) -> str:
-    return f"access/typed/{place}"
+def _input_key(key: str) -> str:
+    return f"access/typed/{key}"
 
 
 def _is_readable(token: str) -> bool:
@@ -184,12 +184,12 @@ def _sign_out() -> None:
     st.logout()
 
 
-def _offer_sign_in(place: str, *, quietly: bool = False) -> None:
+def _offer_sign_in(key: str, *, quietly: bool = False) -> None:
     for provider in _providers():
         text = _("Sign in with {provider}", provider=wording.escape(provider)) if provider else _("Sign in")
         st.button(
             text,
-            key=f"access/in/{place}/{provider}",
+            key=f"access/in/{key}/{provider}",
             type="tertiary" if quietly else "primary",
             icon=":material/login:",
             on_click=st.login,

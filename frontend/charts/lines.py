@@ -1,10 +1,9 @@
-"""Figures over time as lines: a picture, its key in words, and the same for those who do not see it.
+"""Draws indicators over time as lines, with a legend.
 
-Lines differ by their dashes as well as by their colour. Time runs from left to right over all that was asked
-for, so that a short history looks short; it is written in the time of the browser.
+Lines differ by their dashes as well as by their colour. The axis spans all of the time that was asked for, so
+that a short history looks short; times are those of the browser.
 """
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,14 +12,13 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
-from frontend.charts import theme, votes
+from frontend.charts.theme import legend, line_colours
 from frontend.data.series import Point
-from frontend.text import language
 from frontend.text.language import _
 
 HEIGHT: Final = 180
 FEW_POINTS: Final = 20
-"""So few are drawn as dots too: a line of one point is nothing to see."""
+"""Up to so many points are drawn as dots too: a line of one point is invisible."""
 
 _DASHES: Final = ([1, 0], [6, 4], [2, 3])
 _SIGNS: Final = ("━━", "╍╍", "┉┉")
@@ -28,7 +26,7 @@ _SIGNS: Final = ("━━", "╍╍", "┉┉")
 
 @dataclass(frozen=True)
 class ChartLine:
-    """One line.
+    """A line of a chart.
 
     Attributes:
         name: In the reader's language.
@@ -41,15 +39,15 @@ class ChartLine:
 
 @dataclass(frozen=True)
 class ChartFrame:
-    """What lines are drawn in.
+    """Axes and number formats of a chart.
 
     Attributes:
         since: Left end, in seconds since the epoch.
         until: Right end.
-        format: Of numbers, in d3's way.
-        factor: By which values are multiplied, as seconds to milliseconds.
+        format: Of numbers, as d3 has it.
+        factor: Values are multiplied by it, such as from seconds to milliseconds.
         most: Top of the axis; None: as high as the values are.
-        clock: Of times, in d3's way.
+        clock: Of times, as d3 has it.
     """
 
     since: float
@@ -61,35 +59,25 @@ class ChartFrame:
 
 
 def draw_lines(lines: Sequence[ChartLine], frame: ChartFrame, *, is_light: bool) -> alt.Chart:
-    """The lines.
+    """Draws the lines.
 
     Args:
         lines: At most three.
-        frame: What they are drawn in.
-        is_light: Whether it is drawn on white.
+        frame: Axes and formats.
+        is_light: Whether the page has a light background.
     """
     names = [line.name for line in lines]
     rows = line_rows(lines, frame.factor)
-    few = max((len(line.points) for line in lines), default=0) <= FEW_POINTS
-    # Without a value an axis would say nothing of its unit, and no value is below zero.
-    top = frame.most or max((row["value"] or 0.0 for row in rows), default=0.0) * 1.1 or 1.0
-    scale = alt.Scale(domain=[0, top])
-    frame_of = pd.DataFrame(rows, columns=["time", "value", "line"])
+    is_short = max((len(line.points) for line in lines), default=0) <= FEW_POINTS
+    colours = alt.Scale(domain=names, range=line_colours(is_light=is_light))
     chart: alt.Chart = (
-        alt.Chart(frame_of)
-        # Of the points a screen reader hears nothing but a group without a name; the table has them.
-        .mark_line(strokeWidth=2, point={"size": 30, "aria": False} if few else False)
+        alt.Chart(pd.DataFrame(rows, columns=["time", "value", "line"]))
+        # A screen reader reads points as a group without a name; the table has them.
+        .mark_line(strokeWidth=2, point={"size": 30, "aria": False} if is_short else False)
         .encode(
-            x=alt.X(
-                "time:T",
-                title=None,
-                scale=alt.Scale(domain=[_instant(frame.since), _instant(frame.until)]),
-                axis=alt.Axis(format=frame.clock, tickCount=4, labelOverlap=True),
-            ),
-            y=alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(format=frame.format, tickCount=4)),
-            color=alt.Color(
-                "line:N", legend=None, scale=alt.Scale(domain=names, range=theme.of(is_light=is_light))
-            ),
+            x=_time_axis(frame),
+            y=_value_axis(frame, rows),
+            color=alt.Color("line:N", legend=None, scale=colours),
             strokeDash=alt.StrokeDash(
                 "line:N", legend=None, scale=alt.Scale(domain=names, range=list(_DASHES))
             ),
@@ -101,24 +89,34 @@ def draw_lines(lines: Sequence[ChartLine], frame: ChartFrame, *, is_light: bool)
         )
         .properties(height=HEIGHT)
     )
-    if language.current() == "fr":
-        chart = chart.configure(locale={"number": votes.FRENCH})
-    if is_light:
-        chart = chart.configure_axis(labelColor=votes.INK, titleColor=votes.INK)
     return chart
 
 
-def lines_legend(lines: Sequence[ChartLine], *, is_light: bool) -> str:
-    """What the lines stand for, as HTML that wraps on a narrow screen."""
-    return " ".join(
-        f'<span style="white-space: nowrap; margin-right: 1rem">'
-        f'<span aria-hidden="true" style="color: {colour}">{sign}</span> {html.escape(line.name)}</span>'
-        for line, colour, sign in zip(lines, theme.of(is_light=is_light), _SIGNS, strict=False)
+def _time_axis(frame: ChartFrame) -> alt.X:
+    return alt.X(
+        "time:T",
+        title=None,
+        scale=alt.Scale(domain=[_to_iso(frame.since), _to_iso(frame.until)]),
+        axis=alt.Axis(format=frame.clock, tickCount=4, labelOverlap=True),
     )
 
 
+def _value_axis(frame: ChartFrame, rows: Sequence[dict[str, Any]]) -> alt.Y:
+    """From 0 to a little above the highest value; to 1 without a value, so that the axis still shows its unit."""
+    top = frame.most or max((row["value"] or 0.0 for row in rows), default=0.0) * 1.1 or 1.0
+    axis = alt.Axis(format=frame.format, tickCount=4)
+    return alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=axis)
+
+
+def lines_legend(lines: Sequence[ChartLine], *, is_light: bool) -> str:
+    """The legend of the lines, as HTML."""
+    colours = line_colours(is_light=is_light)
+    names = [line.name for line in lines]
+    return legend(zip(colours, _SIGNS, names, strict=False))
+
+
 def line_rows(lines: Sequence[ChartLine], factor: float = 1.0) -> list[dict[str, Any]]:
-    """One row a point; a point without a value interrupts its line."""
+    """A row for each point; a point without a value interrupts its line."""
     return [
         {
             "time": point.time * 1000,
@@ -130,6 +128,6 @@ def line_rows(lines: Sequence[ChartLine], factor: float = 1.0) -> list[dict[str,
     ]
 
 
-def _instant(at: float) -> str:
-    """An end of the axis as Vega takes it for a time; a number there is one to it, and no time."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+def _to_iso(seconds: float) -> str:
+    """A time as Vega wants it at an end of an axis, where it would take a number for a number."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,7 +1,6 @@
-"""Stake as a line of steps for each node, since stake moves with blocks alone: over time, or over the blocks.
+"""Stake of each node as a line of steps, over time or over the blocks: stake moves with blocks alone.
 
-Lines differ in colour, in dashes and in the sign at their end, which the legend shows with their name: the
-picture does not need its colours. Whoever shows it says the same as a table, and as a text.
+Lines differ in colour, in dashes and in the sign at their end, which the legend shows with their name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,7 @@ from typing import Any, Final, TypeVar
 import altair as alt
 import pandas as pd
 
-from frontend.charts import votes
-from frontend.text import language
+from frontend.charts.theme import PALETTE
 from frontend.text.language import _
 
 HEIGHT: Final = 320
@@ -19,7 +17,7 @@ LEGEND_COLUMNS: Final = 2
 """More of them are cut at 375 px."""
 
 MOST_POINTS: Final = 400
-"""Steps of a line; a screen has not many more pixels for it."""
+"""Points of a line: a screen has not many more pixels for it."""
 
 _DASHES: Final = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [10, 4], [2, 4], [6, 2, 2, 2])
 _SIGNS: Final = (
@@ -31,21 +29,15 @@ Point = TypeVar("Point")
 
 
 def draw_stakes(
-    points: Sequence[Mapping[str, Any]],
-    names: Sequence[str],
-    x: alt.X,
-    told: alt.Tooltip,
-    *,
-    is_light: bool,
+    points: Sequence[Mapping[str, Any]], nodes: Sequence[str], x: alt.X, tooltip: alt.Tooltip
 ) -> alt.LayerChart:
-    """The picture.
+    """Draws a line of steps for each node.
 
     Args:
-        points: Where the lines turn: `node`, `stake`, `is_end`, and what `x` and `told` are of.
-        names: The nodes, in the legend's order.
-        x: Where a step is.
-        told: What is said of that where a person points at it.
-        is_light: Whether it is drawn on white, where Streamlit's own grey is too pale to read.
+        points: As `line_points` makes them, with what `x` and `tooltip` encode.
+        nodes: In the legend's order.
+        x: Position of a step.
+        tooltip: Says in words where a step is.
     """
     # Dashes would cut the signs' outlines to pieces.
     legend = alt.Legend(
@@ -54,35 +46,44 @@ def draw_stakes(
     base = alt.Chart(pd.DataFrame(points)).encode(
         x=x,
         y=alt.Y("stake:Q", title=_("Stake"), scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("node:N", scale=_scale(names, votes.PALETTE), legend=legend),
+        color=alt.Color("node:N", scale=_scale(nodes, PALETTE), legend=legend),
         tooltip=[
             alt.Tooltip("node:N", title=_("Node")),
-            told,
+            tooltip,
             alt.Tooltip("stake:Q", title=_("Stake"), format=",.4f"),
         ],
     )
     lines = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-        strokeDash=alt.StrokeDash("node:N", scale=_scale(names, _DASHES), legend=None)
+        strokeDash=alt.StrokeDash("node:N", scale=_scale(nodes, _DASHES), legend=None)
     )
     ends = (
         base.transform_filter("datum.is_end")
         .mark_point(filled=True, size=90, opacity=1)
-        .encode(shape=alt.Shape("node:N", scale=_scale(names, _SIGNS), legend=legend))
+        .encode(shape=alt.Shape("node:N", scale=_scale(nodes, _SIGNS), legend=legend))
     )
-    chart = alt.LayerChart(layer=[lines, ends]).properties(height=HEIGHT)
-    if language.current() == "fr":
-        chart = chart.configure(locale={"number": votes.FRENCH})
-    if is_light:
-        chart = chart.configure_axis(labelColor=votes.INK, titleColor=votes.INK)
-        chart = chart.configure_legend(labelColor=votes.INK)
-    return chart
+    return alt.LayerChart(layer=[lines, ends]).properties(height=HEIGHT)
 
 
-def thin_out(turns: Sequence[Point]) -> list[Point]:
-    """Every so many of them, and always the last."""
-    step = -(-len(turns) // MOST_POINTS) or 1
-    return [*turns[:-1][::step], *turns[-1:]]
+def line_points(node: str, field: str, steps: Sequence[tuple[Any, float]]) -> list[dict[str, Any]]:
+    """The points of a node's line.
+
+    Args:
+        node: Its name.
+        field: What a position is called in a point: a time, or a block's height.
+        steps: Position and stake of each step, the oldest first.
+    """
+    last = len(steps) - 1
+    return [
+        {"node": node, field: position, "stake": stake, "is_end": index == last}
+        for index, (position, stake) in enumerate(steps)
+    ]
 
 
-def _scale(names: Sequence[str], looks: Sequence[Any]) -> alt.Scale:
-    return alt.Scale(domain=list(names), range=[looks[i % len(looks)] for i in range(len(names))])
+def thin_out(points: Sequence[Point]) -> list[Point]:
+    """At most `MOST_POINTS` or so of the points, at even distances, and always the last."""
+    step = -(-len(points) // MOST_POINTS) or 1
+    return [*points[:-1][::step], *points[-1:]]
+
+
+def _scale(nodes: Sequence[str], values: Sequence[Any]) -> alt.Scale:
+    return alt.Scale(domain=list(nodes), range=[values[i % len(values)] for i in range(len(nodes))])

@@ -10,6 +10,7 @@ from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
 from frontend.charts.votes import draw_votes, votes_legend
 from frontend.components import states, vote_table
+from frontend.components.chart import show_chart
 from frontend.data.service import AnsweredRow
 from frontend.text import wording
 from frontend.text.language import _, ngettext
@@ -26,26 +27,21 @@ def show_answer(schema: TaskSchema, answer: AnsweredRow) -> None:
         _figures(schema, verdict)
         st.subheader(_("How each node voted"))
         st.html(votes_legend(schema, verdict))
-        st.altair_chart(
-            draw_votes(schema, verdict, is_light=st.context.theme.type == "light"),
-            width="stretch",
-            alt=wording.describe_votes(schema, verdict),
-            theme="streamlit",
-        )
+        show_chart(draw_votes(schema, verdict), wording.describe_votes(schema, verdict))
     vote_table.show_votes(schema, verdict)
     _reference(schema, answer)
 
 
 def _sentence(schema: TaskSchema, verdict: Verdict) -> None:
-    look = wording.answer_badge(schema, verdict)
-    st.markdown(f"## :{look.colour}[{look.icon} {wording.escape(wording.format_answer(schema, verdict))}]")
+    badge = wording.answer_badge(schema, verdict)
+    st.markdown(f"## {badge.markdown(wording.escape(wording.format_answer(schema, verdict)))}")
 
 
 def _without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
     states.show_no_quorum((verdict.error or {}).get("message") or _("Too few nodes voted."))
-    said = wording.escape(wording.format_answer(schema, verdict))
-    if said:
-        st.markdown(_("The operator has this answered instead, without the nodes: **{said}**", said=said))
+    fallback = wording.escape(wording.format_answer(schema, verdict))
+    if fallback:
+        st.markdown(_("The operator has this answered instead, without the nodes: **{said}**", said=fallback))
     vote_table.show_absent(verdict)
 
 
@@ -54,7 +50,7 @@ def _status(verdict: Verdict) -> None:
     if verdict.status == "ok":
         text = ngettext("ok · the node voted", "ok · all {count} nodes voted", all_of_them)
         st.badge(text, icon=":material/check:", color="green")
-        _aside(verdict)
+        _show_non_voters(verdict)
         return
     text = _("degraded · {voted} of {nodes} nodes voted", voted=voted, nodes=all_of_them)
     st.badge(text, icon=":material/warning:", color="orange")
@@ -62,10 +58,10 @@ def _status(verdict: Verdict) -> None:
         _("The answer stands: those who voted hold the quorum. Without a vote, and without weight here:")
     )
     vote_table.show_absent(verdict)
-    _aside(verdict)
+    _show_non_voters(verdict)
 
 
-def _aside(verdict: Verdict) -> None:
+def _show_non_voters(verdict: Verdict) -> None:
     """Says of the nodes that were not to count why."""
     for line in wording.describe_non_voters(verdict.votes):
         st.markdown(wording.small(line))
@@ -116,11 +112,11 @@ def _reference(schema: TaskSchema, answer: AnsweredRow) -> None:
         return
     with st.expander(_("What was asked")):
         lines = [
-            f"- {wording.format_feature(feature)}: **{_said(answer.row.get(feature.name))}**"
+            f"- {wording.format_feature(feature)}: **{_format_input(answer.row.get(feature.name))}**"
             for feature in schema.features
         ]
         st.markdown("\n".join(lines))
 
 
-def _said(entered: float | str | None) -> str:
-    return wording.escape(entered if isinstance(entered, str) else wording.format_number(float(entered or 0)))
+def _format_input(value: float | str | None) -> str:
+    return wording.escape(value if isinstance(value, str) else wording.format_number(float(value or 0)))

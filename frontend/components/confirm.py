@@ -53,23 +53,23 @@ class ConfirmedAction:
     hindrance: str | None = None
 
 
-def offer_action(step: ConfirmedAction) -> None:
+def offer_action(action: ConfirmedAction) -> None:
     """Draws the button of a step, and its dialog once it has been pressed."""
     st.button(
-        step.button,
-        icon=step.icon,
-        key=f"confirm/{step.name}",
-        disabled=step.hindrance is not None,
-        help=step.hindrance,
+        action.button,
+        icon=action.icon,
+        key=f"confirm/{action.name}",
+        disabled=action.hindrance is not None,
+        help=action.hindrance,
         on_click=_open,
-        args=(step.name,),
+        args=(action.name,),
         width="stretch",
     )
     name, key = st.session_state.get(_OPEN, ("", ""))
-    if name != step.name:
+    if name != action.name:
         return
-    if step.hindrance is None:
-        st.dialog(step.button, icon=step.icon, on_dismiss=_close)(_ask)(step, key)
+    if action.hindrance is None:
+        st.dialog(action.button, icon=action.icon, on_dismiss=_close)(_ask)(action, key)
     else:
         # Somebody else was faster.
         _close()
@@ -77,14 +77,14 @@ def offer_action(step: ConfirmedAction) -> None:
 
 def show_done() -> None:
     """Says, at the top of a page, what was done last, for a while: pages draw themselves anew."""
-    said, end = st.session_state.get(_DONE, ("", 0.0))
+    sentence, end = st.session_state.get(_DONE, ("", 0.0))
     if time.monotonic() < end:
-        st.success(said, icon=":material/check_circle:")
+        st.success(sentence, icon=":material/check_circle:")
 
 
-def _ask(step: ConfirmedAction, key: str) -> None:
+def _ask(action: ConfirmedAction, key: str) -> None:
     st.markdown(_("This is what will happen:"))
-    st.markdown("\n".join(f"- {effect}" for effect in step.effects))
+    st.markdown("\n".join(f"- {effect}" for effect in action.effects))
     reason = st.text_input(
         _("Reason"),
         key=f"confirm/reason/{key}",
@@ -92,25 +92,25 @@ def _ask(step: ConfirmedAction, key: str) -> None:
         help=_("One line; it stays in the ledger for good, for everybody to read."),
     )
     with st.container(horizontal=True):
-        is_confirmed = st.button(step.button, key="confirm/yes", type="primary", icon=step.icon)
+        is_confirmed = st.button(action.button, key="confirm/yes", type="primary", icon=action.icon)
         if st.button(_("Cancel"), key="confirm/no"):
             _close()
             st.rerun()
     if is_confirmed:
-        _do(step, reason.strip(), key)
+        _do(action, reason.strip(), key)
 
 
-def _do(step: ConfirmedAction, reason: str, key: str) -> None:
+def _do(action: ConfirmedAction, reason: str, key: str) -> None:
     if not reason:
         st.error(_("Say why: the ledger keeps a reason with every change."), icon=":material/edit:")
         return
     try:
         with st.spinner(_("Working…")):
-            said = step.act(reason, key)
+            sentence = action.act(reason, key)
     except ConcordError as error:
         _show_refusal(error)
         return
-    st.session_state[_DONE] = (said, time.monotonic() + DONE_SECONDS)
+    st.session_state[_DONE] = (sentence, time.monotonic() + DONE_SECONDS)
     _close()
     st.rerun()
 

@@ -20,7 +20,7 @@ from frontend.text import label_refusals, times, wording
 from frontend.text.language import _, task_gettext
 
 
-def draw_feedback(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth | None = None) -> None:
+def draw_feedback(url: str, schema: TaskSchema, verdict: Verdict, truth: Truth | None = None) -> None:
     """Asks what was true of a round, or shows what was said and what that did.
 
     Args:
@@ -30,52 +30,52 @@ def draw_feedback(url: str, schema: TaskSchema, verdict: Verdict, stands: Truth 
         stands: The label that the round has, if that is known here.
     """
     st.subheader(_("What was true?"))
-    said: LabelReceipt | None = st.session_state.get(_place("told", verdict.id))
-    if stands is None and said is not None and said.status == "conflict":
-        stands = _found(url, verdict)
-    if stands is not None:
-        _standing(schema, stands)
-    if said is not None:
-        _became(said)
-        if said.is_good:
-            if stands is None:
-                _moved(url, schema, verdict, said)
+    receipt: LabelReceipt | None = st.session_state.get(_state_key("told", verdict.id))
+    if truth is None and receipt is not None and receipt.status == "conflict":
+        truth = _read_truth(url, verdict)
+    if truth is not None:
+        _show_truth(schema, truth)
+    if receipt is not None:
+        _show_receipt(receipt)
+        if receipt.is_good:
+            if truth is None:
+                _show_moves(url, schema, verdict, receipt)
             return
     client = access.acting_client(url)
     if client is None:
-        st.markdown(_why(verdict, stands))
+        st.markdown(_describe_effect(verdict, truth))
         access.show_sign_in_hint(f"truth/{verdict.id}")
-    elif stands is None:
-        _ask(client, schema, verdict, stands)
+    elif truth is None:
+        _ask(client, schema, verdict, truth)
     else:
         with st.expander(
-            _("It was something else"), expanded=_place("meant", verdict.id) in st.session_state
+            _("It was something else"), expanded=_state_key("meant", verdict.id) in st.session_state
         ):
-            _ask(client, schema, verdict, stands)
+            _ask(client, schema, verdict, truth)
 
 
-def _describe_label(schema: TaskSchema, said: StatedLabel) -> str:
+def _describe_label(schema: TaskSchema, label: StatedLabel) -> str:
     """Who said what, when."""
     return _(
         "**{truth}**, said by {source}, {time}",
-        truth=wording.escape(stake_moves.format_vote(schema, said.label, said.value) or "?"),
-        source=wording.escape(said.source),
-        time=times.format_time(said.time),
+        truth=wording.escape(stake_moves.format_vote(schema, label.label, label.value) or "?"),
+        source=wording.escape(label.source),
+        time=times.format_time(label.time),
     )
 
 
-def _standing(schema: TaskSchema, stands: Truth) -> None:
-    st.markdown(f":material/check_circle: {_describe_label(schema, stands.stands)}")
-    if stands.disputes:
+def _show_truth(schema: TaskSchema, truth: Truth) -> None:
+    st.markdown(f":material/check_circle: {_describe_label(schema, truth.stands)}")
+    if truth.disputes:
         st.warning(
             _("**Disputed.** These came later, contradict it and change nothing:"), icon=":material/gavel:"
         )
-        st.markdown("\n".join(f"- {_describe_label(schema, other)}" for other in stands.disputes))
+        st.markdown("\n".join(f"- {_describe_label(schema, other)}" for other in truth.disputes))
 
 
-def _why(verdict: Verdict, stands: Truth | None) -> str:
+def _describe_effect(verdict: Verdict, truth: Truth | None) -> str:
     """What a label does to this round."""
-    if stands is not None:
+    if truth is not None:
         return _("Another answer is kept as a dispute and changes nothing.")
     if verdict.status == "no_quorum":
         return _("Too few nodes voted, so no stake moves; models can still learn from what was true.")
@@ -85,24 +85,24 @@ def _why(verdict: Verdict, stands: Truth | None) -> str:
 
 
 def _ask(client: Client, schema: TaskSchema, verdict: Verdict, stands: Truth | None) -> None:
-    meant = _place("meant", verdict.id)
+    meant = _state_key("meant", verdict.id)
     if meant in st.session_state:
         _confirm(client, schema, verdict, stands, st.session_state[meant])
         return
-    st.markdown(_why(verdict, stands))
-    with st.form(_place("form", verdict.id), border=False):
+    st.markdown(_describe_effect(verdict, stands))
+    with st.form(_state_key("form", verdict.id), border=False):
         truth = _input(schema, verdict)
         is_sent = st.form_submit_button(_("This was true…"), icon=":material/fact_check:")
     if is_sent and truth is None:
         st.warning(_("Say first what was true."), icon=":material/edit:")
     elif is_sent:
         st.session_state[meant] = truth
-        st.session_state.pop(_place("told", verdict.id), None)
+        st.session_state.pop(_state_key("told", verdict.id), None)
         st.rerun()
 
 
 def _input(schema: TaskSchema, verdict: Verdict) -> str | float | None:
-    key = _place("truth", verdict.id)
+    key = _state_key("truth", verdict.id)
     if schema.value is None:
         names = [label.name for label in schema.labels]
         return st.selectbox(
@@ -122,7 +122,7 @@ def _input(schema: TaskSchema, verdict: Verdict) -> str | float | None:
 def _confirm(
     client: Client, schema: TaskSchema, verdict: Verdict, stands: Truth | None, truth: str | float
 ) -> None:
-    shown = wording.escape(_shown(schema, truth))
+    shown = wording.escape(_format_truth(schema, truth))
     with st.container(border=True):
         st.markdown(_("**You say that this was true: {truth}.**", truth=shown))
         if stands is not None:
@@ -135,77 +135,77 @@ def _confirm(
             )
         with st.container(horizontal=True):
             is_sure = st.button(
-                _("Record it"), type="primary", icon=":material/gavel:", key=_place("yes", verdict.id)
+                _("Record it"), type="primary", icon=":material/gavel:", key=_state_key("yes", verdict.id)
             )
             st.button(
                 _("Cancel"),
-                key=_place("no", verdict.id),
+                key=_state_key("no", verdict.id),
                 on_click=_drop,
-                args=(_place("meant", verdict.id),),
+                args=(_state_key("meant", verdict.id),),
             )
         if is_sure:
             with st.spinner(_("Recording, and waiting for the block…")):
-                said = rounds.label_round(client, schema, verdict.id, truth)
-            st.session_state[_place("told", verdict.id)] = said
-            _drop(_place("meant", verdict.id))
+                receipt = rounds.label_round(client, schema, verdict.id, truth)
+            st.session_state[_state_key("told", verdict.id)] = receipt
+            _drop(_state_key("meant", verdict.id))
             st.rerun()
 
 
-def _shown(schema: TaskSchema, truth: str | float) -> str:
+def _format_truth(schema: TaskSchema, truth: str | float) -> str:
     return task_gettext(truth) if isinstance(truth, str) else wording.format_value(schema, truth)
 
 
-def _became(said: LabelReceipt) -> None:
-    if said.status == "accepted":
+def _show_receipt(receipt: LabelReceipt) -> None:
+    if receipt.status == "accepted":
         st.success(_("**Recorded.** This is the truth of the round now."), icon=":material/check:")
-    elif said.is_good:
+    elif receipt.is_good:
         st.info(_("**The round had this label already.** Nothing has changed."), icon=":material/info:")
     else:
-        label_refusals.show_refusal(said.status, said.message)
+        label_refusals.show_refusal(receipt.status, receipt.message)
 
 
-def _moved(url: str, schema: TaskSchema, verdict: Verdict, said: LabelReceipt) -> None:
+def _show_moves(url: str, schema: TaskSchema, verdict: Verdict, receipt: LabelReceipt) -> None:
     """What the label did, as the round itself has it now."""
     try:
-        found = rounds.read_round(access.reading_client(url), url, verdict.id)
+        round_ = rounds.read_round(access.reading_client(url), url, verdict.id)
     except ConcordError as error:
-        _unseen(error, said)
+        _show_unreadable(error, receipt)
     else:
-        stake_moves.show_moves(schema, found)
-        if found.explanation is not None and found.explanation.stage == "due":
-            _again(verdict)
+        stake_moves.show_moves(schema, round_)
+        if round_.explanation is not None and round_.explanation.stage == "due":
+            _offer_refresh(verdict)
 
 
-def _found(url: str, verdict: Verdict) -> Truth | None:
+def _read_truth(url: str, verdict: Verdict) -> Truth | None:
     """The label that the round has, for those who may read it."""
     try:
-        explained = rounds.read_round(access.reading_client(url), url, verdict.id).explanation
+        explanation = rounds.read_round(access.reading_client(url), url, verdict.id).explanation
     except ConcordError:
         return None
-    return explained.truth if explained else None
+    return explanation.truth if explanation else None
 
 
-def _unseen(error: ConcordError, said: LabelReceipt) -> None:
-    if said.block is not None:
-        st.markdown(_("Block {block} settled this round.", block=said.block))
+def _show_unreadable(error: ConcordError, receipt: LabelReceipt) -> None:
+    if receipt.block is not None:
+        st.markdown(_("Block {block} settled this round.", block=receipt.block))
     if error.code in ("unauthorized", "forbidden"):
         st.markdown(_("What moved is not shown: this token does not read rounds (`--reads`)."))
     else:
         st.markdown(_("What moved cannot be shown now: {message}", message=wording.escape(error.message)))
 
 
-def _again(verdict: Verdict) -> None:
+def _offer_refresh(verdict: Verdict) -> None:
     st.button(
         _("Look again"),
         icon=":material/refresh:",
         on_click=rounds.clear_cache,
-        key=_place("again", verdict.id),
+        key=_state_key("again", verdict.id),
     )
 
 
-def _drop(place: str) -> None:
-    st.session_state.pop(place, None)
+def _drop(key: str) -> None:
+    st.session_state.pop(key, None)
 
 
-def _place(part: str, round_id: str) -> str:
+def _state_key(part: str, round_id: str) -> str:
     return f"truth/{part}/{round_id}"

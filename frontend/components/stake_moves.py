@@ -13,31 +13,29 @@ import streamlit as st
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Round
 from concord.types.explanation import Explanation, VoteExplanation
+from frontend.components.table import show_table
 from frontend.text import language, wording
 from frontend.text.language import _, ngettext, task_gettext
 
 
-def show_moves(schema: TaskSchema, found: Round) -> None:
+def show_moves(schema: TaskSchema, round_: Round) -> None:
     """Shows how stake moved, or why it has not.
 
     Args:
         schema: The task's.
         found: The round, with its explanation.
     """
-    explained = found.explanation
-    if explained is None:
+    explanation = round_.explanation
+    if explanation is None:
         return
-    st.markdown("\n".join(f"- {line}" for line in describe_moves(found, explained)))
-    if explained.settlement is None:
+    st.markdown("\n".join(f"- {line}" for line in describe_moves(round_, explanation)))
+    if explanation.settlement is None:
         return
-    frame = pd.DataFrame(list_moves(schema, explained.votes))
-    st.dataframe(
+    frame = pd.DataFrame(list_moves(schema, explanation.votes))
+    show_table(
         frame,
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_("How the stake of each node moved."),
-        column_config={
+        _("How the stake of each node moved."),
+        {
             _("Node"): st.column_config.TextColumn(pinned=True),
             _("Stake moved"): st.column_config.TextColumn(
                 help=_("What this round gave the node or took from it.")
@@ -49,47 +47,47 @@ def show_moves(schema: TaskSchema, found: Round) -> None:
     )
 
 
-def describe_moves(found: Round, explained: Explanation) -> list[str]:
+def describe_moves(round_: Round, explanation: Explanation) -> list[str]:
     """The settlement in sentences."""
-    settled = explained.settlement
-    if settled is None:
-        return [_waits(found, explained)]
-    said = [
+    settlement = explanation.settlement
+    if settlement is None:
+        return [_describe_waiting(round_, explanation)]
+    sentences = [
         ngettext(
             "Block {block} settled this round alone.",
             "Block {block} settled this round, among {count}.",
-            settled.rounds,
-            block=settled.block,
+            settlement.rounds,
+            block=settlement.block,
         )
     ]
-    if found.verdict.policy == "seed":
-        said.append(_("Under the policy seed the majority moves stake at once, whatever was true."))
-    gained = [one for one in explained.votes if (one.delta or 0) > 0]
-    lost = [one for one in explained.votes if (one.delta or 0) < 0]
+    if round_.verdict.policy == "seed":
+        sentences.append(_("Under the policy seed the majority moves stake at once, whatever was true."))
+    gained = [vote for vote in explanation.votes if (vote.delta or 0) > 0]
+    lost = [vote for vote in explanation.votes if (vote.delta or 0) < 0]
     if gained:
-        said.append(_("Stake was gained by {nodes}.", nodes=_amounts(gained)))
+        sentences.append(_("Stake was gained by {nodes}.", nodes=_amounts(gained)))
     if lost:
-        said.append(_("Stake was lost by {nodes}.", nodes=_amounts(lost)))
+        sentences.append(_("Stake was lost by {nodes}.", nodes=_amounts(lost)))
     if not gained and not lost:
-        said.append(_("No node's stake moved: all fared alike."))
-    still = [one.node for one in explained.votes if one.delta is None]
-    if still:
-        said.append(_("The stake of {nodes} was not in it: no vote that counts.", nodes=_names(still)))
-    return said
+        sentences.append(_("No node's stake moved: all fared alike."))
+    unmoved = [vote.node for vote in explanation.votes if vote.delta is None]
+    if unmoved:
+        sentences.append(_("The stake of {nodes} was not in it: no vote that counts.", nodes=_names(unmoved)))
+    return sentences
 
 
 def list_moves(schema: TaskSchema, votes: Sequence[VoteExplanation]) -> list[dict[str, Any]]:
     """The table's rows, the largest gain first and those without a stake in it last."""
-    ordered = sorted(votes, key=lambda one: (one.delta is None, -(one.delta or 0.0), one.node))
+    ordered = sorted(votes, key=lambda vote: (vote.delta is None, -(vote.delta or 0.0), vote.node))
     return [
         {
-            _("Node"): one.node,
-            _("Stake moved"): None if one.delta is None else format_change(one.delta),
-            _("Vote"): format_vote(schema, one.label, one.value),
-            _("Right"): format_rightness(one.right, is_value=schema.is_regression),
-            _("Stake before"): None if one.stake is None else wording.format_number(round(one.stake, 2)),
+            _("Node"): vote.node,
+            _("Stake moved"): None if vote.delta is None else format_change(vote.delta),
+            _("Vote"): format_vote(schema, vote.label, vote.value),
+            _("Right"): format_rightness(vote.right, is_value=schema.is_regression),
+            _("Stake before"): None if vote.stake is None else wording.format_number(round(vote.stake, 2)),
         }
-        for one in ordered
+        for vote in ordered
     ]
 
 
@@ -115,19 +113,21 @@ def format_change(amount: float) -> str:
     return language.format_decimal(amount, f"+{pattern};-{pattern}") if amount else "0"
 
 
-def _waits(found: Round, explained: Explanation) -> str:
-    if explained.stage == "due":
+def _describe_waiting(round_: Round, explanation: Explanation) -> str:
+    if explanation.stage == "due":
         return _("Its block has not come yet: it takes ten seconds or so. No stake has moved so far.")
-    if explained.stage == "awaits_label":
+    if explanation.stage == "awaits_label":
         return _("No stake has moved: nobody has said yet what was true.")
-    if found.verdict.status == "no_quorum":
+    if round_.verdict.status == "no_quorum":
         return _("No stake moves by it: too few nodes voted, so there was no consensus.")
     return _("No stake moves by it: nobody said in time what was true.")
 
 
 def _amounts(votes: Sequence[VoteExplanation]) -> str:
-    ordered = sorted(votes, key=lambda one: -abs(one.delta or 0.0))
-    return ", ".join(f"**{wording.escape(one.node)}** ({format_change(one.delta or 0.0)})" for one in ordered)
+    ordered = sorted(votes, key=lambda vote: -abs(vote.delta or 0.0))
+    return ", ".join(
+        f"**{wording.escape(vote.node)}** ({format_change(vote.delta or 0.0)})" for vote in ordered
+    )
 
 
 def _names(nodes: Sequence[str]) -> str:

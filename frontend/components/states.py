@@ -34,16 +34,16 @@ def read_task_states(url: str) -> TaskStates:
 
 
 @st.fragment(run_every=WATCH_SECONDS)
-def rerun_on_change(url: str, seen: TaskStates) -> None:
+def rerun_on_change(url: str, drawn: TaskStates) -> None:
     """Draws the page anew once something else is to be seen: a new task, a service that is back."""
-    if read_task_states(url) != seen:
+    if read_task_states(url) != drawn:
         st.rerun()
 
 
 @st.fragment(run_every=WATCH_SECONDS)
-def _retry(url: str, drawn: float) -> None:
+def _retry(url: str, since: float) -> None:
     # Where tasks are answered all the time, and only something else was not, `watch` notices nothing.
-    if time.monotonic() - drawn > WATCH_SECONDS / 2 and read_task_states(url):
+    if time.monotonic() - since > WATCH_SECONDS / 2 and read_task_states(url):
         st.rerun()
 
 
@@ -68,7 +68,7 @@ def _away(url: str, error: ConcordError) -> None:
             seconds=WATCH_SECONDS,
         )
     )
-    _again(_("Try again"), "away")
+    _offer_refresh(_("Try again"), "away")
     with st.expander(_("What went wrong")):
         st.markdown(wording.escape(error.message))
 
@@ -80,7 +80,7 @@ def show_no_tasks() -> None:
         icon=":material/inbox:",
     )
     st.code("uv run concord up", language="bash")
-    _again(_("Look again"), "no-tasks")
+    _offer_refresh(_("Look again"), "no-tasks")
 
 
 def show_nothing_asked(button: str) -> None:
@@ -109,7 +109,7 @@ def show_not_ready(url: str, task: TaskSummary) -> None:
     )
     with suppress(ConcordError):
         vote_table.show_node_states(service.list_nodes(url, task.task))
-    _again(_("Look again"), "not-ready")
+    _offer_refresh(_("Look again"), "not-ready")
 
 
 def show_incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
@@ -128,15 +128,15 @@ def show_incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
 
 def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
     """The service was asked and gave no answer."""
-    shown = {
+    show = {
         # Nobody's question is sent again without them.
         "service_away": lambda: _away(url, ConcordError(refusal.message)),
         "no_quorum": lambda: _no_quorum(refusal, schema),
         "invalid_input": lambda: _invalid(refusal),
         "overloaded": _overloaded,
     }.get(refusal.code)
-    if shown is not None:
-        shown()
+    if show is not None:
+        show()
     else:
         text = _("**The service gave no answer.** {message}", message=wording.escape(refusal.message))
         st.error(text, icon=":material/error:")
@@ -187,5 +187,5 @@ def _overloaded() -> None:
     )
 
 
-def _again(text: str, key: str) -> None:
+def _offer_refresh(text: str, key: str) -> None:
     st.button(text, icon=":material/refresh:", on_click=service.clear_cache, key=f"again/{key}")

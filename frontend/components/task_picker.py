@@ -21,13 +21,13 @@ _KEPT: Final = "task/kept"
 def list_tasks(url: str) -> list[TaskSummary]:
     """All tasks; none where there is nothing to choose from, which the page says then."""
     try:
-        found = service.list_tasks(url)
+        tasks = service.list_tasks(url)
     except ConcordError as error:
         states.show_away(url, error)
         return []
-    if not found:
+    if not tasks:
         states.show_no_tasks()
-    return found
+    return tasks
 
 
 def read_schema(url: str, task: TaskSummary) -> TaskSchema | None:
@@ -50,11 +50,11 @@ def pick_task(tasks: Sequence[TaskSummary]) -> TaskSummary:
     """
     by_name = {task.task: task for task in tasks}
     names = list(by_name)
-    stated = st.query_params.get(_ADDRESS) or st.session_state.get(_KEPT, "")
+    name_in_address = st.query_params.get(_ADDRESS) or st.session_state.get(_KEPT, "")
     name = st.selectbox(
         _("Task"),
         names,
-        index=names.index(stated) if stated in by_name else 0,
+        index=names.index(name_in_address) if name_in_address in by_name else 0,
         format_func=lambda name: wording.format_task(by_name[name], tasks) if name in by_name else name,
         key=_ADDRESS,
         on_change=_name_in_address,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import NodeView, Verdict, Vote
+from frontend.components.table import show_table
 from frontend.text import wording
 from frontend.text.language import _, task_gettext
 
@@ -23,13 +24,10 @@ def show_votes(schema: TaskSchema, verdict: Verdict) -> None:
     """Shows who voted what, with which weight, how fast."""
     frame = pd.DataFrame(list_vote_rows(schema, verdict))
     column = st.column_config.NumberColumn
-    st.dataframe(
+    show_table(
         frame,
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=wording.describe_votes(schema, verdict),
-        column_config={
+        wording.describe_votes(schema, verdict),
+        {
             _("Node"): st.column_config.TextColumn(pinned=True),
             _("Version"): st.column_config.TextColumn(help=_("Version of the model in the registry.")),
             _("Probability"): column(format="%.1f%%", help=_("How sure the node is of its own vote.")),
@@ -61,28 +59,22 @@ def show_node_states(nodes: Sequence[NodeView]) -> None:
             for node in nodes
         ]
     )
-    st.dataframe(
-        frame,
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_("The nodes and whether they are up."),
-    )
+    show_table(frame, _("The nodes and whether they are up."))
 
 
 def _row(schema: TaskSchema, vote: Vote, *, is_weighed: bool) -> dict[str, Any]:
-    look = wording.OUTCOMES[vote.outcome]
+    badge = wording.OUTCOMES[vote.outcome]
     return {
         _("Node"): vote.node,
-        **_said(schema, vote),
+        **_vote_cells(schema, vote),
         _("Weight"): vote.weight * 100 if is_weighed else None,
-        _("Outcome"): f"{look.symbol} {_(look.word)}",
+        _("Outcome"): badge.text,
         _("Latency (ms)"): vote.latency_ms,
         _("Version"): vote.version,
     }
 
 
-def _said(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
+def _vote_cells(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
     if schema.is_regression:
         return {_("Vote"): None if vote.value is None else wording.format_value(schema, vote.value)}
     share = (vote.probabilities or {}).get(vote.label or "")

@@ -59,11 +59,11 @@ def read_run(registry: str, run_id: str) -> Run | None:
     Raises:
         ServiceAway: MLflow does not serve; as everywhere here.
     """
-    found = _json(registry, "/api/2.0/mlflow/runs/get", run_id=run_id)
-    if found is None:
+    response = _json(registry, "/api/2.0/mlflow/runs/get", run_id=run_id)
+    if response is None:
         return None
     listed = _json(registry, "/api/2.0/mlflow/artifacts/list", run_id=run_id, path=PLOTS) or {}
-    document = found.get("run", {})
+    document = response.get("run", {})
     measured = document.get("data", {}).get("metrics", [])
     return Run(
         str(document.get("info", {}).get("experiment_id", "")),

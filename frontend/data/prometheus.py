@@ -15,36 +15,45 @@ import httpx
 import streamlit as st
 
 from concord.errors import ConcordError, ServiceAway
-from frontend.data import series
-from frontend.data.series import IndicatorSeries, Point
+from frontend.data.series import (
+    AGREEMENT,
+    DEGRADED,
+    FAILED,
+    LATENCY,
+    NO_QUORUM,
+    OVERHEAD,
+    QUANTILES,
+    REQUESTS,
+    ROWS,
+    IndicatorSeries,
+    Point,
+)
 
 QUERIES: Final[Mapping[str, str]] = {
-    series.REQUESTS: "sum(rate(concord_round_seconds_count{OF}[5m]))",
-    series.ROWS: "sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m]))",
+    REQUESTS: "sum(rate(concord_round_seconds_count{OF}[5m]))",
+    ROWS: "sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m]))",
     **{
         name: f"histogram_quantile({share}, sum by (le) (rate(concord_round_seconds_bucket{{OF}}[5m])))"
-        for name, share in zip(series.LATENCY, series.QUANTILES, strict=True)
+        for name, share in zip(LATENCY, QUANTILES, strict=True)
     },
     **{
         name: f"histogram_quantile({share}, sum by (le) (rate(concord_overhead_seconds_bucket{{OF}}[5m])))"
-        for name, share in zip(series.OVERHEAD, series.QUANTILES, strict=True)
+        for name, share in zip(OVERHEAD, QUANTILES, strict=True)
     },
-    series.AGREEMENT: (
-        "sum(rate(concord_agreement_sum{OF}[5m])) / sum(rate(concord_agreement_count{OF}[5m]))"
-    ),
-    series.NO_QUORUM: (
+    AGREEMENT: ("sum(rate(concord_agreement_sum{OF}[5m])) / sum(rate(concord_agreement_count{OF}[5m]))"),
+    NO_QUORUM: (
         '(sum(concord:rounds:rate5m{OF status="no_quorum"}) '
         'or sum(rate(concord_rounds_total{OF status="no_quorum"}[5m])) '
         "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
         "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
     ),
-    series.DEGRADED: (
+    DEGRADED: (
         '(sum(concord:rounds:rate5m{OF status="degraded"}) '
         'or sum(rate(concord_rounds_total{OF status="degraded"}[5m])) '
         "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
         "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
     ),
-    series.FAILED: (
+    FAILED: (
         '(sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)", status=~"5.."}[5m])) '
         'or 0 * sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))) '
         '/ sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))'
@@ -87,12 +96,12 @@ def fill_matchers(query: str, task: str | None, namespace: str | None) -> str:
     'sum(concord:rounds:rate5m{task="iris", status="ok"})'
     """
     matchers = {"task": task, "namespace": namespace}
-    said = " ".join(f'{name}="{_quoted(value)}",' for name, value in matchers.items() if value)
-    return query.replace("OF", said).replace("{ ", "{")
+    text = " ".join(f'{name}="{_quoted(value)}",' for name, value in matchers.items() if value)
+    return query.replace("OF", text).replace("{ ", "{")
 
 
 @st.cache_resource(ttl=FRESH_SECONDS, max_entries=100, show_spinner=False)
-def query_series(place: PrometheusServer, task: str | None, seconds: int) -> IndicatorSeries | ConcordError:
+def query_series(server: PrometheusServer, task: str | None, seconds: int) -> IndicatorSeries | ConcordError:
     """Figures of the last seconds, or why there are none; that is kept as well.
 
     Args:
@@ -104,18 +113,18 @@ def query_series(place: PrometheusServer, task: str | None, seconds: int) -> Ind
     end = math.floor(time.time() / step) * step
     span = {"start": end - seconds, "end": end, "step": step}
     try:
-        if not _points(place, fill_matchers(SCRAPED, None, place.namespace), span):
+        if not _points(server, fill_matchers(SCRAPED, None, server.namespace), span):
             raise ServiceAway(
                 "Prometheus answers and has no metrics of Concord: it does not scrape the service, or "
                 "CONCORD_PROMETHEUS_NAMESPACE names another installation.",
                 field="CONCORD_PROMETHEUS",
             )
-        figures = [figure for figure in QUERIES if task is None or figure != series.FAILED]
+        figures = [figure for figure in QUERIES if task is None or figure != FAILED]
         lines = {
-            figure: _points(place, fill_matchers(QUERIES[figure], task, place.namespace), span)
+            figure: _points(server, fill_matchers(QUERIES[figure], task, server.namespace), span)
             for figure in figures
         }
-        asked = _points(place, fill_matchers(ASKED, task, place.namespace), span)
+        asked = _points(server, fill_matchers(ASKED, task, server.namespace), span)
     except ConcordError as error:
         return error
     return IndicatorSeries(lines, was_asked=any(point.value for point in asked))
@@ -132,19 +141,19 @@ def _connect(url: str) -> httpx.Client:
     return httpx.Client(base_url=url, timeout=WAIT_SECONDS, trust_env=False)
 
 
-def _points(place: PrometheusServer, query: str, span: Mapping[str, int]) -> list[Point]:
+def _points(server: PrometheusServer, query: str, span: Mapping[str, int]) -> list[Point]:
     """The one series that a query has, oldest first."""
-    document = _ask(place, {"query": query, **span})
+    document = _ask(server, {"query": query, **span})
     try:
         series = document["data"]["result"]
-        return [Point(float(at), _number(value)) for one in series[:1] for at, value in one["values"]]
+        return [Point(float(at), _number(value)) for entry in series[:1] for at, value in entry["values"]]
     except (KeyError, TypeError, ValueError) as error:
         raise _away("What answers there is no Prometheus.") from error
 
 
-def _ask(place: PrometheusServer, query: Mapping[str, str | int]) -> dict[str, Any]:
+def _ask(server: PrometheusServer, query: Mapping[str, str | int]) -> dict[str, Any]:
     try:
-        response = _connect(place.url).post("/api/v1/query_range", data=dict(query))
+        response = _connect(server.url).post("/api/v1/query_range", data=dict(query))
     except httpx.HTTPError as error:
         raise _away(f"Prometheus does not answer ({error or type(error).__name__}).") from error
     try:

@@ -91,14 +91,14 @@ def label_round(client: Client, schema: TaskSchema, round_id: str, truth: str | 
     """
     label = {"id": round_id, "value" if schema.is_regression else "label": truth}
     try:
-        found = client.feedback([label], settled=True).labels
+        results = client.feedback([label], settled=True).labels
     except ConcordError as error:
-        found = results_of(error) if isinstance(error, Refused) else []
-        if not found:
+        results = results_of(error) if isinstance(error, Refused) else []
+        if not results:
             return LabelReceipt(truth, error.code, error.message)
     finally:
         clear_cache()
-    return _make_receipt(truth, found[0])
+    return _make_receipt(truth, results[0])
 
 
 def _make_receipt(truth: str | float, result: LabelResult) -> LabelReceipt:
@@ -116,8 +116,8 @@ def _read_page(
     filters: Filters,
     after: str | None,
 ) -> RoundPage:
-    sought = {name: getattr(filters, name) for name in Filters.__slots__}
-    return _client.rounds(task=task, limit=PAGE_ROUNDS, after=after, **sought)
+    query = {name: getattr(filters, name) for name in Filters.__slots__}
+    return _client.rounds(task=task, limit=PAGE_ROUNDS, after=after, **query)
 
 
 @st.cache_data(ttl=FRESH_SECONDS, max_entries=MOST_KEPT, show_spinner=_WAIT)

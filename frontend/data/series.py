@@ -71,9 +71,9 @@ class IndicatorSeries:
     was_asked: bool
     is_partial: bool = False
 
-    def now(self, figure: str) -> float | None:
+    def newest(self, indicator: str) -> float | None:
         """The newest value of a figure."""
-        points = self.lines.get(figure, ())
+        points = self.lines.get(indicator, ())
         return points[-1].value if points else None
 
     def is_quiet(self) -> bool:
@@ -108,18 +108,18 @@ def compute_series(samples: Sequence[Sample], task: str | None, since: float, st
         since: No point is older.
         step: Seconds.
     """
-    lines: dict[str, list[Point]] = {figure: [] for figure in INDICATORS}
+    lines: dict[str, list[Point]] = {indicator: [] for indicator in INDICATORS}
     processes = _split_by_process(samples)
-    shown = _select_successive(processes, samples[-1]) if samples else []
-    for earlier, later in (pair for line in shown for pair in _pair_samples(line, step)):
+    successive = _select_successive(processes, samples[-1]) if samples else []
+    for earlier, later in (pair for line in successive for pair in _pair_samples(line, step)):
         if later.time >= since:
-            found = compute_indicators(
+            values = compute_indicators(
                 count_increase(earlier.counts, later.counts), task, later.time - earlier.time
             )
-            for figure, value in found.items():
-                lines[figure].append(Point(later.time, value))
+            for indicator, value in values.items():
+                lines[indicator].append(Point(later.time, value))
     total = _sum(samples[-1].counts, CALLS, task) if samples else 0.0
-    return IndicatorSeries(lines, was_asked=total > 0, is_partial=len(shown) < len(processes))
+    return IndicatorSeries(lines, was_asked=total > 0, is_partial=len(successive) < len(processes))
 
 
 def count_increase(earlier: MetricCounts, later: MetricCounts) -> MetricCounts:
@@ -136,18 +136,18 @@ def compute_indicators(added: MetricCounts, task: str | None, seconds: float) ->
         seconds: How long it took.
     """
     calls, rounds = _sum(added, CALLS, task), _sum(added, ROUNDS, task)
-    found: dict[str, float | None] = {REQUESTS: calls / seconds, ROWS: rounds / seconds}
+    values: dict[str, float | None] = {REQUESTS: calls / seconds, ROWS: rounds / seconds}
     for names, metric in ((LATENCY, LATENCY_BUCKET), (OVERHEAD, OVERHEAD_BUCKET)):
         buckets = _buckets(added, metric, task)
-        found |= {
+        values |= {
             name: interpolate_quantile(share, buckets) for name, share in zip(names, QUANTILES, strict=True)
         }
-    found[AGREEMENT] = _ratio(_sum(added, AGREEMENT_SUM, task), _sum(added, AGREEMENT_COUNT, task))
-    for figure in (NO_QUORUM, DEGRADED):
-        found[figure] = _ratio(_sum(added, ROUNDS, task, figure), rounds)
+    values[AGREEMENT] = _ratio(_sum(added, AGREEMENT_SUM, task), _sum(added, AGREEMENT_COUNT, task))
+    for indicator in (NO_QUORUM, DEGRADED):
+        values[indicator] = _ratio(_sum(added, ROUNDS, task, indicator), rounds)
     if task is None:
-        found[FAILED] = _ratio(_sum(added, HTTP, None, "failed"), _sum(added, HTTP, None))
-    return found
+        values[FAILED] = _ratio(_sum(added, HTTP, None, "failed"), _sum(added, HTTP, None))
+    return values
 
 
 def interpolate_quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | None:
@@ -173,12 +173,12 @@ def interpolate_quantile(share: float, buckets: Sequence[tuple[float, float]]) -
 def _pair_samples(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample, Sample]]:
     """Pairs of samples: later ones a step or more apart, and the newest; each with one `LOOK_BACK` older."""
     times = [sample.time for sample in line]
-    drawn = -math.inf
-    for place, sample in enumerate(line[1:], 1):
-        if sample.time - drawn >= step or place == len(line) - 1:
-            reach = bisect_right(times, sample.time - max(step, LOOK_BACK)) - 1
-            yield line[max(0, reach)], sample
-            drawn = sample.time
+    newest = -math.inf
+    for index, sample in enumerate(line[1:], 1):
+        if sample.time - newest >= step or index == len(line) - 1:
+            earlier = bisect_right(times, sample.time - max(step, LOOK_BACK)) - 1
+            yield line[max(0, earlier)], sample
+            newest = sample.time
 
 
 def _split_by_process(samples: Sequence[Sample]) -> list[list[Sample]]:
@@ -196,11 +196,11 @@ def _split_by_process(samples: Sequence[Sample]) -> list[list[Sample]]:
 
 def _select_successive(lines: Sequence[Sequence[Sample]], newest: Sample) -> list[Sequence[Sample]]:
     """The line with the newest sample and those that ended before it began, and so on back."""
-    kept: list[Sequence[Sample]] = []
+    selected: list[Sequence[Sample]] = []
     for line in sorted(lines, key=lambda line: (line[-1] is newest, line[-1].time), reverse=True):
-        if not kept or line[-1].time < kept[0][0].time:
-            kept.insert(0, line)
-    return kept
+        if not selected or line[-1].time < selected[0][0].time:
+            selected.insert(0, line)
+    return selected
 
 
 def _has_fallen(earlier: MetricCounts, later: MetricCounts) -> bool:

@@ -34,9 +34,9 @@ _PLACE: Final = "language"
 
 def choose() -> str:
     """Settles which language the session speaks from now on, and returns it."""
-    stated = st.query_params.get(ADDRESS, "")
-    if stated in NAMES:
-        st.session_state[_PLACE] = stated
+    in_address = st.query_params.get(ADDRESS, "")
+    if in_address in NAMES:
+        st.session_state[_PLACE] = in_address
     elif _PLACE not in st.session_state:
         st.session_state[_PLACE] = match_browser(st.context.locale)
     return current()

@@ -61,9 +61,9 @@ _NUMBER: Final = r"[+-]?\d[\d,]*(?:\.\d+)?"
 def translate_reason(sentence: str) -> str:
     """A sentence of the service's as the reader would write it."""
     for form, pattern in _PATTERNS:
-        found = pattern.fullmatch(sentence)
-        if found is not None:
-            return _(form, **{name: _value(name, text) for name, text in found.groupdict().items()})
+        match = pattern.fullmatch(sentence)
+        if match is not None:
+            return _(form, **{name: _value(name, text) for name, text in match.groupdict().items()})
     return sentence
 
 
@@ -72,8 +72,8 @@ def _pattern(form: str) -> re.Pattern[str]:
     # Every second part is a name.
     return re.compile(
         "".join(
-            f"(?P<{part}>{_admitted(part)})" if place % 2 else re.escape(part)
-            for place, part in enumerate(parts)
+            f"(?P<{part}>{_admitted(part)})" if index % 2 else re.escape(part)
+            for index, part in enumerate(parts)
         )
     )
 

@@ -15,6 +15,16 @@ def format_time(text: str) -> str:
     return format_datetime(moment, "d MMM y, HH:mm:ss", locale=language.current())
 
 
+def format_utc(text: str) -> str:
+    """A time of the service's, which is in UTC, to the second."""
+    return text[:19].replace("T", " ")
+
+
+def format_utc_minute(text: str) -> str:
+    """A time of the service's, which is in UTC, to the minute."""
+    return format_utc(text)[:16]
+
+
 def browser_zone() -> tzinfo:
     """The browser's zone; UTC where it names none that is known here."""
     try:

@@ -18,14 +18,14 @@ from frontend.text.language import N_, _, task_gettext
 
 @dataclass(frozen=True)
 class Badge:
-    """How a thing is shown.
+    """A state as a sign and a word.
 
     Attributes:
-        symbol: A character, for tables and pictures.
+        symbol: A character, for tables.
         icon: Streamlit's name of the same sign.
         colour: One of Streamlit's colour names.
-        word: The same in a word, in English; `_` translates it.
-        meaning: What it means for the person who asked, likewise.
+        word: In English; `_` translates it.
+        meaning: What the state means for the reader, in English too.
     """
 
     symbol: str
@@ -33,6 +33,15 @@ class Badge:
     colour: str
     word: str
     meaning: str = ""
+
+    @property
+    def text(self) -> str:
+        """Symbol and word, for tables."""
+        return f"{self.symbol} {_(self.word)}"
+
+    def markdown(self, text: str | None = None) -> str:
+        """Icon and text in the badge's colour; without a text, its word."""
+        return f":{self.colour}[{self.icon} {_(self.word) if text is None else text}]"
 
 
 TONES: Final[Mapping[Tone, Badge]] = {
@@ -155,17 +164,17 @@ def format_feature(feature: Feature) -> str:
 def describe_range(feature: Feature) -> str:
     """What an input admits, in words."""
     low, high = feature.minimum, feature.maximum
-    of = f" {format_unit(feature.unit)}" if feature.unit else ""
+    suffix = f" {format_unit(feature.unit)}" if feature.unit else ""
     if feature.kind == "choice":
         if len(feature.choices) <= 3:
             return _(" or ").join(task_gettext(choice) for choice in feature.choices)
         return _("one of {count}", count=len(feature.choices))
     if low is not None and high is not None:
-        bounds = _("{low} to {high}", low=format_number(low), high=format_number(high)) + of
+        bounds = _("{low} to {high}", low=format_number(low), high=format_number(high)) + suffix
     elif low is not None:
-        bounds = _("at least {low}", low=format_number(low)) + of
+        bounds = _("at least {low}", low=format_number(low)) + suffix
     else:
-        bounds = _("at most {high}", high=format_number(high)) + of if high is not None else ""
+        bounds = _("at most {high}", high=format_number(high)) + suffix if high is not None else ""
     whole = _("whole number") if feature.kind == "integer" else ""
     return ", ".join(part for part in (whole, bounds) if part) or _("any number")
 
@@ -179,8 +188,8 @@ def format_task(task: TaskSummary, tasks: Iterable[TaskSummary]) -> str:
 
 def answer_badge(schema: TaskSchema, verdict: Verdict) -> Badge:
     """How the answer looks."""
-    found: Tone = next((one.tone for one in schema.labels if one.name == verdict.label), "neutral")
-    return TONES[found]
+    tone: Tone = next((label.tone for label in schema.labels if label.name == verdict.label), "neutral")
+    return TONES[tone]
 
 
 def format_value(schema: TaskSchema, amount: float) -> str:
@@ -262,9 +271,9 @@ def describe_votes(schema: TaskSchema, verdict: Verdict) -> str:
         if vote.outcome != "voted":
             parts.append(f"{vote.node}: {_(OUTCOMES[vote.outcome].word)}")
             continue
-        said = format_value(schema, vote.value) if vote.value is not None else _likely(vote)
+        opinion = format_value(schema, vote.value) if vote.value is not None else _likely(vote)
         weight = format_share(vote.weight)
-        parts.append(_("{node}, weight {weight}: {said}", node=vote.node, weight=weight, said=said))
+        parts.append(_("{node}, weight {weight}: {said}", node=vote.node, weight=weight, said=opinion))
     return _("Votes of the nodes. {votes}.", votes="; ".join(parts))
 
 
@@ -275,5 +284,5 @@ def _likely(vote: Vote) -> str:
 
 
 def _line(sentence: str, vote: Vote) -> str:
-    look = OUTCOMES[vote.outcome]
-    return _(sentence, node=escape(vote.node), word=_(look.word), meaning=_(look.meaning))
+    badge = OUTCOMES[vote.outcome]
+    return _(sentence, node=escape(vote.node), word=_(badge.word), meaning=_(badge.meaning))

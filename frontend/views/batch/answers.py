@@ -13,6 +13,7 @@ import streamlit as st
 
 from concord.tasks.csv_rows import Writing, render
 from concord.tasks.schema import TaskSchema
+from frontend.components.table import show_table
 from frontend.text import language, wording
 from frontend.text.language import N_, _, task_gettext
 from frontend.views.batch import uploads
@@ -31,13 +32,10 @@ STATUSES: Final[Mapping[str, str]] = {
 def show_answers(schema: TaskSchema, batch: Batch) -> None:
     """Shows every row with its answer; the answer's columns come first, where a narrow screen begins."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    st.dataframe(
+    show_table(
         answer_frame(schema, batch),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_("The rows of the file with their answers."),
-        column_config={
+        _("The rows of the file with their answers."),
+        {
             _("Line"): number(width=60, pinned=True, format="%d", help=_("Of the file.")),
             _("Answer"): text(width="small"),
             _("How sure"): number(
@@ -67,11 +65,11 @@ def answer_frame(schema: TaskSchema, batch: Batch) -> pd.DataFrame:
     }
     columns = zip(*rows.cells, strict=True)
     # A column of the person's may have the name of one of ours.
-    theirs = {
+    own_columns = {
         f"{name} ({_('file')})" if name in answered or name == _("Round id") else name: list(cells)
         for name, cells in zip(rows.header, columns, strict=True)
     }
-    return pd.DataFrame({**answered, **theirs, _("Round id"): [reply and reply.id for reply in replies]})
+    return pd.DataFrame({**answered, **own_columns, _("Round id"): [reply and reply.id for reply in replies]})
 
 
 def write_csv(schema: TaskSchema, batch: Batch) -> bytes:
@@ -85,9 +83,9 @@ def write_csv(schema: TaskSchema, batch: Batch) -> bytes:
 
 def summarise(schema: TaskSchema, replies: Sequence[RowAnswer | None]) -> str:
     """How often which answer, or from where to where the values go; empty without any."""
-    given = [reply for reply in replies if reply is not None and reply.status != "no_quorum"]
+    answers = [reply for reply in replies if reply is not None and reply.status != "no_quorum"]
     if schema.is_regression:
-        values = sorted(reply.value for reply in given if reply.value is not None)
+        values = sorted(reply.value for reply in answers if reply.value is not None)
         if not values:
             return ""
         low, middle, high = values[0], values[len(values) // 2], values[-1]
@@ -97,7 +95,7 @@ def summarise(schema: TaskSchema, replies: Sequence[RowAnswer | None]) -> str:
             middle=wording.escape(wording.format_value(schema, middle)),
             high=wording.escape(wording.format_value(schema, high)),
         )
-    counted = Counter(reply.label for reply in given if reply.label is not None).most_common(SHOWN_CLASSES)
+    counted = Counter(reply.label for reply in answers if reply.label is not None).most_common(SHOWN_CLASSES)
     return " · ".join(
         f"{wording.escape(task_gettext(name))} **{language.format_decimal(count)}**"
         for name, count in counted

@@ -101,7 +101,7 @@ class Batch:
     waits: deque[list[int]] = field(default_factory=deque)
     is_running: bool = False
     gave_up: bool = False
-    is_begun: bool = False
+    is_started: bool = False
     _waited: float = 0.0
     _failed: int = 0
 
@@ -112,7 +112,7 @@ class Batch:
     def open(self) -> list[int]:
         """The places of rows that have no answer: not asked, failed, or below the quorum."""
         return [
-            place for place, reply in enumerate(self.replies) if reply is None or reply.status == "no_quorum"
+            index for index, reply in enumerate(self.replies) if reply is None or reply.status == "no_quorum"
         ]
 
     @property
@@ -127,10 +127,10 @@ class Batch:
 
     def begin(self) -> None:
         """Sets out to ask about every row that has no answer."""
-        places = self.open
-        self.waits = deque(places[start : start + SLICE] for start in range(0, len(places), SLICE))
+        indices = self.open
+        self.waits = deque(indices[start : start + SLICE] for start in range(0, len(indices), SLICE))
         self.failures, self._waited, self._failed = [], 0.0, 0
-        self.is_running, self.is_begun, self.gave_up = True, True, False
+        self.is_running, self.is_started, self.gave_up = True, True, False
 
     def stop(self) -> None:
         """Asks no more."""
@@ -151,22 +151,22 @@ class Batch:
             yield self.done
         self.stop()
 
-    def _ask(self, places: list[int], ask: PredictRows, sleep: Callable[[float], None]) -> None:
+    def _ask(self, indices: list[int], ask: PredictRows, sleep: Callable[[float], None]) -> None:
         request_id = f"page-{secrets.token_hex(8)}"
         try:
-            verdicts = ask([self.table.rows[place] for place in places], request_id)
+            verdicts = ask([self.table.rows[index] for index in indices], request_id)
         except ConcordError as error:
             verdicts = verdicts_of(error) if isinstance(error, Refused) else []
             if not verdicts:
-                self._not_answered(places, error, request_id, sleep)
+                self._not_answered(indices, error, request_id, sleep)
                 return
-        for place, verdict in zip(places, verdicts, strict=True):
-            self.replies[place] = RowAnswer.of(verdict)
+        for index, verdict in zip(indices, verdicts, strict=True):
+            self.replies[index] = RowAnswer.of(verdict)
         self.waits.popleft()
         self._waited, self._failed = 0.0, 0
 
     def _not_answered(
-        self, places: list[int], error: ConcordError, request_id: str, sleep: Callable[[float], None]
+        self, indices: list[int], error: ConcordError, request_id: str, sleep: Callable[[float], None]
     ) -> None:
         if error.code == "overloaded" and self._waited < BUSY_SECONDS:
             pause = (error.retry_after if isinstance(error, Refused) else None) or 1.0
@@ -175,15 +175,15 @@ class Batch:
             sleep(pause)
             return
         self.waits.popleft()
-        if error.code in {"too_large", "too_many_rows"} and len(places) > 1:
-            half = len(places) // 2
-            self.waits.extendleft([places[half:], places[:half]])
+        if error.code in {"too_large", "too_many_rows"} and len(indices) > 1:
+            half = len(indices) // 2
+            self.waits.extendleft([indices[half:], indices[:half]])
             return
         self._waited, self._failed = 0.0, self._failed + 1
-        self.failures.append(self._failure(places, error, request_id))
+        self.failures.append(self._failure(indices, error, request_id))
 
-    def _failure(self, places: list[int], error: ConcordError, request_id: str) -> FailedCall:
-        lines = tuple(self.table.lines[place] for place in places)
+    def _failure(self, indices: list[int], error: ConcordError, request_id: str) -> FailedCall:
+        lines = tuple(self.table.lines[index_] for index_ in indices)
         index, column = _place(error.field)
         line = lines[index] if index is not None and index < len(lines) else None
         return FailedCall(lines, error.code, error.message, line, column, request_id)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from concord.tasks.csv_rows import Faulty, Problem, ProblemKind
 from concord.tasks.schema import Feature, TaskSchema
+from frontend.components.table import show_table
 from frontend.text import language, wording
 from frontend.text.language import N_, _, ngettext
 from frontend.views.batch.uploads import MOST_BYTES, MOST_ROWS, UnreadableFile, UnreadableKind
@@ -62,12 +62,12 @@ def show_unreadable(fault: UnreadableFile) -> None:
     count, most = float(fault.count), float(MOST_ROWS)
     if fault.kind == "too_large":
         count, most = count / (1 << 20), MOST_BYTES / (1 << 20)
-    said = _(
+    text = _(
         _NO_SHEET[fault.kind],
         count=language.format_decimal(count, "#,##0.#"),
         most=language.format_decimal(most),
     )
-    st.error(said, icon=":material/error:")
+    st.error(text, icon=":material/error:")
     st.markdown(_("Nothing was sent."))
 
 
@@ -83,16 +83,13 @@ def show_problems(faulty: Faulty, schema: TaskSchema) -> None:
     )
     more = faulty.count - len(faulty.problems)
     if more:
-        shown = language.format_decimal(len(faulty.problems))
-        st.markdown(_("The first {shown} are shown; mended, the others come to light.", shown=shown))
+        count = language.format_decimal(len(faulty.problems))
+        st.markdown(_("The first {shown} are shown; mended, the others come to light.", shown=count))
     text = st.column_config.TextColumn
-    st.dataframe(
-        pd.DataFrame(list_problems(faulty.problems, schema)),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_("What is wrong in the file, line by line."),
-        column_config={
+    show_table(
+        list_problems(faulty.problems, schema),
+        _("What is wrong in the file, line by line."),
+        {
             _("Line"): st.column_config.NumberColumn(width=60, pinned=True, format="%d"),
             _("Column"): text(width="small"),
             _("What is wrong"): text(width="medium"),
@@ -120,9 +117,9 @@ def describe_admitted(feature: Feature) -> str:
     if feature.kind != "choice":
         return wording.describe_range(feature)
     # The file is read in the schema's own words, so they are said as they stand.
-    shown = ", ".join(feature.choices[:SHOWN_CHOICES])
+    choices = ", ".join(feature.choices[:SHOWN_CHOICES])
     more = len(feature.choices) - SHOWN_CHOICES
-    return _("{choices} and {more} more", choices=shown, more=more) if more > 0 else shown
+    return _("{choices} and {more} more", choices=choices, more=more) if more > 0 else choices
 
 
 def _remedy(problem: Problem, feature: Feature | None) -> str:

@@ -41,18 +41,18 @@ def show(url: str) -> None:
         return
     if not task.ready:
         states.show_not_ready(url, task)
-    kept = _bring(task, schema)
-    if kept is None:
+    checked = _upload_file(task, schema)
+    if checked is None:
         st.info(_("**No file yet.** Take the template, fill it in, bring it here."), icon=":material/info:")
-    elif isinstance(kept, UnreadableFile):
-        file_errors.show_unreadable(kept)
-    elif isinstance(kept, Faulty):
-        file_errors.show_problems(kept, schema)
+    elif isinstance(checked, UnreadableFile):
+        file_errors.show_unreadable(checked)
+    elif isinstance(checked, Faulty):
+        file_errors.show_problems(checked, schema)
     else:
-        _ask(url, task, schema, kept)
+        _ask(url, task, schema, checked)
 
 
-def _bring(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
+def _upload_file(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
     """Offers the template, takes the file, checks it; the same file is checked once."""
     writing = SEMICOLONS if language.current() == "fr" else COMMAS
     st.download_button(
@@ -65,14 +65,14 @@ def _bring(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
     )
     with st.expander(_("What the columns mean")):
         st.markdown("\n".join(map(_column, schema.features)))
-    place = f"batch/{task.task}/{schema.digest}"
+    key = f"batch/{task.task}/{schema.digest}"
     file = st.file_uploader(
         _("Your file, as CSV"),
         uploads.EXTENSIONS,
-        key=f"{place}/file",
+        key=f"{key}/file",
         max_upload_size=uploads.MOST_BYTES >> 20,
         on_change=_drop,
-        args=(place,),
+        args=(key,),
     )
     limits = _(
         "At most {rows} rows and {megabytes} MB, in UTF-8, with the template’s columns.",
@@ -80,16 +80,16 @@ def _bring(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
         megabytes=uploads.MOST_BYTES >> 20,
     )
     st.markdown(wording.small(limits))
-    if file is not None and place not in st.session_state:
+    if file is not None and key not in st.session_state:
         with st.spinner(_("Checking every line…")):
-            found = uploads.read_upload(file.getvalue(), schema)
-        st.session_state[place] = Batch(file.name, found) if isinstance(found, Table) else found
-    kept: CheckedFile | None = st.session_state.get(place)
-    return kept
+            upload = uploads.read_upload(file.getvalue(), schema)
+        st.session_state[key] = Batch(file.name, upload) if isinstance(upload, Table) else upload
+    checked: CheckedFile | None = st.session_state.get(key)
+    return checked
 
 
-def _drop(place: str) -> None:
-    st.session_state.pop(place, None)
+def _drop(key: str) -> None:
+    st.session_state.pop(key, None)
 
 
 def _column(feature: Feature) -> str:
@@ -110,12 +110,12 @@ def _column(feature: Feature) -> str:
 def _ask(url: str, task: TaskSummary, schema: TaskSchema, batch: Batch) -> None:
     if batch.is_running:
         _run(url, task, batch)
-    if not batch.is_begun:
-        _ready(batch)
+    if not batch.is_started:
+        _show_ready(batch)
         return
-    _progress(schema, batch)
+    _show_progress(schema, batch)
     with st.container(horizontal=True):
-        _go_on(batch)
+        _offer_retry(batch)
         st.download_button(
             _("Download the answers"),
             partial(answers.write_csv, schema, batch),
@@ -127,7 +127,7 @@ def _ask(url: str, task: TaskSummary, schema: TaskSchema, batch: Batch) -> None:
     answers.show_answers(schema, batch)
 
 
-def _ready(batch: Batch) -> None:
+def _show_ready(batch: Batch) -> None:
     rows = len(batch.table.rows)
     st.success(
         ngettext(
@@ -155,33 +155,33 @@ def _ready(batch: Batch) -> None:
 def _run(url: str, task: TaskSummary, batch: Batch) -> None:
     """Asks slice after slice; a press on Stop, or on anything else, is heard after each."""
     st.button(_("Stop"), icon=":material/stop_circle:", on_click=batch.stop, key="batch/stop")
-    bar = st.progress(batch.done, _said(batch))
+    bar = st.progress(batch.done, _progress_text(batch))
     for done in batch.run(data.make_predictor(url, task.task)):
-        bar.progress(done, _said(batch))
+        bar.progress(done, _progress_text(batch))
     st.rerun()
 
 
-def _said(batch: Batch) -> str:
+def _progress_text(batch: Batch) -> str:
     answered, rows = language.format_decimal(batch.answered), language.format_decimal(len(batch.replies))
     return _("{answered} of {rows} rows answered. Keep this page open.", answered=answered, rows=rows)
 
 
-def _progress(schema: TaskSchema, batch: Batch) -> None:
+def _show_progress(schema: TaskSchema, batch: Batch) -> None:
     rows = language.format_decimal(len(batch.replies))
     if not batch.open:
-        said = ngettext("**The row is answered.**", "**All {count} rows are answered.**", len(batch.replies))
-        st.success(said, icon=":material/check_circle:")
+        text = ngettext("**The row is answered.**", "**All {count} rows are answered.**", len(batch.replies))
+        st.success(text, icon=":material/check_circle:")
     else:
         answered = language.format_decimal(batch.answered)
-        said = _("**{answered} of {rows} rows are answered.**", answered=answered, rows=rows)
-        st.warning(said, icon=":material/warning:")
+        text = _("**{answered} of {rows} rows are answered.**", answered=answered, rows=rows)
+        st.warning(text, icon=":material/warning:")
         failed_calls.show_failed_calls(batch)
-    found = answers.summarise(schema, batch.replies)
-    if found:
-        st.markdown(found)
+    summary = answers.summarise(schema, batch.replies)
+    if summary:
+        st.markdown(summary)
 
 
-def _go_on(batch: Batch) -> None:
+def _offer_retry(batch: Batch) -> None:
     left = len(batch.open)
     if left:
         st.button(

@@ -97,8 +97,8 @@ def _has_points(lines: Sequence[Line], schema: TaskSchema) -> bool:
     """Whether some number is written with a point."""
     header = names(lines[0][1])
     numeric = {feature.name for feature in schema.features if feature.kind != "choice"}
-    places = [place for place, name in enumerate(header) if name in numeric]
-    return any("." in cells[place] for _, cells in lines[1:] for place in places if place < len(cells))
+    indices = [index for index, name in enumerate(header) if name in numeric]
+    return any("." in cells[index] for _, cells in lines[1:] for index in indices if index < len(cells))
 
 
 def _written(value: float, writing: Writing) -> str:

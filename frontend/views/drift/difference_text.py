@@ -1,7 +1,6 @@
-"""What is said of a column, or of a node's answers, that was compared with what was learned from.
+"""Wording of drift: verdicts, indices and p-values of columns and nodes' answers.
 
-Pure functions of a report's values and the reader's language. Every verdict has a symbol and a word, so that
-its colour is never alone; and none says more than the tests did.
+Pure functions of a report and the reader's language. Every verdict has a sign and a word beside its colour.
 """
 
 from collections.abc import Mapping
@@ -20,10 +19,10 @@ STANDINGS: Final[Mapping[Standing, Badge]] = {
 }
 
 MODERATE: Final = 0.1
-"""Index from which a difference is called moderate, by custom, and counts as drift if it is no chance."""
+"""Index from which a difference is words moderate, by custom, and counts as drift if it is no chance."""
 
 LARGE: Final = 0.25
-"""Index from which it is called large."""
+"""Index from which it is words large."""
 
 TESTS: Final[Mapping[Test | None, str]] = {
     "kolmogorov_smirnov": N_("Kolmogorov–Smirnov"),
@@ -32,13 +31,7 @@ TESTS: Final[Mapping[Test | None, str]] = {
 }
 
 _LEAST_P: Final = 1e-4
-"""Below it, how much less is of no use to anybody."""
-
-
-def _format_standing(status: Standing) -> str:
-    """Symbol and word."""
-    look = STANDINGS[status]
-    return f"{look.symbol} {_(look.word)}"
+"""A smaller p-value is written as less than this."""
 
 
 def describe_size(index: float) -> str:
@@ -65,100 +58,104 @@ def format_column(schema: TaskSchema | None, column: str) -> str:
     units = {feature.name: feature.unit for feature in schema.features} if schema else {}
     if schema and schema.value:
         units[schema.value.name] = schema.value.unit
-    called = language.task_gettext(column.replace("_", " ").strip())
+    words = language.task_gettext(column.replace("_", " ").strip())
     unit = units.get(column)
-    return f"{called[:1].upper()}{called[1:]}" + (f" ({wording.format_unit(unit)})" if unit else "")
+    return f"{words[:1].upper()}{words[1:]}" + (f" ({wording.format_unit(unit)})" if unit else "")
 
 
-def describe_difference(one: Difference, least_rows: int) -> str:
-    """The verdict in words: what was found, and why that is drift or is none."""
-    if one.psi is None or one.adjusted is None:
-        if one.rows >= least_rows:
+def describe_difference(difference: Difference, least_rows: int) -> str:
+    """The verdict in words, and why it is drift or none."""
+    if difference.psi is None or difference.adjusted is None:
+        if difference.rows >= least_rows:
             return _("There are too few rows of then to compare with; it takes {least}.", least=least_rows)
         return ngettext(
             "Only {count} row was compared; below {least} there is no answer.",
             "Only {count} rows were compared; below {least} there is no answer.",
-            one.rows,
+            difference.rows,
             least=least_rows,
         )
-    if one.status == "drifted":
-        if one.psi >= MODERATE:
+    if difference.status == "drifted":
+        if difference.psi >= MODERATE:
             return _(
                 "It is {size} (index {index}), and chance does not explain it.",
-                size=describe_size(one.psi),
-                index=format_index(one.psi),
+                size=describe_size(difference.psi),
+                index=format_index(difference.psi),
             )
         return _(
             "Many of its values are new (index {index}), and chance does not explain it.",
-            index=format_index(one.psi),
+            index=format_index(difference.psi),
         )
-    if one.significant:
+    if difference.significant:
         return _(
             "It is a little different (index {index}), which is more than chance and too small to matter.",
-            index=format_index(one.psi),
+            index=format_index(difference.psi),
         )
-    return _("No more different than chance has it (index {index}).", index=format_index(one.psi))
+    return _("No more different than chance has it (index {index}).", index=format_index(difference.psi))
 
 
-def list_remarks(one: Difference) -> list[str]:
-    """What the picture does not show: values never learned from, and cells that say nothing."""
-    said = []
-    if one.unseen:
-        said.append(
+def list_remarks(difference: Difference) -> list[str]:
+    """What the chart does not show: values that were never learned from, and empty cells."""
+    sentences = []
+    if difference.unseen:
+        sentences.append(
             _(
                 "{share} of the rows hold a choice that was never learned from.",
-                share=wording.format_share(one.unseen),
+                share=wording.format_share(difference.unseen),
             )
         )
-    if one.outside:
-        said.append(
+    if difference.outside:
+        sentences.append(
             _(
                 "{share} of the rows are beyond the least or the largest that was learned from.",
-                share=wording.format_share(one.outside),
+                share=wording.format_share(difference.outside),
             )
         )
-    if one.missing:
-        said.append(
+    if difference.missing:
+        sentences.append(
             _(
                 "{share} of the rows say nothing here; then it was {before}.",
-                share=wording.format_share(one.missing),
-                before=wording.format_share(one.missing_before),
+                share=wording.format_share(difference.missing),
+                before=wording.format_share(difference.missing_before),
             )
         )
-    if not one.exact and one.psi is not None and one.test == "kolmogorov_smirnov":
-        said.append(_("The distance may be a little larger: the profile does not tell all values apart."))
-    return said
+    if not difference.exact and difference.psi is not None and difference.test == "kolmogorov_smirnov":
+        sentences.append(
+            _("The distance may be a little larger: the profile does not tell all values apart.")
+        )
+    return sentences
 
 
-def difference_row(title: str, one: Difference) -> dict[str, Any]:
-    """A line of the table; what is not known is None."""
+def difference_row(heading: str, name: str, difference: Difference) -> dict[str, Any]:
+    """A row of the table, with the name below a heading; what is not known is None."""
     return {
-        _("Column"): title,
-        _("Verdict"): _format_standing(one.status),
-        _("Index"): one.psi,
-        _("Change"): None if one.psi is None else describe_size(one.psi),
-        _("Test"): _(TESTS[one.test]) if one.test else None,
-        _("p-value"): None if one.adjusted is None else format_p_value(one.adjusted),
-        _("New values"): max(one.unseen, one.outside) * 100,
-        _("Missing"): one.missing * 100,
-        _("Rows"): one.rows,
+        heading: name,
+        _("Verdict"): STANDINGS[difference.status].text,
+        _("Index"): difference.psi,
+        _("Change"): None if difference.psi is None else describe_size(difference.psi),
+        _("Test"): _(TESTS[difference.test]) if difference.test else None,
+        _("p-value"): None if difference.adjusted is None else format_p_value(difference.adjusted),
+        _("New values"): max(difference.unseen, difference.outside) * 100,
+        _("Missing"): difference.missing * 100,
+        _("Rows"): difference.rows,
     }
 
 
-def describe_errors(found: ErrorDrift, schema: TaskSchema | None) -> str:
-    """Whether errors have grown, as a sentence; of what could be told."""
-    of = describe_error_measure(schema)
-    now = language.format_percent(found.error or 0.0, 1)
-    if found.error_before is None:
-        return _("No change was seen: {of} is {now}.", of=of, now=now)
-    before = language.format_percent(found.error_before, 1)
-    if found.status == "drifted":
-        return _("**Errors have grown:** {of} went from {before} to {now}.", of=of, before=before, now=now)
-    return _("Errors have not grown: {of} went from {before} to {now}.", of=of, before=before, now=now)
+def describe_errors(drift: ErrorDrift, schema: TaskSchema | None) -> str:
+    """Whether errors have grown, as a sentence, of errors that were measured."""
+    measure = describe_error_measure(schema)
+    now = language.format_percent(drift.error or 0.0, 1)
+    if drift.error_before is None:
+        return _("No change was seen: {of} is {now}.", of=measure, now=now)
+    before = language.format_percent(drift.error_before, 1)
+    if drift.status == "drifted":
+        return _(
+            "**Errors have grown:** {of} went from {before} to {now}.", of=measure, before=before, now=now
+        )
+    return _("Errors have not grown: {of} went from {before} to {now}.", of=measure, before=before, now=now)
 
 
 def describe_error_measure(schema: TaskSchema | None) -> str:
-    """What an error is of this task."""
+    """What the error of this task measures."""
     if schema is not None and schema.value is not None:
         return _(
             "the mean error (50% is an error of {usual})",

@@ -1,11 +1,10 @@
-"""How rows are spread, then and now: of a column, of what was true, of a node's answers.
+"""Draws how values are distributed, then and now: of a column, of the labels, or of a node's answers.
 
-A pair of bars for each bin of the profile, one below the other, so that ten of them have room for their names
-on a telephone. *Then* is the upper one and hollow, *now* the lower one and filled: the picture does not need
-its colours. Bins of a number hold a tenth of the rows each that were learned from; the outer ones are open.
+Each bin of the profile has a pair of bars, one below the other, so that ten of them have room for their names on
+a telephone: *then* is hollow, *now* is filled. A bin of a number holds a tenth of the rows that the models learned
+from; the outer bins are open.
 """
 
-import html
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
@@ -13,8 +12,8 @@ import altair as alt
 import pandas as pd
 
 from concord.types.drift import Shares
-from frontend.charts import theme, votes
-from frontend.text import language, wording
+from frontend.charts.theme import INK, legend, line_colours
+from frontend.text import wording
 from frontend.text.language import _, ngettext, task_gettext
 
 MOST_CHOICES: Final = 12
@@ -35,20 +34,20 @@ class Bin(NamedTuple):
 def list_bins(shares: Shares) -> list[Bin]:
     """The bins in their order; choices that are rare are one, and so are those never learned from."""
     if not shares.choices:
-        return [Bin(*one) for one in zip(_ranges(shares.edges), shares.before, shares.now, strict=True)]
-    known = [
+        return [Bin(*bin_) for bin_ in zip(_ranges(shares.edges), shares.before, shares.now, strict=True)]
+    choices = [
         Bin(task_gettext(name), *two)
         for name, *two in zip(shares.choices, shares.before, shares.now, strict=False)
     ]
-    kept = sorted(known, key=lambda one: -max(one.then, one.now))[:MOST_CHOICES]
-    found = [one for one in known if one in kept]
-    rare = [one for one in known if one not in kept]
+    frequent = sorted(choices, key=lambda bin_: -max(bin_.then, bin_.now))[:MOST_CHOICES]
+    bins = [bin_ for bin_ in choices if bin_ in frequent]
+    rare = [bin_ for bin_ in choices if bin_ not in frequent]
     if rare:
-        sums = sum(one.then for one in rare), sum(one.now for one in rare)
-        found.append(Bin(ngettext("{count} rarer one", "{count} rarer ones", len(rare)), *sums))
+        sums = sum(bin_.then for bin_ in rare), sum(bin_.now for bin_ in rare)
+        bins.append(Bin(ngettext("{count} rarer one", "{count} rarer ones", len(rare)), *sums))
     if len(shares.now) > len(shares.choices) and shares.now[-1] > 0:
-        found.append(Bin(_("never learned from"), shares.before[-1], shares.now[-1]))
-    return found
+        bins.append(Bin(_("never learned from"), shares.before[-1], shares.now[-1]))
+    return bins
 
 
 def _ranges(edges: list[float]) -> list[str]:
@@ -63,24 +62,36 @@ def _ranges(edges: list[float]) -> list[str]:
 
 
 def draw_distribution(shares: Shares, *, is_light: bool) -> alt.LayerChart:
-    """Both bars of each bin.
+    """Draws two bars for each bin: then and now.
 
     Args:
         shares: What is drawn.
-        is_light: Whether it is drawn on white.
+        is_light: Whether the page has a light background.
     """
-    found = list_bins(shares)
+    bins = list_bins(shares)
     times = [_("then"), _("now")]
+    base = _encode_bins(bins, times, most=max((*shares.before, *shares.now)))
+    colours = line_colours(is_light=is_light)[:2]
+    fills = ["transparent", colours[1]]
+    bars = base.mark_bar(strokeWidth=1.5).encode(
+        stroke=alt.Stroke("when:N", legend=None, scale=alt.Scale(domain=times, range=colours)),
+        fill=alt.Fill("when:N", legend=None, scale=alt.Scale(domain=times, range=fills)),
+    )
+    text = base.mark_text(align="left", dx=4, fontSize=11, color=INK if is_light else "#fafafa")
+    height = PAIR_PIXELS * len(bins) + AXIS_PIXELS
+    return alt.LayerChart(layer=[bars, text.encode(text="written:N")]).properties(height=height)
+
+
+def _encode_bins(bins: list[Bin], times: list[str], most: float) -> alt.Chart:
     rows = [
-        {"bin": one.name, "when": when, "share": share, "written": wording.format_share(share)}
-        for one in found
-        for when, share in zip(times, one[1:], strict=True)
+        {"bin": bin_.name, "when": when, "share": share, "written": wording.format_share(share)}
+        for bin_ in bins
+        for when, share in zip(times, bin_[1:], strict=True)
     ]
-    most = max((*shares.before, *shares.now))
-    base = alt.Chart(pd.DataFrame(rows)).encode(
+    chart: alt.Chart = alt.Chart(pd.DataFrame(rows)).encode(
         y=alt.Y(
             "bin:N",
-            sort=[one.name for one in found],
+            sort=[bin_.name for bin_ in bins],
             title=None,
             axis=alt.Axis(labelLimit=130, ticks=False, domain=False),
         ),
@@ -98,30 +109,13 @@ def draw_distribution(shares: Shares, *, is_light: bool) -> alt.LayerChart:
             alt.Tooltip("written:N", title=_("Share of the rows")),
         ],
     )
-    colours = theme.of(is_light=is_light)[:2]
-    bars = base.mark_bar(strokeWidth=1.5).encode(
-        stroke=alt.Stroke("when:N", legend=None, scale=alt.Scale(domain=times, range=colours)),
-        fill=alt.Fill(
-            "when:N", legend=None, scale=alt.Scale(domain=times, range=["transparent", colours[1]])
-        ),
-    )
-    ink = votes.INK if is_light else "#fafafa"
-    written = base.mark_text(align="left", dx=4, fontSize=11, color=ink).encode(text="written:N")
-    chart = alt.LayerChart(layer=[bars, written]).properties(height=PAIR_PIXELS * len(found) + AXIS_PIXELS)
-    if language.current() == "fr":
-        chart = chart.configure(locale={"number": votes.FRENCH})
-    return chart.configure_axis(labelColor=ink, titleColor=ink) if is_light else chart
+    return chart
 
 
 def distribution_legend(then: str, now: str, *, is_light: bool) -> str:
-    """What the bars stand for, as HTML."""
-    colours = theme.of(is_light=is_light)
-    signs = ((colours[0], "□", then), (colours[1], "■", now))
-    return " ".join(
-        f'<span style="margin-right: 1rem"><span aria-hidden="true" style="color: {colour}">{sign}</span> '
-        f"{html.escape(text)}</span>"
-        for colour, sign, text in signs
-    )
+    """The legend of the bars, as HTML."""
+    then_colour, now_colour, *_others = line_colours(is_light=is_light)
+    return legend([(then_colour, "□", then), (now_colour, "■", now)])
 
 
 def describe_distribution(name: str, shares: Shares) -> str:
@@ -129,11 +123,11 @@ def describe_distribution(name: str, shares: Shares) -> str:
     parts = [
         _(
             "{bin}: {then}, now {now}",
-            bin=one.name,
-            then=wording.format_share(one.then),
-            now=wording.format_share(one.now),
+            bin=bin_.name,
+            then=wording.format_share(bin_.then),
+            now=wording.format_share(bin_.now),
         )
-        for one in list_bins(shares)
+        for bin_ in list_bins(shares)
     ]
     return _("Shares of the rows of {name}, then and now. {parts}.", name=name, parts="; ".join(parts))
 
@@ -141,6 +135,6 @@ def describe_distribution(name: str, shares: Shares) -> str:
 def list_rows(shares: Shares) -> list[dict[str, Any]]:
     """The picture as a table, in per cent."""
     return [
-        {_("Values"): one.name, _("Then"): one.then * 100, _("Now"): one.now * 100}
-        for one in list_bins(shares)
+        {_("Values"): bin_.name, _("Then"): bin_.then * 100, _("Now"): bin_.now * 100}
+        for bin_ in list_bins(shares)
     ]

@@ -1,8 +1,7 @@
-"""The page of drift: are rows still those that the models learned from, and are answers still as good?
+"""The page Drift: whether rows still look like those that the models learned from, and errors have grown.
 
-First the verdict in a sentence, then whether errors have grown, then each column, then against now, and last
-what each node answers. It shows what the service found and tests nothing itself; a column that drifted is no
-fault of anybody's yet, so the page says what to look at and decides nothing.
+First a verdict in a sentence, then the errors, each column and the label, and what each node answers. The page shows
+the service's report and tests nothing itself.
 """
 
 from collections.abc import Mapping
@@ -17,9 +16,11 @@ from concord.types.drift import DriftReport
 from frontend import access
 from frontend.components import task_picker
 from frontend.data import service
-from frontend.text import wording
+from frontend.text import times, wording
 from frontend.text.language import N_, _, format_decimal, format_percent, ngettext
-from frontend.views.drift import data, difference_text, differences, error_trend, notices
+from frontend.views.drift import data, difference_text, notices
+from frontend.views.drift.differences import show_differences, show_distributions
+from frontend.views.drift.error_trend import show_errors
 
 DAYS: Final[Mapping[str, float | None]] = {
     N_("the last hour"): 1 / 24,
@@ -29,7 +30,7 @@ DAYS: Final[Mapping[str, float | None]] = {
     N_("all that are kept"): None,
 }
 LIMITS: Final = (1_000, 10_000, 100_000)
-"""The newest so many. Ten thousand are a second's work and more than the tests need."""
+"""Newest rounds to compare. Ten thousand take the service a second and are more than the tests need."""
 
 _HEADLINES: Final = {
     "drifted": N_("The rows have drifted: {names}."),
@@ -48,7 +49,7 @@ def show(url: str) -> None:
     if not tasks:
         return
     task = task_picker.pick_task(tasks)
-    days, limit = _window()
+    days, limit = _choose_window()
     reader = access.reading_client(url)
     try:
         with st.spinner(_("Comparing rounds…")):
@@ -56,15 +57,13 @@ def show(url: str) -> None:
     except ConcordError as error:
         notices.show_refused(url, task, error)
         return
-    _show(url, task, report)
+    _show_report(url, task, report)
 
 
-def _window() -> tuple[float | None, int]:
+def _choose_window() -> tuple[float | None, int]:
     left, right = st.columns(2)
     with left:
-        stated = st.selectbox(
-            _("Rounds of"), list(DAYS), index=len(DAYS) - 1, format_func=_, key="drift/days"
-        )
+        span = st.selectbox(_("Rounds of"), list(DAYS), index=len(DAYS) - 1, format_func=_, key="drift/days")
     with right:
         limit = st.selectbox(
             _("At most"),
@@ -74,61 +73,69 @@ def _window() -> tuple[float | None, int]:
             key="drift/limit",
             help=_("More rounds take the service longer: some 15,000 a second."),
         )
-    return DAYS[stated], limit
+    return DAYS[span], limit
 
 
-def _show(url: str, task: TaskSummary, report: DriftReport) -> None:
-    schema = _schema(url, task)
-    _headline(schema, report)
-    error_trend.show_errors(schema, report)
-    columns = {difference_text.format_column(schema, one.name): one for one in report.features}
+def _show_report(url: str, task: TaskSummary, report: DriftReport) -> None:
+    schema = _read_schema(url, task)
+    _show_headline(schema, report)
+    show_errors(schema, report)
+    columns = {
+        difference_text.format_column(schema, difference.name): difference for difference in report.features
+    }
     st.subheader(_("Each column, then and now"))
-    differences.show_table(columns, of=_("Column"))
+    show_differences(columns, _("Column"))
     then = ngettext("then: {count} row learned from", "then: {count} rows learned from", report.profile_rows)
-    differences.show_charts(columns, then, report.least_rows, "columns")
+    show_distributions(columns, then, report.least_rows, "columns")
     if report.target is not None:
         st.subheader(_("What was true, then and now"))
         st.markdown(wording.small(_("The labels that came in, against the answers that were learned from.")))
         target = {difference_text.format_column(schema, report.target.name): report.target}
-        differences.show_table(target, of=_("Column"))
-        differences.show_charts(target, then, report.least_rows, "target")
+        show_differences(target, _("Column"))
+        show_distributions(target, then, report.least_rows, "target")
     st.subheader(_("What each node answers"))
-    _answers(report)
+    _show_answers(report)
     notices.offer_refresh()
 
 
-def _schema(url: str, task: TaskSummary) -> TaskSchema | None:
-    """For names and units; a report can be read without."""
+def _read_schema(url: str, task: TaskSummary) -> TaskSchema | None:
+    """The schema, for names and units; None where it cannot be had: the report can be read without."""
     try:
         return service.read_schema(url, task.task)
     except ConcordError:
         return None
 
 
-def _headline(schema: TaskSchema | None, report: DriftReport) -> None:
+def _show_headline(schema: TaskSchema | None, report: DriftReport) -> None:
     if report.status == "too_few_rows":
         notices.show_too_few(report)
     else:
-        look = difference_text.STANDINGS[report.status]
-        said = _(_HEADLINES[report.status], names=wording.escape(", ".join(_drifted(schema, report))))
-        st.markdown(f"## :{look.colour}[{look.icon} {said}]")
-    st.markdown(wording.small(_compared_with(report)))
+        badge = difference_text.STANDINGS[report.status]
+        headline = _(
+            _HEADLINES[report.status], names=wording.escape(", ".join(_list_drifted(schema, report)))
+        )
+        st.markdown(f"## {badge.markdown(headline)}")
+    st.markdown(wording.small(_describe_comparison(report)))
 
 
-def _drifted(schema: TaskSchema | None, report: DriftReport) -> list[str]:
-    """What has drifted; errors that have grown are said below, and by the headline where nothing else has."""
+def _list_drifted(schema: TaskSchema | None, report: DriftReport) -> list[str]:
+    """Names of the columns and nodes' answers that have drifted."""
     compared = [*report.features, *([report.target] if report.target else [])]
-    names = [difference_text.format_column(schema, one.name) for one in compared if one.status == "drifted"]
+    names = [
+        difference_text.format_column(schema, difference.name)
+        for difference in compared
+        if difference.status == "drifted"
+    ]
     names += [
-        _("answers of {node}", node=said.node)
-        for said in report.answers
-        if said.difference.status == "drifted"
+        _("answers of {node}", node=answers.node)
+        for answers in report.answers
+        if answers.difference.status == "drifted"
     ]
     return names
 
 
-def _compared_with(report: DriftReport) -> str:
-    told = [
+def _describe_comparison(report: DriftReport) -> str:
+    parts = [
         ngettext("{count} row was compared", "{count} rows were compared", report.rows),
         ngettext(
             "with {count} row that {nodes} learned from",
@@ -137,15 +144,15 @@ def _compared_with(report: DriftReport) -> str:
             nodes=wording.escape(", ".join(report.profile_nodes)),
         ),
     ]
-    said = " ".join(told) + "."
+    text = " ".join(parts) + "."
     if report.since and report.until:
-        said += " " + _(
+        text += " " + _(
             "They were asked from {since} to {until} (UTC).",
-            since=_format_utc(report.since),
-            until=_format_utc(report.until),
+            since=times.format_utc_minute(report.since),
+            until=times.format_utc_minute(report.until),
         )
     return (
-        said
+        text
         + " "
         + _(
             "The chance of any false alarm on this page is {level} at most.",
@@ -154,13 +161,9 @@ def _compared_with(report: DriftReport) -> str:
     )
 
 
-def _format_utc(instant: str) -> str:
-    return instant[:16].replace("T", " ")
-
-
-def _answers(report: DriftReport) -> None:
-    named = {f"{said.node} v{said.version}": said.difference for said in report.answers}
-    if not named:
+def _show_answers(report: DriftReport) -> None:
+    differences = {f"{answers.node} v{answers.version}": answers.difference for answers in report.answers}
+    if not differences:
         st.info(
             _("No model says what it answered to the rows that were held out from its fit."),
             icon=":material/info:",
@@ -169,12 +172,16 @@ def _answers(report: DriftReport) -> None:
     st.markdown(
         wording.small(_("Each version against its own answers to the rows that were held out from its fit."))
     )
-    differences.show_table(named, of=_("Node"))
-    fresh = [title for title, one in named.items() if one.rows < report.least_rows <= report.rows]
-    if fresh:
+    show_differences(differences, _("Node"))
+    new_names = [
+        title
+        for title, difference in differences.items()
+        if difference.rows < report.least_rows <= report.rows
+    ]
+    if new_names:
         new = _(
             "{nodes}: too new to say. What an older version answered does not count.",
-            nodes=wording.escape(", ".join(fresh)),
+            nodes=wording.escape(", ".join(new_names)),
         )
         st.markdown(wording.small(new))
-    differences.show_charts(named, _("then: rows held out"), report.least_rows, "nodes")
+    show_distributions(differences, _("then: rows held out"), report.least_rows, "nodes")

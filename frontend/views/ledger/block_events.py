@@ -114,30 +114,30 @@ def summarise(block: BlockView) -> str:
 
 def list_events(block: BlockView) -> list[str]:
     """A line for each event, in the order in which they take effect; a settlement has one for each node."""
-    found = []
+    lines = []
     ordered = [
         block.events[key] for key in sorted(block.events, key=lambda key: (_order_of(block.events[key]), key))
     ]
     for body in ordered:
-        found.append(f"- {wording.escape(str(body['task']))}: {describe_event(body)}")
+        lines.append(f"- {wording.escape(str(body['task']))}: {describe_event(body)}")
         if body["kind"] == "settle":
-            found += [f"    - {line}" for line in _settled(body)]
-    return found
+            lines += [f"    - {line}" for line in _describe_settled_nodes(body)]
+    return lines
 
 
 def describe_event(body: EventBody) -> str:
     """One event."""
     kind = str(body["kind"])
-    named: dict[str, Callable[[EventBody], str]] = {
-        "params": _params,
-        "open": _opened,
-        "settle": _settlement,
-        "appoint": _appointed,
+    descriptions: dict[str, Callable[[EventBody], str]] = {
+        "params": _describe_params,
+        "open": _describe_opening,
+        "settle": _describe_settlement,
+        "appoint": _describe_appointment,
         "jail": lambda jailed: _(_JAILED[jailed["reason"]], node=_escape(jailed["node"])),
-        "release": _released,
+        "release": _describe_release,
     }
-    if kind in named:
-        return named[kind](body)
+    if kind in descriptions:
+        return descriptions[kind](body)
     if kind not in _NODES:
         return wording.escape(kind)
     return _(
@@ -148,26 +148,26 @@ def describe_event(body: EventBody) -> str:
     )
 
 
-def _params(body: EventBody) -> str:
-    said = _("it is settled by the policy {policy}", policy=_escape(body["policy"]))
+def _describe_params(body: EventBody) -> str:
+    text = _("it is settled by the policy {policy}", policy=_escape(body["policy"]))
     if "asks" in body:
-        said += ", " + _("and asks the nodes of {task}", task=_escape(body["asks"]))
-    return said
+        text += ", " + _("and asks the nodes of {task}", task=_escape(body["asks"]))
+    return text
 
 
-def _opened(body: EventBody) -> str:
-    said = _(
+def _describe_opening(body: EventBody) -> str:
+    text = _(
         "**{node}** opens its account with {amount} of stake",
         node=_escape(body["node"]),
         amount=format_stake(body["deposit"]),
     )
     if body["accuracy"]:
         share = wording.format_share(body["accuracy"] / MICRO)
-        said += ", " + _("stated accuracy {accuracy}", accuracy=share)
-    return said
+        text += ", " + _("stated accuracy {accuracy}", accuracy=share)
+    return text
 
 
-def _appointed(body: EventBody) -> str:
+def _describe_appointment(body: EventBody) -> str:
     return _(
         _DECIDED[body["action"]],
         node=_escape(body["node"]),
@@ -178,14 +178,14 @@ def _appointed(body: EventBody) -> str:
     )
 
 
-def _released(body: EventBody) -> str:
-    said = N_("**{node}** counts again, by {by}: {why}")
+def _describe_release(body: EventBody) -> str:
+    text = N_("**{node}** counts again, by {by}: {why}")
     if body["to"] != "active":
-        said = N_("**{node}** is on probation now, by {by}: {why}")
-    return _(said, node=_escape(body["node"]), by=_escape(body["by"]), why=_escape(body["why"]))
+        text = N_("**{node}** is on probation now, by {by}: {why}")
+    return _(text, node=_escape(body["node"]), by=_escape(body["by"]), why=_escape(body["why"]))
 
 
-def _settlement(body: EventBody) -> str:
+def _describe_settlement(body: EventBody) -> str:
     if body["policy"] == "seed":
         return ngettext(
             "one round settled by the policy seed",
@@ -199,9 +199,9 @@ def _settlement(body: EventBody) -> str:
     )
 
 
-def _settled(body: EventBody) -> list[str]:
+def _describe_settled_nodes(body: EventBody) -> list[str]:
     """What a settlement did to each node."""
-    found = []
+    lines = []
     for node, (rounds, delta, *more) in sorted(body["nodes"].items()):
         levelling, hits = (more[0] if more else 0), (more[3] if len(more) > 3 else 0)
         parts = [format_gain((delta + levelling) / MICRO)]
@@ -209,8 +209,8 @@ def _settled(body: EventBody) -> list[str]:
             parts.append(_("{hits} of {rounds} right", hits=hits, rounds=rounds))
         if levelling:
             parts.append(_("{amount} of it by levelling", amount=format_gain(levelling / MICRO)))
-        found.append(f"**{_escape(node)}** " + ", ".join(parts))
-    return found
+        lines.append(f"**{_escape(node)}** " + ", ".join(parts))
+    return lines
 
 
 def _order_of(body: EventBody) -> int:

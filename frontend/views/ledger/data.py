@@ -61,8 +61,8 @@ class ReplayResult:
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
 def read_state(url: str) -> LedgerState:
     """The newest state, a few seconds old at most."""
-    found = service.connect(url).ledger()
-    return LedgerState(found["height"], found["hash"], found["time"], found["due"], found["alarm"])
+    ledger = service.connect(url).ledger()
+    return LedgerState(ledger["height"], ledger["hash"], ledger["time"], ledger["due"], ledger["alarm"])
 
 
 def list_blocks(url: str, before: int | None = None) -> BlockPage:
@@ -77,21 +77,21 @@ def read_stakes(url: str, task: str, before: int | None = None) -> StakesPage:
 
 def verify(url: str) -> ReplayResult:
     """Has the service replay every block; seconds, or minutes for a very long ledger."""
-    found = service.connect(url).verify()
+    result = service.connect(url).verify()
     return ReplayResult(
-        found["height"],
-        found["hash"],
-        found["blocks"],
-        found["noted"],
-        len(found["orphans"]),
-        tuple(found["problems"]),
+        result["height"],
+        result["hash"],
+        result["blocks"],
+        result["noted"],
+        len(result["orphans"]),
+        tuple(result["problems"]),
     )
 
 
 def clear_cache() -> None:
     """Drops what is kept, so that the next look is a new one."""
-    for kept in (read_state, _newest_blocks, _older_blocks, _newest_stakes, _older_stakes):
-        kept.clear()
+    for cached in (read_state, _newest_blocks, _older_blocks, _newest_stakes, _older_stakes):
+        cached.clear()
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)

@@ -10,6 +10,7 @@ import streamlit as st
 from concord.errors import ConcordError
 from concord.types.answers import BlockView, TaskSummary
 from frontend.components import states, task_picker
+from frontend.components.chart import show_chart
 from frontend.data import service
 from frontend.text import language, wording
 from frontend.text.language import _, ngettext
@@ -86,12 +87,12 @@ def _verify(url: str) -> None:
     if st.button(_("Verify"), icon=":material/verified:", type="primary", key="ledger/verify"):
         with st.spinner(_("Reading and calculating every block…"), show_time=True):
             st.session_state[_PROOF] = _replay(url)
-    found = st.session_state.get(_PROOF)
-    if isinstance(found, ReplayResult):
-        _show_result(found)
-    elif found is not None:
+    result = st.session_state.get(_PROOF)
+    if isinstance(result, ReplayResult):
+        _show_result(result)
+    elif result is not None:
         st.error(
-            _("**The ledger could not be verified.** {message}", message=wording.escape(found)),
+            _("**The ledger could not be verified.** {message}", message=wording.escape(result)),
             icon=":material/error:",
         )
 
@@ -103,13 +104,13 @@ def _replay(url: str) -> ReplayResult | str:
         return error.message
 
 
-def _show_result(proof: ReplayResult) -> None:
-    if proof.problems:
+def _show_result(result: ReplayResult) -> None:
+    if result.problems:
         st.error(
             _("**The ledger is not what was written.** Nothing more should be settled until it is mended."),
             icon=":material/error:",
         )
-        st.markdown("\n".join(f"- {wording.escape(problem)}" for problem in proof.problems))
+        st.markdown("\n".join(f"- {wording.escape(problem)}" for problem in result.problems))
         st.markdown(_("Tell the operator. `concord ledger verify` says the same in a terminal."))
         return
     st.success(
@@ -117,7 +118,7 @@ def _show_result(proof: ReplayResult) -> None:
             "**The ledger is sound.** Its one block was calculated again, and every balance follows from it.",
             "**The ledger is sound.** {count} blocks were calculated again, and every balance follows from "
             "them.",
-            proof.blocks,
+            result.blocks,
         ),
         icon=":material/verified:",
     )
@@ -125,21 +126,21 @@ def _show_result(proof: ReplayResult) -> None:
         ngettext(
             "One block has the hash that the journal noted when it was written.",
             "{count} blocks have the hashes that the journal noted when they were written.",
-            proof.noted,
+            result.noted,
         )
     ]
-    if proof.orphans:
-        more.append(_("{count} files of lost attempts lie beside the chain; harmless.", count=proof.orphans))
+    if result.orphans:
+        more.append(_("{count} files of lost attempts lie beside the chain; harmless.", count=result.orphans))
     st.markdown(wording.small(" ".join(more)))
     st.markdown(
-        wording.small(_("Checked up to block {height}, hash:", height=language.format_decimal(proof.height)))
+        wording.small(_("Checked up to block {height}, hash:", height=language.format_decimal(result.height)))
     )
-    st.code(proof.hash, language=None, wrap_lines=True)
+    st.code(result.hash, language=None, wrap_lines=True)
 
 
 def _show_stake_changes(url: str, task: TaskSummary) -> None:
-    place = f"{_STAKES}/{task.task}"
-    before: int | None = st.session_state.get(place)
+    key = f"{_STAKES}/{task.task}"
+    before: int | None = st.session_state.get(key)
     try:
         page = data.read_stakes(url, task.task, before)
     except ConcordError as error:
@@ -152,33 +153,28 @@ def _show_stake_changes(url: str, task: TaskSummary) -> None:
         return
     first, last = language.format_decimal(page.first), language.format_decimal(page.last)
     st.markdown(_("Blocks {first} to {last}. ", first=first, last=last) + stake_changes.describe_gains(page))
-    st.altair_chart(
-        stake_changes.draw_stake_by_block(page, is_light=st.context.theme.type == "light"),
-        width="stretch",
-        alt=stake_changes.describe_stakes(page),
-        theme="streamlit",
-    )
-    stake_changes.show_table(page)
+    show_chart(stake_changes.draw_stake_by_block(page), stake_changes.describe_stakes(page))
+    stake_changes.show_gains(page)
     if page.before is not None or before is not None:
         with st.container(horizontal=True):
             st.button(
                 _("Older blocks"),
                 on_click=_set_state,
-                args=(place, page.before),
+                args=(key, page.before),
                 disabled=page.before is None,
-                key=f"{place}/older",
+                key=f"{key}/older",
             )
             st.button(
                 _("Newest blocks"),
                 on_click=_set_state,
-                args=(place, None),
+                args=(key, None),
                 disabled=before is None,
-                key=f"{place}/newest",
+                key=f"{key}/newest",
             )
 
 
-def _set_state(place: str, before: int | None) -> None:
-    st.session_state[place] = before
+def _set_state(key: str, before: int | None) -> None:
+    st.session_state[key] = before
 
 
 @st.fragment

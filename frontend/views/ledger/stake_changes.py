@@ -1,4 +1,4 @@
-"""Who gained and who lost: stake over the blocks as lines of steps, and a table of sums by reason.
+"""Stake over the blocks: a line of steps for each node, and a table of gains and losses by reason.
 
 A gain has a sign and a word in the table. Sums are the service's.
 """
@@ -7,141 +7,124 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
-import pandas as pd
 import streamlit as st
 
 from concord.types.answers import StakeMoves, StakesPage
-from frontend.charts import stake_over_time
+from frontend.charts.stake_over_time import draw_stakes, line_points, thin_out
+from frontend.components.table import show_table
 from frontend.text import language, wording
 from frontend.text.language import _
 
 
-def draw_stake_by_block(page: StakesPage, *, is_light: bool) -> alt.LayerChart:
-    """The picture.
-
-    Args:
-        page: With at least one node.
-        is_light: Whether it is drawn on white.
-    """
+def draw_stake_by_block(page: StakesPage) -> alt.LayerChart:
+    """Draws the stake of each node over the blocks of a page with at least one node."""
     x = alt.X(
         "height:Q",
         title=_("Block"),
         scale=alt.Scale(zero=False, nice=False),
         axis=alt.Axis(tickCount=4, tickMinStep=1),
     )
-    told = alt.Tooltip("height:Q", title=_("Block"), format=",d")
-    return stake_over_time.draw_stakes(
-        list_points(page), [one.node for one in page.nodes], x, told, is_light=is_light
-    )
+    tooltip = alt.Tooltip("height:Q", title=_("Block"), format=",d")
+    return draw_stakes(list_points(page), [moves.node for moves in page.nodes], x, tooltip)
 
 
 def list_points(page: StakesPage) -> list[dict[str, Any]]:
-    """Where the lines turn: which node, at which block, how much stake."""
-    found = []
-    for one in page.nodes:
-        turns = [] if one.start is None else [(page.first, one.start)]
-        turns += stake_over_time.thin_out(one.points)
-        turns.append((page.last, one.end))
-        found += [
-            {"node": one.node, "height": height, "stake": stake, "is_end": place == len(turns) - 1}
-            for place, (height, stake) in enumerate(turns)
-        ]
-    return found
+    """The points of the lines."""
+    points = []
+    for moves in page.nodes:
+        start = [] if moves.start is None else [(page.first, moves.start)]
+        steps = [*start, *thin_out(moves.points), (page.last, moves.end)]
+        points += line_points(moves.node, "height", steps)
+    return points
 
 
 def describe_stakes(page: StakesPage) -> str:
-    """The picture as text: from where to where each stake went."""
+    """The chart as text: each node's first and last stake."""
     parts = [
         _(
             "{node} from {before} to {after}",
-            node=one.node,
-            before=wording.format_number(one.start or 0.0),
-            after=wording.format_number(one.end),
+            node=moves.node,
+            before=wording.format_number(moves.start or 0.0),
+            after=wording.format_number(moves.end),
         )
-        for one in page.nodes
+        for moves in page.nodes
     ]
     return _("Stake of the nodes over the blocks. {nodes}.", nodes="; ".join(parts))
 
 
 def list_rows(page: StakesPage) -> list[dict[str, Any]]:
     """The table's rows, the largest gain first, with the reasons there were; the treasury's is last."""
-    ordered = sorted(page.nodes, key=lambda one: (-_gained(one), one.node))
+    ordered = sorted(page.nodes, key=lambda moves: (-_gain_of(moves), moves.node))
     reasons = {
-        _("By labels"): [one.judged for one in ordered],
-        _("By levelling"): [one.levelled for one in ordered],
-        _("By dissent"): [one.slashed for one in ordered],
-        _("Paid in"): [one.paid for one in ordered],
+        _("By labels"): [moves.judged for moves in ordered],
+        _("By levelling"): [moves.levelled for moves in ordered],
+        _("By dissent"): [moves.slashed for moves in ordered],
+        _("Paid in"): [moves.paid for moves in ordered],
     }
     # A narrow screen has no room for columns of noughts.
     reasons = {name: amounts for name, amounts in reasons.items() if any(amounts)}
-    found: list[dict[str, Any]] = [
+    rows: list[dict[str, Any]] = [
         {
-            _("Node"): one.node,
-            _("Result"): _result(_gained(one)),
-            _("Gained or lost"): _gained(one),
-            **{name: amounts[place] for name, amounts in reasons.items()},
-            _("Stake now"): one.end,
+            _("Node"): moves.node,
+            _("Result"): _format_result(_gain_of(moves)),
+            _("Gained or lost"): _gain_of(moves),
+            **{name: amounts[index] for name, amounts in reasons.items()},
+            _("Stake now"): moves.end,
         }
-        for place, one in enumerate(ordered)
+        for index, moves in enumerate(ordered)
     ]
     if page.treasury:
-        treasury = {_("Node"): _("(treasury)"), _("Result"): _result(page.treasury)}
-        found.append({**treasury, _("Gained or lost"): page.treasury, _("By dissent"): page.treasury})
-    return found
+        treasury = {_("Node"): _("(treasury)"), _("Result"): _format_result(page.treasury)}
+        rows.append({**treasury, _("Gained or lost"): page.treasury, _("By dissent"): page.treasury})
+    return rows
 
 
-def show_table(page: StakesPage) -> None:
-    """Shows the sums."""
+def show_gains(page: StakesPage) -> None:
+    """Shows who gained and who lost, by reason."""
     number = st.column_config.NumberColumn
     signed = "%+.4f"
-    st.dataframe(
-        pd.DataFrame(list_rows(page)),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=describe_stakes(page),
-        column_config={
-            _("Node"): st.column_config.TextColumn(pinned=True),
-            _("Gained or lost"): number(format=signed, help=_("All reasons together, payments apart.")),
-            _("By labels"): number(
-                format=signed, help=_("Under wager: from those who were wrong to those who were right.")
-            ),
-            _("By levelling"): number(
-                format=signed, help=_("Under wager: every stake goes a little towards its share again.")
-            ),
-            _("By dissent"): number(
-                format=signed, help=_("Under seed: what dissenting from the consensus cost.")
-            ),
-            _("Paid in"): number(format=signed, help=_("Paid in, less taken out, by the operator.")),
-            _("Stake now"): number(format="%.4f", help=_("After the last of these blocks.")),
-        },
-    )
+    columns = {
+        _("Node"): st.column_config.TextColumn(pinned=True),
+        _("Gained or lost"): number(format=signed, help=_("All reasons together, payments apart.")),
+        _("By labels"): number(
+            format=signed, help=_("Under wager: from those who were wrong to those who were right.")
+        ),
+        _("By levelling"): number(
+            format=signed, help=_("Under wager: every stake goes a little towards its share again.")
+        ),
+        _("By dissent"): number(
+            format=signed, help=_("Under seed: what dissenting from the consensus cost.")
+        ),
+        _("Paid in"): number(format=signed, help=_("Paid in, less taken out, by the operator.")),
+        _("Stake now"): number(format="%.4f", help=_("After the last of these blocks.")),
+    }
+    show_table(list_rows(page), describe_stakes(page), columns)
 
 
 def describe_gains(page: StakesPage) -> str:
     """Who gained most and who lost most; empty where nobody did."""
-    ordered: Sequence[StakeMoves] = sorted(page.nodes, key=lambda one: (-_gained(one), one.node))
-    if not ordered or not any(_gained(one) for one in ordered):
+    ordered: Sequence[StakeMoves] = sorted(page.nodes, key=lambda moves: (-_gain_of(moves), moves.node))
+    if not ordered or not any(_gain_of(moves) for moves in ordered):
         return ""
     parts = []
-    if _gained(ordered[0]) > 0:
-        parts.append(_("Most was gained by {nodes}: {amount}.", **_named(ordered, _gained(ordered[0]))))
-    if _gained(ordered[-1]) < 0:
-        parts.append(_("Most was lost by {nodes}: {amount}.", **_named(ordered, _gained(ordered[-1]))))
+    if _gain_of(ordered[0]) > 0:
+        parts.append(_("Most was gained by {nodes}: {amount}.", **_nodes_with(ordered, _gain_of(ordered[0]))))
+    if _gain_of(ordered[-1]) < 0:
+        parts.append(_("Most was lost by {nodes}: {amount}.", **_nodes_with(ordered, _gain_of(ordered[-1]))))
     return " ".join(parts)
 
 
-def _named(nodes: Sequence[StakeMoves], amount: float) -> dict[str, str]:
+def _nodes_with(nodes: Sequence[StakeMoves], amount: float) -> dict[str, str]:
     """All who gained or lost as much as that, and how much."""
-    alike = ", ".join(f"**{wording.escape(one.node)}**" for one in nodes if _gained(one) == amount)
+    alike = ", ".join(f"**{wording.escape(moves.node)}**" for moves in nodes if _gain_of(moves) == amount)
     return {"nodes": alike, "amount": language.format_decimal(amount, "+#,##0.00;−#,##0.00")}
 
 
-def _gained(one: StakeMoves) -> float:
-    return round(one.judged + one.levelled + one.slashed, 6)
+def _gain_of(moves: StakeMoves) -> float:
+    return round(moves.judged + moves.levelled + moves.slashed, 6)
 
 
-def _result(amount: float) -> str:
+def _format_result(amount: float) -> str:
     if not amount:
         return _("= unchanged")
     return _("▲ gained") if amount > 0 else _("▼ lost")

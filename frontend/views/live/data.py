@@ -16,9 +16,9 @@ import streamlit as st
 
 from concord.client import Client
 from concord.errors import ConcordError
-from frontend.data import exposition, prometheus, series
+from frontend.data import exposition, prometheus
 from frontend.data.prometheus import PrometheusServer
-from frontend.data.series import IndicatorSeries, Sample
+from frontend.data.series import IndicatorSeries, Sample, compute_series
 
 LEAST_SECONDS: Final = 4.0
 """Between two samples; the page is drawn anew every five."""
@@ -59,14 +59,14 @@ class LiveIndicators:
     """What a page shows.
 
     Attributes:
-        course: The figures; None where nothing is known at all.
+        series: The indicators; None where there is none at all.
         source: Who says so.
         samples: Of the service's own: how many are kept.
         problem: Why the service, if it is the source, did not answer just now.
         without: Why Prometheus is not the source although it is configured.
     """
 
-    course: IndicatorSeries | None
+    series: IndicatorSeries | None
     source: str
     samples: int = 0
     problem: ConcordError | None = None
@@ -110,15 +110,15 @@ class SampleRing:
         self._samples = deque([*self._thinned(taken.time), taken])
 
     def _thinned(self, now: float) -> list[Sample]:
-        kept: list[Sample] = []
+        samples: list[Sample] = []
         newest: dict[float | None, float] = {}
         for sample in self._samples:
             age = now - sample.time
             is_minute_later = sample.time - newest.get(sample.process, float("-inf")) >= MINUTE
             if 0 <= age <= KEPT_SECONDS and (age <= RECENT_SECONDS or is_minute_later):
-                kept.append(sample)
+                samples.append(sample)
                 newest[sample.process] = sample.time
-        return kept[1 - MOST_SAMPLES :]
+        return samples[1 - MOST_SAMPLES :]
 
 
 @st.cache_resource(show_spinner=False, on_release=Client.close)
@@ -134,15 +134,15 @@ def sample_ring(url: str) -> SampleRing:
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
-def _compute_series(
+def _compute_kept_series(
     url: str, task: str | None, seconds: int, newest: float, _samples: Sequence[Sample]
-) -> IndicatorSeries:  # noqa: ARG001
+) -> IndicatorSeries:
     """The figures as of the newest sample, found once for all sessions that look at the same."""
-    return series.compute_series(_samples, task, newest - seconds, seconds / POINTS)
+    return compute_series(_samples, task, newest - seconds, seconds / POINTS)
 
 
 def read_indicators(
-    url: str, place: PrometheusServer | None, task: str | None, seconds: int
+    url: str, server: PrometheusServer | None, task: str | None, seconds: int
 ) -> LiveIndicators:
     """The figures of the last seconds.
 
@@ -153,21 +153,21 @@ def read_indicators(
         seconds: How far back.
     """
     without: ConcordError | None = None
-    if place is not None:
-        said = prometheus.query_series(place, task, seconds)
-        if isinstance(said, IndicatorSeries):
-            return LiveIndicators(said, "prometheus")
-        without = said
-    look = sample_ring(url).look()
-    if not look.samples:
-        return LiveIndicators(None, "service", problem=look.problem, without=without)
-    found = _compute_series(url, task, seconds, look.samples[-1].time, look.samples)
-    return LiveIndicators(found, "service", len(look.samples), look.problem, without)
+    if server is not None:
+        queried = prometheus.query_series(server, task, seconds)
+        if isinstance(queried, IndicatorSeries):
+            return LiveIndicators(queried, "prometheus")
+        without = queried
+    reading = sample_ring(url).look()
+    if not reading.samples:
+        return LiveIndicators(None, "service", problem=reading.problem, without=without)
+    series = _compute_kept_series(url, task, seconds, reading.samples[-1].time, reading.samples)
+    return LiveIndicators(series, "service", len(reading.samples), reading.problem, without)
 
 
 def clear_cache() -> None:
     """Drops what is kept."""
     sample_ring.clear()
-    _compute_series.clear()
+    _compute_kept_series.clear()
     _connect.clear()
     prometheus.clear_cache()

@@ -9,17 +9,28 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from frontend.data import series
-from frontend.data.series import IndicatorSeries
+from frontend.data.series import (
+    AGREEMENT,
+    DEGRADED,
+    FAILED,
+    INDICATORS,
+    LATENCY,
+    NO_QUORUM,
+    OVERHEAD,
+    QUANTILES,
+    REQUESTS,
+    ROWS,
+    IndicatorSeries,
+)
 from frontend.text import language, wording
 from frontend.text.language import N_, _
 
 NAMES: Final[Mapping[str, str]] = {
-    series.REQUESTS: N_("requests"),
-    series.ROWS: N_("rows"),
+    REQUESTS: N_("requests"),
+    ROWS: N_("rows"),
     **dict(
         zip(
-            series.LATENCY,
+            LATENCY,
             (
                 N_("half are faster (p50)"),
                 N_("95% are faster (p95)"),
@@ -30,15 +41,15 @@ NAMES: Final[Mapping[str, str]] = {
     ),
     **dict(
         zip(
-            series.OVERHEAD,
+            OVERHEAD,
             ("half are faster (p50)", "95% are faster (p95)", "99% are faster (p99)"),
             strict=True,
         )
     ),
-    series.AGREEMENT: N_("agreement"),
-    series.NO_QUORUM: N_("no consensus"),
-    series.DEGRADED: N_("a node was missing"),
-    series.FAILED: N_("requests that failed (5xx)"),
+    AGREEMENT: N_("agreement"),
+    NO_QUORUM: N_("no consensus"),
+    DEGRADED: N_("a node was missing"),
+    FAILED: N_("requests that failed (5xx)"),
 }
 """Figure → the name of its line."""
 
@@ -83,43 +94,43 @@ class IndicatorChart:
 
 HEADLINES: Final = (
     Headline(
-        series.REQUESTS,
+        REQUESTS,
         N_("Requests"),
         N_("a second"),
         N_("Requests for predictions that nodes were asked for; one may hold many rows."),
     ),
     Headline(
-        series.LATENCY[0],
+        LATENCY[0],
         N_("Latency, p50"),
         N_("half are faster"),
         N_("From a request's rows to their answers, within the service."),
     ),
     Headline(
-        series.LATENCY[2],
+        LATENCY[2],
         N_("Latency, p99"),
         N_("99 of 100 are faster"),
         N_("From a request's rows to their answers, within the service."),
     ),
     Headline(
-        series.OVERHEAD[2],
+        OVERHEAD[2],
         N_("Overhead, p99"),
         N_("added to the slowest node"),
         N_("What Concord adds to its slowest node that counted: 99 of 100 requests are below."),
     ),
     Headline(
-        series.AGREEMENT,
+        AGREEMENT,
         N_("Agreement"),
         N_("of the weight, on average"),
         N_("Share of the weight that stands behind the answer."),
     ),
     Headline(
-        series.NO_QUORUM,
+        NO_QUORUM,
         N_("Without consensus"),
         N_("of the rows"),
         N_("Rows for which too few nodes gave a usable answer in time."),
     ),
     Headline(
-        series.FAILED,
+        FAILED,
         N_("Failed"),
         N_("of the requests"),
         N_("Requests for predictions that were answered with a 5xx, of all tasks together."),
@@ -130,37 +141,37 @@ CHARTS: Final = (
     IndicatorChart(
         N_("How much is asked?"),
         N_("Requests and their rows, a second."),
-        (series.REQUESTS, series.ROWS),
+        (REQUESTS, ROWS),
     ),
     IndicatorChart(
         N_("How long do answers take?"),
         N_("Milliseconds of a request."),
-        series.LATENCY,
+        LATENCY,
         factor=1000,
     ),
     IndicatorChart(
         N_("What does Concord add?"),
         N_("Milliseconds beyond the slowest node that counted."),
-        series.OVERHEAD,
+        OVERHEAD,
         factor=1000,
     ),
     IndicatorChart(
         N_("How far do nodes agree?"),
         N_("Share of the weight that stands behind the answer, on average."),
-        (series.AGREEMENT,),
+        (AGREEMENT,),
         ".0%",
         most=1.0,
     ),
     IndicatorChart(
         N_("What fails?"),
         N_("Share of rows without consensus or without a node, and of requests that failed."),
-        (series.NO_QUORUM, series.DEGRADED, series.FAILED),
+        (NO_QUORUM, DEGRADED, FAILED),
         ".1~%",
     ),
 )
 
-_SECONDS: Final = {*series.LATENCY, *series.OVERHEAD}
-_A_SECOND: Final = {series.REQUESTS, series.ROWS}
+_SECONDS: Final = {*LATENCY, *OVERHEAD}
+_A_SECOND: Final = {REQUESTS, ROWS}
 
 
 def format_indicator(name: str, value: float | None) -> str:
@@ -172,33 +183,29 @@ def format_indicator(name: str, value: float | None) -> str:
     return _digits(value) if name in _A_SECOND else wording.format_share(value)
 
 
-def describe_chart(course: IndicatorSeries, picture: IndicatorChart) -> str:
+def describe_chart(series: IndicatorSeries, chart: IndicatorChart) -> str:
     """A picture as text: where each line is now, and between what it was."""
     parts = []
-    for name in picture.names:
-        values = [point.value for point in course.lines.get(name, ()) if point.value is not None]
+    for name in chart.names:
+        values = [point.value for point in series.lines.get(name, ()) if point.value is not None]
         if values:
             parts.append(
                 _(
                     "{name}: {now} now, {least} to {most} in this time",
                     name=_(NAMES[name]),
-                    now=format_indicator(name, course.now(name)),
+                    now=format_indicator(name, series.newest(name)),
                     least=format_indicator(name, min(values)),
                     most=format_indicator(name, max(values)),
                 )
             )
-    said = "; ".join(parts) or _("no value in this time")
-    return f"{_(picture.title)} {said}."
+    values_text = "; ".join(parts) or _("no value in this time")
+    return f"{_(chart.title)} {values_text}."
 
 
 def column_heading(name: str) -> str:
     """A figure's column in the table."""
-    short = {
-        one: f"p{round(share * 100)}" for one, share in zip(series.LATENCY, series.QUANTILES, strict=True)
-    }
-    added = {
-        one: f"p{round(share * 100)}" for one, share in zip(series.OVERHEAD, series.QUANTILES, strict=True)
-    }
+    short = {one: f"p{round(share * 100)}" for one, share in zip(LATENCY, QUANTILES, strict=True)}
+    added = {one: f"p{round(share * 100)}" for one, share in zip(OVERHEAD, QUANTILES, strict=True)}
     if name in short:
         return _("Latency {quantile} (ms)", quantile=short[name])
     if name in added:
@@ -214,7 +221,7 @@ def column_format(name: str) -> str:
     return "%.2f" if name in _A_SECOND else "%.1f%%"
 
 
-def list_rows(course: IndicatorSeries, zone: str) -> list[dict[str, Any]]:
+def list_rows(series: IndicatorSeries, zone: str) -> list[dict[str, Any]]:
     """The table's rows, the newest first.
 
     Args:
@@ -222,14 +229,14 @@ def list_rows(course: IndicatorSeries, zone: str) -> list[dict[str, Any]]:
         zone: The reader's time zone.
     """
     by_time: dict[float, dict[str, float | None]] = {}
-    for name in series.INDICATORS:
-        for point in course.lines.get(name, ()):
+    for name in INDICATORS:
+        for point in series.lines.get(name, ()):
             by_time.setdefault(point.time, {})[name] = point.value
-    known = [name for name in series.INDICATORS if course.lines.get(name)]
+    shown = [name for name in INDICATORS if series.lines.get(name)]
     return [
         {
             _("Time"): _clock(at, zone),
-            **{column_heading(name): _cell(name, values.get(name)) for name in known},
+            **{column_heading(name): _cell(name, values.get(name)) for name in shown},
         }
         for at, values in sorted(by_time.items(), reverse=True)
     ]
@@ -243,10 +250,10 @@ def _cell(name: str, value: float | None) -> float | None:
 
 def _clock(at: float, zone: str) -> str:
     try:
-        there = ZoneInfo(zone)
+        local_zone = ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError):
         return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
-    return f"{datetime.fromtimestamp(at, there):%H:%M:%S}"
+    return f"{datetime.fromtimestamp(at, local_zone):%H:%M:%S}"
 
 
 def _digits(value: float) -> str:

@@ -9,17 +9,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from concord.errors import ConcordError
 from concord.settings import Settings
 from concord.types.answers import TaskSummary
-from frontend.charts import lines
+from frontend.charts.lines import ChartFrame, ChartLine, draw_lines, lines_legend
 from frontend.components import states, task_picker
-from frontend.data import series
+from frontend.components.chart import is_light, show_chart
+from frontend.components.table import show_table
 from frontend.data.prometheus import PrometheusServer
-from frontend.data.series import IndicatorSeries
+from frontend.data.series import FAILED, INDICATORS, REQUESTS, IndicatorSeries
 from frontend.text import wording
 from frontend.text.language import N_, _, ngettext
 from frontend.views.live import data, indicators, notices
@@ -63,11 +63,11 @@ def show(url: str) -> None:
 def _task(tasks: Sequence[TaskSummary]) -> str | None:
     by_name = {task.task: task for task in tasks}
     names = [None, *by_name]
-    stated = st.query_params.get(_TASK) or st.session_state.get(_CHOICE)
+    name_in_address = st.query_params.get(_TASK) or st.session_state.get(_CHOICE)
     chosen = st.selectbox(
         _("Task"),
         names,
-        index=names.index(stated) if stated in by_name else 0,
+        index=names.index(name_in_address) if name_in_address in by_name else 0,
         format_func=lambda name: (
             wording.format_task(by_name[name], tasks) if name in by_name else _("All tasks")
         ),
@@ -89,120 +89,114 @@ def _name_in_address() -> None:
 @st.fragment(run_every=DRAW_SECONDS)
 def _show_indicators(url: str, task: str | None, seconds: int) -> None:
     settings = Settings.read()
-    place = (
+    server = (
         PrometheusServer(settings.prometheus, settings.prometheus_namespace) if settings.prometheus else None
     )
-    seen = data.read_indicators(url, place, task, seconds)
-    if seen.without is not None:
-        notices.show_without_prometheus(seen.without)
-    if seen.course is None:
-        states.show_away(url, seen.problem or ConcordError(_("The service says nothing of its figures.")))
+    live = data.read_indicators(url, server, task, seconds)
+    if live.without is not None:
+        notices.show_without_prometheus(live.without)
+    if live.series is None:
+        states.show_away(url, live.problem or ConcordError(_("The service says nothing of its figures.")))
         return
-    if seen.problem is not None:
-        notices.show_silent(seen.problem)
-    if not seen.course.was_asked:
+    if live.problem is not None:
+        notices.show_silent(live.problem)
+    if not live.series.was_asked:
         notices.show_nothing_asked()
-    elif not seen.course.lines[series.REQUESTS]:
+    elif not live.series.lines[REQUESTS]:
         notices.show_one_sample(2 * DRAW_SECONDS)
     else:
-        _show_series(seen, task, seconds)
-    st.markdown(wording.small(_source(seen)))
+        _show_series(live, task, seconds)
+    st.markdown(wording.small(_source(live)))
 
 
-def _show_series(seen: LiveIndicators, task: str | None, seconds: int) -> None:
-    course = seen.course
-    assert course is not None
-    if course.is_quiet():
+def _show_series(live: LiveIndicators, task: str | None, seconds: int) -> None:
+    series = live.series
+    assert series is not None
+    if series.is_quiet():
         st.info(
             _("**Nothing was asked in this time.** Earlier there was something."), icon=":material/bedtime:"
         )
     with st.container(horizontal=True, gap="medium"):
-        for figure in indicators.HEADLINES:
-            if figure.name != series.FAILED or task is None:
-                _show_headline(course, figure)
+        for headline in indicators.HEADLINES:
+            if headline.name != FAILED or task is None:
+                _show_headline(series, headline)
     now = time.time()
-    pictures = [one for one in indicators.CHARTS if any(course.lines.get(name) for name in one.names)]
-    for start in range(0, len(pictures), 2):
-        for picture, column in zip(pictures[start : start + 2], st.columns(2, gap="large"), strict=False):
+    charts = [chart for chart in indicators.CHARTS if any(series.lines.get(name) for name in chart.names)]
+    for start in range(0, len(charts), 2):
+        for chart, column in zip(charts[start : start + 2], st.columns(2, gap="large"), strict=False):
             with column:
-                _show_chart(course, picture, now - seconds, now)
+                _show_indicator_chart(series, chart, now - seconds, now)
     with st.expander(_("The same as a table")):
-        _table(course)
+        _table(series)
 
 
-def _show_headline(course: IndicatorSeries, figure: indicators.Headline) -> None:
-    value = course.now(figure.name)
+def _show_headline(series: IndicatorSeries, headline: indicators.Headline) -> None:
+    value = series.newest(headline.name)
     with st.container(width="content", gap=None):
         st.metric(
-            _(figure.title),
-            indicators.format_indicator(figure.name, value),
+            _(headline.title),
+            indicators.format_indicator(headline.name, value),
             width="content",
-            help=_(figure.help),
+            help=_(headline.help),
         )
-        if figure.remark:
-            st.markdown(wording.small(_(figure.remark)))
+        if headline.remark:
+            st.markdown(wording.small(_(headline.remark)))
 
 
-def _show_chart(
-    course: IndicatorSeries, picture: indicators.IndicatorChart, since: float, until: float
+def _show_indicator_chart(
+    series: IndicatorSeries, chart: indicators.IndicatorChart, since: float, until: float
 ) -> None:
-    drawn = [
-        lines.ChartLine(_(indicators.NAMES[name]), course.lines[name])
-        for name in picture.names
-        if course.lines.get(name)
+    chart_lines = [
+        ChartLine(_(indicators.NAMES[name]), series.lines[name])
+        for name in chart.names
+        if series.lines.get(name)
     ]
-    st.subheader(_(picture.title))
-    st.markdown(wording.small(_(picture.about)))
-    is_light = st.context.theme.type == "light"
-    st.html(lines.lines_legend(drawn, is_light=is_light))
+    st.subheader(_(chart.title))
+    st.markdown(wording.small(_(chart.about)))
+    st.html(lines_legend(chart_lines, is_light=is_light()))
     clock = "%H:%M:%S" if until - since <= SPANS["5 minutes"] else "%H:%M"
-    frame = lines.ChartFrame(since, until, picture.format, picture.factor, picture.most, clock)
-    st.altair_chart(
-        lines.draw_lines(drawn, frame, is_light=is_light),
-        width="stretch",
-        alt=indicators.describe_chart(course, picture),
-        theme="streamlit",
-        key=f"live/{picture.title}",
+    frame = ChartFrame(since, until, chart.format, chart.factor, chart.most, clock)
+    show_chart(
+        draw_lines(chart_lines, frame, is_light=is_light()),
+        indicators.describe_chart(series, chart),
+        key=f"live/{chart.title}",
     )
 
 
-def _table(course: IndicatorSeries) -> None:
+def _table(series: IndicatorSeries) -> None:
     zone = st.context.timezone or "UTC"
-    st.dataframe(
-        pd.DataFrame(indicators.list_rows(course, zone)),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_("All figures in time, the newest first."),
-        column_config={
+    show_table(
+        indicators.list_rows(series, zone),
+        _("All figures in time, the newest first."),
+        {
             _("Time"): st.column_config.TextColumn(pinned=True),
             **{
                 indicators.column_heading(name): st.column_config.NumberColumn(
                     format=indicators.column_format(name)
                 )
-                for name in series.INDICATORS
+                for name in INDICATORS
             },
         },
         key="live/table",
     )
 
 
-def _source(seen: LiveIndicators) -> str:
-    if seen.source == "prometheus":
+def _source(live: LiveIndicators) -> str:
+    if live.source == "prometheus":
         return _(
             "From Prometheus; each value is of the five minutes before it. Drawn anew every {seconds} "
             "seconds.",
             seconds=DRAW_SECONDS,
         )
-    said = ngettext(
+    text = ngettext(
         "From the service's own metrics, {count} sample, taken while somebody looks at this page; each "
         "value is of the minute before it or longer.",
         "From the service's own metrics, {count} samples, taken while somebody looks at this page; each "
         "value is of the minute before it or longer.",
-        seen.samples,
+        live.samples,
     )
-    if seen.course is not None and seen.course.is_partial:
-        said += " " + _("**More than one process answers; these are the figures of one of them.**")
-    if seen.without is None:
-        said += " " + _("A Prometheus that `CONCORD_PROMETHEUS` names would know all replicas, and the past.")
-    return said
+    if live.series is not None and live.series.is_partial:
+        text += " " + _("**More than one process answers; these are the figures of one of them.**")
+    if live.without is None:
+        text += " " + _("A Prometheus that `CONCORD_PROMETHEUS` names would know all replicas, and the past.")
+    return text

@@ -38,17 +38,19 @@ def appoint(client: Client, view: ModelView, action: Action, version: str | None
     Raises:
         ConcordError: The service refuses, or is away.
     """
-    made = client.appoint(view.name, action, version, why, expected_versions(view))
+    appointed = client.appoint(view.name, action, version, why, expected_versions(view))
     clear_cache()
-    return made
+    return appointed
 
 
 def expected_versions(view: ModelView) -> Mapping[str, str | None] | None:
     """Champion and challenger as a view shows them; None where no champion is known to be expected."""
-    champion = _number(view.wanted.champion) or view.champion
+    champion = _version_number(view.wanted.champion) or view.champion
     if champion is None:
         return None
-    challenger = _number(view.wanted.challenger) or (view.challenger if view.wanted.challenger else None)
+    challenger = _version_number(view.wanted.challenger) or (
+        view.challenger if view.wanted.challenger else None
+    )
     return {"champion": champion, "challenger": challenger}
 
 
@@ -58,7 +60,7 @@ def clear_cache() -> None:
     service.clear_cache()
 
 
-def _number(wanted: str | None) -> str | None:
+def _version_number(reference: str | None) -> str | None:
     """The number that an entry names, alone or behind its model; an alias is none."""
-    found = _REFERENCE.fullmatch(wanted) if wanted else None
-    return found["version"] if found else None
+    match = _REFERENCE.fullmatch(reference) if reference else None
+    return match["version"] if match else None

@@ -24,8 +24,8 @@ PACKAGED = "packaged"
 
 def offer_decisions(client: Client, view: ModelView) -> None:
     """Draws the choice of a version and the four buttons."""
-    known = [one.version for one in view.registry.versions] if view.registry else []
-    others = [version for version in known if version != view.champion]
+    versions_ = [version_.version for version_ in view.registry.versions] if view.registry else []
+    others = [version for version in versions_ if version != view.champion]
     chosen = st.selectbox(
         _("Version to bring in"),
         others,
@@ -41,19 +41,22 @@ def offer_decisions(client: Client, view: ModelView) -> None:
         (make_promotion(client, view, chosen), make_challenge(client, view, chosen)),
         (make_rollback(client, view), make_dismissal(client, view)),
     ):
-        for place, step in zip(st.columns(2), pair, strict=True):
-            with place:
-                confirm.offer_action(step)
+        for column, action in zip(st.columns(2), pair, strict=True):
+            with column:
+                confirm.offer_action(action)
 
 
 def make_promotion(client: Client, view: ModelView, version: str | None) -> ConfirmedAction:
     """A version becomes the one that answers."""
-    name, now = wording.escape(view.node), _version(view.champion)
+    name, now = wording.escape(view.node), _format_version(view.champion)
     effects = [
         _("**{node}** answers with version {version} instead of {now}.", node=name, version=version, now=now),
-        _("{now} stays beside it, is asked and scored, and can come back by a rollback.", now=_upper(now)),
+        _(
+            "{now} stays beside it, is asked and scored, and can come back by a rollback.",
+            now=_capitalise(now),
+        ),
         _("Its stake stays; its skill starts anew, or goes on from what the version showed on trial."),
-        *_always(),
+        *_common_effects(),
     ]
     done = _("**{node}** changes over to version {version}.", node=name, version=version)
     return ConfirmedAction(
@@ -61,7 +64,7 @@ def make_promotion(client: Client, view: ModelView, version: str | None) -> Conf
         _("Promote version {version}", version=version) if version else _("Promote"),
         ":material/trending_up:",
         effects,
-        _act(client, view, "promote", version, done),
+        _make_callback(client, view, "promote", version, done),
         _nothing_to_bring(view, version),
     )
 
@@ -75,10 +78,10 @@ def make_challenge(client: Client, view: ModelView, version: str | None) -> Conf
             "nothing.",
             node=name,
             version=version,
-            now=_version(view.champion),
+            now=_format_version(view.champion),
         ),
         _("No stake moves by its answers. After 20 labelled rounds there is enough to judge it."),
-        *_always(),
+        *_common_effects(),
     ]
     hindrance = _nothing_to_bring(view, version)
     if hindrance is None and view.challenger is not None:
@@ -91,30 +94,30 @@ def make_challenge(client: Client, view: ModelView, version: str | None) -> Conf
         _("Try version {version}", version=version) if version else _("Try a version"),
         ":material/visibility:",
         effects,
-        _act(client, view, "challenge", version, done),
+        _make_callback(client, view, "challenge", version, done),
         hindrance,
     )
 
 
 def make_rollback(client: Client, view: ModelView) -> ConfirmedAction:
     """The version before the last promotion answers again."""
-    name, before = wording.escape(view.node), _version(view.previous)
+    name, before = wording.escape(view.node), _format_version(view.previous)
     effects = [
         _(
             "**{node}** answers with {before} again, instead of {now}.",
             node=name,
             before=before,
-            now=_version(view.champion),
+            now=_format_version(view.champion),
         ),
         _("No version stands beside it afterwards."),
-        *_always(),
+        *_common_effects(),
     ]
     return ConfirmedAction(
         f"rollback/{view.name}",
         _("Roll back"),
         ":material/undo:",
         effects,
-        _act(
+        _make_callback(
             client, view, "rollback", None, _("**{node}** goes back to {before}.", node=name, before=before)
         ),
         None if view.previous else _("It was not promoted, so there is nothing to go back to."),
@@ -123,11 +126,14 @@ def make_rollback(client: Client, view: ModelView) -> ConfirmedAction:
 
 def make_dismissal(client: Client, view: ModelView) -> ConfirmedAction:
     """The version beside the one that counts leaves."""
-    name, leaves = wording.escape(view.node), _version(view.challenger)
+    name, leaves = wording.escape(view.node), _format_version(view.challenger)
     effects = [
-        _("{version} is not asked beside **{node}** any more.", version=_upper(leaves), node=name),
-        _("{now} serves alone; its stake and its record stay.", now=_upper(_version(view.champion))),
-        *_always(),
+        _("{version} is not asked beside **{node}** any more.", version=_capitalise(leaves), node=name),
+        _(
+            "{now} serves alone; its stake and its record stay.",
+            now=_capitalise(_format_version(view.champion)),
+        ),
+        *_common_effects(),
     ]
     if view.phase == "watch":
         effects.insert(1, _("The watch over the version that was promoted ends with it."))
@@ -136,18 +142,18 @@ def make_dismissal(client: Client, view: ModelView) -> ConfirmedAction:
         _("Dismiss version {version}", version=view.challenger) if view.challenger else _("Dismiss"),
         ":material/person_remove:",
         effects,
-        _act(
+        _make_callback(
             client,
             view,
             "dismiss",
             None,
-            _("{version} leaves **{node}**.", version=_upper(leaves), node=name),
+            _("{version} leaves **{node}**.", version=_capitalise(leaves), node=name),
         ),
         None if view.challenger else _("No version stands beside it that could leave."),
     )
 
 
-def _act(
+def _make_callback(
     client: Client, view: ModelView, action: Action, version: str | None, done: str
 ) -> confirm.ActionCallback:
     def act(reason: str, _key: str) -> str:
@@ -157,7 +163,7 @@ def _act(
     return act
 
 
-def _always() -> Sequence[str]:
+def _common_effects() -> Sequence[str]:
     return (
         _("The node changes over while it goes on answering; that takes some seconds, in a cluster minutes."),
         _("The ledger keeps for good who decided it, and why."),
@@ -170,7 +176,7 @@ def _nothing_to_bring(view: ModelView, version: str | None) -> str | None:
     return None if version else _("There is no other version of this model.")
 
 
-def _version(version: str | None) -> str:
+def _format_version(version: str | None) -> str:
     if version is None:
         return _("the version of now")
     return (
@@ -180,5 +186,5 @@ def _version(version: str | None) -> str:
     )
 
 
-def _upper(text: str) -> str:
+def _capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]

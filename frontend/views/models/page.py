@@ -42,18 +42,18 @@ def show(url: str) -> None:
         states.show_away(url, error)
         return
     if not views:
-        _none(task)
+        _show_no_models(task)
         return
     versions.show_models(views)
     for view in views:
-        _problems(view)
-    view = _chosen(views)
-    _model(url, view)
-    if any(one.rolling for one in views):
-        _watch(url, task.task, views)
+        _show_problems(view)
+    view = _pick_model(views)
+    _show_model(url, view)
+    if any(view_.rolling for view_ in views):
+        _rerun_on_change(url, task.task, views)
 
 
-def _none(task: TaskSummary) -> None:
+def _show_no_models(task: TaskSummary) -> None:
     if task.asks:
         text = _(
             "**This task has no models of its own.** It asks the nodes of {task}.",
@@ -64,7 +64,7 @@ def _none(task: TaskSummary) -> None:
     st.info(text, icon=":material/inbox:")
 
 
-def _problems(view: ModelView) -> None:
+def _show_problems(view: ModelView) -> None:
     name = wording.escape(view.node)
     if view.problem:
         st.warning(
@@ -91,7 +91,7 @@ def _problems(view: ModelView) -> None:
         )
 
 
-def _chosen(views: Sequence[ModelView]) -> ModelView:
+def _pick_model(views: Sequence[ModelView]) -> ModelView:
     by_name = {view.name: view for view in views}
     name = st.selectbox(
         _("Model"),
@@ -102,7 +102,7 @@ def _chosen(views: Sequence[ModelView]) -> ModelView:
     return by_name.get(name or "", views[0])
 
 
-def _model(url: str, view: ModelView) -> None:
+def _show_model(url: str, view: ModelView) -> None:
     listed = view.registry.versions if view.registry else []
     st.subheader(_("Versions of {model}", model=wording.escape(view.name)))
     if view.registry is None and not view.problem:
@@ -139,28 +139,28 @@ def _show_comparison(url: str, view: ModelView) -> None:
         )
         return
     st.markdown(_("Both versions answered the same rounds, of which it is known by now what was true."))
-    place = (view.name, view.champion, view.challenger)
-    kept: dict[tuple[str | None, ...], Comparison] = st.session_state.setdefault(_COMPARISONS, {})
+    key = (view.name, view.champion, view.challenger)
+    comparisons: dict[tuple[str | None, ...], Comparison] = st.session_state.setdefault(_COMPARISONS, {})
     if st.button(_("Compare on labelled rounds"), icon=":material/balance:", key="models/compare"):
         try:
             with st.spinner(_("Going through the labelled rounds; many take half a minute…")):
-                kept[place] = data.compare(access.reading_client(url).client, view.name)
+                comparisons[key] = data.compare(access.reading_client(url).client, view.name)
         except ConcordError as error:
-            kept.pop(place, None)
+            comparisons.pop(key, None)
             text = _("**Nothing was compared.** {message}", message=wording.escape(error.message))
             st.error(text, icon=":material/balance:")
             if error.code in {"unauthorized", "forbidden"}:
                 access.show_sign_in_hint("compare")
-    if place in kept:
-        comparison_result.show_comparison(kept[place], is_light=st.context.theme.type == "light")
+    if key in comparisons:
+        comparison_result.show_comparison(comparisons[key])
 
 
 @st.fragment(run_every=ROLLING_SECONDS)
-def _watch(url: str, task: str, seen: Sequence[ModelView]) -> None:
+def _rerun_on_change(url: str, task: str, drawn: Sequence[ModelView]) -> None:
     """Draws the page anew once a node that changes over has come further."""
     try:
         now = [view for view in data.list_models(url) if view.task == task]
     except ConcordError:
         return
-    if now != list(seen):
+    if now != list(drawn):
         st.rerun()

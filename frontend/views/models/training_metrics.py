@@ -28,11 +28,11 @@ def show_training(view: ModelView, listed: Sequence[ListedVersion]) -> None:
         view: The model.
         listed: Its versions, the newest first; at least one.
     """
-    _link(view)
+    _link_to_mlflow(view)
     _show_chosen(view, listed)
 
 
-def _link(view: ModelView) -> None:
+def _link_to_mlflow(view: ModelView) -> None:
     settings = Settings.read()
     address = settings.registry_page or settings.registry
     if address:
@@ -59,10 +59,10 @@ def _show_chosen(view: ModelView, listed: Sequence[ListedVersion]) -> None:
     if not chosen:
         st.info(_("Choose at least one version."), icon=":material/info:")
         return
-    wanted = [one for one in listed if one.version in chosen]
+    chosen_versions = [one for one in listed if one.version in chosen]
     registry = Settings.read().registry
     if registry is None:
-        _from_the_service(view, wanted)
+        _show_service_metric(view, chosen_versions)
         st.markdown(
             wording.small(
                 _(
@@ -73,7 +73,7 @@ def _show_chosen(view: ModelView, listed: Sequence[ListedVersion]) -> None:
         )
         return
     try:
-        _from_mlflow(registry, view, wanted)
+        _show_mlflow_runs(registry, view, chosen_versions)
     except ServiceAway as error:
         st.warning(
             _("**MLflow is away.** {message}", message=wording.escape(error.message)),
@@ -86,34 +86,36 @@ def _show_chosen(view: ModelView, listed: Sequence[ListedVersion]) -> None:
             )
         )
         st.button(_("Try again"), icon=":material/refresh:", key="models/mlflow-again")
-        _from_the_service(view, wanted)
+        _show_service_metric(view, chosen_versions)
 
 
-def _from_the_service(view: ModelView, wanted: Sequence[ListedVersion]) -> None:
+def _show_service_metric(view: ModelView, listed: Sequence[ListedVersion]) -> None:
     """The one metric that the service knows of each version."""
     versions.show_metrics(
         view,
         {
-            one.version: {} if one.metric is None or one.value is None else {one.metric: one.value}
-            for one in wanted
+            version.version: {}
+            if version.metric is None or version.value is None
+            else {version.metric: version.value}
+            for version in listed
         },
     )
 
 
-def _from_mlflow(registry: str, view: ModelView, wanted: Sequence[ListedVersion]) -> None:
-    found = {one.version: (one.run_id, mlflow.read_run(registry, one.run_id)) for one in wanted if one.run_id}
+def _show_mlflow_runs(registry: str, view: ModelView, listed: Sequence[ListedVersion]) -> None:
+    found = {one.version: (one.run_id, mlflow.read_run(registry, one.run_id)) for one in listed if one.run_id}
     runs = {version: (run_id, run) for version, (run_id, run) in found.items() if run is not None}
-    if len(runs) < len(wanted):
-        gone = ", ".join(one.version for one in wanted if one.version not in runs)
+    if len(runs) < len(listed):
+        missing = ", ".join(one.version for one in listed if one.version not in runs)
         st.info(
             _(
                 "MLflow has no training run of version {versions}: it came from elsewhere, or is gone.",
-                versions=gone,
+                versions=missing,
             ),
             icon=":material/info:",
         )
     if not runs:
-        _from_the_service(view, wanted)
+        _show_service_metric(view, listed)
         return
     versions.show_metrics(view, {version: run.metrics for version, (_run_id, run) in runs.items()})
     training_plots.show_plots(registry, view, runs)

@@ -67,8 +67,8 @@ def show_plots(registry: str, view: ModelView, runs: Mapping[str, tuple[str, mlf
         return
     for name in kinds:
         st.markdown(f"**{_(KINDS[name].title)}**")
-        for place, (version, (run_id, run)) in zip(st.columns(len(runs)), runs.items(), strict=True):
-            with place:
+        for column, (version, (run_id, run)) in zip(st.columns(len(runs)), runs.items(), strict=True):
+            with column:
                 picture = mlflow.read_plot(registry, run_id, name) if name in run.plots else None
                 _draw(view, version, name, picture)
 

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from concord.types.models import ListedVersion, ModelView
-from frontend.text import language, wording
+from frontend.components.table import show_table
+from frontend.text import language, times, wording
 from frontend.text.language import N_, _
-from frontend.views.nodes import standings
 
 PHASES: Final[Mapping[str, wording.Badge]] = {
     "serving": wording.Badge("✔", ":material/check:", "green", N_("serves alone")),
@@ -78,43 +77,37 @@ def show_models(views: Sequence[ModelView]) -> None:
             _("Model"): view.node,
             _("Answers with"): view.champion,
             _("Beside it"): view.challenger,
-            _("Phase"): standings.badge_text(phase_badge(view)),
+            _("Phase"): phase_badge(view).text,
             _("Measured"): _format_measured(_find_version(view, view.champion)),
         }
         for view in views
     ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_("The models of this task: the version that answers, and the one beside it."),
-        column_config={
+    show_table(
+        rows,
+        _("The models of this task: the version that answers, and the one beside it."),
+        {
             _("Model"): st.column_config.TextColumn(pinned=True),
             _("Measured"): st.column_config.TextColumn(help=_("On the rows held out in training.")),
         },
     )
 
 
-def show_versions(view: ModelView, versions: Sequence[ListedVersion]) -> None:
+def show_versions(view: ModelView, listed: Sequence[ListedVersion]) -> None:
     """One line for each version of a model, the newest first."""
     rows = [
         {
-            _("Version"): one.version,
-            _("Role"): describe_role(view, one.version),
-            _("Alias"): ", ".join(one.aliases),
-            _("Registered (UTC)"): standings.format_utc(one.created)[:16],
-            _("Measured"): _format_measured(one),
+            _("Version"): version.version,
+            _("Role"): describe_role(view, version.version),
+            _("Alias"): ", ".join(version.aliases),
+            _("Registered (UTC)"): times.format_utc_minute(version.created),
+            _("Measured"): _format_measured(version),
         }
-        for one in versions
+        for version in listed
     ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_("The versions of {model}, the newest first.", model=view.name),
-        column_config={_("Version"): st.column_config.TextColumn(pinned=True)},
+    show_table(
+        rows,
+        _("The versions of {model}, the newest first.", model=view.name),
+        {_("Version"): st.column_config.TextColumn(pinned=True)},
     )
 
 
@@ -125,13 +118,10 @@ def show_metrics(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -
         view: The model.
         measured: Version → metric → value.
     """
-    st.dataframe(
-        pd.DataFrame(list_metrics(view, measured)),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_("What the versions of {model} measured on their held-out rows.", model=view.name),
-        column_config={_("Metric"): st.column_config.TextColumn(pinned=True)},
+    show_table(
+        list_metrics(view, measured),
+        _("What the versions of {model} measured on their held-out rows.", model=view.name),
+        {_("Metric"): st.column_config.TextColumn(pinned=True)},
     )
     if len(measured) < 2:
         return
@@ -148,8 +138,8 @@ def show_metrics(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -
 
 def list_metrics(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
     """The rows of the table; the best of each, where there is one, with its sign."""
-    known = {name for metrics in measured.values() for name in metrics}
-    names = [*(name for name in METRICS if name in known), *sorted(known - METRICS.keys())]
+    names_ = {name for metrics in measured.values() for name in metrics}
+    names = [*(name for name in METRICS if name in names_), *sorted(names_ - METRICS.keys())]
     rows = []
     for name in names:
         values = {version: metrics[name] for version, metrics in measured.items() if name in metrics}
@@ -166,9 +156,9 @@ def list_metrics(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -
 
 def format_version(view: ModelView, version: str) -> str:
     """A version as the head of a column."""
-    doing = {view.champion: _("answers"), view.challenger: _("beside it")}.get(version)
-    named = _("Version {version}", version=version)
-    return f"{named} ({doing})" if doing else named
+    role = {view.champion: _("answers"), view.challenger: _("beside it")}.get(version)
+    text = _("Version {version}", version=version)
+    return f"{text} ({role})" if role else text
 
 
 def _best(name: str, values: Mapping[str, float]) -> set[str]:
@@ -183,7 +173,7 @@ def _find_version(view: ModelView, version: str | None) -> ListedVersion | None:
     return next((one for one in versions if one.version == version), None)
 
 
-def _format_measured(one: ListedVersion | None) -> str | None:
-    if one is None or one.metric is None or one.value is None:
+def _format_measured(version: ListedVersion | None) -> str | None:
+    if version is None or version.metric is None or version.value is None:
         return None
-    return f"{format_metric_name(one.metric)} {format_metric(one.value)}"
+    return f"{format_metric_name(version.metric)} {format_metric(version.value)}"

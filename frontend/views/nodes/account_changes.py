@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from concord.types.answers import NodeView
-from frontend.text import wording
+from frontend.components.table import show_table
+from frontend.text import times, wording
 from frontend.text.language import _, ngettext
 from frontend.views.nodes import standings
 from frontend.views.nodes.data import AccountChange
@@ -25,32 +25,32 @@ def show_changes(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) ->
         changes: What changed, the oldest first; at least one.
     """
     st.subheader(_("What changed, and why"))
-    everybody = ""
+    all_nodes = ""
     chosen = st.selectbox(
         _("Changes of"),
-        [everybody, *(node.node for node in nodes)],
+        [all_nodes, *(node.node for node in nodes)],
         format_func=lambda name: name or _("all nodes"),
         key="nodes/changes-of",
     )
-    is_plain = st.toggle(
+    is_extraordinary = st.toggle(
         _("Without the settlements that labels bring"),
         key="nodes/no-settlements",
         help=_("Leaves what is out of the ordinary: openings, top-ups, jailings, releases, versions."),
     )
-    wanted = [
+    selected = [
         change
         for change in reversed(changes)
-        if chosen in (everybody, None, change.node)
-        and not (is_plain and change.entry.event == standings.ORDINARY)
+        if chosen in (all_nodes, None, change.node)
+        and not (is_extraordinary and change.entry.event == standings.ORDINARY)
     ]
-    if not wanted:
+    if not selected:
         st.info(_("Nothing of that kind happened in these blocks."), icon=":material/filter_alt:")
         return
-    st.markdown("\n".join(f"- {_describe_change(change)}" for change in wanted[:NEWEST]))
+    st.markdown("\n".join(f"- {_describe_change(change)}" for change in selected[:NEWEST]))
     with st.expander(
-        ngettext("The change as a table", "All {count} changes as a table", len(wanted)), expanded=False
+        ngettext("The change as a table", "All {count} changes as a table", len(selected)), expanded=False
     ):
-        _table(wanted)
+        _table(selected)
 
 
 def _describe_change(change: AccountChange) -> str:
@@ -61,17 +61,17 @@ def _describe_change(change: AccountChange) -> str:
         else ""
     )
     return (
-        f"{standings.format_utc(entry.time)} UTC · **{wording.escape(change.node)}** "
-        f"{standings.badge_markdown(standings.event_badge(entry))}{moved}: {wording.escape(standings.event_reason(entry))}"
+        f"{times.format_utc(entry.time)} UTC · **{wording.escape(change.node)}** "
+        f"{standings.event_badge(entry).markdown()}{moved}: {wording.escape(standings.event_reason(entry))}"
     )
 
 
 def _table(changes: Sequence[AccountChange]) -> None:
     rows = [
         {
-            _("Time (UTC)"): standings.format_utc(change.entry.time),
+            _("Time (UTC)"): times.format_utc(change.entry.time),
             _("Node"): change.node,
-            _("What"): standings.badge_text(standings.event_badge(change.entry)),
+            _("What"): standings.event_badge(change.entry).text,
             _("Change"): change.entry.change,
             _("Stake"): change.entry.stake,
             _("Why"): standings.event_reason(change.entry),
@@ -80,12 +80,10 @@ def _table(changes: Sequence[AccountChange]) -> None:
         for change in changes
     ]
     number = partial(st.column_config.NumberColumn, format="%.4f")
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        width="stretch",
-        alt=_("What changed the nodes' stake and standing, the newest first."),
-        column_config={
+    show_table(
+        rows,
+        _("What changed the nodes' stake and standing, the newest first."),
+        {
             _("Change"): number(help=_("Stake that it gained or lost.")),
             _("Stake"): number(help=_("What it held afterwards.")),
             _("Why"): st.column_config.TextColumn(width="large"),

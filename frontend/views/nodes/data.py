@@ -55,8 +55,8 @@ def list_changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> l
     """
     # The pages before the newest end at round heights, so that a new block does not make them others.
     end = read_height(url) // PAGE_BLOCKS * PAGE_BLOCKS + 1
-    ends = [end - PAGE_BLOCKS * place for place in range(pages)] if pages > 1 else []
-    found = [
+    ends = [end - PAGE_BLOCKS * page for page in range(pages)] if pages > 1 else []
+    changes = [
         AccountChange(node, entry)
         for node in nodes
         for entry in [
@@ -65,7 +65,7 @@ def list_changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> l
         ]
     ]
     # A block is read twice where the newest page reaches into the one before.
-    return sorted(dict.fromkeys(found), key=lambda one: one.entry.height)
+    return sorted(dict.fromkeys(changes), key=lambda one: one.entry.height)
 
 
 def first_block(url: str, pages: int) -> int:

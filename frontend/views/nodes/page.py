@@ -7,7 +7,6 @@ says what that does; the service decides, and writes down who did it and why.
 from collections.abc import Sequence
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from concord.client import Client
@@ -15,7 +14,9 @@ from concord.errors import ConcordError
 from concord.types.answers import NodeView, TaskSummary
 from frontend import access
 from frontend.components import confirm, states, task_picker
+from frontend.components.chart import show_chart
 from frontend.components.confirm import ConfirmedAction
+from frontend.components.table import show_table
 from frontend.data import service
 from frontend.text import wording
 from frontend.text.language import _
@@ -46,13 +47,13 @@ def show(url: str) -> None:
     if not nodes:
         st.info(_("**This task has no nodes.** Nobody answers it."), icon=":material/inbox:")
         return
-    _standing(url, task, nodes)
-    _history(url, task, nodes)
+    _show_nodes(url, task, nodes)
+    _show_history(url, task, nodes)
     _rerun_on_change(url, task.task, _read_node_states(url, task.task))
 
 
-def _standing(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
-    _table(nodes)
+def _show_nodes(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
+    _show_table(nodes)
     if not any(node.labelled for node in nodes):
         st.markdown(
             wording.small(
@@ -62,27 +63,24 @@ def _standing(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
     lines = [*standings.list_concerns(nodes), *standings.list_trials(nodes)]
     if lines:
         st.markdown("\n".join(f"- {line}" for line in lines))
-    waiting = [node for node in nodes if node.standing != "active"]
-    if not waiting:
+    uncounted = [node for node in nodes if node.standing != "active"]
+    if not uncounted:
         return
     client = access.acting_client(url)
     if client is None:
         access.show_sign_in_hint("release")
         return
     with st.container(horizontal=True):
-        for node in waiting:
-            confirm.offer_action(_release(client, task, node))
+        for node in uncounted:
+            confirm.offer_action(_make_release(client, task, node))
 
 
-def _table(nodes: Sequence[NodeView]) -> None:
+def _show_table(nodes: Sequence[NodeView]) -> None:
     column = st.column_config.NumberColumn
-    st.dataframe(
-        pd.DataFrame([_row(node) for node in nodes]),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_described(nodes),
-        column_config={
+    show_table(
+        [_row(node) for node in nodes],
+        _describe_nodes(nodes),
+        {
             _("Node"): st.column_config.TextColumn(pinned=True),
             _("Stake"): column(format="%.2f", help=_("What it holds, and may lose by being wrong.")),
             _("Influence"): column(format="%.1f%%", help=_("Its share of the say in the next answer.")),
@@ -99,8 +97,8 @@ def _table(nodes: Sequence[NodeView]) -> None:
 def _row(node: NodeView) -> dict[str, object]:
     return {
         _("Node"): node.node,
-        _("Standing"): standings.badge_text(standings.standing_badge(node)),
-        _("State"): standings.badge_text(standings.state_badge(node)),
+        _("Standing"): standings.standing_badge(node).text,
+        _("State"): standings.state_badge(node).text,
         _("Stake"): node.stake,
         _("Influence"): node.weight * 100,
         _("Hit rate"): None if node.hit_rate is None else node.hit_rate * 100,
@@ -110,7 +108,7 @@ def _row(node: NodeView) -> dict[str, object]:
     }
 
 
-def _described(nodes: Sequence[NodeView]) -> str:
+def _describe_nodes(nodes: Sequence[NodeView]) -> str:
     parts = [
         _(
             "{node}: {standing}, stake {stake}, influence {influence}",
@@ -124,7 +122,7 @@ def _described(nodes: Sequence[NodeView]) -> str:
     return _("The nodes. {nodes}.", nodes="; ".join(parts))
 
 
-def _release(client: Client, task: TaskSummary, node: NodeView) -> ConfirmedAction:
+def _make_release(client: Client, task: TaskSummary, node: NodeView) -> ConfirmedAction:
     name = wording.escape(node.node)
     effects = [
         _("**{node}** counts again from the next block on, with the stake that it holds.", node=name),
@@ -147,7 +145,7 @@ def _release(client: Client, task: TaskSummary, node: NodeView) -> ConfirmedActi
     )
 
 
-def _history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
+def _show_history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
     st.subheader(_("Stake over time"))
     pages = st.session_state.setdefault(_PAGES, {}).get(task.task, 1)
     try:
@@ -162,10 +160,8 @@ def _history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
         )
         return
     if changes:
-        st.altair_chart(
-            stake_history.draw_stake_history(nodes, changes, is_light=st.context.theme.type == "light"),
-            width="stretch",
-            alt=stake_history.describe_stakes(nodes, changes),
+        show_chart(
+            stake_history.draw_stake_history(nodes, changes), stake_history.describe_stakes(nodes, changes)
         )
     else:
         st.info(
@@ -202,6 +198,6 @@ def _read_node_states(url: str, task: str) -> NodeStates:
 
 
 @st.fragment(run_every=states.WATCH_SECONDS)
-def _rerun_on_change(url: str, task: str, seen: NodeStates) -> None:
-    if _read_node_states(url, task) != seen:
+def _rerun_on_change(url: str, task: str, drawn: NodeStates) -> None:
+    if _read_node_states(url, task) != drawn:
         st.rerun()

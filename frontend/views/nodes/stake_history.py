@@ -1,7 +1,4 @@
-"""Stake over time as a picture: a line of steps for each node, from what changed its stake.
-
-The same is a table beside it, and a text for those who see neither.
-"""
+"""Stake of a task's nodes over time: a line of steps for each node, and the same as text."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,13 +8,14 @@ from typing import Any, Final
 import altair as alt
 
 from concord.types.answers import NodeView
-from frontend.charts import stake_over_time
+from frontend.charts.stake_over_time import draw_stakes, line_points, thin_out
+from frontend.text import times
 from frontend.text.language import _
 from frontend.views.nodes import standings
 from frontend.views.nodes.data import AccountChange
 
 _CLOCKS: Final = (
-    # Days that are shown at most, and how their times are written.
+    # Up to so many days, and how their times are written.
     (1 / 24, "%H:%M:%S"),
     (1.0, "%H:%M"),
     (4.0, "%m-%d %H:%M"),
@@ -26,7 +24,7 @@ _CLOCKS: Final = (
 
 
 def list_points(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) -> list[dict[str, Any]]:
-    """Where the lines turn: which node, when, how much stake; the last of each is what it holds now.
+    """The points of the lines; the last of each node is what it holds now.
 
     Args:
         nodes: The nodes of a task.
@@ -35,7 +33,7 @@ def list_points(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) -> 
     if not changes:
         return []
     first, last = changes[0].entry.time, max(change.entry.time for change in changes)
-    found = []
+    points = []
     for node in nodes:
         own = [change.entry for change in changes if change.node == node.node]
         if own and own[0].event == "open":
@@ -43,45 +41,36 @@ def list_points(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) -> 
         else:
             before = own[0].stake - own[0].change if own else node.stake
             start = [(first, before)]
-        turns = [*start, *((entry.time, entry.stake) for entry in stake_over_time.thin_out(own))]
-        turns.append((last, own[-1].stake if own else node.stake))
-        found += [
-            {
-                "node": node.node,
-                "time": _millis(time),
-                "when": standings.format_utc(time),
-                "stake": stake,
-                "is_end": place == len(turns) - 1,
-            }
-            for place, (time, stake) in enumerate(turns)
+        steps = [*start, *((entry.time, entry.stake) for entry in thin_out(own))]
+        steps.append((last, own[-1].stake if own else node.stake))
+        points += [
+            {**point, "time": _millis(point["when"]), "when": times.format_utc(point["when"])}
+            for point in line_points(node.node, "when", steps)
         ]
-    return found
+    return points
 
 
-def draw_stake_history(
-    nodes: Sequence[NodeView], changes: Sequence[AccountChange], *, is_light: bool
-) -> alt.LayerChart:
-    """The picture.
+def draw_stake_history(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) -> alt.LayerChart:
+    """Draws the stake of a task's nodes over time.
 
     Args:
         nodes: The nodes of a task.
-        changes: At least one.
-        is_light: Whether it is drawn on white.
+        changes: What moved their stake, oldest first; at least one.
     """
-    turns = list_points(nodes, changes)
+    points = list_points(nodes, changes)
     # Vega would draw UTC's times as the browser's.
     x = alt.X(
         "time:T",
         title=_("Time (UTC)"),
         scale=alt.Scale(type="utc"),
-        axis=alt.Axis(tickCount=4, format=_clock([turn["time"] for turn in turns])),
+        axis=alt.Axis(tickCount=4, format=_clock([point["time"] for point in points])),
     )
-    told = alt.Tooltip("when:N", title=_("Time (UTC)"))
-    return stake_over_time.draw_stakes(turns, [node.node for node in nodes], x, told, is_light=is_light)
+    tooltip = alt.Tooltip("when:N", title=_("Time (UTC)"))
+    return draw_stakes(points, [node.node for node in nodes], x, tooltip)
 
 
 def describe_stakes(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) -> str:
-    """The picture as text: from where to where each stake went."""
+    """The chart as text: each node's first and last stake."""
     by_node: Mapping[str, list[dict[str, Any]]] = {node.node: [] for node in nodes}
     for point in list_points(nodes, changes):
         by_node[point["node"]].append(point)
@@ -89,11 +78,11 @@ def describe_stakes(nodes: Sequence[NodeView], changes: Sequence[AccountChange])
         _(
             "{node} from {before} to {after}",
             node=node,
-            before=standings.format_stake(turns[0]["stake"]),
-            after=standings.format_stake(turns[-1]["stake"]),
+            before=standings.format_stake(points[0]["stake"]),
+            after=standings.format_stake(points[-1]["stake"]),
         )
-        for node, turns in by_node.items()
-        if turns
+        for node, points in by_node.items()
+        if points
     ]
     return _("Stake over time. {nodes}.", nodes="; ".join(parts))
 

@@ -79,16 +79,6 @@ def event_reason(entry: HistoryEntry) -> str:
     return reasons.translate_reason(entry.reason or "")
 
 
-def badge_text(look: Badge) -> str:
-    """Symbol and word, for tables and pictures."""
-    return f"{look.symbol} {_(look.word)}"
-
-
-def badge_markdown(look: Badge) -> str:
-    """Icon and word in its colour, for Markdown."""
-    return f":{look.colour}[{look.icon} {_(look.word)}]"
-
-
 def list_concerns(nodes: Iterable[NodeView]) -> list[str]:
     """A line for every node that is away or does not count: which, how it stands, why, what that means."""
     lines = []
@@ -100,18 +90,18 @@ def list_concerns(nodes: Iterable[NodeView]) -> list[str]:
                 _(
                     "**{node}** is {state}: {reason}",
                     node=name,
-                    state=badge_markdown(state_badge(node)),
+                    state=state_badge(node).markdown(),
                     reason=reason,
                 )
             )
         if node.standing != "active":
-            look = standing_badge(node)
+            badge = standing_badge(node)
             lines.append(
                 _(
                     "**{node}** is {standing}: {meaning}. {reason}",
                     node=name,
-                    standing=badge_markdown(look),
-                    meaning=_(look.meaning),
+                    standing=badge.markdown(),
+                    meaning=_(badge.meaning),
                     reason=wording.escape(reasons.translate_reason(node.standing_reason or "")),
                 ).strip()
             )
@@ -138,8 +128,3 @@ def list_trials(nodes: Iterable[NodeView]) -> list[str]:
 def format_stake(stake: float, *, signed: bool = False) -> str:
     """Stake for people; what moved it comes with its sign."""
     return language.format_decimal(stake, "+#,##0.00##;-#,##0.00##" if signed else "#,##0.00##")
-
-
-def format_utc(iso: str) -> str:
-    """A time of the service's, which is UTC, as far as the second."""
-    return f"{iso[:10]} {iso[11:19]}"

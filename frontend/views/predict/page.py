@@ -45,17 +45,17 @@ def _ask(
     url: str, task: TaskSummary, schema: TaskSchema, left: DeltaGenerator, right: DeltaGenerator
 ) -> None:
     button = ngettext("Ask the node", "Ask the {count} nodes", task.nodes)
-    place = f"said/{task.task}/{schema.digest}"
+    key = f"said/{task.task}/{schema.digest}"
     with left:
         entry = form.draw_form(schema, button)
     with right:
         if not task.ready:
             states.show_not_ready(url, task)
         if entry.is_submitted:
-            st.session_state[place] = _predict(url, task, entry)
-        said = _drop_filled(st.session_state.get(place), entry)
-        _show(url, schema, said, button)
-    entry.mark(_problems(said))
+            st.session_state[key] = _predict(url, task, entry)
+        outcome = _drop_filled(st.session_state.get(key), entry)
+        _show(url, schema, outcome, button)
+    entry.mark(_problems(outcome))
 
 
 def _predict(url: str, task: TaskSummary, entry: form.FormEntry) -> FormOutcome:
@@ -66,27 +66,27 @@ def _predict(url: str, task: TaskSummary, entry: form.FormEntry) -> FormOutcome:
         return service.predict(url, task.task, entry.row())
 
 
-def _drop_filled(said: FormOutcome, entry: form.FormEntry) -> FormOutcome:
+def _drop_filled(outcome: FormOutcome, entry: form.FormEntry) -> FormOutcome:
     """What was said last, without complaints about inputs that have been filled in since."""
-    if isinstance(said, dict):
-        return {name: why for name, why in said.items() if name in entry.missing()} or None
-    return said
+    if isinstance(outcome, dict):
+        return {name: why for name, why in outcome.items() if name in entry.missing()} or None
+    return outcome
 
 
-def _show(url: str, schema: TaskSchema, said: FormOutcome, button: str) -> None:
-    if said is None:
+def _show(url: str, schema: TaskSchema, outcome: FormOutcome, button: str) -> None:
+    if outcome is None:
         states.show_nothing_asked(button)
-    elif isinstance(said, AnsweredRow):
-        answer.show_answer(schema, said)
-        feedback.draw_feedback(url, schema, said.verdict)
-    elif isinstance(said, Refusal):
-        states.show_refused(url, said, schema)
+    elif isinstance(outcome, AnsweredRow):
+        answer.show_answer(schema, outcome)
+        feedback.draw_feedback(url, schema, outcome.verdict)
+    elif isinstance(outcome, Refusal):
+        states.show_refused(url, outcome, schema)
     else:
-        states.show_incomplete(said, schema)
+        states.show_incomplete(outcome, schema)
 
 
-def _problems(said: FormOutcome) -> MissingInputs:
+def _problems(outcome: FormOutcome) -> MissingInputs:
     """What to show beside inputs: what is still missing, or what the service would not take."""
-    if isinstance(said, Refusal):
-        return {said.column: said.message} if said.column else {}
-    return said if isinstance(said, dict) else {}
+    if isinstance(outcome, Refusal):
+        return {outcome.column: outcome.message} if outcome.column else {}
+    return outcome if isinstance(outcome, dict) else {}

@@ -68,7 +68,7 @@ def draw_filters(schema: TaskSchema) -> Filters | None:
             if not schema.is_regression:
                 answer = st.selectbox(
                     _("Answer"),
-                    [one.name for one in schema.labels],
+                    [label_.name for label_ in schema.labels],
                     index=None,
                     placeholder=_("any"),
                     format_func=task_gettext,
@@ -128,7 +128,7 @@ def _choose(name: str, choices: dict[str, str], key: str) -> str | None:
         list(choices),
         index=None,
         placeholder=_("any"),
-        format_func=lambda one: _(choices[one]),
+        format_func=lambda choice: _(choices[choice]),
         key=f"rounds/{key}",
     )
 

@@ -59,8 +59,8 @@ def _list(url: str) -> None:
 
 def _open(url: str, round_id: str) -> None:
     try:
-        found = rounds.read_round(access.reading_client(url), url, round_id)
-        schema = service.read_schema(url, found.task)
+        round_ = rounds.read_round(access.reading_client(url), url, round_id)
+        schema = service.read_schema(url, round_.task)
     except ConcordError as error:
         if error.code == "unknown_round":
             text = _(
@@ -70,7 +70,7 @@ def _open(url: str, round_id: str) -> None:
         else:
             _refused(url, error)
         return
-    round_detail.show_round(url, schema, found)
+    round_detail.show_round(url, schema, round_)
 
 
 def _refused(url: str, error: ConcordError) -> None:

@@ -18,7 +18,7 @@ from frontend.text import times, wording
 from frontend.text.language import _, ngettext
 
 
-def show_round(url: str, schema: TaskSchema, found: Round) -> None:
+def show_round(url: str, schema: TaskSchema, round_: Round) -> None:
     """Shows a round.
 
     Args:
@@ -26,19 +26,19 @@ def show_round(url: str, schema: TaskSchema, found: Round) -> None:
         schema: Its task's.
         found: The round, with its explanation.
     """
-    st.markdown(wording.small(_("Asked {time}", time=times.format_time(found.time))))
-    answer.show_answer(schema, AnsweredRow(found.features, found.verdict))
-    explained = found.explanation
-    if explained is None:
+    st.markdown(wording.small(_("Asked {time}", time=times.format_time(round_.time))))
+    answer.show_answer(schema, AnsweredRow(round_.features, round_.verdict))
+    explanation = round_.explanation
+    if explanation is None:
         st.info(_("This service is an older one and explains nothing."), icon=":material/info:")
         return
-    _reasons(schema, explained)
-    feedback.draw_feedback(url, schema, found.verdict, explained.truth)
+    _reasons(schema, explanation)
+    feedback.draw_feedback(url, schema, round_.verdict, explanation.truth)
     st.subheader(_("What it did to stake"))
-    stake_moves.show_moves(schema, found)
-    _block(found, explained)
-    _decisions(explained)
-    for note in (explained.row, explained.problem):
+    stake_moves.show_moves(schema, round_)
+    _block(round_, explanation)
+    _decisions(explanation)
+    for note in (explanation.row, explanation.problem):
         if note:
             st.warning(wording.escape(note), icon=":material/info:")
 
@@ -48,51 +48,57 @@ def write_proof(proof: Proof) -> bytes:
     return orjson.dumps(asdict(proof), option=orjson.OPT_INDENT_2) + b"\n"
 
 
-def _reasons(schema: TaskSchema, explained: Explanation) -> None:
+def _reasons(schema: TaskSchema, explanation: Explanation) -> None:
     st.subheader(_("Why each vote weighed what it did"))
-    st.markdown(wording.escape(explained.method))
-    for one in explained.votes:
-        st.markdown(f"- **{wording.escape(one.node)}** {_facts(schema, one)}  \n  {wording.escape(one.why)}")
-        if one.challenger is not None:
-            said = stake_moves.format_vote(schema, one.challenger.label, one.challenger.value) or "–"
+    st.markdown(wording.escape(explanation.method))
+    for vote in explanation.votes:
+        st.markdown(
+            f"- **{wording.escape(vote.node)}** {_facts(schema, vote)}  \n  {wording.escape(vote.why)}"
+        )
+        if vote.challenger is not None:
+            opinion = stake_moves.format_vote(schema, vote.challenger.label, vote.challenger.value) or "–"
             st.markdown(
                 wording.small(
                     _(
                         "Version {version} is tried beside it and does not count: {said}",
-                        version=wording.escape(one.challenger.version or "?"),
-                        said=wording.escape(said),
+                        version=wording.escape(vote.challenger.version or "?"),
+                        said=wording.escape(opinion),
                     )
                 )
             )
 
 
-def _facts(schema: TaskSchema, one: VoteExplanation) -> str:
+def _facts(schema: TaskSchema, vote: VoteExplanation) -> str:
     """What a node said and what that weighed, in a line."""
-    said = stake_moves.format_vote(schema, one.label, one.value)
-    facts = [wording.escape(said)] if said else []
-    if one.counted:
-        facts.append(_("weight {weight}", weight=wording.format_share(one.weight)))
+    opinion = stake_moves.format_vote(schema, vote.label, vote.value)
+    facts = [wording.escape(opinion)] if opinion else []
+    if vote.counted:
+        facts.append(_("weight {weight}", weight=wording.format_share(vote.weight)))
     else:
         facts.append(_("not counted"))
-    right = stake_moves.format_rightness(one.right, is_value=schema.is_regression)
+    right = stake_moves.format_rightness(vote.right, is_value=schema.is_regression)
     return " · ".join([*facts, right] if right else facts)
 
 
-def _block(found: Round, explained: Explanation) -> None:
-    settled, proof = explained.settlement, explained.proof
-    if settled is None:
+def _block(round_: Round, explanation: Explanation) -> None:
+    settlement, proof = explanation.settlement, explanation.proof
+    if settlement is None:
         return
     with st.expander(_("The block and the proof"), icon=":material/verified:"):
         st.markdown(
-            _("Block {block} was made {time}.", block=settled.block, time=times.format_time(settled.time))
-        )
-        st.markdown(wording.escape(settled.note))
-        if settled.levelling:
-            drawn = ", ".join(
-                f"{wording.escape(node)} {stake_moves.format_change(by)}"
-                for node, by in settled.levelling.items()
+            _(
+                "Block {block} was made {time}.",
+                block=settlement.block,
+                time=times.format_time(settlement.time),
             )
-            st.markdown(_("The block's levelling: {moved}.", moved=drawn))
+        )
+        st.markdown(wording.escape(settlement.note))
+        if settlement.levelling:
+            levelling = ", ".join(
+                f"{wording.escape(node)} {stake_moves.format_change(by)}"
+                for node, by in settlement.levelling.items()
+            )
+            st.markdown(_("The block's levelling: {moved}.", moved=levelling))
         if proof is None:
             return
         st.markdown(
@@ -107,22 +113,22 @@ def _block(found: Round, explained: Explanation) -> None:
         st.download_button(
             _("Download the proof"),
             write_proof(proof),
-            file_name=f"proof-{found.id[:8]}.json",
+            file_name=f"proof-{round_.id[:8]}.json",
             mime="application/json",
             icon=":material/download:",
             on_click="ignore",
         )
         st.markdown(_("Whoever has the ledger's export checks it without this service:"))
         st.code(
-            f"concord ledger prove blocks.jsonl proof-{found.id[:8]}.json", language="bash", wrap_lines=True
+            f"concord ledger prove blocks.jsonl proof-{round_.id[:8]}.json", language="bash", wrap_lines=True
         )
 
 
-def _decisions(explained: Explanation) -> None:
-    if explained.decisions:
+def _decisions(explanation: Explanation) -> None:
+    if explanation.decisions:
         with st.expander(_("How its nodes came to their versions"), icon=":material/history:"):
             lines = (
-                f"- **{wording.escape(one.node)}** {times.format_time(one.time)}: {wording.escape(one.words)}"
-                for one in explained.decisions
+                f"- **{wording.escape(decision.node)}** {times.format_time(decision.time)}: {wording.escape(decision.words)}"
+                for decision in explanation.decisions
             )
             st.markdown("\n".join(lines))

@@ -25,11 +25,11 @@ _TABLE: Final = "rounds/table"
 _BOX: Final = "rounds/box"
 
 
-def show_rounds(schema: TaskSchema, found: Sequence[Round]) -> None:
+def show_rounds(schema: TaskSchema, rounds: Sequence[Round]) -> None:
     """Shows rounds, and opens the one that is chosen."""
-    by_id = {one.id: one for one in found}
+    by_id = {round_.id: round_ for round_ in rounds}
     st.dataframe(
-        pd.DataFrame(list_rows(schema, found)),
+        pd.DataFrame(list_rows(schema, rounds)),
         hide_index=True,
         width="stretch",
         placeholder="–",
@@ -50,7 +50,7 @@ def show_rounds(schema: TaskSchema, found: Sequence[Round]) -> None:
         list(by_id),
         index=None,
         placeholder=_("Choose one, or a row of the table"),
-        format_func=lambda one: _name(schema, by_id[one]) if one in by_id else one,
+        format_func=lambda round_: _name(schema, by_id[round_]) if round_ in by_id else round_,
         key=_BOX,
         on_change=_open_chosen,
     )
@@ -69,44 +69,44 @@ def show_no_rounds(page: RoundPage, *, is_narrowed: bool) -> None:
     st.info(text, icon=":material/inbox:")
 
 
-def list_rows(schema: TaskSchema, found: Sequence[Round]) -> list[dict[str, Any]]:
+def list_rows(schema: TaskSchema, rounds: Sequence[Round]) -> list[dict[str, Any]]:
     """The table's rows."""
     return [
         {
-            _("Time"): times.format_time(one.time),
-            _("Answer"): f"{_SIGNS[one.verdict.status]} {_answer(schema, one) or '–'}",
-            _("Truth"): _truth(schema, one),
-            _("Stake"): describe_stage(one),
-            _("Id"): one.id[:SHORT],
+            _("Time"): times.format_time(round_.time),
+            _("Answer"): f"{_SIGNS[round_.verdict.status]} {_answer(schema, round_) or '–'}",
+            _("Truth"): _truth(schema, round_),
+            _("Stake"): describe_stage(round_),
+            _("Id"): round_.id[:SHORT],
         }
-        for one in found
+        for round_ in rounds
     ]
 
 
-def describe_stage(one: Round) -> str:
+def describe_stage(round_: Round) -> str:
     """How far the settlement of a round is, in two words."""
-    if one.block is not None:
-        return _("moved in block {block}", block=one.block)
-    if one.verdict.settlement == "due":
+    if round_.block is not None:
+        return _("moved in block {block}", block=round_.block)
+    if round_.verdict.settlement == "due":
         return _("moves soon")
-    return _("moves not") if one.verdict.status == "no_quorum" else _("awaits the truth")
+    return _("moves not") if round_.verdict.status == "no_quorum" else _("awaits the truth")
 
 
-def _answer(schema: TaskSchema, one: Round) -> str | None:
-    return stake_moves.format_vote(schema, one.verdict.label, one.verdict.value)
+def _answer(schema: TaskSchema, round_: Round) -> str | None:
+    return stake_moves.format_vote(schema, round_.verdict.label, round_.verdict.value)
 
 
-def _truth(schema: TaskSchema, one: Round) -> str | None:
-    if one.truth is None:
+def _truth(schema: TaskSchema, round_: Round) -> str | None:
+    if round_.truth is None:
         return None
-    truth = stake_moves.format_vote(schema, one.truth.label, one.truth.value)
-    if schema.is_regression or one.verdict.label is None:
+    truth = stake_moves.format_vote(schema, round_.truth.label, round_.truth.value)
+    if schema.is_regression or round_.verdict.label is None:
         return truth
-    return f"{'✔' if one.truth.label == one.verdict.label else '✕'} {truth}"
+    return f"{'✔' if round_.truth.label == round_.verdict.label else '✕'} {truth}"
 
 
-def _name(schema: TaskSchema, one: Round) -> str:
-    return f"{times.format_time(one.time)} · {_answer(schema, one) or '–'} · {one.id[:SHORT]}"
+def _name(schema: TaskSchema, round_: Round) -> str:
+    return f"{times.format_time(round_.time)} · {_answer(schema, round_) or '–'} · {round_.id[:SHORT]}"
 
 
 def _open_row(ids: Sequence[str]) -> None:

@@ -297,7 +297,7 @@ def test_rounds_that_are_not_open_take_a_token(service, see, error):
 
 
 def test_the_interval_is_drawn_around_the_difference():
-    data = comparison_result.draw_interval(comparison(), is_light=True).to_dict()["datasets"]
+    data = comparison_result.draw_interval(comparison()).to_dict()["datasets"]
     assert next(iter(data.values())) == [{"low": 0.0125, "high": 0.0625, "difference": 0.0375, "zero": 0.0}]
 
 

@@ -330,4 +330,4 @@ def test_a_sentence_of_another_form_stands_as_it_is(monkeypatch):
     ],
 )
 def test_what_happened_has_a_sign_and_a_word(event, change, reason, word):
-    assert standings.badge_text(standings.event_badge(entry(1, event, change, 1, reason))) == word
+    assert standings.event_badge(entry(1, event, change, 1, reason)).text == word

@@ -267,6 +267,6 @@ def test_a_name_cannot_bring_markup_into_the_key():
 
 @pytest.mark.parametrize(("is_light", "page"), [(True, "#ffffff"), (False, "#171614")])
 def test_every_shade_is_seen_on_its_background(is_light, page):
-    for colour in theme.of(is_light=is_light):
+    for colour in theme.line_colours(is_light=is_light):
         light, dark = sorted((_luminance(colour), _luminance(page)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 3

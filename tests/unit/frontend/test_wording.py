@@ -6,7 +6,7 @@ import pytest
 
 from concord.tasks.schema import Feature
 from concord.types.answers import Pool, TaskSummary
-from frontend.charts import votes
+from frontend.charts import theme, votes
 from frontend.components import form, vote_table
 from frontend.text import wording
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, silent, verdict, vote
@@ -153,19 +153,16 @@ def test_a_heavier_vote_has_a_larger_dot():
     assert [dot["thickness"] for dot in dots] == pytest.approx([1, 0.6, 0.4])
 
 
-@pytest.mark.parametrize("is_light", [True, False])
 @pytest.mark.parametrize(("schema", "made"), [(FLOWER, verdict()), (LOAN, loan_verdict())])
-def test_every_picture_is_a_valid_chart(schema, made, is_light):
-    chart = votes.draw_votes(schema, made, is_light=is_light).to_dict()
+def test_every_picture_is_a_valid_chart(schema, made):
+    chart = votes.draw_votes(schema, made).to_dict()
     assert len(chart["layer"]) == 2
 
 
 def test_equal_values_still_have_an_axis():
     same = loan_verdict()
     same = replace(same, votes=[replace(one, value=same.value) for one in same.votes])
-    low, high = votes.draw_votes(LOAN, same, is_light=True).to_dict()["layer"][0]["encoding"]["x"]["scale"][
-        "domain"
-    ]
+    low, high = votes.draw_votes(LOAN, same).to_dict()["layer"][0]["encoding"]["x"]["scale"]["domain"]
     assert low < same.value < high
 
 
@@ -183,12 +180,12 @@ def _luminance(colour):
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-@pytest.mark.parametrize("colour", votes.PALETTE)
+@pytest.mark.parametrize("colour", theme.PALETTE)
 def test_white_text_is_readable_on_every_bar(colour):
     assert 1.05 / (_luminance(colour) + 0.05) >= 4.5
 
 
-@pytest.mark.parametrize("colour", votes.PALETTE)
+@pytest.mark.parametrize("colour", theme.PALETTE)
 def test_every_bar_stands_out_from_a_dark_page(colour):
     assert (_luminance(colour) + 0.05) / (_luminance("#171614") + 0.05) >= 2.5
 
