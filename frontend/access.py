@@ -17,6 +17,7 @@ import streamlit as st
 from concord.client import Client
 from concord.errors import ConfigurationError
 from concord.settings import Settings
+from frontend.components.message import show_small
 from frontend.data import service
 from frontend.data.service import Reader
 from frontend.text import wording
@@ -67,7 +68,7 @@ def find_actor() -> Actor | None:
     return Actor(token, person) if token else None
 
 
-def acting_client(url: str) -> Client | None:
+def find_client(url: str) -> Client | None:
     """A connection that shows the session's token; None: the session reads and predicts only.
 
     Args:
@@ -77,7 +78,7 @@ def acting_client(url: str) -> Client | None:
     return reader.client if reader else None
 
 
-def reading_client(url: str) -> Reader:
+def find_reader(url: str) -> Reader:
     """A connection to read what a token may open: the session's own, else the one that all share.
 
     What is read with it is kept under its `key` and never under the token:
@@ -115,10 +116,10 @@ def show_account() -> None:
     """Who acts here, and the way out; for the foot of every page."""
     actor, person = find_actor(), _signed_in_person()
     if actor is not None and actor.person is None:
-        st.markdown(wording.small(_("You act with a token")))
+        show_small(_("You act with a token"))
         st.button(_("Forget the token"), key="access/forget", type="tertiary", on_click=_forget)
     if person is not None:
-        st.markdown(wording.small(_("Signed in as {person}", person=wording.escape(person))))
+        show_small(_("Signed in as {person}", person=wording.escape(person)))
         st.button(_("Sign out"), key="access/out", type="tertiary", on_click=_sign_out)
     elif actor is None and _can_sign_in():
         _offer_sign_in("corner", quietly=True)

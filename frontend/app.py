@@ -56,7 +56,7 @@ def _visit(view: View, url: str) -> None:
     """Draws a page, and draws it anew once there is something else to see."""
     st.title(_(view.title))
     view.show(url)
-    states.rerun_on_change(url, states.read_task_states(url))
+    states.rerun_on_change(partial(states.read_task_states, url), states.read_task_states(url))
 
 
 def _page(view: View, url: str, path: str, *, is_listed: bool = True) -> Page:

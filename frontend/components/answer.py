@@ -11,6 +11,7 @@ from concord.types.answers import Verdict
 from frontend.charts.votes import draw_votes, votes_legend
 from frontend.components import states, vote_table
 from frontend.components.chart import show_chart
+from frontend.components.message import show_small
 from frontend.data.service import AnsweredRow
 from frontend.text import wording
 from frontend.text.language import _, ngettext
@@ -64,7 +65,7 @@ def _status(verdict: Verdict) -> None:
 def _show_non_voters(verdict: Verdict) -> None:
     """Says of the nodes that were not to count why."""
     for line in wording.describe_non_voters(verdict.votes):
-        st.markdown(wording.small(line))
+        show_small(line)
 
 
 def _figures(schema: TaskSchema, verdict: Verdict) -> None:
@@ -93,12 +94,12 @@ def _spread(schema: TaskSchema, verdict: Verdict) -> None:
 def _figure(name: str, figure: str, in_words: str) -> None:
     with st.container(width="content", gap=None):
         st.metric(name, figure, width="content")
-        st.markdown(wording.small(in_words))
+        show_small(in_words)
 
 
 def _reference(schema: TaskSchema, answer: AnsweredRow) -> None:
     verdict = answer.verdict
-    st.markdown(wording.small(_("Id of this round")))
+    show_small(_("Id of this round"))
     st.code(verdict.id, language=None, wrap_lines=True)
     decided = _(
         "Decided on block {height} under policy {policy}, by {how}; {money}.",
@@ -107,7 +108,7 @@ def _reference(schema: TaskSchema, answer: AnsweredRow) -> None:
         how=wording.describe_pooling(verdict.pool),
         money=wording.describe_settlement(verdict),
     )
-    st.markdown(wording.small(decided))
+    show_small(decided)
     if answer.row is None:
         return
     with st.expander(_("What was asked")):

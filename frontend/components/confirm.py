@@ -14,6 +14,7 @@ from typing import Final
 import streamlit as st
 
 from concord.errors import ConcordError
+from frontend.components.message import show_list
 from frontend.text import wording
 from frontend.text.language import _
 
@@ -84,7 +85,7 @@ def show_done() -> None:
 
 def _ask(action: ConfirmedAction, key: str) -> None:
     st.markdown(_("This is what will happen:"))
-    st.markdown("\n".join(f"- {effect}" for effect in action.effects))
+    show_list(action.effects)
     reason = st.text_input(
         _("Reason"),
         key=f"confirm/reason/{key}",

@@ -13,10 +13,11 @@ from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
 from concord.types.explanation import StatedLabel, Truth
 from frontend import access
-from frontend.components import stake_moves
+from frontend.components import label_refusals, stake_moves
+from frontend.components.message import show_list
 from frontend.data import rounds
-from frontend.data.rounds import LabelReceipt
-from frontend.text import label_refusals, times, wording
+from frontend.data.rounds import LabelReport
+from frontend.text import times, wording
 from frontend.text.language import _, task_gettext
 
 
@@ -30,18 +31,18 @@ def draw_feedback(url: str, schema: TaskSchema, verdict: Verdict, truth: Truth |
         stands: The label that the round has, if that is known here.
     """
     st.subheader(_("What was true?"))
-    receipt: LabelReceipt | None = st.session_state.get(_state_key("told", verdict.id))
-    if truth is None and receipt is not None and receipt.status == "conflict":
+    report: LabelReport | None = st.session_state.get(_state_key("told", verdict.id))
+    if truth is None and report is not None and report.status == "conflict":
         truth = _read_truth(url, verdict)
     if truth is not None:
         _show_truth(schema, truth)
-    if receipt is not None:
-        _show_receipt(receipt)
-        if receipt.is_good:
+    if report is not None:
+        _show_report(report)
+        if report.is_good:
             if truth is None:
-                _show_moves(url, schema, verdict, receipt)
+                _show_moves(url, schema, verdict, report)
             return
-    client = access.acting_client(url)
+    client = access.find_client(url)
     if client is None:
         st.markdown(_describe_effect(verdict, truth))
         access.show_sign_in_hint(f"truth/{verdict.id}")
@@ -70,7 +71,7 @@ def _show_truth(schema: TaskSchema, truth: Truth) -> None:
         st.warning(
             _("**Disputed.** These came later, contradict it and change nothing:"), icon=":material/gavel:"
         )
-        st.markdown("\n".join(f"- {_describe_label(schema, other)}" for other in truth.disputes))
+        show_list(_describe_label(schema, other) for other in truth.disputes)
 
 
 def _describe_effect(verdict: Verdict, truth: Truth | None) -> str:
@@ -145,8 +146,8 @@ def _confirm(
             )
         if is_sure:
             with st.spinner(_("Recording, and waiting for the block…")):
-                receipt = rounds.label_round(client, schema, verdict.id, truth)
-            st.session_state[_state_key("told", verdict.id)] = receipt
+                report = rounds.label_round(client, schema, verdict.id, truth)
+            st.session_state[_state_key("told", verdict.id)] = report
             _drop(_state_key("meant", verdict.id))
             st.rerun()
 
@@ -155,21 +156,21 @@ def _format_truth(schema: TaskSchema, truth: str | float) -> str:
     return task_gettext(truth) if isinstance(truth, str) else wording.format_value(schema, truth)
 
 
-def _show_receipt(receipt: LabelReceipt) -> None:
-    if receipt.status == "accepted":
+def _show_report(report: LabelReport) -> None:
+    if report.status == "accepted":
         st.success(_("**Recorded.** This is the truth of the round now."), icon=":material/check:")
-    elif receipt.is_good:
+    elif report.is_good:
         st.info(_("**The round had this label already.** Nothing has changed."), icon=":material/info:")
     else:
-        label_refusals.show_refusal(receipt.status, receipt.message)
+        label_refusals.show_refusal(report.status, report.message)
 
 
-def _show_moves(url: str, schema: TaskSchema, verdict: Verdict, receipt: LabelReceipt) -> None:
+def _show_moves(url: str, schema: TaskSchema, verdict: Verdict, report: LabelReport) -> None:
     """What the label did, as the round itself has it now."""
     try:
-        round_ = rounds.read_round(access.reading_client(url), url, verdict.id)
+        round_ = rounds.read_round(access.find_reader(url), verdict.id)
     except ConcordError as error:
-        _show_unreadable(error, receipt)
+        _show_unreadable(error, report)
     else:
         stake_moves.show_moves(schema, round_)
         if round_.explanation is not None and round_.explanation.stage == "due":
@@ -179,15 +180,15 @@ def _show_moves(url: str, schema: TaskSchema, verdict: Verdict, receipt: LabelRe
 def _read_truth(url: str, verdict: Verdict) -> Truth | None:
     """The label that the round has, for those who may read it."""
     try:
-        explanation = rounds.read_round(access.reading_client(url), url, verdict.id).explanation
+        explanation = rounds.read_round(access.find_reader(url), verdict.id).explanation
     except ConcordError:
         return None
     return explanation.truth if explanation else None
 
 
-def _show_unreadable(error: ConcordError, receipt: LabelReceipt) -> None:
-    if receipt.block is not None:
-        st.markdown(_("Block {block} settled this round.", block=receipt.block))
+def _show_unreadable(error: ConcordError, report: LabelReport) -> None:
+    if report.block is not None:
+        st.markdown(_("Block {block} settled this round.", block=report.block))
     if error.code in ("unauthorized", "forbidden"):
         st.markdown(_("What moved is not shown: this token does not read rounds (`--reads`)."))
     else:

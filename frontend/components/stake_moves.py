@@ -13,6 +13,7 @@ import streamlit as st
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Round
 from concord.types.explanation import Explanation, VoteExplanation
+from frontend.components.message import show_list
 from frontend.components.table import show_table
 from frontend.text import language, wording
 from frontend.text.language import _, ngettext, task_gettext
@@ -28,7 +29,7 @@ def show_moves(schema: TaskSchema, round_: Round) -> None:
     explanation = round_.explanation
     if explanation is None:
         return
-    st.markdown("\n".join(f"- {line}" for line in describe_moves(round_, explanation)))
+    show_list(describe_moves(round_, explanation))
     if explanation.settlement is None:
         return
     frame = pd.DataFrame(list_moves(schema, explanation.votes))

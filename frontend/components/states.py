@@ -5,6 +5,7 @@ shows a stack trace, and none blames the person for what the service did.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import streamlit as st
@@ -13,6 +14,7 @@ from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import TaskSummary
 from frontend.components import vote_table
+from frontend.components.message import show_small
 from frontend.data import service
 from frontend.data.service import Refusal
 from frontend.text import wording
@@ -34,9 +36,14 @@ def read_task_states(url: str) -> TaskStates:
 
 
 @st.fragment(run_every=WATCH_SECONDS)
-def rerun_on_change(url: str, drawn: TaskStates) -> None:
-    """Draws the page anew once something else is to be seen: a new task, a service that is back."""
-    if read_task_states(url) != drawn:
+def rerun_on_change(read: Callable[[], object], drawn: object) -> None:
+    """Draws the page anew once it would show something else, such as a new task.
+
+    Args:
+        read: What there is to show now.
+        drawn: What the page was drawn from.
+    """
+    if read() != drawn:
         st.rerun()
 
 
@@ -145,7 +152,7 @@ def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
         )
     if refusal.code != "service_away":
         number = _("Number of this question · {code}", code=wording.escape(refusal.code))
-        st.markdown(wording.small(number))
+        show_small(number)
         st.code(refusal.request_id, language=None, wrap_lines=True)
 
 

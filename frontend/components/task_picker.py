@@ -9,6 +9,7 @@ from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import TaskSummary
 from frontend.components import states
+from frontend.components.message import show_small
 from frontend.data import service
 from frontend.text import wording
 from frontend.text.language import _, task_gettext
@@ -28,6 +29,12 @@ def list_tasks(url: str) -> list[TaskSummary]:
     if not tasks:
         states.show_no_tasks()
     return tasks
+
+
+def pick(url: str) -> TaskSummary | None:
+    """Draws the choice of a task; None where there is no task, which the page says then."""
+    tasks = list_tasks(url)
+    return pick_task(tasks) if tasks else None
 
 
 def read_schema(url: str, task: TaskSummary) -> TaskSchema | None:
@@ -68,7 +75,7 @@ def pick_task(tasks: Sequence[TaskSummary]) -> TaskSummary:
     if chosen.asks:
         facts.append(_("asks the nodes of {task}", task=wording.escape(chosen.asks)))
     st.markdown(wording.escape(task_gettext(chosen.description)))
-    st.markdown(wording.small(" · ".join(facts)))
+    show_small(" · ".join(facts))
     return chosen
 
 

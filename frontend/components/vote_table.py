@@ -8,6 +8,7 @@ import streamlit as st
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import NodeView, Verdict, Vote
+from frontend.components.message import show_list
 from frontend.components.table import show_table
 from frontend.text import wording
 from frontend.text.language import _, task_gettext
@@ -42,7 +43,7 @@ def show_absent(verdict: Verdict) -> None:
     """Says of every node that did not vote what happened."""
     lines = wording.describe_absent(verdict.votes)
     if lines:
-        st.markdown("\n".join(f"- {line}" for line in lines))
+        show_list(lines)
 
 
 def show_node_states(nodes: Sequence[NodeView]) -> None:

@@ -1,11 +1,10 @@
-"""Rounds: finding and reading them, and saying what was true.
+"""Reads rounds, and labels one.
 
-What is read with a session's token is kept under that session's key (`access.reading`), so nobody sees
-it who may not. A round changes when its label comes and when its block does: what was read of it is
-dropped as soon as the page itself has labelled it.
+What a token opened is cached under its session's key (`access.find_reader`), so that nobody else sees it. Labelling a
+round drops the cache, since a round changes with its label and with its block.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import streamlit as st
@@ -14,7 +13,7 @@ from concord.client import Client, results_of
 from concord.errors import ConcordError, Refused
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import LabelResult, Round, RoundPage, SettlementStatus
-from frontend.data.service import Reader
+from frontend.data.service import HASH_READER, Reader
 
 FRESH_SECONDS: Final = 3
 """How old a list, or a round, may be."""
@@ -24,8 +23,6 @@ MOST_KEPT: Final = 500
 
 PAGE_ROUNDS: Final = 25
 """Rounds in a list: what one looks through without getting lost."""
-
-_WAIT = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelReceipt:
+class LabelReport:
     """What became of a label.
 
     Attributes:
@@ -64,23 +61,25 @@ class LabelReceipt:
         return self.status in ("accepted", "known")
 
 
-def read_page(reader: Reader, url: str, task: str, filters: Filters, after: str | None = None) -> RoundPage:
+@st.cache_data(ttl=FRESH_SECONDS, max_entries=MOST_KEPT, show_spinner="…", hash_funcs=HASH_READER)
+def read_page(reader: Reader, task: str, filters: Filters, after: str | None = None) -> RoundPage:
     """A page of a task's rounds, newest first, a few seconds old at most."""
-    return _read_page(reader.client, reader.key, url, task, filters, after)
+    return reader.client.rounds(task=task, limit=PAGE_ROUNDS, after=after, **asdict(filters))
 
 
-def read_round(reader: Reader, url: str, round_id: str) -> Round:
+@st.cache_data(ttl=FRESH_SECONDS, max_entries=MOST_KEPT, show_spinner="…", hash_funcs=HASH_READER)
+def read_round(reader: Reader, round_id: str) -> Round:
     """A round with its explanation, a few seconds old at most."""
-    return _read_round(reader.client, reader.key, url, round_id)
+    return reader.client.round(round_id)
 
 
 def clear_cache() -> None:
     """Drops what is kept, so that the next look is a new one."""
-    _read_page.clear()
-    _read_round.clear()
+    read_page.clear()
+    read_round.clear()
 
 
-def label_round(client: Client, schema: TaskSchema, round_id: str, truth: str | float) -> LabelReceipt:
+def label_round(client: Client, schema: TaskSchema, round_id: str, truth: str | float) -> LabelReport:
     """Says what was true of a round, and waits for its block.
 
     Args:
@@ -95,31 +94,13 @@ def label_round(client: Client, schema: TaskSchema, round_id: str, truth: str | 
     except ConcordError as error:
         results = results_of(error) if isinstance(error, Refused) else []
         if not results:
-            return LabelReceipt(truth, error.code, error.message)
+            return LabelReport(truth, error.code, error.message)
     finally:
         clear_cache()
-    return _make_receipt(truth, results[0])
+    return _make_report(truth, results[0])
 
 
-def _make_receipt(truth: str | float, result: LabelResult) -> LabelReceipt:
+def _make_report(truth: str | float, result: LabelResult) -> LabelReport:
     error = result.error or {}
     status = error.get("code") or result.status
-    return LabelReceipt(truth, status, error.get("message") or "", result.settlement, result.block)
-
-
-@st.cache_data(ttl=FRESH_SECONDS, max_entries=MOST_KEPT, show_spinner=_WAIT)
-def _read_page(
-    _client: Client,
-    key: str,  # noqa: ARG001 - whose cache it is
-    url: str,  # noqa: ARG001 - whose service it is
-    task: str,
-    filters: Filters,
-    after: str | None,
-) -> RoundPage:
-    query = {name: getattr(filters, name) for name in Filters.__slots__}
-    return _client.rounds(task=task, limit=PAGE_ROUNDS, after=after, **query)
-
-
-@st.cache_data(ttl=FRESH_SECONDS, max_entries=MOST_KEPT, show_spinner=_WAIT)
-def _read_round(_client: Client, key: str, url: str, round_id: str) -> Round:  # noqa: ARG001 - likewise
-    return _client.round(round_id)
+    return LabelReport(truth, status, error.get("message") or "", result.settlement, result.block)

@@ -7,7 +7,7 @@ sentence for each.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ import streamlit as st
 from concord.client import Client, verdicts_of
 from concord.errors import ConcordError, Refused
 from concord.tasks.schema import TaskSchema
+from concord.tasks.values import Row
 from concord.types.answers import NodeView, TaskSummary, Verdict
 
 FRESH_SECONDS: Final = 3
@@ -23,10 +24,6 @@ FRESH_SECONDS: Final = 3
 
 SCHEMA_SECONDS: Final = 30
 """How old a schema may be; it changes with a training, and a 422 drops it at once."""
-
-_WAIT = "…"
-
-Row = Mapping[str, float | str]
 
 
 @dataclass(frozen=True)
@@ -71,25 +68,31 @@ class Reader:
     key: str = ""
 
 
+HASH_READER: Final[dict[str | type, Callable[[Reader], tuple[str, str]]]] = {
+    Reader: lambda reader: (reader.client.url, reader.key)
+}
+"""For caches of functions that take a `Reader`: what they hold belongs to its service and its key."""
+
+
 @st.cache_resource(show_spinner=False, on_release=Client.close)
 def connect(url: str) -> Client:
     """The connection to a server, shared by all sessions."""
     return Client(url)
 
 
-@st.cache_data(ttl=FRESH_SECONDS, show_spinner=_WAIT)
+@st.cache_data(ttl=FRESH_SECONDS, show_spinner="…")
 def list_tasks(url: str) -> list[TaskSummary]:
     """All tasks, a few seconds old at most."""
     return connect(url).tasks()
 
 
-@st.cache_data(ttl=FRESH_SECONDS, show_spinner=_WAIT)
+@st.cache_data(ttl=FRESH_SECONDS, show_spinner="…")
 def list_nodes(url: str, task: str) -> list[NodeView]:
     """The nodes of a task, a few seconds old at most."""
     return connect(url).nodes(task)
 
 
-@st.cache_data(ttl=SCHEMA_SECONDS, show_spinner=_WAIT)
+@st.cache_data(ttl=SCHEMA_SECONDS, show_spinner="…")
 def read_schema(url: str, task: str) -> TaskSchema:
     """A task's schema."""
     return connect(url).schema(task)

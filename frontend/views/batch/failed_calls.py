@@ -2,8 +2,7 @@
 
 from typing import Final
 
-import streamlit as st
-
+from frontend.components.message import show_list, show_small
 from frontend.text import wording
 from frontend.text.language import _, ngettext
 from frontend.views.batch.data import Batch, FailedCall
@@ -26,11 +25,9 @@ def show_failed_calls(batch: Batch) -> None:
         lines.append(_("The rest was not asked, since one call after the other failed."))
     elif batch.waits:
         lines.append(_("You stopped it; what was answered is kept."))
-    st.markdown("\n".join(f"- {line}" for line in lines))
+    show_list(lines)
     if batch.failures:
-        st.markdown(
-            wording.small(_("If it happens again, tell the operator the number of a call that failed."))
-        )
+        show_small(_("If it happens again, tell the operator the number of a call that failed."))
 
 
 def _failure(failure: FailedCall) -> str:

@@ -13,6 +13,7 @@ from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing
 from concord.tasks.schema import Feature, TaskSchema
 from concord.types.answers import TaskSummary
 from frontend.components import states, task_picker
+from frontend.components.message import show_small
 from frontend.text import language, wording
 from frontend.text.language import _, ngettext, task_gettext
 from frontend.views.batch import answers, data, failed_calls, file_errors, uploads
@@ -32,10 +33,9 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    tasks = task_picker.list_tasks(url)
-    if not tasks:
+    task = task_picker.pick(url)
+    if task is None:
         return
-    task = task_picker.pick_task(tasks)
     schema = task_picker.read_schema(url, task)
     if schema is None:
         return
@@ -79,7 +79,7 @@ def _upload_file(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
         rows=language.format_decimal(uploads.MOST_ROWS),
         megabytes=uploads.MOST_BYTES >> 20,
     )
-    st.markdown(wording.small(limits))
+    show_small(limits)
     if file is not None and key not in st.session_state:
         with st.spinner(_("Checking every line…")):
             upload = uploads.read_upload(file.getvalue(), schema)
@@ -142,7 +142,7 @@ def _show_ready(batch: Batch) -> None:
         names = wording.escape(", ".join(batch.table.unsent))
         st.markdown(_("Not sent, and kept for the answers: {names}.", names=names))
     if batch.table.writing.comma:
-        st.markdown(wording.small(_("Decimals after a comma are read as such: 1,5 is one and a half.")))
+        show_small(_("Decimals after a comma are read as such: 1,5 is one and a half."))
     st.button(
         ngettext("Ask about one row", "Ask about {count} rows", rows),
         type="primary",

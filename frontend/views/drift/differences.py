@@ -10,6 +10,7 @@ import streamlit as st
 
 from concord.types.drift import Difference, Shares
 from frontend.components.chart import is_light, show_chart
+from frontend.components.message import show_small
 from frontend.components.table import show_table
 from frontend.text import wording
 from frontend.text.language import _, ngettext
@@ -101,7 +102,7 @@ def _show_verdict(name: str, difference: Difference, least_rows: int) -> None:
     sentence = difference_text.describe_difference(difference, least_rows)
     st.markdown(f"#### {wording.escape(name)}\n{badge.markdown(f'**{_(badge.word)}**')}. {sentence}")
     for remark in difference_text.list_remarks(difference):
-        st.markdown(wording.small(remark))
+        show_small(remark)
 
 
 def _show_distribution(name: str, rows: int, shares: Shares, then: str, key: str) -> None:

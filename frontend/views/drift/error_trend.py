@@ -8,6 +8,7 @@ from concord.tasks.schema import TaskSchema
 from concord.types.drift import DriftReport, ErrorDrift
 from frontend.charts.lines import ChartFrame, ChartLine, draw_lines
 from frontend.components.chart import is_light, show_chart
+from frontend.components.message import show_small
 from frontend.components.table import show_table
 from frontend.data.series import Point
 from frontend.text import times, wording
@@ -58,7 +59,7 @@ def _show_verdict(schema: TaskSchema | None, drift: ErrorDrift) -> None:
         noticed = _(
             "The change was noticed at a round of {when} (UTC).", when=times.format_utc_minute(drift.since)
         )
-    st.markdown(wording.small(f"{counted} {noticed}"))
+    show_small(f"{counted} {noticed}")
 
 
 def _show_course(schema: TaskSchema | None, drift: ErrorDrift) -> None:
@@ -75,7 +76,7 @@ def _show_course(schema: TaskSchema | None, drift: ErrorDrift) -> None:
         for stretch in drift.course
     )
     described = _("Course of the errors, {of}. {said}.", of=measure, said=errors)
-    st.markdown(wording.small(_("Drawn is {of}, over the time of the rounds.", of=measure)))
+    show_small(_("Drawn is {of}, over the time of the rounds.", of=measure))
     show_chart(draw_lines([line], frame, is_light=is_light()), described, key="drift/errors")
     with st.expander(_("The same as a table")):
         rows = [

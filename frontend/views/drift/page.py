@@ -15,6 +15,7 @@ from concord.types.answers import TaskSummary
 from concord.types.drift import DriftReport
 from frontend import access
 from frontend.components import task_picker
+from frontend.components.message import show_small
 from frontend.data import service
 from frontend.text import times, wording
 from frontend.text.language import N_, _, format_decimal, format_percent, ngettext
@@ -45,15 +46,13 @@ def show(url: str) -> None:
         url: The consensus service.
     """
     st.markdown(_("Are the rows that are asked now still like those that the models learned from?"))
-    tasks = task_picker.list_tasks(url)
-    if not tasks:
+    task = task_picker.pick(url)
+    if task is None:
         return
-    task = task_picker.pick_task(tasks)
     days, limit = _choose_window()
-    reader = access.reading_client(url)
     try:
         with st.spinner(_("Comparing rounds…")):
-            report = data.read_report(reader.client, reader.key, url, task.task, days, limit)
+            report = data.read_report(access.find_reader(url), task.task, days, limit)
     except ConcordError as error:
         notices.show_refused(url, task, error)
         return
@@ -89,7 +88,7 @@ def _show_report(url: str, task: TaskSummary, report: DriftReport) -> None:
     show_distributions(columns, then, report.least_rows, "columns")
     if report.target is not None:
         st.subheader(_("What was true, then and now"))
-        st.markdown(wording.small(_("The labels that came in, against the answers that were learned from.")))
+        show_small(_("The labels that came in, against the answers that were learned from."))
         target = {difference_text.format_column(schema, report.target.name): report.target}
         show_differences(target, _("Column"))
         show_distributions(target, then, report.least_rows, "target")
@@ -115,7 +114,7 @@ def _show_headline(schema: TaskSchema | None, report: DriftReport) -> None:
             _HEADLINES[report.status], names=wording.escape(", ".join(_list_drifted(schema, report)))
         )
         st.markdown(f"## {badge.markdown(headline)}")
-    st.markdown(wording.small(_describe_comparison(report)))
+    show_small(_describe_comparison(report))
 
 
 def _list_drifted(schema: TaskSchema | None, report: DriftReport) -> list[str]:
@@ -169,9 +168,7 @@ def _show_answers(report: DriftReport) -> None:
             icon=":material/info:",
         )
         return
-    st.markdown(
-        wording.small(_("Each version against its own answers to the rows that were held out from its fit."))
-    )
+    show_small(_("Each version against its own answers to the rows that were held out from its fit."))
     show_differences(differences, _("Node"))
     new_names = [
         title
@@ -183,5 +180,5 @@ def _show_answers(report: DriftReport) -> None:
             "{nodes}: too new to say. What an older version answered does not count.",
             nodes=wording.escape(", ".join(new_names)),
         )
-        st.markdown(wording.small(new))
+        show_small(new)
     show_distributions(differences, _("then: rows held out"), report.least_rows, "nodes")

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import streamlit as st
-from babel.dates import format_datetime, get_timezone
+from babel.dates import format_datetime
 
 from concord.types.answers import BlockView
-from frontend.text import language, wording
+from frontend.text import language, times, wording
 from frontend.text.language import N_, _, ngettext
 
 EventBody = Mapping[str, Any]
@@ -57,17 +56,7 @@ _JAILED: Final[Mapping[str, str]] = {
 def format_block_time(micros: int) -> str:
     """A block's time in the reader's language and place."""
     moment = datetime.fromtimestamp(micros / MICRO, UTC)
-    return format_datetime(moment, "medium", tzinfo=get_timezone(zone()), locale=language.current())
-
-
-def zone() -> str:
-    """The place whose time is shown."""
-    stated = st.context.timezone or "UTC"
-    try:
-        get_timezone(stated)
-    except LookupError:
-        return "UTC"
-    return stated
+    return format_datetime(moment, "medium", tzinfo=times.browser_zone(), locale=language.current())
 
 
 def shorten_hash(digest: str) -> str:

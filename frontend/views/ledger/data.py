@@ -27,14 +27,12 @@ class LedgerState:
     Attributes:
         height: Of the newest block; 0 where there is none.
         hash: Of it.
-        time: Of it, as ISO 8601, or None.
         due: Rounds that wait for the next block.
         alarm: What is wrong, in the service's words, or None.
     """
 
     height: int
     hash: str
-    time: str | None
     due: int
     alarm: str | None
 
@@ -62,7 +60,7 @@ class ReplayResult:
 def read_state(url: str) -> LedgerState:
     """The newest state, a few seconds old at most."""
     ledger = service.connect(url).ledger()
-    return LedgerState(ledger["height"], ledger["hash"], ledger["time"], ledger["due"], ledger["alarm"])
+    return LedgerState(ledger["height"], ledger["hash"], ledger["due"], ledger["alarm"])
 
 
 def list_blocks(url: str, before: int | None = None) -> BlockPage:

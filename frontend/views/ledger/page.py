@@ -11,8 +11,9 @@ from concord.errors import ConcordError
 from concord.types.answers import BlockView, TaskSummary
 from frontend.components import states, task_picker
 from frontend.components.chart import show_chart
+from frontend.components.message import show_list, show_small
 from frontend.data import service
-from frontend.text import language, wording
+from frontend.text import language, times, wording
 from frontend.text.language import _, ngettext
 from frontend.views.ledger import block_events, data, stake_changes
 from frontend.views.ledger.data import LedgerState, ReplayResult
@@ -110,7 +111,7 @@ def _show_result(result: ReplayResult) -> None:
             _("**The ledger is not what was written.** Nothing more should be settled until it is mended."),
             icon=":material/error:",
         )
-        st.markdown("\n".join(f"- {wording.escape(problem)}" for problem in result.problems))
+        show_list(wording.escape(problem) for problem in result.problems)
         st.markdown(_("Tell the operator. `concord ledger verify` says the same in a terminal."))
         return
     st.success(
@@ -131,10 +132,8 @@ def _show_result(result: ReplayResult) -> None:
     ]
     if result.orphans:
         more.append(_("{count} files of lost attempts lie beside the chain; harmless.", count=result.orphans))
-    st.markdown(wording.small(" ".join(more)))
-    st.markdown(
-        wording.small(_("Checked up to block {height}, hash:", height=language.format_decimal(result.height)))
-    )
+    show_small(" ".join(more))
+    show_small(_("Checked up to block {height}, hash:", height=language.format_decimal(result.height)))
     st.code(result.hash, language=None, wrap_lines=True)
 
 
@@ -192,7 +191,7 @@ def _blocks(url: str, newest: int) -> None:
         on_change=_set_state,
         args=(_PAGES, 1),
     )
-    st.markdown(wording.small(_("Times are those of {zone}.", zone=wording.escape(block_events.zone()))))
+    show_small(_("Times are those of {zone}.", zone=wording.escape(str(times.browser_zone()))))
     before = None if start is None else int(start) + 1
     pages = int(st.session_state.get(_PAGES, 1))
     for _page in range(pages):
@@ -205,7 +204,7 @@ def _blocks(url: str, newest: int) -> None:
             _block(block)
         before = page.before
         if before is None:
-            st.markdown(wording.small(_("This is the first block.")))
+            show_small(_("This is the first block."))
             return
     if pages < MOST_PAGES:
         st.button(
@@ -228,9 +227,9 @@ def _block(block: BlockView) -> None:
         return
     with box:
         st.markdown("\n".join(block_events.list_events(block)))
-        st.markdown(wording.small(_("Hash of this block")))
+        show_small(_("Hash of this block"))
         st.code(block.hash, language=None, wrap_lines=True)
-        st.markdown(wording.small(_("Hash of the block before")))
+        show_small(_("Hash of the block before"))
         st.code(block.previous, language=None, wrap_lines=True)
 
 

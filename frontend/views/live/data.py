@@ -134,10 +134,14 @@ def sample_ring(url: str) -> SampleRing:
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
-def _compute_kept_series(
-    url: str, task: str | None, seconds: int, newest: float, _samples: Sequence[Sample]
+def _cache_series(
+    url: str,  # noqa: ARG001 - keeps services apart
+    task: str | None,
+    seconds: int,
+    newest: float,
+    _samples: Sequence[Sample],
 ) -> IndicatorSeries:
-    """The figures as of the newest sample, found once for all sessions that look at the same."""
+    """The indicators up to the newest sample, computed once for all sessions."""
     return compute_series(_samples, task, newest - seconds, seconds / POINTS)
 
 
@@ -161,13 +165,13 @@ def read_indicators(
     reading = sample_ring(url).look()
     if not reading.samples:
         return LiveIndicators(None, "service", problem=reading.problem, without=without)
-    series = _compute_kept_series(url, task, seconds, reading.samples[-1].time, reading.samples)
+    series = _cache_series(url, task, seconds, reading.samples[-1].time, reading.samples)
     return LiveIndicators(series, "service", len(reading.samples), reading.problem, without)
 
 
 def clear_cache() -> None:
     """Drops what is kept."""
     sample_ring.clear()
-    _compute_kept_series.clear()
+    _cache_series.clear()
     _connect.clear()
     prometheus.clear_cache()

@@ -5,9 +5,8 @@ What a figure is stands in `frontend.data.series`. Nothing here asks anybody, so
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from frontend.data.series import (
     AGREEMENT,
@@ -25,27 +24,16 @@ from frontend.data.series import (
 from frontend.text import language, wording
 from frontend.text.language import N_, _
 
+_QUANTILE_NAMES: Final = (
+    N_("half are faster (p50)"),
+    N_("95% are faster (p95)"),
+    N_("99% are faster (p99)"),
+)
 NAMES: Final[Mapping[str, str]] = {
     REQUESTS: N_("requests"),
     ROWS: N_("rows"),
-    **dict(
-        zip(
-            LATENCY,
-            (
-                N_("half are faster (p50)"),
-                N_("95% are faster (p95)"),
-                N_("99% are faster (p99)"),
-            ),
-            strict=True,
-        )
-    ),
-    **dict(
-        zip(
-            OVERHEAD,
-            ("half are faster (p50)", "95% are faster (p95)", "99% are faster (p99)"),
-            strict=True,
-        )
-    ),
+    **dict(zip(LATENCY, _QUANTILE_NAMES, strict=True)),
+    **dict(zip(OVERHEAD, _QUANTILE_NAMES, strict=True)),
     AGREEMENT: N_("agreement"),
     NO_QUORUM: N_("no consensus"),
     DEGRADED: N_("a node was missing"),
@@ -203,13 +191,13 @@ def describe_chart(series: IndicatorSeries, chart: IndicatorChart) -> str:
 
 
 def column_heading(name: str) -> str:
-    """A figure's column in the table."""
-    short = {one: f"p{round(share * 100)}" for one, share in zip(LATENCY, QUANTILES, strict=True)}
-    added = {one: f"p{round(share * 100)}" for one, share in zip(OVERHEAD, QUANTILES, strict=True)}
-    if name in short:
-        return _("Latency {quantile} (ms)", quantile=short[name])
-    if name in added:
-        return _("Overhead {quantile} (ms)", quantile=added[name])
+    """An indicator's column in the table."""
+    for title, names in (
+        (N_("Latency {quantile} (ms)"), LATENCY),
+        (N_("Overhead {quantile} (ms)"), OVERHEAD),
+    ):
+        if name in names:
+            return _(title, quantile=f"p{round(QUANTILES[names.index(name)] * 100)}")
     title = _(NAMES[name])
     return f"{title[:1].upper()}{title[1:]}" + (f" ({_('a second')})" if name in _A_SECOND else "")
 
@@ -221,7 +209,7 @@ def column_format(name: str) -> str:
     return "%.2f" if name in _A_SECOND else "%.1f%%"
 
 
-def list_rows(series: IndicatorSeries, zone: str) -> list[dict[str, Any]]:
+def list_rows(series: IndicatorSeries, zone: tzinfo) -> list[dict[str, Any]]:
     """The table's rows, the newest first.
 
     Args:
@@ -248,12 +236,9 @@ def _cell(name: str, value: float | None) -> float | None:
     return value * 1000 if name in _SECONDS else value if name in _A_SECOND else value * 100
 
 
-def _clock(at: float, zone: str) -> str:
-    try:
-        local_zone = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
-    return f"{datetime.fromtimestamp(at, local_zone):%H:%M:%S}"
+def _clock(seconds: float, zone: tzinfo) -> str:
+    suffix = " UTC" if zone is UTC else ""
+    return f"{datetime.fromtimestamp(seconds, zone):%H:%M:%S}{suffix}"
 
 
 def _digits(value: float) -> str:

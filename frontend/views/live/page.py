@@ -17,10 +17,11 @@ from concord.types.answers import TaskSummary
 from frontend.charts.lines import ChartFrame, ChartLine, draw_lines, lines_legend
 from frontend.components import states, task_picker
 from frontend.components.chart import is_light, show_chart
+from frontend.components.message import show_small
 from frontend.components.table import show_table
 from frontend.data.prometheus import PrometheusServer
 from frontend.data.series import FAILED, INDICATORS, REQUESTS, IndicatorSeries
-from frontend.text import wording
+from frontend.text import times, wording
 from frontend.text.language import N_, _, ngettext
 from frontend.views.live import data, indicators, notices
 from frontend.views.live.data import LiveIndicators
@@ -106,7 +107,7 @@ def _show_indicators(url: str, task: str | None, seconds: int) -> None:
         notices.show_one_sample(2 * DRAW_SECONDS)
     else:
         _show_series(live, task, seconds)
-    st.markdown(wording.small(_source(live)))
+    show_small(_source(live))
 
 
 def _show_series(live: LiveIndicators, task: str | None, seconds: int) -> None:
@@ -140,7 +141,7 @@ def _show_headline(series: IndicatorSeries, headline: indicators.Headline) -> No
             help=_(headline.help),
         )
         if headline.remark:
-            st.markdown(wording.small(_(headline.remark)))
+            show_small(_(headline.remark))
 
 
 def _show_indicator_chart(
@@ -152,7 +153,7 @@ def _show_indicator_chart(
         if series.lines.get(name)
     ]
     st.subheader(_(chart.title))
-    st.markdown(wording.small(_(chart.about)))
+    show_small(_(chart.about))
     st.html(lines_legend(chart_lines, is_light=is_light()))
     clock = "%H:%M:%S" if until - since <= SPANS["5 minutes"] else "%H:%M"
     frame = ChartFrame(since, until, chart.format, chart.factor, chart.most, clock)
@@ -164,9 +165,8 @@ def _show_indicator_chart(
 
 
 def _table(series: IndicatorSeries) -> None:
-    zone = st.context.timezone or "UTC"
     show_table(
-        indicators.list_rows(series, zone),
+        indicators.list_rows(series, times.browser_zone()),
         _("All figures in time, the newest first."),
         {
             _("Time"): st.column_config.TextColumn(pinned=True),

@@ -32,10 +32,9 @@ def show(url: str) -> None:
         url: The consensus service.
     """
     confirm.show_done()
-    tasks = task_picker.list_tasks(url)
-    if not tasks:
+    task = task_picker.pick(url)
+    if task is None:
         return
-    task = task_picker.pick_task(tasks)
     try:
         views = [view for view in data.list_models(url) if view.task == task.task]
     except ConcordError as error:
@@ -120,7 +119,7 @@ def _show_model(url: str, view: ModelView) -> None:
         training_metrics.show_training(view, listed)
     _show_comparison(url, view)
     st.subheader(_("Decide"))
-    client = access.acting_client(url)
+    client = access.find_client(url)
     if client is None:
         access.show_sign_in_hint("decide")
     else:
@@ -144,7 +143,7 @@ def _show_comparison(url: str, view: ModelView) -> None:
     if st.button(_("Compare on labelled rounds"), icon=":material/balance:", key="models/compare"):
         try:
             with st.spinner(_("Going through the labelled rounds; many take half a minute…")):
-                comparisons[key] = data.compare(access.reading_client(url).client, view.name)
+                comparisons[key] = data.compare(access.find_reader(url).client, view.name)
         except ConcordError as error:
             comparisons.pop(key, None)
             text = _("**Nothing was compared.** {message}", message=wording.escape(error.message))

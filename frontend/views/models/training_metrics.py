@@ -12,6 +12,7 @@ import streamlit as st
 from concord.errors import ServiceAway
 from concord.settings import Settings
 from concord.types.models import ListedVersion, ModelView
+from frontend.components.message import show_small
 from frontend.data import mlflow
 from frontend.text import wording
 from frontend.text.language import _
@@ -63,13 +64,8 @@ def _show_chosen(view: ModelView, listed: Sequence[ListedVersion]) -> None:
     registry = Settings.read().registry
     if registry is None:
         _show_service_metric(view, chosen_versions)
-        st.markdown(
-            wording.small(
-                _(
-                    "More metrics, and pictures, are shown where this page knows MLflow "
-                    "(`MLFLOW_TRACKING_URI`)."
-                )
-            )
+        show_small(
+            _("More metrics, and pictures, are shown where this page knows MLflow (`MLFLOW_TRACKING_URI`).")
         )
         return
     try:

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from concord.types.models import ModelView
+from frontend.components.message import show_small
 from frontend.data import mlflow
-from frontend.text import wording
 from frontend.text.language import N_, _
 from frontend.views.models import versions
 
@@ -76,7 +76,7 @@ def show_plots(registry: str, view: ModelView, runs: Mapping[str, tuple[str, mlf
 def _draw(view: ModelView, version: str, name: str, picture: bytes | None) -> None:
     caption = versions.format_version(view, version)
     if picture is None:
-        st.markdown(wording.small(_("{version}: no such picture", version=caption)))
+        show_small(_("{version}: no such picture", version=caption))
         return
     text = _(KINDS[name].text, version=version, model=view.name)
     # Drawn at 450 pixels; larger they would only be blurred.

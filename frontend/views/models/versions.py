@@ -6,6 +6,7 @@ from typing import Any, Final
 import streamlit as st
 
 from concord.types.models import ListedVersion, ModelView
+from frontend.components.message import show_small
 from frontend.components.table import show_table
 from frontend.text import language, times, wording
 from frontend.text.language import N_, _
@@ -125,13 +126,11 @@ def show_metrics(view: ModelView, measured: Mapping[str, Mapping[str, float]]) -
     )
     if len(measured) < 2:
         return
-    st.markdown(
-        wording.small(
-            _(
-                "{sign} is the best of a line. Each version was measured on the rows held out in its own "
-                "training, which may differ; the comparison on labelled rounds below is of the same rounds.",
-                sign=BEST,
-            )
+    show_small(
+        _(
+            "{sign} is the best of a line. Each version was measured on the rows held out in its own "
+            "training, which may differ; the comparison on labelled rounds below is of the same rounds.",
+            sign=BEST,
         )
     )
 

@@ -7,6 +7,7 @@ from typing import Final
 import streamlit as st
 
 from concord.types.answers import NodeView
+from frontend.components.message import show_list
 from frontend.components.table import show_table
 from frontend.text import times, wording
 from frontend.text.language import _, ngettext
@@ -46,7 +47,7 @@ def show_changes(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) ->
     if not selected:
         st.info(_("Nothing of that kind happened in these blocks."), icon=":material/filter_alt:")
         return
-    st.markdown("\n".join(f"- {_describe_change(change)}" for change in selected[:NEWEST]))
+    show_list(_describe_change(change) for change in selected[:NEWEST])
     with st.expander(
         ngettext("The change as a table", "All {count} changes as a table", len(selected)), expanded=False
     ):

@@ -5,6 +5,7 @@ says what that does; the service decides, and writes down who did it and why.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import streamlit as st
@@ -16,16 +17,17 @@ from frontend import access
 from frontend.components import confirm, states, task_picker
 from frontend.components.chart import show_chart
 from frontend.components.confirm import ConfirmedAction
+from frontend.components.message import offer_refresh, show_list, show_small
 from frontend.components.table import show_table
 from frontend.data import service
 from frontend.text import wording
 from frontend.text.language import _
-from frontend.views.nodes import account_changes, data, stake_history, standings
+from frontend.views.nodes import data, standings
+from frontend.views.nodes.account_changes import show_changes
+from frontend.views.nodes.stake_history import describe_stakes, draw_stake_history
 
 _PAGES: Final = "nodes/pages"
 """Where a session keeps how far it looks back, by task."""
-
-NodeStates = tuple[tuple[str, str, str, str | None], ...]
 
 
 def show(url: str) -> None:
@@ -35,10 +37,9 @@ def show(url: str) -> None:
         url: The consensus service.
     """
     confirm.show_done()
-    tasks = task_picker.list_tasks(url)
-    if not tasks:
+    task = task_picker.pick(url)
+    if task is None:
         return
-    task = task_picker.pick_task(tasks)
     try:
         nodes = service.list_nodes(url, task.task)
     except ConcordError as error:
@@ -49,24 +50,21 @@ def show(url: str) -> None:
         return
     _show_nodes(url, task, nodes)
     _show_history(url, task, nodes)
-    _rerun_on_change(url, task.task, _read_node_states(url, task.task))
+    read = partial(_read_node_states, url, task.task)
+    states.rerun_on_change(read, read())
 
 
 def _show_nodes(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
     _show_table(nodes)
     if not any(node.labelled for node in nodes):
-        st.markdown(
-            wording.small(
-                _("No labels yet: hit rate and skill come with the first round of which the truth is known.")
-            )
+        show_small(
+            _("No labels yet: hit rate and skill come with the first round of which the truth is known.")
         )
-    lines = [*standings.list_concerns(nodes), *standings.list_trials(nodes)]
-    if lines:
-        st.markdown("\n".join(f"- {line}" for line in lines))
+    show_list([*standings.list_concerns(nodes), *standings.list_trials(nodes)])
     uncounted = [node for node in nodes if node.standing != "active"]
     if not uncounted:
         return
-    client = access.acting_client(url)
+    client = access.find_client(url)
     if client is None:
         access.show_sign_in_hint("release")
         return
@@ -153,41 +151,43 @@ def _show_history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> Non
             changes = data.list_changes(url, task.task, [node.node for node in nodes], pages)
             first = data.first_block(url, pages)
     except ConcordError as error:
-        # The nodes above are known; only what moved them is not.
+        # Only the history is missing: the nodes above are shown.
         st.warning(
             _("**The history cannot be read.** {message}", message=wording.escape(error.message)),
             icon=":material/history_toggle_off:",
         )
         return
     if changes:
-        show_chart(
-            stake_history.draw_stake_history(nodes, changes), stake_history.describe_stakes(nodes, changes)
-        )
+        show_chart(draw_stake_history(nodes, changes), describe_stakes(nodes, changes))
     else:
         st.info(
             _("**Nothing has moved any stake in these blocks.** It moves once rounds get their labels."),
             icon=":material/history:",
         )
-    st.markdown(wording.small(_("Looked back as far as block {block}.", block=wording.format_number(first))))
+    _offer_older_blocks(task.task, pages, first)
+    if changes:
+        show_changes(nodes, changes)
+
+
+def _offer_older_blocks(task: str, pages: int, first: int) -> None:
+    show_small(_("Looked back as far as block {block}.", block=wording.format_number(first)))
     with st.container(horizontal=True):
-        st.button(_("Look again"), icon=":material/refresh:", on_click=data.clear_cache, key="nodes/again")
+        offer_refresh(data.clear_cache, "nodes/again")
         st.button(
             _("Look further back"),
             icon=":material/history:",
             disabled=first <= 1,
             on_click=_look_further_back,
-            args=(task.task, pages),
+            args=(task, pages),
             help=_("The whole history is shown.") if first <= 1 else None,
         )
-    if changes:
-        account_changes.show_changes(nodes, changes)
 
 
 def _look_further_back(task: str, pages: int) -> None:
     st.session_state[_PAGES][task] = pages + 1
 
 
-def _read_node_states(url: str, task: str) -> NodeStates:
+def _read_node_states(url: str, task: str) -> Sequence[tuple[str | None, ...]]:
     """What a page is drawn anew for: who is there, who counts, what is served."""
     try:
         return tuple(
@@ -195,9 +195,3 @@ def _read_node_states(url: str, task: str) -> NodeStates:
         )
     except ConcordError:
         return ()
-
-
-@st.fragment(run_every=states.WATCH_SECONDS)
-def _rerun_on_change(url: str, task: str, drawn: NodeStates) -> None:
-    if _read_node_states(url, task) != drawn:
-        st.rerun()

@@ -8,6 +8,7 @@ import streamlit as st
 from concord.errors import ConcordError
 from frontend import access
 from frontend.components import states, task_picker
+from frontend.components.message import show_small
 from frontend.data import rounds, service
 from frontend.text import wording
 from frontend.text.language import _
@@ -33,10 +34,9 @@ def show(url: str) -> None:
 
 
 def _list(url: str) -> None:
-    tasks = task_picker.list_tasks(url)
-    if not tasks:
+    task = task_picker.pick(url)
+    if task is None:
         return
-    task = task_picker.pick_task(tasks)
     schema = task_picker.read_schema(url, task)
     if schema is None:
         return
@@ -44,9 +44,7 @@ def _list(url: str) -> None:
     if filters is None:
         return
     try:
-        page = rounds.read_page(
-            access.reading_client(url), url, task.task, filters, page_cursor(task.task, filters)
-        )
+        page = rounds.read_page(access.find_reader(url), task.task, filters, page_cursor(task.task, filters))
     except ConcordError as error:
         _refused(url, error)
         return
@@ -59,7 +57,7 @@ def _list(url: str) -> None:
 
 def _open(url: str, round_id: str) -> None:
     try:
-        round_ = rounds.read_round(access.reading_client(url), url, round_id)
+        round_ = rounds.read_round(access.find_reader(url), round_id)
         schema = service.read_schema(url, round_.task)
     except ConcordError as error:
         if error.code == "unknown_round":
@@ -81,7 +79,7 @@ def _refused(url: str, error: ConcordError) -> None:
             "**Rounds are shown here to those alone who may read them.** It takes a token with `--reads`."
         )
         st.warning(text, icon=":material/lock:")
-        st.markdown(wording.small(_("The service says: {message}", message=wording.escape(error.message))))
+        show_small(_("The service says: {message}", message=wording.escape(error.message)))
         access.show_sign_in_hint("rounds")
     elif error.code == "journal_unavailable":
         text = _("**The database of rounds is away.** Questions are still answered; look again in a minute.")

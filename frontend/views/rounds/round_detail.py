@@ -13,6 +13,7 @@ from concord.tasks.schema import TaskSchema
 from concord.types.answers import Round
 from concord.types.explanation import Explanation, Proof, VoteExplanation
 from frontend.components import answer, feedback, stake_moves
+from frontend.components.message import show_small
 from frontend.data.service import AnsweredRow
 from frontend.text import times, wording
 from frontend.text.language import _, ngettext
@@ -26,7 +27,7 @@ def show_round(url: str, schema: TaskSchema, round_: Round) -> None:
         schema: Its task's.
         found: The round, with its explanation.
     """
-    st.markdown(wording.small(_("Asked {time}", time=times.format_time(round_.time))))
+    show_small(_("Asked {time}", time=times.format_time(round_.time)))
     answer.show_answer(schema, AnsweredRow(round_.features, round_.verdict))
     explanation = round_.explanation
     if explanation is None:
@@ -57,13 +58,11 @@ def _reasons(schema: TaskSchema, explanation: Explanation) -> None:
         )
         if vote.challenger is not None:
             opinion = stake_moves.format_vote(schema, vote.challenger.label, vote.challenger.value) or "–"
-            st.markdown(
-                wording.small(
-                    _(
-                        "Version {version} is tried beside it and does not count: {said}",
-                        version=wording.escape(vote.challenger.version or "?"),
-                        said=wording.escape(opinion),
-                    )
+            show_small(
+                _(
+                    "Version {version} is tried beside it and does not count: {said}",
+                    version=wording.escape(vote.challenger.version or "?"),
+                    said=wording.escape(opinion),
                 )
             )
 

@@ -18,14 +18,14 @@ def script(url):
 
     from frontend import access
 
-    client = access.acting_client(url)
+    client = access.find_client(url)
     if client is None:
         access.show_sign_in_hint()
     else:
         client.tasks()
         st.button("Change it")
-    access.reading_client(url).client.tasks()
-    st.text(f"key {access.reading_client(url).key}")
+    access.find_reader(url).client.tasks()
+    st.text(f"key {access.find_reader(url).key}")
     access.show_account()
 
 

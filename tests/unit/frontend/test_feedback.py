@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from frontend.components import stake_moves
-from frontend.text import label_refusals
+from frontend.components import label_refusals, stake_moves
 from tests.unit.frontend.fake_rounds import ID, MOVED, FakeRounds, explanation, round_, said
 from tests.unit.frontend.fake_service import FLOWER, loan_verdict, no_quorum, silent, verdict, vote
 from tests.unit.frontend.test_access import press, use_token

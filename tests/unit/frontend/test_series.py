@@ -3,6 +3,8 @@
 import math
 import re
 import subprocess
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -230,9 +232,9 @@ def test_every_figure_is_drawn_somewhere_and_has_its_words():
 
 def test_the_tables_newest_row_comes_first_in_the_readers_time():
     found = course(requests=[(0.0, 1.0), (3600.0, 2.0)])
-    rows = indicators.list_rows(found, "Europe/Paris")
+    rows = indicators.list_rows(found, ZoneInfo("Europe/Paris"))
     assert [row["Time"] for row in rows] == ["02:00:00", "01:00:00"]
-    assert indicators.list_rows(found, "no/where")[0]["Time"] == "01:00:00 UTC"
+    assert indicators.list_rows(found, UTC)[0]["Time"] == "01:00:00 UTC"
 
 
 @pytest.mark.parametrize("is_light", [True, False])

@@ -8,6 +8,7 @@ from typing import Final
 
 import streamlit as st
 
+from frontend.components.message import show_small
 from frontend.text import wording
 from frontend.text.language import N_, _
 
@@ -65,4 +66,4 @@ def show_refusal(code: str, message: str) -> None:
     box = st.warning if code in _CAUTIONS else st.error
     box(_(MEANINGS.get(code, _OTHER)), icon=":material/error:")
     if message:
-        st.markdown(wording.small(_("The service says: {message}", message=wording.escape(message))))
+        show_small(_("The service says: {message}", message=wording.escape(message)))
