@@ -17,7 +17,6 @@ import streamlit as st
 from concord.client import Client
 from concord.errors import ConfigurationError
 from concord.settings import Settings
-from frontend.components.message import show_small
 from frontend.data import service
 from frontend.data.service import Reader
 from frontend.text import wording
@@ -116,10 +115,10 @@ def show_account() -> None:
     """Who acts here, and the way out; for the foot of every page."""
     actor, person = find_actor(), _signed_in_person()
     if actor is not None and actor.person is None:
-        show_small(_("You act with a token"))
+        st.markdown(wording.small(_("You act with a token")))
         st.button(_("Forget the token"), key="access/forget", type="tertiary", on_click=_forget)
     if person is not None:
-        show_small(_("Signed in as {person}", person=wording.escape(person)))
+        st.markdown(wording.small(_("Signed in as {person}", person=wording.escape(person))))
         st.button(_("Sign out"), key="access/out", type="tertiary", on_click=_sign_out)
     elif actor is None and _can_sign_in():
         _offer_sign_in("corner", quietly=True)

@@ -11,7 +11,7 @@ from concord.types.answers import Verdict
 from frontend.charts.votes import draw_votes, votes_legend
 from frontend.components import states, vote_table
 from frontend.components.chart import show_chart
-from frontend.components.message import show_small
+from frontend.components.message import show_copyable, show_list, show_small
 from frontend.data.service import AnsweredRow
 from frontend.text import wording
 from frontend.text.language import _, ngettext
@@ -99,8 +99,7 @@ def _figure(name: str, figure: str, in_words: str) -> None:
 
 def _reference(schema: TaskSchema, answer: AnsweredRow) -> None:
     verdict = answer.verdict
-    show_small(_("Id of this round"))
-    st.code(verdict.id, language=None, wrap_lines=True)
+    show_copyable(_("Id of this round"), verdict.id)
     decided = _(
         "Decided on block {height} under policy {policy}, by {how}; {money}.",
         height=verdict.height,
@@ -112,11 +111,10 @@ def _reference(schema: TaskSchema, answer: AnsweredRow) -> None:
     if answer.row is None:
         return
     with st.expander(_("What was asked")):
-        lines = [
-            f"- {wording.format_feature(feature)}: **{_format_input(answer.row.get(feature.name))}**"
+        show_list(
+            f"{wording.format_feature(feature)}: **{_format_input(answer.row.get(feature.name))}**"
             for feature in schema.features
-        ]
-        st.markdown("\n".join(lines))
+        )
 
 
 def _format_input(value: float | str | None) -> str:

@@ -1,8 +1,7 @@
-"""Saying what was true of a round, wherever one is shown, and seeing what that did to stake.
+"""Labels a round wherever one is shown, and shows what the label did to stake.
 
-A label stays for good, so it is asked for twice: once what it is, once whether it is meant. The page
-decides nothing of it: a label that contradicts another one, comes too late or is not this person's
-to give is refused by the service, and said here with what to do about it.
+A label stays for good, so it is asked for twice: what it is, and whether it is meant. What the service refuses is
+shown with what to do about it.
 """
 
 import streamlit as st
@@ -14,7 +13,7 @@ from concord.types.answers import Verdict
 from concord.types.explanation import StatedLabel, Truth
 from frontend import access
 from frontend.components import label_refusals, stake_moves
-from frontend.components.message import show_list
+from frontend.components.message import offer_refresh, show_list
 from frontend.data import rounds
 from frontend.data.rounds import LabelReport
 from frontend.text import times, wording
@@ -28,7 +27,7 @@ def draw_feedback(url: str, schema: TaskSchema, verdict: Verdict, truth: Truth |
         url: The consensus service.
         schema: The task's.
         verdict: The round's.
-        stands: The label that the round has, if that is known here.
+        truth: The label that the round has, if that is known here.
     """
     st.subheader(_("What was true?"))
     report: LabelReport | None = st.session_state.get(_state_key("told", verdict.id))
@@ -85,12 +84,12 @@ def _describe_effect(verdict: Verdict, truth: Truth | None) -> str:
     return _("Once you know, say it: nodes that were right gain stake, those that were wrong lose some.")
 
 
-def _ask(client: Client, schema: TaskSchema, verdict: Verdict, stands: Truth | None) -> None:
+def _ask(client: Client, schema: TaskSchema, verdict: Verdict, current: Truth | None) -> None:
     meant = _state_key("meant", verdict.id)
     if meant in st.session_state:
-        _confirm(client, schema, verdict, stands, st.session_state[meant])
+        _confirm(client, schema, verdict, current, st.session_state[meant])
         return
-    st.markdown(_describe_effect(verdict, stands))
+    st.markdown(_describe_effect(verdict, current))
     with st.form(_state_key("form", verdict.id), border=False):
         truth = _input(schema, verdict)
         is_sent = st.form_submit_button(_("This was true…"), icon=":material/fact_check:")
@@ -121,12 +120,12 @@ def _input(schema: TaskSchema, verdict: Verdict) -> str | float | None:
 
 
 def _confirm(
-    client: Client, schema: TaskSchema, verdict: Verdict, stands: Truth | None, truth: str | float
+    client: Client, schema: TaskSchema, verdict: Verdict, current: Truth | None, truth: str | float
 ) -> None:
     shown = wording.escape(_format_truth(schema, truth))
     with st.container(border=True):
         st.markdown(_("**You say that this was true: {truth}.**", truth=shown))
-        if stands is not None:
+        if current is not None:
             st.markdown(_("It contradicts what stands, so it is kept as a dispute and changes nothing."))
         elif verdict.status == "no_quorum" or verdict.policy == "seed":
             st.markdown(_("It stays for good: nobody can change it or take it back."))
@@ -141,14 +140,14 @@ def _confirm(
             st.button(
                 _("Cancel"),
                 key=_state_key("no", verdict.id),
-                on_click=_drop,
-                args=(_state_key("meant", verdict.id),),
+                on_click=st.session_state.pop,
+                args=(_state_key("meant", verdict.id), None),
             )
         if is_sure:
             with st.spinner(_("Recording, and waiting for the block…")):
                 report = rounds.label_round(client, schema, verdict.id, truth)
             st.session_state[_state_key("told", verdict.id)] = report
-            _drop(_state_key("meant", verdict.id))
+            del st.session_state[_state_key("meant", verdict.id)]
             st.rerun()
 
 
@@ -174,7 +173,7 @@ def _show_moves(url: str, schema: TaskSchema, verdict: Verdict, report: LabelRep
     else:
         stake_moves.show_moves(schema, round_)
         if round_.explanation is not None and round_.explanation.stage == "due":
-            _offer_refresh(verdict)
+            offer_refresh(rounds.clear_cache, _state_key("again", verdict.id))
 
 
 def _read_truth(url: str, verdict: Verdict) -> Truth | None:
@@ -193,19 +192,6 @@ def _show_unreadable(error: ConcordError, report: LabelReport) -> None:
         st.markdown(_("What moved is not shown: this token does not read rounds (`--reads`)."))
     else:
         st.markdown(_("What moved cannot be shown now: {message}", message=wording.escape(error.message)))
-
-
-def _offer_refresh(verdict: Verdict) -> None:
-    st.button(
-        _("Look again"),
-        icon=":material/refresh:",
-        on_click=rounds.clear_cache,
-        key=_state_key("again", verdict.id),
-    )
-
-
-def _drop(key: str) -> None:
-    st.session_state.pop(key, None)
 
 
 def _state_key(part: str, round_id: str) -> str:

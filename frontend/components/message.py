@@ -20,6 +20,12 @@ def show_list(lines: Iterable[str]) -> None:
         st.markdown(text)
 
 
+def show_copyable(label: str, text: str) -> None:
+    """Writes an id, a hash or the like below its label, to be copied."""
+    show_small(label)
+    st.code(text, language=None, wrap_lines=True)
+
+
 def offer_refresh(clear_cache: Callable[[], None], key: str) -> None:
     """Draws the button that has a page read everything anew.
 

@@ -14,7 +14,7 @@ from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import TaskSummary
 from frontend.components import vote_table
-from frontend.components.message import show_small
+from frontend.components.message import offer_refresh, show_copyable
 from frontend.data import service
 from frontend.data.service import Refusal
 from frontend.text import wording
@@ -56,11 +56,11 @@ def _retry(url: str, since: float) -> None:
 
 def show_away(url: str, error: ConcordError) -> None:
     """Nothing answers what this page asks, or what answers is no consensus service."""
-    _away(url, error)
+    _show_away(url, error)
     _retry(url, time.monotonic())
 
 
-def _away(url: str, error: ConcordError) -> None:
+def _show_away(url: str, error: ConcordError) -> None:
     st.error(
         _("**The consensus service is away.** Nothing can be asked until it is back."),
         icon=":material/cloud_off:",
@@ -75,7 +75,7 @@ def _away(url: str, error: ConcordError) -> None:
             seconds=WATCH_SECONDS,
         )
     )
-    _offer_refresh(_("Try again"), "away")
+    st.button(_("Try again"), icon=":material/refresh:", on_click=service.clear_cache, key="again/away")
     with st.expander(_("What went wrong")):
         st.markdown(wording.escape(error.message))
 
@@ -87,7 +87,7 @@ def show_no_tasks() -> None:
         icon=":material/inbox:",
     )
     st.code("uv run concord up", language="bash")
-    _offer_refresh(_("Look again"), "no-tasks")
+    offer_refresh(service.clear_cache, "again/no-tasks")
 
 
 def show_nothing_asked(button: str) -> None:
@@ -116,7 +116,7 @@ def show_not_ready(url: str, task: TaskSummary) -> None:
     )
     with suppress(ConcordError):
         vote_table.show_node_states(service.list_nodes(url, task.task))
-    _offer_refresh(_("Look again"), "not-ready")
+    offer_refresh(service.clear_cache, "again/not-ready")
 
 
 def show_incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
@@ -134,26 +134,28 @@ def show_incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
 
 
 def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
-    """The service was asked and gave no answer."""
-    show = {
-        # Nobody's question is sent again without them.
-        "service_away": lambda: _away(url, ConcordError(refusal.message)),
-        "no_quorum": lambda: _no_quorum(refusal, schema),
-        "invalid_input": lambda: _invalid(refusal),
-        "overloaded": _overloaded,
-    }.get(refusal.code)
-    if show is not None:
-        show()
+    """Shows why the service gave no answer, and what to do."""
+    if refusal.code == "service_away":
+        # Without `_retry`: a question is sent again by the person alone.
+        _show_away(url, ConcordError(refusal.message))
+        return
+    if refusal.code == "no_quorum":
+        show_no_quorum(refusal.message)
+        if refusal.verdict is not None:
+            vote_table.show_absent(refusal.verdict)
+            vote_table.show_votes(schema, refusal.verdict)
+    elif refusal.code == "invalid_input":
+        _show_invalid(refusal)
+    elif refusal.code == "overloaded":
+        _show_overloaded()
     else:
         text = _("**The service gave no answer.** {message}", message=wording.escape(refusal.message))
         st.error(text, icon=":material/error:")
         st.markdown(
             _("Your entries are kept. Try again; if it happens again, tell the operator the number below.")
         )
-    if refusal.code != "service_away":
-        number = _("Number of this question · {code}", code=wording.escape(refusal.code))
-        show_small(number)
-        st.code(refusal.request_id, language=None, wrap_lines=True)
+    label = _("Number of this question · {code}", code=wording.escape(refusal.code))
+    show_copyable(label, refusal.request_id)
 
 
 def show_no_quorum(message: str) -> None:
@@ -167,14 +169,7 @@ def show_no_quorum(message: str) -> None:
     )
 
 
-def _no_quorum(refusal: Refusal, schema: TaskSchema) -> None:
-    show_no_quorum(refusal.message)
-    if refusal.verdict is not None:
-        vote_table.show_absent(refusal.verdict)
-        vote_table.show_votes(schema, refusal.verdict)
-
-
-def _invalid(refusal: Refusal) -> None:
+def _show_invalid(refusal: Refusal) -> None:
     text = N_(
         "**The service does not accept this.** {message} Look at the entry that is marked in the form. "
         "Nothing was asked of the nodes."
@@ -184,7 +179,7 @@ def _invalid(refusal: Refusal) -> None:
     st.warning(_(text, message=wording.escape(refusal.message)), icon=":material/edit:")
 
 
-def _overloaded() -> None:
+def _show_overloaded() -> None:
     st.warning(
         _(
             "**Too many questions wait at the moment.** Yours was not asked, and your entries are kept: "
@@ -192,7 +187,3 @@ def _overloaded() -> None:
         ),
         icon=":material/traffic:",
     )
-
-
-def _offer_refresh(text: str, key: str) -> None:
-    st.button(text, icon=":material/refresh:", on_click=service.clear_cache, key=f"again/{key}")

@@ -16,7 +16,6 @@ from frontend.text.language import _, task_gettext
 
 _ADDRESS: Final = "task"
 _KEPT: Final = "task/kept"
-"""Where a session keeps its choice when it goes to another page, which empties the address."""
 
 
 def list_tasks(url: str) -> list[TaskSummary]:
@@ -50,24 +49,13 @@ def read_schema(url: str, task: TaskSummary) -> TaskSchema | None:
 
 
 def pick_task(tasks: Sequence[TaskSummary]) -> TaskSummary:
-    """Draws the box, what the task is about and how it stands, and returns what was chosen.
+    """Draws the choice, what the task is about and how it stands, and returns what was chosen.
 
     Args:
         tasks: At least one.
     """
-    by_name = {task.task: task for task in tasks}
-    names = list(by_name)
-    name_in_address = st.query_params.get(_ADDRESS) or st.session_state.get(_KEPT, "")
-    name = st.selectbox(
-        _("Task"),
-        names,
-        index=names.index(name_in_address) if name_in_address in by_name else 0,
-        format_func=lambda name: wording.format_task(by_name[name], tasks) if name in by_name else name,
-        key=_ADDRESS,
-        on_change=_name_in_address,
-    )
-    chosen = by_name[name or names[0]]
-    st.session_state[_KEPT] = chosen.task
+    name = pick_name(tasks)
+    chosen = next((task for task in tasks if task.task == name), tasks[0])
     facts = [
         _("{up} of {nodes} nodes up", up=chosen.nodes_up, nodes=chosen.nodes),
         _("policy {policy}", policy=chosen.policy),
@@ -79,5 +67,38 @@ def pick_task(tasks: Sequence[TaskSummary]) -> TaskSummary:
     return chosen
 
 
-def _name_in_address() -> None:
-    st.query_params[_ADDRESS] = st.session_state[_ADDRESS]
+def pick_name(
+    tasks: Sequence[TaskSummary], key: str = _ADDRESS, kept: str = _KEPT, *, with_all: bool = False
+) -> str | None:
+    """Draws the choice alone, and has the page's address name it.
+
+    Args:
+        tasks: At least one.
+        key: Of the box.
+        kept: Where the session keeps the choice when it goes to another page, which empties the address.
+        with_all: Whether there is an entry for all tasks together, which is None and is chosen at first.
+    """
+    by_name = {task.task: task for task in tasks}
+    names = [None, *by_name] if with_all else [*by_name]
+    current = st.query_params.get(_ADDRESS) or st.session_state.get(kept)
+    chosen = st.selectbox(
+        _("Task"),
+        names,
+        index=names.index(current) if current in by_name else 0,
+        format_func=lambda name: (
+            wording.format_task(by_name[name], tasks) if name in by_name else name or _("All tasks")
+        ),
+        key=key,
+        on_change=_name_in_address,
+        args=(key,),
+    )
+    st.session_state[kept] = chosen
+    return chosen
+
+
+def _name_in_address(key: str) -> None:
+    chosen = st.session_state[key]
+    if chosen is None:
+        st.query_params.pop(_ADDRESS, None)
+    else:
+        st.query_params[_ADDRESS] = chosen

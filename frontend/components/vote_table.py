@@ -41,9 +41,7 @@ def show_votes(schema: TaskSchema, verdict: Verdict) -> None:
 
 def show_absent(verdict: Verdict) -> None:
     """Says of every node that did not vote what happened."""
-    lines = wording.describe_absent(verdict.votes)
-    if lines:
-        show_list(lines)
+    show_list(wording.describe_absent(verdict.votes))
 
 
 def show_node_states(nodes: Sequence[NodeView]) -> None:

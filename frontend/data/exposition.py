@@ -11,26 +11,17 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from concord.errors import ServiceAway
-from frontend.data.series import (
-    AGREEMENT_COUNT,
-    AGREEMENT_SUM,
-    CALLS,
-    HTTP,
-    LATENCY_BUCKET,
-    OVERHEAD_BUCKET,
-    ROUNDS,
-    CountKey,
-    Sample,
-)
+from frontend.data import series
+from frontend.data.series import CountKey, Sample
 
 _STARTED: Final = "process_start_time_seconds"
-_PLAIN: Final = (CALLS, AGREEMENT_SUM, AGREEMENT_COUNT)
+_PLAIN: Final = (series.CALLS, series.AGREEMENT_SUM, series.AGREEMENT_COUNT)
 _DETAILED: Final[Mapping[str, str]] = {
-    ROUNDS: "status",
-    LATENCY_BUCKET: "le",
-    OVERHEAD_BUCKET: "le",
+    series.ROUNDS: "status",
+    series.LATENCY_BUCKET: "le",
+    series.OVERHEAD_BUCKET: "le",
 }
-_READ: Final = (*_PLAIN, *_DETAILED, HTTP, _STARTED)
+_READ: Final = (*_PLAIN, *_DETAILED, series.HTTP, _STARTED)
 _PREDICTION: Final = re.compile(r".*/(predict|infer)")
 """Routes of predictions, as the rules of the service's objectives have them."""
 
@@ -56,7 +47,7 @@ def parse_sample(text: str, time: float) -> Sample:
                 counts[key] = counts.get(key, 0.0) + value
     except (ValueError, KeyError, IndexError) as error:
         raise ServiceAway("The service's metrics cannot be read.", field="CONCORD_URL") from error
-    if f"# TYPE {HTTP} counter" not in text:
+    if f"# TYPE {series.HTTP} counter" not in text:
         raise ServiceAway("These metrics are not of a consensus service.", field="CONCORD_URL")
     return Sample(time, process, counts)
 
@@ -74,6 +65,6 @@ def _key(name: str, labels: Mapping[str, str]) -> CountKey | None:
         return CountKey(name, labels["task"], "")
     if name in _DETAILED:
         return CountKey(name, labels["task"], labels[_DETAILED[name]])
-    if name == HTTP and _PREDICTION.fullmatch(labels["route"]):
+    if name == series.HTTP and _PREDICTION.fullmatch(labels["route"]):
         return CountKey(name, "", "failed" if labels["status"].startswith("5") else "answered")
     return None

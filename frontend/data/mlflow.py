@@ -38,12 +38,10 @@ class Run:
     """What fitted a version.
 
     Attributes:
-        experiment: Id of the experiment that it belongs to, for links.
         metrics: What it measured on held-out rows.
         plots: File names of its pictures.
     """
 
-    experiment: str
     metrics: dict[str, float]
     plots: tuple[str, ...]
 
@@ -66,7 +64,6 @@ def read_run(registry: str, run_id: str) -> Run | None:
     document = response.get("run", {})
     measured = document.get("data", {}).get("metrics", [])
     return Run(
-        str(document.get("info", {}).get("experiment_id", "")),
         {str(one["key"]): float(one["value"]) for one in measured},
         tuple(
             str(one["path"]).rpartition("/")[2] for one in listed.get("files", []) if not one.get("is_dir")
@@ -95,12 +92,6 @@ def page_link(address: str, *parts: str) -> str:
     split = urlsplit(address)
     bare = urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path.rstrip("/"), "", ""))
     return f"{bare}/#/{'/'.join(quote(part, safe='') for part in parts)}"
-
-
-def clear_cache() -> None:
-    """Drops what is kept."""
-    read_run.clear()
-    read_plot.clear()
 
 
 @st.cache_resource(show_spinner=False, on_release=httpx.Client.close)

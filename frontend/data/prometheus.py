@@ -15,45 +15,30 @@ import httpx
 import streamlit as st
 
 from concord.errors import ConcordError, ServiceAway
-from frontend.data.series import (
-    AGREEMENT,
-    DEGRADED,
-    FAILED,
-    LATENCY,
-    NO_QUORUM,
-    OVERHEAD,
-    QUANTILES,
-    REQUESTS,
-    ROWS,
-    IndicatorSeries,
-    Point,
-)
+from frontend.data import series
+from frontend.data.series import IndicatorSeries, Point
 
 QUERIES: Final[Mapping[str, str]] = {
-    REQUESTS: "sum(rate(concord_round_seconds_count{OF}[5m]))",
-    ROWS: "sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m]))",
+    series.REQUESTS: "sum(rate(concord_round_seconds_count{OF}[5m]))",
+    series.ROWS: "sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m]))",
     **{
-        name: f"histogram_quantile({share}, sum by (le) (rate(concord_round_seconds_bucket{{OF}}[5m])))"
-        for name, share in zip(LATENCY, QUANTILES, strict=True)
+        name: f"histogram_quantile({share}, sum by (le) (rate(concord_{metric}_seconds_bucket{{OF}}[5m])))"
+        for metric, names in (("round", series.LATENCY), ("overhead", series.OVERHEAD))
+        for name, share in zip(names, series.QUANTILES, strict=True)
     },
+    series.AGREEMENT: (
+        "sum(rate(concord_agreement_sum{OF}[5m])) / sum(rate(concord_agreement_count{OF}[5m]))"
+    ),
     **{
-        name: f"histogram_quantile({share}, sum by (le) (rate(concord_overhead_seconds_bucket{{OF}}[5m])))"
-        for name, share in zip(OVERHEAD, QUANTILES, strict=True)
+        status: (
+            f'(sum(concord:rounds:rate5m{{OF status="{status}"}}) '
+            f'or sum(rate(concord_rounds_total{{OF status="{status}"}}[5m])) '
+            "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
+            "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
+        )
+        for status in (series.NO_QUORUM, series.DEGRADED)
     },
-    AGREEMENT: ("sum(rate(concord_agreement_sum{OF}[5m])) / sum(rate(concord_agreement_count{OF}[5m]))"),
-    NO_QUORUM: (
-        '(sum(concord:rounds:rate5m{OF status="no_quorum"}) '
-        'or sum(rate(concord_rounds_total{OF status="no_quorum"}[5m])) '
-        "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
-        "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
-    ),
-    DEGRADED: (
-        '(sum(concord:rounds:rate5m{OF status="degraded"}) '
-        'or sum(rate(concord_rounds_total{OF status="degraded"}[5m])) '
-        "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
-        "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
-    ),
-    FAILED: (
+    series.FAILED: (
         '(sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)", status=~"5.."}[5m])) '
         'or 0 * sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))) '
         '/ sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))'
@@ -92,7 +77,7 @@ class PrometheusServer:
 def fill_matchers(query: str, task: str | None, namespace: str | None) -> str:
     """A query about one task, or all, of one installation, or all.
 
-    >>> matched('sum(concord:rounds:rate5m{OF status="ok"})', "iris", None)
+    >>> fill_matchers('sum(concord:rounds:rate5m{OF status="ok"})', "iris", None)
     'sum(concord:rounds:rate5m{task="iris", status="ok"})'
     """
     matchers = {"task": task, "namespace": namespace}
@@ -119,7 +104,7 @@ def query_series(server: PrometheusServer, task: str | None, seconds: int) -> In
                 "CONCORD_PROMETHEUS_NAMESPACE names another installation.",
                 field="CONCORD_PROMETHEUS",
             )
-        figures = [figure for figure in QUERIES if task is None or figure != FAILED]
+        figures = [figure for figure in QUERIES if task is None or figure != series.FAILED]
         lines = {
             figure: _points(server, fill_matchers(QUERIES[figure], task, server.namespace), span)
             for figure in figures
@@ -128,12 +113,6 @@ def query_series(server: PrometheusServer, task: str | None, seconds: int) -> In
     except ConcordError as error:
         return error
     return IndicatorSeries(lines, was_asked=any(point.value for point in asked))
-
-
-def clear_cache() -> None:
-    """Drops what is kept."""
-    query_series.clear()
-    _connect.clear()
 
 
 @st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
@@ -145,8 +124,8 @@ def _points(server: PrometheusServer, query: str, span: Mapping[str, int]) -> li
     """The one series that a query has, oldest first."""
     document = _ask(server, {"query": query, **span})
     try:
-        series = document["data"]["result"]
-        return [Point(float(at), _number(value)) for entry in series[:1] for at, value in entry["values"]]
+        result = document["data"]["result"]
+        return [Point(float(at), _number(value)) for entry in result[:1] for at, value in entry["values"]]
     except (KeyError, TypeError, ValueError) as error:
         raise _away("What answers there is no Prometheus.") from error
 

@@ -7,6 +7,7 @@ from concord.types.answers import TaskSummary
 from concord.types.drift import DriftReport
 from frontend import access
 from frontend.components import states
+from frontend.components.message import offer_refresh
 from frontend.data import service
 from frontend.text import wording
 from frontend.text.language import _, ngettext, task_gettext
@@ -26,7 +27,7 @@ def show_refused(url: str, task: TaskSummary, error: ConcordError) -> None:
     else:
         text = _("**The service made no report.** {message}", message=wording.escape(error.message))
         st.error(text, icon=":material/error:")
-        offer_refresh()
+        offer_reload()
 
 
 def show_too_few(report: DriftReport) -> None:
@@ -73,12 +74,12 @@ def show_no_labels() -> None:
     st.code("uv run concord feedback labels.csv", language="bash")
 
 
-def offer_refresh() -> None:
-    """Has everything looked at anew."""
-    st.button(_("Look again"), icon=":material/refresh:", on_click=_forget, key="drift/again")
+def offer_reload() -> None:
+    """Draws the button that has the page read everything anew."""
+    offer_refresh(_clear_caches, "drift/again")
 
 
-def _forget() -> None:
+def _clear_caches() -> None:
     data.clear_cache()
     service.clear_cache()
 
@@ -93,7 +94,7 @@ def _no_profile(task: TaskSummary) -> None:
         icon=":material/fingerprint:",
     )
     st.code(f"uv run concord train {task.task}", language="bash")
-    offer_refresh()
+    offer_reload()
 
 
 def _not_allowed(error: ConcordError) -> None:

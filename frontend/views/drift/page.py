@@ -94,7 +94,7 @@ def _show_report(url: str, task: TaskSummary, report: DriftReport) -> None:
         show_distributions(target, then, report.least_rows, "target")
     st.subheader(_("What each node answers"))
     _show_answers(report)
-    notices.offer_refresh()
+    notices.offer_reload()
 
 
 def _read_schema(url: str, task: TaskSummary) -> TaskSchema | None:

@@ -1,7 +1,4 @@
-"""The page of the ledger: that its chain is sound, who gained and lost by it, and what is in its blocks.
-
-The newest blocks come first, older ones when they are asked for, and what a block holds once it is opened.
-"""
+"""The page Ledger: verifies the chain, shows stake over the blocks, and lists the blocks, the newest first."""
 
 from typing import Final
 
@@ -11,7 +8,7 @@ from concord.errors import ConcordError
 from concord.types.answers import BlockView, TaskSummary
 from frontend.components import states, task_picker
 from frontend.components.chart import show_chart
-from frontend.components.message import show_list, show_small
+from frontend.components.message import offer_refresh, show_copyable, show_list, show_small
 from frontend.data import service
 from frontend.text import language, times, wording
 from frontend.text.language import _, ngettext
@@ -35,51 +32,44 @@ def show(url: str) -> None:
     """
     try:
         tasks = service.list_tasks(url)
-        head = data.read_state(url)
+        state = data.read_state(url)
     except ConcordError as error:
         states.show_away(url, error)
         return
+    _show_state(state)
+    offer_refresh(data.clear_cache, "ledger/again")
+    if not state.height:
+        return
+    _verify(url)
+    if tasks:
+        st.subheader(_("Who gained and who lost"))
+        _show_stake_changes(url, task_picker.pick_task(tasks))
+    _show_blocks(url, state.height)
+
+
+def _show_state(state: LedgerState) -> None:
     st.markdown(
         _(
             "Every movement of stake stands in a block, and each block names the hash of the one before it: "
             "what was written once cannot be changed unseen."
         )
     )
-    if head.alarm:
-        st.error(
-            _("**The service says of its ledger:** {alarm}", alarm=wording.escape(head.alarm)),
-            icon=":material/error:",
-        )
-    if not head.height:
-        st.info(
-            _("**The ledger is empty.** Its first block comes when a task’s nodes open their accounts."),
-            icon=":material/inbox:",
-        )
-        _look_again()
+    if state.alarm:
+        text = _("**The service says of its ledger:** {alarm}", alarm=wording.escape(state.alarm))
+        st.error(text, icon=":material/error:")
+    if not state.height:
+        text = _("**The ledger is empty.** Its first block comes when a task’s nodes open their accounts.")
+        st.info(text, icon=":material/inbox:")
         return
-    _head(head)
-    _verify(url)
-    if tasks:
-        st.subheader(_("Who gained and who lost"))
-        _show_stake_changes(url, task_picker.pick_task(tasks))
-    _blocks(url, head.height)
-
-
-def _head(head: LedgerState) -> None:
-    facts = [_("Newest block: **{height}**", height=language.format_decimal(head.height))]
-    if head.due:
+    facts = [_("Newest block: **{height}**", height=language.format_decimal(state.height))]
+    if state.due:
         facts.append(
-            ngettext("one round waits for the next", "{count} rounds wait for the next one", head.due)
+            ngettext("one round waits for the next", "{count} rounds wait for the next one", state.due)
         )
     st.markdown(" · ".join(facts))
-    with st.expander(_("Its hash: {hash}", hash=f"`{block_events.shorten_hash(head.hash)}`")):
+    with st.expander(_("Its hash: {hash}", hash=f"`{block_events.shorten_hash(state.hash)}`")):
         st.markdown(_("Note it down: whoever changed an older block could not keep it."))
-        st.code(head.hash, language=None, wrap_lines=True)
-    _look_again()
-
-
-def _look_again() -> None:
-    st.button(_("Look again"), icon=":material/refresh:", on_click=data.clear_cache, key="ledger/again")
+        st.code(state.hash, language=None, wrap_lines=True)
 
 
 def _verify(url: str) -> None:
@@ -92,10 +82,8 @@ def _verify(url: str) -> None:
     if isinstance(result, ReplayResult):
         _show_result(result)
     elif result is not None:
-        st.error(
-            _("**The ledger could not be verified.** {message}", message=wording.escape(result)),
-            icon=":material/error:",
-        )
+        text = _("**The ledger could not be verified.** {message}", message=wording.escape(result))
+        st.error(text, icon=":material/error:")
 
 
 def _replay(url: str) -> ReplayResult | str:
@@ -133,8 +121,8 @@ def _show_result(result: ReplayResult) -> None:
     if result.orphans:
         more.append(_("{count} files of lost attempts lie beside the chain; harmless.", count=result.orphans))
     show_small(" ".join(more))
-    show_small(_("Checked up to block {height}, hash:", height=language.format_decimal(result.height)))
-    st.code(result.hash, language=None, wrap_lines=True)
+    height = language.format_decimal(result.height)
+    show_copyable(_("Checked up to block {height}, hash:", height=height), result.hash)
 
 
 def _show_stake_changes(url: str, task: TaskSummary) -> None:
@@ -143,7 +131,7 @@ def _show_stake_changes(url: str, task: TaskSummary) -> None:
     try:
         page = data.read_stakes(url, task.task, before)
     except ConcordError as error:
-        _failed(error)
+        _show_error(error)
         return
     if not page.nodes:
         st.info(
@@ -177,8 +165,8 @@ def _set_state(key: str, before: int | None) -> None:
 
 
 @st.fragment
-def _blocks(url: str, newest: int) -> None:
-    """The list; a block that is opened draws the list alone anew."""
+def _show_blocks(url: str, newest: int) -> None:
+    """The list of blocks; a block that is opened draws the list alone anew."""
     st.subheader(_("Blocks"))
     start = st.number_input(
         _("From block"),
@@ -191,50 +179,49 @@ def _blocks(url: str, newest: int) -> None:
         on_change=_set_state,
         args=(_PAGES, 1),
     )
-    show_small(_("Times are those of {zone}.", zone=wording.escape(str(times.browser_zone()))))
-    before = None if start is None else int(start) + 1
+    zone = str(times.browser_zone())
+    show_small(_("Times are those of {zone}.", zone=wording.escape(zone)))
     pages = int(st.session_state.get(_PAGES, 1))
+    try:
+        before = _show_pages(url, None if start is None else int(start) + 1, pages)
+    except ConcordError as error:
+        _show_error(error)
+        return
+    if before is None:
+        show_small(_("This is the first block."))
+    elif pages < MOST_PAGES:
+        text = _("Show older blocks")
+        st.button(text, icon=":material/expand_more:", on_click=_set_state, args=(_PAGES, pages + 1))
+    else:
+        st.button(_("Go on from block {height}", height=before - 1), on_click=_go_on, args=(before - 1,))
+
+
+def _show_pages(url: str, before: int | None, pages: int) -> int | None:
+    """Shows so many pages of blocks below a height; returns the height below which there are more, or None."""
     for _page in range(pages):
-        try:
-            page = data.list_blocks(url, before)
-        except ConcordError as error:
-            _failed(error)
-            return
+        page = data.list_blocks(url, before)
         for block in page.blocks:
-            _block(block)
+            _show_block(block)
         before = page.before
         if before is None:
-            show_small(_("This is the first block."))
-            return
-    if pages < MOST_PAGES:
-        st.button(
-            _("Show older blocks"),
-            icon=":material/expand_more:",
-            on_click=_set_state,
-            args=(_PAGES, pages + 1),
-        )
-    elif before is not None:
-        st.button(_("Go on from block {height}", height=before - 1), on_click=_go_on, args=(before - 1,))
+            break
+    return before
 
 
 def _go_on(height: int) -> None:
     st.session_state[_FROM], st.session_state[_PAGES] = height, 1
 
 
-def _block(block: BlockView) -> None:
+def _show_block(block: BlockView) -> None:
     box = st.expander(block_events.format_title(block), key=f"ledger/block/{block.height}", on_change="rerun")
     if not box.open:
         return
     with box:
         st.markdown("\n".join(block_events.list_events(block)))
-        show_small(_("Hash of this block"))
-        st.code(block.hash, language=None, wrap_lines=True)
-        show_small(_("Hash of the block before"))
-        st.code(block.previous, language=None, wrap_lines=True)
+        show_copyable(_("Hash of this block"), block.hash)
+        show_copyable(_("Hash of the block before"), block.previous)
 
 
-def _failed(error: ConcordError) -> None:
-    st.error(
-        _("**This could not be read.** {message}", message=wording.escape(error.message)),
-        icon=":material/error:",
-    )
+def _show_error(error: ConcordError) -> None:
+    text = _("**This could not be read.** {message}", message=wording.escape(error.message))
+    st.error(text, icon=":material/error:")

@@ -167,11 +167,3 @@ def read_indicators(
         return LiveIndicators(None, "service", problem=reading.problem, without=without)
     series = _cache_series(url, task, seconds, reading.samples[-1].time, reading.samples)
     return LiveIndicators(series, "service", len(reading.samples), reading.problem, without)
-
-
-def clear_cache() -> None:
-    """Drops what is kept."""
-    sample_ring.clear()
-    _cache_series.clear()
-    _connect.clear()
-    prometheus.clear_cache()

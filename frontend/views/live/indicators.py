@@ -8,19 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
-from frontend.data.series import (
-    AGREEMENT,
-    DEGRADED,
-    FAILED,
-    INDICATORS,
-    LATENCY,
-    NO_QUORUM,
-    OVERHEAD,
-    QUANTILES,
-    REQUESTS,
-    ROWS,
-    IndicatorSeries,
-)
+from frontend.data import series
+from frontend.data.series import IndicatorSeries
 from frontend.text import language, wording
 from frontend.text.language import N_, _
 
@@ -30,14 +19,14 @@ _QUANTILE_NAMES: Final = (
     N_("99% are faster (p99)"),
 )
 NAMES: Final[Mapping[str, str]] = {
-    REQUESTS: N_("requests"),
-    ROWS: N_("rows"),
-    **dict(zip(LATENCY, _QUANTILE_NAMES, strict=True)),
-    **dict(zip(OVERHEAD, _QUANTILE_NAMES, strict=True)),
-    AGREEMENT: N_("agreement"),
-    NO_QUORUM: N_("no consensus"),
-    DEGRADED: N_("a node was missing"),
-    FAILED: N_("requests that failed (5xx)"),
+    series.REQUESTS: N_("requests"),
+    series.ROWS: N_("rows"),
+    **dict(zip(series.LATENCY, _QUANTILE_NAMES, strict=True)),
+    **dict(zip(series.OVERHEAD, _QUANTILE_NAMES, strict=True)),
+    series.AGREEMENT: N_("agreement"),
+    series.NO_QUORUM: N_("no consensus"),
+    series.DEGRADED: N_("a node was missing"),
+    series.FAILED: N_("requests that failed (5xx)"),
 }
 """Figure → the name of its line."""
 
@@ -82,43 +71,43 @@ class IndicatorChart:
 
 HEADLINES: Final = (
     Headline(
-        REQUESTS,
+        series.REQUESTS,
         N_("Requests"),
         N_("a second"),
         N_("Requests for predictions that nodes were asked for; one may hold many rows."),
     ),
     Headline(
-        LATENCY[0],
+        series.LATENCY[0],
         N_("Latency, p50"),
         N_("half are faster"),
         N_("From a request's rows to their answers, within the service."),
     ),
     Headline(
-        LATENCY[2],
+        series.LATENCY[2],
         N_("Latency, p99"),
         N_("99 of 100 are faster"),
         N_("From a request's rows to their answers, within the service."),
     ),
     Headline(
-        OVERHEAD[2],
+        series.OVERHEAD[2],
         N_("Overhead, p99"),
         N_("added to the slowest node"),
         N_("What Concord adds to its slowest node that counted: 99 of 100 requests are below."),
     ),
     Headline(
-        AGREEMENT,
+        series.AGREEMENT,
         N_("Agreement"),
         N_("of the weight, on average"),
         N_("Share of the weight that stands behind the answer."),
     ),
     Headline(
-        NO_QUORUM,
+        series.NO_QUORUM,
         N_("Without consensus"),
         N_("of the rows"),
         N_("Rows for which too few nodes gave a usable answer in time."),
     ),
     Headline(
-        FAILED,
+        series.FAILED,
         N_("Failed"),
         N_("of the requests"),
         N_("Requests for predictions that were answered with a 5xx, of all tasks together."),
@@ -129,37 +118,37 @@ CHARTS: Final = (
     IndicatorChart(
         N_("How much is asked?"),
         N_("Requests and their rows, a second."),
-        (REQUESTS, ROWS),
+        (series.REQUESTS, series.ROWS),
     ),
     IndicatorChart(
         N_("How long do answers take?"),
         N_("Milliseconds of a request."),
-        LATENCY,
+        series.LATENCY,
         factor=1000,
     ),
     IndicatorChart(
         N_("What does Concord add?"),
         N_("Milliseconds beyond the slowest node that counted."),
-        OVERHEAD,
+        series.OVERHEAD,
         factor=1000,
     ),
     IndicatorChart(
         N_("How far do nodes agree?"),
         N_("Share of the weight that stands behind the answer, on average."),
-        (AGREEMENT,),
+        (series.AGREEMENT,),
         ".0%",
         most=1.0,
     ),
     IndicatorChart(
         N_("What fails?"),
         N_("Share of rows without consensus or without a node, and of requests that failed."),
-        (NO_QUORUM, DEGRADED, FAILED),
+        (series.NO_QUORUM, series.DEGRADED, series.FAILED),
         ".1~%",
     ),
 )
 
-_SECONDS: Final = {*LATENCY, *OVERHEAD}
-_A_SECOND: Final = {REQUESTS, ROWS}
+_SECONDS: Final = {*series.LATENCY, *series.OVERHEAD}
+_A_SECOND: Final = {series.REQUESTS, series.ROWS}
 
 
 def format_indicator(name: str, value: float | None) -> str:
@@ -171,17 +160,17 @@ def format_indicator(name: str, value: float | None) -> str:
     return _digits(value) if name in _A_SECOND else wording.format_share(value)
 
 
-def describe_chart(series: IndicatorSeries, chart: IndicatorChart) -> str:
+def describe_chart(indicator_series: IndicatorSeries, chart: IndicatorChart) -> str:
     """A picture as text: where each line is now, and between what it was."""
     parts = []
     for name in chart.names:
-        values = [point.value for point in series.lines.get(name, ()) if point.value is not None]
+        values = [point.value for point in indicator_series.lines.get(name, ()) if point.value is not None]
         if values:
             parts.append(
                 _(
                     "{name}: {now} now, {least} to {most} in this time",
                     name=_(NAMES[name]),
-                    now=format_indicator(name, series.newest(name)),
+                    now=format_indicator(name, indicator_series.newest(name)),
                     least=format_indicator(name, min(values)),
                     most=format_indicator(name, max(values)),
                 )
@@ -193,11 +182,11 @@ def describe_chart(series: IndicatorSeries, chart: IndicatorChart) -> str:
 def column_heading(name: str) -> str:
     """An indicator's column in the table."""
     for title, names in (
-        (N_("Latency {quantile} (ms)"), LATENCY),
-        (N_("Overhead {quantile} (ms)"), OVERHEAD),
+        (N_("Latency {quantile} (ms)"), series.LATENCY),
+        (N_("Overhead {quantile} (ms)"), series.OVERHEAD),
     ):
         if name in names:
-            return _(title, quantile=f"p{round(QUANTILES[names.index(name)] * 100)}")
+            return _(title, quantile=f"p{round(series.QUANTILES[names.index(name)] * 100)}")
     title = _(NAMES[name])
     return f"{title[:1].upper()}{title[1:]}" + (f" ({_('a second')})" if name in _A_SECOND else "")
 
@@ -209,7 +198,7 @@ def column_format(name: str) -> str:
     return "%.2f" if name in _A_SECOND else "%.1f%%"
 
 
-def list_rows(series: IndicatorSeries, zone: tzinfo) -> list[dict[str, Any]]:
+def list_rows(indicator_series: IndicatorSeries, zone: tzinfo) -> list[dict[str, Any]]:
     """The table's rows, the newest first.
 
     Args:
@@ -217,10 +206,10 @@ def list_rows(series: IndicatorSeries, zone: tzinfo) -> list[dict[str, Any]]:
         zone: The reader's time zone.
     """
     by_time: dict[float, dict[str, float | None]] = {}
-    for name in INDICATORS:
-        for point in series.lines.get(name, ()):
+    for name in series.INDICATORS:
+        for point in indicator_series.lines.get(name, ()):
             by_time.setdefault(point.time, {})[name] = point.value
-    shown = [name for name in INDICATORS if series.lines.get(name)]
+    shown = [name for name in series.INDICATORS if indicator_series.lines.get(name)]
     return [
         {
             _("Time"): _clock(at, zone),

@@ -6,14 +6,13 @@ which, and from when on they are known.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import streamlit as st
 
 from concord.errors import ConcordError
 from concord.settings import Settings
-from concord.types.answers import TaskSummary
 from frontend.charts.lines import ChartFrame, ChartLine, draw_lines, lines_legend
 from frontend.components import states, task_picker
 from frontend.components.chart import is_light, show_chart
@@ -21,7 +20,7 @@ from frontend.components.message import show_small
 from frontend.components.table import show_table
 from frontend.data.prometheus import PrometheusServer
 from frontend.data.series import FAILED, INDICATORS, REQUESTS, IndicatorSeries
-from frontend.text import times, wording
+from frontend.text import times
 from frontend.text.language import N_, _, ngettext
 from frontend.views.live import data, indicators, notices
 from frontend.views.live.data import LiveIndicators
@@ -37,11 +36,6 @@ SPANS: Final[Mapping[str, int]] = {
 }
 _USUAL: Final = 1
 
-_TASK: Final = "task"
-"""In the address, as on the other pages; without it all tasks are shown together."""
-
-_CHOICE: Final = "live/kept"
-
 
 def show(url: str) -> None:
     """Draws the page.
@@ -54,37 +48,11 @@ def show(url: str) -> None:
         return
     left, right = st.columns(2)
     with left:
-        task = _task(tasks)
+        task = task_picker.pick_name(tasks, "live/task", "live/kept", with_all=True)
     with right:
         names = list(SPANS)
         span = st.selectbox(_("Over the last"), names, index=_USUAL, format_func=_, key="live/span")
     _show_indicators(url, task, SPANS[span])
-
-
-def _task(tasks: Sequence[TaskSummary]) -> str | None:
-    by_name = {task.task: task for task in tasks}
-    names = [None, *by_name]
-    name_in_address = st.query_params.get(_TASK) or st.session_state.get(_CHOICE)
-    chosen = st.selectbox(
-        _("Task"),
-        names,
-        index=names.index(name_in_address) if name_in_address in by_name else 0,
-        format_func=lambda name: (
-            wording.format_task(by_name[name], tasks) if name in by_name else _("All tasks")
-        ),
-        key="live/task",
-        on_change=_name_in_address,
-    )
-    st.session_state[_CHOICE] = chosen
-    return chosen
-
-
-def _name_in_address() -> None:
-    chosen = st.session_state["live/task"]
-    if chosen is None:
-        st.query_params.pop(_TASK, None)
-    else:
-        st.query_params[_TASK] = chosen
 
 
 @st.fragment(run_every=DRAW_SECONDS)

@@ -1,4 +1,4 @@
-"""Which versions nodes serve, how two compare, and the decisions about them, as the service has it."""
+"""Reads which versions nodes serve, and decides about them."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import streamlit as st
 
 from concord.client import Client
 from concord.policies.stake import Action
-from concord.types.models import Comparison, ModelView
+from concord.types.models import ModelView
 from frontend.data import service
 
 FRESH_SECONDS: Final = 3
@@ -23,24 +23,14 @@ def list_models(url: str) -> list[ModelView]:
     return service.connect(url).models()
 
 
-def compare(client: Client, name: str) -> Comparison:
-    """Champion and challenger on the labelled rounds that both answered.
+def appoint(client: Client, view: ModelView, action: Action, version: str | None, why: str) -> None:
+    """Decides about a model's versions, if they are still those that the view shows.
 
     Raises:
         ConcordError: The service refuses, or is away.
     """
-    return client.compare(name)
-
-
-def appoint(client: Client, view: ModelView, action: Action, version: str | None, why: str) -> ModelView:
-    """Decides about a model's versions, if they are still those that were seen.
-
-    Raises:
-        ConcordError: The service refuses, or is away.
-    """
-    appointed = client.appoint(view.name, action, version, why, expected_versions(view))
+    client.appoint(view.name, action, version, why, expected_versions(view))
     clear_cache()
-    return appointed
 
 
 def expected_versions(view: ModelView) -> Mapping[str, str | None] | None:
@@ -48,9 +38,7 @@ def expected_versions(view: ModelView) -> Mapping[str, str | None] | None:
     champion = _version_number(view.wanted.champion) or view.champion
     if champion is None:
         return None
-    challenger = _version_number(view.wanted.challenger) or (
-        view.challenger if view.wanted.challenger else None
-    )
+    challenger = _version_number(view.wanted.challenger) or (view.wanted.challenger and view.challenger)
     return {"champion": champion, "challenger": challenger}
 
 

@@ -1,11 +1,11 @@
-"""What may be decided about a model's versions, and what each decision does, in words.
+"""The decisions about a model's versions, and what each does, in words.
 
-A decision goes with the versions that were seen: if they are others by the time of the last press, the
-service refuses and nothing happens. Which decision makes sense is shown here; which one holds, the service
-says.
+A decision carries the versions that the page showed: if they are others by then, the service refuses it. The page
+says which decision makes sense; the service decides which one holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import streamlit as st
 
@@ -21,11 +21,18 @@ from frontend.views.models import data, versions
 PACKAGED = "packaged"
 """In place of a number: the version in the node's image."""
 
+_ICONS: Final[Mapping[Action, str]] = {
+    "promote": ":material/trending_up:",
+    "challenge": ":material/visibility:",
+    "rollback": ":material/undo:",
+    "dismiss": ":material/person_remove:",
+}
+
 
 def offer_decisions(client: Client, view: ModelView) -> None:
     """Draws the choice of a version and the four buttons."""
-    versions_ = [version_.version for version_ in view.registry.versions] if view.registry else []
-    others = [version for version in versions_ if version != view.champion]
+    listed = view.registry.versions if view.registry else []
+    others = [version.version for version in listed if version.version != view.champion]
     chosen = st.selectbox(
         _("Version to bring in"),
         others,
@@ -56,17 +63,11 @@ def make_promotion(client: Client, view: ModelView, version: str | None) -> Conf
             now=_capitalise(now),
         ),
         _("Its stake stays; its skill starts anew, or goes on from what the version showed on trial."),
-        *_common_effects(),
     ]
+    button = _("Promote version {version}", version=version) if version else _("Promote")
     done = _("**{node}** changes over to version {version}.", node=name, version=version)
-    return ConfirmedAction(
-        f"promote/{view.name}",
-        _("Promote version {version}", version=version) if version else _("Promote"),
-        ":material/trending_up:",
-        effects,
-        _make_callback(client, view, "promote", version, done),
-        _nothing_to_bring(view, version),
-    )
+    hindrance = _nothing_to_bring(view, version)
+    return _make_action(client, view, "promote", button, effects, done, hindrance, version)
 
 
 def make_challenge(client: Client, view: ModelView, version: str | None) -> ConfirmedAction:
@@ -81,93 +82,69 @@ def make_challenge(client: Client, view: ModelView, version: str | None) -> Conf
             now=_format_version(view.champion),
         ),
         _("No stake moves by its answers. After 20 labelled rounds there is enough to judge it."),
-        *_common_effects(),
     ]
     hindrance = _nothing_to_bring(view, version)
     if hindrance is None and view.challenger is not None:
         hindrance = _(
             "Version {version} stands beside it already; dismiss it first.", version=view.challenger
         )
+    button = _("Try version {version}", version=version) if version else _("Try a version")
     done = _("Version {version} is tried beside **{node}**.", node=name, version=version)
-    return ConfirmedAction(
-        f"challenge/{view.name}",
-        _("Try version {version}", version=version) if version else _("Try a version"),
-        ":material/visibility:",
-        effects,
-        _make_callback(client, view, "challenge", version, done),
-        hindrance,
-    )
+    return _make_action(client, view, "challenge", button, effects, done, hindrance, version)
 
 
 def make_rollback(client: Client, view: ModelView) -> ConfirmedAction:
     """The version before the last promotion answers again."""
-    name, before = wording.escape(view.node), _format_version(view.previous)
-    effects = [
-        _(
-            "**{node}** answers with {before} again, instead of {now}.",
-            node=name,
-            before=before,
-            now=_format_version(view.champion),
-        ),
-        _("No version stands beside it afterwards."),
-        *_common_effects(),
-    ]
-    return ConfirmedAction(
-        f"rollback/{view.name}",
-        _("Roll back"),
-        ":material/undo:",
-        effects,
-        _make_callback(
-            client, view, "rollback", None, _("**{node}** goes back to {before}.", node=name, before=before)
-        ),
-        None if view.previous else _("It was not promoted, so there is nothing to go back to."),
+    name, before, now = (
+        wording.escape(view.node),
+        _format_version(view.previous),
+        _format_version(view.champion),
     )
+    effects = [
+        _("**{node}** answers with {before} again, instead of {now}.", node=name, before=before, now=now),
+        _("No version stands beside it afterwards."),
+    ]
+    done = _("**{node}** goes back to {before}.", node=name, before=before)
+    hindrance = None if view.previous else _("It was not promoted, so there is nothing to go back to.")
+    return _make_action(client, view, "rollback", _("Roll back"), effects, done, hindrance)
 
 
 def make_dismissal(client: Client, view: ModelView) -> ConfirmedAction:
     """The version beside the one that counts leaves."""
-    name, leaves = wording.escape(view.node), _format_version(view.challenger)
+    name, leaving = wording.escape(view.node), _capitalise(_format_version(view.challenger))
+    now = _capitalise(_format_version(view.champion))
     effects = [
-        _("{version} is not asked beside **{node}** any more.", version=_capitalise(leaves), node=name),
-        _(
-            "{now} serves alone; its stake and its record stay.",
-            now=_capitalise(_format_version(view.champion)),
-        ),
-        *_common_effects(),
+        _("{version} is not asked beside **{node}** any more.", version=leaving, node=name),
+        _("{now} serves alone; its stake and its record stay.", now=now),
     ]
     if view.phase == "watch":
         effects.insert(1, _("The watch over the version that was promoted ends with it."))
-    return ConfirmedAction(
-        f"dismiss/{view.name}",
-        _("Dismiss version {version}", version=view.challenger) if view.challenger else _("Dismiss"),
-        ":material/person_remove:",
-        effects,
-        _make_callback(
-            client,
-            view,
-            "dismiss",
-            None,
-            _("{version} leaves **{node}**.", version=_capitalise(leaves), node=name),
-        ),
-        None if view.challenger else _("No version stands beside it that could leave."),
-    )
+    button = _("Dismiss version {version}", version=view.challenger) if view.challenger else _("Dismiss")
+    done = _("{version} leaves **{node}**.", version=leaving, node=name)
+    hindrance = None if view.challenger else _("No version stands beside it that could leave.")
+    return _make_action(client, view, "dismiss", button, effects, done, hindrance)
 
 
-def _make_callback(
-    client: Client, view: ModelView, action: Action, version: str | None, done: str
-) -> confirm.ActionCallback:
+def _make_action(
+    client: Client,
+    view: ModelView,
+    action: Action,
+    button: str,
+    effects: Sequence[str],
+    done: str,
+    hindrance: str | None,
+    version: str | None = None,
+) -> ConfirmedAction:
     def act(reason: str, _key: str) -> str:
         data.appoint(client, view, action, version, reason)
         return done
 
-    return act
-
-
-def _common_effects() -> Sequence[str]:
-    return (
+    always = (
         _("The node changes over while it goes on answering; that takes some seconds, in a cluster minutes."),
         _("The ledger keeps for good who decided it, and why."),
     )
+    name = f"{action}/{view.name}"
+    return ConfirmedAction(name, button, _ICONS[action], [*effects, *always], act, hindrance)
 
 
 def _nothing_to_bring(view: ModelView, version: str | None) -> str | None:
@@ -179,11 +156,9 @@ def _nothing_to_bring(view: ModelView, version: str | None) -> str | None:
 def _format_version(version: str | None) -> str:
     if version is None:
         return _("the version of now")
-    return (
-        _("the version in its image")
-        if version == PACKAGED
-        else _("version {version}", version=wording.escape(version))
-    )
+    if version == PACKAGED:
+        return _("the version in its image")
+    return _("version {version}", version=wording.escape(version))
 
 
 def _capitalise(text: str) -> str:

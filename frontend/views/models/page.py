@@ -15,14 +15,22 @@ from concord.types.models import Comparison, ModelView
 from frontend import access
 from frontend.components import confirm, states, task_picker
 from frontend.text import wording
-from frontend.text.language import _
-from frontend.views.models import comparison_result, data, decisions, training_metrics, versions
+from frontend.text.language import N_, _
+from frontend.views.models import data, decisions, versions
+from frontend.views.models.comparison_result import show_comparison
+from frontend.views.models.training_metrics import show_training
 
 ROLLING_SECONDS: Final = 2
 """How often an open page looks whether a node has changed over."""
 
 _COMPARISONS: Final = "models/compared"
 """Where a session keeps its comparisons, by model and by the versions that were compared."""
+
+_PROBLEMS: Final = (
+    ("problem", N_("**{node}: not everything could be looked at.** {message}"), ":material/cloud_off:"),
+    ("dropped", N_("**{node}: the version beside it answers no more.** {message}"), ":material/person_off:"),
+)
+"""Field of a model that says what is wrong, the sentence around it, and its icon."""
 
 
 def show(url: str) -> None:
@@ -48,7 +56,7 @@ def show(url: str) -> None:
         _show_problems(view)
     view = _pick_model(views)
     _show_model(url, view)
-    if any(view_.rolling for view_ in views):
+    if any(model.rolling for model in views):
         _rerun_on_change(url, task.task, views)
 
 
@@ -65,24 +73,10 @@ def _show_no_models(task: TaskSummary) -> None:
 
 def _show_problems(view: ModelView) -> None:
     name = wording.escape(view.node)
-    if view.problem:
-        st.warning(
-            _(
-                "**{node}: not everything could be looked at.** {message}",
-                node=name,
-                message=wording.escape(view.problem),
-            ),
-            icon=":material/cloud_off:",
-        )
-    if view.dropped:
-        st.warning(
-            _(
-                "**{node}: the version beside it answers no more.** {message}",
-                node=name,
-                message=wording.escape(view.dropped),
-            ),
-            icon=":material/person_off:",
-        )
+    for field, text, icon in _PROBLEMS:
+        message = getattr(view, field)
+        if message:
+            st.warning(_(text, node=name, message=wording.escape(message)), icon=icon)
     if view.rolling:
         st.info(
             _("**{node} is changing over.** This page shows by itself when it is done.", node=name),
@@ -116,7 +110,7 @@ def _show_model(url: str, view: ModelView) -> None:
         st.info(_("**The registry has no version of this model.**"), icon=":material/inbox:")
     if listed:
         versions.show_versions(view, listed)
-        training_metrics.show_training(view, listed)
+        show_training(view, listed)
     _show_comparison(url, view)
     st.subheader(_("Decide"))
     client = access.find_client(url)
@@ -143,7 +137,7 @@ def _show_comparison(url: str, view: ModelView) -> None:
     if st.button(_("Compare on labelled rounds"), icon=":material/balance:", key="models/compare"):
         try:
             with st.spinner(_("Going through the labelled rounds; many take half a minute…")):
-                comparisons[key] = data.compare(access.find_reader(url).client, view.name)
+                comparisons[key] = access.find_reader(url).client.compare(view.name)
         except ConcordError as error:
             comparisons.pop(key, None)
             text = _("**Nothing was compared.** {message}", message=wording.escape(error.message))
@@ -151,7 +145,7 @@ def _show_comparison(url: str, view: ModelView) -> None:
             if error.code in {"unauthorized", "forbidden"}:
                 access.show_sign_in_hint("compare")
     if key in comparisons:
-        comparison_result.show_comparison(comparisons[key])
+        show_comparison(comparisons[key])
 
 
 @st.fragment(run_every=ROLLING_SECONDS)

@@ -1,7 +1,6 @@
-"""What the versions of a model measured when they were trained, side by side: numbers and pictures.
+"""What the versions of a model measured in training, side by side: metrics and plots.
 
-The consensus service knows one number of each version. Where this page is told of MLflow, it asks that
-for all of them and for the pictures; where MLflow is away, the one number is shown, and that it is away.
+Metrics and plots are MLflow's. Without MLflow the one metric that the service knows of each version is shown.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,8 @@ from frontend.components.message import show_small
 from frontend.data import mlflow
 from frontend.text import wording
 from frontend.text.language import _
-from frontend.views.models import training_plots, versions
+from frontend.views.models import versions
+from frontend.views.models.training_plots import show_plots
 
 MOST_COMPARED: Final = 4
 """Versions side by side; more are neither read nor understood."""
@@ -30,7 +30,8 @@ def show_training(view: ModelView, listed: Sequence[ListedVersion]) -> None:
         listed: Its versions, the newest first; at least one.
     """
     _link_to_mlflow(view)
-    _show_chosen(view, listed)
+    st.subheader(_("Side by side"))
+    _show_versions(view, listed)
 
 
 def _link_to_mlflow(view: ModelView) -> None:
@@ -44,37 +45,23 @@ def _link_to_mlflow(view: ModelView) -> None:
         )
 
 
-def _show_chosen(view: ModelView, listed: Sequence[ListedVersion]) -> None:
-    st.subheader(_("Side by side"))
-    numbers = [one.version for one in listed]
-    first = [one for one in dict.fromkeys((view.champion, view.challenger, *numbers)) if one in numbers]
-    chosen = st.multiselect(
-        _("Versions side by side"),
-        numbers,
-        default=first[:2],
-        format_func=lambda version: versions.format_version(view, version),
-        key=f"models/beside/{view.name}",
-        max_selections=MOST_COMPARED,
-        placeholder=_("Choose versions"),
-    )
+def _show_versions(view: ModelView, listed: Sequence[ListedVersion]) -> None:
+    chosen = _choose(view, listed)
     if not chosen:
         st.info(_("Choose at least one version."), icon=":material/info:")
         return
-    chosen_versions = [one for one in listed if one.version in chosen]
     registry = Settings.read().registry
     if registry is None:
-        _show_service_metric(view, chosen_versions)
+        _show_service_metric(view, chosen)
         show_small(
             _("More metrics, and pictures, are shown where this page knows MLflow (`MLFLOW_TRACKING_URI`).")
         )
         return
     try:
-        _show_mlflow_runs(registry, view, chosen_versions)
+        _show_mlflow_runs(registry, view, chosen)
     except ServiceAway as error:
-        st.warning(
-            _("**MLflow is away.** {message}", message=wording.escape(error.message)),
-            icon=":material/cloud_off:",
-        )
+        text = _("**MLflow is away.** {message}", message=wording.escape(error.message))
+        st.warning(text, icon=":material/cloud_off:")
         st.markdown(
             _(
                 "What the nodes answer does not depend on it. Metrics and pictures are here again once it is "
@@ -82,7 +69,26 @@ def _show_chosen(view: ModelView, listed: Sequence[ListedVersion]) -> None:
             )
         )
         st.button(_("Try again"), icon=":material/refresh:", key="models/mlflow-again")
-        _show_service_metric(view, chosen_versions)
+        _show_service_metric(view, chosen)
+
+
+def _choose(view: ModelView, listed: Sequence[ListedVersion]) -> Sequence[ListedVersion]:
+    by_number = {version.version: version for version in listed}
+    first = [
+        number
+        for number in dict.fromkeys((view.champion, view.challenger, *by_number))
+        if number in by_number
+    ]
+    numbers = st.multiselect(
+        _("Versions side by side"),
+        list(by_number),
+        default=first[:2],
+        format_func=lambda number: versions.format_version(view, number),
+        key=f"models/beside/{view.name}",
+        max_selections=MOST_COMPARED,
+        placeholder=_("Choose versions"),
+    )
+    return [version for version in listed if version.version in numbers]
 
 
 def _show_service_metric(view: ModelView, listed: Sequence[ListedVersion]) -> None:
@@ -114,4 +120,4 @@ def _show_mlflow_runs(registry: str, view: ModelView, listed: Sequence[ListedVer
         _show_service_metric(view, listed)
         return
     versions.show_metrics(view, {version: run.metrics for version, (_run_id, run) in runs.items()})
-    training_plots.show_plots(registry, view, runs)
+    show_plots(registry, view, runs)

@@ -8,7 +8,7 @@ import streamlit as st
 from concord.errors import ConcordError
 from frontend import access
 from frontend.components import states, task_picker
-from frontend.components.message import show_small
+from frontend.components.message import offer_refresh, show_small
 from frontend.data import rounds, service
 from frontend.text import wording
 from frontend.text.language import _
@@ -84,8 +84,8 @@ def _refused(url: str, error: ConcordError) -> None:
     elif error.code == "journal_unavailable":
         text = _("**The database of rounds is away.** Questions are still answered; look again in a minute.")
         st.error(text, icon=":material/database_off:")
-        st.button(_("Look again"), icon=":material/refresh:", on_click=rounds.clear_cache)
+        offer_refresh(rounds.clear_cache, "rounds/again")
     else:
         text = _("**The rounds cannot be shown.** {message}", message=wording.escape(error.message))
         st.error(text, icon=":material/error:")
-        st.button(_("Look again"), icon=":material/refresh:", on_click=rounds.clear_cache)
+        offer_refresh(rounds.clear_cache, "rounds/again")

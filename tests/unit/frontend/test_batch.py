@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
 from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing, numbered
-from frontend.data import service as pages_service
 from frontend.views.batch import answers, data, uploads
 from frontend.views.batch import page as view
 from frontend.views.batch.data import Batch, RowAnswer
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_batch import FakeBatchService, thistles
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, verdict
 from tests.unit.frontend.test_predict import press, text
@@ -26,8 +26,7 @@ def service(monkeypatch):
     fake = FakeBatchService(answer=thistles).start()
     monkeypatch.setenv("CONCORD_URL", fake.url)
     yield fake
-    pages_service.clear_cache()
-    pages_service.connect.clear()
+    clear_caches()
     fake.stop()
 
 

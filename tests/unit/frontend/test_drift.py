@@ -7,7 +7,8 @@ import pytest
 from concord.drift import report as rules
 from concord.errors import Forbidden, JournalUnavailable, NoQuorum, UnknownName
 from concord.types.drift import ErrorDrift, NodeAnswers, Shares
-from frontend.views.drift import data, difference_text, distribution_chart
+from frontend.views.drift import difference_text, distribution_chart
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_drift import (
     GROWN,
     LENGTHS,
@@ -29,9 +30,9 @@ NO_PROFILE = UnknownName("No model of flower carries a profile.", field="task", 
 def service(monkeypatch):
     fake = DriftService().start()
     monkeypatch.setenv("CONCORD_URL", fake.url)
-    data.clear_cache()
+    clear_caches()
     yield fake
-    data.clear_cache()
+    clear_caches()
     fake.stop()
 
 

@@ -6,8 +6,8 @@ from streamlit.testing.v1 import AppTest
 from concord.errors import LedgerUnavailable
 from concord.types.answers import StakesPage
 from frontend.charts import stake_over_time
-from frontend.data import service as pages_service
-from frontend.views.ledger import block_events, data, stake_changes
+from frontend.views.ledger import block_events, stake_changes
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_ledger import GAINS, SETTLED, FakeLedgerService, block, moves
 from tests.unit.frontend.test_predict import press, text
 
@@ -16,9 +16,7 @@ from tests.unit.frontend.test_predict import press, text
 def service():
     fake = FakeLedgerService().start()
     yield fake
-    pages_service.clear_cache()
-    pages_service.connect.clear()
-    data.clear_cache()
+    clear_caches()
     fake.stop()
 
 

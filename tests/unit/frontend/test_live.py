@@ -7,6 +7,7 @@ import pytest
 from concord.errors import ServiceAway
 from frontend.data import series
 from frontend.views.live import data
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_live import FakePrometheus, LiveService, Meters
 from tests.unit.frontend.test_predict import text
 from tests.unit.frontend.visits import visit
@@ -18,9 +19,9 @@ def service(monkeypatch):
     monkeypatch.setenv("CONCORD_URL", fake.url)
     # Each look takes a sample: a test does not wait between two.
     monkeypatch.setattr(data, "LEAST_SECONDS", 0.0)
-    data.clear_cache()
+    clear_caches()
     yield fake
-    data.clear_cache()
+    clear_caches()
     fake.stop()
 
 

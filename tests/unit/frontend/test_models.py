@@ -8,6 +8,7 @@ from concord.errors import Conflict, Forbidden, ServiceAway, Unauthorized
 from concord.types.models import Contender, RegistryView, Wanted
 from frontend.data import mlflow
 from frontend.views.models import comparison_result, data, versions
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_models import FakeMlflow, FakeModels, comparison, listed, model, tried
 from tests.unit.frontend.page_driver import TOKEN, confirm, labels, open_view, press, text
 
@@ -17,9 +18,9 @@ def service(monkeypatch):
     monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     fake = FakeModels().start()
-    drop()
+    clear_caches()
     yield fake
-    drop()
+    clear_caches()
     fake.stop()
 
 
@@ -29,13 +30,6 @@ def registry(service, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fake.url)
     yield fake
     fake.stop()
-
-
-def drop():
-    data.clear_cache()
-    mlflow.clear_cache()
-    mlflow.connect.clear()
-    data.service.connect.clear()
 
 
 @pytest.fixture
@@ -112,7 +106,7 @@ def test_mlflow_tells_every_metric_and_the_best_is_marked(registry, see):
 def test_a_guarded_mlflow_is_asked_with_its_own_variables(registry, see, monkeypatch, variables, wanted):
     registry.wanted = wanted
     assert "**MLflow is away.**" in see().warning[0].value
-    drop()
+    clear_caches()
     for name, value in variables.items():
         monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
     assert list(tables(see())[2]["Version 3"]) == ["0.95 ★", "0.5", "7"]

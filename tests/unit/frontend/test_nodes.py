@@ -9,6 +9,7 @@ from frontend.charts import stake_over_time
 from frontend.text import reasons
 from frontend.views.nodes import data, stake_history, standings
 from frontend.views.nodes.data import AccountChange
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_nodes import WAGER, FakeNodes, entry, jailed, node
 from tests.unit.frontend.page_driver import TOKEN, confirm, labels, open_view, press, text
 
@@ -29,16 +30,10 @@ def service(monkeypatch):
         ],
     }
     monkeypatch.setenv("CONCORD_URL", fake.url)
-    drop()
+    clear_caches()
     yield fake
-    drop()
+    clear_caches()
     fake.stop()
-
-
-def drop():
-    data.clear_cache()
-    data._before.clear()
-    data.service.connect.clear()
 
 
 @pytest.fixture
