@@ -1,9 +1,8 @@
-"""Who may change things from the page: a person who typed a token, or one who has signed in.
+"""Access: a session acts with a token that a person typed, or with the page's own for those who signed in.
 
-A typed token stays in the session's memory and nowhere else: in no address, no cache, no log. Where
-Streamlit's own sign-in is configured (`[auth]` in its secrets), the page acts for the people of
-`CONCORD_PAGE_PEOPLE` with a token of its own, which it shows nobody. Everybody else reads and
-predicts. What a token may do is the service's business: it refuses, and the page says so in words.
+A typed token stays in the session's memory: in no address, cache or log. Where Streamlit's sign-in is
+configured (`[auth]` in its secrets), the page acts for the people of `CONCORD_PAGE_PEOPLE` with its own
+token. All others read and predict. The service decides what a token may do.
 """
 
 import logging
@@ -30,7 +29,7 @@ _CONNECTION: Final = "access/held"
 """Where a session keeps its connection with a token."""
 
 _UNREADABLE: Final = "access/unreadable"
-"""Where the place is kept at which something was typed that can be no token."""
+"""Where a session keeps the key of the form in which something was typed that can be no token."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ class _KeptConnection:
 
 
 def find_actor() -> Actor | None:
-    """Who acts in this session: the typed token, else who signed in and is on the list; else None."""
+    """Who acts in this session: the typed token, else a listed person who signed in; else None."""
     typed = st.session_state.get(_TOKEN)
     if typed:
         return Actor(typed)
@@ -95,7 +94,7 @@ def show_sign_in_hint(key: str = "here") -> None:
     """Says what it takes to change things here, and offers it: signing in, or a token.
 
     Args:
-        place: Tells this hint apart from others on the same page.
+        key: Tells this hint apart from others on the same page.
     """
     person = _signed_in_person()
     with st.container(border=True):
@@ -112,7 +111,7 @@ def show_sign_in_hint(key: str = "here") -> None:
 
 
 def show_account() -> None:
-    """Who acts here, and the way out; for the foot of every page."""
+    """Shows at the foot of every page who acts, with the buttons to sign in and out."""
     actor, person = find_actor(), _signed_in_person()
     if actor is not None and actor.person is None:
         st.markdown(wording.small(_("You act with a token")))
@@ -157,7 +156,7 @@ def _ask_for_token(key: str) -> None:
 
 
 def _keep_typed_token(key: str) -> None:
-    """Moves what was typed from the input, which must not keep it, to where it is used from."""
+    """Moves a typed token from its input, which must not keep it, to the session."""
     typed = str(st.session_state.get(_input_key(key), "")).strip()
     st.session_state[_input_key(key)] = ""
     if _is_readable(typed):
@@ -198,7 +197,7 @@ def _offer_sign_in(key: str, *, quietly: bool = False) -> None:
 
 
 def _providers() -> list[str]:
-    """Names of the providers of `[auth]`; an empty one where it describes its only one itself."""
+    """Names of the providers of `[auth]`; one empty name where the section itself describes the only one."""
     section = st.secrets["auth"]
     if "client_id" in section:
         return [""]
@@ -206,12 +205,12 @@ def _providers() -> list[str]:
 
 
 def _can_sign_in() -> bool:
-    """Streamlit says whether somebody has signed in only where it is configured."""
+    """Whether sign-in is configured: only then Streamlit has this attribute."""
     return "is_logged_in" in st.user
 
 
 def _signed_in_person() -> str | None:
-    """The address of who has signed in; None too where the provider doubts that it is theirs."""
+    """The address of who has signed in; None if nobody has, empty if the provider does not vouch for one."""
     if not st.user.get("is_logged_in"):
         return None
     address = st.user.get("email")
@@ -225,7 +224,7 @@ def _is_listed(person: str) -> bool:
 
 
 def _page_token() -> str | None:
-    """The page's own; a file that cannot be read is the operator's to mend, not the visitor's."""
+    """The page's own token; None where its file cannot be read, which is logged for the operator."""
     try:
         token = Settings.read().page_secret
     except ConfigurationError as error:

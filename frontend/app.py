@@ -1,7 +1,7 @@
-"""The page's entry, for `streamlit run frontend/app.py`: reads the address, routes to the views.
+"""The entry for `streamlit run frontend/app.py`: lists the pages and draws the one that the address names.
 
-A page is a function in a module of `frontend/views/`; this file only lists them. (A folder `pages/`
-would be found by Streamlit itself, past this list.)
+A page is a package of `frontend/views/`. (A folder `pages/` would be found by Streamlit itself, beside this
+list.)
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ ICON: Final = Path(__file__).with_name("icon.svg")
 
 
 class View(NamedTuple):
-    """A page: what draws it for a service's URL, its English title, its icon, its place in the address."""
+    """A page: the function that draws it for a service's URL, its English title, icon and path."""
 
     show: Callable[[str], None]
     title: str
@@ -53,7 +53,7 @@ _VIEWS: Final = (
 
 
 def _visit(view: View, url: str) -> None:
-    """Draws a page, and draws it anew once there is something else to see."""
+    """Draws a page, and draws it anew once the tasks have changed."""
     st.title(_(view.title))
     view.show(url)
     states.rerun_on_change(partial(states.read_task_states, url), states.read_task_states(url))
@@ -80,7 +80,7 @@ def main() -> None:
     pages = [
         _page(first, url, ""),
         *(_page(view, url, view.path) for view in others),
-        # Streamlit has the first page at `/` alone; whoever writes its name would read that there is none.
+        # Streamlit serves the first page at `/` alone; its own path must work too.
         _page(first, url, first.path, is_listed=False),
     ]
     st.navigation(pages, position="top").run()
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def _offer_languages() -> None:
-    """At the foot of every page, each language by its own name; the address keeps what was chosen."""
+    """Offers every language by its own name; the address keeps the choice."""
     with st.container(horizontal=True, horizontal_alignment="right"):
         for code, name in language.NAMES.items():
             st.button(

@@ -102,7 +102,7 @@ def _time_axis(frame: ChartFrame) -> alt.X:
 
 
 def _value_axis(frame: ChartFrame, rows: Sequence[dict[str, Any]]) -> alt.Y:
-    """From 0 to a little above the highest value; to 1 without a value, so that the axis still shows its unit."""
+    """From 0 to a little above the highest value; without a value to 1, so that the axis shows its unit."""
     top = frame.most or max((row["value"] or 0.0 for row in rows), default=0.0) * 1.1 or 1.0
     axis = alt.Axis(format=frame.format, tickCount=4)
     return alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=axis)
@@ -129,5 +129,5 @@ def line_rows(lines: Sequence[ChartLine], factor: float = 1.0) -> list[dict[str,
 
 
 def _to_iso(seconds: float) -> str:
-    """A time as Vega wants it at an end of an axis, where it would take a number for a number."""
+    """A time for Vega's axis, where a number of milliseconds would not count as a time."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

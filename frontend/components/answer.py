@@ -1,7 +1,6 @@
-"""An answer with its evidence: the sentence, how sure, who agreed, what each node did.
+"""Draws an answer: its sentence, how sure it is, the agreement, and what each node did.
 
-It shows a verdict and adds nothing to it. Where a verdict is no answer (below the quorum, when the
-operator wants no error), it says so instead of showing a sentence as if nodes had agreed on it.
+A verdict without an answer (below the quorum, where the operator wants no error) is shown as such.
 """
 
 import streamlit as st
@@ -63,7 +62,7 @@ def _status(verdict: Verdict) -> None:
 
 
 def _show_non_voters(verdict: Verdict) -> None:
-    """Says of the nodes that were not to count why."""
+    """Shows why each non-voter did not count."""
     for line in wording.describe_non_voters(verdict.votes):
         show_small(line)
 

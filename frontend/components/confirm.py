@@ -1,8 +1,7 @@
-"""What is asked before anything is changed, and what is said afterwards.
+"""A button with a dialog that says what will happen and asks for the reason, which the ledger keeps.
 
-A button opens a dialog that says what will happen and asks for the reason, which the ledger keeps. Only
-the button in the dialog acts. What the service refuses is said in the dialog, which stays open: the same
-press again is the same act, by its key, so nobody does a thing twice by being unsure.
+Only the button in the dialog acts. A refusal is shown in the dialog, which stays open: pressing again
+repeats the same action under the same key, so the service does nothing twice.
 """
 
 import secrets
@@ -22,27 +21,27 @@ MOST_REASON: Final = 200
 """Characters that the ledger keeps of a reason."""
 
 DONE_SECONDS: Final = 15
-"""How long it stands that something was done."""
+"""How long the page shows that something was done."""
 
 _OPEN: Final = "confirm/open"
-"""Where a session keeps which act is being confirmed, and the key of this attempt."""
+"""Where a session keeps the action that is being confirmed, and the key of this attempt."""
 
 _DONE: Final = "confirm/done"
 
 ActionCallback = Callable[[str, str], str]
-"""Does it, for a reason and under a key, and returns the sentence that says so."""
+"""Acts, for a reason and under a key, and returns the sentence that says what was done."""
 
 
 @dataclass(frozen=True)
 class ConfirmedAction:
-    """Something that a person may do.
+    """An action that a person confirms in a dialog.
 
     Attributes:
         name: Tells it from all others on its page.
         button: What the button says, on the page and in the dialog.
         icon: Streamlit's name of its sign.
         effects: What will happen, each a sentence of Markdown.
-        act: Does it.
+        act: Carries it out.
         hindrance: Why it cannot be done now; None where it can.
     """
 
@@ -55,7 +54,7 @@ class ConfirmedAction:
 
 
 def offer_action(action: ConfirmedAction) -> None:
-    """Draws the button of a step, and its dialog once it has been pressed."""
+    """Draws the button of an action, and its dialog once it has been pressed."""
     st.button(
         action.button,
         icon=action.icon,
@@ -77,7 +76,7 @@ def offer_action(action: ConfirmedAction) -> None:
 
 
 def show_done() -> None:
-    """Says, at the top of a page, what was done last, for a while: pages draw themselves anew."""
+    """Shows for a while, at the top of a page, what was done last."""
     sentence, end = st.session_state.get(_DONE, ("", 0.0))
     if time.monotonic() < end:
         st.success(sentence, icon=":material/check_circle:")
@@ -117,7 +116,7 @@ def _do(action: ConfirmedAction, reason: str, key: str) -> None:
 
 
 def _show_refusal(error: ConcordError) -> None:
-    """Says why something was not done, in the service's words, and what to do."""
+    """Shows why the service refused, and what to do."""
     st.error(
         _("**This was refused.** {message}", message=wording.escape(error.message)), icon=":material/block:"
     )

@@ -1,7 +1,7 @@
 """Labels a round wherever one is shown, and shows what the label did to stake.
 
-A label stays for good, so it is asked for twice: what it is, and whether it is meant. What the service refuses is
-shown with what to do about it.
+A label stays for good, so it is asked for twice: what it is, and whether it is meant. What the service
+refuses is shown with what to do about it.
 """
 
 import streamlit as st
@@ -21,7 +21,7 @@ from frontend.text.language import _, task_gettext
 
 
 def draw_feedback(url: str, schema: TaskSchema, verdict: Verdict, truth: Truth | None = None) -> None:
-    """Asks what was true of a round, or shows what was said and what that did.
+    """Asks for a round's label, or shows its label and what that did.
 
     Args:
         url: The consensus service.
@@ -55,7 +55,7 @@ def draw_feedback(url: str, schema: TaskSchema, verdict: Verdict, truth: Truth |
 
 
 def _describe_label(schema: TaskSchema, label: StatedLabel) -> str:
-    """Who said what, when."""
+    """A label with its source and time."""
     return _(
         "**{truth}**, said by {source}, {time}",
         truth=wording.escape(stake_moves.format_vote(schema, label.label, label.value) or "?"),
@@ -74,7 +74,7 @@ def _show_truth(schema: TaskSchema, truth: Truth) -> None:
 
 
 def _describe_effect(verdict: Verdict, truth: Truth | None) -> str:
-    """What a label does to this round."""
+    """What a label would do to the stake of this round."""
     if truth is not None:
         return _("Another answer is kept as a dispute and changes nothing.")
     if verdict.status == "no_quorum":
@@ -165,7 +165,7 @@ def _show_report(report: LabelReport) -> None:
 
 
 def _show_moves(url: str, schema: TaskSchema, verdict: Verdict, report: LabelReport) -> None:
-    """What the label did, as the round itself has it now."""
+    """Shows what the label did to stake, as the round has it now."""
     try:
         round_ = rounds.read_round(access.find_reader(url), verdict.id)
     except ConcordError as error:
@@ -177,7 +177,7 @@ def _show_moves(url: str, schema: TaskSchema, verdict: Verdict, report: LabelRep
 
 
 def _read_truth(url: str, verdict: Verdict) -> Truth | None:
-    """The label that the round has, for those who may read it."""
+    """The label that the round has; None where the session may not read it."""
     try:
         explanation = rounds.read_round(access.find_reader(url), verdict.id).explanation
     except ConcordError:

@@ -1,8 +1,7 @@
-"""A form built from a task's schema, and nothing but the schema.
+"""Builds the input form of a task from its schema.
 
-Inputs start empty: a number that nobody chose should not be asked about. The page checks only that
-nothing is missing; what is admitted is the service's to say, and what it says is shown beside the
-input it is about. Entries are kept per task and schema, so that switching tasks loses nothing.
+Inputs start empty. The page checks only that nothing is missing; the service checks the values, and its
+message is shown beside the input. Inputs are kept per task and schema.
 """
 
 import math
@@ -41,11 +40,11 @@ class FormEntry:
     is_submitted: bool
 
     def row(self) -> dict[str, float | str]:
-        """The columns that hold something."""
+        """The columns that were filled in."""
         return {name: value for name, value in self.values.items() if value is not None}
 
     def missing(self) -> dict[str, str]:
-        """A message for each column that holds nothing."""
+        """A message for each column that is empty."""
         return {name: _(EMPTY) for name, value in self.values.items() if value is None}
 
     def mark(self, problems: Mapping[str, str]) -> None:
@@ -80,12 +79,12 @@ def draw_form(schema: TaskSchema, button: str) -> FormEntry:
 
 
 def _key(schema: TaskSchema, feature: Feature) -> str:
-    """An input's name in the session; another schema's entries are not read as this one's."""
+    """The key of an input in the session; the digest keeps inputs of another schema apart."""
     return f"{schema.task}/{schema.digest[:12]}/{feature.name}"
 
 
 def _fill(schema: TaskSchema) -> None:
-    """Enters the schema's example, as far as the schema itself admits it."""
+    """Fills in the schema's example, without values that the schema itself refuses."""
     for feature in schema.features:
         try:
             read = feature.read(feature.example)
@@ -134,7 +133,7 @@ def _help(feature: Feature) -> str:
 
 
 def _bounds(feature: Feature) -> tuple[float | None, float | None]:
-    """What the input itself refuses; whole numbers for an integer, as Streamlit wants it."""
+    """The bounds of the input; whole numbers for an integer, as Streamlit wants them."""
     low, high = feature.minimum, feature.maximum
     if feature.kind != "integer":
         return (None if low is None else float(low)), (None if high is None else float(high))
@@ -144,7 +143,7 @@ def _bounds(feature: Feature) -> tuple[float | None, float | None]:
 
 
 def _step(feature: Feature) -> float:
-    """What + and − add: a tenth of the example's order of magnitude; 1 at least for whole numbers."""
+    """The step of + and −: a tenth of the example's order of magnitude; at least 1 for whole numbers."""
     size = abs(float(feature.example)) or 1.0
     step = 10.0 ** (math.floor(math.log10(size)) - 1)
     return max(1.0, step) if feature.kind == "integer" else step

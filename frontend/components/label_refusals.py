@@ -1,7 +1,4 @@
-"""Why the service did not take a label: its codes in the reader's words, each with what to do.
-
-The service's own sentence stands below, since it names what no table here can: a token, a class, a source.
-"""
+"""Shows why the service did not take a label: a text for each code, and the service's own sentence."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -53,7 +50,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 
 _OTHER: Final = N_("**The service did not take it.** Nothing was recorded.")
 _CAUTIONS: Final = frozenset({"conflict", "unknown_round", "expired", "invalid_label"})
-"""What the person can mend or must know; all others are something that is wrong."""
+"""Shown as warnings: the person can do something about them. All others are errors."""
 
 
 def show_refusal(code: str, message: str) -> None:

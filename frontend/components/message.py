@@ -1,4 +1,4 @@
-"""Small pieces that pages are written with: small type, lists, and the button that reads everything anew."""
+"""Small parts of pages: small type, lists, text to copy, and the button that reads everything anew."""
 
 from collections.abc import Callable, Iterable
 

@@ -1,7 +1,6 @@
-"""What a settled round did to the nodes' stake, in words and as a table.
+"""Shows what a settled round did to the nodes' stake, in words and as a table, or why nothing moved.
 
-It repeats the round's own explanation and reckons nothing. Where nothing has moved it says why: no
-block yet, no label yet, no quorum, or a node that did not count.
+All of it comes from the round's explanation.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ def show_moves(schema: TaskSchema, round_: Round) -> None:
 
     Args:
         schema: The task's.
-        found: The round, with its explanation.
+        round_: With its explanation.
     """
     explanation = round_.explanation
     if explanation is None:
@@ -78,7 +77,7 @@ def describe_moves(round_: Round, explanation: Explanation) -> list[str]:
 
 
 def list_moves(schema: TaskSchema, votes: Sequence[VoteExplanation]) -> list[dict[str, Any]]:
-    """The table's rows, the largest gain first and those without a stake in it last."""
+    """The table's rows, the largest gain first, and nodes whose stake was not in it last."""
     ordered = sorted(votes, key=lambda vote: (vote.delta is None, -(vote.delta or 0.0), vote.node))
     return [
         {

@@ -1,7 +1,6 @@
-"""What a page shows when there is no answer: nothing asked, nobody there, not ready, refused.
+"""What a page shows when there is no answer: nothing asked, the service away, not ready, or a refusal.
 
-Every state says what happened, what it means for the person's entries, and what to do next. None
-shows a stack trace, and none blames the person for what the service did.
+Every state says what happened, what becomes of the person's inputs, and what to do next.
 """
 
 import time
@@ -24,11 +23,11 @@ WATCH_SECONDS = 5
 """How often an open page looks for new tasks and for a service that is back."""
 
 TaskStates = tuple[tuple[str, str, bool], ...]
-"""What there is to see of the tasks: name, title, whether ready; empty while the service is away."""
+"""Name, title and readiness of each task; empty while the service is away."""
 
 
 def read_task_states(url: str) -> TaskStates:
-    """What there is to see now."""
+    """The tasks as they are now."""
     try:
         return tuple((task.task, task.title, task.ready) for task in service.list_tasks(url))
     except ConcordError:
@@ -55,7 +54,7 @@ def _retry(url: str, since: float) -> None:
 
 
 def show_away(url: str, error: ConcordError) -> None:
-    """Nothing answers what this page asks, or what answers is no consensus service."""
+    """Shows that the service does not answer, or that what answers is no consensus service."""
     _show_away(url, error)
     _retry(url, time.monotonic())
 
@@ -81,7 +80,7 @@ def _show_away(url: str, error: ConcordError) -> None:
 
 
 def show_no_tasks() -> None:
-    """The service is there and knows no task."""
+    """Shows that the service has no task yet."""
     st.info(
         _("**There is no task yet.** A task appears here by itself once it is trained."),
         icon=":material/inbox:",
@@ -91,7 +90,7 @@ def show_no_tasks() -> None:
 
 
 def show_nothing_asked(button: str) -> None:
-    """The form waits."""
+    """Shows what to do before anything was asked."""
     st.info(
         _(
             "**Nothing has been asked yet.** Fill in the form, or take the example, then press “{button}”.",
@@ -102,7 +101,7 @@ def show_nothing_asked(button: str) -> None:
 
 
 def show_not_ready(url: str, task: TaskSummary) -> None:
-    """Too few nodes are up for a quorum."""
+    """Shows that too few nodes are up for a quorum, and which."""
     st.warning(
         _(
             "**{task} is not ready.** {up} of its {nodes} nodes are up, and that is too few for an answer. "
@@ -120,7 +119,7 @@ def show_not_ready(url: str, task: TaskSummary) -> None:
 
 
 def show_incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
-    """Some inputs hold nothing."""
+    """Shows which inputs are empty."""
     names = ", ".join(
         wording.format_feature(feature) for feature in schema.features if feature.name in problems
     )
@@ -159,7 +158,7 @@ def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
 
 
 def show_no_quorum(message: str) -> None:
-    """Too few nodes voted: the sentence, and what to do."""
+    """Shows that too few nodes voted, and what to do."""
     st.error(_("**No consensus.** {message}", message=wording.escape(message)), icon=":material/groups:")
     st.markdown(
         _(

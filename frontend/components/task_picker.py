@@ -1,4 +1,4 @@
-"""Which task a page is about: a box to choose from, and the page's address, so that it can be passed on."""
+"""Draws the choice of a task, which the page's address names, so that it can be passed on."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,7 +19,7 @@ _KEPT: Final = "task/kept"
 
 
 def list_tasks(url: str) -> list[TaskSummary]:
-    """All tasks; none where there is nothing to choose from, which the page says then."""
+    """All tasks; where there is none, the page says why."""
     try:
         tasks = service.list_tasks(url)
     except ConcordError as error:
@@ -31,13 +31,13 @@ def list_tasks(url: str) -> list[TaskSummary]:
 
 
 def pick(url: str) -> TaskSummary | None:
-    """Draws the choice of a task; None where there is no task, which the page says then."""
+    """Draws the choice of a task; where there is no task, the page says why and the result is None."""
     tasks = list_tasks(url)
     return pick_task(tasks) if tasks else None
 
 
 def read_schema(url: str, task: TaskSummary) -> TaskSchema | None:
-    """What a task asks; None where no node has answered yet, or nothing answers, which the page says."""
+    """A task's schema; where no node has answered yet, the page says so and the result is None."""
     try:
         return service.read_schema(url, task.task)
     except ConcordError as error:

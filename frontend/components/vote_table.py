@@ -1,4 +1,4 @@
-"""Every node's vote in words and as a table; the picture of the same is in `frontend.charts.votes`."""
+"""Shows the votes as a table and in words; `frontend.charts.votes` draws them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +15,14 @@ from frontend.text.language import _, task_gettext
 
 
 def list_vote_rows(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
-    """The table's rows, the weightiest vote first; what a node did not say is None."""
+    """The table's rows, the heaviest vote first; missing values are None."""
     ordered = sorted(verdict.votes, key=lambda vote: (-vote.weight, vote.node))
     is_pooled = verdict.pool is not None
     return [_row(schema, vote, is_weighed=is_pooled and vote.outcome == "voted") for vote in ordered]
 
 
 def show_votes(schema: TaskSchema, verdict: Verdict) -> None:
-    """Shows who voted what, with which weight, how fast."""
+    """Shows each node's vote, weight and latency."""
     frame = pd.DataFrame(list_vote_rows(schema, verdict))
     column = st.column_config.NumberColumn
     show_table(
@@ -40,7 +40,7 @@ def show_votes(schema: TaskSchema, verdict: Verdict) -> None:
 
 
 def show_absent(verdict: Verdict) -> None:
-    """Says of every node that did not vote what happened."""
+    """Lists the voters that did not vote, and what happened."""
     show_list(wording.describe_absent(verdict.votes))
 
 

@@ -1,7 +1,7 @@
-"""The service's `/metrics` as counts: what the live figures need, and nothing of the rest.
+"""Reads the service's `/metrics`: the counts that the live indicators need.
 
-It reads Prometheus's text format with Prometheus's own parser, line by line, because of some thousand lines
-only a few hundred are about calls and rounds. It refuses what is no such text.
+Prometheus's own parser reads the few hundred lines about calls and rounds, of some thousand. Text in
+another format is refused.
 """
 
 import re

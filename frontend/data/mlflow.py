@@ -1,8 +1,7 @@
-"""MLflow over HTTP, as far as a page shows it: what a run measured, and the pictures that it kept.
+"""Reads runs and plots from MLflow over HTTP.
 
-The page imports neither MLflow nor the training. A run ends before its version is registered, so what is
-read of it stays true and is kept; failures never are. A password in MLflow's address, or in its variables, is
-used and shown nowhere: not in a message, and not in a link.
+A run ends before its version is registered, so what was read of it does not change and is cached; errors
+are not. A password in MLflow's address or variables appears in no message and no link.
 """
 
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ MOST_KEPT: Final = 200
 """Runs, and pictures of 15 to 30 kB, in memory."""
 
 LARGEST: Final = 4 << 20
-"""Bytes of a picture; ours have 1 % of it."""
+"""Bytes of a response; the training's plots have 1 % of it."""
 
 CONNECT_SECONDS: Final = 2.0
 READ_SECONDS: Final = 5.0
-"""MLflow answers these within a tenth of a second; who takes longer is away."""
+"""MLflow answers these within a tenth of a second; one that takes longer counts as away."""
 
 PLOTS: Final = "plots"
 """The folder of a run's artifacts that holds its pictures."""
@@ -121,7 +120,7 @@ def _json(registry: str, endpoint: str, **query: str) -> dict[str, Any] | None:
 
 
 def _get(registry: str, endpoint: str, **query: str) -> httpx.Response | None:
-    """What MLflow answers, read as far as is sensible; None where it says that there is no such thing."""
+    """MLflow's response, up to `LARGEST` bytes; None for a 404."""
     try:
         with connect(registry).stream("GET", endpoint, params=query) as response:
             body = b""

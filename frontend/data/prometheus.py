@@ -1,8 +1,8 @@
-"""The live figures from Prometheus, by its HTTP API: what is asked stands in one table.
+"""Reads the live indicators from Prometheus by its HTTP API; `QUERIES` has the query of each.
 
-It asks only for metrics that `concord.observability.metrics` has, and for what the chart's rules record where that adds up
-to the same: a recorded p99 of several tasks, or of several installations, is no p99 of them together. What
-Prometheus does not say is no point, never a zero.
+Queries use the metrics of `concord.observability.metrics`, and the chart's recording rules where those add
+up to the same: a recorded p99 of several tasks is no p99 of them together. A missing value is no point,
+never a zero.
 """
 
 import math
@@ -44,7 +44,7 @@ QUERIES: Final[Mapping[str, str]] = {
         '/ sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))'
     ),
 }
-"""Figure → PromQL. `OF` becomes the matchers of task and installation; five minutes as in the rules."""
+"""Indicator → PromQL. `OF` becomes the matchers of task and namespace; five minutes as in the rules."""
 
 SCRAPED: Final = "count(concord_waiting_rows{OF})"
 """Whether any consensus service is scraped: this metric is there before anything was asked."""
@@ -58,7 +58,7 @@ LEAST_STEP: Final = 15
 
 WAIT_SECONDS: Final = 3.0
 FRESH_SECONDS: Final = 10
-"""How old figures may be, and how long one that is away is left alone: twenty people are one question."""
+"""How old indicators may be, and how long a Prometheus that is away is not asked again."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def fill_matchers(query: str, task: str | None, namespace: str | None) -> str:
 
 @st.cache_resource(ttl=FRESH_SECONDS, max_entries=100, show_spinner=False)
 def query_series(server: PrometheusServer, task: str | None, seconds: int) -> IndicatorSeries | ConcordError:
-    """Figures of the last seconds, or why there are none; that is kept as well.
+    """Indicators of the last seconds, or why there are none, which is cached as well.
 
     Args:
-        place: Where.
+        server: Prometheus.
         task: One task; None for all together.
         seconds: How far back.
     """

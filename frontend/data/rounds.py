@@ -1,7 +1,7 @@
 """Reads rounds, and labels one.
 
-What a token opened is cached under its session's key (`access.find_reader`), so that nobody else sees it. Labelling a
-round drops the cache, since a round changes with its label and with its block.
+What a token opened is cached under its session's key (`access.find_reader`), so that nobody else sees it.
+Labelling a round drops the cache, since the round changes with its label and with its block.
 """
 
 from dataclasses import asdict, dataclass
@@ -19,15 +19,15 @@ FRESH_SECONDS: Final = 3
 """How old a list, or a round, may be."""
 
 MOST_KEPT: Final = 500
-"""Pages and rounds that are kept at once, of all sessions."""
+"""Pages and rounds that are cached at once, of all sessions."""
 
 PAGE_ROUNDS: Final = 25
-"""Rounds in a list: what one looks through without getting lost."""
+"""Rounds on a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which rounds are looked for; None: any. Times are ISO 8601 with their zone."""
+    """Which rounds to list; None: any. Times are ISO 8601 with their zone."""
 
     status: str | None = None
     label: str | None = None
@@ -39,10 +39,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class LabelReport:
-    """What became of a label.
+    """What the service did with a label.
 
     Attributes:
-        truth: What was said.
+        truth: The label.
         status: `accepted`, `known`, or the code of why not.
         message: The service's sentence; empty where it was taken.
         settlement: `none`: no stake moves by it; `due`: the block follows; `settled`: it is in `block`.
@@ -57,7 +57,7 @@ class LabelReport:
 
     @property
     def is_good(self) -> bool:
-        """Whether it is what the round is labelled with now."""
+        """Whether the round has this label now."""
         return self.status in ("accepted", "known")
 
 
@@ -74,13 +74,13 @@ def read_round(reader: Reader, round_id: str) -> Round:
 
 
 def clear_cache() -> None:
-    """Drops what is kept, so that the next look is a new one."""
+    """Drops what is cached."""
     read_page.clear()
     read_round.clear()
 
 
 def label_round(client: Client, schema: TaskSchema, round_id: str, truth: str | float) -> LabelReport:
-    """Says what was true of a round, and waits for its block.
+    """Labels a round, and waits for its block.
 
     Args:
         client: With a token.

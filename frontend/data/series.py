@@ -1,8 +1,8 @@
-"""Figures of how asking goes, over time: one shape, be they Prometheus's or of the service's own metrics.
+"""Indicators over time, computed from samples of the service's metrics or read from Prometheus.
 
-A call is one request for one or more rows, and each row is a round. The figures are those of calls (how
-many, how long, what Concord adds to the slowest node that counted) and of rounds (how many, how far nodes
-agree, how many end below the quorum). Pure functions; nothing here asks anybody.
+A call is one request for one or more rows, and each row is a round. Indicators are of calls (how many,
+their latency, Concord's overhead over the slowest node that counted) and of rounds (how many, their
+agreement, and the share below the quorum). Pure functions.
 """
 
 import math
@@ -20,12 +20,12 @@ NO_QUORUM: Final = "no_quorum"
 DEGRADED: Final = "degraded"
 FAILED: Final = "failed"
 INDICATORS: Final = (REQUESTS, ROWS, *LATENCY, *OVERHEAD, AGREEMENT, NO_QUORUM, DEGRADED, FAILED)
-"""Two a second each, six in seconds, and four shares; `failed` is known of all tasks together only."""
+"""Two per second, six in seconds, and four shares; `failed` exists for all tasks together only."""
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
 
 LOOK_BACK: Final = 60.0
-"""Seconds that a figure looks back at least: of a call now and then there is no p99 in five."""
+"""Least seconds over which an indicator is computed: five seconds of few calls have no p99."""
 
 
 class CountKey(NamedTuple):
@@ -51,7 +51,7 @@ HTTP: Final = "concord_http_requests_total"
 
 @dataclass(frozen=True)
 class Point:
-    """A figure's value at a time, in seconds since the epoch; None where there is none, as of no request."""
+    """An indicator's value at a time, in seconds since the epoch; None without a value, as without calls."""
 
     time: float
     value: float | None
@@ -59,12 +59,12 @@ class Point:
 
 @dataclass(frozen=True)
 class IndicatorSeries:
-    """Figures over time.
+    """Indicators over time.
 
     Attributes:
-        lines: Figure → its points, oldest first.
+        lines: Indicator → its points, oldest first.
         was_asked: Whether anything was asked since the service started.
-        is_partial: Whether other processes answered meanwhile, whose figures are not in here.
+        is_partial: Whether other processes answered meanwhile, which are left out.
     """
 
     lines: Mapping[str, Sequence[Point]]
@@ -72,7 +72,7 @@ class IndicatorSeries:
     is_partial: bool = False
 
     def newest(self, indicator: str) -> float | None:
-        """The newest value of a figure."""
+        """The newest value of an indicator."""
         points = self.lines.get(indicator, ())
         return points[-1].value if points else None
 
@@ -97,10 +97,10 @@ class Sample:
 
 
 def compute_series(samples: Sequence[Sample], task: str | None, since: float, step: float) -> IndicatorSeries:
-    """Figures at samples that lie a step or more apart, each over a step or `LOOK_BACK` seconds before it.
+    """Indicators at samples that lie a step or more apart, each over a step or `LOOK_BACK` seconds before it.
 
     Counts of several processes are never mixed: where more than one answers at the same time, as of a service
-    with replicas, the figures are those of the one that answered last.
+    with replicas, the indicators are those of the one that answered last.
 
     Args:
         samples: Oldest first.
@@ -128,7 +128,7 @@ def count_increase(earlier: MetricCounts, later: MetricCounts) -> MetricCounts:
 
 
 def compute_indicators(added: MetricCounts, task: str | None, seconds: float) -> dict[str, float | None]:
-    """The figures of a stretch of time.
+    """The indicators of a span of time.
 
     Args:
         added: What was added to each count.
@@ -182,7 +182,7 @@ def _pair_samples(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample,
 
 
 def _split_by_process(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """The samples of each process that has answered, told by its start, or by counts that began anew."""
+    """The samples of each process; a new process is recognised by its start, or by counts that fell."""
     lines: list[list[Sample]] = []
     open_: dict[float | None, list[Sample]] = {}
     for sample in samples:
@@ -195,7 +195,7 @@ def _split_by_process(samples: Sequence[Sample]) -> list[list[Sample]]:
 
 
 def _select_successive(lines: Sequence[Sequence[Sample]], newest: Sample) -> list[Sequence[Sample]]:
-    """The line with the newest sample and those that ended before it began, and so on back."""
+    """The process with the newest sample, and those that ended before it began, and so on."""
     selected: list[Sequence[Sample]] = []
     for line in sorted(lines, key=lambda line: (line[-1] is newest, line[-1].time), reverse=True):
         if not selected or line[-1].time < selected[0][0].time:

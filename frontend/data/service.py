@@ -1,9 +1,7 @@
-"""What the pages know of the consensus service, and how they ask it.
+"""Fetches from the consensus service, for all pages.
 
-All sessions of one page process share one connection a server. What changes seldom is kept for
-seconds, so that twenty people looking at a page are one question to the service. Failures are
-never kept. A question that the service refuses is an answer too, a `Refusal`: the page has a
-sentence for each.
+All sessions of a page process share one connection to a server. Tasks, nodes and schemas are cached for
+seconds, so that twenty people on a page are one request to the service; errors are not cached.
 """
 
 import secrets
@@ -99,7 +97,7 @@ def read_schema(url: str, task: str) -> TaskSchema:
 
 
 def clear_cache() -> None:
-    """Drops what is kept, so that the next look is a new one."""
+    """Drops what is cached."""
     list_tasks.clear()
     list_nodes.clear()
     read_schema.clear()

@@ -1,9 +1,8 @@
-"""The language that a page speaks to its reader: English stands in the code, others in `languages/*.po`.
+"""Translates the page's texts: English stands in the code, other languages in `languages/*.po`.
 
-A page is drawn in the language that its address names (`?lang=fr`) or once named, else in the browser's.
-Catalogues are GNU gettext's, read by Babel, which writes numbers in each language's way too. What a task
-calls itself and its answers comes from its schema: it is said in another language where the catalogue
-knows the text, and as it stands otherwise.
+The language is the one that the address names (`?lang=fr`) or named before, else the browser's. Catalogues
+are GNU gettext's, read by Babel, which formats numbers too. A text of a task's schema is translated where
+the catalogue has it, and stays as it is otherwise.
 """
 
 import io
@@ -19,10 +18,10 @@ from babel.messages.pofile import read_po
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 NAMES: Final = {"en": "English", "fr": "Français"}
-"""Languages, each by its own name; the first is that of the code."""
+"""Language → its own name; the first is the language of the code."""
 
 ADDRESS: Final = "lang"
-"""The address's parameter."""
+"""The parameter of the address."""
 
 CATALOGUES: Final = Path(__file__).with_name("languages")
 
@@ -33,7 +32,7 @@ _PLACE: Final = "language"
 
 
 def choose() -> str:
-    """Settles which language the session speaks from now on, and returns it."""
+    """Chooses the session's language, and returns it."""
     in_address = st.query_params.get(ADDRESS, "")
     if in_address in NAMES:
         st.session_state[_PLACE] = in_address
@@ -43,7 +42,7 @@ def choose() -> str:
 
 
 def set_language(language: str) -> None:
-    """Has the session speak a language, and the address say so."""
+    """Sets the session's language, and writes it to the address."""
     st.query_params[ADDRESS] = language
     st.session_state[_PLACE] = language
 
@@ -93,7 +92,7 @@ _, N_ = gettext, gettext_noop
 
 
 def format_decimal(value: float, pattern: str = "#,##0.######") -> str:
-    """A number in the reader's way of writing, by a pattern of Unicode's CLDR."""
+    """A number as the reader's language writes it, by a pattern of Unicode's CLDR."""
     return numbers.format_decimal(value, format=pattern, locale=current())
 
 

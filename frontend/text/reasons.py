@@ -1,9 +1,8 @@
-"""The service's sentences about nodes, in the reader's language.
+"""Translates the service's sentences about nodes.
 
-The ledger tells of an account in English sentences of fixed forms (`concord.api.endpoints.history`). A form stands
-here as the service writes it, with names in braces where it differs, so it is what a sentence is known
-by and what the catalogues translate. A sentence of no such form, and what a person gave as a reason,
-stay as they are.
+The service describes an account in English sentences of fixed forms (`concord.api.endpoints.history`). Each
+form is listed here with names in braces, to recognise the sentence and to look its translation up. Other
+sentences, and reasons that people wrote, stay as they are.
 """
 
 import re
@@ -59,7 +58,7 @@ _NUMBER: Final = r"[+-]?\d[\d,]*(?:\.\d+)?"
 
 
 def translate_reason(sentence: str) -> str:
-    """A sentence of the service's as the reader would write it."""
+    """A sentence of the service's in the reader's language."""
     for form, pattern in _PATTERNS:
         match = pattern.fullmatch(sentence)
         if match is not None:

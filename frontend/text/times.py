@@ -1,4 +1,4 @@
-"""Times as people read them: in the reader's language and the browser's own zone."""
+"""Formats times, in the reader's language and the browser's time zone."""
 
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError

@@ -1,8 +1,7 @@
-"""What the pages say: every sentence, number and symbol that depends on an answer.
+"""Words, numbers and badges for verdicts, votes, tasks and features.
 
-Pure functions of wire values and the reader's language, so that wording is tested without a browser.
-Every colour comes with a symbol and a word: colour alone does not reach everyone. Text that others
-wrote (titles, labels, messages) is escaped before it meets Markdown.
+Pure functions of wire values and the reader's language. Every colour comes with a sign and a word, and text
+that others wrote (titles, labels, messages) is escaped for Markdown.
 """
 
 import re
@@ -96,10 +95,10 @@ SERVICES_WORDS: Final = (
     N_("active"),
     N_("probation"),
 )
-"""Words of the service's for nodes' states, which the pages say as they are; `jailed` stands above."""
+"""The service's words for states and standings of nodes, for the catalogues; `jailed` stands above."""
 
 UNITS: Final[Mapping[str, str]] = {"a": N_("years")}
-"""Unit signs that people would not read; all others are shown as they are."""
+"""Unit signs that most people do not know; all others are shown as they are."""
 
 _SURE: Final = (
     (0.95, N_("almost certain")),
@@ -187,7 +186,7 @@ def format_task(task: TaskSummary, tasks: Iterable[TaskSummary]) -> str:
 
 
 def answer_badge(schema: TaskSchema, verdict: Verdict) -> Badge:
-    """How the answer looks."""
+    """The badge of the answer's label."""
     tone: Tone = next((label.tone for label in schema.labels if label.name == verdict.label), "neutral")
     return TONES[tone]
 
@@ -225,19 +224,19 @@ def select_cast(votes: Sequence[Vote]) -> list[Vote]:
 
 
 def select_voters(votes: Sequence[Vote]) -> list[Vote]:
-    """The votes of nodes that were to count, whatever became of them."""
+    """The votes of the voters, whatever became of them."""
     return [vote for vote in votes if vote.outcome not in ASIDE]
 
 
 def describe_non_voters(votes: Sequence[Vote]) -> list[str]:
-    """A line for every node that was not to count, and why."""
+    """A line for every non-voter, and why it does not count."""
     return [
         _line(N_("**{node}** is **{word}**: {meaning}."), vote) for vote in votes if vote.outcome in ASIDE
     ]
 
 
 def describe_absent(votes: Sequence[Vote]) -> list[str]:
-    """A line for every node that was to vote and did not: which, what happened, what that means."""
+    """A line for every voter that did not vote: what happened, and what that means."""
     return [
         _line(N_("**{node}** was **{word}**: {meaning}."), vote)
         for vote in votes
@@ -265,7 +264,7 @@ def describe_settlement(verdict: Verdict) -> str:
 
 
 def describe_votes(schema: TaskSchema, verdict: Verdict) -> str:
-    """The votes as text, for those who do not see the picture."""
+    """The votes as text, for those who do not see the chart."""
     parts = []
     for vote in verdict.votes:
         if vote.outcome != "voted":

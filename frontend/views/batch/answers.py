@@ -1,7 +1,7 @@
-"""A batch's answers beside its rows: as a table to look at, as a CSV to take away, and in one sentence.
+"""The answers of a batch beside its rows: as a table, as a CSV, and in one sentence.
 
-The CSV is written as the person's own file was, so that it opens where that one did. A row without an
-answer keeps its line and says so. Nothing in it is taken for a formula.
+The CSV is written as the person's file was. A row without an answer keeps its line, and no cell is taken
+for a formula.
 """
 
 from collections import Counter
@@ -82,7 +82,7 @@ def write_csv(schema: TaskSchema, batch: Batch) -> bytes:
 
 
 def summarise(schema: TaskSchema, replies: Sequence[RowAnswer | None]) -> str:
-    """How often which answer, or from where to where the values go; empty without any."""
+    """How often each label was answered, or the range of the values; empty without answers."""
     answers = [reply for reply in replies if reply is not None and reply.status != "no_quorum"]
     if schema.is_regression:
         values = sorted(reply.value for reply in answers if reply.value is not None)

@@ -1,8 +1,7 @@
-"""Asking about many rows, slice by slice: what is answered stays, what failed can be asked again.
+"""A batch of rows that is asked about slice by slice.
 
-A batch is a session's own and lives as long as the session does. Its rows are asked a hundred a call, so
-that its progress can be seen and it can be stopped; a slice that fails costs no other its answers. A busy
-service is waited for. What is kept of a verdict is its answer, and the id by which the rest is found.
+Slices of a hundred rows show progress and can be stopped; one that fails costs no other its answers and can
+be asked again. A busy service is waited for. Of a verdict the answer is kept, and its id.
 """
 
 import secrets
@@ -26,13 +25,13 @@ BUSY_SECONDS: Final = 30.0
 """Seconds for which a busy service is waited for before its slice is given up."""
 
 LONGEST_PAUSE: Final = 5.0
-"""Seconds between two looks at a busy service; a Stop is heard no sooner."""
+"""Seconds between two requests to a busy service; a Stop takes effect no sooner."""
 
 MOST_FAILURES: Final = 3
 """Slices that may fail in a row: the rest would fail too, and each may take its whole time-out."""
 
 PredictRows = Callable[[Sequence[Row], str], list[Verdict]]
-"""Asks some rows under an id."""
+"""Asks about rows, under a request id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class RowAnswer:
 
     @classmethod
     def of(cls, verdict: Verdict) -> "RowAnswer":
-        """Keeps what is needed."""
+        """The part of a verdict that is kept."""
         sure = (verdict.probabilities or {}).get(verdict.label or "")
         return cls(verdict.id, verdict.status, verdict.label, verdict.value, sure, verdict.agreement)
 
@@ -126,14 +125,14 @@ class Batch:
         return 1 - sum(map(len, self.waits)) / len(self.replies)
 
     def begin(self) -> None:
-        """Sets out to ask about every row that has no answer."""
+        """Starts to ask about every row that has no answer."""
         indices = self.open
         self.waits = deque(indices[start : start + SLICE] for start in range(0, len(indices), SLICE))
         self.failures, self._waited, self._failed = [], 0.0, 0
         self.is_running, self.is_started, self.gave_up = True, True, False
 
     def stop(self) -> None:
-        """Asks no more."""
+        """Stops asking."""
         self.is_running = False
 
     def run(self, ask: PredictRows, sleep: Callable[[float], None] = time.sleep) -> Iterator[float]:
@@ -190,7 +189,7 @@ class Batch:
 
 
 def make_predictor(url: str, task: str) -> PredictRows:
-    """Asks the service at a URL about rows of a task."""
+    """The function that asks the service at a URL about rows of a task."""
 
     def ask(rows: Sequence[Row], request_id: str) -> list[Verdict]:
         try:

@@ -1,4 +1,4 @@
-"""Why some rows of a batch have no answer, in words: which lines, what happened, what to do."""
+"""Says why some rows of a batch have no answer: which lines, what happened, what to do."""
 
 from typing import Final
 

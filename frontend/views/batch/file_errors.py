@@ -1,4 +1,4 @@
-"""What is wrong with a person's file, in words: where, what, and what to do about it."""
+"""Says what is wrong with a person's file: where, what, and what to do about it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

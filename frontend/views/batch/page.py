@@ -1,7 +1,6 @@
-"""The page where a person brings a file: its lines are checked, then asked about, then taken away again.
+"""The page Batch: checks the lines of a file, asks about them, and offers the answers.
 
-Nothing is sent before every line is good. A batch goes on where it was when the page is drawn anew or
-left for another one; it ends with the session. Rows that got no answer can be asked again alone.
+Nothing is sent before every line is good. A batch lives as long as its session.
 """
 
 from functools import partial
@@ -24,7 +23,7 @@ SEMICOLONS: Final = Writing(";", comma=True)
 """As spreadsheets write where decimals follow a comma."""
 
 CheckedFile = Batch | Faulty | UnreadableFile
-"""What became of a person's file."""
+"""A file after its check: a batch to ask about, or what is wrong."""
 
 
 def show(url: str) -> None:
@@ -53,7 +52,7 @@ def show(url: str) -> None:
 
 
 def _upload_file(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
-    """Offers the template, takes the file, checks it; the same file is checked once."""
+    """Offers the template, takes a file and checks it once."""
     writing = SEMICOLONS if language.current() == "fr" else COMMAS
     st.download_button(
         _("Download the template"),
@@ -153,7 +152,7 @@ def _show_ready(batch: Batch) -> None:
 
 
 def _run(url: str, task: TaskSummary, batch: Batch) -> None:
-    """Asks slice after slice; a press on Stop, or on anything else, is heard after each."""
+    """Asks slice after slice; a press on Stop, or on anything else, takes effect after each."""
     st.button(_("Stop"), icon=":material/stop_circle:", on_click=batch.stop, key="batch/stop")
     bar = st.progress(batch.done, _progress_text(batch))
     for done in batch.run(data.make_predictor(url, task.task)):

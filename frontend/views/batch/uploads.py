@@ -30,14 +30,14 @@ UnreadableKind = Literal["empty", "encoding", "csv", "no_rows", "too_large", "to
 
 @dataclass(frozen=True, slots=True)
 class UnreadableFile:
-    """A file that is no sheet, or too much of one; `count` is what there is too much of."""
+    """A file that cannot be read, or is too large; `count` is its bytes or rows."""
 
     kind: UnreadableKind
     count: int = 0
 
 
 Upload = Table | Faulty | UnreadableFile
-"""What a file turned out to be."""
+"""A file that was read: rows, rows with errors, or nothing readable."""
 
 
 def read_upload(data: bytes, schema: TaskSchema) -> Upload:
@@ -81,7 +81,7 @@ def _text(data: bytes) -> str | None:
 
 
 def _separator(text: str, schema: TaskSchema) -> str:
-    """What separates the cells: by which the first line names most of the task's columns."""
+    """The separator with which the first line names most of the task's columns."""
     first = next((line for line in io.StringIO(text) if line.strip()), "")
     return max(_SEPARATORS, key=lambda sign: len(schema.names.intersection(_header(first, sign))))
 

@@ -54,7 +54,7 @@ def format_index(value: float) -> str:
 
 
 def format_column(schema: TaskSchema | None, column: str) -> str:
-    """A column, or what is predicted, as people call it; for Markdown it needs `words.escape`."""
+    """A column, or the target, as people call it, not yet escaped for Markdown."""
     units = {feature.name: feature.unit for feature in schema.features} if schema else {}
     if schema and schema.value:
         units[schema.value.name] = schema.value.unit

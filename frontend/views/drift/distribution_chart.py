@@ -1,8 +1,8 @@
 """Draws how values are distributed, then and now: of a column, of the labels, or of a node's answers.
 
-Each bin of the profile has a pair of bars, one below the other, so that ten of them have room for their names on
-a telephone: *then* is hollow, *now* is filled. A bin of a number holds a tenth of the rows that the models learned
-from; the outer bins are open.
+Each bin of the profile has two bars, one below the other: *then* is hollow, *now* is filled. Ten bins with
+their names fit on a telephone. A bin of a number holds a tenth of the training rows; the outer bins are
+open.
 """
 
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Whether the errors of labelled rounds have grown: a sentence, a chart over time, and the same as a table."""
+"""Whether the errors of labelled rounds have grown: a sentence, a chart over time, and a table."""
 
 from datetime import datetime
 

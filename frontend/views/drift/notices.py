@@ -1,4 +1,4 @@
-"""What the page of drift shows when there is little to compare, or nothing: why, and what to do about it."""
+"""What the page Drift shows when there is little or nothing to compare: why, and what to do."""
 
 import streamlit as st
 

@@ -1,7 +1,7 @@
 """The page Drift: whether rows still look like those that the models learned from, and errors have grown.
 
-First a verdict in a sentence, then the errors, each column and the label, and what each node answers. The page shows
-the service's report and tests nothing itself.
+First the verdict in a sentence, then the errors, each column and the label, and the answers of each node.
+The page shows the service's report and tests nothing itself.
 """
 
 from collections.abc import Mapping

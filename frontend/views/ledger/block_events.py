@@ -1,7 +1,7 @@
-"""What happened in a block of the ledger, in words: its line in a list, and each of its events.
+"""Describes the events of a block in words.
 
-The ledger counts in whole µS and ppm; people read stake. A kind of event that is not known here, since the
-service is newer than the page, is named as it stands. Reasons that people wrote are escaped.
+The ledger counts in µS and ppm; the page shows stake. A kind of event that is unknown here, as of a newer
+service, is shown by its name. Reasons that people wrote are escaped.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ _ORDER: Final = (
     "release",
     "withdraw",
 )
-"""In which a block's events take effect."""
+"""The order in which a block's events take effect."""
 
 _NODES: Final[Mapping[str, str]] = {
     "deposit": N_("**{node}** gets {amount} of stake paid in"),
@@ -54,7 +54,7 @@ _JAILED: Final[Mapping[str, str]] = {
 
 
 def format_block_time(micros: int) -> str:
-    """A block's time in the reader's language and place."""
+    """A block's time in the reader's language and time zone."""
     moment = datetime.fromtimestamp(micros / MICRO, UTC)
     return format_datetime(moment, "medium", tzinfo=times.browser_zone(), locale=language.current())
 
@@ -115,7 +115,7 @@ def list_events(block: BlockView) -> list[str]:
 
 
 def describe_event(body: EventBody) -> str:
-    """One event."""
+    """An event in words."""
     kind = str(body["kind"])
     descriptions: dict[str, Callable[[EventBody], str]] = {
         "params": _describe_params,

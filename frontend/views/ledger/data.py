@@ -1,4 +1,4 @@
-"""What the ledger's page asks: the newest state, blocks, who gained and lost, and a proof of all of it."""
+"""Reads the ledger's state, blocks and stakes, and has the service verify them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -87,7 +87,7 @@ def verify(url: str) -> ReplayResult:
 
 
 def clear_cache() -> None:
-    """Drops what is kept, so that the next look is a new one."""
+    """Drops what is cached."""
     for cached in (read_state, _newest_blocks, _older_blocks, _newest_stakes, _older_stakes):
         cached.clear()
 

@@ -1,4 +1,4 @@
-"""The page Ledger: verifies the chain, shows stake over the blocks, and lists the blocks, the newest first."""
+"""The page Ledger: verifies the chain, shows stake over the blocks, and lists blocks, the newest first."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ from frontend.views.ledger import block_events, data, stake_changes
 from frontend.views.ledger.data import LedgerState, ReplayResult
 
 MOST_PAGES: Final = 10
-"""Pages below one another; a browser draws no more of them well."""
+"""Pages below one another; more would make a browser slow."""
 
 _PROOF: Final = "ledger/proof"
 _FROM: Final = "ledger/from"
@@ -197,7 +197,7 @@ def _show_blocks(url: str, newest: int) -> None:
 
 
 def _show_pages(url: str, before: int | None, pages: int) -> int | None:
-    """Shows so many pages of blocks below a height; returns the height below which there are more, or None."""
+    """Shows pages of blocks below a height; returns the height below which there are more, or None."""
     for _page in range(pages):
         page = data.list_blocks(url, before)
         for block in page.blocks:

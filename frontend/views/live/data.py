@@ -1,8 +1,8 @@
-"""The live figures: from Prometheus where there is one, else from what the service says of itself.
+"""Reads the live indicators: from Prometheus where it is configured, else from the service's `/metrics`.
 
-Nothing runs in the background. Whoever looks takes a sample of the service's `/metrics`, one in
-`LEAST_SECONDS` for all sessions together, and all of them see the samples that the process keeps. Counts are
-cumulative, so that of older times one sample a minute is enough and none of them is wrong.
+Nothing runs in the background. A page that is drawn takes a sample, at most one in `LEAST_SECONDS` for all
+sessions together, and all sessions read the samples that the process keeps. Counts are cumulative, so one
+sample a minute is enough for older times.
 """
 
 import threading
@@ -29,7 +29,7 @@ RECENT_SECONDS: Final = 900.0
 MINUTE: Final = 60.0
 
 KEPT_SECONDS: Final = 6 * 3600.0
-"""How long anything is kept: of one process some 600 samples, of 10 to 30 kB each."""
+"""How long samples are kept: some 600 of one process, of 10 to 30 kB each."""
 
 MOST_SAMPLES: Final = 2000
 """How many are kept at most, where many replicas answer or a service starts again and again."""
@@ -38,16 +38,16 @@ WAIT_SECONDS: Final = 3.0
 """How long a sample is waited for. The service writes its metrics in milliseconds."""
 
 POINTS: Final = 60
-"""Points of a line at most, about."""
+"""About so many points has a line at most."""
 
 
 @dataclass(frozen=True)
 class RingReading:
-    """What is known of the service at a look.
+    """The samples of a service, as the ring has them.
 
     Attributes:
         samples: Oldest first.
-        problem: Why the newest look brought no sample.
+        problem: Why the last try brought no sample.
     """
 
     samples: tuple[Sample, ...]
@@ -56,11 +56,11 @@ class RingReading:
 
 @dataclass(frozen=True)
 class LiveIndicators:
-    """What a page shows.
+    """The indicators that a page shows, and where they come from.
 
     Attributes:
         series: The indicators; None where there is none at all.
-        source: Who says so.
+        source: `prometheus` or `service`.
         samples: Of the service's own: how many are kept.
         problem: Why the service, if it is the source, did not answer just now.
         without: Why Prometheus is not the source although it is configured.
@@ -89,7 +89,7 @@ class SampleRing:
         self._problem: ConcordError | None = None
 
     def look(self) -> RingReading:
-        """Takes a sample if the last is old enough and nobody else is taking one; never waits for another."""
+        """Takes a sample if the last is old enough and no other thread takes one; never waits for another."""
         if self._taking.acquire(blocking=False):
             try:
                 # A clock that was put back must not keep the page from ever looking again.
@@ -148,11 +148,11 @@ def _cache_series(
 def read_indicators(
     url: str, server: PrometheusServer | None, task: str | None, seconds: int
 ) -> LiveIndicators:
-    """The figures of the last seconds.
+    """The indicators of the last seconds.
 
     Args:
         url: The consensus service.
-        place: Prometheus, where it is configured.
+        server: Prometheus, where it is configured.
         task: One task; None for all together.
         seconds: How far back.
     """

@@ -1,7 +1,4 @@
-"""The live figures in words: their names, units, pictures, and how a value is written.
-
-What a figure is stands in `frontend.data.series`. Nothing here asks anybody, so wording is tested without a page.
-"""
+"""Names, units, headlines and charts of the live indicators, which `frontend.data.series` defines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,18 +25,18 @@ NAMES: Final[Mapping[str, str]] = {
     series.DEGRADED: N_("a node was missing"),
     series.FAILED: N_("requests that failed (5xx)"),
 }
-"""Figure → the name of its line."""
+"""Indicator → the name of its line."""
 
 
 @dataclass(frozen=True)
 class Headline:
-    """A figure of the row at the top; texts in English.
+    """An indicator in the row at the top; texts in English.
 
     Attributes:
-        name: Which.
+        name: The indicator.
         title: What it is called.
         remark: Below its value.
-        help: What it is.
+        help: Explains it.
     """
 
     name: str
@@ -50,14 +47,14 @@ class Headline:
 
 @dataclass(frozen=True)
 class IndicatorChart:
-    """A picture of up to three figures; texts in English.
+    """A chart of up to three indicators; texts in English.
 
     Attributes:
         title: Above it.
         about: What it shows, with its unit.
-        names: Which figures.
-        format: Of the axis, in d3's way.
-        factor: From a figure's own unit to that of the axis.
+        names: The indicators.
+        format: Of the axis, as d3 has it.
+        factor: From the indicator's unit to that of the axis.
         most: Top of the axis; None: as high as the values.
     """
 
@@ -152,7 +149,7 @@ _A_SECOND: Final = {series.REQUESTS, series.ROWS}
 
 
 def format_indicator(name: str, value: float | None) -> str:
-    """A figure's value with its unit."""
+    """An indicator's value with its unit."""
     if value is None:
         return "–"
     if name in _SECONDS:
@@ -161,7 +158,7 @@ def format_indicator(name: str, value: float | None) -> str:
 
 
 def describe_chart(indicator_series: IndicatorSeries, chart: IndicatorChart) -> str:
-    """A picture as text: where each line is now, and between what it was."""
+    """A chart as text: each line's newest value and its range."""
     parts = []
     for name in chart.names:
         values = [point.value for point in indicator_series.lines.get(name, ()) if point.value is not None]
@@ -192,7 +189,7 @@ def column_heading(name: str) -> str:
 
 
 def column_format(name: str) -> str:
-    """How Streamlit writes a figure's column."""
+    """How Streamlit writes an indicator's column."""
     if name in _SECONDS:
         return "%.1f"
     return "%.2f" if name in _A_SECOND else "%.1f%%"
@@ -202,7 +199,7 @@ def list_rows(indicator_series: IndicatorSeries, zone: tzinfo) -> list[dict[str,
     """The table's rows, the newest first.
 
     Args:
-        course: The figures.
+        indicator_series: What is listed.
         zone: The reader's time zone.
     """
     by_time: dict[float, dict[str, float | None]] = {}
@@ -231,7 +228,7 @@ def _clock(seconds: float, zone: tzinfo) -> str:
 
 
 def _digits(value: float) -> str:
-    """Three digits or so: a number that changes every few seconds is read at a glance."""
+    """About three digits, since the number changes every few seconds."""
     if value >= 100:
         return language.format_decimal(value, "#,##0")
     return language.format_decimal(

@@ -1,4 +1,4 @@
-"""What the page of live figures shows where there are none yet, or none from where they should be."""
+"""What the page Live shows when there are no indicators yet, or not from where they should come."""
 
 import streamlit as st
 
@@ -8,7 +8,7 @@ from frontend.text.language import _
 
 
 def show_without_prometheus(error: ConcordError) -> None:
-    """Prometheus is configured and not the source just now."""
+    """Shows that Prometheus is configured and cannot be used now."""
     st.warning(
         _(
             "**Without Prometheus for now.** {message} These figures are from the service itself. The "
@@ -20,7 +20,7 @@ def show_without_prometheus(error: ConcordError) -> None:
 
 
 def show_silent(error: ConcordError) -> None:
-    """The service answered earlier and does not now."""
+    """Shows that the service answered earlier and does not now."""
     st.warning(
         _(
             "**The service does not answer just now.** What is shown is from before; this page looks again "
@@ -32,7 +32,7 @@ def show_silent(error: ConcordError) -> None:
 
 
 def show_nothing_asked() -> None:
-    """There is a service and nobody has asked it anything."""
+    """Shows that nothing was asked since the service started."""
     st.info(
         _(
             "**Nothing has been asked yet** since the service started. Ask something on the page Predict, "
@@ -43,7 +43,7 @@ def show_nothing_asked() -> None:
 
 
 def show_one_sample(seconds: int) -> None:
-    """What there is to see is on its way."""
+    """Shows that a second sample is needed, and when it comes."""
     st.info(
         _(
             "**The first sample is taken.** It takes two to say how much is asked a second: the figures "

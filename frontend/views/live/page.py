@@ -1,8 +1,7 @@
-"""The page of live figures: how much is asked, how long it takes, how far nodes agree, what fails.
+"""The page Live: how much is asked, how long it takes, how far nodes agree, and what fails.
 
-It is drawn anew every few seconds, in a fragment, so that no choice of a person's is lost by it. Figures come
-from Prometheus where `CONCORD_PROMETHEUS` names one that answers, else from the service itself; the page says
-which, and from when on they are known.
+A fragment draws it anew every few seconds, so that no choice is lost. It says where its indicators come
+from: Prometheus (`CONCORD_PROMETHEUS`) or the service itself.
 """
 
 import time
@@ -26,7 +25,7 @@ from frontend.views.live import data, indicators, notices
 from frontend.views.live.data import LiveIndicators
 
 DRAW_SECONDS: Final = 5
-"""How often the figures are drawn anew."""
+"""How often the indicators are drawn anew."""
 
 SPANS: Final[Mapping[str, int]] = {
     N_("5 minutes"): 300,

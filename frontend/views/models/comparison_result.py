@@ -1,4 +1,4 @@
-"""Two versions of a model on the same labelled rounds: which is better, and how sure that is."""
+"""Shows two versions compared on the same labelled rounds: which is better, and how sure that is."""
 
 from typing import Any, Final
 

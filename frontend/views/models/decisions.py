@@ -1,7 +1,7 @@
 """The decisions about a model's versions, and what each does, in words.
 
-A decision carries the versions that the page showed: if they are others by then, the service refuses it. The page
-says which decision makes sense; the service decides which one holds.
+A decision carries the versions that the page showed: if they are others by then, the service refuses it.
+The page says which decisions make sense; the service decides.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""The page about a task's models: their versions, what each measured, which one answers, and who decides.
+"""The page Models: versions of a task's models, what they measured, and decisions about them.
 
-Everybody may look. What is served comes from the consensus service, metrics and pictures from MLflow
-where its address is given; each may be away without the other. Decisions take a right and a dialog.
+Everybody may look. What is served comes from the consensus service, metrics and plots from MLflow; either
+may be away. Decisions take a token and a confirmation.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from frontend.views.models.comparison_result import show_comparison
 from frontend.views.models.training_metrics import show_training
 
 ROLLING_SECONDS: Final = 2
-"""How often an open page looks whether a node has changed over."""
+"""How often an open page checks whether a node has finished changing its version."""
 
 _COMPARISONS: Final = "models/compared"
 """Where a session keeps its comparisons, by model and by the versions that were compared."""
@@ -150,7 +150,7 @@ def _show_comparison(url: str, view: ModelView) -> None:
 
 @st.fragment(run_every=ROLLING_SECONDS)
 def _rerun_on_change(url: str, task: str, drawn: Sequence[ModelView]) -> None:
-    """Draws the page anew once a node that changes over has come further."""
+    """Draws the page anew once a node that changes its version has advanced."""
     try:
         now = [view for view in data.list_models(url) if view.task == task]
     except ConcordError:

@@ -19,7 +19,7 @@ from frontend.views.models import versions
 from frontend.views.models.training_plots import show_plots
 
 MOST_COMPARED: Final = 4
-"""Versions side by side; more are neither read nor understood."""
+"""Versions side by side; more would not fit."""
 
 
 def show_training(view: ModelView, listed: Sequence[ListedVersion]) -> None:

@@ -1,7 +1,6 @@
-"""The pictures that a training kept in MLflow, of several versions side by side.
+"""Plots that the training kept in MLflow, of several versions side by side.
 
-They are files of the runs, drawn when a version was fitted; the page only passes them on. On a narrow
-screen they stand one below the other.
+On a narrow screen they stand below one another.
 """
 
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from frontend.views.models import versions
 
 
 class PlotKind(NamedTuple):
-    """A kind of picture: its title, and what is to be seen, for those who cannot."""
+    """A kind of plot: its title, and a text for those who do not see it."""
 
     title: str
     text: str

@@ -1,4 +1,4 @@
-"""A model's versions in words and tables: who answers, who is tried beside it, and what each measured."""
+"""A model's versions in words and tables: which answers, which is tried beside it, and their metrics."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -37,7 +37,7 @@ METRICS: Final[Mapping[str, str]] = {
 
 _HIGHER: Final = frozenset({"accuracy", "precision", "recall", "f1", "roc_auc", "r2"})
 _LOWER: Final = frozenset({"log_loss", "brier", "mae", "mse"})
-"""Which way better is; where it is in neither, none is said to be best."""
+"""Metrics of which a lower value is better; of those in neither set none is marked as best."""
 
 BEST: Final = "★"
 DIGITS: Final = 4

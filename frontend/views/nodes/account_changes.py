@@ -1,4 +1,4 @@
-"""What changed the stake and the standing of nodes, and why: the newest as a list, all of it as a table."""
+"""What changed the stake and standing of nodes, and why: the newest as a list, all as a table."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from frontend.views.nodes import standings
 from frontend.views.nodes.data import AccountChange
 
 NEWEST: Final = 8
-"""Changes that are told as a list; the table has all of them."""
+"""Changes in the list; the table has all of them."""
 
 
 def show_changes(nodes: Sequence[NodeView], changes: Sequence[AccountChange]) -> None:

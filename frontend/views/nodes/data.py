@@ -1,7 +1,6 @@
-"""What moved the stake of a task's nodes, read from the ledger a thousand blocks at a time.
+"""Reads what changed the accounts of a task's nodes, a thousand blocks at a time.
 
-A node's newest thousand blocks change with every block and are kept for seconds; those before a
-height never change. All sessions share both, since to read a thousand blocks is work for the service.
+The newest thousand blocks are cached for seconds, older ones longer, since they never change.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from concord.types.answers import HistoryEntry
 from frontend.data import service
 
 FRESH_SECONDS: Final = 10
-"""How old a history may be: a block where nobody waits for one takes as long."""
+"""How old a history may be; a block takes as long where no request waits for it."""
 
 KEPT_SECONDS: Final = 600
 """How long blocks are kept that never change."""
@@ -37,7 +36,7 @@ class AccountChange:
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
 def read_height(url: str) -> int:
-    """Of the ledger's newest block."""
+    """The height of the ledger's newest block."""
     return int(service.connect(url).ledger()["height"])
 
 
@@ -87,7 +86,7 @@ def release(client: Client, task: str, node: str, reason: str, key: str) -> None
 
 
 def clear_cache() -> None:
-    """Drops what is kept of the nodes."""
+    """Drops what is cached of the nodes."""
     service.clear_cache()
     read_height.clear()
     _newest.clear()

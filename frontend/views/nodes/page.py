@@ -1,7 +1,7 @@
-"""The page about a task's nodes: how each stands, how its stake moved, and why.
+"""The page Nodes: how each node stands, how its stake moved, and why.
 
-Everybody may look. A node that does not count is released by who has the right to, after a dialog that
-says what that does; the service decides, and writes down who did it and why.
+Everybody may look. Releasing a node that does not count takes a token and a confirmation; the service
+decides.
 """
 
 from collections.abc import Sequence
@@ -188,7 +188,7 @@ def _look_further_back(task: str, pages: int) -> None:
 
 
 def _read_node_states(url: str, task: str) -> Sequence[tuple[str | None, ...]]:
-    """What a page is drawn anew for: who is there, who counts, what is served."""
+    """What the page is drawn from: each node's name, status, standing and version."""
     try:
         return tuple(
             (node.node, node.status, node.standing, node.version) for node in service.list_nodes(url, task)

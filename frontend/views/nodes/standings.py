@@ -1,7 +1,4 @@
-"""How a node stands, and what happened to it: symbol, word and reason for each.
-
-Values only, so that wording is tested without a browser. A sign is never alone: a word stands beside it.
-"""
+"""Badges, reasons and sentences about a node's standing and what happened to it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -49,21 +46,21 @@ _OTHER: Final = Badge("•", ":material/info:", "gray", N_("changed"))
 _TRIALS: Final = {"probation": N_("too few to say"), "proven": N_("enough to judge it")}
 
 ORDINARY: Final = "settle"
-"""The event that every labelled round brings; all others are out of the ordinary."""
+"""The event of every labelled round; all others are rare."""
 
 
 def standing_badge(node: NodeView) -> Badge:
-    """Whether a node counts."""
+    """The badge that says whether a node counts."""
     return STANDINGS[node.standing]
 
 
 def state_badge(node: NodeView) -> Badge:
-    """Whether it can be asked."""
+    """The badge that says whether a node is up."""
     return STATES[node.status]
 
 
 def event_badge(entry: HistoryEntry) -> Badge:
-    """What an entry of a node's history is."""
+    """The badge of an entry of a node's history."""
     if entry.event != ORDINARY:
         return _EVENTS.get(entry.event, _OTHER)
     if entry.change == 0:
@@ -75,12 +72,12 @@ def event_badge(entry: HistoryEntry) -> Badge:
 
 
 def event_reason(entry: HistoryEntry) -> str:
-    """Its reason in the reader's language."""
+    """The reason of an entry, in the reader's language."""
     return reasons.translate_reason(entry.reason or "")
 
 
 def list_concerns(nodes: Iterable[NodeView]) -> list[str]:
-    """A line for every node that is away or does not count: which, how it stands, why, what that means."""
+    """A line for every node that is down or does not count: its state, why, and what that means."""
     lines = []
     for node in nodes:
         name = wording.escape(node.node)
@@ -109,7 +106,7 @@ def list_concerns(nodes: Iterable[NodeView]) -> list[str]:
 
 
 def list_trials(nodes: Iterable[NodeView]) -> list[str]:
-    """A line for every version that is tried beside a node's own, and what it has shown."""
+    """A line for every challenger: its labelled rounds and skill."""
     return [
         _(
             "Version {version} is tried beside **{node}**: {rounds} labelled rounds, skill {skill}, "
@@ -126,5 +123,5 @@ def list_trials(nodes: Iterable[NodeView]) -> list[str]:
 
 
 def format_stake(stake: float, *, signed: bool = False) -> str:
-    """Stake for people; what moved it comes with its sign."""
+    """Stake, or with its sign a change of stake."""
     return language.format_decimal(stake, "+#,##0.00##;-#,##0.00##" if signed else "#,##0.00##")

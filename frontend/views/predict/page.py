@@ -1,7 +1,7 @@
-"""The page where a person asks: a task, its form, the answer with every node's vote.
+"""The page Predict: a task, its form, and the answer with every node's vote.
 
-On a wide screen the answer stands beside the form, on a narrow one just below its button. The last
-answer of each task stays until the next one, whatever else is pressed.
+The answer stands beside the form, on a narrow screen below it. The last answer of each task stays until the
+next one.
 """
 
 import streamlit as st
@@ -15,10 +15,10 @@ from frontend.data.service import AnsweredRow, Refusal
 from frontend.text.language import _, ngettext
 
 MissingInputs = dict[str, str]
-"""Column → why it was not asked about."""
+"""Column → the message beside its empty input."""
 
 FormOutcome = AnsweredRow | Refusal | MissingInputs | None
-"""What there is to show for a form: None before it has been sent."""
+"""What a form led to; None before it was sent."""
 
 
 def show(url: str) -> None:
@@ -67,7 +67,7 @@ def _predict(url: str, task: TaskSummary, entry: form.FormEntry) -> FormOutcome:
 
 
 def _drop_filled(outcome: FormOutcome, entry: form.FormEntry) -> FormOutcome:
-    """What was said last, without complaints about inputs that have been filled in since."""
+    """The last outcome, without messages about inputs that have been filled in since."""
     if isinstance(outcome, dict):
         return {name: why for name, why in outcome.items() if name in entry.missing()} or None
     return outcome
@@ -86,7 +86,7 @@ def _show(url: str, schema: TaskSchema, outcome: FormOutcome, button: str) -> No
 
 
 def _problems(outcome: FormOutcome) -> MissingInputs:
-    """What to show beside inputs: what is still missing, or what the service would not take."""
+    """Messages beside the inputs: what is missing, or what the service refused."""
     if isinstance(outcome, Refusal):
         return {outcome.column: outcome.message} if outcome.column else {}
     return outcome if isinstance(outcome, dict) else {}

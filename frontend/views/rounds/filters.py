@@ -1,4 +1,4 @@
-"""Narrowing rounds down: the filters of a list, its pages, and the one round that the address names."""
+"""Filters of the list of rounds, its paging, and the round that the address names."""
 
 import re
 from datetime import date, datetime, time, timedelta
@@ -40,7 +40,7 @@ def opened_round() -> str:
 
 
 def open_round(round_id: str) -> None:
-    """Opens a round, and has the address say so."""
+    """Opens a round, and writes its id to the address."""
     st.query_params[_ADDRESS] = round_id
 
 
@@ -50,7 +50,7 @@ def close_round() -> None:
 
 
 def draw_filters(schema: TaskSchema) -> Filters | None:
-    """Draws the filters of a task's rounds; None where one of them holds what it cannot."""
+    """Draws the filters of a task's rounds; None where one of them is invalid."""
     with st.expander(_("Narrow down"), icon=":material/filter_alt:"):
         first, second, third = st.columns(3)
         with first:
@@ -83,13 +83,13 @@ def draw_filters(schema: TaskSchema) -> Filters | None:
 
 
 def page_cursor(task: str, filters: Filters) -> str | None:
-    """Where the page begins that is looked at; None: with the newest round."""
+    """The cursor of the page that is shown; None for the newest rounds."""
     trail = _trail(task, filters)
     return trail[-1] if trail else None
 
 
 def draw_paging(task: str, filters: Filters, page: RoundPage) -> None:
-    """The way to older and newer rounds."""
+    """Draws the buttons to older and newer rounds."""
     trail = _trail(task, filters)
     if not trail and page.after is None:
         return
@@ -117,7 +117,7 @@ def _turn(task: str, filters: Filters, after: str | None = None) -> None:
 
 
 def _trail(task: str, filters: Filters) -> list[str]:
-    """The cursors of the pages that were gone through; another filter begins anew."""
+    """The cursors of the pages so far; empty after another filter."""
     kept_task, kept_filters, trail = st.session_state.get(_TRAIL, (None, None, []))
     return list(trail) if (kept_task, kept_filters) == (task, filters) else []
 
@@ -134,7 +134,7 @@ def _choose(name: str, choices: dict[str, str], key: str) -> str | None:
 
 
 def _since(span: str | None) -> str | None:
-    """When a span begins, by the minute, so that everybody who looks is one question to the service."""
+    """When a span begins, to the minute, so that all sessions share one request to the service."""
     if span is None:
         return None
     now = datetime.now(times.browser_zone()).replace(second=0, microsecond=0)

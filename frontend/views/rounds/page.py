@@ -1,4 +1,4 @@
-"""The page where rounds are found again: a list to narrow down, and one round with all that is known.
+"""The page Rounds: a list with filters, and one round with all that is known.
 
 The address names the round that is open (`?round=ID`), so that it can be passed on.
 """
@@ -16,7 +16,7 @@ from frontend.views.rounds import round_detail, round_list
 from frontend.views.rounds.filters import close_round, draw_filters, draw_paging, opened_round, page_cursor
 
 GUARDED = ("unauthorized", "forbidden")
-"""Codes of a service that shows rounds to those alone whose token reads them."""
+"""Codes of a service that shows rounds only to tokens that may read them."""
 
 
 def show(url: str) -> None:

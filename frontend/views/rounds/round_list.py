@@ -1,6 +1,6 @@
-"""Rounds as a list: when, what was answered, what was true, and where the stake of each is.
+"""Lists rounds: when, the answer, what was true, and how far the stake is settled.
 
-A row is opened by choosing it in the table or, by keyboard and with a screen reader, in the box below.
+A row is opened in the table or, by keyboard and with a screen reader, in the box below.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def show_rounds(schema: TaskSchema, rounds: Sequence[Round]) -> None:
 
 
 def show_no_rounds(page: RoundPage, *, is_narrowed: bool) -> None:
-    """There is no round to show."""
+    """Shows why there is no round to list."""
     if page.after is not None:
         text = _("**None of the rounds looked through fits.** There are older ones: look on below.")
     elif is_narrowed:
