@@ -20,24 +20,24 @@ def show_answer(schema: TaskSchema, answer: AnsweredRow) -> None:
     """Shows an answer from its sentence to its round id."""
     verdict = answer.verdict
     if verdict.status == "no_quorum":
-        _without_quorum(schema, verdict)
+        _show_without_quorum(schema, verdict)
     else:
-        _sentence(schema, verdict)
-        _status(verdict)
-        _figures(schema, verdict)
+        _show_sentence(schema, verdict)
+        _show_status(verdict)
+        _show_metrics(schema, verdict)
         st.subheader(_("How each node voted"))
         st.html(votes_legend(schema, verdict))
         show_chart(draw_votes(schema, verdict), wording.describe_votes(schema, verdict))
     vote_table.show_votes(schema, verdict)
-    _reference(schema, answer)
+    _show_reference(schema, answer)
 
 
-def _sentence(schema: TaskSchema, verdict: Verdict) -> None:
+def _show_sentence(schema: TaskSchema, verdict: Verdict) -> None:
     badge = wording.answer_badge(schema, verdict)
     st.markdown(f"## {badge.markdown(wording.escape(wording.format_answer(schema, verdict)))}")
 
 
-def _without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
+def _show_without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
     states.show_no_quorum((verdict.error or {}).get("message") or _("Too few nodes voted."))
     fallback = wording.escape(wording.format_answer(schema, verdict))
     if fallback:
@@ -45,58 +45,52 @@ def _without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
     vote_table.show_absent(verdict)
 
 
-def _status(verdict: Verdict) -> None:
-    voted, all_of_them = len(wording.select_cast(verdict.votes)), len(wording.select_voters(verdict.votes))
+def _show_status(verdict: Verdict) -> None:
+    voted, expected = len(wording.select_cast(verdict.votes)), len(wording.select_voters(verdict.votes))
     if verdict.status == "ok":
-        text = ngettext("ok · the node voted", "ok · all {count} nodes voted", all_of_them)
+        text = ngettext("ok · the node voted", "ok · all {count} nodes voted", expected)
         st.badge(text, icon=":material/check:", color="green")
-        _show_non_voters(verdict)
-        return
-    text = _("degraded · {voted} of {nodes} nodes voted", voted=voted, nodes=all_of_them)
-    st.badge(text, icon=":material/warning:", color="orange")
-    st.markdown(
-        _("The answer stands: those who voted hold the quorum. Without a vote, and without weight here:")
-    )
-    vote_table.show_absent(verdict)
-    _show_non_voters(verdict)
-
-
-def _show_non_voters(verdict: Verdict) -> None:
-    """Shows why each non-voter did not count."""
+    else:
+        text = _("degraded · {voted} of {nodes} nodes voted", voted=voted, nodes=expected)
+        st.badge(text, icon=":material/warning:", color="orange")
+        st.markdown(
+            _("The answer stands: those who voted hold the quorum. Without a vote, and without weight here:")
+        )
+        vote_table.show_absent(verdict)
     for line in wording.describe_non_voters(verdict.votes):
         show_small(line)
 
 
-def _figures(schema: TaskSchema, verdict: Verdict) -> None:
+def _show_metrics(schema: TaskSchema, verdict: Verdict) -> None:
     with st.container(horizontal=True, gap="medium"):
         if schema.is_regression:
-            _spread(schema, verdict)
+            _show_spread(schema, verdict)
         elif verdict.probabilities and verdict.label:
             sure = verdict.probabilities.get(verdict.label, 0.0)
-            _figure(_("How sure"), wording.format_share(sure), wording.describe_certainty(sure))
+            _show_metric(_("How sure"), wording.format_share(sure), wording.describe_certainty(sure))
         if verdict.agreement is not None:
-            _figure(
+            _show_metric(
                 _("Agreement"),
                 wording.format_share(verdict.agreement),
                 _("of the weight, {share}", share=wording.describe_agreement(verdict.agreement)),
             )
 
 
-def _spread(schema: TaskSchema, verdict: Verdict) -> None:
+def _show_spread(schema: TaskSchema, verdict: Verdict) -> None:
     values = [vote.value for vote in wording.select_cast(verdict.votes) if vote.value is not None]
     if values:
         low, high = wording.format_value(schema, min(values)), wording.format_value(schema, max(values))
         spread = wording.format_value(schema, max(values) - min(values))
-        _figure(_("Spread of the votes"), spread, _("from {low} to {high}", low=low, high=high))
+        _show_metric(_("Spread of the votes"), spread, _("from {low} to {high}", low=low, high=high))
 
 
-def _figure(name: str, figure: str, in_words: str) -> None:
+def _show_metric(name: str, value: str, in_words: str) -> None:
     with st.container(width="content", gap=None):
-        st.metric(name, figure, width="content")
+        st.metric(name, value, width="content")
         show_small(in_words)
 
 
-def _reference(schema: TaskSchema, answer: AnsweredRow) -> None:
+def _show_reference(schema: TaskSchema, answer: AnsweredRow) -> None:
     verdict = answer.verdict
     show_copyable(_("Id of this round"), verdict.id)
     decided = _(

@@ -122,9 +122,9 @@ def _input(schema: TaskSchema, verdict: Verdict) -> str | float | None:
 def _confirm(
     client: Client, schema: TaskSchema, verdict: Verdict, current: Truth | None, truth: str | float
 ) -> None:
-    shown = wording.escape(_format_truth(schema, truth))
+    text = task_gettext(truth) if isinstance(truth, str) else wording.format_value(schema, truth)
     with st.container(border=True):
-        st.markdown(_("**You say that this was true: {truth}.**", truth=shown))
+        st.markdown(_("**You say that this was true: {truth}.**", truth=wording.escape(text)))
         if current is not None:
             st.markdown(_("It contradicts what stands, so it is kept as a dispute and changes nothing."))
         elif verdict.status == "no_quorum" or verdict.policy == "seed":
@@ -149,10 +149,6 @@ def _confirm(
             st.session_state[_state_key("told", verdict.id)] = report
             del st.session_state[_state_key("meant", verdict.id)]
             st.rerun()
-
-
-def _format_truth(schema: TaskSchema, truth: str | float) -> str:
-    return task_gettext(truth) if isinstance(truth, str) else wording.format_value(schema, truth)
 
 
 def _show_report(report: LabelReport) -> None:

@@ -63,9 +63,11 @@ def read_run(registry: str, run_id: str) -> Run | None:
     document = response.get("run", {})
     measured = document.get("data", {}).get("metrics", [])
     return Run(
-        {str(one["key"]): float(one["value"]) for one in measured},
+        {str(entry["key"]): float(entry["value"]) for entry in measured},
         tuple(
-            str(one["path"]).rpartition("/")[2] for one in listed.get("files", []) if not one.get("is_dir")
+            str(entry["path"]).rpartition("/")[2]
+            for entry in listed.get("files", [])
+            if not entry.get("is_dir")
         ),
     )
 
@@ -112,8 +114,8 @@ def _json(registry: str, endpoint: str, **query: str) -> dict[str, Any] | None:
         return None
     try:
         document = response.json()
-    except ValueError as error:
-        raise _away(registry, "what answers is no MLflow") from error
+    except ValueError:
+        document = None
     if not isinstance(document, dict):
         raise _away(registry, "what answers is no MLflow")
     return document

@@ -104,10 +104,10 @@ def query_series(server: PrometheusServer, task: str | None, seconds: int) -> In
                 "CONCORD_PROMETHEUS_NAMESPACE names another installation.",
                 field="CONCORD_PROMETHEUS",
             )
-        figures = [figure for figure in QUERIES if task is None or figure != series.FAILED]
+        indicators = [indicator for indicator in QUERIES if task is None or indicator != series.FAILED]
         lines = {
-            figure: _points(server, fill_matchers(QUERIES[figure], task, server.namespace), span)
-            for figure in figures
+            indicator: _points(server, fill_matchers(QUERIES[indicator], task, server.namespace), span)
+            for indicator in indicators
         }
         asked = _points(server, fill_matchers(ASKED, task, server.namespace), span)
     except ConcordError as error:

@@ -70,8 +70,8 @@ def _upload_file(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
         uploads.EXTENSIONS,
         key=f"{key}/file",
         max_upload_size=uploads.MOST_BYTES >> 20,
-        on_change=_drop,
-        args=(key,),
+        on_change=st.session_state.pop,
+        args=(key, None),
     )
     limits = _(
         "At most {rows} rows and {megabytes} MB, in UTF-8, with the template’s columns.",
@@ -85,10 +85,6 @@ def _upload_file(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
         st.session_state[key] = Batch(file.name, upload) if isinstance(upload, Table) else upload
     checked: CheckedFile | None = st.session_state.get(key)
     return checked
-
-
-def _drop(key: str) -> None:
-    st.session_state.pop(key, None)
 
 
 def _column(feature: Feature) -> str:

@@ -15,7 +15,7 @@ from frontend.views.drift import data
 
 
 def show_refused(url: str, task: TaskSummary, error: ConcordError) -> None:
-    """The service made no report."""
+    """Shows why the service made no report."""
     if error.code == "unknown_profile":
         _no_profile(task)
     elif error.code == "no_quorum":
@@ -31,7 +31,7 @@ def show_refused(url: str, task: TaskSummary, error: ConcordError) -> None:
 
 
 def show_too_few(report: DriftReport) -> None:
-    """Too few rows for an answer: of the rounds, or of what was learned from."""
+    """Shows that there are too few rows: of the rounds, or of those that the models learned from."""
     if report.rows >= report.least_rows:
         text = ngettext(
             "**The models learned from too little to compare with:** {count} row, and it takes {least}.",
@@ -39,9 +39,7 @@ def show_too_few(report: DriftReport) -> None:
             report.profile_rows,
             least=report.least_rows,
         )
-        st.info(text, icon=":material/hourglass_empty:")
-        return
-    if report.rows:
+    elif report.rows:
         text = ngettext(
             "**Too few rounds to say.** {count} round was compared, and it takes {least}. Ask more, or "
             "look further back.",
@@ -50,12 +48,15 @@ def show_too_few(report: DriftReport) -> None:
             report.rows,
             least=report.least_rows,
         )
-        st.info(text, icon=":material/hourglass_empty:")
+    else:
+        _show_no_rounds(report)
         return
-    st.info(
-        _("**There is no round to compare.** It takes {least}.", least=report.least_rows),
-        icon=":material/inbox:",
-    )
+    st.info(text, icon=":material/hourglass_empty:")
+
+
+def _show_no_rounds(report: DriftReport) -> None:
+    text = _("**There is no round to compare.** It takes {least}.", least=report.least_rows)
+    st.info(text, icon=":material/inbox:")
     st.markdown(
         _(
             "- Nothing was asked in this time: look further back, or ask on the page Predict.\n"
@@ -65,7 +66,7 @@ def show_too_few(report: DriftReport) -> None:
 
 
 def show_no_labels() -> None:
-    """Nobody has said what was true."""
+    """Shows that no round has a label, and where labels come from."""
     st.info(
         _("**No labels yet.** Whether errors have grown shows once somebody says what was true of rounds."),
         icon=":material/label_off:",

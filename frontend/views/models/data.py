@@ -1,4 +1,4 @@
-"""Reads which versions nodes serve, and decides about them."""
+"""Reads which versions the nodes serve."""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +6,6 @@ from typing import Final
 
 import streamlit as st
 
-from concord.client import Client
-from concord.policies.stake import Action
 from concord.types.models import ModelView
 from frontend.data import service
 
@@ -21,16 +19,6 @@ _REFERENCE: Final = re.compile(r"(?:models:/[^/@]+/)?(?P<version>[1-9][0-9]*)")
 def list_models(url: str) -> list[ModelView]:
     """Every node's model, with its versions."""
     return service.connect(url).models()
-
-
-def appoint(client: Client, view: ModelView, action: Action, version: str | None, why: str) -> None:
-    """Decides about a model's versions, if they are still those that the view shows.
-
-    Raises:
-        ConcordError: The service refuses, or is away.
-    """
-    client.appoint(view.name, action, version, why, expected_versions(view))
-    clear_cache()
 
 
 def expected_versions(view: ModelView) -> Mapping[str, str | None] | None:

@@ -136,7 +136,8 @@ def _make_action(
     version: str | None = None,
 ) -> ConfirmedAction:
     def act(reason: str, _key: str) -> str:
-        data.appoint(client, view, action, version, reason)
+        client.appoint(view.name, action, version, reason, data.expected_versions(view))
+        data.clear_cache()
         return done
 
     always = (

@@ -105,10 +105,11 @@ def _show_service_metric(view: ModelView, listed: Sequence[ListedVersion]) -> No
 
 
 def _show_mlflow_runs(registry: str, view: ModelView, listed: Sequence[ListedVersion]) -> None:
-    found = {one.version: (one.run_id, mlflow.read_run(registry, one.run_id)) for one in listed if one.run_id}
-    runs = {version: (run_id, run) for version, (run_id, run) in found.items() if run is not None}
+    ids = {version.version: version.run_id for version in listed if version.run_id}
+    results = {number: (run_id, mlflow.read_run(registry, run_id)) for number, run_id in ids.items()}
+    runs = {number: (run_id, run) for number, (run_id, run) in results.items() if run is not None}
     if len(runs) < len(listed):
-        missing = ", ".join(one.version for one in listed if one.version not in runs)
+        missing = ", ".join(version.version for version in listed if version.version not in runs)
         st.info(
             _(
                 "MLflow has no training run of version {versions}: it came from elsewhere, or is gone.",

@@ -68,15 +68,15 @@ def show_plots(registry: str, view: ModelView, runs: Mapping[str, tuple[str, mlf
         st.markdown(f"**{_(KINDS[name].title)}**")
         for column, (version, (run_id, run)) in zip(st.columns(len(runs)), runs.items(), strict=True):
             with column:
-                picture = mlflow.read_plot(registry, run_id, name) if name in run.plots else None
-                _draw(view, version, name, picture)
+                image = mlflow.read_plot(registry, run_id, name) if name in run.plots else None
+                _show_plot(view, version, name, image)
 
 
-def _draw(view: ModelView, version: str, name: str, picture: bytes | None) -> None:
+def _show_plot(view: ModelView, version: str, name: str, image: bytes | None) -> None:
     caption = versions.format_version(view, version)
-    if picture is None:
+    if image is None:
         show_small(_("{version}: no such picture", version=caption))
         return
     text = _(KINDS[name].text, version=version, model=view.name)
     # Drawn at 450 pixels; larger they would only be blurred.
-    st.image(picture, caption=caption, alt=text, width="content")
+    st.image(image, caption=caption, alt=text, width="content")

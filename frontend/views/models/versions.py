@@ -169,7 +169,7 @@ def _best(name: str, values: Mapping[str, float]) -> set[str]:
 
 def _find_version(view: ModelView, version: str | None) -> ListedVersion | None:
     versions = view.registry.versions if view.registry else []
-    return next((one for one in versions if one.version == version), None)
+    return next((listed for listed in versions if listed.version == version), None)
 
 
 def _format_measured(version: ListedVersion | None) -> str | None:

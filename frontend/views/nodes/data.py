@@ -9,7 +9,6 @@ from typing import Final
 
 import streamlit as st
 
-from concord.client import Client
 from concord.types.answers import HistoryEntry
 from frontend.data import service
 
@@ -59,12 +58,12 @@ def list_changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> l
         AccountChange(node, entry)
         for node in nodes
         for entry in [
-            *(one for before in reversed(ends) if before > 1 for one in _before(url, task, node, before)),
+            *(entry for before in reversed(ends) if before > 1 for entry in _before(url, task, node, before)),
             *_newest(url, task, node),
         ]
     ]
     # A block is read twice where the newest page reaches into the one before.
-    return sorted(dict.fromkeys(changes), key=lambda one: one.entry.height)
+    return sorted(dict.fromkeys(changes), key=lambda change: change.entry.height)
 
 
 def first_block(url: str, pages: int) -> int:
@@ -73,16 +72,6 @@ def first_block(url: str, pages: int) -> int:
     if pages == 1:
         return max(1, newest + 1 - PAGE_BLOCKS)
     return max(1, newest // PAGE_BLOCKS * PAGE_BLOCKS + 1 - pages * PAGE_BLOCKS)
-
-
-def release(client: Client, task: str, node: str, reason: str, key: str) -> None:
-    """Has a node count again, once for each key.
-
-    Raises:
-        ConcordError: The service refuses, or is away.
-    """
-    client.release(task, node, reason, key=key)
-    clear_cache()
 
 
 def clear_cache() -> None:

@@ -131,7 +131,8 @@ def _make_release(client: Client, task: TaskSummary, node: NodeView) -> Confirme
         effects[1] = _("Nothing more is watched before its vote counts.")
 
     def act(reason: str, key: str) -> str:
-        data.release(client, task.task, node.node, reason, key)
+        client.release(task.task, node.node, reason, key=key)
+        data.clear_cache()
         return _("**{node}** counts again.", node=name)
 
     return ConfirmedAction(

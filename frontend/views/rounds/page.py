@@ -28,12 +28,12 @@ def show(url: str) -> None:
     round_id = opened_round()
     if round_id:
         st.button(_("All rounds"), icon=":material/arrow_back:", on_click=close_round)
-        _open(url, round_id)
+        _show_one(url, round_id)
     else:
-        _list(url)
+        _show_list(url)
 
 
-def _list(url: str) -> None:
+def _show_list(url: str) -> None:
     task = task_picker.pick(url)
     if task is None:
         return
@@ -46,7 +46,7 @@ def _list(url: str) -> None:
     try:
         page = rounds.read_page(access.find_reader(url), task.task, filters, page_cursor(task.task, filters))
     except ConcordError as error:
-        _refused(url, error)
+        _show_refused(url, error)
         return
     if page.rounds:
         round_list.show_rounds(schema, page.rounds)
@@ -55,7 +55,7 @@ def _list(url: str) -> None:
     draw_paging(task.task, filters, page)
 
 
-def _open(url: str, round_id: str) -> None:
+def _show_one(url: str, round_id: str) -> None:
     try:
         round_ = rounds.read_round(access.find_reader(url), round_id)
         schema = service.read_schema(url, round_.task)
@@ -66,12 +66,12 @@ def _open(url: str, round_id: str) -> None:
             )
             st.warning(text, icon=":material/search_off:")
         else:
-            _refused(url, error)
+            _show_refused(url, error)
         return
     round_detail.show_round(url, schema, round_)
 
 
-def _refused(url: str, error: ConcordError) -> None:
+def _show_refused(url: str, error: ConcordError) -> None:
     if error.code == "service_away":
         states.show_away(url, error)
     elif error.code in GUARDED:
@@ -81,11 +81,13 @@ def _refused(url: str, error: ConcordError) -> None:
         st.warning(text, icon=":material/lock:")
         show_small(_("The service says: {message}", message=wording.escape(error.message)))
         access.show_sign_in_hint("rounds")
-    elif error.code == "journal_unavailable":
-        text = _("**The database of rounds is away.** Questions are still answered; look again in a minute.")
-        st.error(text, icon=":material/database_off:")
-        offer_refresh(rounds.clear_cache, "rounds/again")
     else:
         text = _("**The rounds cannot be shown.** {message}", message=wording.escape(error.message))
-        st.error(text, icon=":material/error:")
+        icon = ":material/error:"
+        if error.code == "journal_unavailable":
+            text = _(
+                "**The database of rounds is away.** Questions are still answered; look again in a minute."
+            )
+            icon = ":material/database_off:"
+        st.error(text, icon=icon)
         offer_refresh(rounds.clear_cache, "rounds/again")

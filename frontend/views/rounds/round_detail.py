@@ -83,8 +83,8 @@ def _list_facts(schema: TaskSchema, vote: VoteExplanation) -> str:
 
 def _show_block(round_id: str, settlement: Settled, proof: Proof | None) -> None:
     with st.expander(_("The block and the proof"), icon=":material/verified:"):
-        made = times.format_time(settlement.time)
-        st.markdown(_("Block {block} was made {time}.", block=settlement.block, time=made))
+        time = times.format_time(settlement.time)
+        st.markdown(_("Block {block} was made {time}.", block=settlement.block, time=time))
         st.markdown(wording.escape(settlement.note))
         if settlement.levelling:
             levelling = ", ".join(

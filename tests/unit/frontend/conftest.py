@@ -1,14 +1,11 @@
 """The page as a person sees it, over HTTP to a fake consensus service."""
 
-from pathlib import Path
-
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.unit.frontend.fake_service import FakeService
-
-APP = Path(__file__).parents[3] / "frontend" / "app.py"
+from tests.unit.frontend.page_driver import APP
 
 
 def clear_caches():

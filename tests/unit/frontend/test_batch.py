@@ -76,7 +76,7 @@ def flower_batch(rows=250):
 def test_the_page_begins_with_a_template_and_what_to_do(open_batch):
     page = open_batch()
     assert "No file yet" in page.info[0].value
-    assert [one.label for one in page.get("download_button")] == ["Download the template"]
+    assert [item.label for item in page.get("download_button")] == ["Download the template"]
     assert "`petals`: Petals Admitted: whole number, 1 to 40. Example: 5." in text(page)
 
 
@@ -192,8 +192,8 @@ def test_a_file_that_cannot_be_read_is_explained_with_what_to_do(open_batch, ser
 def test_a_file_over_the_limit_is_told_the_limit(open_batch, monkeypatch):
     monkeypatch.setattr(uploads, "MOST_BYTES", 3 << 20)
     content = GOOD + "# " + "x" * (4 << 20)
-    found = uploads.read_upload(content.encode(), FLOWER)
-    assert found == uploads.UnreadableFile("too_large", len(content))
+    result = uploads.read_upload(content.encode(), FLOWER)
+    assert result == uploads.UnreadableFile("too_large", len(content))
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_what_spreadsheets_write_is_read(content):
 
 
 def test_a_comma_is_no_decimal_sign_where_others_have_a_point():
-    found = uploads.read_upload(b"petal_length;petals;place\n1,234;5;sun\n1.5;5;sun\n", FLOWER)
-    assert isinstance(found, Faulty)
-    assert [(one.kind, one.line) for one in found.problems] == [("comma", 2)]
+    result = uploads.read_upload(b"petal_length;petals;place\n1,234;5;sun\n1.5;5;sun\n", FLOWER)
+    assert isinstance(result, Faulty)
+    assert [(item.kind, item.line) for item in result.problems] == [("comma", 2)]
 
 
 def test_a_failed_slice_is_told_with_its_lines_and_asked_again_alone(open_batch, service):
@@ -375,7 +375,7 @@ def test_a_busy_service_is_waited_for_and_then_given_up():
 
     batch = flower_batch(50)
     list(batch.run(always, waited.append))
-    assert (batch.answered, [one.code for one in batch.failures]) == (0, ["overloaded"])
+    assert (batch.answered, [item.code for item in batch.failures]) == (0, ["overloaded"])
 
 
 def test_a_call_that_is_too_large_is_asked_in_halves():

@@ -41,7 +41,9 @@ def open_ledger(service):
 
 
 def heights(page):
-    return [int(one.label.split(" ")[1]) for one in page.expander if one.label.startswith("Block ")]
+    return [
+        int(element.label.split(" ")[1]) for element in page.expander if element.label.startswith("Block ")
+    ]
 
 
 def opened(**changes):
@@ -51,7 +53,7 @@ def opened(**changes):
 def test_the_newest_blocks_come_first_in_a_line_each(open_ledger):
     page = open_ledger()
     assert heights(page) == list(range(45, 25, -1))
-    label = next(one.label for one in page.expander if one.label.startswith("Block 45"))
+    label = next(element.label for element in page.expander if element.label.startswith("Block 45"))
     assert label.split(" · ") == [
         "Block 45",
         "Jan 31, 2026, 9\\:00\\:45\u202fAM",
@@ -87,10 +89,10 @@ def test_what_a_block_holds_is_drawn_once_it_is_opened(open_ledger):
     assert "3 of 4 right" not in text(page)
     page.session_state["ledger/block/45"] = True
     page.run()
-    said = text(page)
-    assert "- flower: 4 rounds with a label settled by the policy wager" in said
-    assert "    - **forest** +1.25, 3 of 4 right, −0.25 of it by levelling" in said
-    assert "    - **knn** −1.25, 1 of 4 right, +0.25 of it by levelling" in said
+    content = text(page)
+    assert "- flower: 4 rounds with a label settled by the policy wager" in content
+    assert "    - **forest** +1.25, 3 of 4 right, −0.25 of it by levelling" in content
+    assert "    - **knn** −1.25, 1 of 4 right, +0.25 of it by levelling" in content
     assert block(45).hash in [code.value for code in page.code]
     assert block(45).previous in [code.value for code in page.code]
 
@@ -195,7 +197,8 @@ def test_the_treasury_has_a_line_where_it_gained(open_ledger, service):
 def test_the_picture_has_a_line_from_where_each_node_stood_to_where_it_stands():
     page = StakesPage("flower", 1, 9, 0.0, GAINS, None)
     drawn = [
-        (one["node"], one["height"], one["stake"], one["is_end"]) for one in stake_changes.list_points(page)
+        (element["node"], element["height"], element["stake"], element["is_end"])
+        for element in stake_changes.list_points(page)
     ]
     assert drawn[:3] == [
         ("forest", 1, 1000.0, False),
@@ -230,7 +233,7 @@ def test_a_task_whose_nodes_have_no_account_says_so(open_ledger, service):
 
 def test_the_newest_hash_is_shortened_and_whole_on_demand(open_ledger):
     page = open_ledger()
-    box = next(one for one in page.expander if one.label.startswith("Its hash"))
+    box = next(element for element in page.expander if element.label.startswith("Its hash"))
     assert box.label == "Its hash: `d200000000…`"
     assert box.code[0].value == block(45).hash
 
@@ -252,7 +255,9 @@ def test_an_empty_ledger_says_how_its_first_block_comes(open_ledger, service):
 def test_blocks_that_cannot_be_read_are_told_apart_from_an_absent_service(open_ledger, service):
     service.refusal = LedgerUnavailable("The cluster's API is away.")
     page = open_ledger()
-    assert {one.value for one in page.error} == {"**This could not be read.** The cluster's API is away."}
+    assert {element.value for element in page.error} == {
+        "**This could not be read.** The cluster's API is away."
+    }
 
 
 def test_a_service_that_is_away_is_told(open_ledger):

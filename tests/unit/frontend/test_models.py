@@ -42,7 +42,7 @@ def tables(page):
 
 
 def button(page, label):
-    return next(one for one in page.button if one.label == label)
+    return next(element for element in page.button if element.label == label)
 
 
 def test_every_model_of_the_task_is_listed_with_its_versions(service, see):
@@ -97,14 +97,14 @@ def test_mlflow_tells_every_metric_and_the_best_is_marked(registry, see):
 
 
 @pytest.mark.parametrize(
-    ("variables", "wanted"),
+    ("variables", "expected"),
     [
         ({"USERNAME": "ann", "PASSWORD": "secret"}, "Basic YW5uOnNlY3JldA=="),
         ({"TOKEN": "secret"}, "Bearer secret"),
     ],
 )
-def test_a_guarded_mlflow_is_asked_with_its_own_variables(registry, see, monkeypatch, variables, wanted):
-    registry.wanted = wanted
+def test_a_guarded_mlflow_is_asked_with_its_own_variables(registry, see, monkeypatch, variables, expected):
+    registry.authorization = expected
     assert "**MLflow is away.**" in see().warning[0].value
     clear_caches()
     for name, value in variables.items():
@@ -114,8 +114,8 @@ def test_a_guarded_mlflow_is_asked_with_its_own_variables(registry, see, monkeyp
 
 def test_plots_of_the_chosen_versions_are_shown_with_a_description(registry, see):
     page = see()
-    pictures = [one.proto.imgs[0] for one in page.get("image")]
-    assert [one.caption for one in pictures] == ["Version 3", "Version 2 (answers)", "Version 3"]
+    pictures = [element.proto.imgs[0] for element in page.get("image")]
+    assert [element.caption for element in pictures] == ["Version 3", "Version 2 (answers)", "Version 3"]
     assert "version 3 of flower.forest" in pictures[0].alt
     assert "Version 2 (answers): no such picture" in text(page)
 
@@ -169,9 +169,9 @@ def test_an_answer_without_end_is_not_read_to_its_end(registry, see, monkeypatch
 
 def test_runs_are_asked_for_once(registry, see):
     see()
-    asked = len(registry.asked)
+    asked = len(registry.requests)
     see()
-    assert len(registry.asked) == asked
+    assert len(registry.requests) == asked
 
 
 @pytest.mark.parametrize(
@@ -245,10 +245,10 @@ def test_one_version_is_compared_with_nothing(see):
 def test_a_comparison_says_which_is_better_and_how_sure_that_is(service, see):
     service.views = [tried()]
     page = press(see(), "Compare on labelled rounds")
-    said = text(page)
-    assert "### :green[:material/trending_up: Version 3 is better.]" in said
-    assert "160 labelled rounds were answered by both. Looked at from 2026-01-31 09:00 UTC on." in said
-    assert "scores +0.038 against version 2; the true difference is between +0.012 and +0.062" in said
+    content = text(page)
+    assert "### :green[:material/trending_up: Version 3 is better.]" in content
+    assert "160 labelled rounds were answered by both. Looked at from 2026-01-31 09:00 UTC on." in content
+    assert "scores +0.038 against version 2; the true difference is between +0.012 and +0.062" in content
     assert list(tables(page)[-1]["Share of right answers"]) == ["0.900", "0.938"]
 
 

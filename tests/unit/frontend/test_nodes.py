@@ -54,17 +54,18 @@ def test_every_node_is_listed_with_what_it_is_and_holds(service, see):
 
 def test_why_a_node_is_away_or_does_not_count_is_said(service, see):
     service.views = [jailed(), node("tree", status="down", reason="connection *refused*")]
-    said = text(see())
+    content = text(see())
     assert (
-        r"**knn** is :red[:material/block: jailed]: its vote does not count. Jailed for regret\: 12" in said
+        r"**knn** is :red[:material/block: jailed]: its vote does not count. Jailed for regret\: 12"
+        in content
     )
-    assert r"**tree** is :red[:material/link_off: down]: connection \*refused\*" in said
+    assert r"**tree** is :red[:material/link_off: down]: connection \*refused\*" in content
 
 
 def test_a_version_on_trial_is_told_of(service, see):
     service.views = [node("forest", challenger=ChallengerRecord("9", "probation", 12, 0.75))]
-    said = text(see())
-    assert "Version 9 is tried beside **forest**: 12 labelled rounds, skill 0.750, too few to say" in said
+    content = text(see())
+    assert "Version 9 is tried beside **forest**: 12 labelled rounds, skill 0.750, too few to say" in content
 
 
 def test_without_labels_the_page_says_what_is_still_to_come(service, see):
@@ -73,7 +74,7 @@ def test_without_labels_the_page_says_what_is_still_to_come(service, see):
 
 
 def test_changes_are_told_with_their_reason_the_newest_first(see):
-    lines = next(one.value for one in see().markdown if "UTC ·" in one.value).splitlines()
+    lines = next(element.value for element in see().markdown if "UTC ·" in element.value).splitlines()
     assert [line.split("**")[1] for line in lines] == ["knn", "knn", "forest", "knn", "forest"]
     assert lines[0] == (
         r"- 2026-01-31 09:00:25 UTC · **knn** :red[:material/block: jailed]: "
@@ -125,8 +126,8 @@ def test_looking_further_back_reads_the_blocks_before(service, see):
     assert "block 1,501" in text(page)
     assert list(page.dataframe[1].value["Block"]) == [2400]
     press(page, "Look further back")
-    assert ("forest", 2001) in service.looked
-    assert ("forest", 1001) in service.looked
+    assert ("forest", 2001) in service.history_queries
+    assert ("forest", 1001) in service.history_queries
     assert list(page.dataframe[1].value["Block"]) == [2400, 700]
     assert "block 1." in text(page)
     assert page.button(key="nodes/again").label == "Look again"
@@ -135,8 +136,8 @@ def test_looking_further_back_reads_the_blocks_before(service, see):
 def test_a_block_that_two_pages_have_is_told_once(service):
     service.height = 1500
     service.histories = {"forest": [entry(900, "deposit", 5, 105, "stake paid in")]}
-    found = data.list_changes(service.url, "flower", ["forest"], 2)
-    assert [change.entry.height for change in found] == [900]
+    result = data.list_changes(service.url, "flower", ["forest"], 2)
+    assert [change.entry.height for change in result] == [900]
 
 
 def test_a_history_that_cannot_be_read_leaves_the_nodes(service, see):
@@ -211,9 +212,9 @@ def test_a_refusal_is_told_in_the_services_words_and_the_dialog_stays(service, s
 def test_the_page_speaks_french(service, see):
     service.views = [jailed(), node("forest")]
     page = see(lang="fr")
-    said = text(page)
-    assert "6 tours étiquetés réglés" in said
-    assert "regret moyen de 0,234" in said
+    content = text(page)
+    assert "6 tours étiquetés réglés" in content
+    assert "regret moyen de 0,234" in content
 
 
 # What the picture is drawn of.
@@ -225,8 +226,10 @@ def test_a_line_begins_with_what_was_held_before_the_first_change_and_ends_with_
         AccountChange("knn", entry(25, "settle", -5, 995, WAGER)),
     ]
     turns = [
-        (one["node"], one["stake"], one["is_end"])
-        for one in stake_history.list_points([node("forest"), node("knn"), node("tree", stake=70.0)], changes)
+        (element["node"], element["stake"], element["is_end"])
+        for element in stake_history.list_points(
+            [node("forest"), node("knn"), node("tree", stake=70.0)], changes
+        )
     ]
     assert turns == [
         ("forest", 1000, False), ("forest", 1005, False), ("forest", 1005, True),
@@ -255,7 +258,7 @@ def test_the_picture_is_told_as_text():
 # What the service says of an account, in another language.
 
 
-def told_by_the_service():
+def service_sentences():
     from dataclasses import replace
 
     from concord.ledger import events
@@ -294,7 +297,7 @@ def told_by_the_service():
         yield history.standing_words(replace(account, **changes))
 
 
-@pytest.mark.parametrize("sentence", sorted(set(told_by_the_service())))
+@pytest.mark.parametrize("sentence", sorted(set(service_sentences())))
 def test_what_the_service_says_of_a_node_is_known_here(sentence, monkeypatch):
     assert reasons.translate_reason(sentence) == sentence
     monkeypatch.setattr("frontend.text.language.current", lambda: "fr")

@@ -31,10 +31,10 @@ def rates(course):
     return [point.value for point in course.lines[series.REQUESTS]]
 
 
-@pytest.mark.parametrize(("share", "found"), [(0.5, 2.0), (0.1, 0.5), (0.95, 4.0), (1.0, 4.0), (0.0, 0.0)])
-def test_a_quantile_lies_within_its_bucket(share, found):
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 2.0), (0.1, 0.5), (0.95, 4.0), (1.0, 4.0), (0.0, 0.0)])
+def test_a_quantile_lies_within_its_bucket(share, expected):
     buckets = [(1.0, 2.0), (2.0, 5.0), (4.0, 9.0), (math.inf, 10.0)]
-    assert series.interpolate_quantile(share, buckets) == pytest.approx(found)
+    assert series.interpolate_quantile(share, buckets) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("buckets", [[], [(1.0, 0.0), (math.inf, 0.0)]])
@@ -44,9 +44,9 @@ def test_of_nothing_there_is_no_quantile(buckets):
 
 def test_a_rate_is_of_the_minute_before():
     samples = [sample(at, at if at <= 60 else 60.0) for at in range(0, 121, 10)]
-    found = series.compute_series(samples, None, 0.0, 10.0)
-    assert rates(found)[:6] == pytest.approx([1.0] * 6)
-    assert rates(found)[-1] == 0.0
+    result = series.compute_series(samples, None, 0.0, 10.0)
+    assert rates(result)[:6] == pytest.approx([1.0] * 6)
+    assert rates(result)[-1] == 0.0
 
 
 def test_points_lie_a_step_apart_and_the_newest_is_always_there():
@@ -57,13 +57,13 @@ def test_points_lie_a_step_apart_and_the_newest_is_always_there():
 
 def test_no_point_is_older_than_asked_for():
     samples = [sample(at, 0.0) for at in range(0, 100, 10)]
-    found = series.compute_series(samples, None, 55.0, 10.0)
-    assert found.lines[series.REQUESTS][0].time == 60
+    result = series.compute_series(samples, None, 55.0, 10.0)
+    assert result.lines[series.REQUESTS][0].time == 60
 
 
 def test_one_sample_is_no_point_and_knows_whether_anything_was_asked():
-    found = series.compute_series([sample(0.0, 3.0)], None, 0.0, 5.0)
-    assert (rates(found), found.was_asked) == ([], True)
+    result = series.compute_series([sample(0.0, 3.0)], None, 0.0, 5.0)
+    assert (rates(result), result.was_asked) == ([], True)
     assert not series.compute_series([sample(0.0, 0.0)], None, 0.0, 5.0).was_asked
     assert not series.compute_series([], None, 0.0, 5.0).was_asked
 
@@ -111,20 +111,20 @@ def test_only_metrics_and_records_that_exist_are_asked_for():
         assert _metrics(query) <= known
 
 
-def test_every_figure_has_its_query():
+def test_every_indicator_has_its_query():
     assert set(prometheus.QUERIES) == set(series.INDICATORS)
 
 
 @pytest.mark.parametrize(
-    ("task", "namespace", "said"),
+    ("task", "namespace", "expected"),
     [
         (None, None, "x{}"),
         ("iris", None, 'x{task="iris",}'),
         ('a"b\\', "c", 'x{task="a\\"b\\\\", namespace="c",}'),
     ],
 )
-def test_a_query_is_about_a_task_and_an_installation(task, namespace, said):
-    assert prometheus.fill_matchers("x{OF}", task, namespace) == said
+def test_a_query_is_about_a_task_and_an_installation(task, namespace, expected):
+    assert prometheus.fill_matchers("x{OF}", task, namespace) == expected
 
 
 def evaluated(tmp_path, queries, input_series, *, rules):
@@ -138,13 +138,13 @@ def evaluated(tmp_path, queries, input_series, *, rules):
         for query in queries
     ]
     path = tmp_path / "test.yaml"
-    files = [str(one) for one in FILES] if rules else []
+    files = [str(element) for element in FILES] if rules else []
     document = {"rule_files": files, "evaluation_interval": "15s", "tests": tests}
     path.write_text(yaml.safe_dump(document), "utf-8")
     done = subprocess.run([PROMTOOL, "test", "rules", str(path)], capture_output=True, text=True, check=False)
-    found = [float(value) for value in SAID.findall(done.stdout + done.stderr)]
-    assert len(found) == len(queries), done.stdout + done.stderr
-    return found
+    result = [float(value) for value in SAID.findall(done.stdout + done.stderr)]
+    assert len(result) == len(queries), done.stdout + done.stderr
+    return result
 
 
 @pytest.mark.slow
@@ -154,10 +154,10 @@ def evaluated(tmp_path, queries, input_series, *, rules):
 def test_prometheus_finds_what_the_services_own_samples_say(tmp_path, task, rules):
     """The same counts, grown evenly: every query has one value, and it is that of our own arithmetic."""
     meters = Meters()
-    for one, slow in (("iris", 0.004), ("loan", 0.15)):
-        meters.ask(one, times=30, seconds=slow / 4, overhead=0.0004)
-        meters.ask(one, times=8, seconds=slow, status="degraded")
-        meters.ask(one, times=2, seconds=slow * 2, status="no_quorum", http="503")
+    for element, slow in (("iris", 0.004), ("loan", 0.15)):
+        meters.ask(element, times=30, seconds=slow / 4, overhead=0.0004)
+        meters.ask(element, times=8, seconds=slow, status="degraded")
+        meters.ask(element, times=2, seconds=slow * 2, status="no_quorum", http="503")
     counts = exposition.parse_sample(meters.text(), 0.0).counts
     own = series.compute_indicators(counts, task, 15.0)
     input_series = [
@@ -167,8 +167,8 @@ def test_prometheus_finds_what_the_services_own_samples_say(tmp_path, task, rule
     ]
     asked = [name for name in series.INDICATORS if own.get(name) is not None]
     queries = [prometheus.fill_matchers(prometheus.QUERIES[name], task, "c") for name in asked]
-    found = evaluated(tmp_path, queries, input_series, rules=rules)
-    assert dict(zip(asked, found, strict=True)) == pytest.approx({name: own[name] for name in asked})
+    result = evaluated(tmp_path, queries, input_series, rules=rules)
+    assert dict(zip(asked, result, strict=True)) == pytest.approx({name: own[name] for name in asked})
     assert len(asked) == len(series.INDICATORS) - (task is not None)
 
 
@@ -194,7 +194,7 @@ def test_where_nothing_failed_the_shares_are_zero_and_not_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "expected"),
     [
         (series.REQUESTS, 1234.5, "1,234"),
         (series.REQUESTS, 0.4, "0.40"),
@@ -205,25 +205,25 @@ def test_where_nothing_failed_the_shares_are_zero_and_not_missing(tmp_path):
         (series.AGREEMENT, None, "–"),
     ],
 )
-def test_a_figure_is_written_with_its_unit(name, value, said):
-    assert indicators.format_indicator(name, value) == said
+def test_an_indicator_is_written_with_its_unit(name, value, expected):
+    assert indicators.format_indicator(name, value) == expected
 
 
 def course(**points):
     return IndicatorSeries(
-        {name: [Point(*one) for one in values] for name, values in points.items()}, was_asked=True
+        {name: [Point(*element) for element in values] for name, values in points.items()}, was_asked=True
     )
 
 
 def test_a_picture_is_told_to_those_who_do_not_see_it():
-    found = course(agreement=[(0.0, 0.5), (5.0, None), (10.0, 0.75)])
-    picture = next(one for one in indicators.CHARTS if series.AGREEMENT in one.names)
-    assert indicators.describe_chart(found, picture) == (
+    result = course(agreement=[(0.0, 0.5), (5.0, None), (10.0, 0.75)])
+    picture = next(element for element in indicators.CHARTS if series.AGREEMENT in element.names)
+    assert indicators.describe_chart(result, picture) == (
         "How far do nodes agree? agreement: 75% now, 50% to 75% in this time."
     )
 
 
-def test_every_figure_is_drawn_somewhere_and_has_its_words():
+def test_every_indicator_is_drawn_somewhere_and_has_its_words():
     drawn = [name for picture in indicators.CHARTS for name in picture.names]
     assert sorted(drawn) == sorted(series.INDICATORS)
     assert set(indicators.NAMES) == set(series.INDICATORS)
@@ -231,10 +231,10 @@ def test_every_figure_is_drawn_somewhere_and_has_its_words():
 
 
 def test_the_tables_newest_row_comes_first_in_the_readers_time():
-    found = course(requests=[(0.0, 1.0), (3600.0, 2.0)])
-    rows = indicators.list_rows(found, ZoneInfo("Europe/Paris"))
+    result = course(requests=[(0.0, 1.0), (3600.0, 2.0)])
+    rows = indicators.list_rows(result, ZoneInfo("Europe/Paris"))
     assert [row["Time"] for row in rows] == ["02:00:00", "01:00:00"]
-    assert indicators.list_rows(found, UTC)[0]["Time"] == "01:00:00 UTC"
+    assert indicators.list_rows(result, UTC)[0]["Time"] == "01:00:00 UTC"
 
 
 @pytest.mark.parametrize("is_light", [True, False])
@@ -268,7 +268,7 @@ def test_a_name_cannot_bring_markup_into_the_key():
 
 
 @pytest.mark.parametrize(("is_light", "page"), [(True, "#ffffff"), (False, "#171614")])
-def test_every_shade_is_seen_on_its_background(is_light, page):
+def test_every_line_colour_is_visible_on_its_background(is_light, page):
     for colour in theme.line_colours(is_light=is_light):
         light, dark = sorted((_luminance(colour), _luminance(page)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 3

@@ -13,25 +13,26 @@ from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quor
 
 
 @pytest.mark.parametrize(
-    ("share", "said"),
+    ("share", "expected"),
     [
         (0.0, "0%"), (0.0001, "0.1%"), (0.004, "0.4%"), (0.254, "25%"), (0.5, "50%"), (0.9949, "99.5%"),
         (0.99999, "99.9%"), (1.0, "100%"),
     ],
 )  # fmt: skip
-def test_a_share_is_never_rounded_to_certainty(share, said):
-    assert wording.format_share(share) == said
+def test_a_share_is_never_rounded_to_certainty(share, expected):
+    assert wording.format_share(share) == expected
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.1, "0.1"), (30.0, "30"), (1e11, "100,000,000,000"), (-2.5, "-2.5"), (-0.0, "0")]
+    ("value", "expected"),
+    [(0.1, "0.1"), (30.0, "30"), (1e11, "100,000,000,000"), (-2.5, "-2.5"), (-0.0, "0")],
 )
-def test_a_number_has_its_thousands_apart_and_no_needless_decimals(value, said):
-    assert wording.format_number(value) == said
+def test_a_number_has_its_thousands_apart_and_no_needless_decimals(value, expected):
+    assert wording.format_number(value) == expected
 
 
 @pytest.mark.parametrize(
-    ("feature", "said"),
+    ("feature", "expected"),
     [
         (Feature("x", "number", 1.0, "cm", 0.1, 30), "0.1 to 30 cm"),
         (Feature("x", "integer", 1, "a", 18), "whole number, at least 18 years"),
@@ -41,8 +42,8 @@ def test_a_number_has_its_thousands_apart_and_no_needless_decimals(value, said):
         (Feature("x", "choice", "a", choices=tuple("abcd")), "one of 4"),
     ],
 )
-def test_an_input_says_what_it_admits(feature, said):
-    assert wording.describe_range(feature) == said
+def test_an_input_says_what_it_admits(feature, expected):
+    assert wording.describe_range(feature) == expected
 
 
 def test_a_column_is_named_as_people_write():
@@ -53,7 +54,7 @@ def test_a_column_is_named_as_people_write():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("a_b", r"a\_b"),
         ("5 $ and 6 $", r"5 \$ and 6 \$"),
@@ -63,30 +64,30 @@ def test_a_column_is_named_as_people_write():
         ("Length (cm), 0.1 - 30!", "Length (cm), 0.1 - 30!"),
     ],
 )
-def test_text_of_others_loses_its_markup_and_nothing_else(text, said):
-    assert wording.escape(text) == said
+def test_text_of_others_loses_its_markup_and_nothing_else(text, expected):
+    assert wording.escape(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("probability", "said"),
+    ("probability", "expected"),
     [(1.0, "almost certain"), (0.8, "fairly sure"), (0.7, "leaning that way"), (0.4, "a close call")],
 )
-def test_a_probability_is_said_in_words(probability, said):
-    assert wording.describe_certainty(probability) == said
+def test_a_probability_is_said_in_words(probability, expected):
+    assert wording.describe_certainty(probability) == expected
 
 
 @pytest.mark.parametrize(
-    ("share", "said"),
+    ("share", "expected"),
     [(1.0, "all of it"), (0.9, "a large majority"), (0.5, "a majority"), (0.4, "less than half")],
 )
-def test_agreement_is_said_in_words(share, said):
-    assert wording.describe_agreement(share) == said
+def test_agreement_is_said_in_words(share, expected):
+    assert wording.describe_agreement(share) == expected
 
 
 def test_no_two_looks_differ_by_colour_alone():
     for looks in (wording.TONES, wording.OUTCOMES):
-        assert len({look.symbol for look in looks.values()}) == len(looks)
-        assert len({look.icon for look in looks.values()}) == len(looks)
+        assert len({reading.symbol for reading in looks.values()}) == len(looks)
+        assert len({reading.icon for reading in looks.values()}) == len(looks)
 
 
 def test_a_label_that_the_schema_does_not_know_is_neutral():
@@ -94,10 +95,10 @@ def test_a_label_that_the_schema_does_not_know_is_neutral():
 
 
 def test_what_stake_does_is_said():
-    said = [
+    content = [
         wording.describe_settlement(verdict(settlement=kind, block=7)) for kind in ("none", "due", "settled")
     ]
-    assert [*said, wording.describe_settlement(no_quorum())] == [
+    assert [*content, wording.describe_settlement(no_quorum())] == [
         "stake moves when its label comes",
         "stake moves with the next block",
         "stake moved in block 7",
@@ -107,7 +108,7 @@ def test_what_stake_does_is_said():
 
 def test_who_was_not_to_count_is_named_apart_from_who_failed():
     votes_cast = [vote("knn"), vote("tree", outcome="late"), vote("liar", outcome="shadow")]
-    assert [one.node for one in wording.select_voters(votes_cast)] == ["knn", "tree"]
+    assert [vote_.node for vote_ in wording.select_voters(votes_cast)] == ["knn", "tree"]
     assert len(wording.describe_absent(votes_cast)) == 1
     [line] = wording.describe_non_voters(votes_cast)
     assert "**liar** is **a shadow**" in line
@@ -120,8 +121,8 @@ def test_every_way_of_pooling_has_its_words():
 
 def test_the_votes_are_told_to_those_who_do_not_see_the_picture():
     votes_ = [vote("forest", weight=0.6), silent("knn", "late")]
-    said = wording.describe_votes(FLOWER, verdict(votes=votes_))
-    assert said == "Votes of the nodes. forest, weight 60%: rose 90%; knn: late."
+    content = wording.describe_votes(FLOWER, verdict(votes=votes_))
+    assert content == "Votes of the nodes. forest, weight 60%: rose 90%; knn: late."
 
 
 def test_values_are_told_with_their_unit():
@@ -129,9 +130,9 @@ def test_values_are_told_with_their_unit():
 
 
 def test_a_title_alone_names_a_task_where_it_is_the_only_one():
-    one = TaskSummary("iris", "Iris", "", "wager", ready=True, nodes=1, nodes_up=1)
-    assert wording.format_task(one, [one]) == "Iris"
-    assert wording.format_task(one, [one, replace(one, task="workshop")]) == "Iris (iris)"
+    vote_ = TaskSummary("iris", "Iris", "", "wager", ready=True, nodes=1, nodes_up=1)
+    assert wording.format_task(vote_, [vote_]) == "Iris"
+    assert wording.format_task(vote_, [vote_, replace(vote_, task="workshop")]) == "Iris (iris)"
 
 
 def test_the_parts_of_each_bar_follow_each_other_and_end_at_one():
@@ -141,8 +142,8 @@ def test_the_parts_of_each_bar_follow_each_other_and_end_at_one():
 
 
 def test_the_consensus_is_the_first_bar_and_absent_nodes_have_none():
-    made = verdict(votes=[vote("forest"), silent("knn", "late")])
-    assert list(dict.fromkeys(part["who"] for part in votes.list_bar_parts(FLOWER, made))) == [
+    base = verdict(votes=[vote("forest"), silent("knn", "late")])
+    assert list(dict.fromkeys(part["who"] for part in votes.list_bar_parts(FLOWER, base))) == [
         "Consensus\nall votes",
         "forest\nweight 34%",
     ]
@@ -161,7 +162,7 @@ def test_every_picture_is_a_valid_chart(schema, made):
 
 def test_equal_values_still_have_an_axis():
     same = loan_verdict()
-    same = replace(same, votes=[replace(one, value=same.value) for one in same.votes])
+    same = replace(same, votes=[replace(vote_, value=same.value) for vote_ in same.votes])
     low, high = votes.draw_votes(LOAN, same).to_dict()["layer"][0]["encoding"]["x"]["scale"]["domain"]
     assert low < same.value < high
 
@@ -191,8 +192,8 @@ def test_every_bar_stands_out_from_a_dark_page(colour):
 
 
 def test_a_share_on_a_bar_is_never_rounded_to_certainty():
-    made = verdict(votes=[vote("forest", sure=0.998)])
-    assert "99.8%" in [part["written"] for part in votes.list_bar_parts(FLOWER, made)]
+    base = verdict(votes=[vote("forest", sure=0.998)])
+    assert "99.8%" in [part["written"] for part in votes.list_bar_parts(FLOWER, base)]
 
 
 def test_without_a_consensus_the_table_has_no_weights():
