@@ -59,6 +59,18 @@ def test_every_text_of_the_pages_is_said_in_every_language(name):
     assert missing == []
 
 
+def test_no_module_that_translates_uses_the_name_of_the_translation_for_something_else():
+    # A loop over `_` would make it a local variable of its function, and no translation any more.
+    rebound = [
+        path.name
+        for path in SOURCES
+        if "frontend.text.language import" in (source := path.read_text("utf-8"))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Name) and node.id == "_" and not isinstance(node.ctx, ast.Load)
+    ]
+    assert rebound == []
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_no_text_is_said_in_two_ways(name):
     # Babel takes the last of two without a word.
