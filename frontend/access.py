@@ -79,10 +79,7 @@ def find_client(url: str) -> Client | None:
 def find_reader(url: str) -> Reader:
     """A connection to read what a token may open: the session's own, else the one that all share.
 
-    What is read with it is kept under its `key` and never under the token:
-
-        @st.cache_data(ttl=3)
-        def rounds(_client, key, url, task): …
+    Functions that cache what they read with it take `hash_funcs=HASH_READER`: no token becomes a cache key.
 
     Args:
         url: The consensus service.

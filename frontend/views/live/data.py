@@ -63,14 +63,14 @@ class LiveIndicators:
         source: `prometheus` or `service`.
         samples: Of the service's own: how many are kept.
         problem: Why the service, if it is the source, did not answer just now.
-        without: Why Prometheus is not the source although it is configured.
+        prometheus_problem: Why Prometheus is not the source although it is configured.
     """
 
     series: IndicatorSeries | None
     source: str
     samples: int = 0
     problem: ConcordError | None = None
-    without: ConcordError | None = None
+    prometheus_problem: ConcordError | None = None
 
 
 class SampleRing:
@@ -83,20 +83,20 @@ class SampleRing:
 
     def __init__(self, read: Callable[[], str], now: Callable[[], float] = time.time) -> None:
         self._read, self._now = read, now
-        self._taking = threading.Lock()
+        self._lock = threading.Lock()
         self._samples: deque[Sample] = deque()
         self._tried = float("-inf")
         self._problem: ConcordError | None = None
 
-    def look(self) -> RingReading:
+    def read(self) -> RingReading:
         """Takes a sample if the last is old enough and no other thread takes one; never waits for another."""
-        if self._taking.acquire(blocking=False):
+        if self._lock.acquire(blocking=False):
             try:
                 # A clock that was put back must not keep the page from ever looking again.
                 if not 0 <= self._now() - self._tried < LEAST_SECONDS:
                     self._take()
             finally:
-                self._taking.release()
+                self._lock.release()
         return RingReading(tuple(self._samples.copy()), self._problem)
 
     def _take(self) -> None:
@@ -156,14 +156,14 @@ def read_indicators(
         task: One task; None for all together.
         seconds: How far back.
     """
-    without: ConcordError | None = None
+    prometheus_problem: ConcordError | None = None
     if server is not None:
         queried = prometheus.query_series(server, task, seconds)
         if isinstance(queried, IndicatorSeries):
             return LiveIndicators(queried, "prometheus")
-        without = queried
-    reading = sample_ring(url).look()
+        prometheus_problem = queried
+    reading = sample_ring(url).read()
     if not reading.samples:
-        return LiveIndicators(None, "service", problem=reading.problem, without=without)
+        return LiveIndicators(None, "service", problem=reading.problem, prometheus_problem=prometheus_problem)
     series = _cache_series(url, task, seconds, reading.samples[-1].time, reading.samples)
-    return LiveIndicators(series, "service", len(reading.samples), reading.problem, without)
+    return LiveIndicators(series, "service", len(reading.samples), reading.problem, prometheus_problem)

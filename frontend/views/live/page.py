@@ -61,8 +61,8 @@ def _show_indicators(url: str, task: str | None, seconds: int) -> None:
         PrometheusServer(settings.prometheus, settings.prometheus_namespace) if settings.prometheus else None
     )
     live = data.read_indicators(url, server, task, seconds)
-    if live.without is not None:
-        notices.show_without_prometheus(live.without)
+    if live.prometheus_problem is not None:
+        notices.show_without_prometheus(live.prometheus_problem)
     if live.series is None:
         states.show_away(url, live.problem or ConcordError(_("The service says nothing of its figures.")))
         return
@@ -164,6 +164,6 @@ def _source(live: LiveIndicators) -> str:
     )
     if live.series is not None and live.series.is_partial:
         text += " " + _("**More than one process answers; these are the figures of one of them.**")
-    if live.without is None:
+    if live.prometheus_problem is None:
         text += " " + _("A Prometheus that `CONCORD_PROMETHEUS` names would know all replicas, and the past.")
     return text

@@ -260,16 +260,16 @@ def test_all_sessions_share_the_samples():
 
     clock = iter([100.0, 100.0, 100.0, 101.0, 110.0, 110.0, 110.0])
     ring = data.SampleRing(read, lambda: next(clock))
-    assert [len(ring.look().samples) for _ in range(3)] == [1, 1, 2]
+    assert [len(ring.read().samples) for _ in range(3)] == [1, 1, 2]
     assert len(looks) == 2
 
 
 def test_a_clock_that_was_put_back_does_not_stop_the_samples():
     now = [1000.0]
     ring = data.SampleRing(Meters().text, lambda: now[0])
-    ring.look()
+    ring.read()
     now[0] = 10.0
-    assert [sample.time for sample in ring.look().samples] == [10.0]
+    assert [sample.time for sample in ring.read().samples] == [10.0]
 
 
 def test_of_older_times_one_sample_a_minute_is_kept_and_the_ring_is_bounded():
@@ -278,8 +278,8 @@ def test_of_older_times_one_sample_a_minute_is_kept_and_the_ring_is_bounded():
     ring = data.SampleRing(lambda: content, lambda: now[0])
     for _ in range(8 * 3600 // 5):
         now[0] += 5.0
-        ring.look()
-    times = [sample.time for sample in ring.look().samples]
+        ring.read()
+    times = [sample.time for sample in ring.read().samples]
     assert times[-1] == now[0]
     assert times[0] >= now[0] - data.KEPT_SECONDS
     assert len(times) <= data.RECENT_SECONDS / 5 + data.KEPT_SECONDS / data.MINUTE + 2
@@ -297,17 +297,17 @@ def test_a_service_that_starts_again_and_again_does_not_fill_the_memory(monkeypa
 
     ring = data.SampleRing(read, lambda: now[0])
     for _ in range(50):
-        ring.look()
-    samples = ring.look().samples
+        ring.read()
+    samples = ring.read().samples
     assert len(samples) == 20
     assert samples[-1].time == now[0]
 
 
 def test_reading_the_ring_does_not_wait_for_another_sample():
     ring = data.SampleRing(Meters().text, time.time)
-    ring.look()
-    with ring._taking:
-        assert len(ring.look().samples) == 1
+    ring.read()
+    with ring._lock:
+        assert len(ring.read().samples) == 1
 
 
 def test_a_failed_sample_is_reported_and_the_next_may_be_good():
@@ -320,7 +320,7 @@ def test_a_failed_sample_is_reported_and_the_next_may_be_good():
         return content
 
     ring = data.SampleRing(read, lambda: now[0])
-    assert ring.look().problem is not None
+    assert ring.read().problem is not None
     now[0] = 60.0
-    reading = ring.look()
+    reading = ring.read()
     assert (len(reading.samples), reading.problem) == (1, None)
