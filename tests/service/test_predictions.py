@@ -167,14 +167,14 @@ def test_metrics_tell_rounds_outcomes_and_overhead(start_stack):
 def test_a_client_reads_the_metrics_and_the_page_finds_its_figures_in_them(start_stack):
     stack = start_stack()
     with Client(stack.url) as client:
-        before = exposition.sample(client.metrics(), 0.0)
+        before = exposition.parse_sample(client.metrics(), 0.0)
         stack.predict()
-        added = courses.increase(before.counts, exposition.sample(client.metrics(), 2.0).counts)
-    found = courses.figures(added, "iris", 2.0)
+        added = courses.count_increase(before.counts, exposition.parse_sample(client.metrics(), 2.0).counts)
+    found = courses.compute_indicators(added, "iris", 2.0)
     assert (found[courses.REQUESTS], found[courses.ROWS], found[courses.NO_QUORUM]) == (0.5, 0.5, 0.0)
     assert found[courses.AGREEMENT] == 0.5
     assert 0 < found[courses.OVERHEAD[0]] <= found[courses.LATENCY[2]]
-    assert courses.figures(added, None, 2.0)[courses.FAILED] == 0.0
+    assert courses.compute_indicators(added, None, 2.0)[courses.FAILED] == 0.0
 
 
 def test_requests_that_meet_share_a_call_that_names_them_all(start_stack):

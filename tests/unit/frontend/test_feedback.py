@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from frontend.components import stake_moves as moves
-from frontend.text import refusals
-from tests.unit.frontend.fake_rounds import ID, MOVED, FakeRounds, explanation, round_, said
+from frontend.components import label_refusals, stake_moves
+from tests.unit.frontend.fake_rounds import ID, MOVED, FakeRounds, explanation, round_, stated_label
 from tests.unit.frontend.fake_service import FLOWER, loan_verdict, no_quorum, silent, verdict, vote
 from tests.unit.frontend.test_access import press, use_token
 from tests.unit.frontend.test_predict import ask, text
@@ -37,17 +36,17 @@ def tell(page, truth="rose"):
     return press(page, "This was true…")
 
 
-def said_on(page):
-    return text(page) + "\n".join(one.value for one in page.success)
+def page_text(page):
+    return text(page) + "\n".join(element.value for element in page.success)
 
 
 def table(page):
-    return next(one.value for one in page.dataframe if "Stake moved" in one.value)
+    return next(element.value for element in page.dataframe if "Stake moved" in element.value)
 
 
 def test_without_a_token_the_truth_is_not_asked_and_it_is_said_how_to_get_one(service, answered):
     page = answered(token=None)
-    assert "changing things is not" in said_on(page)
+    assert "changing things is not" in page_text(page)
     assert "This was true…" not in [button.label for button in page.button]
     assert service.labels == []
 
@@ -58,17 +57,17 @@ def test_every_class_of_the_task_may_have_been_true(answered):
 
 def test_nothing_is_recorded_before_it_was_confirmed(service, answered):
     page = tell(answered(), "thistle")
-    assert "You say that this was true: thistle." in said_on(page)
-    assert "stays for good" in said_on(page)
+    assert "You say that this was true: thistle." in page_text(page)
+    assert "stays for good" in page_text(page)
     assert service.labels == []
     page = press(page, "Cancel")
     assert service.labels == []
-    assert "You say" not in said_on(page)
+    assert "You say" not in page_text(page)
 
 
 def test_a_truth_that_is_not_chosen_is_asked_for(service, answered):
     page = press(answered(), "This was true…")
-    assert "Say first what was true" in said_on(page)
+    assert "Say first what was true" in page_text(page)
     assert service.labels == []
 
 
@@ -82,7 +81,7 @@ def test_the_truth_is_sent_and_every_move_of_stake_is_shown(service, answered):
         "Stake was gained by **forest** (+4.20), **knn** (+3.10).",
         "Stake was lost by **tree** (-7.30).",
     ):
-        assert sentence in said_on(page)
+        assert sentence in page_text(page)
     frame = table(page)
     assert list(frame["Node"]) == ["forest", "knn", "tree"]
     assert list(frame["Stake moved"]) == ["+4.20", "+3.10", "-7.30"]
@@ -91,7 +90,7 @@ def test_the_truth_is_sent_and_every_move_of_stake_is_shown(service, answered):
 
 def test_what_moved_stays_when_the_page_is_drawn_anew(answered):
     page = press(tell(answered()), "Record it").run()
-    assert "Stake was gained by" in said_on(page)
+    assert "Stake was gained by" in page_text(page)
 
 
 def test_the_truth_of_a_value_is_a_number_in_its_unit(service, answered):
@@ -100,34 +99,34 @@ def test_the_truth_of_a_value_is_a_number_in_its_unit(service, answered):
     assert page.number_input(key=f"truth/truth/{ID}").label == "The truth was (EUR)"
     page = press(tell(page, 12_000.5), "Record it")
     assert service.labels == [{"id": ID, "value": 12000.5}]
-    assert "You say" not in said_on(page)
+    assert "You say" not in page_text(page)
 
 
 def test_a_label_that_the_round_had_is_said_to_change_nothing(service, answered):
     page = tell(answered())
-    service.rounds[ID] = round_(truth=said("rose", "page"), deltas=MOVED)
-    assert "**The round had this label already.**" in said_on(press(page, "Record it"))
+    service.rounds[ID] = round_(truth=stated_label("rose", "page"), deltas=MOVED)
+    assert "**The round had this label already.**" in page_text(press(page, "Record it"))
 
 
 def test_a_block_that_has_not_come_is_waited_for(service, answered):
     service.moves = None
     page = press(tell(answered()), "Record it")
-    assert "Its block has not come yet" in said_on(page)
-    service.rounds[ID] = round_(truth=said("rose", "page"), deltas=MOVED)
-    assert "Stake was gained by" in said_on(press(page, "Look again"))
+    assert "Its block has not come yet" in page_text(page)
+    service.rounds[ID] = round_(truth=stated_label("rose", "page"), deltas=MOVED)
+    assert "Stake was gained by" in page_text(press(page, "Look again"))
 
 
 def test_below_the_quorum_a_truth_moves_no_stake(service, answered):
     service.answer, service.abstains = (lambda *_: no_quorum()), True
     page = answered()
-    assert "Too few nodes voted, so no stake moves" in said_on(page)
+    assert "Too few nodes voted, so no stake moves" in page_text(page)
     page = press(tell(page), "Record it")
-    assert not [one for one in page.dataframe if "Stake moved" in one.value]
+    assert not [element for element in page.dataframe if "Stake moved" in element.value]
 
 
 def test_under_seed_a_truth_moves_no_stake(service, answered):
     service.answer = lambda *_: verdict(policy="seed", settlement="due")
-    assert "Under the policy seed no stake moves by it" in said_on(answered())
+    assert "Under the policy seed no stake moves by it" in page_text(answered())
 
 
 @pytest.mark.parametrize(
@@ -149,15 +148,15 @@ def test_every_refusal_is_said_in_words_with_the_services_own(service, answered,
     page = tell(answered())
     service.refuses = (status, code, "Because of x.")
     page = press(page, "Record it")
-    assert refusals.MEANINGS[code] in said_on(page)
-    assert "The service says: Because of x." in said_on(page)
-    assert "**Recorded.**" not in said_on(page)
+    assert label_refusals.MEANINGS[code] in page_text(page)
+    assert "The service says: Because of x." in page_text(page)
+    assert "**Recorded.**" not in page_text(page)
 
 
 def test_a_refusal_that_has_no_words_here_is_shown_all_the_same(service, answered):
     page = tell(answered())
     service.refuses = (418, "teapot", "I am one.")
-    assert "The service says: I am one." in said_on(press(page, "Record it"))
+    assert "The service says: I am one." in page_text(press(page, "Record it"))
 
 
 def test_after_a_refusal_one_may_try_again(service, answered):
@@ -166,16 +165,16 @@ def test_after_a_refusal_one_may_try_again(service, answered):
     page = press(page, "Record it")
     service.refuses = None
     page = press(tell(page), "Record it")
-    assert "**Recorded.**" in said_on(page)
-    assert "Away." not in said_on(page)
+    assert "**Recorded.**" in page_text(page)
+    assert "Away." not in page_text(page)
 
 
 def test_a_dispute_shows_what_stands(service, answered):
     page = tell(answered(), "thistle")
-    service.rounds[ID] = round_(truth=said("rose", "crm"), deltas=MOVED)
+    service.rounds[ID] = round_(truth=stated_label("rose", "crm"), deltas=MOVED)
     service.refuses = (409, "conflict", "The round has another label already, from crm.")
     page = press(page, "Record it")
-    assert "**rose**, said by crm" in said_on(page)
+    assert "**rose**, said by crm" in page_text(page)
 
 
 def test_a_service_that_went_away_leaves_it_open_whether_it_was_recorded(service, answered):
@@ -183,40 +182,44 @@ def test_a_service_that_went_away_leaves_it_open_whether_it_was_recorded(service
     service.stop()
     page = press(page, "Record it")
     service.start(int(service.url.rpartition(":")[2]))
-    assert refusals.MEANINGS["service_away"] in said_on(page)
+    assert label_refusals.MEANINGS["service_away"] in page_text(page)
 
 
 def test_a_token_that_reads_no_rounds_is_told_the_block_alone(service, answered):
     service.guarded = True
     page = press(tell(answered(token="labels-only")), "Record it")
-    assert "Block 13 settled this round." in said_on(page)
-    assert "does not read rounds" in said_on(page)
+    assert "Block 13 settled this round." in page_text(page)
+    assert "does not read rounds" in page_text(page)
 
 
 def test_the_truth_is_asked_for_in_french(open_page):
     page = start(start(open_page(lang="fr"), "Remplir"), "Interroger")
-    assert "Quelle était la vérité" in said_on(page)
-    assert "mais rien modifier" in said_on(page)
+    assert "Quelle était la vérité" in page_text(page)
+    assert "mais rien modifier" in page_text(page)
 
 
 # Words, without a page
 
 
 def test_a_node_that_did_not_count_moved_nothing():
-    made = verdict(votes=[vote("forest"), silent("liar", "shadow")])
-    found = round_(made, said(), {"forest": 1.0})
-    assert "The stake of **liar** was not in it" in "\n".join(moves.lines(found, found.explanation))
-    assert moves.rows(FLOWER, found.explanation.votes)[1]["Stake moved"] is None
+    base = verdict(votes=[vote("forest"), silent("liar", "shadow")])
+    result = round_(base, stated_label(), {"forest": 1.0})
+    assert "The stake of **liar** was not in it" in "\n".join(
+        stake_moves.describe_moves(result, result.explanation)
+    )
+    assert stake_moves.list_moves(FLOWER, result.explanation.votes)[1]["Stake moved"] is None
 
 
 def test_stake_that_did_not_move_is_said_so():
-    found = round_(truth=said(), deltas=dict.fromkeys(MOVED, 0.0))
-    assert "No node's stake moved" in "\n".join(moves.lines(found, found.explanation))
+    result = round_(truth=stated_label(), deltas=dict.fromkeys(MOVED, 0.0))
+    assert "No node's stake moved" in "\n".join(stake_moves.describe_moves(result, result.explanation))
 
 
 def test_under_seed_it_is_said_who_moves_stake():
-    found = round_(verdict(policy="seed"), deltas={"forest": 0.0, "knn": 0.0, "tree": -100.0})
-    assert "the majority moves stake at once" in "\n".join(moves.lines(found, found.explanation))
+    result = round_(verdict(policy="seed"), deltas={"forest": 0.0, "knn": 0.0, "tree": -100.0})
+    assert "the majority moves stake at once" in "\n".join(
+        stake_moves.describe_moves(result, result.explanation)
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,12 +232,12 @@ def test_under_seed_it_is_said_who_moves_stake():
     ],
 )
 def test_what_has_not_moved_says_why(stage, made, sentence):
-    found = replace(round_(made), explanation=explanation(made, stage=stage))
-    assert sentence in moves.lines(found, found.explanation)[0]
+    result = replace(round_(made), explanation=explanation(made, stage=stage))
+    assert sentence in stake_moves.describe_moves(result, result.explanation)[0]
 
 
 @pytest.mark.parametrize(
     ("amount", "shown"), [(4.2, "+4.20"), (-1234.5, "-1,234.50"), (0.0, "0"), (0.0004, "+0.0004")]
 )
 def test_a_change_of_stake_has_its_sign_and_is_never_rounded_to_nothing(amount, shown):
-    assert moves.signed(amount) == shown
+    assert stake_moves.format_change(amount) == shown

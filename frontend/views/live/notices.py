@@ -1,40 +1,40 @@
-"""What the page of live figures shows where there are none yet, or none from where they should be."""
+"""What the page Live shows when there are no indicators yet, or not from where they should come."""
 
 import streamlit as st
 
 from concord.errors import ConcordError
-from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text import wording
+from frontend.text.language import _
 
 
-def without_prometheus(error: ConcordError) -> None:
-    """Prometheus is configured and not the source just now."""
+def show_without_prometheus(error: ConcordError) -> None:
+    """Shows that Prometheus is configured and cannot be used now."""
     st.warning(
-        say(
+        _(
             "**Without Prometheus for now.** {message} These figures are from the service itself. The "
             "setting is `CONCORD_PROMETHEUS`; it is tried again by itself.",
-            message=words.plain(error.message),
+            message=wording.escape(error.message),
         ),
         icon=":material/cloud_off:",
     )
 
 
-def silent(error: ConcordError) -> None:
-    """The service answered earlier and does not now."""
+def show_silent(error: ConcordError) -> None:
+    """Shows that the service answered earlier and does not now."""
     st.warning(
-        say(
+        _(
             "**The service does not answer just now.** What is shown is from before; this page looks again "
             "by itself. {message}",
-            message=words.plain(error.message),
+            message=wording.escape(error.message),
         ),
         icon=":material/cloud_off:",
     )
 
 
-def nothing_asked() -> None:
-    """There is a service and nobody has asked it anything."""
+def show_nothing_asked() -> None:
+    """Shows that nothing was asked since the service started."""
     st.info(
-        say(
+        _(
             "**Nothing has been asked yet** since the service started. Ask something on the page Predict, "
             "and its figures appear here within seconds."
         ),
@@ -42,10 +42,10 @@ def nothing_asked() -> None:
     )
 
 
-def one_sample(seconds: int) -> None:
-    """What there is to see is on its way."""
+def show_one_sample(seconds: int) -> None:
+    """Shows that a second sample is needed, and when it comes."""
     st.info(
-        say(
+        _(
             "**The first sample is taken.** It takes two to say how much is asked a second: the figures "
             "appear within {seconds} seconds.",
             seconds=seconds,

@@ -1,4 +1,4 @@
-"""What the page of drift shows when there is little to compare, or nothing: why, and what to do about it."""
+"""What the page Drift shows when there is little or nothing to compare: why, and what to do."""
 
 import streamlit as st
 
@@ -7,41 +7,40 @@ from concord.types.answers import TaskSummary
 from concord.types.drift import DriftReport
 from frontend import access
 from frontend.components import states
+from frontend.components.message import offer_refresh
 from frontend.data import service
-from frontend.text import wording as words
-from frontend.text.language import say, say_count, told
-from frontend.views.drift import data as drift
+from frontend.text import wording
+from frontend.text.language import _, ngettext, task_gettext
+from frontend.views.drift import data
 
 
-def refused(url: str, task: TaskSummary, error: ConcordError) -> None:
-    """The service made no report."""
+def show_refused(url: str, task: TaskSummary, error: ConcordError) -> None:
+    """Shows why the service made no report."""
     if error.code == "unknown_profile":
         _no_profile(task)
     elif error.code == "no_quorum":
-        states.not_ready(url, task)
+        states.show_not_ready(url, task)
     elif error.code in ("unauthorized", "forbidden"):
         _not_allowed(error)
     elif error.code == "service_away":
-        states.away(url, error)
+        states.show_away(url, error)
     else:
-        text = say("**The service made no report.** {message}", message=words.plain(error.message))
+        text = _("**The service made no report.** {message}", message=wording.escape(error.message))
         st.error(text, icon=":material/error:")
-        again()
+        offer_reload()
 
 
-def few(report: DriftReport) -> None:
-    """Too few rows for an answer: of the rounds, or of what was learned from."""
+def show_too_few(report: DriftReport) -> None:
+    """Shows that there are too few rows: of the rounds, or of those that the models learned from."""
     if report.rows >= report.least_rows:
-        text = say_count(
+        text = ngettext(
             "**The models learned from too little to compare with:** {count} row, and it takes {least}.",
             "**The models learned from too little to compare with:** {count} rows, and it takes {least}.",
             report.profile_rows,
             least=report.least_rows,
         )
-        st.info(text, icon=":material/hourglass_empty:")
-        return
-    if report.rows:
-        text = say_count(
+    elif report.rows:
+        text = ngettext(
             "**Too few rounds to say.** {count} round was compared, and it takes {least}. Ask more, or "
             "look further back.",
             "**Too few rounds to say.** {count} rounds were compared, and it takes {least}. Ask more, or "
@@ -49,56 +48,59 @@ def few(report: DriftReport) -> None:
             report.rows,
             least=report.least_rows,
         )
-        st.info(text, icon=":material/hourglass_empty:")
+    else:
+        _show_no_rounds(report)
         return
-    st.info(
-        say("**There is no round to compare.** It takes {least}.", least=report.least_rows),
-        icon=":material/inbox:",
-    )
+    st.info(text, icon=":material/hourglass_empty:")
+
+
+def _show_no_rounds(report: DriftReport) -> None:
+    text = _("**There is no round to compare.** It takes {least}.", least=report.least_rows)
+    st.info(text, icon=":material/inbox:")
     st.markdown(
-        say(
+        _(
             "- Nothing was asked in this time: look further back, or ask on the page Predict.\n"
             "- Or the rows were forgotten: they are kept for as many days as `CONCORD_RETENTION_DAYS` says."
         )
     )
 
 
-def no_labels() -> None:
-    """Nobody has said what was true."""
+def show_no_labels() -> None:
+    """Shows that no round has a label, and where labels come from."""
     st.info(
-        say("**No labels yet.** Whether errors have grown shows once somebody says what was true of rounds."),
+        _("**No labels yet.** Whether errors have grown shows once somebody says what was true of rounds."),
         icon=":material/label_off:",
     )
-    st.markdown(say("Say it on the page Predict below an answer, or for many rounds at once from a file:"))
+    st.markdown(_("Say it on the page Predict below an answer, or for many rounds at once from a file:"))
     st.code("uv run concord feedback labels.csv", language="bash")
 
 
-def again() -> None:
-    """Has everything looked at anew."""
-    st.button(say("Look again"), icon=":material/refresh:", on_click=_forget, key="drift/again")
+def offer_reload() -> None:
+    """Draws the button that has the page read everything anew."""
+    offer_refresh(_clear_caches, "drift/again")
 
 
-def _forget() -> None:
-    drift.forget()
-    service.forget()
+def _clear_caches() -> None:
+    data.clear_cache()
+    service.clear_cache()
 
 
 def _no_profile(task: TaskSummary) -> None:
     st.warning(
-        say(
+        _(
             "**The models of {task} do not say what they learned from.** They were fitted before models "
             "carried a profile of their data, or elsewhere. Train them anew, and they will:",
-            task=words.plain(told(task.title)),
+            task=wording.escape(task_gettext(task.title)),
         ),
         icon=":material/fingerprint:",
     )
     st.code(f"uv run concord train {task.task}", language="bash")
-    again()
+    offer_reload()
 
 
 def _not_allowed(error: ConcordError) -> None:
     st.warning(
-        say("**Drift takes a token that reads rounds here.** {message}", message=words.plain(error.message)),
+        _("**Drift takes a token that reads rounds here.** {message}", message=wording.escape(error.message)),
         icon=":material/lock:",
     )
-    access.sign_in_hint("drift")
+    access.show_sign_in_hint("drift")

@@ -1,6 +1,11 @@
-"""One view alone, as the router draws it, and what a person reads and presses there."""
+"""Opens pages without a browser, and reads and presses what a person would."""
+
+from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+APP = Path(__file__).parents[3] / "frontend" / "app.py"
 
 TOKEN = "q3Vt0lhN2Xw9f-8dYpZk_7RsBmE4uA1cJg5oKiTxW6U"
 
@@ -27,7 +32,7 @@ def open_view(name, url, *, token=None, **address):
 def run(page):
     """Draws the page anew; what the code raises is a failure and not a red box."""
     page.run()
-    assert not page.exception, [one.message for one in page.exception]
+    assert not page.exception, [error.message for error in page.exception]
     return page
 
 
@@ -60,3 +65,13 @@ def confirm(page, reason="It was mended."):
     page.text_input[0].set_value(reason)
     page.button(key="confirm/yes").click()
     return run(page)
+
+
+def visit(path, **address):
+    """The page at a path, with what its address says, drawn once."""
+    page = AppTest.from_file(str(APP), default_timeout=20)
+    # AppTest itself knows only pages that are files.
+    page._page_hash = calc_hash(path)
+    for name, value in address.items():
+        page.query_params[name] = value
+    return page.run()
