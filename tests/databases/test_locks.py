@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.training.database.conformance import task
+from tests.unit.training.data.database.conformance import task
 from training.data.database.address import read_address
 from training.data.database.bookkeeping import make_table, migrate, tables
 from training.data.database.engine import Database

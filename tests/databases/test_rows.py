@@ -6,9 +6,9 @@ import pytest
 
 from concord.errors import ConfigurationError
 from tests.databases.servers import PASSWORD
-from tests.unit.training.database import conformance
+from tests.unit.training.data.database import conformance
 from training.data.database.address import read_address
-from training.data.database.looking import listing
+from training.data.database.inspection import listing
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def test_a_user_who_may_not_make_tables_is_told_which_rights_are_needed(server, 
 
 def test_a_transaction_whose_connection_was_cut_is_tried_again(server, csv_file, monkeypatch):
     url, cut = server.empty(), []
-    monkeypatch.setattr("training.data.database.sources.BATCH", 10)
+    monkeypatch.setattr("training.data.database.load_file.BATCH", 10)
     path = csv_file(conformance.IRIS, *conformance.flowers(30))
 
     def tell(_done):
@@ -76,7 +76,7 @@ def test_a_transaction_whose_connection_was_cut_is_tried_again(server, csv_file,
             cut.append(True)
             server.cut()
 
-    from training.data.database.sources import load_file
+    from training.data.database.load_file import load_file
 
     summary, _ = load_file(
         conformance.task("iris"), path, read_address(url, "iris"), tell=tell, say=print, refused=None

@@ -9,11 +9,11 @@ from optuna.trial import TrialState
 from training.data.dataset import generated
 from training.search.agreement import Agreement
 from training.search.claims import Claims
-from training.search.database import open_storage
 from training.search.identity import Identity
 from training.search.optimiser import NUMBER, Optimiser, open_study
 from training.search.settings import digest
 from training.search.space import Space
+from training.search.storage import open_storage
 from training.search.worker import beating
 from training.task import SEED
 from training.tasks import select

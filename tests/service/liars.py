@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 
 from concord.settings import Settings
+from training.fit_tasks import prepare
 from training.fitting.fit import fit
 from training.registry.registry import Registry
-from training.run import prepare
 from training.task import SEED
 from training.tasks import select
 

@@ -18,7 +18,7 @@ from tests.service.test_real_labels import ROOT, all_count, stream
 from tests.service.up import CONCORD, Up
 from training.data.dataset import read
 from training.data.table import load
-from training.run import prepare
+from training.fit_tasks import prepare
 from training.task import SEED
 from training.tasks import select
 

@@ -23,7 +23,7 @@ from tests.service.teaching import Teacher, give_token
 from tests.service.up import Up
 from training.data.dataset import read
 from training.data.table import load
-from training.run import prepare
+from training.fit_tasks import prepare
 from training.task import SEED
 from training.tasks import select
 

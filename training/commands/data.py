@@ -25,8 +25,8 @@ from training.commands.console import SCREEN, TrainingGroup
 
 if TYPE_CHECKING:
     from training.data.database.address import DatabaseAddress
-    from training.data.database.loading import Summary
-    from training.data.database.sources import Progress as Done
+    from training.data.database.load_file import Progress as Done
+    from training.data.database.loader import Summary
     from training.task import Task
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
@@ -75,7 +75,7 @@ def load_command(
     Rows that are there already are known by their key, so the same command again adds only what is missing.
     """
     from training.data.database.address import read_address
-    from training.data.database.sources import load_file
+    from training.data.database.load_file import load_file
 
     of, address = _task(task), read_address(url, task)
     if source.startswith("tmdb:"):
@@ -124,7 +124,7 @@ def _gather(
 def show_command(task: str | None, url: str, as_json: bool) -> None:
     """List the tables of rows in a database, or look into TASK's."""
     from training.data.database.address import read_address
-    from training.data.database.looking import listing, look
+    from training.data.database.inspection import listing, look
 
     if task is None:
         found = listing(read_address(url, "tables"))

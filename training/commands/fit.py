@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from training.data.dataset import Dataset
     from training.data.split import Split
-    from training.run import Result
+    from training.fit_tasks import Result
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -75,8 +75,8 @@ def fit_command(
 def _fit(chosen: "Sequence[Any]", files: dict[str, str], seed: int, home: Path) -> "list[Result]":
     with Progress(*COLUMNS, console=SCREEN) as progress:
         bar = progress.add_task("Reading data", total=sum(len(task.nodes) for task in chosen))
+        from training.fit_tasks import fit_all, prepare
         from training.registry.registry import Registry
-        from training.run import fit_all, prepare
 
         prepared = prepare(chosen, files, seed)
         for task, data, parts in prepared:

@@ -22,7 +22,7 @@ def package_command(names: tuple[str, ...], as_json: bool) -> None:
     NAME is a task (iris) or a model (iris.knn); all champions where none is named. What is already
     built from the same models and code is not built again.
     """
-    from training.packaging.models import package
+    from training.packaging.package import package
 
     with SCREEN.status("Packaging …") as status:
         made = package(Settings.read().home, names, tell=status.update)

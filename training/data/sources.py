@@ -14,7 +14,7 @@ from concord.errors import DataError, InvalidInput
 from concord.settings import Settings
 from concord.util.urls import is_address
 from training.data.cleaning import moment
-from training.data.database.reading import read_table
+from training.data.database.read_table import read_table
 from training.data.dataset import Dataset, Gathering, generated, read_file
 from training.task import SEED, Task
 

@@ -34,7 +34,7 @@ from training.retraining.evaluation import judge
 from training.retraining.gate import Condition, Cost, Limits, decide, same_schema
 from training.retraining.holdout import Isolated, isolate
 from training.retraining.inference import costs_of, opened, votes_of
-from training.retraining.provenance import Before, Sources, before, merged, united
+from training.retraining.old_data import Before, Sources, before, merged, united
 from training.retraining.result import Measured, NodeOutcome, Retraining
 from training.retraining.selection import Trial, basis_of, choose, is_random, left_out, made, try_all
 from training.search.registration import with_winners

@@ -25,7 +25,6 @@ from training.registry.registry import Registry
 from training.registry.versions import first_line
 from training.search.agreement import Agreement
 from training.search.claims import BEAT_SECONDS, Claims
-from training.search.database import URL_VARIABLE, open_storage
 from training.search.fit_process import Work
 from training.search.identity import Identity
 from training.search.leaderboard import Row, as_csv, board
@@ -34,6 +33,7 @@ from training.search.plots import draw
 from training.search.registration import Enlisted, enlist
 from training.search.settings import digest
 from training.search.space import Space
+from training.search.storage import URL_VARIABLE, open_storage
 from training.search.tracking import Record
 from training.search.worker import Limits, Search, beating
 from training.task import Task

@@ -59,8 +59,8 @@ def shared_data() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def iris_home(tmp_path_factory) -> Iterator[Path]:
     """A home folder whose registry has the five Iris nodes, fitted once; tests only read it."""
+    from training.fit_tasks import fit_all, prepare
     from training.registry.registry import Registry
-    from training.run import fit_all, prepare
 
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:

@@ -67,7 +67,7 @@ def test_a_node_that_fails_stops_no_other_and_is_told(training, monkeypatch):
     from concord.errors import TrainingError
 
     monkeypatch.setattr(
-        "training.run.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke [here]."))
+        "training.fit_tasks.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke [here]."))
     )
     done = training("fit", "size", "iris")
     assert done.exit_code == 1
@@ -79,7 +79,9 @@ def test_a_node_that_fails_stops_no_other_and_is_told(training, monkeypatch):
 def test_a_node_that_fails_is_told_on_stderr_beside_the_json(training, monkeypatch):
     from concord.errors import TrainingError
 
-    monkeypatch.setattr("training.run.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke.")))
+    monkeypatch.setattr(
+        "training.fit_tasks.fit", lambda *_: (_ for _ in ()).throw(TrainingError("It broke."))
+    )
     done = training("fit", "size", "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)[0]["error"] == "It broke."

@@ -19,9 +19,9 @@ from concord.util import private_files as private
 from training.data.database.address import DatabaseAddress
 from training.data.database.bookkeeping import find_table
 from training.data.database.engine import Database
-from training.data.database.loading import Summary
-from training.data.database.sources import Progress
-from training.data.database.store import RowStore
+from training.data.database.load_file import Progress
+from training.data.database.loader import Summary
+from training.data.database.row_store import RowStore
 from training.task import Task
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

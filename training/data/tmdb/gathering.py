@@ -21,9 +21,9 @@ from training.data.cleaning import Cleaner
 from training.data.csv_reader import Line
 from training.data.database.address import DatabaseAddress
 from training.data.database.engine import Database
-from training.data.database.loading import Loader, Summary
-from training.data.database.refused import RefusedFile
-from training.data.database.sources import Progress, Tell, open_loader
+from training.data.database.load_file import Progress, Tell, open_loader
+from training.data.database.loader import Loader, Summary
+from training.data.database.refused_file import RefusedFile
 from training.data.database.tables import films, pages
 from training.data.tmdb.api import MOST_PAGES, URL, Span, Tmdb
 from training.task import Task

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from training.__main__ import main
+from training.fit_tasks import fit_all, prepare
 from training.registry.registry import Registry
 from training.retraining import retrain
-from training.run import fit_all, prepare
 from training.task import SEED
 
 # Figures are what these tests are asked for.

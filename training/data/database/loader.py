@@ -21,8 +21,8 @@ from training.data.cleaning import UNDATED, Cells, Cleaner
 from training.data.csv_reader import Line
 from training.data.database.engine import Database
 from training.data.database.occurrences import Occurrences
-from training.data.database.refused import RefusedFile
-from training.data.database.store import Record, RowStore, Written
+from training.data.database.refused_file import RefusedFile
+from training.data.database.row_store import Record, RowStore, Written
 from training.data.database.tables import loads
 from training.task import Task
 

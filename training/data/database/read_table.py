@@ -16,7 +16,7 @@ from training.data.cleaning import UNDATED, fills
 from training.data.database.address import read_address
 from training.data.database.bookkeeping import find_table
 from training.data.database.engine import Database
-from training.data.database.store import Record, RowStore
+from training.data.database.row_store import Record, RowStore
 from training.data.dataset import Dataset, Gathering
 from training.task import Task
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from concord.errors import ConfigurationError, DataError, InvalidInput, TrainingError
-from tests.unit.training.database.conformance import lines_of
-from tests.unit.training.tmdb.stand_in import KEY, TOKEN, StandIn, film, refusal
+from tests.unit.training.data.database.conformance import lines_of
+from tests.unit.training.data.tmdb.fake_tmdb import KEY, TOKEN, StandIn, film, refusal
 from training.__main__ import main
 from training.data.cleaning import moment
 from training.data.database.address import read_address

@@ -15,8 +15,8 @@ from concord.errors import DataError, UnknownName
 from training.data.database.address import read_address
 from training.data.database.engine import Database
 from training.data.database.export import export
-from training.data.database.looking import listing, look
-from training.data.database.sources import load_file
+from training.data.database.inspection import listing, look
+from training.data.database.load_file import load_file
 from training.data.database.tables import OURS, loads
 from training.data.dataset import read_file
 from training.data.sources import read_rows
@@ -154,7 +154,7 @@ def test_rows_that_say_too_little_are_counted_by_their_column(url, csv_file):
 
 
 def test_batches_are_loaded_one_by_one_and_what_is_told_is_durable(url, csv_file, monkeypatch):
-    monkeypatch.setattr("training.data.database.sources.BATCH", 10)
+    monkeypatch.setattr("training.data.database.load_file.BATCH", 10)
     path = csv_file(IRIS, *flowers(25))
     _, _, told = load("iris", path, url)
     assert [one.total for one in told] == [path.stat().st_size] * 3
@@ -177,7 +177,7 @@ def test_batches_are_loaded_one_by_one_and_what_is_told_is_durable(url, csv_file
 
 
 def test_more_than_half_refused_is_an_error_before_the_batch_is_stored(url, csv_file, monkeypatch):
-    monkeypatch.setattr("training.data.database.sources.BATCH", 10)
+    monkeypatch.setattr("training.data.database.load_file.BATCH", 10)
     bad = ["x,3.5,1.4,0.2,setosa"] * 40
     with pytest.raises(DataError, match=r"13 of the first 20 rows .* nothing more is loaded") as caught:
         load("iris", csv_file(IRIS, *flowers(7), *bad), url)
@@ -186,7 +186,7 @@ def test_more_than_half_refused_is_an_error_before_the_batch_is_stored(url, csv_
 
 
 def test_two_loaders_at_once_store_each_row_once(url, csv_file, monkeypatch):
-    monkeypatch.setattr("training.data.database.sources.BATCH", 100)
+    monkeypatch.setattr("training.data.database.load_file.BATCH", 100)
     path, failed = csv_file(IRIS, *flowers(1000)), []
 
     def run():
@@ -280,7 +280,7 @@ def test_a_look_shows_tables_columns_and_loads(url, csv_file):
 
 
 def test_a_load_that_was_cut_off_is_seen_to_be(url, csv_file, monkeypatch):
-    monkeypatch.setattr("training.data.database.sources.BATCH", 10)
+    monkeypatch.setattr("training.data.database.load_file.BATCH", 10)
     with pytest.raises(DataError):
         load("iris", csv_file(IRIS, *flowers(10), *["x,3.5,1.4,0.2,setosa"] * 20), url)
     database = Database(read_address(url, "iris"))

@@ -6,7 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from tests.unit.training.database.conformance import IRIS, flowers, lines_of
+from tests.unit.training.data.database.conformance import IRIS, flowers, lines_of
 from training.__main__ import main
 
 
@@ -83,7 +83,7 @@ def test_a_plain_file_called_gz_is_read_too(load, tmp_path):
 
 
 def test_bytes_that_are_none_end_the_work_where_they_are_and_mended_it_goes_on(load, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.data.database.sources.BATCH", 200)
+    monkeypatch.setattr("training.data.database.load_file.BATCH", 200)
     # Far enough that the first batch is stored before they are read.
     bad = text(*flowers(2000)) + "\n1,2,3,4,sétosa\n".encode("latin-1")
     assert "rows.csv is not UTF-8 (line 2002)." in load(bad).stderr

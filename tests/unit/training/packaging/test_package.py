@@ -13,11 +13,11 @@ from bentoml._internal.models.model import ModelStore
 
 from concord.errors import TrainingError
 from training.packaging import bento as building
-from training.packaging.models import package
+from training.packaging.package import package
 from training.registry.champions import champions
 from training.registry.registry import Registry
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 pytestmark = pytest.mark.usefixtures("store", "builds")
 
@@ -43,7 +43,7 @@ def builds(monkeypatch):
         calls.append((name, dict(models)))
         return f"concord-{name}:x", True
 
-    monkeypatch.setattr("training.packaging.models.build", build)
+    monkeypatch.setattr("training.packaging.package.build", build)
     return calls
 
 

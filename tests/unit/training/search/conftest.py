@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from training.search.claims import Claims
-from training.search.database import open_storage
+from training.search.storage import open_storage
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sqlalchemy as sql
 
 from concord.errors import ConfigurationError, TrainingError
 from concord.settings import Settings
-from training.search.database import open_storage
+from training.search.storage import open_storage
 
 
 def test_sqlite_keeps_a_write_ahead_log(tmp_path):

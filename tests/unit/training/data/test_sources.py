@@ -10,7 +10,7 @@ from concord.errors import DataError
 from training.data.cleaning import UNDATED
 from training.data.dataset import generated
 from training.data.sources import read_rows
-from training.run import prepare
+from training.fit_tasks import prepare
 
 FILM = "id,release_date,budget,revenue,runtime,vote_count,vote_average"
 

@@ -9,7 +9,7 @@ from concord.errors import DataError
 from training.data.dataset import generated
 from training.data.provenance import Provenance
 from training.data.split import hashes
-from training.retraining.provenance import Sources, before, merged, united
+from training.retraining.old_data import Sources, before, merged, united
 from training.tasks import discover
 
 IRIS, FILM = discover()["iris"], discover()["film_rating"]

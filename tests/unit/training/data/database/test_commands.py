@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from tests.unit.training.database.conformance import IRIS, PEOPLE, PERSON, flowers, load, task
+from tests.unit.training.data.database.conformance import IRIS, PEOPLE, PERSON, flowers, load, task
 from training.__main__ import main
-from training.run import prepare
+from training.fit_tasks import prepare
 
 
 @pytest.fixture

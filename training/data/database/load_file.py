@@ -12,9 +12,9 @@ from training.data.csv_reader import RowFile
 from training.data.database.address import DatabaseAddress
 from training.data.database.bookkeeping import make_table, migrate
 from training.data.database.engine import Database
-from training.data.database.loading import BATCH, Loader, Summary
-from training.data.database.refused import RefusedFile, refused_path
-from training.data.database.store import RowStore
+from training.data.database.loader import BATCH, Loader, Summary
+from training.data.database.refused_file import RefusedFile, refused_path
+from training.data.database.row_store import RowStore
 from training.data.dataset import check_rows
 from training.task import Task
 

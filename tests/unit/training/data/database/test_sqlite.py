@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.training.database import conformance
+from tests.unit.training.data.database import conformance
 
 globals().update({name: test for name, test in vars(conformance).items() if name.startswith("test_")})
 

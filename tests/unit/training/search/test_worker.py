@@ -16,12 +16,12 @@ from training.data.dataset import generated
 from training.search import claims as claiming
 from training.search.claims import Claims
 from training.search.cross_validation import Measured
-from training.search.database import open_storage
 from training.search.identity import Identity
 from training.search.leaderboard import board
 from training.search.optimiser import LAG, Optimiser, open_study, others
 from training.search.settings import digest
 from training.search.space import Space
+from training.search.storage import open_storage
 from training.search.worker import MOST_OWNERS, Limits, Search
 from training.task import SEED
 
