@@ -1,11 +1,10 @@
-"""One `fit` from names to a table: reads each task's data, fits its nodes, registers them, reports.
+"""Fits and registers the nodes of tasks: the work of `python -m training fit`.
 
-A node that cannot be fitted, converted or registered stops neither its siblings nor the other
-tasks; its error is in the result. Data that cannot be read stop their task before anything is
-fitted. The module prints nothing: who runs it is told of each step by a callback.
+A node that cannot be fitted, converted or registered stops no other; its error is in the result. Data that
+cannot be read are an error before anything is fitted.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from concord.errors import DataError, TrainingError
@@ -13,13 +12,15 @@ from concord.types.answers import NodeInfo
 from training.data.dataset import Dataset
 from training.data.sources import GENERATOR, read_rows
 from training.data.split import Split, split
-from training.fitting.fit import Fitted, fit
+from training.fitting.fit import fit
+from training.progress import ReportStep
+from training.registry.recording import record_fit
 from training.registry.registry import Registry
 from training.task import Task
 
 
 @dataclass(frozen=True)
-class Result:
+class FitResult:
     """What became of one node.
 
     Attributes:
@@ -42,7 +43,7 @@ class Result:
 def prepare(
     tasks: Sequence[Task], sources: Mapping[str, str], seed: int
 ) -> list[tuple[Task, Dataset, Split]]:
-    """Reads and parts the data of every task, before anything is fitted.
+    """Reads and splits the data of every task, before anything is fitted.
 
     Args:
         tasks: What to fit.
@@ -66,26 +67,26 @@ def fit_all(
     prepared: Sequence[tuple[Task, Dataset, Split]],
     registry: Registry,
     seed: int,
-    tell: Callable[[str], None],
-) -> Iterator[Result]:
+    report_step: ReportStep,
+) -> Iterator[FitResult]:
     """Fits and registers every node, one after the other.
 
     Args:
         prepared: What `prepare` returned.
         registry: Where models go.
         seed: The split's, for the record.
-        tell: Hears the name of each model before its work begins.
+        report_step: Shows the name of each model before its work begins.
     """
     for task, data, parts in prepared:
         for node in task.nodes:
-            tell(f"{task.name}.{node}")
+            report_step(f"{task.name}.{node}")
             yield _result(task, node, data, parts, registry, seed)
 
 
-def _result(task: Task, node: str, data: Dataset, parts: Split, registry: Registry, seed: int) -> Result:
+def _result(task: Task, node: str, data: Dataset, parts: Split, registry: Registry, seed: int) -> FitResult:
     model = f"{task.name}.{node}"
     try:
-        fitted: Fitted = fit(task, node, data, parts, seed)
-        return Result(model, task.metric, fitted.metrics, registry.record(fitted), fitted.seconds)
+        fitted = fit(task, node, data, parts, seed)
+        return FitResult(model, task.metric, fitted.metrics, record_fit(registry, fitted), fitted.seconds)
     except TrainingError as error:
-        return Result(model, task.metric, {}, None, 0.0, error)
+        return FitResult(model, task.metric, {}, None, 0.0, error)

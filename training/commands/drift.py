@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from concord.client import Client
     from concord.tasks.schema import TaskSchema
     from concord.types.drift import DriftReport
-    from training.drift_report.tracking import Kept
+    from training.drift_report.tracking import ReportRun
 
 # Heavy modules are imported by the command that needs them; click hands a flag over as a plain argument.
 # ruff: noqa: PLC0415, FBT001
@@ -48,7 +48,7 @@ def drift_command(
     Without --from the consensus service at CONCORD_URL is asked about its newest rounds. MLflow is at
     MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
     """
-    from training.drift_report.tracking import keep
+    from training.drift_report.tracking import log_report
     from training.registry.registry import Registry
 
     if file is not None and (since is not None or limit is not None):
@@ -57,17 +57,17 @@ def drift_command(
         )
     report = _live(task, since, limit) if file is None else _read(task, file.read())
     with SCREEN.status("Drawing"):
-        kept = keep(report, _schema(task), source, Registry(Settings.read().home))
-    click.echo(json.dumps(asdict(kept)) if as_json else _said(kept))
+        run = log_report(report, _schema(task), source, Registry(Settings.read().home))
+    click.echo(json.dumps(asdict(run)) if as_json else _run_text(run))
 
 
-def _read(task: str, given: bytes) -> "DriftReport":
+def _read(task: str, document: bytes) -> "DriftReport":
     from pydantic import TypeAdapter, ValidationError
 
     from concord.types.drift import DriftReport
 
     try:
-        report = TypeAdapter(DriftReport).validate_json(given)
+        report = TypeAdapter(DriftReport).validate_json(document)
     except ValidationError as error:
         raise DataError(
             f"What --from names is no report as `concord drift {task} --json` prints it.", field="--from"
@@ -105,6 +105,6 @@ def _schema(task: str) -> "TaskSchema | None":
         return None
 
 
-def _said(kept: "Kept") -> str:
-    where = kept.url or kept.page or kept.registry
-    return f"Run {kept.run_id} of the experiment {kept.experiment}\n{where}"
+def _run_text(run: "ReportRun") -> str:
+    address = run.url or run.page or run.registry
+    return f"Run {run.run_id} of the experiment {run.experiment}\n{address}"

@@ -1,4 +1,4 @@
-"""`python -m training models`: the registry's side of `concord models`."""
+"""`python -m training models`: lists, promotes and rolls back registered versions where no service runs."""
 
 import json
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from concord.settings import Settings
 from training.commands.console import TrainingGroup
 
 if TYPE_CHECKING:
-    from training.registry.aliases import Versions
+    from training.registry.aliases import RegisteredModels
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -22,17 +22,17 @@ def models_group() -> None:
     """The registry's side of `concord models`, as JSON."""
 
 
-def _versions() -> "Versions":
-    from training.registry.aliases import Versions
+def _versions() -> "RegisteredModels":
+    from training.registry.aliases import RegisteredModels
 
-    return Versions(Settings.read().home)
+    return RegisteredModels(Settings.read().home)
 
 
 @models_group.command("list")
 @click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
 def models_list_command(as_json: bool) -> None:  # noqa: ARG001  how an error is shown
     """List every registered model with its versions."""
-    click.echo(json.dumps(_versions().listing()))
+    click.echo(json.dumps(_versions().to_json()))
 
 
 @models_group.command("promote")

@@ -1,7 +1,6 @@
 """A table of texts with the line of each of its rows: a file that is read whole, or a generator's columns.
 
-Nothing is interpreted here: a cell is a text until `cells` has asked the task's schema about it. One line
-that is no row of the file ends the reading, so that nobody learns from a table that is silently wrong.
+Cells are not interpreted here; `cleaning` does that. A file with one line that is no row is refused.
 """
 
 from collections.abc import Iterator
@@ -9,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from concord.errors import DataError
-from training.data.csv_reader import Line, RowFile
+from training.data.csv_reader import CsvLine, RowFile
 from training.task import Columns
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Cells as texts, with the line of each row in its file.
 
     Attributes:
@@ -34,32 +33,32 @@ class Table:
         """Names of the columns."""
         return list(self.columns)
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[CsvLine]:
         """The rows with their lines."""
         for number, cells in zip(self.lines, zip(*self.columns.values(), strict=True), strict=True):
-            yield Line(number, list(cells))
+            yield CsvLine(number, list(cells))
 
 
-def tabulate(columns: Columns, name: str = "generator", source: str = "generator") -> Table:
+def tabulate(columns: Columns, name: str = "generator", source: str = "generator") -> TextTable:
     """A generator's columns as the texts that a file would hold."""
     cells = {column: [str(cell) for cell in values] for column, values in columns.items()}
     length = len(next(iter(cells.values())))
-    return Table(name, cells, list(range(2, length + 2)), source)
+    return TextTable(name, cells, list(range(2, length + 2)), source)
 
 
-def load(path: Path) -> Table:
+def read_csv(path: Path) -> TextTable:
     """Reads a CSV file with a header, in UTF-8 and with commas, or a gzip of one.
 
     Raises:
         DataError: Not there, not UTF-8, empty, ragged, or a header that repeats a column.
     """
     with RowFile(path) as file:
-        lines = list(sound(file))
+        lines = list(valid_lines(file))
         cells = {name: [line.cells[place] for line in lines] for place, name in enumerate(file.header)}
-    return Table(path.name, cells, [line.number for line in lines], str(path.absolute()))
+    return TextTable(path.name, cells, [line.number for line in lines], str(path.absolute()))
 
 
-def sound(file: RowFile) -> Iterator[Line]:
+def valid_lines(file: RowFile) -> Iterator[CsvLine]:
     """The lines of a file.
 
     Raises:

@@ -1,10 +1,11 @@
-"""Finds again what a champion learned from: the old data, and the hash of each row.
+"""Finds what a champion learned from: the old data, and the hash of each row.
 
-Its run names its sources. A generator makes its rows again and a file is read again, and both must have the
-digest of then; a database and the journal go on growing, so what they hold now is taken and the difference
-is told. Nothing is guessed: where a source is gone or has changed, `--old` is asked for.
+Its run names its sources. The rows of a generator or a file must still have the run's digest; a database and
+the journal go on growing, so their present rows are taken, and the difference is noted. Where a source is
+gone or has changed, the user must name the old rows with `--old`.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -17,12 +18,12 @@ from training.data.database.address import read_address
 from training.data.dataset import Dataset
 from training.data.provenance import Provenance
 from training.data.sources import JOURNAL, read_rows
-from training.data.split import hashes
-from training.retraining.holdout import Learned
+from training.data.split import hash_rows
+from training.retraining.holdout import LearnedRows
 from training.task import Task
 
 HIDDEN: Final = ":***@"
-"""Where a record of an address had a password."""
+"""In the place of the password, in a recorded address."""
 
 
 @dataclass
@@ -45,12 +46,12 @@ class Sources:
         return self._read[source]
 
     def again(self, model: str, origin: Provenance) -> tuple[Dataset, str | None]:
-        """The rows of a source that a champion learned from, and what is to be said about them.
+        """The rows of a source that a champion learned from, and a note about them.
 
         Raises:
             DataError: They are gone or have changed.
         """
-        source = self._complete(model, origin.text)
+        source = self._with_password(model, origin.text)
         try:
             data = self.rows(source)
         except DataError as error:
@@ -73,14 +74,14 @@ class Sources:
             field="--old",
         )
 
-    def _complete(self, model: str, source: str) -> str:
-        """A record holds no password; the same address in --new may, and the environment may hold it."""
+    def _with_password(self, model: str, source: str) -> str:
+        """A recorded address with its password: that of the same address in --new, or the environment's."""
         if HIDDEN not in source:
             return source
         if is_address(self.new) and read_address(self.new, self.task.name).shown == source:
             return self.new
         without = source.replace(HIDDEN, "@", 1)
-        # Read as an address it gets the environment's password, and shows then that it has one.
+        # Reading the address adds the environment's password, and then it is shown with one.
         if read_address(without, self.task.name).shown == source:
             return without
         raise DataError(
@@ -91,66 +92,69 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Before:
-    """What was known before the retraining.
+class OldData:
+    """The data of before the retraining.
 
     Attributes:
         data: The old data.
-        origins: Where they are.
+        origins: Their sources.
         learned: The rows that the champion learned from.
-        notes: What is to be told.
+        notes: Sentences for the user.
     """
 
     data: Dataset
     origins: tuple[Provenance, ...]
-    learned: Learned
+    learned: LearnedRows
     notes: tuple[str, ...]
 
 
-def before(
+def find_old_data(
     sources: Sources,
     model: str,
     stated: tuple[tuple[Provenance, ...], frozenset[bytes]],
     old: str | None,
     seed: int,
-) -> Before:
+) -> OldData:
     """The old data and the champion's rows.
 
     Args:
         sources: Where rows are read.
         model: Registered name and version, for messages.
-        stated: What the champion's run says: sources and hashes, both empty for a model from elsewhere.
+        stated: The sources and hashes of the champion's run, both empty for a model from elsewhere.
         old: Where the user says the old data are; None: where the champion's run says.
         seed: Of a generator that states none.
 
     Raises:
-        DataError: The old data cannot be had.
+        DataError: The old data cannot be read.
     """
-    origins, names = stated
+    origins, row_hashes = stated
     notes: list[str] = []
     if old is not None:
         data = sources.rows(old)
         origins = (Provenance.of(data, seed),)
-    elif origins:
-        found = [sources.again(model, origin) for origin in origins]
-        notes += [note for _, note in found if note]
-        data = merged([rows for rows, _ in found])
     else:
+        data, notes = _read_origins(sources, model, origins)
+    if row_hashes:
+        return OldData(data, origins, LearnedRows(row_hashes, "logged"), tuple(notes))
+    notes.append(
+        f"{model} keeps no hashes of its rows: that it has not seen the test rows holds if the old data "
+        "are all that it learned from."
+    )
+    return OldData(data, origins, LearnedRows(frozenset(hash_rows(data.rows)), "old data"), tuple(notes))
+
+
+def _read_origins(sources: Sources, model: str, origins: Sequence[Provenance]) -> tuple[Dataset, list[str]]:
+    if not origins:
         raise DataError(
             f"{model} does not state what it learned from, as models registered elsewhere, or before Concord "
             "kept it, do not. Name its rows with --old.",
             field="--old",
         )
-    if names:
-        return Before(data, origins, Learned(names, "logged"), tuple(notes))
-    notes.append(
-        f"{model} keeps no hashes of its rows: that it has not seen the test rows holds if the old data "
-        "are all that it learned from."
-    )
-    return Before(data, origins, Learned(frozenset(hashes(data.rows)), "old data"), tuple(notes))
+    parts = [sources.again(model, origin) for origin in origins]
+    return merge([data for data, _ in parts]), [note for _, note in parts if note]
 
 
-def merged(parts: Sequence[Dataset]) -> Dataset:
+def merge(parts: Sequence[Dataset]) -> Dataset:
     """Several data sets as one, without their times."""
     if len(parts) == 1:
         return parts[0]
@@ -167,14 +171,10 @@ def merged(parts: Sequence[Dataset]) -> Dataset:
     )
 
 
-def united(origins: Sequence[Provenance]) -> tuple[Provenance, ...]:
+def newest_of_each(origins: Sequence[Provenance]) -> tuple[Provenance, ...]:
     """Each source once, in its newest state."""
     return tuple({origin.text: origin for origin in origins}.values())
 
 
 def _sum(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for each in counts:
-        for name, number in each.items():
-            found[name] = found.get(name, 0) + number
-    return found
+    return dict(sum((Counter(part) for part in counts), Counter[str]()))

@@ -43,7 +43,7 @@ def open_storage(url: str) -> RDBStorage:
     logging.getLogger("alembic").setLevel(logging.ERROR)
     try:
         _prepare(url)
-        return _made(url)
+        return _create(url)
     except (SQLAlchemyError, OptunaError, ImportError, RuntimeError, OSError) as error:
         # What follows a question mark may hold a password too.
         shown, _, _ = masked(url).partition("?")
@@ -53,13 +53,13 @@ def open_storage(url: str) -> RDBStorage:
         ) from error
 
 
-def _made(url: str) -> RDBStorage:
+def _create(url: str) -> RDBStorage:
     for left in reversed(range(TRIES)):
         try:
             # An engine that fails at this is out of reach: what it opens must not stay open.
-            maker = RDBStorage(url, engine_kwargs={**_options(url), "poolclass": sql.NullPool})
-            Claims.create(maker.engine)
-            Agreement.create(maker.engine)
+            creating = RDBStorage(url, engine_kwargs={**_options(url), "poolclass": sql.NullPool})
+            Claims.create(creating.engine)
+            Agreement.create(creating.engine)
         except (ArgumentError, NoSuchModuleError):
             raise
         except (SQLAlchemyError, OptunaError):
@@ -92,13 +92,13 @@ def _prepare(url: str) -> None:
 
 def _keep_write_ahead_log(engine: sql.Engine) -> None:
     # SQLite does not wait for this lock, however patient it is told to be.
-    given_up = time.monotonic() + LOCK_SECONDS
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         except OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > given_up:
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(PAUSE_SECONDS)
         else:

@@ -15,8 +15,8 @@ with warnings.catch_warnings():
     import_module("mlflow.pyfunc")
     import_module("mlflow.store.tracking.sqlalchemy_store")
 
-from training.data.dataset import Dataset, read
-from training.data.table import load
+from training.data.dataset import Dataset, clean_table
+from training.data.table import read_csv
 from training.task import SEED, Task
 from training.tasks import select
 
@@ -43,7 +43,7 @@ def csv_file(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def read_file(task, csv_file) -> Callable[..., Dataset]:
     """Reads lines as the file of a task; `name` and `encoding` are the file's."""
-    return lambda of, *lines, **how: read(task(of), load(csv_file(*lines, **how)))
+    return lambda of, *lines, **how: clean_table(task(of), read_csv(csv_file(*lines, **how)))
 
 
 @pytest.fixture(scope="session")

@@ -1,42 +1,41 @@
-"""A file into a table, from opening both to the summary."""
+"""Loads a CSV file into a task's table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 from concord.errors import DataError
 from training.data.cleaning import Cleaner
 from training.data.csv_reader import RowFile
 from training.data.database.address import DatabaseAddress
 from training.data.database.bookkeeping import make_table, migrate
-from training.data.database.engine import Database
-from training.data.database.loader import BATCH, Loader, Summary
+from training.data.database.engine import RowDatabase
+from training.data.database.loader import BATCH, Loader, LoadSummary
 from training.data.database.refused_file import RefusedFile, refused_path
 from training.data.database.row_store import RowStore
-from training.data.dataset import check_rows
+from training.data.dataset import require_rows
+from training.progress import ReportStep
 from training.task import Task
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Progress:
+class LoadProgress:
     """How far a load is.
 
     Attributes:
-        done: Bytes or films that were read.
+        done: Bytes, films or rows that were read.
         total: Of how many.
-        summary: What became of the rows.
+        summary: Counts of the rows so far.
     """
 
     done: int
     total: int
-    summary: Summary
+    summary: LoadSummary
 
 
-Tell = Callable[[Progress], None]
+ReportProgress = Callable[[LoadProgress], None]
 
 
 def load_file(
@@ -44,65 +43,65 @@ def load_file(
     path: Path,
     address: DatabaseAddress,
     *,
-    tell: Tell,
-    say: Callable[[str], None],
+    report: ReportProgress,
+    show_note: ReportStep,
     refused: Path | None,
-) -> tuple[Summary, Path]:
+) -> tuple[LoadSummary, Path]:
     """Loads a CSV file, or a gzip of one, into a table.
 
     Args:
         task: Whose rows.
         path: The file.
         address: The table.
-        tell: Hears how far it is, after each batch.
-        say: Hears what a person may want to know beside it.
-        refused: Where refused rows go; beside the file unless said.
+        report: Shows the progress after each batch.
+        show_note: Shows that the file is a gzip.
+        refused: Where refused rows go; by default beside the file.
 
     Returns:
-        What became of the rows, and where the refused ones are.
+        Counts of the rows, and where the refused ones are.
 
     Raises:
         DataError: The file or the table is not what it must be, or more than half of the rows are refused.
-        ConfigurationError: The database cannot be reached by what was said.
+        ConfigurationError: The database cannot be reached.
     """
-    beside_path = refused or refused_path(path)
-    # The file before the database: what is wrong with it is told without making anything.
+    refused = refused or refused_path(path)
+    # The file before the database: an error of the file makes nothing.
     with RowFile(path) as file:
-        if beside_path.exists() and beside_path.samefile(path):
-            raise DataError(
-                f"Refused rows of {path} cannot go into {path} itself. Say --refused FILE for another place.",
-                field="--refused",
-            )
-        cleaner = Cleaner(task, file.name, file.header)
+        _refuse_same_file(path, refused)
         if file.is_gzip:
-            say(f"{file.name} is a gzip; it is read as the file in it.")
-        with RefusedFile(beside_path, file.header) as beside:
-            lines = iter(file)
-            first = list(islice(lines, BATCH))
-            if not first:
-                raise DataError(f"{file.name} has a header and no rows.")
-            database = Database(address, make=True)
-            try:
-                loader = open_loader(database, task, cleaner, beside)
-                loader.add(first)
-                tell(Progress(file.position, file.size, loader.summary))
-                for batch in batches(lines, BATCH):
-                    loader.add(batch)
-                    tell(Progress(file.position, file.size, loader.summary))
-                summary = loader.finish()
-            finally:
-                database.close()
-            check_rows(file.name, summary.loaded + summary.changed + summary.known, summary.dropped)
-            return summary, beside.path
+            show_note(f"{file.name} is a gzip; it is read as the file in it.")
+        with RefusedFile(refused, file.header) as refused_file:
+            summary = _load(task, file, address, refused_file, report)
+    require_rows(file.name, summary.loaded + summary.changed + summary.known, summary.dropped)
+    return summary, refused
 
 
-def open_loader(database: Database, task: Task, cleaner: Cleaner, refused: RefusedFile) -> Loader:
+def _refuse_same_file(path: Path, refused: Path) -> None:
+    if refused.exists() and refused.samefile(path):
+        raise DataError(
+            f"Refused rows of {path} cannot go into {path} itself. Say --refused FILE for another place.",
+            field="--refused",
+        )
+
+
+def _load(
+    task: Task, file: RowFile, address: DatabaseAddress, refused: RefusedFile, report: ReportProgress
+) -> LoadSummary:
+    cleaner = Cleaner(task, file.name, file.header)
+    lines = iter(file)
+    batch = list(islice(lines, BATCH))
+    if not batch:
+        raise DataError(f"{file.name} has a header and no rows.")
+    with closing(RowDatabase(address, make=True)) as database:
+        loader = open_loader(database, task, cleaner, refused)
+        while batch:
+            loader.add(batch)
+            report(LoadProgress(file.position, file.size, loader.summary))
+            batch = list(islice(lines, BATCH))
+        return loader.finish()
+
+
+def open_loader(database: RowDatabase, task: Task, cleaner: Cleaner, refused: RefusedFile) -> Loader:
     """A loader into the task's table of the database, which is made where it is missing."""
     migrate(database)
     return Loader(database, RowStore(database, make_table(database, task)), task, cleaner, refused)
-
-
-def batches(items: Iterator[_T], size: int) -> Iterator[list[_T]]:
-    """Cuts items into lists of so many."""
-    while batch := list(islice(items, size)):
-        yield batch

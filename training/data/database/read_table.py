@@ -1,23 +1,24 @@
-"""A task's rows out of its table, as float32 arrays: what fitting, benchmark and retraining learn from.
+"""Reads a task's rows from its table, as the arrays that fitting, benchmark and retraining learn from.
 
-What is in the table was checked when it was loaded. The task's ranges and choices may have become narrower
-since, so both are looked at again; a row that could not be asked about any more ends the reading.
+Rows were checked when they were loaded, but the task's ranges and choices may have become narrower since. So
+both are checked again, and a row that the task does not admit any more is an error.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
 
 from concord.errors import DataError
 from concord.tasks.schema import FLOAT32_MAX, Feature
-from training.data.cleaning import UNDATED, fills
+from training.data.cleaning import UNDATED, fill_values
 from training.data.database.address import read_address
 from training.data.database.bookkeeping import find_table
-from training.data.database.engine import Database
-from training.data.database.row_store import Record, RowStore
-from training.data.dataset import Dataset, Gathering
+from training.data.database.engine import RowDatabase
+from training.data.database.row_store import RowStore, StoredRow
+from training.data.dataset import Dataset, RowCollector
 from training.task import Task
 
 Numbers = npt.NDArray[np.float64]
@@ -27,21 +28,18 @@ def read_table(task: Task, source: str) -> Dataset:
     """The rows of `URL#table`, in the order in which they were loaded.
 
     Raises:
-        ConfigurationError: The database cannot be reached by what was said.
+        ConfigurationError: The database cannot be reached.
         UnknownName: It has no such table.
         DataError: The table is another task's, of another schema, or has no rows.
     """
     address = read_address(source, task.name)
-    database = Database(address)
-    try:
+    with closing(RowDatabase(address)) as database:
         return _read(task, RowStore(database, find_table(database, task)), address.table, address.shown)
-    finally:
-        database.close()
 
 
 def _read(task: Task, store: RowStore, name: str, shown: str) -> Dataset:
-    features, rows, empty = task.schema.features, Gathering(task), Counter[str]()
-    replaced = fills(task)
+    features, rows, empty = task.schema.features, RowCollector(task), Counter[str]()
+    fills = fill_values(task)
     observed = ["observed_at"] if task.observed else []
     labels = {label.name: float(place) for place, label in enumerate(task.schema.labels)}
     for chunk in store.read("answer", *observed, *(feature.name for feature in features)):
@@ -49,14 +47,14 @@ def _read(task: Task, store: RowStore, name: str, shown: str) -> Dataset:
         ids, answers, cells = columns[0], columns[1], columns[2 + len(observed) :]
         numbers = np.empty((len(chunk), len(features)), dtype=np.float64)
         for place, (feature, column) in enumerate(zip(features, cells, strict=True)):
-            found = _numbers(feature, column, ids, name)
-            nothing = np.isnan(found)
-            if nothing.any():
-                empty[feature.name] += int(nothing.sum())
-                found[nothing] = replaced[place]
-            numbers[:, place] = found
+            values = _numbers(feature, column, ids, name)
+            is_empty = np.isnan(values)
+            if is_empty.any():
+                empty[feature.name] += int(is_empty.sum())
+                values[is_empty] = fills[place]
+            numbers[:, place] = values
         if np.isnan(numbers).any():
-            raise _unfit(name, ids[int(np.isnan(numbers).any(axis=1).argmax())], "a cell that says nothing")
+            raise _unfit(name, ids[int(np.isnan(numbers).any(axis=1).argmax())], "an empty cell")
         times = _times(columns[2]) if observed else np.full(len(chunk), UNDATED)
         rows.extend(numbers.astype(np.float32), _answers(labels, answers, ids, name), times)
     if not len(rows):
@@ -67,7 +65,7 @@ def _read(task: Task, store: RowStore, name: str, shown: str) -> Dataset:
 
 
 def _numbers(feature: Feature, column: Sequence[object], ids: Sequence[int], name: str) -> Numbers:
-    """A column's numbers, NaN where it says nothing."""
+    """A column's numbers, NaN for an empty cell."""
     if feature.kind == "choice":
         codes: dict[object, float] = {choice: float(code) for code, choice in enumerate(feature.choices)}
         codes[None] = np.nan
@@ -76,13 +74,13 @@ def _numbers(feature: Feature, column: Sequence[object], ids: Sequence[int], nam
         except KeyError:
             place = next(place for place, cell in enumerate(column) if cell not in codes)
             raise _unfit(name, ids[place], f"no choice of {feature.name}") from None
-    found = np.array(column, dtype=np.float64)
+    values = np.array(column, dtype=np.float64)
     low = -FLOAT32_MAX if feature.minimum is None else feature.minimum
     high = FLOAT32_MAX if feature.maximum is None else feature.maximum
-    outside = (found < low) | (found > high)
+    outside = (values < low) | (values > high)
     if outside.any():
         raise _unfit(name, ids[int(outside.argmax())], f"{feature.name} that is not {feature.range_text}")
-    return found
+    return values
 
 
 def _answers(labels: dict[str, float], column: Sequence[object], ids: Sequence[int], name: str) -> Numbers:
@@ -95,7 +93,7 @@ def _answers(labels: dict[str, float], column: Sequence[object], ids: Sequence[i
         raise _unfit(name, ids[place], "an answer that the task does not have") from None
 
 
-def _times(column: Sequence[Record | int | None]) -> npt.NDArray[np.int64]:
+def _times(column: Sequence[StoredRow | int | None]) -> npt.NDArray[np.int64]:
     return np.array([UNDATED if cell is None else cell for cell in column], dtype=np.int64)
 
 

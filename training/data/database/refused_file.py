@@ -1,7 +1,7 @@
-"""Rows that were refused, in a file beside theirs: line, reason, and the cells as they stood there.
+"""The file of refused rows: the line, the reason, and the cells as they were.
 
-It is opened in spreadsheets, so a cell that one would take for a formula has an apostrophe before it. Once
-its rows are mended it can be loaded as it is: the two columns before the rows' own are left out on reading.
+It is opened in spreadsheets, so a cell that looks like a formula gets an apostrophe before it. Once its rows
+are corrected it can be loaded as it is: the first two columns are ignored on reading.
 """
 
 import csv
@@ -18,15 +18,15 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def refused_path(source: Path) -> Path:
-    """Where the refused rows of a file go unless said: `rows.csv` → `rows.refused.csv`."""
+    """Where the refused rows of a file go by default: `rows.csv` → `rows.refused.csv`."""
     name = source.name
     for end in (".gz", ".csv"):
         name = name.removesuffix(end)
     return source.with_name(f"{name}.refused.csv")
 
 
-def safe(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula; numbers stay as they are."""
+def escape_formula(cell: str) -> str:
+    """A cell that no spreadsheet reads as a formula; numbers stay as they are."""
     return f"'{cell}" if cell.startswith(_FORMULA) and not NUMBER.fullmatch(cell) else cell
 
 
@@ -42,7 +42,6 @@ class RefusedFile:
         self.path, self._header = path, header
         self._file: IO[str] | None = None
         self._writer: Any = None
-        self.rows = 0
 
     def __enter__(self) -> Self:
         return self
@@ -63,15 +62,14 @@ class RefusedFile:
             if self._file is None:
                 self._file = open(self.path, "w", encoding="utf-8", newline="", opener=private.opener)  # noqa: SIM115 - closed on exit
                 self._writer = csv.writer(self._file, lineterminator="\n")
-                self._writer.writerow(["line", "reason", *map(safe, self._header)])
-            self._writer.writerow([line, reason, *map(safe, cells)])
+                self._writer.writerow(["line", "reason", *map(escape_formula, self._header)])
+            self._writer.writerow([line, reason, *map(escape_formula, cells)])
         except OSError as error:
             raise DataError(
                 f"The refused rows cannot be written to {self.path}: {error.strerror}. "
                 "Say --refused FILE for another place.",
                 field="--refused",
             ) from error
-        self.rows += 1
 
     def flush(self) -> None:
         """Brings what was written to the file."""

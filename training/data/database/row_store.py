@@ -1,8 +1,8 @@
-"""One task's table: rows go in by their key, each once, and come out in the order in which they came.
+"""One task's table: rows are stored by their key, each once, and read in the order in which they came.
 
-A batch is one transaction. Which of its keys are there is asked first, so that a summary can say what was
-new; that two loaders at once never store a row twice is the unique key's promise and not this question's. A
-row that has a name of its own (a film's id) and comes with other values replaces what is there.
+A batch is one transaction. Its keys are looked up first, so that a summary can count new rows; that two
+loaders at once never store a row twice is the unique key's work. A row with a name of its own (a film's id)
+and other values replaces the stored one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from training.data.database.engine import Database
+from training.data.database.engine import RowDatabase
 
 AT_ONCE: Final = 500
 """Rows in one statement: 40 to 100 KB, and fewer variables than SQLite takes (32,766)."""
@@ -24,14 +24,14 @@ CHUNK: Final = 10_000
 """Rows that are read at once: a few MB."""
 
 _COMPARED: Final = {"row_id", "row_key", "row_source", "row_line", "loaded_at"}
-"""Columns that say nothing of what a row says."""
+"""Columns that are not a row's content."""
 
-Record = tuple[Any, ...]
+StoredRow = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Written:
-    """What became of a batch.
+class BatchCounts:
+    """Counts of the rows of a batch.
 
     Attributes:
         loaded: Rows that are new.
@@ -52,14 +52,14 @@ class RowStore:
         table: As `tables.rows_table` describes it.
     """
 
-    def __init__(self, database: Database, table: sa.Table) -> None:
+    def __init__(self, database: RowDatabase, table: sa.Table) -> None:
         self._database, self.table = database, table
         self.columns = tuple(column.name for column in table.columns if column.name != "row_id")
         self._key = self.columns.index("row_key")
-        self._said = [place for place, name in enumerate(self.columns) if name not in _COMPARED]
+        self._content_places = [place for place, name in enumerate(self.columns) if name not in _COMPARED]
         self._inserts = {size: self._insert(size) for size in (AT_ONCE, 50, 1)}
 
-    def write(self, connection: sa.Connection, records: Sequence[Record], *, named: bool) -> Written:
+    def write(self, connection: sa.Connection, records: Sequence[StoredRow], *, named: bool) -> BatchCounts:
         """Stores a batch within a transaction.
 
         Args:
@@ -69,20 +69,22 @@ class RowStore:
         """
         # Of two with one name the later counts.
         batch = {record[self._key]: record for record in records}
-        there = self._there(connection, batch, named=named)
-        fresh = [record for key, record in batch.items() if key not in there]
-        changed = [batch[key] for key, said in there.items() if named and said != self._says(batch[key])]
-        self._store(connection, fresh)
+        stored = self._stored(connection, batch, named=named)
+        new = [record for key, record in batch.items() if key not in stored]
+        changed = [
+            batch[key] for key, content in stored.items() if named and content != self._content(batch[key])
+        ]
+        self._store(connection, new)
         if changed:
             self._replace(connection, changed)
-        return Written(len(fresh), len(changed), len(records) - len(fresh) - len(changed))
+        return BatchCounts(len(new), len(changed), len(records) - len(new) - len(changed))
 
     def count(self) -> int:
         """Rows in the table."""
         with self._database.reading() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(self.table)) or 0
 
-    def read(self, *columns: str) -> Iterator[Sequence[Record]]:
+    def read(self, *columns: str) -> Iterator[Sequence[StoredRow]]:
         """The rows in the order in which they came, in chunks.
 
         Args:
@@ -100,19 +102,19 @@ class RowStore:
             yield chunk
             last = chunk[-1][0]
 
-    def _there(self, connection: sa.Connection, keys: Iterable[str], *, named: bool) -> dict[str, Record]:
-        """Key → what the row says, of those that are there; nothing of it unless `named`."""
-        column, found, wanted = self.table.c.row_key, {}, list(keys)
-        said = [self.table.c[self.columns[place]] for place in self._said] if named else []
-        for start in range(0, len(wanted), ASKED):
-            query = sa.select(column, *said).where(column.in_(wanted[start : start + ASKED]))
-            found.update({row[0]: tuple(row[1:]) for row in connection.execute(query)})
-        return found
+    def _stored(self, connection: sa.Connection, keys: Iterable[str], *, named: bool) -> dict[str, StoredRow]:
+        """Key → content of the rows that are stored; the content is empty unless `named`."""
+        column, contents, batch = self.table.c.row_key, {}, list(keys)
+        columns = [self.table.c[self.columns[place]] for place in self._content_places] if named else []
+        for start in range(0, len(batch), ASKED):
+            query = sa.select(column, *columns).where(column.in_(batch[start : start + ASKED]))
+            contents.update({row[0]: tuple(row[1:]) for row in connection.execute(query)})
+        return contents
 
-    def _says(self, record: Record) -> Record:
-        return tuple([record[place] for place in self._said])
+    def _content(self, record: StoredRow) -> StoredRow:
+        return tuple([record[place] for place in self._content_places])
 
-    def _store(self, connection: sa.Connection, records: Sequence[Record]) -> None:
+    def _store(self, connection: sa.Connection, records: Sequence[StoredRow]) -> None:
         start = 0
         for size, sql in self._inserts.items():
             while len(records) - start >= size:
@@ -120,7 +122,7 @@ class RowStore:
                 connection.exec_driver_sql(sql, values)
                 start += size
 
-    def _replace(self, connection: sa.Connection, records: Sequence[Record]) -> None:
+    def _replace(self, connection: sa.Connection, records: Sequence[StoredRow]) -> None:
         names = [name for name in self.columns if name != "row_key"]
         statement = (
             self.table.update()
@@ -146,5 +148,9 @@ class RowStore:
         row = f"({', '.join([mark] * len(self.columns))})"
         key = quote("row_key")
         on_mysql = self._database.dialect.name in {"mysql", "mariadb"}
-        there = f"ON DUPLICATE KEY UPDATE {key} = {key}" if on_mysql else f"ON CONFLICT ({key}) DO NOTHING"
-        return f"INSERT INTO {quote(self.table.name)} ({names}) VALUES {', '.join([row] * size)} {there}"  # noqa: S608 - names are quoted, values are marks
+        on_conflict = (
+            f"ON DUPLICATE KEY UPDATE {key} = {key}" if on_mysql else f"ON CONFLICT ({key}) DO NOTHING"
+        )
+        return (
+            f"INSERT INTO {quote(self.table.name)} ({names}) VALUES {', '.join([row] * size)} {on_conflict}"  # noqa: S608 - names are quoted, values are marks
+        )

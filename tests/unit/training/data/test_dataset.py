@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError, InvalidInput
-from training.data.dataset import read
+from training.data.dataset import clean_table
 from training.data.split import split
-from training.data.table import load
+from training.data.table import read_csv
 from training.task import Rule
 
 IRIS = "sepal_length,sepal_width,petal_length,petal_width,species"
@@ -109,7 +109,7 @@ def test_a_header_without_rows_is_refused(read_file):
 def test_a_file_whose_rows_are_all_dropped_names_the_column_to_fill_in(read_file):
     error = refusal(read_file, "film_rating", FILM, "0,1000,90,10,bien", "0,1000,91,10,moyen")
     assert error.field == "budget"
-    assert "says nothing in 2 of 2" in error.message
+    assert "is empty in 2 of 2" in error.message
 
 
 def test_a_file_in_another_encoding_is_refused_with_its_line(read_file):
@@ -135,12 +135,12 @@ def test_a_column_named_twice_is_refused(read_file):
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(DataError, match="No such file"):
-        load(tmp_path / "none.csv")
+        read_csv(tmp_path / "none.csv")
 
 
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
-        load(tmp_path)
+        read_csv(tmp_path)
 
 
 def test_a_quote_that_never_ends_is_refused(read_file):
@@ -210,7 +210,7 @@ def test_a_zero_of_a_film_is_unknown_and_drops_its_row(read_file, column):
 
 def test_a_number_that_means_unknown_is_filled_in_where_empty_cells_are(task, csv_file):
     filled = replace(task("film_rating"), rules={"budget": Rule(unknown=(0.0,), fill=5.0)})
-    data = read(filled, load(csv_file(FILM, "0,1000,90,10,bien", ",1000,90,10,bien")))
+    data = clean_table(filled, read_csv(csv_file(FILM, "0,1000,90,10,bien", ",1000,90,10,bien")))
     assert data.rows[:, 0].tolist() == [5.0, 5.0]
 
 

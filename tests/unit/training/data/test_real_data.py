@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from training.data.dataset import generated, read
+from training.data.dataset import clean_table, generate_rows
 from training.data.split import split
-from training.data.table import load
+from training.data.table import read_csv
 from training.fitting.fit import fit
 from training.fitting.onnx import run
 from training.task import SEED
@@ -18,7 +18,7 @@ from training.task import SEED
 def prepared(task, shared_data):
     @cache
     def prepare(name, file):
-        data = read(task(name), load(shared_data(file)))
+        data = clean_table(task(name), read_csv(shared_data(file)))
         return task(name), data, split(task(name), data, SEED)
 
     return prepare
@@ -46,7 +46,7 @@ def test_the_customers_id_is_not_learned_from(prepared):
 @pytest.mark.parametrize("node", ["decision_tree", "logistic_regression", "random_forest"])
 def test_a_true_default_is_flagged_by_the_nodes_that_learned_from_the_generator(prepared, node):
     each, real, _ = prepared("loan_default", "loan_data.csv")
-    made = generated(each, SEED)
+    made = generate_rows(each, SEED)
     graph = fit(each, node, made, split(each, made, SEED), SEED).onnx
     answers = run(each, graph, real.rows).argmax(axis=1)
     assert answers[1] == real.answers[1] == 1
@@ -70,7 +70,7 @@ def test_the_best_film_node_and_the_forest_reach_their_marks(prepared):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_film_nodes_convert_on_any_split(task, shared_data, file, seed):
     each = task("film_rating")
-    data = read(each, load(shared_data(file)))
+    data = clean_table(each, read_csv(shared_data(file)))
     parts = split(each, data, seed)
     assert max(fit(each, node, data, parts, seed).difference for node in each.nodes) < 1e-5
 

@@ -8,7 +8,7 @@ import pytest
 
 from concord.errors import DataError
 from training.data.cleaning import UNDATED
-from training.data.dataset import generated
+from training.data.dataset import generate_rows
 from training.data.sources import read_rows
 from training.fit_tasks import prepare
 
@@ -26,15 +26,15 @@ def films(csv_file):
 
 def test_a_generator_is_named_with_its_seed(task):
     iris = task("iris")
-    assert read_rows(iris, "generator").digest == generated(iris, 42).digest
-    assert read_rows(iris, "generator:7").digest == generated(iris, 7).digest
+    assert read_rows(iris, "generator").digest == generate_rows(iris, 42).digest
+    assert read_rows(iris, "generator:7").digest == generate_rows(iris, 7).digest
     assert read_rows(iris, "generator:7").source == "generator:7"
 
 
 def test_what_has_no_source_is_generated_by_the_seed_of_the_fit(task):
     iris = task("iris")
     ((_, data, _),) = prepare([iris], {}, 7)
-    assert data.digest == generated(iris, 7).digest
+    assert data.digest == generate_rows(iris, 7).digest
 
 
 def test_a_file_says_where_it_is_and_of_when_its_rows_are(task, films):

@@ -11,10 +11,10 @@ from scipy import stats
 from concord.cli import main
 from concord.drift.report import Sketch, Sketches, report_of
 from concord.tasks.profile import TrainingProfile
-from training.data.dataset import generated, read
+from training.data.dataset import clean_table, generate_rows
 from training.data.split import split
-from training.data.table import load
-from training.fitting.profile import profile
+from training.data.table import read_csv
+from training.fitting.profile import build_profile
 from training.task import SEED
 
 FILES = {
@@ -32,10 +32,10 @@ def profile_of(task, shared_data, tmp_path):
     """Writes the profile of a file's training rows, as a fit does."""
 
     def write(name, file):
-        data = read(task(name), load(shared_data(file)))
+        data = clean_table(task(name), read_csv(shared_data(file)))
         part = split(task(name), data, SEED).training
         path = tmp_path / "profile.json"
-        path.write_text(json.dumps(profile(task(name), part.rows, data, part.answers)), "utf-8")
+        path.write_text(json.dumps(build_profile(task(name), part.rows, data, part.answers)), "utf-8")
         return path
 
     return write
@@ -81,8 +81,8 @@ def test_recent_films_have_drifted_from_those_that_were_learned_from(profile_of,
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["film_rating", "loan_amount", "iris"])
 def test_a_hundred_bootstrap_samples_of_the_training_rows_raise_at_most_five_alarms(task, name):
-    rows, data = generated(task(name), SEED).rows, generated(task(name), SEED)
-    reference = TrainingProfile.from_json(profile(task(name), rows, data))
+    rows, data = generate_rows(task(name), SEED).rows, generate_rows(task(name), SEED)
+    reference = TrainingProfile.from_json(build_profile(task(name), rows, data))
     random, alarms = np.random.default_rng(SEED), 0
     for _ in range(100):
         sketches = Sketches(reference)
@@ -95,10 +95,10 @@ def test_a_hundred_bootstrap_samples_of_the_training_rows_raise_at_most_five_ala
 @pytest.mark.parametrize("size", [500, None], ids=["of 500 rows", "as large as the data"])
 def test_a_hundred_bootstrap_samples_of_the_films_raise_at_most_five_alarms(task, shared_data, size, capsys):
     films = task("film_rating")
-    data = read(films, load(shared_data("tmdb_5000_min.csv")))
+    data = clean_table(films, read_csv(shared_data("tmdb_5000_min.csv")))
     part = split(films, data, SEED).training
     reference = TrainingProfile.from_json(
-        json.loads(json.dumps(profile(films, part.rows, data, part.answers)))
+        json.loads(json.dumps(build_profile(films, part.rows, data, part.answers)))
     )
     random, alarms = np.random.default_rng(SEED), 0
     for _ in range(100):
@@ -115,8 +115,8 @@ def test_a_hundred_bootstrap_samples_of_the_films_raise_at_most_five_alarms(task
 
 
 def test_a_profile_has_the_answers_learned_from_and_the_models_own_on_the_rows_held_out(task):
-    data = generated(task("iris"), SEED)
-    document = profile(task("iris"), data.rows, data, data.answers, np.eye(3)[[1] * 30])
+    data = generate_rows(task("iris"), SEED)
+    document = build_profile(task("iris"), data.rows, data, data.answers, np.eye(3)[[1] * 30])
     reference = TrainingProfile.from_json(json.loads(json.dumps(document)))
     assert reference.target.name == "species"
     assert reference.target.counts.sum() == len(data.rows)
@@ -127,8 +127,8 @@ def test_a_profile_has_the_answers_learned_from_and_the_models_own_on_the_rows_h
 @pytest.mark.parametrize("file", FILES)
 def test_the_distance_of_every_number_in_the_projects_own_files_is_scipys(task, shared_data, file):
     of = task(FILES[file])
-    data = read(of, load(shared_data(file)))
-    reference = TrainingProfile.from_json(json.loads(json.dumps(profile(of, data.rows, data))))
+    data = clean_table(of, read_csv(shared_data(file)))
+    reference = TrainingProfile.from_json(json.loads(json.dumps(build_profile(of, data.rows, data))))
     now = (data.rows * np.float32(1.01)).T
     for column, before, moved in zip(reference.features, data.rows.T, now, strict=True):
         if column.choices:
@@ -145,8 +145,8 @@ def test_the_distance_of_every_number_in_the_projects_own_files_is_scipys(task, 
 
 def test_a_profile_keeps_quantiles_that_are_values_where_there_are_too_many(task, monkeypatch):
     monkeypatch.setattr("training.fitting.profile.most_points", lambda columns: 50)
-    data = generated(task("loan_amount"), SEED)
-    found = profile(task("loan_amount"), data.rows, data)["features"]["poids"]
+    data = generate_rows(task("loan_amount"), SEED)
+    found = build_profile(task("loan_amount"), data.rows, data)["features"]["poids"]
     assert len(found["points"]) <= 50
     assert sum(found["counts"]) == len(data.rows)
     assert found["points"][0] == found["minimum"]

@@ -18,9 +18,9 @@ from concord.tasks.schema import Feature, Label, TaskSchema, Value
 from concord.types.drift import ErrorDrift, Stretch
 from training.__main__ import main
 from training.drift_report.html import to_html
-from training.drift_report.plots import MOST_CHOICES, draw, file_name, short
+from training.drift_report.plots import MOST_CHOICES, draw_report, file_name, short
 from training.drift_report.tracking import metrics_of
-from training.fitting.profile import profile
+from training.fitting.profile import build_profile
 from training.task import SEED
 
 pytestmark = pytest.mark.slow
@@ -31,10 +31,10 @@ COURSE = [Stretch(f"2026-01-{day:02}T09:00:00.000+00:00", 20, day / 40) for day 
 @pytest.fixture
 def report(task):
     """Irises, half of whose columns have moved, with a node's answers and errors that have grown."""
-    from training.data.dataset import generated
+    from training.data.dataset import generate_rows
 
-    iris, data = task("iris"), generated(task("iris"), SEED)
-    document = profile(iris, data.rows, data, data.answers, np.eye(3)[data.answers.astype(int)])
+    iris, data = task("iris"), generate_rows(task("iris"), SEED)
+    document = build_profile(iris, data.rows, data, data.answers, np.eye(3)[data.answers.astype(int)])
     reference = TrainingProfile.from_json(json.loads(json.dumps(document)))
     features, said = Sketches(reference), Sketch(reference.held_out)
     moved = np.tile(data.rows, (2, 1)).T.astype(np.float64)
@@ -117,7 +117,7 @@ def test_an_mlflow_that_is_away_is_named_without_its_password(report, training, 
 def test_of_too_few_rows_there_is_a_page_and_no_picture(report):
     few = replace(report, status="too_few_rows", errors=None, answers=[])
     few = replace(few, features=[replace(one, psi=None, shares=None, adjusted=None) for one in few.features])
-    assert list(draw(few, None)) == []
+    assert list(draw_report(few, None)) == []
     assert "Too few rows to say" in to_html(few, "live rounds", [])
     assert metrics_of(few).keys() == {"rows", "drifted"}
 
@@ -136,7 +136,7 @@ def test_axes_state_units_and_errors_are_in_the_tasks_own(report):
     features = tuple(Feature(one.name, "number", 1.0, "cm") for one in report.features)
     labels = (Label("a", ""), Label("b", ""))
     pictures = {
-        what: figure for _, what, figure in draw(report, TaskSchema("iris", "", "", features, labels))
+        what: figure for _, what, figure in draw_report(report, TaskSchema("iris", "", "", features, labels))
     }
     (axes,) = pictures["sepal_length"].axes
     assert axes.get_xlabel() == "sepal_length [cm]"
@@ -144,7 +144,7 @@ def test_axes_state_units_and_errors_are_in_the_tasks_own(report):
     assert pictures["Errors of labelled rounds"].axes[0].get_ylabel() == "Wrong answers [share]"
     value = Value("amount", "EUR", "0.01", 2000.0, "{value}")
     valued = TaskSchema("iris", "", "", features, value=value)
-    pictures = {what: figure for _, what, figure in draw(report, valued)}
+    pictures = {what: figure for _, what, figure in draw_report(report, valued)}
     assert pictures["Errors of labelled rounds"].axes[0].get_ylabel() == "Mean error [0.5 = 2000 EUR]"
 
 
@@ -154,7 +154,7 @@ def test_many_choices_are_told_apart_as_far_as_there_is_room(report):
     now = [0.5, *[0.004] * 99, 0.104]
     shares = replace(told.shares, choices=choices, before=[*[0.01] * 100, 0.0], now=now)
     wide = replace(report, features=[replace(told, name="many", shares=shares)], answers=[])
-    picture = next(figure for _, what, figure in draw(wide, None) if what == "many")
+    picture = next(figure for _, what, figure in draw_report(wide, None) if what == "many")
     names = [label.get_text() for label in picture.axes[0].get_yticklabels()]
     assert len(names) == MOST_CHOICES + 2
     assert (names[0], names[-2:]) == ("choice 0", ["86 rarer ones", "never learned"])

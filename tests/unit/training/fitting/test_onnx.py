@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from concord.errors import TrainingError
-from training.data.dataset import generated
+from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit, learn
 from training.fitting.onnx import compare, convert, run
@@ -18,7 +18,7 @@ from training.fitting.onnx import compare, convert, run
 
 @pytest.fixture
 def iris(task):
-    return task("iris"), split(task("iris"), generated(task("iris"), 42), 42)
+    return task("iris"), split(task("iris"), generate_rows(task("iris"), 42), 42)
 
 
 def fitted(task, parts, model):
@@ -83,7 +83,7 @@ def test_a_graph_keeps_the_contract_of_a_node(task, name):
     import onnxruntime
 
     each = task(name)
-    data = generated(each, 0)
+    data = generate_rows(each, 0)
     node = next(node for node in ("ridge", "logistic_regression") if node in each.nodes)
     session = onnxruntime.InferenceSession(fit(each, node, data, split(each, data, 0), 0).onnx)
     (given,) = session.get_inputs()
@@ -94,14 +94,14 @@ def test_a_graph_keeps_the_contract_of_a_node(task, name):
 
 def test_a_value_below_the_floor_is_raised_to_it(task):
     each = replace(task("loan_amount"), floor=5000.0)
-    data = generated(each, 0)
+    data = generate_rows(each, 0)
     result = fit(each, "ridge", data, split(each, data, 0), 0)
     assert run(each, result.onnx, data.rows).min() == 5000.0
 
 
 def test_a_choice_that_no_row_has_is_still_understood(task):
     each = task("loan_amount")
-    data = generated(each, 0)
+    data = generate_rows(each, 0)
     place = [feature.name for feature in each.schema.features].index("region")
     few = replace(
         data, rows=data.rows[data.rows[:, place] < 3], answers=data.answers[data.rows[:, place] < 3]

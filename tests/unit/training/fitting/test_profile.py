@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.data.dataset import generated, read
+from training.data.dataset import clean_table, generate_rows
 from training.data.table import tabulate
-from training.fitting.profile import profile
+from training.fitting.profile import build_profile
 
 
 def of(task, name, **changes):
-    data = replace(generated(task(name), 0), **changes)
-    return profile(task(name), data.rows, data)
+    data = replace(generate_rows(task(name), 0), **changes)
+    return build_profile(task(name), data.rows, data)
 
 
 def test_every_feature_has_shares_that_sum_to_one(task):
@@ -39,8 +39,8 @@ def test_a_choice_keeps_the_share_of_each_text(task):
 
 
 def missing(task, name, table):
-    data = read(task(name), table)
-    found = profile(task(name), data.rows, data)["features"]
+    data = clean_table(task(name), table)
+    found = build_profile(task(name), data.rows, data)["features"]
     return {feature: one["missing"] for feature, one in found.items() if one["missing"]}
 
 

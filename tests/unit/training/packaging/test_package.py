@@ -14,8 +14,7 @@ from bentoml._internal.models.model import ModelStore
 from concord.errors import TrainingError
 from training.packaging import bento as building
 from training.packaging.package import package
-from training.registry.champions import champions
-from training.registry.registry import Registry
+from training.registry.registry import Registry, champions
 
 ROOT = Path(__file__).parents[4]
 
@@ -84,9 +83,9 @@ def test_an_empty_registry_is_refused_with_what_to_run(tmp_path):
         package(tmp_path)
 
 
-def test_a_second_packaging_asks_no_registry(iris_home, monkeypatch):
+def test_a_second_packaging_downloads_no_model(iris_home, monkeypatch):
     package(iris_home)
-    monkeypatch.setattr(Registry, "__init__", lambda *_: pytest.fail("the registry was asked"))
+    monkeypatch.setattr(Registry, "fetch", lambda *_: pytest.fail("a model was downloaded"))
     assert len(package(iris_home).models) == 5
 
 

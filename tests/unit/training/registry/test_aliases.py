@@ -3,10 +3,11 @@
 import pytest
 
 from concord.errors import Conflict, InvalidInput, UnknownName
-from training.data.dataset import generated
+from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit
-from training.registry.aliases import PACKAGED, Versions
+from training.registry.aliases import PACKAGED, RegisteredModels
+from training.registry.recording import record_fit
 from training.registry.registry import Registry
 from training.tasks.iris import TASK
 
@@ -14,18 +15,18 @@ from training.tasks.iris import TASK
 @pytest.fixture
 def versions(own_home):
     """A registry with two versions of iris.knn, read anew at every call."""
-    data = generated(TASK, 1)
-    Registry(own_home).record(fit(TASK, "knn", data, split(TASK, data, 1), 1))
-    return lambda: Versions(own_home)
+    data = generate_rows(TASK, 1)
+    record_fit(Registry(own_home), fit(TASK, "knn", data, split(TASK, data, 1), 1))
+    return lambda: RegisteredModels(own_home)
 
 
 @pytest.fixture
 def champion(versions):
-    return lambda: versions()._champion("iris.knn")
+    return lambda: versions().champion("iris.knn")
 
 
 def test_a_list_tells_versions_aliases_and_a_metric(versions):
-    (knn,) = [model for model in versions().listing() if model["model"] == "iris.knn"]
+    (knn,) = [model for model in versions().to_json() if model["model"] == "iris.knn"]
     assert [one["version"] for one in knn["versions"]] == ["2", "1"]
     assert [one["aliases"] for one in knn["versions"]] == [["champion"], []]
     assert knn["versions"][0]["metric"] == "accuracy"
@@ -78,4 +79,4 @@ def test_a_version_without_a_schema_cannot_be_served(versions, own_home):
 
 def test_a_home_without_a_registry_says_what_makes_one(tmp_path):
     with pytest.raises(UnknownName, match="`concord train` makes one"):
-        Versions(tmp_path)
+        RegisteredModels(tmp_path)

@@ -7,13 +7,13 @@ import pytest
 
 from concord.errors import ServiceAway, TrainingError
 from tests.service.stack import IRIS
-from training.registry.download import Source
+from training.registry.download import RegistrySource
 from training.registry.versions import DIGEST_TAG, SCHEMA_TAG
 
 
 @pytest.fixture(autouse=True)
 def own_settings(monkeypatch):
-    """What a `Source` sets for its process would be every later test's."""
+    """What a `RegistrySource` sets for its process would be every later test's."""
     monkeypatch.setattr("mlflow.set_tracking_uri", lambda _uri: None)
     for name, value in (("REQUEST_MAX_RETRIES", "0"), ("REQUEST_TIMEOUT", "10")):
         monkeypatch.setenv(f"MLFLOW_HTTP_{name}", value)
@@ -25,7 +25,7 @@ def source(monkeypatch):
     """A registry with one version of these tags."""
 
     def source(tags, uri="http://127.0.0.1:9"):
-        made = Source(uri, seconds=0, pause=lambda _seconds: None)
+        made = RegistrySource(uri, seconds=0, pause=lambda _seconds: None)
         found = SimpleNamespace(name="iris.knn", version="8", run_id="r", tags=tags)
         made._client = SimpleNamespace(get_model_version=lambda *_: found)
         monkeypatch.setattr("training.registry.download._download", lambda *_: b"graph")
@@ -47,7 +47,7 @@ def test_a_file_of_another_digest_is_refused(source):
 
 
 def test_a_password_in_the_registrys_address_stays_out_of_the_message():
-    away = Source("http://ann:secret@127.0.0.1:9", seconds=0, pause=lambda _seconds: None)
+    away = RegistrySource("http://ann:secret@127.0.0.1:9", seconds=0, pause=lambda _seconds: None)
     with pytest.raises(ServiceAway, match=r"ann:\*\*\*@") as caught:
         away.fetch("iris.knn", "8")
     assert "secret" not in caught.value.message

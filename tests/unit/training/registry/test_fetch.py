@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from training.registry.fetch import Order, fetch
+from training.registry.fetch import FetchSettings, fetch
 
 
 @pytest.fixture
@@ -16,13 +16,15 @@ def order(tmp_path):
     (folder / "model.onnx").write_bytes(b"graph")
     stated = {"model": "iris.knn", "version": "8", "digest": hashlib.sha256(b"graph").hexdigest()}
     (folder / "info.json").write_text(json.dumps(stated))
-    return lambda reference: Order("iris.knn", tmp_path, {"champion": reference}, "http://mlflow:5000")
+    return lambda reference: FetchSettings(
+        "iris.knn", tmp_path, {"champion": reference}, "http://mlflow:5000"
+    )
 
 
 class Away:
     """A registry that nobody may ask."""
 
-    def number(self, _model, reference):
+    def resolve(self, _model, reference):
         raise ConnectionError(reference)
 
     def fetch(self, _model, version):

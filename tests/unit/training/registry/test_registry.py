@@ -14,11 +14,11 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from concord.errors import TrainingError
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
-from training.data.dataset import generated
+from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit
-from training.registry.champions import Champion, champions, missing
-from training.registry.registry import Registry
+from training.registry.recording import record_fit
+from training.registry.registry import Champion, Registry, champions, missing
 from training.tasks.iris import TASK, WORKSHOP_ROW
 
 NODES = ["decision_tree", "knn", "logistic_regression", "random_forest", "svm"]
@@ -26,10 +26,6 @@ NODES = ["decision_tree", "knn", "logistic_regression", "random_forest", "svm"]
 
 def test_a_fit_of_iris_makes_five_champions(iris_home):
     assert list(champions(iris_home)) == [f"iris.{node}" for node in NODES]
-
-
-def test_the_quick_look_sees_what_mlflow_sees(iris_home):
-    assert champions(iris_home) == Registry(iris_home).champions()
 
 
 def test_a_version_is_a_text(iris_home):
@@ -126,8 +122,8 @@ def test_a_model_that_nobody_knows_is_an_error(iris_home):
 
 
 def test_a_second_fit_is_a_second_version_and_takes_the_alias(own_home):
-    data = generated(TASK, 1)
-    info = Registry(own_home).record(fit(TASK, "knn", data, split(TASK, data, 1), 1))
+    data = generate_rows(TASK, 1)
+    info = record_fit(Registry(own_home), fit(TASK, "knn", data, split(TASK, data, 1), 1))
     assert info.version == "2"
     assert champions(own_home)["iris.knn"] == Champion("2", info.run_id, info.digest)
 
@@ -143,8 +139,8 @@ def test_a_fit_that_met_another_of_the_same_data_is_kept_whole(own_home, monkeyp
         log_input(dataset, context=context)
 
     monkeypatch.setattr(mlflow, "log_input", raced)
-    data = generated(TASK, 1)
-    info = Registry(own_home).record(fit(TASK, "knn", data, split(TASK, data, 1), 1))
+    data = generate_rows(TASK, 1)
+    info = record_fit(Registry(own_home), fit(TASK, "knn", data, split(TASK, data, 1), 1))
     run = Registry(own_home).client.get_run(info.run_id)
     assert [found.tags[0].value for found in run.inputs.dataset_inputs] == refused == ["training", "testing"]
 
@@ -154,9 +150,9 @@ def test_a_registry_that_goes_on_refusing_is_told(own_home, monkeypatch):
         raise MlflowException("no place for data", BAD_REQUEST)
 
     monkeypatch.setattr(mlflow, "log_input", refuse)
-    data = generated(TASK, 1)
+    data = generate_rows(TASK, 1)
     with pytest.raises(TrainingError, match=r"iris\.knn: the registry .* does not serve: no place for data"):
-        Registry(own_home).record(fit(TASK, "knn", data, split(TASK, data, 1), 1))
+        record_fit(Registry(own_home), fit(TASK, "knn", data, split(TASK, data, 1), 1))
 
 
 def test_nothing_is_missing_once_fitted(iris_home):
@@ -172,17 +168,12 @@ def test_a_node_whose_alias_was_taken_away_is_missing(own_home):
     assert missing([TASK], own_home) == ["iris.svm"]
 
 
-def test_a_registry_that_looks_unlike_it_should_is_asked_through_mlflow(own_home, monkeypatch):
-    monkeypatch.setattr("training.registry.champions.QUESTION", "SELECT nothing FROM nowhere WHERE ? = ?")
-    assert len(champions(own_home)) == 5
-
-
 def test_another_registry_is_asked_where_the_environment_says(own_home, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{own_home / 'mlflow.db'}")
     assert len(champions(tmp_path / "elsewhere")) == 5
 
 
-def test_the_quick_look_writes_nothing(own_home):
+def test_reading_the_champions_writes_nothing(own_home):
     before = (own_home / "mlflow.db").read_bytes()
     champions(own_home)
     with closing(sqlite3.connect(own_home / "mlflow.db")):
@@ -191,9 +182,9 @@ def test_the_quick_look_writes_nothing(own_home):
 
 def test_the_networks_loss_is_kept_for_each_epoch(own_home, task):
     each = task("loan_amount")
-    data = generated(each, 0)
+    data = generate_rows(each, 0)
     registry = Registry(own_home)
-    info = registry.record(fit(each, "neural_network", data, split(each, data, 0), 0))
+    info = record_fit(registry, fit(each, "neural_network", data, split(each, data, 0), 0))
     losses = [metric.value for metric in registry.client.get_metric_history(info.run_id, "loss")]
     assert len(losses) == 50
     assert losses[-1] < losses[0]

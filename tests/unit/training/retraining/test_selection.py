@@ -6,22 +6,28 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError
-from training.data.dataset import generated
-from training.data.split import Part
+from training.data.dataset import generate_rows
+from training.data.split import LabelledRows
 from training.retraining.evaluation import expected_calibration_error
-from training.retraining.holdout import Learned, isolate
-from training.retraining.selection import Trial, choose, left_out, made, try_all
+from training.retraining.holdout import LearnedRows, hold_out
+from training.retraining.selection import (
+    Candidate,
+    build_pipeline,
+    choose,
+    score_candidates,
+    why_not_new_alone,
+)
 from training.tasks import discover
 
 TASKS = discover()
 LOAN, IRIS = TASKS["loan_amount"], TASKS["iris"]
 RIDGE = replace(LOAN, settings={"ridge": ({}, {"ridge__alpha": 1e9})})
-NOTHING = Learned(frozenset(), "logged")
+NOTHING = LearnedRows(frozenset(), "logged")
 
 
 @pytest.fixture(scope="module")
 def isolated():
-    return isolate(LOAN, generated(LOAN, 1), generated(LOAN, 2), NOTHING, 0)
+    return hold_out(LOAN, generate_rows(LOAN, 1), generate_rows(LOAN, 2), NOTHING, 0)
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +36,13 @@ def two_species():
 
     def make(seed):
         rows = np.random.default_rng(seed).random((120, 4), dtype=np.float32)
-        return replace(generated(IRIS, 0), rows=rows, answers=np.array([0, 1] * 60))
+        return replace(generate_rows(IRIS, 0), rows=rows, answers=np.array([0, 1] * 60))
 
     return make
 
 
 def tried(isolated, seeds=2):
-    return try_all(RIDGE, "ridge", isolated, seeds, 0, lambda _: None)
+    return score_candidates(RIDGE, "ridge", isolated, seeds, 0, lambda _: None)
 
 
 def test_every_basis_is_tried_with_every_setting(isolated):
@@ -49,7 +55,7 @@ def test_every_basis_is_tried_with_every_setting(isolated):
 
 
 def test_other_test_rows_change_no_score(isolated):
-    other = replace(isolated, test=Part(isolated.test.rows[:1] * 0, np.array([1e9])))
+    other = replace(isolated, test=LabelledRows(isolated.test.rows[:1] * 0, np.array([1e9])))
     assert tried(other) == tried(isolated)
 
 
@@ -61,39 +67,41 @@ def test_dated_rows_are_validated_on_their_newest(isolated):
     """The newest fifth is unlike the rest, and only a look at it can tell."""
     times = np.arange(len(isolated.new.rows))
     turned = np.where(times >= len(times) * 0.8, -isolated.new.answers, isolated.new.answers)
-    dated = replace(isolated, new=Part(isolated.new.rows, turned), times=times)
+    dated = replace(isolated, new=LabelledRows(isolated.new.rows, turned), times=times)
     assert all(trial.mean < 0 for trial in tried(dated))
 
 
 def test_a_better_mean_within_a_standard_error_gives_way_to_more_rows():
-    trials = (Trial("old and new", {}, (0.80, 0.90, 0.85)), Trial("new", {}, (0.83, 0.89, 0.86)))
+    trials = (Candidate("old and new", {}, (0.80, 0.90, 0.85)), Candidate("new", {}, (0.83, 0.89, 0.86)))
     assert choose(LOAN, trials).basis == "old and new"
 
 
 def test_a_better_mean_beyond_it_is_chosen():
-    trials = (Trial("old and new", {}, (0.80, 0.90, 0.85)), Trial("new", {}, (0.82, 0.92, 0.87)))
+    trials = (Candidate("old and new", {}, (0.80, 0.90, 0.85)), Candidate("new", {}, (0.82, 0.92, 0.87)))
     assert choose(LOAN, trials).basis == "new"
 
 
 def test_of_an_error_less_is_better():
-    trials = (Trial("old and new", {}, (9.0, 9.1)), Trial("new", {}, (5.0, 5.2)))
+    trials = (Candidate("old and new", {}, (9.0, 9.1)), Candidate("new", {}, (5.0, 5.2)))
     assert choose(replace(LOAN, metric="mse"), trials).basis == "new"
 
 
 def test_new_rows_that_lack_a_class_are_not_learned_from_alone(two_species):
-    found = isolate(IRIS, generated(IRIS, 0), two_species(1), NOTHING, 0)
-    assert "virginica 0" in left_out(IRIS, found)
-    assert {trial.basis for trial in try_all(IRIS, "knn", found, 1, 0, lambda _: None)} == {"old and new"}
+    found = hold_out(IRIS, generate_rows(IRIS, 0), two_species(1), NOTHING, 0)
+    assert "virginica 0" in why_not_new_alone(IRIS, found)
+    assert {trial.basis for trial in score_candidates(IRIS, "knn", found, 1, 0, lambda _: None)} == {
+        "old and new"
+    }
 
 
 def test_a_class_that_is_nowhere_is_an_error(two_species):
-    found = isolate(IRIS, two_species(0), two_species(1), NOTHING, 0)
+    found = hold_out(IRIS, two_species(0), two_species(1), NOTHING, 0)
     with pytest.raises(DataError, match="fewer than 20 of a class"):
-        try_all(IRIS, "knn", found, 1, 0, lambda _: None)
+        score_candidates(IRIS, "knn", found, 1, 0, lambda _: None)
 
 
 def test_a_seed_reaches_every_step_that_takes_one():
-    parameters = made(LOAN, "neural_network", {"mlpregressor__alpha": 0.5}, 7).get_params()
+    parameters = build_pipeline(LOAN, "neural_network", {"mlpregressor__alpha": 0.5}, 7).get_params()
     assert (parameters["mlpregressor__random_state"], parameters["mlpregressor__alpha"]) == (7, 0.5)
 
 

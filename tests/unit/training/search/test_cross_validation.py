@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from concord.errors import TrainingError
-from training.data.dataset import generated
-from training.data.split import Part, split
+from training.data.dataset import generate_rows
+from training.data.split import LabelledRows, split
 from training.search.cross_validation import folds, measure
-from training.search.interval import interval, level_with
+from training.search.interval import fold_interval, level_with
 from training.search.pipelines import build
 from training.search.settings import digest
 from training.search.space import Space
@@ -20,9 +20,9 @@ QUICK = {"n_estimators": 3, "epochs": 3, "width": 4, "max_depth": 2, "n_neighbor
 
 
 def part_of(task, rows):
-    part = split(task, generated(task, SEED), SEED).training
+    part = split(task, generate_rows(task, SEED), SEED).training
     chosen = np.random.default_rng(0).permutation(len(part.rows))[:rows]
-    return Part(part.rows[chosen], part.answers[chosen])
+    return LabelledRows(part.rows[chosen], part.answers[chosen])
 
 
 @pytest.mark.parametrize("name", ["iris", "loan_amount"])
@@ -53,7 +53,7 @@ def test_a_row_is_judged_by_a_model_that_has_not_learned_from_it(task):
 def test_answers_drawn_at_random_are_not_learned(task):
     """A tree that knows its training rows by heart would score 1 if one of them were judged."""
     part = part_of(task("iris"), 100)
-    drawn = Part(part.rows, np.random.default_rng(1).permutation(part.answers))
+    drawn = LabelledRows(part.rows, np.random.default_rng(1).permutation(part.answers))
     settings = {"algorithm": "decision_tree", "columns": "raw", "max_depth": 16, "min_samples_leaf": 1}
     assert np.mean(measure(task("iris"), settings, drawn, 5, SEED).metrics["accuracy"]) < 0.55
 
@@ -105,7 +105,7 @@ def test_settings_in_another_order_are_the_same():
 def test_the_interval_is_nadeau_and_bengios():
     scores = [0.7, 0.8, 0.75, 0.72, 0.78]
     half = stats.t.ppf(0.975, 4) * np.sqrt((1 / 5 + 1 / 4) * np.var(scores, ddof=1))
-    found = interval(scores)
+    found = fold_interval(scores)
     assert (found.mean, found.low, found.high) == pytest.approx((0.75, 0.75 - half, 0.75 + half))
 
 

@@ -8,12 +8,12 @@ import mlflow
 import pytest
 
 from concord.errors import InvalidInput
-from training.data.dataset import generated
-from training.registry.champions import champions
+from training.data.dataset import generate_rows
+from training.registry.registry import champions
 from training.search.cross_validation import measure
 from training.search.pipelines import build
 from training.search.session import Session
-from training.search.worker import Limits
+from training.search.worker import SearchLimits
 from training.task import SEED
 from training.tasks import select
 
@@ -49,21 +49,21 @@ def session(iris_home, tmp_path_factory):
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setattr("training.search.worker.Fitter", HereFitter)
         made = join(home)
-        made.search(Limits(TRIALS, None, 60.0), 1, lambda _: None)
+        made.search(SearchLimits(TRIALS, None, 60.0), 1, lambda _: None)
         made.publish(made.rows())
-        made.done = made.enlist(made.rows(), 2)
+        made.done = made.register_winners(made.rows(), 2)
         yield made
     made._storage.engine.dispose()
 
 
 def join(home, folds=3):
     task = select(["iris"])[0]
-    return Session(home, f"sqlite:///{home / 'study.sqlite'}", task, generated(task, SEED), folds, SEED)
+    return Session(home, f"sqlite:///{home / 'study.sqlite'}", task, generate_rows(task, SEED), folds, SEED)
 
 
 def trial_runs(session):
-    asked = f"tags.`mlflow.parentRunId` = '{session.record.parent}'"
-    return session.registry.client.search_runs([session.record._experiment], asked)
+    asked = f"tags.`mlflow.parentRunId` = '{session.runs.parent}'"
+    return session.registry.client.search_runs([session.runs._experiment], asked)
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def test_a_run_says_what_was_tried_and_found(session):
 
 
 def test_the_parent_run_has_the_leaderboard_and_its_pictures(session):
-    client, parent = session.registry.client, session.record.parent
+    client, parent = session.registry.client, session.runs.parent
     table = mlflow.artifacts.load_text(f"runs:/{parent}/leaderboard.csv").splitlines()
     assert (table[0].split(",")[0], len(table)) == ("rank", TRIALS + 1)
     pictures = {found.path for found in client.list_artifacts(parent, "plots")}
@@ -95,15 +95,15 @@ def test_the_parent_run_has_the_leaderboard_and_its_pictures(session):
 def test_who_joins_later_finds_the_same_parent_and_trials(session):
     other = join(session._home)
     assert (other.identity.name, other.counts) == (session.identity.name, (TRIALS, 0))
-    assert other.record.parent == session.record.parent
+    assert other.runs.parent == session.runs.parent
 
 
 def test_a_parent_that_was_deleted_is_made_again(session):
-    before = session.record.parent
+    before = session.runs.parent
     session.registry.client.delete_run(before)
-    made = join(session._home).record.parent
+    made = join(session._home).runs.parent
     assert made != before
-    assert join(session._home).record.parent == made
+    assert join(session._home).runs.parent == made
     session.registry.client.restore_run(before)
 
 
@@ -130,7 +130,7 @@ def test_a_winners_version_carries_what_it_takes_to_build_it_again(session):
 
 
 def test_winners_of_the_same_trials_are_registered_once(session):
-    assert join(session._home).enlist(session.rows(), 2) is None
+    assert join(session._home).register_winners(session.rows(), 2) is None
 
 
 def test_too_many_folds_are_refused(session):

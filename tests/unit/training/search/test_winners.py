@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from training.search.interval import Interval
-from training.search.leaderboard import Row
-from training.search.registration import names
+from training.search.interval import FoldInterval
+from training.search.leaderboard import LeaderboardRow
+from training.search.registration import name_nodes
 from training.search.winners import Winner, choose, loss
 
 TRUTH = np.tile([0, 1], 50)
@@ -22,12 +22,12 @@ def votes_that_err_at(places, sure=0.9):
 
 
 def row(number, algorithm="svm", size=1):
-    return Row(
+    return LeaderboardRow(
         rank=number + 1,
         number=number,
         settings={"algorithm": algorithm},
         scores=(0.8, 0.9),
-        interval=Interval(0.85, 0.1, 0.8, 0.9),
+        interval=FoldInterval(0.85, 0.1, 0.8, 0.9),
         level=True,
         seconds=1.0,
         size=size,
@@ -81,10 +81,10 @@ def test_nodes_are_called_after_their_algorithms(task):
     winners = [
         Winner(row(place, name), 0.0, 0.0) for place, name in enumerate(["svm", "extra_trees", "svm", "svm"])
     ]
-    assert names(task("iris"), winners) == ["svm", "extra_trees", "svm_2", "svm_3"]
+    assert name_nodes(task("iris"), winners) == ["svm", "extra_trees", "svm_2", "svm_3"]
 
 
 def test_a_second_winner_leaves_a_node_of_the_file_alone(task):
     of = SimpleNamespace(nodes={"svm": None, "svm_2": None})
     winners = [Winner(row(place), 0.0, 0.0) for place in range(2)]
-    assert names(of, winners) == ["svm", "svm_3"]
+    assert name_nodes(of, winners) == ["svm", "svm_3"]

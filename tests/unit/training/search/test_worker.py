@@ -12,17 +12,17 @@ import pytest
 from optuna.trial import TrialState
 
 from concord.errors import ServiceAway
-from training.data.dataset import generated
+from training.data.dataset import generate_rows
 from training.search import claims as claiming
 from training.search.claims import Claims
-from training.search.cross_validation import Measured
-from training.search.identity import Identity
-from training.search.leaderboard import board
-from training.search.optimiser import LAG, Optimiser, open_study, others
+from training.search.cross_validation import TrialMeasurement
+from training.search.identity import StudyIdentity
+from training.search.leaderboard import build_leaderboard
+from training.search.optimiser import LAG, Optimiser, open_study, other_studies
 from training.search.settings import digest
 from training.search.space import Space
 from training.search.storage import open_storage
-from training.search.worker import MOST_OWNERS, Limits, Search
+from training.search.worker import MOST_OWNERS, SearchLimits, SearchWorker
 from training.task import SEED
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def measured(settings):
     """A score that depends on the settings only."""
     score = int(digest(settings)[:6], 16) / 0xFFFFFF
     folds = (score, score * 0.9, score * 0.95)
-    return Measured({"accuracy": folds}, np.zeros((3, 3), dtype=np.float32), 0.1, 1000)
+    return TrialMeasurement({"accuracy": folds}, np.zeros((3, 3), dtype=np.float32), 0.1, 1000)
 
 
 class InstantFitter:
@@ -129,7 +129,7 @@ def other(tmp_path):
 @pytest.fixture
 def identity(task):
     of = task("iris")
-    return Identity.of(of, generated(of, SEED), Space.of(of.schema), 3, SEED)
+    return StudyIdentity.of(of, generate_rows(of, SEED), Space.of(of.schema), 3, SEED)
 
 
 @pytest.fixture
@@ -156,13 +156,13 @@ def worker(storage, identity, task, fitting, monkeypatch):
         claims.dies = dies
         space = Space.of(task("iris").schema)
         optimiser = Optimiser(storage, open_study(storage, identity), space, claims, SEED)
-        limits = Limits(trials, seconds, 60.0)
-        search = Search(None, "accuracy", optimiser, claims, runs or Runs(), limits)
+        limits = SearchLimits(trials, seconds, 60.0)
+        search = SearchWorker(None, "accuracy", optimiser, claims, runs or Runs(), limits)
         return SimpleNamespace(
             run=lambda workers=1: search.run(workers, lambda _: None),
             claims=claims,
             trials=optimiser.trials,
-            rows=lambda: board(optimiser.trials(), space, "accuracy"),
+            rows=lambda: build_leaderboard(optimiser.trials(), space, "accuracy"),
             learns=optimiser.learns,
             digests=lambda: [digest(space.settings(trial.params)) for trial in optimiser.trials()],
         )
@@ -286,7 +286,7 @@ def test_what_does_not_convert_stands_below_what_does(worker, fitting):
         found = measured(settings)
         refused = settings["algorithm"] == "svm"
         best = {"accuracy": (1.0, 1.0, 1.0)}
-        return Measured(best, found.votes, 0.1, None, "No converter.") if refused else found
+        return TrialMeasurement(best, found.votes, 0.1, None, "No converter.") if refused else found
 
     fitting(find)
     one = worker(9)
@@ -332,11 +332,11 @@ def test_after_its_time_no_trial_is_begun(worker, fitting):
 def test_other_rows_make_another_study_that_says_so(storage, identity, task):
     open_study(storage, identity)
     of = task("iris")
-    data = generated(of, SEED)
+    data = generate_rows(of, SEED)
     fewer = type(data)(**(vars(data) | {"rows": data.rows[:-1], "answers": data.answers[:-1]}))
-    other = Identity.of(of, fewer, Space.of(of.schema), 3, SEED)
+    other = StudyIdentity.of(of, fewer, Space.of(of.schema), 3, SEED)
     assert other.name != identity.name
-    assert others(storage, other) == [(identity.name, ["the rows"])]
+    assert other_studies(storage, other) == [(identity.name, ["the rows"])]
 
 
 def test_a_trial_under_way_is_in_the_study_as_running(worker, storage):

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from concord.types.models import Comparison, Contender
-from training.upkeep.limits import Limits
+from training.upkeep.limits import UpkeepLimits
 from training.upkeep.notes import Note
-from training.upkeep.policy import Seen, decide, measured
+from training.upkeep.policy import ModelState, decide, describe_comparison
 
-LIMITS = Limits(
+LIMITS = UpkeepLimits(
     retrain_labels=100, fresh_labels=1000, pause_labels=50,
     probation_labels=60, probation_most=500, watch_labels=200,
 )  # fmt: skip
-SERVING = Seen("iris.knn", "serving", "7")
+SERVING = ModelState("iris.knn", "serving", "7")
 
 
 def compared(verdict, rounds, phase="probation"):
@@ -27,11 +27,11 @@ def compared(verdict, rounds, phase="probation"):
 
 
 def tried(verdict, rounds):
-    return Seen("iris.knn", "probation", "7", "8", comparison=compared(verdict, rounds))
+    return ModelState("iris.knn", "probation", "7", "8", comparison=compared(verdict, rounds))
 
 
 def watched(verdict, rounds):
-    return Seen("iris.knn", "watch", "7", "8", comparison=compared(verdict, rounds, "watch"))
+    return ModelState("iris.knn", "watch", "7", "8", comparison=compared(verdict, rounds, "watch"))
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_a_reason_carries_its_numbers():
         "(+0.100 to +0.300) on 60 labelled rounds."
     )
     nothing = replace(compared("too_few", 0), difference=None, low=None, high=None)
-    assert measured(nothing) == "no labelled round yet that both answered"
+    assert describe_comparison(nothing) == "no labelled round yet that both answered"

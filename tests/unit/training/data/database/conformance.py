@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from concord.errors import DataError, UnknownName
 from training.data.database.address import read_address
-from training.data.database.engine import Database
+from training.data.database.engine import RowDatabase
 from training.data.database.export import export
-from training.data.database.inspection import listing, look
+from training.data.database.inspection import describe_table, list_tables
 from training.data.database.load_file import load_file
 from training.data.database.tables import OURS, loads
 from training.data.dataset import read_file
@@ -50,8 +50,8 @@ def load(name, path, url, **options):
         task(name),
         path,
         read_address(url, name),
-        tell=told.append,
-        say=told.append,
+        report=told.append,
+        show_note=told.append,
         refused=options.get("refused"),
     )
     return summary, beside, told
@@ -169,7 +169,12 @@ def test_batches_are_loaded_one_by_one_and_what_is_told_is_durable(url, csv_file
 
     with pytest.raises(Cut):
         load_file(
-            task("iris"), path, read_address(f"{url}#iris_2", "iris"), tell=cut, say=print, refused=None
+            task("iris"),
+            path,
+            read_address(f"{url}#iris_2", "iris"),
+            report=cut,
+            show_note=print,
+            refused=None,
         )
     summary, _, _ = load("iris", path, f"{url}#iris_2")
     assert (summary.loaded, summary.known) == (15, 10)
@@ -247,22 +252,24 @@ def test_what_is_exported_can_be_loaded_again_with_the_same_keys(url, csv_file, 
     ):
         load(name, csv_file(header, *rows), url)
         for out in (tmp_path / f"{name}.csv", tmp_path / f"{name}.csv.gz"):
-            assert export(task(name), read_address(url, name), out, force=False, tell=print) == len(rows)
+            assert export(task(name), read_address(url, name), out, force=False, report=print) == len(rows)
             summary, _, _ = load(name, out, url)
             assert (summary.known, summary.loaded, summary.changed) == (len(rows), 0, 0)
         assert gzip.decompress(out.read_bytes()) == out.with_suffix("").read_bytes()
         with pytest.raises(DataError, match="--force"):
-            export(task(name), read_address(url, name), out, force=False, tell=print)
+            export(task(name), read_address(url, name), out, force=False, report=print)
 
 
 def test_a_look_shows_tables_columns_and_loads(url, csv_file):
     load("loan_amount", csv_file(PERSON, *PEOPLE), url)
     load("film_rating", csv_file(FILM, "7,A,1965-03-02,9,9,90,9,6"), url)
-    assert [(one["table"], one["rows"], len(one["loads"])) for one in listing(read_address(url, "x"))] == [
+    assert [
+        (one["table"], one["rows"], len(one["loads"])) for one in list_tables(read_address(url, "x"))
+    ] == [
         ("film_rating", 1, 1),
         ("loan_amount", 3, 1),
     ]
-    seen = look(task("loan_amount"), read_address(url, "loan_amount"))
+    seen = describe_table(task("loan_amount"), read_address(url, "loan_amount"))
     columns = {column["name"]: column for column in seen["columns"]}
     assert columns["age"] == {
         "name": "age",
@@ -275,7 +282,7 @@ def test_a_look_shows_tables_columns_and_loads(url, csv_file):
     (made,) = seen["loads"]
     assert (made["source"], made["read"], made["loaded"]) == ("rows.csv", 3, 3)
     assert made["ended_at"] >= made["began_at"]
-    film = look(task("film_rating"), read_address(url, "film_rating"))
+    film = describe_table(task("film_rating"), read_address(url, "film_rating"))
     assert film["columns"][-1]["first"] == "1965-03-02T00:00:00+00:00"
 
 
@@ -283,7 +290,7 @@ def test_a_load_that_was_cut_off_is_seen_to_be(url, csv_file, monkeypatch):
     monkeypatch.setattr("training.data.database.load_file.BATCH", 10)
     with pytest.raises(DataError):
         load("iris", csv_file(IRIS, *flowers(10), *["x,3.5,1.4,0.2,setosa"] * 20), url)
-    database = Database(read_address(url, "iris"))
+    database = RowDatabase(read_address(url, "iris"))
     with database.reading() as connection:
         row = connection.execute(sa.select(loads.c.read, loads.c.ended_at)).one()
     database.close()

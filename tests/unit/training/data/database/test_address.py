@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 from concord.errors import ConfigurationError
 from training.__main__ import main
 from training.data.database.address import read_address
-from training.data.database.engine import Database
+from training.data.database.engine import RowDatabase
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_a_table_has_a_plain_name(table):
 
 def test_reading_makes_no_file(tmp_path):
     with pytest.raises(ConfigurationError, match=r"There is no file .*rows\.sqlite"):
-        Database(read_address(f"sqlite:///{tmp_path}/rows.sqlite", "iris"))
+        RowDatabase(read_address(f"sqlite:///{tmp_path}/rows.sqlite", "iris"))
     assert not (tmp_path / "rows.sqlite").exists()
 
 
 def test_a_file_that_is_made_is_its_owners_alone(tmp_path):
-    Database(read_address(f"sqlite:///{tmp_path}/a/rows.sqlite", "iris"), make=True).close()
+    RowDatabase(read_address(f"sqlite:///{tmp_path}/a/rows.sqlite", "iris"), make=True).close()
     assert (tmp_path / "a" / "rows.sqlite").stat().st_mode & 0o777 == 0o600
 
 
@@ -80,7 +80,7 @@ def test_a_server_that_is_away_is_told_without_the_password():
     ],
 )
 def test_what_postgresql_says_of_a_user_is_not_taken_for_a_missing_database(tmp_path, text, said):
-    database = Database(read_address(f"sqlite:///{tmp_path}/rows.sqlite", "iris"), make=True)
+    database = RowDatabase(read_address(f"sqlite:///{tmp_path}/rows.sqlite", "iris"), make=True)
     with pytest.raises(ConfigurationError, match=said), database.reading():
         raise OperationalError("SELECT 1", {}, Exception(text))
     database.close()

@@ -49,7 +49,7 @@ BAD = {
     "a broken gzip": (gzip.compress(text(*flowers(5)))[:-9], "rows.csv is a broken gzip"),
     "no line end": (b"a," * 600_000, "more than 1,048,576 characters without an end."),
     "zeros only": (text("0,0,0,0,setosa"), "1 of the first 1 rows of rows.csv are refused"),
-    "nothing said": (text(",,,,"), "has no row left: column 'sepal_length' says nothing in 1 of 1."),
+    "an empty row": (text(",,,,"), "has no row left: column 'sepal_length' is empty in 1 of 1."),
 }
 
 

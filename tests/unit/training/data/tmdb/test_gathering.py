@@ -11,11 +11,11 @@ from concord.errors import ConfigurationError, DataError, InvalidInput, Training
 from tests.unit.training.data.database.conformance import lines_of
 from tests.unit.training.data.tmdb.fake_tmdb import KEY, TOKEN, StandIn, film, refusal
 from training.__main__ import main
-from training.data.cleaning import moment
+from training.data.cleaning import read_time
 from training.data.database.address import read_address
 from training.data.sources import read_rows
 from training.data.tmdb.api import Tmdb
-from training.data.tmdb.gathering import gather
+from training.data.tmdb.gathering import FilmOptions, gather_films
 from training.tasks import select
 
 TASK = select(["film_rating"])[0]
@@ -58,7 +58,14 @@ def run(stand_in, url, source="tmdb:2024", key=TOKEN, clock=None, **options):
     clock = clock or Clock()
     api = Tmdb(key, stand_in.url, clock=clock, sleep=clock.sleep)
     told = options.pop("told", [])
-    summary, _ = gather(TASK, source, read_address(url, "film_rating"), tell=told.append, tmdb=api, **options)
+    summary, _ = gather_films(
+        TASK,
+        source,
+        read_address(url, "film_rating"),
+        report=told.append,
+        tmdb=api,
+        options=FilmOptions(**options),
+    )
     return summary
 
 
@@ -71,7 +78,7 @@ def test_films_of_all_pages_and_years_are_stored_with_their_dates(start, url):
     assert [(one.done, one.total) for one in told] == [(1, 2), (2, 2), (3, 4), (4, 4)]
     data = read_rows(TASK, url)
     assert data.answers.tolist() == [1] * 50
-    assert (data.times >= moment("day", "2024-01-01")).sum() == 25
+    assert (data.times >= read_time("day", "2024-01-01")).sum() == 25
 
 
 def test_a_film_without_a_budget_is_left_out_and_one_that_is_gone_is_skipped(start, url):
@@ -119,7 +126,7 @@ def test_what_was_stopped_goes_on_where_it_was(start, url):
     clock = Clock()
     api = Tmdb(TOKEN, stand_in.url, clock=clock, sleep=clock.sleep)
     with pytest.raises(Stopped):
-        gather(TASK, "tmdb:2024", read_address(url, "film_rating"), tell=stop, tmdb=api)
+        gather_films(TASK, "tmdb:2024", read_address(url, "film_rating"), report=stop, tmdb=api)
     stand_in.asked.clear()
     assert run(stand_in, url).loaded == 40
     assert len([path for path in stand_in.asked if path.startswith("/movie/")]) == 40
@@ -180,19 +187,19 @@ def test_a_server_that_is_not_there_is_told_without_the_key(url):
     clock = Clock()
     api = Tmdb(KEY, "http://127.0.0.1:9/3", clock=clock, sleep=clock.sleep)
     with pytest.raises(TrainingError, match="TMDB cannot be reached") as caught:
-        gather(TASK, "tmdb:2024", read_address(url, "film_rating"), tell=print, tmdb=api)
+        gather_films(TASK, "tmdb:2024", read_address(url, "film_rating"), report=print, tmdb=api)
     assert KEY not in caught.value.message
 
 
 @pytest.mark.parametrize("source", ["tmdb:", "tmdb:20", "tmdb:2025..2020", "tmdb:1500", "tmdb:2020-2025"])
 def test_years_that_are_none_are_refused(url, source):
     with pytest.raises(InvalidInput, match=r"tmdb:2020\.\.2025"):
-        gather(TASK, source, read_address(url, "film_rating"), tell=print)
+        gather_films(TASK, source, read_address(url, "film_rating"), report=print)
 
 
 def test_a_task_of_other_columns_cannot_be_gathered(url):
     with pytest.raises(DataError, match="has no column"):
-        gather(select(["iris"])[0], "tmdb:2024", read_address(url, "iris"), tell=print)
+        gather_films(select(["iris"])[0], "tmdb:2024", read_address(url, "iris"), report=print)
 
 
 def test_the_command_takes_key_and_address_from_the_environment(start, url, monkeypatch):

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from training.__main__ import main
-from training.registry.champions import champions
+from training.registry.registry import champions
 
-GUIDE = Path(__file__).parents[3] / "docs" / "new-task.md"
+GUIDE = Path(__file__).parents[4] / "docs" / "new-task.md"
 (NEW_TASK,) = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 """The new task of the tests is the guide's example, so what the guide prints is what was fitted."""
 

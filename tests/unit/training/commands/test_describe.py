@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from training.commands.describe import describe
 from training.tasks import select
-from training.tasks_document import describe
 
 
 def test_the_documented_tasks_are_the_tasks_there_are():

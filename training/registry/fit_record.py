@@ -1,7 +1,7 @@
-"""What the registry is told of a fit, in MLflow's words: tags, metrics, parameters, data sets, signature.
+"""What MLflow is given of a fit: tags, metrics, parameters, data sets and the signature.
 
-Values only; `registry` writes them. Anything a node or a foreign tool needs is in the version's
-tags, and anything a person compares is a metric or a parameter of the run.
+Values only; `recording` writes them. What a node or another tool needs is in the version's tags, and what a
+person compares is a metric or a parameter of the run.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ from mlflow.types import Schema, TensorSpec
 
 from training.data.provenance import DIGEST_TAG as DATA_DIGEST_TAG
 from training.data.provenance import SEED_TAG, SOURCE_TAG
-from training.data.split import Part
+from training.data.split import LabelledRows
 from training.fitting.fit import Fitted
 from training.fitting.onnx import INPUT
 from training.registry.versions import ACCURACY_TAG, DIGEST_TAG, RECIPE_TAG, SCHEMA_TAG
 
 
-def tags(fitted: Fitted) -> dict[str, str]:
-    """Of the model version: all that a node must state."""
+def version_tags(fitted: Fitted) -> dict[str, str]:
+    """Tags of the model version: all that a node must state."""
     schema = json.dumps(fitted.task.schema.to_json(), ensure_ascii=False, separators=(",", ":"))
     tags = {SCHEMA_TAG: schema, DIGEST_TAG: fitted.digest}
     if fitted.recipe is not None:
@@ -32,13 +32,13 @@ def tags(fitted: Fitted) -> dict[str, str]:
     return tags if accuracy is None else tags | {ACCURACY_TAG: repr(accuracy)}
 
 
-def metrics(fitted: Fitted) -> dict[str, float]:
-    """Of the run: the held-out scores, the fit in seconds, and how far ONNX is from the pipeline."""
+def run_metrics(fitted: Fitted) -> dict[str, float]:
+    """Metrics of the run: the held-out scores, the fit in seconds, and how far ONNX is from the pipeline."""
     return fitted.metrics | {"fit_seconds": fitted.seconds, "onnx_difference": fitted.difference}
 
 
-def params(fitted: Fitted) -> dict[str, str]:
-    """Of the run: the settings, and which rows they met."""
+def run_params(fitted: Fitted) -> dict[str, str]:
+    """Parameters of the run: the settings, and which rows they met."""
     return fitted.params | {
         "seed": str(fitted.seed),
         "data": fitted.data.name,
@@ -50,17 +50,19 @@ def params(fitted: Fitted) -> dict[str, str]:
     }
 
 
-def learned(fitted: Fitted) -> dict[str, str]:
-    """Tags of the run: what it learned from."""
+def run_tags(fitted: Fitted) -> dict[str, str]:
+    """Tags of the run: its node, and what it learned from."""
     origins = fitted.learned_from
     return {
+        "concord.task": fitted.task.name,
+        "concord.node": fitted.node,
         SOURCE_TAG: " + ".join(origin.text for origin in origins),
         DATA_DIGEST_TAG: fitted.data.digest,
         SEED_TAG: str(fitted.seed),
     }
 
 
-def dataset(fitted: Fitted, part: Part) -> Any:  # noqa: ANN401  MLflow is not typed
+def mlflow_dataset(fitted: Fitted, part: LabelledRows) -> Any:  # noqa: ANN401  MLflow is not typed
     """One part of the rows, which MLflow keeps the columns and the digest of."""
     target = fitted.task.answers[0].column
     frame = pd.DataFrame(part.rows, columns=[feature.name for feature in fitted.task.schema.features])
