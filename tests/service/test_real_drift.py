@@ -16,8 +16,7 @@ from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
 from tests.service.test_real_labels import ROOT, all_count, stream
 from tests.service.up import CONCORD, Up
-from training.data.dataset import clean_table
-from training.data.table import read_csv
+from training.data.dataset import read_file
 from training.fit_tasks import prepare
 from training.task import SEED
 from training.tasks import select
@@ -61,7 +60,7 @@ def teacher(env):
 def films():
     """Films that were held out from the fit, and those that are newer than all of it."""
     ((task, _, parts),) = prepare(select(["film_rating"]), {"film_rating": str(OLD)}, SEED)
-    recent = clean_table(task, read_csv(RECENT))
+    recent = read_file(task, RECENT)
     return stream(task, parts.test.rows, parts.test.answers), stream(task, recent.rows, recent.answers)
 
 

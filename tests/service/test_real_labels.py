@@ -21,8 +21,7 @@ from tests.service.liars import LIAR
 from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
 from tests.service.up import Up
-from training.data.dataset import clean_table
-from training.data.table import read_csv
+from training.data.dataset import read_file
 from training.fit_tasks import prepare
 from training.task import SEED
 from training.tasks import select
@@ -88,7 +87,7 @@ def streams():
     for task, _, parts in prepare(select(()), {task: str(path) for task, path in FILES.items()}, SEED):
         found[task.name] = stream(task, parts.test.rows, parts.test.answers)
     (films,) = select(["film_rating"])
-    recent = clean_table(films, read_csv(RECENT))
+    recent = read_file(films, RECENT)
     found["film_recent"] = stream(films, recent.rows, recent.answers)
     return found
 

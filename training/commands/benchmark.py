@@ -72,17 +72,13 @@ def benchmark_command(
     folds and seed are the same; started again after Ctrl-C or a crash, it goes on. SOURCE is a CSV file,
     URL#table, `journal`, or `generator`.
     """
-    from training.search.worker import SearchLimits
-
-    if trials is not None and minutes is not None:
-        raise InvalidInput("--trials and --minutes exclude each other; say one.", field="--minutes")
+    limits = _limits(trials, minutes, trial_seconds)
     signal.signal(signal.SIGTERM, _as_interrupt)
     session = _open_session(name, source, study, folds, seed)
-    most = None if minutes else trials or TRIALS
     try:
-        _search(session, SearchLimits(most, minutes * 60 if minutes else None, trial_seconds), workers)
+        _search(session, limits, workers)
     except KeyboardInterrupt:
-        _exit_interrupted(session, most)
+        _exit_interrupted(session, limits.trials)
     rows = session.rows()
     session.publish(rows)
     winners = session.register_winners(rows, count) if count else []
@@ -91,6 +87,16 @@ def benchmark_command(
     else:
         _show(session, rows, winners, count or 0)
     _check_results(rows, winners, count or 0)
+
+
+def _limits(trials: int | None, minutes: float | None, trial_seconds: float) -> "SearchLimits":
+    from training.search.worker import SearchLimits
+
+    if trials is not None and minutes is not None:
+        raise InvalidInput("--trials and --minutes exclude each other; say one.", field="--minutes")
+    if minutes is not None:
+        return SearchLimits(None, minutes * 60, trial_seconds)
+    return SearchLimits(trials or TRIALS, None, trial_seconds)
 
 
 def _open_session(name: str, source: str, study: str | None, folds: int, seed: int) -> "Session":

@@ -11,7 +11,6 @@ from concord.settings import Settings
 from training.commands.console import SCREEN, TrainingCommand
 
 if TYPE_CHECKING:
-    from concord.client import Client
     from concord.tasks.schema import TaskSchema
     from concord.types.drift import DriftReport
     from training.drift_report.tracking import ReportRun
@@ -78,20 +77,15 @@ def _read(task: str, document: bytes) -> "DriftReport":
 
 
 def _live(task: str, since: str | None, limit: int | None) -> "DriftReport":
-    with _connect() as client:
+    from training.service import connect
+
+    with connect(SECONDS) as client:
         return client.drift(task, since=since, limit=limit)
-
-
-def _connect() -> "Client":
-    from concord.client import Client
-
-    settings = Settings.read()
-    token = settings.token.get_secret_value() if settings.token else None
-    return Client(settings.url, timeout=SECONDS, token=token)
 
 
 def _schema(task: str) -> "TaskSchema | None":
     """The task's schema, for units: as trained here, or as the service has it; pictures do without one."""
+    from training.service import connect
     from training.tasks import select
 
     try:
@@ -99,7 +93,7 @@ def _schema(task: str) -> "TaskSchema | None":
     except UnknownName:
         pass
     try:
-        with _connect() as client:
+        with connect(SECONDS) as client:
             return client.schema(task)
     except ConcordError:
         return None

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415, FBT001
 
 
+# Their output is always JSON; `as_json` decides how TrainingCommand shows an error.
+json_option = click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
+
+
 @click.group("models", cls=TrainingGroup)
 def models_group() -> None:
     """The registry's side of `concord models`, as JSON."""
@@ -29,7 +33,7 @@ def _versions() -> "RegisteredModels":
 
 
 @models_group.command("list")
-@click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
+@json_option
 def models_list_command(as_json: bool) -> None:  # noqa: ARG001  how an error is shown
     """List every registered model with its versions."""
     click.echo(json.dumps(_versions().to_json()))
@@ -38,7 +42,7 @@ def models_list_command(as_json: bool) -> None:  # noqa: ARG001  how an error is
 @models_group.command("promote")
 @click.argument("model")
 @click.argument("version")
-@click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
+@json_option
 def models_promote_command(model: str, version: str, as_json: bool) -> None:  # noqa: ARG001
     """Name VERSION of MODEL champion."""
     click.echo(json.dumps(asdict(_versions().promote(model, version))))
@@ -46,7 +50,7 @@ def models_promote_command(model: str, version: str, as_json: bool) -> None:  # 
 
 @models_group.command("rollback")
 @click.argument("model")
-@click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
+@json_option
 def models_rollback_command(model: str, as_json: bool) -> None:  # noqa: ARG001
     """Name the version champion that was served before."""
     click.echo(json.dumps(asdict(_versions().roll_back(model))))
@@ -54,7 +58,7 @@ def models_rollback_command(model: str, as_json: bool) -> None:  # noqa: ARG001
 
 @models_group.command("settle")
 @click.argument("model")
-@click.option("--json", "as_json", is_flag=True, default=True, hidden=True)
+@json_option
 def models_settle_command(model: str, as_json: bool) -> None:  # noqa: ARG001
     """End a rollback: forget what was served before, because it is served again."""
     _versions().settle(model)

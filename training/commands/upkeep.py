@@ -46,16 +46,11 @@ def upkeep_command(tasks: tuple[str, ...], as_json: bool) -> None:
     token that administers; the registry at MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord). Limits are
     settings CONCORD_UPKEEP_…. Exit status 0: the pass went through, whatever it decided; 1: something failed.
     """
-    from concord.client import Client
+    from training.service import connect
 
-    settings = Settings.read()
-    token = settings.token.get_secret_value() if settings.token else None
-    with (
-        Client(settings.url, REQUEST_SECONDS, token) as client,
-        SCREEN.status("Looking at the models") as status,
-    ):
+    with connect(REQUEST_SECONDS) as client, SCREEN.status("Looking at the models") as status:
         views = _chosen(client, tasks)
-        results = list(_upkeep_pass(client, settings, status.update).run(views))
+        results = list(_upkeep_pass(client, Settings.read(), status.update).run(views))
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results], ensure_ascii=False))
     else:

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, BinaryIO, Final, Self
 from unicodedata import normalize
 
@@ -78,9 +77,7 @@ class RowFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._text.close()
         self._raw.close()
 
@@ -103,6 +100,17 @@ class RowFile:
                     "Add the missing commas, or put quotes around a cell that contains one."
                 )
                 line = CsvLine(line.number, line.cells, fault)
+            yield line
+
+    def valid_lines(self) -> Iterator[CsvLine]:
+        """The rows after the header.
+
+        Raises:
+            DataError: One of them is no row, or what follows cannot be read at all.
+        """
+        for line in self:
+            if line.fault is not None:
+                raise DataError(f"{self.name}, line {line.number}: {line.fault}")
             yield line
 
     def _opened(self) -> IO[str]:

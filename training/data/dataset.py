@@ -20,8 +20,7 @@ from concord.errors import DataError, InvalidInput
 from concord.tasks.schema import Rows
 from training.data.cleaning import Cleaner, fill_values
 from training.data.csv_reader import CsvLine, RowFile
-from training.data.table import TextTable, tabulate, valid_lines
-from training.task import Task
+from training.task import Columns, Task
 
 AnswerArray = npt.NDArray[Any]
 """Class indices as int64, or values as float64, of shape (rows,)."""
@@ -106,28 +105,29 @@ class RowCollector:
 
 def generate_rows(task: Task, seed: int) -> Dataset:
     """The rows of the task's own generator, through the same checks as a file's."""
-    columns = task.generate(np.random.default_rng(seed))
-    return clean_table(task, tabulate(columns, source=f"generator:{seed}"))
+    return clean_columns(task, task.generate(np.random.default_rng(seed)), f"generator:{seed}")
 
 
-def clean_table(task: Task, table: TextTable) -> Dataset:
-    """Turns texts into numbers, drops what the task's rules drop, and checks that there is enough to learn.
+def clean_columns(task: Task, columns: Columns, source: str = "generator") -> Dataset:
+    """The data set of a generator's columns, whose cells are read like a file's.
 
     Raises:
         DataError: Names the column, the line and the remedy.
     """
-    return _collect(task, Cleaner(task, table.name, table.header), table, table.source)
+    cleaner = Cleaner(task, "generator", list(columns))
+    rows = enumerate(zip(*columns.values(), strict=True), start=2)
+    return _collect(task, cleaner, (CsvLine(n, [str(cell) for cell in cells]) for n, cells in rows), source)
 
 
 def read_file(task: Task, path: Path) -> Dataset:
-    """The same of a CSV file, without ever holding its texts.
+    """The data set of a CSV file, whose texts are not held in memory.
 
     Raises:
         DataError: Names the column, the line and the remedy.
     """
     with RowFile(path) as file:
         cleaner = Cleaner(task, file.name, file.header)
-        return _collect(task, cleaner, valid_lines(file), str(path.absolute()))
+        return _collect(task, cleaner, file.valid_lines(), str(path.absolute()))
 
 
 def _collect(task: Task, cleaner: Cleaner, lines: Iterable[CsvLine], source: str) -> Dataset:

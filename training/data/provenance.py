@@ -5,7 +5,7 @@ data that must be deleted one day, and a hash only tells whether a given row was
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from training.data.dataset import Dataset
 
@@ -49,14 +49,3 @@ class Provenance:
     def text(self) -> str:
         """The source as `--data` takes it."""
         return self.source if self.seed is None else f"{self.source}:{self.seed}"
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Provenance":  # noqa: ANN401  JSON
-        """Reads one entry of `data.json`."""
-        seed = document.get("seed")
-        return cls(
-            str(document["source"]),
-            str(document["digest"]),
-            int(document["rows"]),
-            None if seed is None else int(seed),
-        )

@@ -9,13 +9,12 @@ import re
 from pathlib import Path
 from typing import Final
 
-from concord.client import Client
 from concord.errors import DataError, InvalidInput
-from concord.settings import Settings
 from concord.util.urls import is_address
 from training.data.cleaning import read_time
 from training.data.database.read_table import read_table
 from training.data.dataset import Dataset, RowCollector, generate_rows, read_file
+from training.service import connect
 from training.task import SEED, Task
 
 GENERATOR: Final = "generator"
@@ -48,12 +47,10 @@ def read_rows(task: Task, source: str) -> Dataset:
 
 def _labelled(task: Task) -> Dataset:
     """Rows of live rounds and their labels, over HTTP."""
-    settings = Settings.read()
-    token = settings.token.get_secret_value() if settings.token else None
     rows = RowCollector(task)
     names = [label.name for label in task.schema.labels]
     others = 0
-    with Client(settings.url, token=token) as client:
+    with connect() as client:
         for labelled in client.labelled(task.name):
             try:
                 row = task.schema.read_row(labelled.features)
@@ -65,7 +62,7 @@ def _labelled(task: Task) -> Dataset:
             rows.add(row, answer, read_time("time", labelled.time))
     if not rows:
         raise DataError(
-            f"The service at {settings.url} has no labelled rows of {task.name} whose features are kept. "
+            f"The service at {client.url} has no labelled rows of {task.name} whose features are kept. "
             "Labels come with `concord feedback`.",
             field="--data",
         )

@@ -124,21 +124,19 @@ def _number(name: str) -> str:
 
 
 def _row(kind: str, name: str, version: str, difference: Difference) -> tuple[str, ...]:
+    statistics = (difference.statistic, difference.p_value, difference.adjusted)
+    cells = (difference.missing, difference.missing_before, difference.unseen, difference.outside)
+    numbers = tuple(map(_number_text, (*statistics, *cells)))
+    index = _number_text(difference.psi)
     return (
         kind,
         name,
         version,
         difference.status,
         str(difference.rows),
-        _number_text(difference.psi),
+        index,
         difference.test or "",
-        _number_text(difference.statistic),
-        _number_text(difference.p_value),
-        _number_text(difference.adjusted),
-        _number_text(difference.missing),
-        _number_text(difference.missing_before),
-        _number_text(difference.unseen),
-        _number_text(difference.outside),
+        *numbers,
     )
 
 

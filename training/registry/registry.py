@@ -178,7 +178,7 @@ class Registry:
                 return (), frozenset()
             document = mlflow.artifacts.load_dict(f"runs:/{run_id}/{DATA_FILE}")
             lines = mlflow.artifacts.load_text(f"runs:/{run_id}/{ROWS_FILE}").split()
-        origins = tuple(Provenance.from_json(source) for source in document["sources"])
+        origins = tuple(Provenance(**source) for source in document["sources"])
         return origins, frozenset(bytes.fromhex(line) for line in lines)
 
     def recipe(self, model: str) -> dict[str, Any] | None:

@@ -83,9 +83,7 @@ def hold_out(task: Task, old: Dataset, new: Dataset, learned: LearnedRows, seed:
     row_hashes = hash_rows(rows)
     pinned = np.array(task.pinned, dtype=np.float32).reshape(-1, rows.shape[1])
     taken = learned.hashes | set(hash_rows(pinned))
-    free = np.array(
-        [place for place, row_hash in enumerate(row_hashes) if row_hash not in taken], dtype=np.intp
-    )
+    free = np.flatnonzero([row_hash not in taken for row_hash in row_hashes])
     _check(task, new.name, answers[free], len(rows) - len(free))
     test = drawn_fifth(task, free, answers, seed) if times is None else newest_fifth(free, times)
     _check_test(task, answers[test])
@@ -95,10 +93,10 @@ def hold_out(task: Task, old: Dataset, new: Dataset, learned: LearnedRows, seed:
         "new": LabelledRows(rows[rest], answers[rest]),
         "test": LabelledRows(rows[test], answers[test]),
     }
-    by: Literal["time", "random"] = "random" if times is None else "time"
-    return HoldoutSplit(
-        **parts, times=None if times is None else times[rest], by=by, proof=_proof(parts, learned)
-    )
+    proof = _proof(parts, learned)
+    if times is None:
+        return HoldoutSplit(**parts, times=None, by="random", proof=proof)
+    return HoldoutSplit(**parts, times=times[rest], by="time", proof=proof)
 
 
 def newest_fifth(places: RowIndices, times: Times) -> RowIndices:

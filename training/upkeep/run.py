@@ -142,10 +142,8 @@ class UpkeepPass:
             elif action == "dismiss" and state.phase == "probation":
                 self._write_note(state, decision.why, state.challenger)
             return self._appoint(state, action, decision.version, decision.why)
-        except ServiceAway:
-            raise
         except ConcordError as error:
-            return _result(state, "failed", f"{decision.why} {error.message}")
+            return _failure(state, decision, error)
 
     def _appoint(self, state: ModelState, action: Action, version: str | None, why: str) -> UpkeepResult:
         expect = {"champion": state.champion, "challenger": state.challenger}
@@ -162,18 +160,10 @@ class UpkeepPass:
         nodes = [state.name.rpartition(".")[2] for state, _ in due]
         try:
             outcomes = {outcome.model: outcome for outcome in self.retrain(task, nodes).nodes}
-        except DataError as error:
-            # There will be more rows: nothing was tried that a note would have to prevent.
-            yield from (
-                _result(state, "nothing", f"{decision.why} {error.message}") for state, decision in due
-            )
-            return
-        except ServiceAway:
-            raise
         except ConcordError as error:
-            yield from (
-                _result(state, "failed", f"{decision.why} {error.message}") for state, decision in due
-            )
+            # Rows that are too few will be more: nothing was tried that a note would have to prevent.
+            done: UpkeepOutcome = "nothing" if isinstance(error, DataError) else "failed"
+            yield from (_failure(state, decision, error, done) for state, decision in due)
             return
         for state, decision in due:
             yield self._act_on_retraining(state, decision, outcomes.get(state.name))
@@ -193,16 +183,23 @@ class UpkeepPass:
             return self._appoint(
                 state, "challenge", outcome.version, f"{gate_reason(outcome)} {decision.why}"
             )
-        except ServiceAway:
-            raise
         except ConcordError as error:
-            return _result(state, "failed", f"{decision.why} {error.message}")
+            return _failure(state, decision, error)
 
     def _write_note(self, state: ModelState, why: str, version: str | None) -> None:
         # After a rollback the predecessor is champion again, and the note is about it.
         champion = state.challenger if version == state.champion else state.champion
         if champion is not None:
             self.notes.write(state.name, Note(champion, self._began, why, version))
+
+
+def _failure(
+    state: ModelState, decision: UpkeepDecision, error: ConcordError, done: UpkeepOutcome = "failed"
+) -> UpkeepResult:
+    """The outcome of an error; a service that does not answer ends the pass."""
+    if isinstance(error, ServiceAway):
+        raise error
+    return _result(state, done, f"{decision.why} {error.message}")
 
 
 def gate_reason(outcome: NodeOutcome) -> str:

@@ -15,8 +15,7 @@ with warnings.catch_warnings():
     import_module("mlflow.pyfunc")
     import_module("mlflow.store.tracking.sqlalchemy_store")
 
-from training.data.dataset import Dataset, clean_table
-from training.data.table import read_csv
+from training.data import dataset
 from training.task import SEED, Task
 from training.tasks import select
 
@@ -41,9 +40,9 @@ def csv_file(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def read_file(task, csv_file) -> Callable[..., Dataset]:
+def read_file(task, csv_file) -> Callable[..., dataset.Dataset]:
     """Reads lines as the file of a task; `name` and `encoding` are the file's."""
-    return lambda of, *lines, **how: clean_table(task(of), read_csv(csv_file(*lines, **how)))
+    return lambda of, *lines, **how: dataset.read_file(task(of), csv_file(*lines, **how))
 
 
 @pytest.fixture(scope="session")

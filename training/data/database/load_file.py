@@ -61,11 +61,10 @@ def load_file(
         Counts of the rows, and where the refused ones are.
 
     Raises:
-        DataError: The file or the table is not what it must be, or more than half of the rows are refused.
+        DataError: The file or the table does not fit the task, or most rows are refused.
         ConfigurationError: The database cannot be reached.
     """
     refused = refused or refused_path(path)
-    # The file before the database: an error of the file makes nothing.
     with RowFile(path) as file:
         _refuse_same_file(path, refused)
         if file.is_gzip:

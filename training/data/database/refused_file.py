@@ -7,7 +7,6 @@ are corrected it can be loaded as it is: the first two columns are ignored on re
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Final, Self
 
 from concord.errors import DataError
@@ -46,9 +45,7 @@ class RefusedFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
 

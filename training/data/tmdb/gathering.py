@@ -89,32 +89,35 @@ def gather_films(
     """
     spans, cleaner = list(_spans(source)), Cleaner(task, source, COLUMNS)
     path = refused or Path(f"{source.replace(':', '-').replace('..', '-')}.refused.csv")
-    with (
-        closing(tmdb or _from_environment()) as api,
-        closing(RowDatabase(address, make=True)) as database,
-        RefusedFile(path, COLUMNS) as file,
-    ):
-        loader = open_loader(database, task, cleaner, file)
-        _Gathering(api, database, loader, options or FilmOptions(), report).run(spans)
-        return loader.finish(), path
+    with closing(tmdb or _from_environment()) as api, RefusedFile(path, COLUMNS) as file:
+        database = RowDatabase(address, make=True)
+        with closing(database):
+            loader = open_loader(database, task, cleaner, file)
+            return _Gathering(api, database, loader, options or FilmOptions(), report).run(spans), path
 
 
 class _Gathering:
     """One run over some spans."""
 
     def __init__(
-        self, api: Tmdb, database: RowDatabase, loader: Loader, options: FilmOptions, report: ReportProgress
+        self,
+        api: Tmdb,
+        database: RowDatabase,
+        loader: Loader,
+        options: FilmOptions,
+        report: ReportProgress,
     ) -> None:
         self._api, self._database, self._loader, self._report = api, database, loader, report
         self._table, self._votes = database.address.table, options.votes
         self._since = time.time_ns() // 1000 - options.older_days * 86_400_000_000
         self._done = self._total = 0
 
-    def run(self, spans: Sequence[Span]) -> None:
+    def run(self, spans: Sequence[Span]) -> LoadSummary:
         """Gathers the films of the spans, page by page."""
         with ThreadPoolExecutor(AT_ONCE) as threads:
             for span in spans:
                 self._gather(span, threads)
+        return self._loader.finish()
 
     def _gather(self, span: Span, threads: ThreadPoolExecutor) -> None:
         films_on_page, total = self._api.discover(span, self._votes, 1)

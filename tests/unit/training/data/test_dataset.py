@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError, InvalidInput
-from training.data.dataset import clean_table
+from training.data import dataset
 from training.data.split import split
-from training.data.table import read_csv
 from training.task import Rule
+from training.tasks import select
 
 IRIS = "sepal_length,sepal_width,petal_length,petal_width,species"
 FILM = "budget,revenue,runtime,vote_count,evaluation"
@@ -135,12 +135,12 @@ def test_a_column_named_twice_is_refused(read_file):
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(DataError, match="No such file"):
-        read_csv(tmp_path / "none.csv")
+        dataset.read_file(select(["iris"])[0], tmp_path / "none.csv")
 
 
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
-        read_csv(tmp_path)
+        dataset.read_file(select(["iris"])[0], tmp_path)
 
 
 def test_a_quote_that_never_ends_is_refused(read_file):
@@ -210,7 +210,7 @@ def test_a_zero_of_a_film_is_unknown_and_drops_its_row(read_file, column):
 
 def test_a_number_that_means_unknown_is_filled_in_where_empty_cells_are(task, csv_file):
     filled = replace(task("film_rating"), rules={"budget": Rule(unknown=(0.0,), fill=5.0)})
-    data = clean_table(filled, read_csv(csv_file(FILM, "0,1000,90,10,bien", ",1000,90,10,bien")))
+    data = dataset.read_file(filled, csv_file(FILM, "0,1000,90,10,bien", ",1000,90,10,bien"))
     assert data.rows[:, 0].tolist() == [5.0, 5.0]
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from training.data.dataset import clean_table, generate_rows
+from training.data.dataset import generate_rows, read_file
 from training.data.split import split
-from training.data.table import read_csv
 from training.fitting.fit import fit
 from training.fitting.onnx import run
 from training.task import SEED
@@ -18,7 +17,7 @@ from training.task import SEED
 def prepared(task, shared_data):
     @cache
     def prepare(name, file):
-        data = clean_table(task(name), read_csv(shared_data(file)))
+        data = read_file(task(name), shared_data(file))
         return task(name), data, split(task(name), data, SEED)
 
     return prepare
@@ -70,7 +69,7 @@ def test_the_best_film_node_and_the_forest_reach_their_marks(prepared):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_film_nodes_convert_on_any_split(task, shared_data, file, seed):
     each = task("film_rating")
-    data = clean_table(each, read_csv(shared_data(file)))
+    data = read_file(each, shared_data(file))
     parts = split(each, data, seed)
     assert max(fit(each, node, data, parts, seed).difference for node in each.nodes) < 1e-5
 

@@ -11,9 +11,8 @@ from scipy import stats
 from concord.cli import main
 from concord.drift.report import Sketch, Sketches, report_of
 from concord.tasks.profile import TrainingProfile
-from training.data.dataset import clean_table, generate_rows
+from training.data.dataset import generate_rows, read_file
 from training.data.split import split
-from training.data.table import read_csv
 from training.fitting.profile import build_profile
 from training.task import SEED
 
@@ -32,7 +31,7 @@ def profile_of(task, shared_data, tmp_path):
     """Writes the profile of a file's training rows, as a fit does."""
 
     def write(name, file):
-        data = clean_table(task(name), read_csv(shared_data(file)))
+        data = read_file(task(name), shared_data(file))
         part = split(task(name), data, SEED).training
         path = tmp_path / "profile.json"
         path.write_text(json.dumps(build_profile(task(name), part.rows, data, part.answers)), "utf-8")
@@ -95,7 +94,7 @@ def test_a_hundred_bootstrap_samples_of_the_training_rows_raise_at_most_five_ala
 @pytest.mark.parametrize("size", [500, None], ids=["of 500 rows", "as large as the data"])
 def test_a_hundred_bootstrap_samples_of_the_films_raise_at_most_five_alarms(task, shared_data, size, capsys):
     films = task("film_rating")
-    data = clean_table(films, read_csv(shared_data("tmdb_5000_min.csv")))
+    data = read_file(films, shared_data("tmdb_5000_min.csv"))
     part = split(films, data, SEED).training
     reference = TrainingProfile.from_json(
         json.loads(json.dumps(build_profile(films, part.rows, data, part.answers)))
@@ -127,7 +126,7 @@ def test_a_profile_has_the_answers_learned_from_and_the_models_own_on_the_rows_h
 @pytest.mark.parametrize("file", FILES)
 def test_the_distance_of_every_number_in_the_projects_own_files_is_scipys(task, shared_data, file):
     of = task(FILES[file])
-    data = clean_table(of, read_csv(shared_data(file)))
+    data = read_file(of, shared_data(file))
     reference = TrainingProfile.from_json(json.loads(json.dumps(build_profile(of, data.rows, data))))
     now = (data.rows * np.float32(1.01)).T
     for column, before, moved in zip(reference.features, data.rows.T, now, strict=True):

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.data.dataset import clean_table, generate_rows
-from training.data.table import tabulate
+from training.data.dataset import clean_columns, generate_rows
 from training.fitting.profile import build_profile
 
 
@@ -38,8 +37,8 @@ def test_a_choice_keeps_the_share_of_each_text(task):
     assert found == {"F": pytest.approx(0.5, abs=0.05), "H": pytest.approx(0.5, abs=0.05)}
 
 
-def missing(task, name, table):
-    data = clean_table(task(name), table)
+def missing(task, name, columns):
+    data = clean_columns(task(name), columns)
     found = build_profile(task(name), data.rows, data)["features"]
     return {feature: one["missing"] for feature, one in found.items() if one["missing"]}
 
@@ -47,16 +46,14 @@ def missing(task, name, table):
 def test_a_cell_that_is_filled_in_was_missing_all_the_same(task):
     columns = task("loan_amount").generate(np.random.default_rng(0))
     licences = [cell if place % 2 else "" for place, cell in enumerate(columns["sport_licence"])]
-    assert missing(task, "loan_amount", tabulate({**columns, "sport_licence": licences})) == {
-        "sport_licence": 0.5
-    }
+    assert missing(task, "loan_amount", {**columns, "sport_licence": licences}) == {"sport_licence": 0.5}
 
 
 def test_every_empty_cell_of_a_dropped_row_was_missing_and_not_the_first_alone(task):
     columns = task("iris").generate(np.random.default_rng(0))
     widths = [cell if place % 3 else "" for place, cell in enumerate(columns["petal_width"])]
     lengths = [cell if place % 6 else "NaN" for place, cell in enumerate(columns["petal_length"])]
-    table = tabulate({**columns, "petal_width": widths, "petal_length": lengths})
+    table = {**columns, "petal_width": widths, "petal_length": lengths}
     assert missing(task, "iris", table) == {
         "petal_length": pytest.approx(1 / 6),
         "petal_width": pytest.approx(1 / 3),
@@ -66,4 +63,4 @@ def test_every_empty_cell_of_a_dropped_row_was_missing_and_not_the_first_alone(t
 def test_a_number_that_means_unknown_was_missing(task):
     columns = task("film_rating").generate(np.random.default_rng(0))
     budgets = [cell if place % 4 else 0 for place, cell in enumerate(columns["budget"])]
-    assert missing(task, "film_rating", tabulate({**columns, "budget": budgets})) == {"budget": 0.25}
+    assert missing(task, "film_rating", {**columns, "budget": budgets}) == {"budget": 0.25}
