@@ -1,4 +1,4 @@
-"""Progress of long work: whoever starts it passes a function that shows each step; nothing here prints."""
+"""Progress of long work: its caller passes a function that shows each step."""
 
 from collections.abc import Callable
 

@@ -52,10 +52,10 @@ def data_group() -> None:
 @click.argument("source", metavar="FILE|tmdb:YEAR..YEAR")
 @click.option("--to", "url", required=True, metavar="URL[#TABLE]", help="The database, and the table.")
 @click.option(
-    "--refused", type=click.Path(path_type=Path), help="Where refused rows go; beside FILE unless said."
+    "--refused", type=click.Path(path_type=Path), help="Where refused rows go; by default beside FILE."
 )
 @click.option(
-    "--votes", type=click.IntRange(0), help="tmdb: films with at least so many votes; 50 unless said."
+    "--votes", type=click.IntRange(0), help="tmdb: films with at least so many votes; by default 50."
 )
 @click.option(
     "--older", type=click.IntRange(0), help="tmdb: ask again about films asked that many days ago; 30."

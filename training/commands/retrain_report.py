@@ -121,7 +121,7 @@ def _groups(groups: Sequence[RowGroup]) -> None:
 def _ratios(groups: Sequence[RowGroup]) -> None:
     """Plainly, how many times as much the one group gets as the other."""
     for feature in dict.fromkeys(group.feature for group in groups):
-        own = [g for g in groups if g.feature == feature and g.true and g.challenger.said]
+        own = [group for group in groups if group.feature == feature and group.true and group.challenger.said]
         if len(own) < 2:
             continue
         most = max(own, key=lambda group: group.challenger.said or 0.0)
@@ -139,7 +139,7 @@ def _times(most: float | None, least: float | None) -> str:
 
 def _gate(node: NodeOutcome) -> None:
     table = make_table("gate", ["", "condition"], left=["", "condition"])
-    table.add_column("what was found", overflow="fold")
+    table.add_column("result", overflow="fold")
     for condition in node.conditions:
         mark = Text("✓", style="green") if condition.passed else Text("✗", style="red")
         table.add_row(mark, condition.name, Text(condition.reason))

@@ -41,7 +41,7 @@ class Dataset:
             its first such column.
         empty: Feature → its empty cells, in all rows that were read, filled in or not.
         ignored: Columns of the file that are not the task's.
-        times: Since when each row is true, in µs since the epoch, `UNDATED` where that is not said; None
+        times: Since when each row is true, in µs since the epoch, `UNDATED` where that is not stated; None
             where the source says it of no row.
         source: Where the rows are, for a record; without a password.
     """

@@ -28,12 +28,12 @@ def read_rows(task: Task, source: str) -> Dataset:
 
     Args:
         task: Whose rows.
-        source: Path of a CSV file (`.csv` or `.csv.gz`), `URL#table` of a database (the task's table unless
-            said), `journal`, or `generator` or `generator:SEED`.
+        source: Path of a CSV file (`.csv` or `.csv.gz`), `URL#table` of a database (by default the
+            task's table), `journal`, or `generator` or `generator:SEED`.
 
     Raises:
         DataError: There is nothing to learn from; says what and what to do.
-        ConfigurationError: The database or the service cannot be reached by what was said.
+        ConfigurationError: The database or the service cannot be reached.
     """
     if source == JOURNAL:
         return _labelled(task)

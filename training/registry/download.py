@@ -110,7 +110,7 @@ class RegistrySource:
         return replace(files, profile=self._profile(model, registered.run_id))
 
     def _profile(self, model: str, run_id: str | None) -> dict[str, Any] | None:
-        """The profile that the version's run kept; a node serves without one, only its drift is not seen."""
+        """The profile that the version's run kept; a node without one has no drift report."""
         if not run_id:
             return None
         try:

@@ -1,6 +1,6 @@
 """Keeps fitted nodes in MLflow: one experiment a node, one run a fit, one version a registered model.
 
-The version's tags carry the task's schema, so whoever fetches a model needs nothing of the code that made it.
+The version's tags carry the task's schema, so a model can be fetched without the code that made it.
 MLflow gets the ONNX file and never a pickle.
 """
 

@@ -29,7 +29,7 @@ class SideMetrics:
 
     Attributes:
         metrics: Those of `training.fitting.evaluate`; in a group, those that mean something of few rows.
-        said: Mean of its values; of two classes the share that it calls the second; else None.
+        said: Mean of its answers; of two classes the share that it calls the second; else None.
     """
 
     metrics: Mapping[str, float]

@@ -64,7 +64,7 @@ class Condition:
         name: A word for it.
         passed: Whether it is met.
         limit: What was asked; None where there is no number.
-        measured: What was found, to be compared with `limit`.
+        measured: The value that is compared with `limit`.
         reason: The same as a sentence.
     """
 

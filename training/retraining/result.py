@@ -56,7 +56,7 @@ class NodeOutcome:
         conditions: The gate's; empty after an error.
         version: The challenger's, if it was registered.
         measurement: None if the schemas differ, or after an error.
-        notes: What is to be told besides.
+        notes: Further sentences for the user.
         error: What kept the node from being retrained.
     """
 

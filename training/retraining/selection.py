@@ -25,7 +25,7 @@ Basis = Literal["old and new", "new"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One candidate and what the validation rows said of it.
+    """One candidate and its scores on the validation rows.
 
     Attributes:
         basis: What it learned from.

@@ -8,7 +8,7 @@ the study keeps it as failed, with its reason.
 What a trial's settings are follows from its number, the seed and the results of lower numbers, never from
 the clock: it learns from the trials up to `LAG` before it, and of those between it takes the settings as
 poor, so that they spread out, whether they are under way or done. So a study of the same rows and seed is
-the same study whoever works on it.
+the same study with any workers.
 """
 
 import warnings
@@ -100,7 +100,7 @@ class Optimiser:
             Optuna's id of the trial, and the settings.
 
         Raises:
-            TrainingError: Nothing new was found.
+            TrainingError: All suggestions were tried before.
         """
         begun = self._begun(claim)
         if begun is not None:

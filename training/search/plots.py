@@ -16,7 +16,7 @@ SHOWN = 15
 """Leaders in the picture of intervals."""
 
 ENOUGH = 12
-"""Trials of one algorithm from which on it can be said which of its settings matter."""
+"""Trials of one algorithm from which on the importance of its settings is drawn."""
 
 
 def draw_study(

@@ -18,7 +18,7 @@ from training.upkeep.notes import Note, Notes
 from training.upkeep.policy import ModelState, most_labels
 
 NO_PROFILE: Final = "unknown_profile"
-"""The service's code where no model of a task carries a profile, so that nothing is said of its drift."""
+"""The service's code where no model of a task carries a profile, so that there is no drift report."""
 
 
 @dataclass

@@ -52,7 +52,7 @@ loads = sa.Table(
     sa.Column("changed", sa.BigInteger, nullable=False),
     sa.Column("known", sa.BigInteger, nullable=False),
     sa.Column("refused", sa.BigInteger, nullable=False),
-    # Column → rows that were left out because it said nothing, as JSON.
+    # Column → rows that were left out because it is empty, as JSON.
     sa.Column("dropped", Text, nullable=False),
     **ON_MYSQL,
 )

@@ -26,7 +26,7 @@ NOTHING = LearnedRows(frozenset(), "logged")
 
 
 @pytest.fixture(scope="module")
-def isolated():
+def holdout():
     return hold_out(LOAN, generate_rows(LOAN, 1), generate_rows(LOAN, 2), NOTHING, 0)
 
 
@@ -41,12 +41,12 @@ def two_species():
     return make
 
 
-def tried(isolated, seeds=2):
-    return score_candidates(RIDGE, "ridge", isolated, seeds, 0, lambda _: None)
+def tried(holdout, seeds=2):
+    return score_candidates(RIDGE, "ridge", holdout, seeds, 0, lambda _: None)
 
 
-def test_every_basis_is_tried_with_every_setting(isolated):
-    assert [(trial.basis, dict(trial.settings)) for trial in tried(isolated)] == [
+def test_every_basis_is_tried_with_every_setting(holdout):
+    assert [(trial.basis, dict(trial.settings)) for trial in tried(holdout)] == [
         ("old and new", {}),
         ("old and new", {"ridge__alpha": 1e9}),
         ("new", {}),
@@ -54,20 +54,20 @@ def test_every_basis_is_tried_with_every_setting(isolated):
     ]
 
 
-def test_other_test_rows_change_no_score(isolated):
-    other = replace(isolated, test=LabelledRows(isolated.test.rows[:1] * 0, np.array([1e9])))
-    assert tried(other) == tried(isolated)
+def test_other_test_rows_change_no_score(holdout):
+    other = replace(holdout, test=LabelledRows(holdout.test.rows[:1] * 0, np.array([1e9])))
+    assert tried(other) == tried(holdout)
 
 
-def test_settings_that_learn_nothing_are_not_chosen(isolated):
-    assert dict(choose(RIDGE, tried(isolated)).settings) == {}
+def test_settings_that_learn_nothing_are_not_chosen(holdout):
+    assert dict(choose(RIDGE, tried(holdout)).settings) == {}
 
 
-def test_dated_rows_are_validated_on_their_newest(isolated):
+def test_dated_rows_are_validated_on_their_newest(holdout):
     """The newest fifth is unlike the rest, and only a look at it can tell."""
-    times = np.arange(len(isolated.new.rows))
-    turned = np.where(times >= len(times) * 0.8, -isolated.new.answers, isolated.new.answers)
-    dated = replace(isolated, new=LabelledRows(isolated.new.rows, turned), times=times)
+    times = np.arange(len(holdout.new.rows))
+    turned = np.where(times >= len(times) * 0.8, -holdout.new.answers, holdout.new.answers)
+    dated = replace(holdout, new=LabelledRows(holdout.new.rows, turned), times=times)
     assert all(trial.mean < 0 for trial in tried(dated))
 
 
@@ -89,7 +89,7 @@ def test_of_an_error_less_is_better():
 def test_new_rows_that_lack_a_class_are_not_learned_from_alone(two_species):
     found = hold_out(IRIS, generate_rows(IRIS, 0), two_species(1), NOTHING, 0)
     assert "virginica 0" in why_not_new_alone(IRIS, found)
-    assert {trial.basis for trial in score_candidates(IRIS, "knn", found, 1, 0, lambda _: None)} == {
+    assert {candidate.basis for candidate in score_candidates(IRIS, "knn", found, 1, 0, lambda _: None)} == {
         "old and new"
     }
 

@@ -122,5 +122,5 @@ class World:
             probation_labels=60, probation_most=500, watch_labels=200,
         )  # fmt: skip
         self.steps.clear()
-        passage = UpkeepPass(self, self, self.retrain, limits, self.can_fit, clock=lambda: NOW)
-        return {line.model: line for line in passage.run(self.views)}
+        upkeep_pass = UpkeepPass(self, self, self.retrain, limits, self.can_fit, clock=lambda: NOW)
+        return {line.model: line for line in upkeep_pass.run(self.views)}

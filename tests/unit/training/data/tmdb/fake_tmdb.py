@@ -27,7 +27,7 @@ def film(number, year=2024, **facts):
     return told | facts
 
 
-class StandIn:
+class FakeTmdb:
     """TMDB with these films.
 
     `faults` are statuses that the next requests get instead of an answer; `asked` are the requests.
@@ -37,13 +37,13 @@ class StandIn:
         self.films = {one["id"]: one for one in films}
         self.asked, self.faults, self.headers, self.most_pages = [], [], [], None
         self._lock = threading.Lock()
-        stand_in = self
+        tmdb = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                status, document, headers = stand_in.answer(self.path, self.headers)
+                status, document, headers = tmdb.answer(self.path, self.headers)
                 body = json.dumps(document).encode()
                 self.send_response(status)
                 for name, value in {"content-length": str(len(body)), **headers}.items():

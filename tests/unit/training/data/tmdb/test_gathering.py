@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from concord.errors import ConfigurationError, DataError, InvalidInput, TrainingError
 from tests.unit.training.data.database.conformance import lines_of
-from tests.unit.training.data.tmdb.fake_tmdb import KEY, TOKEN, StandIn, film, refusal
+from tests.unit.training.data.tmdb.fake_tmdb import KEY, TOKEN, FakeTmdb, film, refusal
 from training.__main__ import main
 from training.data.cleaning import read_time
 from training.data.database.address import read_address
@@ -26,7 +26,7 @@ def start():
     started = []
 
     def make(*films):
-        started.append(StandIn(films))
+        started.append(FakeTmdb(films))
         return started[-1]
 
     yield make
@@ -54,9 +54,9 @@ class Clock:
         self.now += seconds
 
 
-def run(stand_in, url, source="tmdb:2024", key=TOKEN, clock=None, **options):
+def run(tmdb, url, source="tmdb:2024", key=TOKEN, clock=None, **options):
     clock = clock or Clock()
-    api = Tmdb(key, stand_in.url, clock=clock, sleep=clock.sleep)
+    api = Tmdb(key, tmdb.url, clock=clock, sleep=clock.sleep)
     told = options.pop("told", [])
     summary, _ = gather_films(
         TASK,
@@ -70,9 +70,9 @@ def run(stand_in, url, source="tmdb:2024", key=TOKEN, clock=None, **options):
 
 
 def test_films_of_all_pages_and_years_are_stored_with_their_dates(start, url):
-    stand_in = start(*(film(number, 2023 + number % 2) for number in range(1, 51)))
+    tmdb = start(*(film(number, 2023 + number % 2) for number in range(1, 51)))
     told = []
-    summary = run(stand_in, url, "tmdb:2023..2024", told=told)
+    summary = run(tmdb, url, "tmdb:2023..2024", told=told)
     assert (summary.read, summary.loaded) == (50, 50)
     assert sorted(int(key) for (key,) in lines_of(url, "film_rating", "row_key")) == list(range(1, 51))
     assert [(one.done, one.total) for one in told] == [(1, 2), (2, 2), (3, 4), (4, 4)]
@@ -82,39 +82,39 @@ def test_films_of_all_pages_and_years_are_stored_with_their_dates(start, url):
 
 
 def test_a_film_without_a_budget_is_left_out_and_one_that_is_gone_is_skipped(start, url):
-    stand_in = start(film(1), film(2, budget=0), film(3))
-    found = stand_in._discover
+    tmdb = start(film(1), film(2, budget=0), film(3))
+    found = tmdb._discover
     gone = {"id": 9, "title": "Gone"}
-    stand_in._discover = lambda query: (
+    tmdb._discover = lambda query: (
         200,
         found(query)[1] | {"results": [*found(query)[1]["results"], gone]},
         {},
     )
-    summary = run(stand_in, url)
+    summary = run(tmdb, url)
     assert (summary.loaded, dict(summary.dropped)) == (2, {"budget": 1})
 
 
 def test_films_of_few_votes_are_not_asked_about(start, url):
-    stand_in = start(film(1), film(2, vote_count=49), film(3, vote_count=10))
-    assert run(stand_in, url).read == 1
-    assert run(stand_in, url, votes=20).read == 1
+    tmdb = start(film(1), film(2, vote_count=49), film(3, vote_count=10))
+    assert run(tmdb, url).read == 1
+    assert run(tmdb, url, votes=20).read == 1
 
 
 def test_known_films_are_not_asked_about_again_unless_they_are_old(start, url):
-    stand_in = start(*(film(number) for number in range(1, 31)))
-    run(stand_in, url)
-    stand_in.asked.clear()
-    run(stand_in, url)
+    tmdb = start(*(film(number) for number in range(1, 31)))
+    run(tmdb, url)
+    tmdb.asked.clear()
+    run(tmdb, url)
     # How many pages there are, and the last one, which may have grown.
-    assert stand_in.asked == ["/discover/movie?1", "/discover/movie?2"]
-    stand_in.films[7]["revenue"] = 9_000_000
-    stand_in.films[40] = film(40)
-    summary = run(stand_in, url, older_days=0)
+    assert tmdb.asked == ["/discover/movie?1", "/discover/movie?2"]
+    tmdb.films[7]["revenue"] = 9_000_000
+    tmdb.films[40] = film(40)
+    summary = run(tmdb, url, older_days=0)
     assert (summary.loaded, summary.changed, summary.known) == (1, 1, 29)
 
 
 def test_what_was_stopped_goes_on_where_it_was(start, url):
-    stand_in = start(*(film(number) for number in range(1, 101)))
+    tmdb = start(*(film(number) for number in range(1, 101)))
 
     class Stopped(Exception):
         pass
@@ -124,40 +124,40 @@ def test_what_was_stopped_goes_on_where_it_was(start, url):
             raise Stopped
 
     clock = Clock()
-    api = Tmdb(TOKEN, stand_in.url, clock=clock, sleep=clock.sleep)
+    api = Tmdb(TOKEN, tmdb.url, clock=clock, sleep=clock.sleep)
     with pytest.raises(Stopped):
         gather_films(TASK, "tmdb:2024", read_address(url, "film_rating"), report=stop, tmdb=api)
-    stand_in.asked.clear()
-    assert run(stand_in, url).loaded == 40
-    assert len([path for path in stand_in.asked if path.startswith("/movie/")]) == 40
+    tmdb.asked.clear()
+    assert run(tmdb, url).loaded == 40
+    assert len([path for path in tmdb.asked if path.startswith("/movie/")]) == 40
     assert len(lines_of(url, "film_rating", "row_key")) == 100
 
 
 def test_a_span_of_more_pages_than_there_are_is_cut_in_two(start, url):
-    stand_in = start(*(film(number) for number in range(1, 101)))
-    stand_in.most_pages = 2
-    assert run(stand_in, url).loaded == 100
+    tmdb = start(*(film(number) for number in range(1, 101)))
+    tmdb.most_pages = 2
+    assert run(tmdb, url).loaded == 100
 
 
 def test_requests_are_at_most_forty_a_second(start, url):
-    stand_in, clock = start(*(film(number) for number in range(1, 42))), Clock()
-    run(stand_in, url, clock=clock)
-    assert clock.now >= (len(stand_in.asked) - 1) / 40 - 1e-9
+    tmdb, clock = start(*(film(number) for number in range(1, 42))), Clock()
+    run(tmdb, url, clock=clock)
+    assert clock.now >= (len(tmdb.asked) - 1) / 40 - 1e-9
 
 
 def test_a_request_that_came_too_fast_is_repeated_when_tmdb_says(start, url):
-    stand_in, clock = start(film(1)), Clock()
+    tmdb, clock = start(film(1)), Clock()
     wait = {"retry-after": "7"}
-    stand_in.faults = [(429, {"status_code": 25, "status_message": "x"}, wait), (503, {"status_code": 9}, {})]
-    assert run(stand_in, url, clock=clock).loaded == 1
+    tmdb.faults = [(429, {"status_code": 25, "status_message": "x"}, wait), (503, {"status_code": 9}, {})]
+    assert run(tmdb, url, clock=clock).loaded == 1
     assert clock.now >= 7 + 2
 
 
 def test_a_server_that_only_fails_ends_the_work_with_what_to_do(start, url):
-    stand_in = start(film(1))
-    stand_in.faults = [refusal(503, 9, "Service offline")] * 6
+    tmdb = start(film(1))
+    tmdb.faults = [refusal(503, 9, "Service offline")] * 6
     with pytest.raises(TrainingError, match=r"again and again\. Try later; the same command goes on"):
-        run(stand_in, url)
+        run(tmdb, url)
 
 
 @pytest.mark.parametrize("key", ["f" * 32, "wrong.token"])
@@ -168,12 +168,12 @@ def test_a_key_that_is_refused_is_told_without_it(start, url, key):
 
 
 def test_an_older_key_is_a_parameter_and_a_newer_one_a_header(start, url):
-    stand_in = start(film(1))
-    run(stand_in, url, key=KEY)
-    assert all("authorization" not in {name.lower() for name in one} for one in stand_in.headers)
-    stand_in.headers.clear()
-    run(stand_in, url, older_days=0)
-    assert all(TOKEN in one["authorization"] for one in stand_in.headers)
+    tmdb = start(film(1))
+    run(tmdb, url, key=KEY)
+    assert all("authorization" not in {name.lower() for name in one} for one in tmdb.headers)
+    tmdb.headers.clear()
+    run(tmdb, url, older_days=0)
+    assert all(TOKEN in one["authorization"] for one in tmdb.headers)
 
 
 def test_the_key_is_in_no_log_and_no_table(start, url, caplog, tmp_path):
@@ -203,13 +203,13 @@ def test_a_task_of_other_columns_cannot_be_gathered(url):
 
 
 def test_the_command_takes_key_and_address_from_the_environment(start, url, monkeypatch):
-    stand_in = start(film(1), film(2))
+    tmdb = start(film(1), film(2))
     command = ["data", "load", "film_rating", "tmdb:2024", "--to", url, "--json"]
     monkeypatch.delenv("TMDB_API_KEY", raising=False)
     without = CliRunner().invoke(main, command)
     assert (without.exit_code, json.loads(without.stdout)["error"]["field"]) == (2, "TMDB_API_KEY")
     monkeypatch.setenv("TMDB_API_KEY", TOKEN)
-    monkeypatch.setenv("TMDB_API_URL", stand_in.url)
+    monkeypatch.setenv("TMDB_API_URL", tmdb.url)
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["loaded"] == 2
@@ -217,9 +217,9 @@ def test_the_command_takes_key_and_address_from_the_environment(start, url, monk
 
 
 def test_the_notes_of_what_was_asked_are_the_tables_own(start, url):
-    stand_in = start(film(1))
-    run(stand_in, url)
-    assert run(stand_in, f"{url}#other").loaded == 1
+    tmdb = start(film(1))
+    run(tmdb, url)
+    assert run(tmdb, f"{url}#other").loaded == 1
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         found = connection.exec_driver_sql("SELECT name, film FROM concord_tmdb_films ORDER BY name").all()
