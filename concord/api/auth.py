@@ -1,66 +1,85 @@
-"""Who may do what over HTTP: the token that a request shows, and the rights that it has.
+"""Access rights over HTTP: which endpoints need a token, and which right the token must have.
 
-Answers and what everybody may see stay open. Labels and administration always need a token; rounds
-need one as soon as some token's right it is to read them.
+Predictions and public facts are open. Labels and administration always need a token; rounds need one
+as soon as any token has the right to read them.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from concord.errors import Forbidden
+from concord.http.application import Handler
 from concord.http.request import Request, Response
 from concord.http.tokens import Token, Tokens
 
-Handler = Callable[[Request], Awaitable[Response]]
+TokenHandler = Callable[[Request, Token], Awaitable[Response]]
+"""A handler that is given the caller's token."""
+
+Security = Literal["none", "optional", "required"]
+"""Whether a token is needed: `optional` as long as no token has the right to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedHandler:
+    """A handler behind a check of the caller's token.
+
+    Attributes:
+        handler: Checks the token, then answers.
+        security: Whether a token is needed.
+    """
+
+    handler: Handler
+    security: Security
 
 
 class Access:
-    """Asks requests for their tokens.
+    """Guards handlers by the rights of tokens.
 
     Args:
-        tokens: The tokens that are known.
+        tokens: The tokens of this service.
     """
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    def labeller(self, incoming: Request) -> Token:
-        """The token of a request that labels; which tasks it may label is asked of each label."""
-        token = self._token(incoming)
-        if not token.labels:
-            raise _forbidden(token, "Labels need one that labels the round's task.")
-        return token
+    def for_labellers(self, handler: TokenHandler) -> GuardedHandler:
+        """For tokens that label; the handler checks the task of each label."""
 
-    def administrator(self, incoming: Request) -> Token:
-        """The token of a request that changes nodes' standing or stake."""
-        token = self._token(incoming)
-        if not token.administers:
-            raise _forbidden(token, "This needs one that administers.")
-        return token
+        async def guarded(request: Request) -> Response:
+            token = self._token(request)
+            if not token.labels:
+                raise _forbidden(token, "Labels need one that labels the round's task.")
+            return await handler(request, token)
 
-    def administering(self, handler: Handler) -> Handler:
-        """A handler for administrators alone."""
+        return GuardedHandler(guarded, "required")
 
-        async def guarded(incoming: Request) -> Response:
-            self.administrator(incoming)
-            return await handler(incoming)
+    def for_administrators(self, handler: TokenHandler) -> GuardedHandler:
+        """For tokens that administer."""
 
-        return guarded
+        async def guarded(request: Request) -> Response:
+            token = self._token(request)
+            if not token.administers:
+                raise _forbidden(token, "This needs one that administers.")
+            return await handler(request, token)
 
-    def reading(self, handler: Handler) -> Handler:
-        """A handler that is open as long as no token's right it is to read rounds."""
+        return GuardedHandler(guarded, "required")
 
-        async def guarded(incoming: Request) -> Response:
+    def for_readers(self, handler: Handler) -> GuardedHandler:
+        """For tokens that read rounds; open as long as no token has that right."""
+
+        async def guarded(request: Request) -> Response:
             if self._tokens.guard_rounds:
-                token = self._token(incoming)
+                token = self._token(request)
                 if not (token.reads or token.administers):
                     raise _forbidden(token, "Rounds need one that reads.")
-            return await handler(incoming)
+            return await handler(request)
 
-        return guarded
+        return GuardedHandler(guarded, "optional")
 
-    def _token(self, incoming: Request) -> Token:
-        return self._tokens.bearer(incoming.header("authorization"))
+    def _token(self, request: Request) -> Token:
+        return self._tokens.bearer(request.header("authorization"))
 
 
-def _forbidden(token: Token, needed: str) -> Forbidden:
-    return Forbidden(f"Token {token.name} {token.rights}. {needed}", field="authorization")
+def _forbidden(token: Token, remedy: str) -> Forbidden:
+    return Forbidden(f"Token {token.name} {token.rights}. {remedy}", field="authorization")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from concord.api.endpoints import blocks as blocks_api
-from concord.api.endpoints.stakes import moves
+from concord.api.endpoints import stakes as stakes_api
+from concord.api.endpoints.stakes import stake_moves
 from concord.errors import Refused
 from concord.ledger import FileStore, Ledger, events
 from concord.ledger.chain import Block
@@ -28,7 +28,7 @@ def block(height, *happened):
 
 
 def moved(blocks, before=None):
-    nodes, treasury = moves(blocks, "iris", before or {})
+    nodes, treasury = stake_moves(blocks, "iris", before or {})
     return {one.node: one for one in nodes}, treasury
 
 
@@ -76,7 +76,7 @@ def test_stakes_say_where_each_node_stood_and_stands(long_chain):
 
 
 def test_stakes_look_at_so_many_blocks_and_say_where_the_older_ones_are(long_chain, monkeypatch):
-    monkeypatch.setattr(blocks_api, "MOST_BLOCKS", 10)
+    monkeypatch.setattr(stakes_api, "MOST_BLOCKS", 10)
     page = long_chain.client.stakes("iris", before=41)
     paid = {one.node: one for one in page.nodes}[NODE]
     assert (page.first, page.last, page.before) == (31, 40, 31)

@@ -1,15 +1,57 @@
-"""What the ledger's blocks did to one account, and why, in words."""
+"""`GET /v1/nodes/{task}/{node}/history`: what the ledger's blocks did to one account, and why, in words."""
 
+import asyncio
 from collections.abc import Iterable
 
+from concord.api.endpoint import Endpoint, Operation
+from concord.api.endpoints.blocks import MOST_BLOCKS
+from concord.api.params import before_param, int_schema
+from concord.errors import UnknownName
+from concord.http.application import json_response
+from concord.http.request import Request, Response
 from concord.ledger.chain import Block
 from concord.ledger.decisions import appointed_words
 from concord.ledger.events import Body, NodeSums
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
 from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
-from concord.types.answers import HistoryEntry
+from concord.service import Service
+from concord.types.answers import HistoryEntry, NodeHistory
+from concord.util.exclusive import run_exclusive
 from concord.util.times import iso
+
+
+class History:
+    """Tells the history of each account of one service's ledger."""
+
+    def __init__(self, service: Service) -> None:
+        self._ledger, self._settler, self._ensembles = service.ledger, service.settler, service.ensembles
+        # Reading far back takes long: one history after the other.
+        self._lock = asyncio.Lock()
+
+    def endpoints(self) -> list[Endpoint]:
+        """One node's history."""
+        history = Operation("What moved a node's stake", NodeHistory, query={"before": int_schema()})
+        return [Endpoint("GET", "/v1/nodes/{task}/{node}/history", self.history, history)]
+
+    async def history(self, request: Request) -> Response:
+        """The newest 1,000 blocks below a height."""
+        task, node = request.path["task"], request.path["node"]
+        query = request.query("before")
+        self._ensembles.settings(task)
+        if node not in self._ensembles.members(task) and self._ensembles.account(task, node) is None:
+            raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
+        stop = before_param(query, self._settler.head.height)
+        return json_response(
+            NodeHistory(task, node, await run_exclusive(self._lock, self._entries, task, node, stop))
+        )
+
+    def _entries(self, task: str, node: str, stop: int) -> list[HistoryEntry]:
+        """Everything from blocks below `stop`, which never change while the chain grows."""
+        start = max(1, stop - MOST_BLOCKS)
+        state = self._ledger.state_before(start).tasks.get(task)
+        account = state.accounts.get(node) if state else None
+        return entries(self._ledger.stream(start, stop), task, node, account.stake if account else 0)
 
 
 def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[HistoryEntry]:
@@ -21,23 +63,22 @@ def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[H
         node: Its node.
         stake: What it holds before the first of them, in µS.
     """
-    found = []
+    history = []
     for block in blocks:
         # In the order in which a block is folded, so that a jailing follows its settlement.
         for event in in_order(block.event_list):
             change, rounds, reason = _change(event.body, task, node)
             stake += change
             if reason is not None:
-                kind = event.kind
                 entry = HistoryEntry(
-                    block.height, iso(block.time), kind, change / MICRO, stake / MICRO, rounds, reason
+                    block.height, iso(block.time), event.kind, change / MICRO, stake / MICRO, rounds, reason
                 )
-                found.append(entry)
-    return found
+                history.append(entry)
+    return history
 
 
 def _change(body: Body, task: str, node: str) -> tuple[int, int, str | None]:
-    """What an event did to the account: µS, rounds, and why in words (None: nothing)."""
+    """How an event changed the account: µS, number of rounds, and the reason in words (None: not at all)."""
     if body["task"] != task:
         return 0, 0, None
     if body["kind"] == "settle" and node in body["nodes"]:
@@ -54,7 +95,7 @@ def _change(body: Body, task: str, node: str) -> tuple[int, int, str | None]:
 
 def _settled(body: Body, sums: NodeSums) -> tuple[int, int, str]:
     if body["policy"] == "seed":
-        # Who dissents with next to nothing loses nothing, so an unchanged stake tells of no agreement.
+        # A node with next to no stake loses nothing by dissent, so an unchanged stake shows no agreement.
         words = "dissented from the consensus" if sums.delta < 0 else "nothing taken"
         return sums.delta, sums.rounds, f"{_counted(sums.rounds)} settled under seed: {words}"
     levelled = f", levelling {sums.levelling / MICRO:+,.4f}" if sums.levelling else ""

@@ -1,17 +1,22 @@
-"""The Open Inference Protocol, version 2 (REST), over the same predictions.
+"""`/v2`: the Open Inference Protocol, version 2 (REST), over the same predictions.
 
-One tensor per feature goes in; `label` and `probabilities`, or `value`, come out, with `status` a
-row and the whole evidence as one JSON string in `parameters`. A task is a model here. Source:
+A task is a model here. One tensor per feature goes in; `label` and `probabilities`, or `value`, come
+out, with `status` a row and all verdicts as one JSON string in `parameters`. Source:
 https://github.com/open-inference/open-inference-protocol, specification/protocol/inference_rest.md.
 Errors look as the protocol says, `{"error": "message"}`, with `code` and `field` beside it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
-from concord.api.endpoints.predictions import check_row_count
+from concord import __version__
+from concord.api.endpoint import Endpoint, Operation, PerTask
+from concord.api.endpoints.health import readiness
+from concord.api.endpoints.predictions import check_row_count, feature_schema
+from concord.api.params import Schema
 from concord.consensus.consensus import PredictRequest
 from concord.errors import ConcordError, InvalidInput
 from concord.http.application import json_response
@@ -33,64 +38,92 @@ STATED: Final = {"number": "FP64", "integer": "INT64", "choice": "BYTES"}
 """The type that a model's metadata names for it."""
 
 
+_TAG: Final = "open inference protocol"
+_ERROR: Final[Schema] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {"type": "string"},
+        "code": {"type": "string"},
+        "field": {"type": ["string", "null"]},
+    },
+}
+
+
 class ProtocolV2:
     """Health, metadata and inference as the protocol names them."""
 
-    def __init__(self, service: Service, version: str) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
-        self._version = version
 
-    async def server(self, incoming: Request) -> Response:
-        """`GET /v2`."""
-        incoming.query()
-        return json_response({"name": "concord", "version": self._version, "extensions": []})
+    def endpoints(self) -> list[Endpoint]:
+        """Inference first, then metadata and health."""
+        return [
+            Endpoint("POST", "/v2/models/{task}/infer", self.infer, PerTask(_infer_operation)),
+            Endpoint("GET", "/v2", self.server, _operation("Server metadata")),
+            Endpoint("GET", "/v2/health/live", self.live, _operation("Liveness")),
+            Endpoint("GET", "/v2/health/ready", self.ready, _operation("Readiness", statuses=(200, 503))),
+            Endpoint("GET", "/v2/models/{task}", self.model, _operation("Model metadata", errors=(503,))),
+            Endpoint(
+                "GET",
+                "/v2/models/{task}/ready",
+                self.model_ready,
+                _operation("Model readiness", statuses=(200, 503)),
+            ),
+        ]
 
-    async def live(self, incoming: Request) -> Response:
-        """`GET /v2/health/live`."""
-        incoming.query()
+    async def server(self, request: Request) -> Response:
+        """The server's metadata."""
+        request.query()
+        return json_response({"name": "concord", "version": __version__, "extensions": []})
+
+    async def live(self, request: Request) -> Response:
+        """200 as long as the process answers."""
+        request.query()
         return json_response({"live": True})
 
-    async def ready(self, incoming: Request) -> Response:
-        """`GET /v2/health/ready`: 200 once some task can reach its quorum."""
-        incoming.query()
-        return _readiness(None, ready=self._service.ready())
+    async def ready(self, request: Request) -> Response:
+        """200 once some task can reach its quorum."""
+        request.query()
+        return readiness(self._service.ready())
 
-    async def model(self, incoming: Request) -> Response:
-        """`GET /v2/models/{task}`: the tensors in and out."""
-        incoming.query()
-        return json_response(
-            metadata(incoming.path["task"], self._service.ensembles.schema(incoming.path["task"]))
-        )
+    async def model(self, request: Request) -> Response:
+        """A task's tensors in and out."""
+        request.query()
+        task = request.path["task"]
+        return json_response(metadata(task, self._service.ensembles.schema(task)))
 
-    async def model_ready(self, incoming: Request) -> Response:
-        """`GET /v2/models/{task}/ready`."""
-        incoming.query()
-        task = incoming.path["task"]
+    async def model_ready(self, request: Request) -> Response:
+        """200 while the task can reach its quorum."""
+        request.query()
+        task = request.path["task"]
         self._service.ensembles.settings(task)
-        return _readiness(task, ready=self._service.ensembles.is_ready(task))
+        return readiness(self._service.ensembles.is_ready(task), task)
 
-    async def infer(self, incoming: Request) -> Response:
-        """`POST /v2/models/{task}/infer`."""
-        incoming.query()
-        task = incoming.path["task"]
+    async def infer(self, request: Request) -> Response:
+        """Tensors in, tensors out."""
+        request.query()
+        task = request.path["task"]
         schema = self._service.ensembles.schema(task)
-        body = await incoming.json()
-        rows, wanted = read_request(body, schema, self._service.settings.max_rows)
-        response = await self._service.consensus.predict(
-            PredictRequest(task, rows, incoming.request_id, incoming.traceparent)
+        body = await request.json()
+        rows, output_names = read_request(body, schema, self._service.settings.max_rows)
+        result = await self._service.consensus.predict(
+            PredictRequest(task, rows, request.request_id, request.traceparent)
         )
-        evidence = b"[" + b",".join(response.encoded) + b"]"
-        error = self._service.consensus.refusal(task, response)
+        evidence = b"[" + b",".join(result.encoded) + b"]"
+        error = self._service.consensus.refusal(task, result)
         if error is not None:
             refused = {"error": error["message"], "code": error["code"], "field": None}
             return json_response(refused | {"parameters": {"verdicts": evidence.decode()}}, 503)
-        outputs = write_outputs(response.verdicts, schema)
+        outputs = write_outputs(result.verdicts, schema)
         return json_response(
             {
                 "model_name": task,
-                "id": body.get("id", incoming.request_id),
+                "id": body.get("id", request.request_id),
                 "parameters": {"verdicts": evidence.decode()},
-                "outputs": [output for output in outputs if wanted is None or output["name"] in wanted],
+                "outputs": [
+                    output for output in outputs if output_names is None or output["name"] in output_names
+                ],
             }
         )
 
@@ -111,7 +144,7 @@ def metadata(task: str, schema: TaskSchema) -> dict[str, Any]:
 def read_request(
     body: object, schema: TaskSchema, most: int
 ) -> tuple[list[dict[str, Any]], frozenset[str] | None]:
-    """Turns tensors into rows of named columns, and says which outputs are wanted (None: all).
+    """Turns tensors into rows of named columns, beside the names of the requested outputs (None: all).
 
     Raises:
         InvalidInput: A tensor is missing, unknown, of another type or length.
@@ -130,7 +163,7 @@ def read_request(
     count = len(next(iter(columns.values())))
     check_row_count(count, most)
     rows = [{name: data[row] for name, data in columns.items()} for row in range(count)]
-    return rows, _wanted(body.get("outputs"), schema)
+    return rows, _output_names(body.get("outputs"), schema)
 
 
 def write_outputs(verdicts: Sequence[Verdict], schema: TaskSchema) -> list[dict[str, Any]]:
@@ -164,10 +197,10 @@ def _columns(inputs: object, schema: TaskSchema) -> dict[str, list[Any]]:
         raise InvalidInput(f"'inputs' must list one tensor per feature of {schema.task}.", field="inputs")
     features = {feature.name: feature for feature in schema.features}
     columns: dict[str, list[Any]] = {}
-    for place, tensor in enumerate(inputs):
-        name, data = _tensor(tensor, f"inputs[{place}]", features)
+    for index, tensor in enumerate(inputs):
+        name, data = _tensor(tensor, f"inputs[{index}]", features)
         if name in columns:
-            raise InvalidInput(f"Tensor {name!r} is given twice.", field=f"inputs[{place}].name")
+            raise InvalidInput(f"Tensor {name!r} is given twice.", field=f"inputs[{index}].name")
         columns[name] = data
     missing = next((name for name in features if name not in columns), None)
     if missing is not None:
@@ -216,15 +249,15 @@ def _is_shape_of(shape: object, count: int) -> bool:
     return shape in ([count], [count, 1])
 
 
-def _wanted(outputs: object, schema: TaskSchema) -> frozenset[str] | None:
+def _output_names(outputs: object, schema: TaskSchema) -> frozenset[str] | None:
     if outputs is None:
         return None
-    known = [output["name"] for output in _output_types(schema)]
+    names = [output["name"] for output in _output_types(schema)]
     if not isinstance(outputs, list):
         raise InvalidInput("'outputs' must be a list of objects with a name.", field="outputs")
-    for place, output in enumerate(outputs):
-        if not isinstance(output, dict) or output.get("name") not in known:
-            raise InvalidInput(f"Known outputs: {', '.join(known)}.", field=f"outputs[{place}].name")
+    for index, output in enumerate(outputs):
+        if not isinstance(output, dict) or output.get("name") not in names:
+            raise InvalidInput(f"Known outputs: {', '.join(names)}.", field=f"outputs[{index}].name")
     return frozenset(output["name"] for output in outputs) or None
 
 
@@ -244,6 +277,54 @@ def _check_parameters(holder: Mapping[str, Any], where: str) -> None:
         raise InvalidInput("'parameters' must be an object.", field=where)
 
 
-def _readiness(task: str | None, *, ready: bool) -> Response:
-    body: dict[str, Any] = {"name": task, "ready": ready} if task else {"ready": ready}
-    return json_response(body, 200 if ready else 503)
+def _operation(summary: str, *, errors: Sequence[int] = (), statuses: Sequence[int] = (200,)) -> Operation:
+    return Operation(
+        summary,
+        tag=_TAG,
+        errors=errors,
+        statuses=statuses,
+        refusal="ErrorV2",
+        components={"ErrorV2": _ERROR},
+    )
+
+
+def _infer_operation(schema: TaskSchema) -> Operation:
+    tensors = [_tensor_schema(feature) for feature in schema.features]
+    inputs = {
+        "type": "array",
+        "prefixItems": tensors,
+        "minItems": len(tensors),
+        "maxItems": len(tensors),
+        "items": False,
+    }
+    summary = f"{schema.title}: the same by the Open Inference Protocol"
+    return replace(
+        _operation(summary, errors=(429, 503)),
+        answer={
+            "type": "object",
+            "required": ["model_name", "outputs"],
+            "properties": {"outputs": {"type": "array"}},
+        },
+        body={
+            "type": "object",
+            "required": ["inputs"],
+            "additionalProperties": False,
+            "properties": {"id": {"type": "string"}, "inputs": inputs},
+        },
+    )
+
+
+def _tensor_schema(feature: Feature) -> Schema:
+    return {
+        "type": "object",
+        "required": ["name", "shape", "datatype", "data"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"const": feature.name},
+            "shape": {"const": [1]},
+            "datatype": {
+                "enum": sorted(d for d in DATATYPES[feature.kind] if not d.startswith(("INT", "UINT")))
+            },
+            "data": {"type": "array", "minItems": 1, "maxItems": 1, "items": feature_schema(feature)},
+        },
+    }
