@@ -63,11 +63,10 @@ def add(
       concord tokens add crm --labels loan_default --labels loan_amount
       concord tokens add operator --administers
     """
-    from concord.http.tokens import Token, check, guards, hash_of, make
+    from concord.http.tokens import guards, make, make_entry
 
     secret = make()
-    made = Token(name, hash_of(secret), frozenset(labels), reads, administers)
-    check(made)
+    made = make_entry(name, secret, labels=labels, reads=reads, administers=administers)
     where = _path(path)
     with _changing(where) as known:
         were_open = not guards(known)

@@ -151,7 +151,7 @@ GOOD = f'sha256 = "{hash_of(SECRET)}"\n'
         ('[tokens.crm]\nlabels = ["iris"]\n', "64 hex digits"),
         ("[tokens.crm]\nlabels = 'iris'\n" + GOOD, "a list of tasks"),
         ("[tokens.crm]\nlabels = [1]\n" + GOOD, "a list of tasks"),
-        ("[tokens.crm]\nlabels = ['no task']\n" + GOOD, "no task's name"),
+        ("[tokens.crm]\nlabels = ['no task']\n" + GOOD, "a list of tasks' names"),
         ("[tokens.crm]\nreads = 'yes'\n" + GOOD, "reads must be true or false"),
         ("[tokens.crm]\nwrites = true\n" + GOOD, "'writes' is not known"),
         ("[tokens.crm]\n" + GOOD, "may do nothing"),
