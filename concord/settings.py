@@ -6,7 +6,6 @@ Kubernetes injects `<SERVICE>_PORT=tcp://…` into pods, so unknown `CONCORD_…
 
 import re
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
@@ -102,26 +101,6 @@ class NodesFile(BaseModel):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ConfigurationError(f"{path}: {where}: {first['msg']}.", field=where) from error
-
-    @classmethod
-    def of(cls, nodes: Iterable[str]) -> "NodesFile":
-        """Makes one from arguments of the form `iris.knn=http://127.0.0.1:7410`.
-
-        Raises:
-            ConfigurationError: One has another form, or names a node twice.
-        """
-        tasks: dict[str, dict[str, str]] = {}
-        for node in nodes:
-            found = re.fullmatch(r"(\w+)\.(\w+)=(https?://\S+)", node)
-            if found is None:
-                raise ConfigurationError(
-                    f"A node is given as iris.knn=http://HOST:PORT, not {node!r}.", field="node"
-                )
-            task, name, url = found.groups()
-            if name in tasks.setdefault(task, {}):
-                raise ConfigurationError(f"{task}.{name} is given twice.", field="node")
-            tasks[task][name] = url
-        return cls(tasks={task: TaskSettings(nodes=urls) for task, urls in tasks.items()})
 
 
 class Settings(BaseSettings):

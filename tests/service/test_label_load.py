@@ -61,7 +61,8 @@ def service(home):
     """The service in a process of its own; yields the process and the address."""
     port = free_port()
     env = os.environ | {"CONCORD_HOME": str(home), "CONCORD_LOG_LEVEL": "WARNING"}
-    process = subprocess.Popen([sys.executable, "-m", "concord.api", "--port", str(port)], env=env)
+    command = [sys.executable, "-m", "uvicorn", "--factory", "concord.api.app:create", f"--port={port}"]
+    process = subprocess.Popen(command, env=env)
     try:
         yield psutil.Process(process.pid), f"http://127.0.0.1:{port}"
     finally:

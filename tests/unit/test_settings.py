@@ -41,17 +41,6 @@ def test_a_missing_nodes_file_says_who_writes_one(tmp_path):
         NodesFile.load(tmp_path / "nodes.toml")
 
 
-def test_nodes_can_be_given_as_arguments():
-    declared = NodesFile.of(["iris.knn=http://a:1", "iris.svm=http://b:2", "film.x=https://c"])
-    assert declared.tasks["iris"].nodes == {"knn": "http://a:1", "svm": "http://b:2"}
-
-
-@pytest.mark.parametrize("nodes", [["iris.knn"], ["knn=http://a"], ["a.b=ftp://c"], ["a.b=http://c"] * 2])
-def test_an_argument_of_another_form_is_refused(nodes):
-    with pytest.raises(ConfigurationError):
-        NodesFile.of(nodes)
-
-
 def test_a_wrong_variable_is_named(monkeypatch):
     monkeypatch.setenv("CONCORD_RETENTION_DAYS", "a month")
     with pytest.raises(ConfigurationError, match="CONCORD_RETENTION_DAYS"):
