@@ -20,28 +20,16 @@ from concord.errors import ConfigurationError, Refused, ServiceAway
 from concord.policies.stake import Action
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import (
-    AccountView,
-    BlockPage,
-    FeedbackResponse,
-    LabelledPage,
-    LabelledRow,
-    LabelResult,
-    NodeHistory,
-    NodeView,
-    PredictResponse,
-    Round,
-    RoundPage,
-    StakesPage,
-    TaskDetail,
-    TaskSummary,
-    Verdict,
-)
+from concord.types.answers import PredictResponse, Verdict
 from concord.types.drift import DriftReport
+from concord.types.ledger import BlockPage, StakesPage
 from concord.types.models import Appointed, Comparison, ModelView
+from concord.types.nodes import AccountView, NodeHistory, NodeView
+from concord.types.rounds import FeedbackResponse, LabelledPage, LabelledRow, LabelResult, Round, RoundPage
+from concord.types.tasks import TaskDetail, TaskSummary
 
 T = TypeVar("T")
-Row = Mapping[str, float | str]
+
 
 
 REPLAY_SECONDS: Final = 600.0
@@ -152,7 +140,7 @@ class Client:
     def predict(
         self,
         task: str,
-        rows: Sequence[Row],
+        rows: Sequence[Mapping[str, float | str]],
         *,
         recorded: bool = False,
         settled: bool = False,

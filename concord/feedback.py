@@ -21,7 +21,8 @@ from concord.journal import Journal, Labelled, LabelRow, Origin
 from concord.observability import metrics
 from concord.settlement.settler import Settler
 from concord.tasks.labels import SubmittedLabel, parse, read_label
-from concord.types.answers import LabelOutcome, SettlementStatus
+from concord.types.answers import SettlementStatus
+from concord.types.rounds import LabelOutcome
 
 RECORDED_SECONDS: Final = 0.2
 """How long a round that is not there is waited for: it may have been answered a moment ago, and rounds that

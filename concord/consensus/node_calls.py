@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from concord.consensus.poll import Ballots, OnReply, Question, Reply
-from concord.types.answers import VOTES_TYPE
+from concord.types.nodes import VOTES_TYPE
 
 _log = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from concord.observability import metrics
 from concord.policies import voting as pool
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import (
+from concord.types.nodes import (
     CHALLENGER_HEADER,
     MODEL_HEADER,
     REQUEST_ID_HEADER,

@@ -15,7 +15,7 @@ from concord.errors import ConfigurationError
 from concord.node.model import Answers, Model
 from concord.observability import metrics
 from concord.tasks.schema import Rows
-from concord.types.answers import ChallengerInfo, NodeInfo
+from concord.types.nodes import ChallengerInfo, NodeInfo
 
 SLOW_SECONDS: Final = 0.1
 """Half of the grace that stragglers get: a champion that waits for more would be late by its challenger."""

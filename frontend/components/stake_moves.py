@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import Round
 from concord.types.explanation import Explanation, VoteExplanation
+from concord.types.rounds import Round
 from frontend.text import language
 from frontend.text import wording as words
 from frontend.text.language import say, say_count, told

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from concord.tasks.schema import Feature, TaskSchema, Tone
-from concord.types.answers import ASIDE, Outcome, Pool, TaskSummary, Verdict, Vote
+from concord.types.answers import NON_VOTING, Outcome, Pool, Verdict, Vote
+from concord.types.tasks import TaskSummary
 from frontend.text import language
 from frontend.text.language import mark, say, told
 
@@ -209,13 +210,13 @@ def voters(votes: Sequence[Vote]) -> list[Vote]:
 
 def counted(votes: Sequence[Vote]) -> list[Vote]:
     """The votes of nodes that were to count, whatever became of them."""
-    return [vote for vote in votes if vote.outcome not in ASIDE]
+    return [vote for vote in votes if vote.outcome not in NON_VOTING]
 
 
 def aside(votes: Sequence[Vote]) -> list[str]:
     """A line for every node that was not to count, and why."""
     return [
-        _line(mark("**{node}** is **{word}**: {meaning}."), vote) for vote in votes if vote.outcome in ASIDE
+        _line(mark("**{node}** is **{word}**: {meaning}."), vote) for vote in votes if vote.outcome in NON_VOTING
     ]
 
 
@@ -224,7 +225,7 @@ def absent(votes: Sequence[Vote]) -> list[str]:
     return [
         _line(mark("**{node}** was **{word}**: {meaning}."), vote)
         for vote in votes
-        if vote.outcome != "voted" and vote.outcome not in ASIDE
+        if vote.outcome != "voted" and vote.outcome not in NON_VOTING
     ]
 
 

@@ -62,7 +62,7 @@ def service(home):
     port = free_port()
     env = os.environ | {"CONCORD_HOME": str(home), "CONCORD_LOG_LEVEL": "WARNING"}
     command = [sys.executable, "-m", "uvicorn", "--factory", "concord.api.app:create", f"--port={port}"]
-    process = subprocess.Popen(command, env=env)
+    process = subprocess.Popen([*command, "--no-access-log"], env=env)
     try:
         yield psutil.Process(process.pid), f"http://127.0.0.1:{port}"
     finally:

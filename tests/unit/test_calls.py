@@ -14,7 +14,7 @@ from concord.consensus.node_client import (
     NodeDescription,
 )
 from concord.consensus.poll import Question
-from concord.types.answers import VOTES_TYPE, NodeInfo
+from concord.types.nodes import VOTES_TYPE, NodeInfo
 from tests.service.stack import IRIS, StandInModel, species
 
 pytestmark = pytest.mark.anyio

@@ -29,7 +29,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import TrainingError
-from concord.types.answers import NodeInfo
+from concord.types.nodes import NodeInfo
 from concord.util.private_files import make_folder
 from concord.util.urls import masked
 from training.data.provenance import DATA_FILE, ROWS_FILE, Provenance

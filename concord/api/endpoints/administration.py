@@ -21,7 +21,7 @@ from concord.ledger import events
 from concord.ledger.events import Event
 from concord.policies.stake import MICRO, MIN_STAKE
 from concord.service import Service
-from concord.types.answers import AccountView
+from concord.types.nodes import AccountView
 from concord.util.ids import fresh_id
 
 MOST_STAKE: Final = 10**9

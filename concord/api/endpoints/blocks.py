@@ -14,7 +14,7 @@ from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.ledger.chain import Block
 from concord.service import Service
-from concord.types.answers import BlockPage, BlockView
+from concord.types.ledger import BlockPage, BlockView
 from concord.util.exclusive import run_exclusive
 from concord.util.times import iso
 

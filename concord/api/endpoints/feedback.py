@@ -14,7 +14,7 @@ from concord.http.application import error_fields, json_response
 from concord.http.request import Request, Response
 from concord.http.tokens import Token
 from concord.service import Service
-from concord.types.answers import FeedbackResponse, LabelResult
+from concord.types.rounds import FeedbackResponse, LabelResult
 
 _FORM: Final = 'The body must be an object: {"labels": [{"id": …, "label": …}, …]}, or one label itself.'
 _LABEL: Final[Schema] = {

@@ -16,7 +16,7 @@ from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
 from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
 from concord.service import Service
-from concord.types.answers import HistoryEntry, NodeHistory
+from concord.types.nodes import HistoryEntry, NodeHistory
 from concord.util.exclusive import run_exclusive
 from concord.util.times import iso
 

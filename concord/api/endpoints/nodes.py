@@ -13,7 +13,7 @@ from concord.ledger.state import PROBATION_ROUNDS
 from concord.policies.stake import MICRO, Account
 from concord.policies.voting import PPM
 from concord.service import Service
-from concord.types.answers import ChallengerRecord, NodeStatus, NodeView
+from concord.types.nodes import ChallengerRecord, NodeStatus, NodeView
 
 
 class Nodes:

@@ -24,7 +24,8 @@ from concord.journal import LabelState, RoundFilters, StoredRound
 from concord.policies.stake import MICRO
 from concord.service import Service
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import Round, RoundPage, Status, Verdict
+from concord.types.answers import Status, Verdict
+from concord.types.rounds import Round, RoundPage
 from concord.util.exclusive import run_exclusive
 from concord.util.times import iso
 

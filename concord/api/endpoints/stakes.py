@@ -13,7 +13,7 @@ from concord.ledger.chain import Block
 from concord.ledger.events import Body, NodeSums
 from concord.policies.stake import MICRO
 from concord.service import Service
-from concord.types.answers import StakeMoves, StakesPage
+from concord.types.ledger import StakeMoves, StakesPage
 from concord.util.exclusive import run_exclusive
 
 TREASURY = ""

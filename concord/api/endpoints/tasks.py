@@ -5,7 +5,7 @@ from concord.errors import ConcordError
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.service import Service
-from concord.types.answers import TaskDetail, TaskSummary
+from concord.types.tasks import TaskDetail, TaskSummary
 
 
 class Tasks:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from concord.client import Client
-    from concord.types.answers import AccountView
+    from concord.types.nodes import AccountView
 
 _key_option = click.option("--key", help="Key of an earlier try, so that it happens once.")
 

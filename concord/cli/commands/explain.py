@@ -16,8 +16,8 @@ from concord.errors import Conflict
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from concord.types.answers import Round
     from concord.types.explanation import Explanation, StatedLabel, Tried, VoteExplanation
+    from concord.types.rounds import Round
 
 _STAGES: Final = {
     "settled": "[green]✓[/]",

@@ -18,7 +18,7 @@ from concord.errors import ConcordError, InvalidInput, Refused, ServiceAway
 if TYPE_CHECKING:
     from concord.cli.files.label_file import FileLabel
     from concord.client import Client
-    from concord.types.answers import LabelResult
+    from concord.types.rounds import LabelResult
 
 CHUNK: Final = 100
 """Labels in one call: each is a transaction of the journal's, which others wait for."""

@@ -9,7 +9,7 @@ import click
 
 from concord.cli.console import Group, json_option, out, print_json, table
 from concord.errors import InvalidInput
-from concord.types.answers import Round
+from concord.types.rounds import Round
 
 # Client and journal are imported by what uses them.
 

@@ -10,7 +10,7 @@ from concord.cli.console import Command, json_option, out, print_json, table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from concord.types.answers import NodeView
+    from concord.types.nodes import NodeView
 
 STATUS = {"up": "[green]✓[/] up", "down": "[red]✗[/] down", "mismatched": "[yellow]![/] mismatched"}
 

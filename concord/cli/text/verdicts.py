@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from concord.cli.console import table
-from concord.types.answers import ASIDE, Verdict, Vote
+from concord.types.answers import NON_VOTING, Verdict, Vote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ def votes(verdict: Verdict) -> "Table":
 
 
 def _did(vote: Vote) -> str:
-    if vote.outcome in ASIDE:
+    if vote.outcome in NON_VOTING:
         return f"[dim]{vote.outcome}[/]"
     return vote.outcome if vote.outcome == "voted" else f"[red]{vote.outcome}[/]"
 
@@ -89,7 +89,7 @@ def _headline(verdict: Verdict, schema: "TaskSchema | None") -> str:
 
 def _certainty(verdict: Verdict) -> str:
     voted = sum(vote.outcome == "voted" for vote in verdict.votes)
-    counted = sum(vote.outcome not in ASIDE for vote in verdict.votes)
+    counted = sum(vote.outcome not in NON_VOTING for vote in verdict.votes)
     parts = [answer(verdict)]
     if verdict.agreement is not None:
         parts.append(f"agreement {verdict.agreement:.0%}")

@@ -11,7 +11,7 @@ import streamlit as st
 
 from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing
 from concord.tasks.schema import Feature, TaskSchema
-from concord.types.answers import TaskSummary
+from concord.types.tasks import TaskSummary
 from frontend.components import states
 from frontend.components import task_picker as choice
 from frontend.text import language

@@ -11,7 +11,7 @@ from typing import Any, Final
 import streamlit as st
 from babel.dates import format_datetime, get_timezone
 
-from concord.types.answers import BlockView
+from concord.types.ledger import BlockView
 from frontend.text import language
 from frontend.text import wording as words
 from frontend.text.language import mark, say, say_count

@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from concord.types.answers import StakeMoves, StakesPage
+from concord.types.ledger import StakeMoves, StakesPage
 from frontend.charts import steps
 from frontend.text import language
 from frontend.text import wording as words

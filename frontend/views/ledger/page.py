@@ -8,7 +8,8 @@ from typing import Final
 import streamlit as st
 
 from concord.errors import ConcordError
-from concord.types.answers import BlockView, TaskSummary
+from concord.types.ledger import BlockView
+from concord.types.tasks import TaskSummary
 from frontend.components import states
 from frontend.components import task_picker as choice
 from frontend.data import service

@@ -14,7 +14,7 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from concord.settings import Settings
-from concord.types.answers import TaskSummary
+from concord.types.tasks import TaskSummary
 from frontend.charts import lines
 from frontend.components import states
 from frontend.components import task_picker as choice

@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from concord.types.answers import NodeView
+from concord.types.nodes import NodeView
 from frontend.text import wording as words
 from frontend.text.language import say, say_count
 from frontend.views.nodes import standings

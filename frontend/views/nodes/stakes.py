@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from concord.types.answers import NodeView
+from concord.types.nodes import NodeView
 from frontend.charts import steps
 from frontend.text.language import say
 from frontend.views.nodes import standings

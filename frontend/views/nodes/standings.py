@@ -6,7 +6,7 @@ Values only, so that wording is tested without a browser. A sign is never alone:
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from concord.types.answers import HistoryEntry, NodeView
+from concord.types.nodes import HistoryEntry, NodeView
 from frontend.text import language, reasons
 from frontend.text import wording as words
 from frontend.text.language import mark, say

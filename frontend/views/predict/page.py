@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import TaskSummary
+from concord.types.tasks import TaskSummary
 from frontend.components import answer as answers
 from frontend.components import feedback as truth
 from frontend.components import form as forms

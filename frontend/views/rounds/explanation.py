@@ -10,8 +10,8 @@ import orjson
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import Round
 from concord.types.explanation import Explanation, Proof, VoteExplanation
+from concord.types.rounds import Round
 from frontend.components import answer as answers
 from frontend.components import feedback as truth
 from frontend.components import stake_moves as moves

@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from concord.errors import LedgerUnavailable
-from concord.types.answers import StakesPage
+from concord.types.ledger import StakesPage
 from frontend.charts import steps
 from frontend.data import service as pages_service
 from frontend.views.ledger import data as asking

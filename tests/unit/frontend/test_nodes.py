@@ -4,7 +4,7 @@ import pytest
 
 from concord.api.endpoints import history
 from concord.errors import Conflict, Forbidden, JournalUnavailable
-from concord.types.answers import ChallengerRecord
+from concord.types.nodes import ChallengerRecord
 from frontend.charts import steps
 from frontend.text import reasons
 from frontend.views.nodes import data as asking

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from concord.tasks.schema import Feature
-from concord.types.answers import Pool, TaskSummary
+from concord.types.answers import Pool
+from concord.types.tasks import TaskSummary
 from frontend.charts import votes as pictures
 from frontend.components import form as forms
 from frontend.components import vote_table as votes
