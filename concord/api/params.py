@@ -22,6 +22,16 @@ CURSOR: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{1,14}-[0-9a-f]{
 """Of the journal's cursor from one page to the next."""
 
 
+def object_schema(properties: Mapping[str, Schema], required: Sequence[str]) -> Schema:
+    """Of an object that has these fields and no others."""
+    return {
+        "type": "object",
+        "required": list(required),
+        "additionalProperties": False,
+        "properties": dict(properties),
+    }
+
+
 def int_schema(least: int = 1, most: int = MOST_HEIGHT) -> Schema:
     """Of a parameter that `int_param` reads."""
     return {"type": "integer", "minimum": least, "maximum": most}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Outcome = Literal["voted", "late", "unavailable", "invalid", "shadow", "jailed"]
-"""What a node did in a round. A `shadow` is asked and scored off the answer's path and does not count; one
-that is `jailed` for malformed answers is not even asked."""
+"""What a node did in a round. A `shadow` is asked and scored without delaying the answer and does not count;
+a node that is `jailed` for malformed answers is not asked."""
 
 NON_VOTING: Final[frozenset[Outcome]] = frozenset({"shadow", "jailed"})
-"""What is no failing of a node in this round: it was not meant to count."""
+"""Outcomes of nodes that were not meant to count in this round."""
 
 Status = Literal["ok", "degraded", "no_quorum"]
 
@@ -21,7 +21,7 @@ SettlementStatus = Literal["none", "due", "settled"]
 
 @dataclass
 class ChallengerVote:
-    """What the version under trial would have voted, in the same call. It counts for nothing."""
+    """The vote of the version under trial, from the same call; it does not count."""
 
     version: str
     label: str | None = None
@@ -31,7 +31,7 @@ class ChallengerVote:
 
 @dataclass
 class Vote:
-    """What one node did in a round. Probabilities and weight are in 0..1, latency in milliseconds."""
+    """One node's part in a round. Probabilities and weight are in 0..1, latency in milliseconds."""
 
     node: str
     outcome: Outcome
@@ -46,7 +46,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """How the votes became one answer.
+    """How the votes were pooled into one answer.
 
     Attributes:
         method: `weighted_mean` of class numbers (policy `seed`), `weighted_median` of each class's
@@ -69,11 +69,11 @@ class Verdict:
         label: The answer of a classification.
         value: The answer of a regression, in `unit`.
         sentence: The answer for people.
-        probabilities: The pooled opinion, by label.
-        agreement: Share of the weight that stands behind the answer, in 0..1.
+        probabilities: The pooled probabilities, by label.
+        agreement: Share of the weight that voted for the answer, in 0..1.
         height: Ledger block on whose state the round was decided.
         recorded: Whether the journal has it durably; `?recorded=true` waits until it has.
-        settlement: `none`: no money moves; `due`: the block follows; `settled`: it is in `block`.
+        settlement: `none`: no stake moves; `due`: the block follows; `settled`: it is in `block`.
     """
 
     id: str

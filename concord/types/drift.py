@@ -1,23 +1,23 @@
-"""What drift is told as, on the wire and on a terminal. Values only; `concord.drift.report` finds them."""
+"""Drift reports, as they travel over HTTP and are printed; `concord.drift.report` makes them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-Standing = Literal["steady", "drifted", "too_few_rows"]
+DriftStatus = Literal["steady", "drifted", "too_few_rows"]
 Test = Literal["kolmogorov_smirnov", "chi_squared", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Shares of a column's rows in the bins of its profile, then and now: what a picture of it is drawn from.
+    """Histograms of a column over the bins of its training profile, for plots.
 
     Attributes:
-        before: Of the rows that were learned from, one a bin.
-        now: Of the rows that were looked at.
-        edges: Of a number: where one bin ends and the next begins; the outer bins are open.
-        least: Of a number: the smallest that was learned from.
+        before: Share of the training rows in each bin.
+        now: Share of the report's rows in each bin.
+        edges: Of a number: the bounds between bins; the outer bins are open.
+        least: Of a number: the smallest in the training data.
         most: The largest.
-        choices: Of a choice: its text in each bin but the last, which holds any other.
+        choices: Of a choice: the text of each bin but the last, which holds all others.
     """
 
     before: list[float]
@@ -30,29 +30,29 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far a column's rows are from those that were learned from.
+    """The drift of one column against the training data.
 
     Attributes:
         name: The column.
         status: `drifted`: significant, and the index or the share of new values is at least 0.1.
         rows: Rows that were compared.
-        psi: Population stability index of the values, or of said and missing cells where `test` is `missing`;
-            like the four after it None for too few rows.
+        psi: Population stability index of the values, or of present and missing cells where `test` is
+            `missing`; like the four after it None for too few rows.
         test: Which test gave the smaller p-value.
         statistic: Its statistic.
         p_value: Of this column alone.
-        adjusted: The same by Holm, over all that was tested together.
+        adjusted: The same, corrected by Holm's method for all tests of the report.
         significant: Whether `adjusted` is at most the level.
-        missing: Share of cells that say nothing.
-        missing_before: The same in the data that was learned from.
-        unseen: Share of rows with a choice that no row had that was learned from.
-        outside: Share of rows with a number beyond the least and the largest that was learned from.
-        exact: Whether the profile tells all values apart; else the distance is found at its points only.
-        shares: How the rows are spread, then and now; None for too few rows.
+        missing: Share of empty cells.
+        missing_before: The same in the training data.
+        unseen: Share of rows with a choice that the training data has not.
+        outside: Share of rows with a number outside the range of the training data.
+        exact: Whether the profile keeps every value; else the distance is measured at its points only.
+        shares: The histograms; None for too few rows.
     """
 
     name: str
-    status: Standing
+    status: DriftStatus
     rows: int
     psi: float | None
     test: Test | None
@@ -70,7 +70,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswers:
-    """What a node's version answers, against its answers to the rows that were held out from its fit."""
+    """The drift of a version's answers against its answers to the held-out rows of its training."""
 
     node: str
     version: str
@@ -79,7 +79,7 @@ class NodeAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Labelled rounds that follow one another.
+    """A stretch of consecutive labelled rounds.
 
     Attributes:
         since: Time of the first of them.
@@ -94,20 +94,20 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class ErrorDrift:
-    """Whether the consensus' errors have grown, by ADWIN over the labelled rounds in their order.
+    """Whether the errors of the consensus have grown, by ADWIN over the labelled rounds in their order.
 
     Attributes:
-        labelled: Labelled rounds that were looked at.
+        labelled: Labelled rounds of the report.
         status: `drifted`: the newest change was a rise.
         error: Mean error of the newest stretch: share of wrong answers, or error / (error + usual error).
         error_before: The same before the newest change; None where there was none.
         since: Time of the round at which the newest change was noticed.
-        problem: Why there is no answer, for people.
-        course: How errors went, oldest first, in at most thirty stretches of as many rounds.
+        problem: Why there is no result, for people.
+        course: The errors over time, oldest first, in at most thirty stretches of equally many rounds.
     """
 
     labelled: int
-    status: Standing
+    status: DriftStatus
     error: float | None = None
     error_before: float | None = None
     since: str | None = None
@@ -122,22 +122,22 @@ class DriftReport:
     Attributes:
         task: The task.
         status: `drifted` if anything is, `too_few_rows` if no column could be compared.
-        rows: Rows that were looked at.
+        rows: Rows of the report.
         since: Time of the oldest of them; None of a file.
         until: Time of the newest.
-        least_rows: Below so many there is no answer.
+        least_rows: With fewer rows a column is not compared.
         level: Chance of a false alarm in the report as a whole.
         profile: Digest of the profile that they were compared with.
-        profile_rows: Rows that were learned from.
+        profile_rows: Training rows.
         profile_nodes: Nodes whose models carry it.
         features: One a feature, in the schema's order.
-        target: What was true, against the answers that were learned from.
-        answers: What each node's version answers.
+        target: The labels against the training labels.
+        answers: One a node's version.
         errors: Whether errors have grown; None of a file.
     """
 
     task: str
-    status: Standing
+    status: DriftStatus
     rows: int
     since: str | None
     until: str | None

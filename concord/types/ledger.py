@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class BlockView:
-    """One block of the ledger, with all that its hash is made of.
+    """One block of the ledger, with everything that its hash covers.
 
     Attributes:
         hash: SHA-256 of the canonical JSON of all that follows but `time_text`, in hex.
@@ -16,7 +16,7 @@ class BlockView:
         previous: Hash of the block before.
         time: µs since the epoch.
         state: Hash of the state after it.
-        events: Key → what happened, in µS and ppm.
+        events: Key → event, in µS and ppm.
     """
 
     hash: str
@@ -39,13 +39,13 @@ class BlockPage:
 
 @dataclass(frozen=True, slots=True)
 class StakeMoves:
-    """What moved one node's stake over some blocks, in stake units.
+    """The changes of one node's stake over some blocks, in stake units.
 
     Attributes:
         node: Its name.
-        start: What it held before the first of them; None where its account was not open yet.
-        end: What it holds after the last.
-        paid: Paid in less taken out.
+        start: Its stake before the first of them; None where its account was not open yet.
+        end: Its stake after the last.
+        paid: Deposits less withdrawals.
         judged: Gained or lost by labels, under `wager`.
         levelled: Gained or lost by levelling.
         slashed: Lost to the treasury by dissenting, under `seed`; below zero.
@@ -64,15 +64,15 @@ class StakeMoves:
 
 @dataclass(frozen=True, slots=True)
 class StakesPage:
-    """`GET /v1/ledger/stakes/{task}`: who gained and who lost over at most 1,000 blocks.
+    """`GET /v1/ledger/stakes/{task}`: gains and losses of stake over at most 1,000 blocks.
 
     Attributes:
-        task: Whose nodes.
+        task: The nodes' task.
         first: Height of the first block; 0 where there is none.
         last: Height of the last one.
-        treasury: What the treasury gained.
-        nodes: By name.
-        before: Of the page of older blocks, or None.
+        treasury: The treasury's gain.
+        nodes: Sorted by name.
+        before: `before` of the page of older blocks, or None.
     """
 
     task: str

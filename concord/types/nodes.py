@@ -10,33 +10,33 @@ from typing import Any, Literal
 NodeStatus = Literal["up", "down", "mismatched", "unknown"]
 
 ROWS_TYPE = "application/vnd.concord.rows"
-"""Body of a question to a node: float32, little-endian, C order, shape (rows, features)."""
+"""Media type of a call to a node: float32, little-endian, C order, shape (rows, features)."""
 
 VOTES_TYPE = "application/vnd.concord.votes"
-"""Body of a node's answer: float32, little-endian, C order, shape (rows, classes); values: (rows, 1)."""
+"""Media type of a node's answer: float32, little-endian, C order, shape (rows, classes or 1)."""
 
 SCHEMA_HEADER = "x-concord-schema"
-"""Digest of the schema that the rows are written by; a node with another one answers 409."""
+"""Digest of the schema that the rows follow; a node with another schema answers 409."""
 
 MODEL_HEADER = "x-concord-model"
 """`<task>.<node>/<version>` of the model that answered."""
 
 CHALLENGER_HEADER = "x-concord-challenger"
-"""`<task>.<node>/<version>` of the version whose votes follow the champion's; absent without one."""
+"""`<task>.<node>/<version>` of the challenger, whose votes follow the champion's; absent without one."""
 
 REQUEST_ID_HEADER = "x-request-id"
-"""The caller's id, or one made here; a call that serves several requests lists theirs, with commas."""
+"""The request's id; a call that serves several requests lists their ids, separated by commas."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChallengerInfo:
-    """The version that a node tries beside its champion; its votes count for nothing.
+    """The version that a node tries beside its champion; its votes do not count.
 
     Attributes:
         version: Version in the registry; like the rest None where it could not be loaded.
         run_id: MLflow run that fitted it.
         digest: SHA-256 of the ONNX file, in hex.
-        dropped: Why it answers no more, for people; None while it does.
+        dropped: Why it has stopped answering, for people; None while it answers.
     """
 
     version: str | None
@@ -47,7 +47,7 @@ class ChallengerInfo:
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """What a node says of itself on `/info`.
+    """A node's description of itself on `/info`.
 
     Attributes:
         model: Registered name, `<task>.<node>`.
@@ -72,7 +72,7 @@ class NodeInfo:
 
 @dataclass(frozen=True, slots=True)
 class ChallengerRecord:
-    """What a version under trial has shown: it is on probation for its first 20 labelled rounds."""
+    """The record of a version under trial, which is on probation for its first 20 labelled rounds."""
 
     version: str
     standing: Literal["probation", "proven"]
@@ -90,7 +90,7 @@ class NodeView:
         skill: Faded mean of its version's quadratic score, in 0..1; None before its account is open.
         labelled: Labelled rounds that its version answered.
         hit_rate: Share of them in which it was right; None without any.
-        regret: What it lost against the mean beyond what is forgiven; above 6 it is jailed.
+        regret: What it lost against the mean of all, beyond the allowance; above 6 it is jailed.
         challenger: The record of the version that is tried beside it.
     """
 
@@ -117,7 +117,7 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """A node's account after an operator changed it, and the block that says so. Stake is in stake units."""
+    """A node's account after an operator's change, and the height of its block. Stake is in stake units."""
 
     task: str
     node: str

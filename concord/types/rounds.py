@@ -24,19 +24,19 @@ class Round:
     deltas: dict[str, float] | None = None
     """Stake that the settlement moved, by node; None until settled."""
     explanation: Explanation | None = None
-    """Why, and the proof; None in a list."""
+    """Why it was answered so, and the proof of its settlement; None in a list."""
     truth: StatedLabel | None = None
-    """What was true, as soon as somebody has said it."""
+    """The label; None until there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelResult:
-    """What became of one label.
+    """The result of one label that was sent.
 
     Attributes:
-        id: The round, as the caller named it; None where it named none.
-        status: `accepted` and `known` are good; each other one comes with an `error`.
-        settlement: `none`: no money moves by it; `due`: the block follows; `settled`: it is in `block`.
+        id: The round's id as it was sent; None where none was.
+        status: `accepted` and `known` mean that the round has this label; all others come with an `error`.
+        settlement: `none`: it moves no stake; `due`: the block follows; `settled`: it is in `block`.
     """
 
     id: str | None
@@ -50,7 +50,7 @@ class LabelResult:
 class FeedbackResponse:
     """Answer to `POST /v1/feedback`: one result a label, in the labels' order.
 
-    `error` is the first label's, where not one was good.
+    `error` is the first label's, if none was accepted or known.
     """
 
     request_id: str
@@ -68,11 +68,11 @@ class RoundPage:
 
 @dataclass(frozen=True, slots=True)
 class LabelledRow:
-    """A row that was asked about, and what was true of it.
+    """The row of a round, and its label.
 
     Attributes:
         id: Of its round.
-        time: When it was asked.
+        time: When the round was answered.
         features: The row.
         label: The class's name, or the value in its unit.
     """

@@ -16,7 +16,7 @@ class TaskSummary:
     nodes: int
     nodes_up: int
     asks: str | None = None
-    """The task whose nodes this one asks, where it has none of its own."""
+    """The task whose nodes answer for this one, where it has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)

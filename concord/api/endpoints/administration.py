@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from concord.api.auth import Access
 from concord.api.endpoint import Endpoint, Operation
-from concord.api.params import Schema, object_body
+from concord.api.params import Schema, object_body, object_schema
 from concord.errors import Conflict, InvalidInput, UnknownName
 from concord.http.application import json_response
 from concord.http.request import Request, Response
@@ -195,12 +195,6 @@ def _operation(summary: str, field: str, schema: Schema, example: object) -> Ope
         AccountView,
         tag="administration",
         errors=(409, 503),
-        body={
-            "type": "object",
-            "required": [field],
-            "additionalProperties": False,
-            "properties": {field: schema, "key": key},
-            "example": {field: example},
-        },
+        body=object_schema({field: schema, "key": key}, [field]) | {"example": {field: example}},
         headers={"idempotency-key": key},
     )

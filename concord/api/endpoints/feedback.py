@@ -1,12 +1,12 @@
 """`POST /v1/feedback`: takes labels of rounds, answers what became of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from concord.api.auth import Access
 from concord.api.endpoint import REFERENCE, Endpoint, Operation
-from concord.api.params import FLAG, Schema, object_body
+from concord.api.params import FLAG, Schema, object_body, object_schema
 from concord.consensus.consensus import SETTLED_SECONDS
 from concord.errors import InvalidInput
 from concord.feedback import Feedback, LabelReceipt
@@ -17,27 +17,19 @@ from concord.service import Service
 from concord.types.rounds import FeedbackResponse, LabelResult
 
 _FORM: Final = 'The body must be an object: {"labels": [{"id": …, "label": …}, …]}, or one label itself.'
-_LABEL: Final[Schema] = {
-    "type": "object",
-    "required": ["id"],
-    "additionalProperties": False,
-    "properties": {
-        "id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "The round's id."},
-        "label": {
-            "type": ["string", "number"],
-            "description": "A class's name or number; of a regression the same as `value`.",
-        },
-        "value": {"type": "number", "description": "The value of a regression, in its unit."},
+_FIELDS: Final[Mapping[str, Schema]] = {
+    "id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "The round's id."},
+    "label": {
+        "type": ["string", "number"],
+        "description": "A class's name or number; of a regression the same as `value`.",
     },
-    "oneOf": [{"required": ["label"]}, {"required": ["value"]}],
+    "value": {"type": "number", "description": "The value of a regression, in its unit."},
 }
+_LABEL: Final = object_schema(_FIELDS, ["id"]) | {"oneOf": [{"required": ["label"]}, {"required": ["value"]}]}
 _REFERENCE: Final[Schema] = {"$ref": REFERENCE.format(model="Label")}
-_LABELS: Final[Schema] = {
-    "type": "object",
-    "required": ["labels"],
-    "additionalProperties": False,
-    "properties": {"labels": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _REFERENCE}},
-}
+_LABELS: Final = object_schema(
+    {"labels": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _REFERENCE}}, ["labels"]
+)
 _REFUSAL: Final[Schema] = {
     "type": "object",
     "required": ["error"],
@@ -91,7 +83,7 @@ class Labelling:
 
 
 def _items(body: object, most: int) -> Sequence[object]:
-    if isinstance(body, dict) and "labels" not in body and body.keys() & _LABEL["properties"].keys():
+    if isinstance(body, dict) and "labels" not in body and body.keys() & _FIELDS.keys():
         return [body]
     document = object_body(body, ("labels",), message=_FORM, known="the body has one field, 'labels'")
     labels = document.get("labels")

@@ -6,12 +6,13 @@ that is a right; decisions need a token that administers, and the ledger keeps i
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from concord.api.auth import Access
 from concord.api.endpoint import Endpoint, Listed, Operation
 from concord.api.endpoints.administration import MOST_REASON, REASON, read_reason
-from concord.api.params import TIME, Schema, object_body, time_param
+from concord.api.params import TIME, Schema, object_body, object_schema, time_param
 from concord.errors import Conflict, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response
@@ -31,12 +32,7 @@ VERSION: Final = r"^[1-9][0-9]{0,9}$"
 _VERSION: Final[Schema] = {"type": "string", "pattern": VERSION}
 _VERSION_OR_NONE: Final[Schema] = {"anyOf": [_VERSION, {"type": "null"}]}
 _REASON: Final[Schema] = {"type": "string", "maxLength": MOST_REASON, "pattern": REASON}
-_EXPECT: Final[Schema] = {
-    "type": "object",
-    "required": ["champion", "challenger"],
-    "additionalProperties": False,
-    "properties": {"champion": _VERSION_OR_NONE, "challenger": _VERSION_OR_NONE},
-}
+_PAIR: Final[Mapping[str, Schema]] = {"champion": _VERSION_OR_NONE, "challenger": _VERSION_OR_NONE}
 
 
 class Models:
@@ -175,7 +171,7 @@ def _version(body: dict[str, Any], field: str, where: str = "") -> str | None:
 def _pair(expect: object) -> Pair | None:
     if expect is None:
         return None
-    if not isinstance(expect, dict) or set(expect) != set(_EXPECT["required"]):
+    if not isinstance(expect, dict) or set(expect) != set(_PAIR):
         raise InvalidInput(
             'expect is what was seen: {"champion": "8", "challenger": "9"}, null where there is none.',
             field="expect",
@@ -185,18 +181,15 @@ def _pair(expect: object) -> Pair | None:
 
 def _decision(summary: str, version: Schema | None = None, *, required: tuple[str, ...] = ()) -> Operation:
     """The operation of a decision; `version` describes the version where one can be named."""
-    named = version is not None
+    fields = {"why": _REASON, "expect": object_schema(_PAIR, list(_PAIR))}
+    example = {"why": "It was retrained on newer rows."}
+    if version is not None:
+        fields, example = {"version": version, **fields}, {"version": "9", **example}
     return Operation(
         summary,
         Appointed,
         tag="models",
         errors=(409, 503),
-        body={
-            "type": "object",
-            "required": [*required, "why"],
-            "additionalProperties": False,
-            "properties": {**({"version": version} if named else {}), "why": _REASON, "expect": _EXPECT},
-            "example": {**({"version": "9"} if named else {}), "why": "It was retrained on newer rows."},
-        },
+        body=object_schema(fields, [*required, "why"]) | {"example": example},
         statuses=(202,),
     )

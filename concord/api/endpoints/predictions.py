@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from concord.api.endpoint import REFERENCE, Endpoint, Operation, PerTask
-from concord.api.params import FLAG, Schema, object_body
+from concord.api.params import FLAG, Schema, object_body, object_schema
 from concord.consensus.consensus import PredictRequest
 from concord.errors import InvalidInput
 from concord.http.request import Request, Response
@@ -86,28 +86,14 @@ def _rows(body: object, most: int) -> list[dict[str, Any]]:
 def _operation(schema: TaskSchema) -> Operation:
     row = f"row_{schema.task}"
     items = {"$ref": REFERENCE.format(model=row)}
+    rows: Schema = {"type": "array", "minItems": 1, "maxItems": 1000, "items": items}
+    columns = {feature.name: feature_schema(feature) for feature in schema.features}
     return Operation(
         f"{schema.title}: ask all nodes and answer with their consensus",
         PredictResponse,
         tag="predict",
         errors=(429, 503),
         query={"recorded": FLAG, "settled": FLAG},
-        body={
-            "type": "object",
-            "required": ["rows"],
-            "additionalProperties": False,
-            "properties": {"rows": {"type": "array", "minItems": 1, "maxItems": 1000, "items": items}},
-            "example": {"rows": [schema.example]},
-        },
-        components={row: _row_schema(schema)},
+        body=object_schema({"rows": rows}, ["rows"]) | {"example": {"rows": [schema.example]}},
+        components={row: object_schema(columns, list(columns)) | {"example": schema.example}},
     )
-
-
-def _row_schema(schema: TaskSchema) -> Schema:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [feature.name for feature in schema.features],
-        "properties": {feature.name: feature_schema(feature) for feature in schema.features},
-        "example": schema.example,
-    }

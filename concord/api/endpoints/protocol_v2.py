@@ -14,9 +14,9 @@ import orjson
 
 from concord import __version__
 from concord.api.endpoint import Endpoint, Operation, PerTask
-from concord.api.endpoints.health import readiness
+from concord.api.endpoints.health import Health, readiness
 from concord.api.endpoints.predictions import check_row_count, feature_schema
-from concord.api.params import Schema
+from concord.api.params import Schema, object_schema
 from concord.consensus.consensus import PredictRequest
 from concord.errors import ConcordError, InvalidInput
 from concord.http.application import json_response
@@ -54,38 +54,25 @@ class ProtocolV2:
     """Health, metadata and inference as the protocol names them."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
+        self._service, self._health = service, Health(service)
 
     def endpoints(self) -> list[Endpoint]:
         """Inference first, then metadata and health."""
+        ready = _operation("Readiness", statuses=(200, 503))
+        model_ready = _operation("Model readiness", statuses=(200, 503))
         return [
             Endpoint("POST", "/v2/models/{task}/infer", self.infer, PerTask(_infer_operation)),
             Endpoint("GET", "/v2", self.server, _operation("Server metadata")),
-            Endpoint("GET", "/v2/health/live", self.live, _operation("Liveness")),
-            Endpoint("GET", "/v2/health/ready", self.ready, _operation("Readiness", statuses=(200, 503))),
+            Endpoint("GET", "/v2/health/live", self._health.live, _operation("Liveness")),
+            Endpoint("GET", "/v2/health/ready", self._health.ready, ready),
             Endpoint("GET", "/v2/models/{task}", self.model, _operation("Model metadata", errors=(503,))),
-            Endpoint(
-                "GET",
-                "/v2/models/{task}/ready",
-                self.model_ready,
-                _operation("Model readiness", statuses=(200, 503)),
-            ),
+            Endpoint("GET", "/v2/models/{task}/ready", self.model_ready, model_ready),
         ]
 
     async def server(self, request: Request) -> Response:
         """The server's metadata."""
         request.query()
         return json_response({"name": "concord", "version": __version__, "extensions": []})
-
-    async def live(self, request: Request) -> Response:
-        """200 as long as the process answers."""
-        request.query()
-        return json_response({"live": True})
-
-    async def ready(self, request: Request) -> Response:
-        """200 once some task can reach its quorum."""
-        request.query()
-        return readiness(self._service.ready())
 
     async def model(self, request: Request) -> Response:
         """A task's tensors in and out."""
@@ -168,22 +155,19 @@ def read_request(
 
 def write_outputs(verdicts: Sequence[Verdict], schema: TaskSchema) -> list[dict[str, Any]]:
     """The verdicts as tensors; a row without an answer has an empty label, or 0, and says so in `status`."""
-    count = len(verdicts)
-    status = {"name": "status", "datatype": "BYTES", "shape": [count], "data": [v.status for v in verdicts]}
+    columns: dict[str, list[Any]] = {"status": [verdict.status for verdict in verdicts]}
     if schema.is_regression:
-        values = [verdict.value or 0.0 for verdict in verdicts]
-        return [{"name": "value", "datatype": "FP64", "shape": [count], "data": values}, status]
-    names = [label.name for label in schema.labels]
-    shares = [
-        share
-        for verdict in verdicts
-        for share in ((verdict.probabilities or {}).get(name, 0.0) for name in names)
-    ]
-    labels = [verdict.label or "" for verdict in verdicts]
+        columns["value"] = [verdict.value or 0.0 for verdict in verdicts]
+    else:
+        columns["label"] = [verdict.label or "" for verdict in verdicts]
+        columns["probabilities"] = [
+            (verdict.probabilities or {}).get(label.name, 0.0)
+            for verdict in verdicts
+            for label in schema.labels
+        ]
     return [
-        {"name": "label", "datatype": "BYTES", "shape": [count], "data": labels},
-        {"name": "probabilities", "datatype": "FP64", "shape": [count, len(names)], "data": shares},
-        status,
+        output | {"shape": [len(verdicts), *output["shape"][1:]], "data": columns[output["name"]]}
+        for output in _output_types(schema)
     ]
 
 
@@ -305,26 +289,16 @@ def _infer_operation(schema: TaskSchema) -> Operation:
             "required": ["model_name", "outputs"],
             "properties": {"outputs": {"type": "array"}},
         },
-        body={
-            "type": "object",
-            "required": ["inputs"],
-            "additionalProperties": False,
-            "properties": {"id": {"type": "string"}, "inputs": inputs},
-        },
+        body=object_schema({"id": {"type": "string"}, "inputs": inputs}, ["inputs"]),
     )
 
 
 def _tensor_schema(feature: Feature) -> Schema:
-    return {
-        "type": "object",
-        "required": ["name", "shape", "datatype", "data"],
-        "additionalProperties": False,
-        "properties": {
-            "name": {"const": feature.name},
-            "shape": {"const": [1]},
-            "datatype": {
-                "enum": sorted(d for d in DATATYPES[feature.kind] if not d.startswith(("INT", "UINT")))
-            },
-            "data": {"type": "array", "minItems": 1, "maxItems": 1, "items": feature_schema(feature)},
-        },
+    datatypes = sorted(name for name in DATATYPES[feature.kind] if not name.startswith(("INT", "UINT")))
+    fields: Mapping[str, Schema] = {
+        "name": {"const": feature.name},
+        "shape": {"const": [1]},
+        "datatype": {"enum": datatypes},
+        "data": {"type": "array", "minItems": 1, "maxItems": 1, "items": feature_schema(feature)},
     }
+    return object_schema(fields, list(fields))
