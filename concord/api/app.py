@@ -27,7 +27,7 @@ from concord.api.endpoints.protocol_v2 import ProtocolV2, protocol_error
 from concord.api.endpoints.rounds import Rounds
 from concord.api.endpoints.stakes import Stakes
 from concord.api.endpoints.tasks import Tasks
-from concord.http.application import Application
+from concord.http.application import Application, Route
 from concord.http.drain import Drain
 from concord.http.tokens import Tokens
 from concord.observability import logs, metrics
@@ -59,8 +59,12 @@ class ConsensusApi:
         self._drain = Drain(service.settings.drain_file)
         self._watching: asyncio.Task[None] | None = None
         self.endpoints = self._endpoints()
+        access = Access(self._tokens)
         self._application = Application(
-            [endpoint.route for endpoint in self.endpoints],
+            [
+                Route(endpoint.method, endpoint.path, access.guard(endpoint.handler, endpoint.needs))
+                for endpoint in self.endpoints
+            ],
             error_bodies={"/v2": protocol_error},
             start=self.start,
             close=self.close,
@@ -103,20 +107,20 @@ class ConsensusApi:
 
     def _endpoints(self) -> list[Endpoint]:
         """All endpoints, the busiest first."""
-        service, access = self.service, Access(self._tokens)
+        service = self.service
         groups: Sequence[EndpointGroup] = (
             Predictions(service),
-            Labelling(service, access),
+            Labelling(service),
             ProtocolV2(service),
-            Administration(service, access),
-            Models(service, access),
+            Administration(service),
+            Models(service),
             Tasks(service),
-            Drift(service.drift, access),
-            LabelledRounds(service, access),
+            Drift(service.drift),
+            LabelledRounds(service),
             Nodes(service),
             History(service),
-            Rounds(service, access),
-            LedgerState(service, access),
+            Rounds(service),
+            LedgerState(service),
             Blocks(service),
             Stakes(service),
             Health(service),

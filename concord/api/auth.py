@@ -1,36 +1,23 @@
-"""Access rights over HTTP: which endpoints need a token, and which right the token must have.
+"""Access rights over HTTP: the token of a request, and the right that its endpoint needs.
 
 Predictions and public facts are open. Labels and administration always need a token; rounds need one
 as soon as any token has the right to read them.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from concord.errors import Forbidden
 from concord.http.application import Handler
 from concord.http.request import Request, Response
-from concord.http.tokens import Token, Tokens
+from concord.http.tokens import Tokens
 
-TokenHandler = Callable[[Request, Token], Awaitable[Response]]
-"""A handler that is given the caller's token."""
+Right = Literal["label", "read", "administer"]
 
-Security = Literal["none", "optional", "required"]
-"""Whether a token is needed: `optional` as long as no token has the right to read."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuardedHandler:
-    """A handler behind a check of the caller's token.
-
-    Attributes:
-        handler: Checks the token, then answers.
-        security: Whether a token is needed.
-    """
-
-    handler: Handler
-    security: Security
+_REMEDIES: Final = {
+    "label": "Labels need one that labels the round's task.",
+    "read": "Rounds need one that reads.",
+    "administer": "This needs one that administers.",
+}
 
 
 class Access:
@@ -43,43 +30,26 @@ class Access:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    def for_labellers(self, handler: TokenHandler) -> GuardedHandler:
-        """For tokens that label; the handler checks the task of each label."""
+    def guard(self, handler: Handler, right: Right | None) -> Handler:
+        """The handler behind a check of the request's token; `request.token` is set then."""
+        if right is None:
+            return handler
 
         async def guarded(request: Request) -> Response:
-            token = self._token(request)
-            if not token.labels:
-                raise _forbidden(token, "Labels need one that labels the round's task.")
-            return await handler(request, token)
-
-        return GuardedHandler(guarded, "required")
-
-    def for_administrators(self, handler: TokenHandler) -> GuardedHandler:
-        """For tokens that administer."""
-
-        async def guarded(request: Request) -> Response:
-            token = self._token(request)
-            if not token.administers:
-                raise _forbidden(token, "This needs one that administers.")
-            return await handler(request, token)
-
-        return GuardedHandler(guarded, "required")
-
-    def for_readers(self, handler: Handler) -> GuardedHandler:
-        """For tokens that read rounds; open as long as no token has that right."""
-
-        async def guarded(request: Request) -> Response:
-            if self._tokens.guard_rounds:
-                token = self._token(request)
-                if not (token.reads or token.administers):
-                    raise _forbidden(token, "Rounds need one that reads.")
+            self._check(request, right)
             return await handler(request)
 
-        return GuardedHandler(guarded, "optional")
+        return guarded
 
-    def _token(self, request: Request) -> Token:
-        return self._tokens.bearer(request.header("authorization"))
-
-
-def _forbidden(token: Token, remedy: str) -> Forbidden:
-    return Forbidden(f"Token {token.name} {token.rights}. {remedy}", field="authorization")
+    def _check(self, request: Request, right: Right) -> None:
+        """Checks the token; which tasks it may label is checked for each label."""
+        if right == "read" and not self._tokens.guard_rounds:
+            return
+        request.token = token = self._tokens.bearer(request.header("authorization"))
+        rights = {
+            "label": bool(token.labels),
+            "read": token.reads or token.administers,
+            "administer": token.administers,
+        }
+        if not rights[right]:
+            raise Forbidden(f"Token {token.name} {token.rights}. {_REMEDIES[right]}", field="authorization")

@@ -1,4 +1,4 @@
-"""The declaration of an endpoint: method, path, handler with its access right, and OpenAPI operation.
+"""The declaration of an endpoint: method, path, handler, access right and OpenAPI operation.
 
 Each module of `concord.api.endpoints` declares its endpoints beside their handlers; `concord.api.app`
 routes them, and `concord.api.openapi` describes them.
@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from concord.api.auth import GuardedHandler, Security
+from concord.api.auth import Right
 from concord.api.params import Schema
-from concord.http.application import Handler, Route
+from concord.http.application import Handler
 from concord.tasks.schema import TaskSchema
 
 REFERENCE: Final = "#/components/schemas/{model}"
@@ -77,25 +77,16 @@ class Endpoint:
     Attributes:
         method: HTTP method; `GET` answers `HEAD` too.
         path: Template, such as `/v1/tasks/{task}`.
-        handler: Answers it; guarded where it needs a token.
+        handler: Answers it.
         operation: Its part of the OpenAPI document.
+        needs: The right that a token must have; None where the endpoint is open.
     """
 
     method: Literal["GET", "POST"]
     path: str
-    handler: Handler | GuardedHandler
+    handler: Handler
     operation: Operation | PerTask | Undocumented
-
-    @property
-    def route(self) -> Route:
-        """The endpoint as the HTTP application routes it."""
-        handler = self.handler.handler if isinstance(self.handler, GuardedHandler) else self.handler
-        return Route(self.method, self.path, handler)
-
-    @property
-    def security(self) -> Security:
-        """Whether a caller needs a token."""
-        return self.handler.security if isinstance(self.handler, GuardedHandler) else "none"
+    needs: Right | None = None
 
 
 class EndpointGroup(Protocol):

@@ -103,8 +103,8 @@ def _describe(
         "parameters": _parameters(path, operation),
         "responses": _responses(endpoint, path, operation, components),
     }
-    if endpoint.security != "none":
-        is_required = secured and endpoint.security == "required"
+    if endpoint.needs is not None:
+        is_required = secured and endpoint.needs != "read"
         described["security"] = [{"token": []}] if is_required else [{}, {"token": []}]
     if operation.body is not None:
         described["requestBody"] = {
@@ -134,7 +134,7 @@ def _responses(endpoint: Endpoint, path: str, operation: Operation, components: 
     # Paths that take no query still refuse one, so that a misspelt parameter is not ignored.
     errors = {422, *operation.errors}
     errors |= {400, 413, 415} if operation.body is not None else set()
-    errors |= {401, 403} if endpoint.security != "none" else set()
+    errors |= {401, 403} if endpoint.needs is not None else set()
     errors |= {404} if "{" in path else set()
     return {
         str(status): {"description": "The answer.", "content": {operation.media_type: answer}}

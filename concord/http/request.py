@@ -14,6 +14,7 @@ import orjson
 from starlette.types import Receive, Scope
 
 from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaType
+from concord.http.tokens import Token
 
 PATIENCE_SECONDS: Final = 0.05
 """How long a request may take before anyone listens for its caller hanging up."""
@@ -45,6 +46,8 @@ class Request:
     max_body_bytes: int
     is_read: bool
     """Whether the body has been read (or there is none), so that only a hang-up can still arrive."""
+    token: Token = field(init=False)
+    """The caller's token; set only where the endpoint needs one."""
 
     def header(self, name: str) -> str | None:
         """The first header of that name (in lower case)."""

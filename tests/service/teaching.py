@@ -11,8 +11,8 @@ from concord.http.tokens import Token, hash_of, make, render
 def give_token(home, *, administers=False):
     """Makes the only token of a home, which labels every task; returns it."""
     token = make()
-    known = Token("teacher", hash_of(token), frozenset({"*"}), administers=administers)
-    (Path(home) / "tokens.toml").write_text(render([known]))
+    entry = Token("teacher", hash_of(token), frozenset({"*"}), administers=administers)
+    (Path(home) / "tokens.toml").write_text(render([entry]))
     return token
 
 
@@ -24,13 +24,13 @@ class Teacher:
         http: A connection to the service.
         token: What may label.
         task: The task.
-        said: How a label is called: `label`, or `value` for a regression.
+        field: The field of a label: `label`, or `value` for a regression.
     """
 
     http: httpx.Client
     token: str
     task: str = "iris"
-    said: str = "label"
+    field: str = "label"
 
     def ask(self, *rows):
         """The verdicts on some rows, recorded with what the shadows said."""
@@ -39,17 +39,19 @@ class Teacher:
 
     def tell(self, verdicts, truths, *, settled=True):
         """Labels what was asked, waits for the blocks, and returns their heights."""
-        labels = [{"id": one["id"], self.said: truth} for one, truth in zip(verdicts, truths, strict=True)]
+        labels = [
+            {"id": verdict["id"], self.field: truth} for verdict, truth in zip(verdicts, truths, strict=True)
+        ]
         answer = self.send(labels, settled=settled)
-        assert {one["status"] for one in answer["labels"]} == {"accepted"}
+        assert {result["status"] for result in answer["labels"]} == {"accepted"}
         for _ in range(10):
             # A busy machine may take longer for a block than the service waits with its answer.
-            if not settled or {one["settlement"] for one in answer["labels"]} == {"settled"}:
+            if not settled or {result["settlement"] for result in answer["labels"]} == {"settled"}:
                 break
             answer = self.send(labels, settled=True)
         else:
             raise AssertionError("No block has come.")
-        return sorted({one["block"] for one in answer["labels"] if one["block"]})
+        return sorted({result["block"] for result in answer["labels"] if result["block"]})
 
     def send(self, labels, *, settled=False):
         """Sends labels as they are."""
@@ -72,8 +74,8 @@ class Teacher:
     def settlement(self, height):
         """The only settlement of a block."""
         events = self._of(self.http.get(f"/v1/ledger/blocks/{height}"))["events"]
-        (found,) = (one for one in events.values() if one["kind"] == "settle")
-        return found
+        (settlement,) = (event for event in events.values() if event["kind"] == "settle")
+        return settlement
 
     @staticmethod
     def _of(response):

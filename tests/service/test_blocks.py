@@ -29,14 +29,14 @@ def block(height, *happened):
 
 def moved(blocks, before=None):
     nodes, treasury = stake_moves(blocks, "iris", before or {})
-    return {one.node: one for one in nodes}, treasury
+    return {moves.node: moves for moves in nodes}, treasury
 
 
 def test_pages_of_blocks_hold_every_block_once_newest_first(long_chain):
     height, heights, before = long_chain.client.ledger()["height"], [], None
     while True:
         page = long_chain.client.blocks(before=before, limit=17)
-        heights += [one.height for one in page.blocks]
+        heights += [view.height for view in page.blocks]
         before = page.before
         if before is None:
             break
@@ -45,8 +45,8 @@ def test_pages_of_blocks_hold_every_block_once_newest_first(long_chain):
 
 def test_a_block_of_a_page_is_the_block_of_its_height(long_chain):
     listed = long_chain.client.blocks(before=31, limit=1).blocks[0]
-    found = long_chain.client.block(30)
-    assert (listed.height, listed.hash, listed.events) == (30, found["hash"], found["events"])
+    block_ = long_chain.client.block(30)
+    assert (listed.height, listed.hash, listed.events) == (30, block_["hash"], block_["events"])
 
 
 def test_a_page_links_to_the_next_by_hash(long_chain):
@@ -68,17 +68,17 @@ def test_a_page_of_no_bounds_is_refused(module_stack, query):
 
 def test_stakes_say_where_each_node_stood_and_stands(long_chain):
     page = long_chain.client.stakes("iris")
-    paid = {one.node: one for one in page.nodes}[NODE]
+    paid = {moves.node: moves for moves in page.nodes}[NODE]
     assert (paid.start, paid.end, paid.paid, paid.points[-1]) == (None, 1060.0, 1060.0, (page.last, 1060.0))
-    others = [one for one in page.nodes if one.node != NODE]
-    assert {(one.end, len(one.points)) for one in others} == {(1000.0, 1)}
+    others = [moves for moves in page.nodes if moves.node != NODE]
+    assert {(moves.end, len(moves.points)) for moves in others} == {(1000.0, 1)}
     assert (page.first, page.before) == (1, None)
 
 
 def test_stakes_look_at_so_many_blocks_and_say_where_the_older_ones_are(long_chain, monkeypatch):
     monkeypatch.setattr(stakes_api, "MOST_BLOCKS", 10)
     page = long_chain.client.stakes("iris", before=41)
-    paid = {one.node: one for one in page.nodes}[NODE]
+    paid = {moves.node: moves for moves in page.nodes}[NODE]
     assert (page.first, page.last, page.before) == (31, 40, 31)
     assert paid.end - paid.start == paid.paid == 10.0
 

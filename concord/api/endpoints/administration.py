@@ -10,13 +10,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from concord.api.auth import Access
 from concord.api.endpoint import Endpoint, Operation
 from concord.api.params import Schema, object_body, object_schema
 from concord.errors import Conflict, InvalidInput, UnknownName
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.http.tokens import Token
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.policies.stake import MICRO, MIN_STAKE
@@ -45,11 +43,10 @@ class Administration:
 
     Args:
         service: Has the nodes and the ledger.
-        access: Guards the changes.
     """
 
-    def __init__(self, service: Service, access: Access) -> None:
-        self._service, self._access = service, access
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     def endpoints(self) -> list[Endpoint]:
         """Release, deposit and withdrawal."""
@@ -68,37 +65,34 @@ class Administration:
         )
         deposit = _operation("Pay stake into a node's account", "amount", amount, 100)
         withdraw = _operation("Take stake out of a node's account", "amount", amount, 100)
-        path, guard = "/v1/nodes/{task}/{node}/", self._access.for_administrators
         return [
-            Endpoint("POST", path + "release", guard(self.release), release),
-            Endpoint("POST", path + "deposit", guard(self.deposit), deposit),
-            Endpoint("POST", path + "withdraw", guard(self.withdraw), withdraw),
+            Endpoint("POST", "/v1/nodes/{task}/{node}/release", self.release, release, "administer"),
+            Endpoint("POST", "/v1/nodes/{task}/{node}/deposit", self.deposit, deposit, "administer"),
+            Endpoint("POST", "/v1/nodes/{task}/{node}/withdraw", self.withdraw, withdraw, "administer"),
         ]
 
-    async def release(self, request: Request, token: Token) -> Response:
+    async def release(self, request: Request) -> Response:
         """A jailed node, or one in probation, counts again."""
         body = await _body(request, "reason", "key")
         task, node = self._account_names(request)
         why = read_reason(body.get("reason"))
         self._check_stake(task, node)
         event = events.release(task, node, to="active", by="operator", why=why, key=_key(request, body))
-        return await self._append(event, request, token)
+        return await self._append(event, request)
 
-    async def deposit(self, request: Request, token: Token) -> Response:
+    async def deposit(self, request: Request) -> Response:
         """Pays stake in."""
-        return await self._pay(request, token, events.deposit)
+        return await self._pay(request, events.deposit)
 
-    async def withdraw(self, request: Request, token: Token) -> Response:
+    async def withdraw(self, request: Request) -> Response:
         """Takes stake out."""
-        return await self._pay(request, token, events.withdraw)
+        return await self._pay(request, events.withdraw)
 
-    async def _pay(
-        self, request: Request, token: Token, payment: Callable[[str, str, int, str], Event]
-    ) -> Response:
+    async def _pay(self, request: Request, payment: Callable[[str, str, int, str], Event]) -> Response:
         body = await _body(request, "amount", "key")
         task, node = self._account_names(request)
         event = payment(task, node, _micros(body.get("amount")), _key(request, body))
-        return await self._append(event, request, token)
+        return await self._append(event, request)
 
     def _account_names(self, request: Request) -> tuple[str, str]:
         """Task and node of the path, if the node has an account."""
@@ -121,7 +115,7 @@ class Administration:
                 field="node",
             )
 
-    async def _append(self, event: Event, request: Request, token: Token) -> Response:
+    async def _append(self, event: Event, request: Request) -> Response:
         block = await self._service.settler.append([event])
         task, node = event.body["task"], event.body["node"]
         _log.info(
@@ -129,7 +123,7 @@ class Administration:
             extra={
                 "kind": event.kind,
                 "of": f"{task}.{node}",
-                "by": token.name,
+                "by": request.token.name,
                 "height": block.height,
                 "request_id": request.request_id,
             },

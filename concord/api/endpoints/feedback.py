@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from concord.api.auth import Access
 from concord.api.endpoint import REFERENCE, Endpoint, Operation
 from concord.api.params import FLAG, Schema, object_body, object_schema
 from concord.consensus.consensus import SETTLED_SECONDS
@@ -12,7 +11,6 @@ from concord.errors import InvalidInput
 from concord.feedback import Feedback, LabelReceipt
 from concord.http.application import error_fields, json_response
 from concord.http.request import Request, Response
-from concord.http.tokens import Token
 from concord.service import Service
 from concord.types.rounds import FeedbackResponse, LabelResult
 
@@ -54,11 +52,9 @@ class Labelling:
 
     Args:
         service: Has the rounds that are labelled.
-        access: Guards the labels.
     """
 
-    def __init__(self, service: Service, access: Access) -> None:
-        self._access = access
+    def __init__(self, service: Service) -> None:
         self._most = service.settings.max_rows
         self._feedback = Feedback(
             service.journal,
@@ -69,14 +65,14 @@ class Labelling:
 
     def endpoints(self) -> list[Endpoint]:
         """Feedback."""
-        return [Endpoint("POST", "/v1/feedback", self._access.for_labellers(self.feedback), _OPERATION)]
+        return [Endpoint("POST", "/v1/feedback", self.feedback, _OPERATION, "label")]
 
-    async def feedback(self, request: Request, token: Token) -> Response:
+    async def feedback(self, request: Request) -> Response:
         """200 with a result a label if one of them is the round's now; else the first one's error."""
         query = request.query("settled")
         settled = request.flag(query, "settled")
         items = _items(await request.json(), self._most)
-        receipts = await self._feedback.take(token, items, request.request_id)
+        receipts = await self._feedback.take(request.token, items, request.request_id)
         if settled:
             receipts = await self._feedback.settled(receipts, SETTLED_SECONDS)
         return _response(receipts, request.request_id)

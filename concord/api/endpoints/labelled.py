@@ -10,7 +10,6 @@ from typing import Final
 
 import orjson
 
-from concord.api.auth import Access
 from concord.api.endpoint import Endpoint, Operation
 from concord.api.params import CURSOR, TIME, int_param, int_schema, time_param
 from concord.http.application import json_response
@@ -34,11 +33,10 @@ class LabelledRounds:
 
     Args:
         service: Has the journal and the tasks.
-        access: Guards the rows.
     """
 
-    def __init__(self, service: Service, access: Access) -> None:
-        self._journal, self._ensembles, self._access = service.journal, service.ensembles, access
+    def __init__(self, service: Service) -> None:
+        self._journal, self._ensembles = service.journal, service.ensembles
         # A page may look at tens of thousands of rounds: one after the other.
         self._lock = asyncio.Lock()
 
@@ -50,7 +48,7 @@ class LabelledRounds:
             errors=(503,),
             query={"since": TIME, "limit": int_schema(most=MOST_ROWS), "after": CURSOR},
         )
-        return [Endpoint("GET", "/v1/tasks/{task}/labelled", self._access.for_readers(self.page), page)]
+        return [Endpoint("GET", "/v1/tasks/{task}/labelled", self.page, page, "read")]
 
     async def page(self, request: Request) -> Response:
         """One page, oldest rounds first."""

@@ -9,14 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from concord.api.auth import Access
 from concord.api.endpoint import Endpoint, Listed, Operation
 from concord.api.endpoints.administration import MOST_REASON, REASON, read_reason
 from concord.api.params import TIME, Schema, object_body, object_schema, time_param
 from concord.errors import Conflict, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.http.tokens import Token
 from concord.policies.stake import Action
 from concord.rollout.comparison import MOST_ROUNDS, Compared, Pairing, Score, compare
 from concord.rollout.planning import RolloutRequest
@@ -40,20 +38,18 @@ class Models:
 
     Args:
         service: Has the inventory of versions and their rollout.
-        access: Guards comparisons and decisions.
     """
 
-    def __init__(self, service: Service, access: Access) -> None:
-        self._service, self._access = service, access
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._inventory, self._rollout = service.inventory, service.rollout
         # A million rounds take a core half a minute: one comparison after the other.
         self._comparing = asyncio.Lock()
 
     def endpoints(self) -> list[Endpoint]:
         """The list, the comparison and the four decisions."""
-        listing = Operation(
-            "The versions that nodes serve and try", Listed("models", ModelView), tag="models"
-        )
+        models = Listed("models", ModelView)
+        listing = Operation("The versions that nodes serve and try", models, tag="models")
         comparison = Operation(
             "Champion and challenger on the same labelled rounds",
             Comparison,
@@ -66,14 +62,14 @@ class Models:
         )
         promote = _decision("Make a version champion, and watch the old one beside it", _VERSION)
         roll_back = _decision("Make the version before champion again")
-        path, guard = "/v1/models/{name}/", self._access.for_administrators
+        dismiss = _decision("Have the challenger leave")
         return [
             Endpoint("GET", "/v1/models", self.listing, listing),
-            Endpoint("GET", path + "compare", self._access.for_readers(self.compare), comparison),
-            Endpoint("POST", path + "challenge", guard(self.challenge), challenge),
-            Endpoint("POST", path + "promote", guard(self.promote), promote),
-            Endpoint("POST", path + "rollback", guard(self.roll_back), roll_back),
-            Endpoint("POST", path + "dismiss", guard(self.dismiss), _decision("Have the challenger leave")),
+            Endpoint("GET", "/v1/models/{name}/compare", self.compare, comparison, "read"),
+            Endpoint("POST", "/v1/models/{name}/challenge", self.challenge, challenge, "administer"),
+            Endpoint("POST", "/v1/models/{name}/promote", self.promote, promote, "administer"),
+            Endpoint("POST", "/v1/models/{name}/rollback", self.roll_back, roll_back, "administer"),
+            Endpoint("POST", "/v1/models/{name}/dismiss", self.dismiss, dismiss, "administer"),
         ]
 
     async def listing(self, request: Request) -> Response:
@@ -92,23 +88,23 @@ class Models:
         compared = await run_exclusive(self._comparing, self._compare, task, since or 0, pairing)
         return json_response(_comparison(state, pairing, since, compared))
 
-    async def challenge(self, request: Request, token: Token) -> Response:
+    async def challenge(self, request: Request) -> Response:
         """A version answers beside the champion; its votes do not count."""
-        return await self._decide(request, token, "challenge", "version")
+        return await self._decide(request, "challenge", "version")
 
-    async def promote(self, request: Request, token: Token) -> Response:
+    async def promote(self, request: Request) -> Response:
         """A version becomes champion; the old one answers beside it."""
-        return await self._decide(request, token, "promote", "version")
+        return await self._decide(request, "promote", "version")
 
-    async def roll_back(self, request: Request, token: Token) -> Response:
+    async def roll_back(self, request: Request) -> Response:
         """The version before becomes champion again."""
-        return await self._decide(request, token, "rollback")
+        return await self._decide(request, "rollback")
 
-    async def dismiss(self, request: Request, token: Token) -> Response:
+    async def dismiss(self, request: Request) -> Response:
         """The challenger leaves."""
-        return await self._decide(request, token, "dismiss")
+        return await self._decide(request, "dismiss")
 
-    async def _decide(self, request: Request, token: Token, action: Action, *more: str) -> Response:
+    async def _decide(self, request: Request, action: Action, *more: str) -> Response:
         request.query()
         fields = (*more, "why", "expect")
         message = f"The body must be an object with {', '.join(fields)}."
@@ -117,7 +113,7 @@ class Models:
         decision = RolloutRequest(action, _version(body, "version"), _pair(body.get("expect")))
         if action == "challenge" and decision.version is None:
             raise InvalidInput('Name the version that is to challenge, such as "9".', field="version")
-        view = await self._rollout.appoint(request.path["name"], decision, token.name, why)
+        view = await self._rollout.appoint(request.path["name"], decision, request.token.name, why)
         return json_response(Appointed(view), 202)
 
     def _pairing(self, state: RolloutState) -> Pairing:

@@ -12,7 +12,6 @@ from typing import Final, get_args
 import orjson
 from pydantic import TypeAdapter
 
-from concord.api.auth import Access
 from concord.api.endpoint import Endpoint, Operation
 from concord.api.params import CURSOR, TIME, Schema, int_param, int_schema, time_param
 from concord.errors import ConcordError, InvalidInput, UnknownName
@@ -56,12 +55,10 @@ class Rounds:
 
     Args:
         service: Has the journal, the tasks and the ledger.
-        access: Guards the rounds.
     """
 
-    def __init__(self, service: Service, access: Access) -> None:
+    def __init__(self, service: Service) -> None:
         self._journal, self._ensembles, self._settler = service.journal, service.ensembles, service.settler
-        self._access = access
         # Searches and explanations take long: each one after the other.
         self._searching, self._explaining = asyncio.Lock(), asyncio.Lock()
         self._explanations = Explanations(
@@ -73,8 +70,8 @@ class Rounds:
         page = Operation("Rounds, newest first", RoundPage, errors=(404, 503), query=_FILTERS)
         one = Operation("One round", Round, errors=(503,))
         return [
-            Endpoint("GET", "/v1/rounds", self._access.for_readers(self.page), page),
-            Endpoint("GET", "/v1/rounds/{id}", self._access.for_readers(self.round), one),
+            Endpoint("GET", "/v1/rounds", self.page, page, "read"),
+            Endpoint("GET", "/v1/rounds/{id}", self.round, one, "read"),
         ]
 
     async def page(self, request: Request) -> Response:

@@ -80,19 +80,27 @@ def stake_moves(
                 held[node] = held.get(node, 0) + amount
                 points.setdefault(node, []).append((block.height, held[node] / MICRO))
     treasury = held.pop(TREASURY, 0)
-    return [
-        StakeMoves(
-            node=node,
-            start=before[node] / MICRO if node in before else None,
-            end=held[node] / MICRO,
-            paid=sums[node, "paid"] / MICRO,
-            judged=sums[node, "judged"] / MICRO,
-            levelled=sums[node, "levelled"] / MICRO,
-            slashed=sums[node, "slashed"] / MICRO,
-            points=points[node],
-        )
-        for node in sorted(held)
-    ], treasury / MICRO
+    nodes = [_node_moves(node, before.get(node), held[node], sums, points[node]) for node in sorted(held)]
+    return nodes, treasury / MICRO
+
+
+def _node_moves(
+    node: str,
+    start: int | None,
+    end: int,
+    sums: Mapping[tuple[str, str], int],
+    points: list[tuple[int, float]],
+) -> StakeMoves:
+    return StakeMoves(
+        node=node,
+        start=None if start is None else start / MICRO,
+        end=end / MICRO,
+        paid=sums[node, "paid"] / MICRO,
+        judged=sums[node, "judged"] / MICRO,
+        levelled=sums[node, "levelled"] / MICRO,
+        slashed=sums[node, "slashed"] / MICRO,
+        points=points,
+    )
 
 
 def _changes(body: Body) -> Changes:
