@@ -202,7 +202,7 @@ class Settings(BaseSettings):
     the service's own `/metrics`, which cover one process and begin when the page is opened."""
 
     prometheus_namespace: Annotated[str | None, _form(_DNS, _NAMESPACE_FORM)] = None
-    """Only series with this label `namespace`, where one Prometheus scrapes several installations."""
+    """The label `namespace` of the series to read, where one Prometheus scrapes several installations."""
 
     page_token: SecretStr | None = None
     """The token with which the web page acts for people who have signed in; it is never shown."""

@@ -50,7 +50,7 @@ class ConsensusApi:
         endpoints: Everything that it answers.
 
     Raises:
-        ConfigurationError: The tokens' file is there and wrong.
+        ConfigurationError: The tokens' file exists and is invalid.
     """
 
     def __init__(self, service: Service) -> None:
@@ -78,16 +78,16 @@ class ConsensusApi:
         """Builds the service that settings and nodes file describe.
 
         Args:
-            settings: Where everything is kept, and the limits.
+            settings: Places of all data, and limits.
             declared: The tasks and their nodes; read from the nodes file unless given.
 
         Raises:
-            ConfigurationError: The nodes file is missing or wrong, or the tokens' file is wrong.
+            ConfigurationError: The nodes file is missing or invalid, or the tokens' file is invalid.
         """
         return cls(Service.from_settings(settings, declared))
 
     async def start(self) -> None:
-        """Starts the service; once it runs, garbage collection spares what start-up made."""
+        """Starts the service, and measures garbage collection from then on."""
         await self.service.start()
         self._watching = spawn(self._drain.watch(), "drain")
         metrics.watch_garbage_collection()
@@ -130,7 +130,7 @@ class ConsensusApi:
 
 
 def create() -> ConsensusApi:
-    """The application by the environment's settings, for `uvicorn --factory`."""
+    """The application with the environment's settings, for `uvicorn --factory`."""
     settings = Settings.read()
     logs.configure(settings.log_level)
     return ConsensusApi.from_settings(settings)

@@ -1,7 +1,7 @@
-"""The page at `/docs`: the OpenAPI document for people, as one page that loads nothing else.
+"""The page at `/docs`: the OpenAPI document as plain HTML that loads nothing from elsewhere.
 
-Service pages that fetch their scripts from elsewhere stay empty behind a firewall; this one is
-plain HTML, readable on a phone, in light and dark, and every example can be pasted into a shell.
+Pages that load scripts from the internet stay empty behind a firewall. This one is readable on a phone,
+in light and dark, and every example can be pasted into a shell.
 """
 
 import json

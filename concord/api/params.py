@@ -72,26 +72,23 @@ def time_param(query: Mapping[str, str], name: str) -> int | None:
     return int(time.timestamp() * 1_000_000)
 
 
-def object_body(
-    body: object, fields: Sequence[str], *, message: str, known: str | None = None
-) -> dict[str, Any]:
+def object_body(body: object, *fields: str, form: str | None = None) -> dict[str, Any]:
     """A body that is an object with no other fields than these.
 
     Args:
         body: The JSON document.
         fields: The fields that are allowed.
-        message: What is answered where it is no object.
-        known: The end of the sentence that refuses an unknown field; lists the fields unless given.
+        form: How the body looks, for the refusal of one that is no object; lists the fields unless given.
 
     Raises:
         InvalidInput: It is no object, or has an unknown field.
     """
     if not isinstance(body, dict):
-        raise InvalidInput(message, field="body")
+        raise InvalidInput(f"The body must be an object{form or ' with ' + ', '.join(fields)}.", field="body")
     unknown = next((str(name)[:60] for name in body if name not in fields), None)
     if unknown is not None:
-        end = known or f"known: {', '.join(fields)}"
-        raise InvalidInput(f"Unknown field {unknown!r}; {end}.", field=unknown)
+        known = f"known: {', '.join(fields)}" if len(fields) > 1 else f"the body has one field, '{fields[0]}'"
+        raise InvalidInput(f"Unknown field {unknown!r}; {known}.", field=unknown)
     return body
 
 

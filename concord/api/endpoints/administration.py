@@ -73,7 +73,8 @@ class Administration:
 
     async def release(self, request: Request) -> Response:
         """A jailed node, or one in probation, counts again."""
-        body = await _body(request, "reason", "key")
+        request.query()
+        body = object_body(await request.json(), "reason", "key")
         task, node = self._account_names(request)
         why = read_reason(body.get("reason"))
         self._check_stake(task, node)
@@ -89,7 +90,8 @@ class Administration:
         return await self._pay(request, events.withdraw)
 
     async def _pay(self, request: Request, payment: Callable[[str, str, int, str], Event]) -> Response:
-        body = await _body(request, "amount", "key")
+        request.query()
+        body = object_body(await request.json(), "amount", "key")
         task, node = self._account_names(request)
         event = payment(task, node, _micros(body.get("amount")), _key(request, body))
         return await self._append(event, request)
@@ -139,12 +141,6 @@ class Administration:
                 account.deposit / MICRO,
             )
         )
-
-
-async def _body(request: Request, *fields: str) -> dict[str, Any]:
-    request.query()
-    message = f"The body must be an object with {' and '.join(fields)}."
-    return object_body(await request.json(), fields, message=message)
 
 
 def read_reason(text: object, field: str = "reason") -> str:

@@ -14,7 +14,7 @@ from concord.http.request import Request, Response
 from concord.service import Service
 from concord.types.rounds import FeedbackResponse, LabelResult
 
-_FORM: Final = 'The body must be an object: {"labels": [{"id": …, "label": …}, …]}, or one label itself.'
+_FORM: Final = ': {"labels": [{"id": …, "label": …}, …]}, or one label itself'
 _FIELDS: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "The round's id."},
     "label": {
@@ -81,8 +81,7 @@ class Labelling:
 def _items(body: object, most: int) -> Sequence[object]:
     if isinstance(body, dict) and "labels" not in body and body.keys() & _FIELDS.keys():
         return [body]
-    document = object_body(body, ("labels",), message=_FORM, known="the body has one field, 'labels'")
-    labels = document.get("labels")
+    labels = object_body(body, "labels", form=_FORM).get("labels")
     if not isinstance(labels, list) or not labels:
         raise InvalidInput("'labels' must be a list of at least one label.", field="labels")
     if len(labels) > most:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from concord.api.endpoint import Endpoint, Operation
 from concord.api.endpoints.blocks import MOST_BLOCKS
+from concord.api.endpoints.stakes import stake_changes
 from concord.api.params import before_param, int_schema
 from concord.errors import UnknownName
 from concord.http.application import json_response
@@ -67,44 +68,42 @@ def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[H
     for block in blocks:
         # In the order in which a block is folded, so that a jailing follows its settlement.
         for event in in_order(block.event_list):
-            change, rounds, reason = _change(event.body, task, node)
+            body = event.body
+            reason = _reason(body, task, node)
+            if reason is None:
+                continue
+            change = sum(amount for (name, _), amount in stake_changes(body).items() if name == node)
             stake += change
-            if reason is not None:
-                entry = HistoryEntry(
+            rounds = NodeSums(*body["nodes"][node]).rounds if event.kind == "settle" else 0
+            history.append(
+                HistoryEntry(
                     block.height, iso(block.time), event.kind, change / MICRO, stake / MICRO, rounds, reason
                 )
-                history.append(entry)
+            )
     return history
 
 
-def _change(body: Body, task: str, node: str) -> tuple[int, int, str | None]:
-    """How an event changed the account: µS, number of rounds, and the reason in words (None: not at all)."""
+def _reason(body: Body, task: str, node: str) -> str | None:
+    """Why an event concerns the account, in words; None where it does not."""
+    kind = body["kind"]
     if body["task"] != task:
-        return 0, 0, None
-    if body["kind"] == "settle" and node in body["nodes"]:
+        return None
+    if kind == "settle" and node in body["nodes"]:
         return _settled(body, NodeSums(*body["nodes"][node]))
     if body.get("node") != node:
-        return 0, 0, None
-    if body["kind"] == "open":
-        return body["deposit"], 0, "account opened"
-    if body["kind"] in {"deposit", "withdraw"}:
-        amount = body["amount"] if body["kind"] == "deposit" else -body["amount"]
-        return amount, 0, "stake paid in" if amount > 0 else "stake withdrawn"
-    return 0, 0, _standing_changed(body)
+        return None
+    payments = {"open": "account opened", "deposit": "stake paid in", "withdraw": "stake withdrawn"}
+    return payments.get(kind) or _standing_changed(body)
 
 
-def _settled(body: Body, sums: NodeSums) -> tuple[int, int, str]:
+def _settled(body: Body, sums: NodeSums) -> str:
     if body["policy"] == "seed":
         # A node with next to no stake loses nothing by dissent, so an unchanged stake shows no agreement.
         words = "dissented from the consensus" if sums.delta < 0 else "nothing taken"
-        return sums.delta, sums.rounds, f"{_counted(sums.rounds)} settled under seed: {words}"
+        return f"{_counted(sums.rounds)} settled under seed: {words}"
     levelled = f", levelling {sums.levelling / MICRO:+,.4f}" if sums.levelling else ""
     words = f"{sums.hits} right, {sums.delta / MICRO:+,.4f} for it{levelled}"
-    return (
-        sums.delta + sums.levelling,
-        sums.rounds,
-        f"{_counted(sums.rounds)} with a label settled under wager: {words}",
-    )
+    return f"{_counted(sums.rounds)} with a label settled under wager: {words}"
 
 
 def _counted(rounds: int) -> str:

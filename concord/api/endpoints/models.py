@@ -107,8 +107,7 @@ class Models:
     async def _decide(self, request: Request, action: Action, *more: str) -> Response:
         request.query()
         fields = (*more, "why", "expect")
-        message = f"The body must be an object with {', '.join(fields)}."
-        body = object_body(await request.json(), fields, message=message)
+        body = object_body(await request.json(), *fields)
         why = read_reason(body.get("why"), "why")
         decision = RolloutRequest(action, _version(body, "version"), _pair(body.get("expect")))
         if action == "challenge" and decision.version is None:

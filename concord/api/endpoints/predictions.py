@@ -70,13 +70,7 @@ def feature_schema(feature: Feature) -> Schema:
 
 
 def _rows(body: object, most: int) -> list[dict[str, Any]]:
-    document = object_body(
-        body,
-        ("rows",),
-        message='The body must be an object: {"rows": [{…}, …]}.',
-        known="the body has one field, 'rows'",
-    )
-    rows = document.get("rows")
+    rows = object_body(body, "rows", form=': {"rows": [{…}, …]}').get("rows")
     if not isinstance(rows, list):
         raise InvalidInput("'rows' must be a list of objects, one a row.", field="rows")
     check_row_count(len(rows), most)

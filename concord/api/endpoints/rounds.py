@@ -68,10 +68,10 @@ class Rounds:
     def endpoints(self) -> list[Endpoint]:
         """A page of rounds, and one round."""
         page = Operation("Rounds, newest first", RoundPage, errors=(404, 503), query=_FILTERS)
-        one = Operation("One round", Round, errors=(503,))
+        detail = Operation("One round", Round, errors=(503,))
         return [
             Endpoint("GET", "/v1/rounds", self.page, page, "read"),
-            Endpoint("GET", "/v1/rounds/{id}", self.round, one, "read"),
+            Endpoint("GET", "/v1/rounds/{id}", self.round, detail, "read"),
         ]
 
     async def page(self, request: Request) -> Response:

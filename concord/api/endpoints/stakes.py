@@ -72,7 +72,7 @@ def stake_moves(
         changed = Counter[str]()
         for body in block.events.values():
             if body["task"] == task:
-                for (node, reason), amount in _changes(body).items():
+                for (node, reason), amount in stake_changes(body).items():
                     sums[node, reason] += amount
                     changed[node] += amount
         for node, amount in changed.items():
@@ -103,8 +103,8 @@ def _node_moves(
     )
 
 
-def _changes(body: Body) -> Changes:
-    """What an event did to the accounts of its task."""
+def stake_changes(body: Body) -> Changes:
+    """How an event changed the accounts of its task."""
     kind = body["kind"]
     if kind == "settle":
         return _settled(body)

@@ -16,10 +16,10 @@ class Tasks:
 
     def endpoints(self) -> list[Endpoint]:
         """The list, and one task."""
-        one = Operation("A task with its schema", TaskDetail, errors=(503,))
+        detail = Operation("A task with its schema", TaskDetail, errors=(503,))
         return [
             Endpoint("GET", "/v1/tasks", self.tasks, Operation("The tasks", Listed("tasks", TaskSummary))),
-            Endpoint("GET", "/v1/tasks/{task}", self.task, one),
+            Endpoint("GET", "/v1/tasks/{task}", self.task, detail),
         ]
 
     async def tasks(self, request: Request) -> Response:
