@@ -87,7 +87,7 @@ class ConsensusApi:
         return cls(Service.from_settings(settings, declared))
 
     async def start(self) -> None:
-        """Starts the service, and measures garbage collection from then on."""
+        """Starts the service; garbage collection then leaves out what start-up made."""
         await self.service.start()
         self._watching = spawn(self._drain.watch(), "drain")
         metrics.watch_garbage_collection()

@@ -19,8 +19,10 @@ from concord.util.exclusive import run_exclusive
 TREASURY = ""
 """The name under which the treasury's gains are summed; no node has it."""
 
+REASONS = ("paid", "judged", "levelled", "slashed")
+
 Changes = dict[tuple[str, str], int]
-"""Node and reason (`paid`, `judged`, `levelled`, `slashed`) → µS."""
+"""Node and reason → µS."""
 
 
 class Stakes:
@@ -64,7 +66,7 @@ def stake_moves(
     Args:
         blocks: Blocks that follow one another.
         task: The task.
-        before: Node → what it holds before the first of them, in µS.
+        before: Node → its stake before the first of them, in µS.
     """
     held, sums = dict(before), Counter[tuple[str, str]]()
     points: dict[str, list[tuple[int, float]]] = {node: [] for node in before}
@@ -80,27 +82,17 @@ def stake_moves(
                 held[node] = held.get(node, 0) + amount
                 points.setdefault(node, []).append((block.height, held[node] / MICRO))
     treasury = held.pop(TREASURY, 0)
-    nodes = [_node_moves(node, before.get(node), held[node], sums, points[node]) for node in sorted(held)]
+    nodes = [
+        StakeMoves(
+            node=node,
+            start=before[node] / MICRO if node in before else None,
+            end=held[node] / MICRO,
+            points=points[node],
+            **{reason: sums[node, reason] / MICRO for reason in REASONS},
+        )
+        for node in sorted(held)
+    ]
     return nodes, treasury / MICRO
-
-
-def _node_moves(
-    node: str,
-    start: int | None,
-    end: int,
-    sums: Mapping[tuple[str, str], int],
-    points: list[tuple[int, float]],
-) -> StakeMoves:
-    return StakeMoves(
-        node=node,
-        start=None if start is None else start / MICRO,
-        end=end / MICRO,
-        paid=sums[node, "paid"] / MICRO,
-        judged=sums[node, "judged"] / MICRO,
-        levelled=sums[node, "levelled"] / MICRO,
-        slashed=sums[node, "slashed"] / MICRO,
-        points=points,
-    )
 
 
 def stake_changes(body: Body) -> Changes:
