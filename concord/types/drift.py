@@ -1,4 +1,4 @@
-"""Drift reports, as they travel over HTTP and are printed; `concord.drift.report` makes them."""
+"""Wire types of drift reports; `concord.drift.report` makes them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,15 +9,15 @@ Test = Literal["kolmogorov_smirnov", "chi_squared", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Histograms of a column over the bins of its training profile, for plots.
+    """Shares of a column's rows in the bins of its profile, in the training data and now, for a chart.
 
     Attributes:
-        before: Share of the training rows in each bin.
-        now: Share of the report's rows in each bin.
-        edges: Of a number: the bounds between bins; the outer bins are open.
+        before: Of the training rows, one a bin.
+        now: Of the compared rows.
+        edges: Of a number: where one bin ends and the next begins; the outer bins are open.
         least: Of a number: the smallest in the training data.
         most: The largest.
-        choices: Of a choice: the text of each bin but the last, which holds all others.
+        choices: Of a choice: the text of each bin but the last, which counts all others.
     """
 
     before: list[float]
@@ -30,25 +30,25 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The drift of one column against the training data.
+    """How far a column's rows are from the training data.
 
     Attributes:
         name: The column.
         status: `drifted`: significant, and the index or the share of new values is at least 0.1.
         rows: Rows that were compared.
         psi: Population stability index of the values, or of present and missing cells where `test` is
-            `missing`; like the four after it None for too few rows.
+            `missing`; None for too few rows, like the four fields after it.
         test: Which test gave the smaller p-value.
         statistic: Its statistic.
         p_value: Of this column alone.
-        adjusted: The same, corrected by Holm's method for all tests of the report.
+        adjusted: The p-value adjusted by Holm over all tests of the report.
         significant: Whether `adjusted` is at most the level.
-        missing: Share of empty cells.
+        missing: Share of missing cells.
         missing_before: The same in the training data.
-        unseen: Share of rows with a choice that the training data has not.
-        outside: Share of rows with a number outside the range of the training data.
-        exact: Whether the profile keeps every value; else the distance is measured at its points only.
-        shares: The histograms; None for too few rows.
+        unseen: Share of rows with a choice that no training row had.
+        outside: Share of rows with a number below the smallest or above the largest in the training data.
+        exact: Whether the profile distinguishes all values; else the distance is computed at its points only.
+        shares: Shares of the bins; None for too few rows.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswers:
-    """The drift of a version's answers against its answers to the held-out rows of its training."""
+    """A version's live answers, compared with its answers to the rows held out from its training."""
 
     node: str
     version: str
@@ -79,11 +79,11 @@ class NodeAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of consecutive labelled rounds.
+    """Successive labelled rounds and their mean error.
 
     Attributes:
-        since: Time of the first of them.
-        labelled: How many.
+        since: Time of the first round.
+        labelled: Number of rounds.
         error: Their mean error, as in `ErrorDrift`.
     """
 
@@ -97,13 +97,13 @@ class ErrorDrift:
     """Whether the errors of the consensus have grown, by ADWIN over the labelled rounds in their order.
 
     Attributes:
-        labelled: Labelled rounds of the report.
+        labelled: Labelled rounds that were read.
         status: `drifted`: the newest change was a rise.
-        error: Mean error of the newest stretch: share of wrong answers, or error / (error + usual error).
-        error_before: The same before the newest change; None where there was none.
-        since: Time of the round at which the newest change was noticed.
+        error: Mean error since the newest change: share of wrong answers, or error / (error + usual error).
+        error_before: The same before the newest change; None without a change.
+        since: Time of the round at which the newest change was detected.
         problem: Why there is no result, for people.
-        course: The errors over time, oldest first, in at most thirty stretches of equally many rounds.
+        course: Mean errors, the oldest first, of at most thirty stretches of equally many rounds.
     """
 
     labelled: int
@@ -122,18 +122,18 @@ class DriftReport:
     Attributes:
         task: The task.
         status: `drifted` if anything is, `too_few_rows` if no column could be compared.
-        rows: Rows of the report.
-        since: Time of the oldest of them; None of a file.
-        until: Time of the newest.
-        least_rows: With fewer rows a column is not compared.
-        level: Chance of a false alarm in the report as a whole.
-        profile: Digest of the profile that they were compared with.
-        profile_rows: Training rows.
-        profile_nodes: Nodes whose models carry it.
+        rows: Rows that were read.
+        since: Time of the oldest row; None for a file.
+        until: Time of the newest row; None for a file.
+        least_rows: Rows below which there is no result.
+        level: Probability of a false alarm in the report as a whole.
+        profile: Digest of the training profile.
+        profile_rows: Its training rows.
+        profile_nodes: The nodes whose models have it.
         features: One a feature, in the schema's order.
-        target: The labels against the training labels.
-        answers: One a node's version.
-        errors: Whether errors have grown; None of a file.
+        target: The labels, compared with those of the training data.
+        answers: The answers of each node's version.
+        errors: Whether errors have grown; None for a file.
     """
 
     task: str
