@@ -1,4 +1,4 @@
-"""Models' versions: what the nodes serve, what the registry has, and how two versions compare."""
+"""What travels over HTTP about models' versions: shapes and names, which decide nothing."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,7 +12,7 @@ ComparisonOutcome = Literal["better", "worse", "undecided", "too_few"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The versions that a node is to serve: a number, an alias, or None (the packaged one, or none)."""
+    """What a node's entry names: a number, an alias, or None for the packaged version or nobody."""
 
     champion: str | None = None
     challenger: str | None = None
@@ -20,7 +20,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class ListedVersion:
-    """One version in the registry; `metric` and `value` come from its run, if it has one."""
+    """One version in the registry; `metric` names the number that its run states, if it states one."""
 
     version: str
     created: str
@@ -33,7 +33,7 @@ class ListedVersion:
 
 @dataclass(frozen=True, slots=True)
 class RegistryView:
-    """A model in the registry: its aliases, and its versions, the newest first."""
+    """What the registry says of a model: its aliases, and its versions, the newest first."""
 
     champion: str | None
     challenger: str | None
@@ -46,17 +46,17 @@ class ModelView:
 
     Attributes:
         name: Registered name, `<task>.<node>`.
-        champion: The version that answers now, by the node; None while the node cannot be reached.
-        challenger: The version that answers beside it, by the node.
-        phase: By the desired versions and the last decision.
-        since: When that phase began; None without any decision.
+        champion: The version that answers now, as the node says; None while it cannot be asked.
+        challenger: The version that answers beside it, as the node says.
+        phase: By what is wanted and what was decided last.
+        since: When that phase began; None where nothing was ever decided about it.
         previous: The version that a rollback returns to, or `packaged`.
-        wanted: The versions that the node is to serve.
-        rolling: Whether the node does not yet serve these versions, or has done so for less than the ten
-            seconds after which the ledger notes it: until then its rounds count for neither version.
-        registry: The model in the registry; None without a registry, or while it cannot be reached.
-        dropped: Why the challenger has stopped answering; None while it answers.
-        problem: Which source could not be reached, for people; None if all were.
+        wanted: The node's entry.
+        rolling: Whether the node does not serve what is wanted yet, or did so for less than the ten seconds
+            after which the ledger takes note: its rounds count for neither version until then.
+        registry: What the registry says; None where none is known, or it does not serve.
+        dropped: Why the challenger answers no more; None while it does.
+        problem: What could not be looked at, for people; None where nothing.
     """
 
     name: str
@@ -96,13 +96,13 @@ class Comparison:
     Attributes:
         name: Registered name.
         phase: The model's.
-        since: Rounds of this time or later were compared.
+        since: From when on rounds are looked at.
         score: `hit`, `brier`, or `closeness` of a value; of each 1 is best.
-        champion: The version that counts.
-        challenger: The version that answers beside it.
+        champion: Who counts.
+        challenger: Who is tried, or watched beside.
         rounds: Labelled rounds that both answered.
         difference: Mean score of the challenger less the champion's; None without rounds.
-        low: Lower end of the confidence sequence of the mean difference, valid at every time.
+        low: Lower end of the interval of the mean difference, which holds however often one looks.
         high: Its upper end.
         verdict: `better` or `worse`: the interval lies above or below 0; `too_few` below 30 rounds.
     """
