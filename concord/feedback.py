@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -68,22 +68,11 @@ class Feedback:
         ensembles: The tasks' schemas.
         settler: Settles labelled rounds that are due.
         label_days: How long after a round it can be labelled.
-        clock: Seconds since the epoch.
-        sleep: Waits so many seconds.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        ensembles: Ensembles,
-        settler: Settler,
-        *,
-        label_days: int,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, journal: Journal, ensembles: Ensembles, settler: Settler, *, label_days: int) -> None:
         self._journal, self._ensembles, self._settler = journal, ensembles, settler
-        self._label_days, self._clock, self._sleep = label_days, clock, sleep
+        self._label_days = label_days
 
     async def take(self, token: Token, items: Sequence[object], request_id: str) -> list[LabelReceipt]:
         """Reads and records labels.
@@ -104,7 +93,7 @@ class Feedback:
         origins = await self._origins(
             {label.id for label in labels if isinstance(label, SubmittedLabel) and _ID.fullmatch(label.id)}
         )
-        now = int(self._clock() * 1_000_000)
+        now = int(time.time() * 1_000_000)
         rows = [self._row(label, origins, token, now, request_id) for label in labels]
         written = iter(await self._write([row for row in rows if isinstance(row, LabelRow)]))
         receipts = [
@@ -118,11 +107,15 @@ class Feedback:
 
     async def settled(self, receipts: Sequence[LabelReceipt], seconds: float) -> list[LabelReceipt]:
         """The receipts once their rounds are settled, or after so many seconds as they are then."""
-        due = {receipt.id for receipt in receipts if receipt.settlement == "due" and receipt.id}
+        due = {
+            receipt.id
+            for receipt in receipts
+            if receipt.is_good and receipt.settlement == "due" and receipt.id is not None
+        }
         heights = await self._settler.settled(due, seconds) if due else {}
         return [
             replace(receipt, settlement="settled", block=heights[receipt.id])
-            if receipt.id in due and receipt.id in heights
+            if receipt.id in heights
             else receipt
             for receipt in receipts
         ]
@@ -130,7 +123,7 @@ class Feedback:
     async def _origins(self, ids: set[str]) -> dict[str, Origin]:
         origins = await asyncio.to_thread(self._journal.origins, ids) if ids else {}
         if missing := ids - origins.keys():
-            await self._sleep(RECORDED_SECONDS)
+            await asyncio.sleep(RECORDED_SECONDS)
             origins |= await asyncio.to_thread(self._journal.origins, missing)
         return origins
 

@@ -81,14 +81,14 @@ def test_more_than_is_held_is_a_conflict_and_moves_nothing(stack, operator):
 
 
 @pytest.mark.parametrize("amount", [0, -1, 0.0000001, 1.0000001, 1e10, "5", True, None, [1]])
-def test_an_amount_that_is_none_is_refused(operator, amount):
+def test_an_invalid_amount_is_refused(operator, amount):
     response = operator.do("deposit", {"amount": amount})
     assert error(response) == (422, "invalid_input")
     assert response.json()["error"]["field"] == "amount"
 
 
 @pytest.mark.parametrize("body", [{}, [], {"amount": 1, "stake": 2}, {"amount": 1, "key": "a b"}])
-def test_a_body_that_says_something_else_is_refused(operator, body):
+def test_a_body_with_other_fields_is_refused(operator, body):
     assert operator.do("deposit", body).status_code == 422
 
 
@@ -114,7 +114,7 @@ def test_only_a_token_that_administers_may(stack, action):
     assert error(Operator(stack, None).do(action, {})) == (401, "unauthorized")
 
 
-def test_only_a_token_that_administers_has_everything_settled_again(stack, operator):
+def test_only_a_token_that_administers_may_audit(stack, operator):
     def audit(headers):
         return stack.http.get("/v1/ledger/audit", headers=headers)
 
@@ -197,7 +197,7 @@ def test_an_amount_that_is_no_number_is_not_even_sent(command, amount):
     assert (result.exit_code, "no number of stake" in result.stderr) == (2, True)
 
 
-def test_an_operator_without_an_answer_is_told_the_key_to_try_again_with(command, monkeypatch):
+def test_without_an_answer_the_command_prints_the_key_to_repeat_with(command, monkeypatch):
     monkeypatch.setattr("concord.cli.commands.administration.secrets.token_hex", lambda _n: "k" * 16)
     monkeypatch.setattr("concord.cli.home.service_url", lambda _of: "http://127.0.0.1:1")
     result = command("stake", "deposit", "iris", "knn", "1")
@@ -217,7 +217,7 @@ def test_a_file_of_labels_is_sent_by_the_command_line(stack, command, tmp_path):
     assert [journal.round(id_).label for id_ in (round_id, other_id)] == [2, 0]
 
 
-def test_the_command_line_says_what_its_token_may_not(stack, command):
+def test_the_command_line_says_which_right_its_token_lacks(stack, command):
     (round_id,) = ask(stack)
     result = command("feedback", round_id, "virginica")
     assert result.exit_code == 2

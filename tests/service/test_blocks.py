@@ -61,7 +61,7 @@ def test_below_the_first_block_there_is_an_empty_page(long_chain):
 
 
 @pytest.mark.parametrize("query", [{"limit": 101}, {"limit": 0}, {"before": 0}, {"before": "x"}, {"upto": 3}])
-def test_a_page_of_no_bounds_is_refused(module_stack, query):
+def test_a_page_out_of_bounds_is_refused(module_stack, query):
     response = module_stack.http.get("/v1/ledger/blocks", params=query)
     assert (response.status_code, response.json()["error"]["field"]) == (422, next(iter(query)))
 
@@ -83,7 +83,7 @@ def test_stakes_look_at_so_many_blocks_and_say_where_the_older_ones_are(long_cha
     assert paid.end - paid.start == paid.paid == 10.0
 
 
-def test_stakes_before_the_first_block_are_nobodys(long_chain):
+def test_before_the_first_block_there_are_no_stakes(long_chain):
     page = long_chain.client.stakes("iris", before=1)
     assert (page.first, page.last, page.nodes) == (0, 0, [])
 
@@ -94,7 +94,7 @@ def test_stakes_of_a_task_that_is_not_there_are_a_404(module_stack):
     assert (caught.value.answered, caught.value.code) == (404, "unknown_task")
 
 
-def test_what_labels_and_levelling_moved_is_told_apart():
+def test_gains_by_labels_and_by_levelling_are_summed_apart():
     sums = {"knn": events.NodeSums(3, 2_000_000, -500_000), "svm": events.NodeSums(3, -2_000_000, 500_000)}
     settled = events.settle("b", "iris", "wager", rounds=3, root="00", nodes=sums)
     nodes, treasury = moved([block(2, settled)], {"knn": 10_000_000, "svm": 10_000_000})
@@ -103,7 +103,7 @@ def test_what_labels_and_levelling_moved_is_told_apart():
     assert treasury == 0
 
 
-def test_what_dissent_cost_under_seed_is_the_treasurys():
+def test_under_seed_the_treasury_gains_what_dissent_costs():
     settled = events.settle(
         "b", "iris", "seed", rounds=1, root="00", nodes={"knn": events.NodeSums(1, -5)}, treasury=5
     )

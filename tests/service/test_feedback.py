@@ -82,7 +82,7 @@ def test_an_unknown_id_is_a_404_that_names_it(crm):
 
 
 @pytest.mark.parametrize("odd", ["", "nonsense", "\x00", "A" * 32, "é" * 500, "' OR 1=1 --"])
-def test_an_id_that_is_none_is_unknown_too(crm, odd):
+def test_an_invalid_id_is_unknown_too(crm, odd):
     assert (crm.send(label(odd)).status_code, statuses(crm.send(label(odd)))) == (404, ["unknown"])
 
 
@@ -115,7 +115,7 @@ def test_a_wrong_label_is_a_422_with_its_reason_and_the_round_keeps_none(stack, 
 
 
 @pytest.mark.parametrize("item", [None, 3, "x", [], {"label": 1}, {"id": 3, "label": 1}])
-def test_what_is_no_label_at_all_is_invalid_and_hinders_no_other(stack, crm, item):
+def test_an_item_that_is_no_label_is_invalid_and_does_not_affect_others(stack, crm, item):
     (round_id,) = ask(stack)
     response = crm.send(item, label(round_id))
     assert (response.status_code, statuses(response)) == (200, ["invalid", "accepted"])
@@ -135,7 +135,7 @@ def test_every_label_gets_its_own_answer_and_the_wrong_ones_touch_nothing(stack,
     assert [journal.round(round_id).label for round_id in (old, good, wrong, other)] == [None, 2, None, None]
 
 
-def test_what_is_refused_moves_neither_the_ledger_nor_any_other_label(start_stack):
+def test_refused_labels_move_neither_the_ledger_nor_other_labels(start_stack):
     """The next label that is taken makes the next block, with one round in it and no more."""
     stack = start_stack()
     write_tokens(stack.home, "crm", "films")
@@ -347,7 +347,7 @@ def test_without_tokens_feedback_is_off_with_its_remedy(start_stack):
     assert "concord tokens add" in error["message"]
 
 
-def test_rounds_are_open_until_a_tokens_right_it_is_to_read_them(start_stack):
+def test_rounds_are_open_until_a_token_has_the_right_to_read_them(start_stack):
     stack = start_stack()
     (round_id,) = ask(stack)
     paths = ("/v1/rounds", f"/v1/rounds/{round_id}")
@@ -366,7 +366,7 @@ def test_rounds_are_open_until_a_tokens_right_it_is_to_read_them(start_stack):
     assert stack.http.get("/v1/nodes").status_code == 200
 
 
-def test_the_client_labels_and_says_what_became_of_each(stack):
+def test_the_client_sends_labels_and_returns_a_result_for_each(stack):
     round_id, other_id = ask(stack, 2)
     with Client(stack.url, token="secret-crm\n") as client:
         response = client.feedback([label(round_id), label("0" * 32)])
@@ -376,7 +376,7 @@ def test_the_client_labels_and_says_what_became_of_each(stack):
     assert (caught.value.answered, caught.value.code) == (422, "invalid_label")
 
 
-def test_labels_are_counted_by_what_became_of_them_and_by_their_age(stack, crm):
+def test_labels_are_counted_by_status_and_age(stack, crm):
     (round_id,) = ask(stack)
     before = metric(stack, 'concord_labels_total{status="accepted",task="iris"}')
     crm.send(label(round_id), label("0" * 32))
@@ -386,7 +386,7 @@ def test_labels_are_counted_by_what_became_of_them_and_by_their_age(stack, crm):
     assert metric(stack, 'concord_label_age_seconds_count{task="iris"}') >= 1
 
 
-def test_the_metrics_tell_what_a_settled_label_made_of_the_nodes(start_stack):
+def test_metrics_show_the_nodes_after_a_settled_label(start_stack):
     """One of four is wrong: all that was taken was its, it is the less skilled, and the accounts add up."""
     stack = start_stack(iris_nodes(knn=1, forest=2, svm=2, tree=2))
     write_tokens(stack.home, "crm")

@@ -62,7 +62,7 @@ def test_a_page_looks_at_so_many_rounds_and_the_next_one_goes_on(start_stack, mo
     assert [row.id for row in stack.client.labelled("iris")] == [ids[27]]
 
 
-def test_what_was_forgotten_or_has_no_label_is_not_given_out(start_stack):
+def test_forgotten_and_unlabelled_rows_are_left_out(start_stack):
     stack = start_stack()
     ids = record(stack, 4)
     label(stack, ids[:2])
@@ -70,7 +70,7 @@ def test_what_was_forgotten_or_has_no_label_is_not_given_out(start_stack):
     assert [row["id"] for row in page(stack)["rows"]] == [ids[1]]
 
 
-def test_a_value_is_told_in_its_unit(start_stack):
+def test_a_value_comes_in_its_unit(start_stack):
     node = Node(StandInModel(AMOUNT, "ridge", lambda row: [1.0]))
     stack = start_stack({"ridge": node}, task="loan_amount")
     label(stack, record(stack, 1, "loan_amount", b'{"age":40,"region":"Corse"}'), 1_234_550)
@@ -87,7 +87,7 @@ def test_a_value_is_told_in_its_unit(start_stack):
         ({"since": "x"}, "since"),
     ],
 )
-def test_a_question_that_is_none_is_refused_by_its_field(module_stack, query, field):
+def test_an_invalid_query_is_refused_with_its_field(module_stack, query, field):
     response = module_stack.http.get("/v1/tasks/iris/labelled", params=query)
     assert (response.status_code, response.json()["error"]["field"]) == (422, field)
 
@@ -123,7 +123,7 @@ def test_training_reads_the_journal_over_http_with_its_token(start_stack, monkey
     assert (data.answers.tolist(), data.times.tolist()) == ([2, 2, 2], [0, SECOND, 2 * SECOND])
 
 
-def test_a_service_that_is_away_is_said_to_be(monkeypatch):
+def test_training_reports_a_service_that_is_away(monkeypatch):
     monkeypatch.setenv("CONCORD_URL", "http://127.0.0.1:9")
     with pytest.raises(ServiceAway):
         read_rows(select(["iris"])[0], "journal")

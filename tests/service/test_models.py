@@ -204,7 +204,7 @@ def test_without_a_challenger_there_is_nothing_to_compare(still_world):
         ("dismiss", [], 422, "body"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_changes_nothing(still_world, action, body, status, field):
+def test_an_invalid_decision_is_refused_and_changes_nothing(still_world, action, body, status, field):
     response = still_world.post(action, body)
     assert (response.status_code, response.json()["error"]["field"]) == (status, field)
     assert (still_world.entry(), still_world.events()) == ({}, [])
@@ -226,7 +226,7 @@ def test_a_node_that_is_not_there_is_named(still_world):
         assert (refused.value.answered, refused.value.code) == (404, "unknown_model")
 
 
-def test_what_is_expected_and_is_not_so_changes_nothing(world):
+def test_a_decision_with_outdated_expectations_changes_nothing(world):
     world.do("challenge", "9", expect={"champion": "7", "challenger": None})
     with pytest.raises(Refused, match="champion 7 and challenger 9 by now") as refused:
         world.do("promote", "8", expect={"champion": "6", "challenger": None})
@@ -273,7 +273,7 @@ def test_the_same_call_again_changes_nothing_more(world):
 
 
 @pytest.mark.parametrize("step", ["set_alias", "write", "restart", "append"])
-def test_a_decision_that_died_half_way_is_ended_by_the_same_call(world, monkeypatch, step):
+def test_an_interrupted_decision_is_completed_by_the_same_call(world, monkeypatch, step):
     world.do("challenge", "9")
     world.settle_down()
     appointing = world.stack.api.service.rollout
@@ -299,7 +299,7 @@ def test_a_decision_that_died_half_way_is_ended_by_the_same_call(world, monkeypa
     assert [event["action"] for event in world.events()] == ["challenge", "promote"]
 
 
-def test_of_two_at_once_one_wins_and_the_other_is_told(world):
+def test_of_two_decisions_at_once_one_wins_and_the_other_is_a_conflict(world):
     expect = {"champion": "7", "challenger": None}
     with ThreadPoolExecutor(2) as pool:
         answers = list(
@@ -313,7 +313,7 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(world):
     assert world.entry()["challenger"] == world.events()[0]["version"]
 
 
-def test_an_entry_that_somebody_else_wrote_in_between_stays(world, monkeypatch):
+def test_desired_versions_that_another_writer_changed_meanwhile_stay(world, monkeypatch):
     entries = world.stack.api.service.inventory.entries
     wrote = type(entries).write
 
@@ -344,7 +344,7 @@ def test_a_challenge_that_was_faster_than_a_promotion_leaves_the_champions_alias
     assert world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "8"}
 
 
-def test_a_conflict_is_told_even_if_the_registry_is_away_by_then(world, monkeypatch):
+def test_a_conflict_is_reported_even_if_the_registry_is_away_by_then(world, monkeypatch):
     entries = world.stack.api.service.inventory.entries
     wrote = type(entries).write
 
@@ -359,7 +359,7 @@ def test_a_conflict_is_told_even_if_the_registry_is_away_by_then(world, monkeypa
     assert refused.value.answered == 409
 
 
-def test_who_asks_while_a_list_is_made_gets_the_next_one_and_all_who_do_the_same(world, monkeypatch):
+def test_callers_during_a_listing_share_the_next_one(world, monkeypatch):
     overview = world.stack.api.service.inventory
     looked, asked, held, go = [], [], threading.Event(), threading.Event()
     every, models = overview.entries.all, overview.models
@@ -413,7 +413,7 @@ def test_without_a_registry_nodes_are_listed_and_nothing_is_brought_in(start_sta
     assert (refused.value.answered, refused.value.code) == (409, "no_registry")
 
 
-def test_where_entries_cannot_be_read_what_nodes_say_is_listed_and_compared(world, monkeypatch):
+def test_if_desired_versions_cannot_be_read_the_served_ones_are_listed_and_compared(world, monkeypatch):
     world.do("challenge", "9")
     world.settle_down()
 
@@ -456,7 +456,7 @@ def test_what_was_promoted_before_there_was_a_ledger_of_it_can_be_taken_back(wor
 # What is shown
 
 
-def test_the_story_is_told_by_history_explanation_and_command_line(world):
+def test_history_explanation_and_command_line_show_the_decisions(world):
     world.do("challenge", "9", "It passed the gate.")
     world.settle_down()
     world.do("promote", why="Better by 0.4 on 60 rounds.")

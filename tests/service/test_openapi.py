@@ -25,7 +25,7 @@ def test_the_page_for_people_loads_nothing_from_elsewhere(module_stack):
     assert "<script" not in page
 
 
-def test_what_needs_a_token_says_so_where_there_are_any(start_stack):
+def test_the_document_says_which_endpoints_need_a_token(start_stack):
     stack = start_stack()
     off = stack.http.get("/openapi.json").json()["paths"]["/v1/feedback"]["post"]["security"]
     assert off == [{}, {"token": []}]
@@ -75,7 +75,7 @@ def test_every_route_is_in_the_document_or_left_out_for_a_reason(module_stack):
     assert all(left_out.values())
 
 
-def test_exactly_the_endpoints_that_are_said_to_need_a_token_refuse_to_answer_without(start_stack):
+def test_an_endpoint_answers_401_without_a_token_exactly_if_it_declares_a_right(start_stack):
     stack = start_stack()
     reader = Token("reader", hash_of("x"), reads=True)
     (stack.home / "tokens.toml").write_text(render([reader]))

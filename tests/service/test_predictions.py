@@ -96,7 +96,7 @@ def test_rounds_are_paged_newest_first(start_stack):
     assert [round_.id for round_ in stack.client.rounds(limit=2, after=page.after).rounds] == [ids[2], ids[1]]
 
 
-def test_seed_slashes_whoever_dissents_and_the_ledger_has_it(start_stack):
+def test_seed_slashes_a_node_that_dissents(start_stack):
     stack = start_stack(terms='policy = "seed"')
     verdict = stack.predict(query="?settled=true").json()["verdicts"][0]
     assert verdict["pool"]["mean"] == pytest.approx(1.63)
@@ -143,7 +143,7 @@ def test_no_feature_value_is_in_a_log_a_metric_or_the_ledger(start_stack, caplog
     assert "7.777" not in logged
 
 
-def test_what_is_counted_of_a_declared_task_is_there_before_the_first_round(start_stack):
+def test_a_declared_task_has_its_metrics_before_the_first_round(start_stack):
     stack = start_stack()
     text = stack.http.get("/metrics").text
     assert 'concord_rounds_total{status="no_quorum",task="iris"}' in text
@@ -239,7 +239,7 @@ def test_a_policy_that_another_replica_has_set_back_is_set_again(start_stack, mo
     wait_until(lambda: stack.client.task("iris").policy == "seed")
 
 
-def test_a_version_that_another_replica_has_taken_back_is_not_written_by_turns(start_stack, monkeypatch):
+def test_a_version_taken_back_by_another_replica_is_not_written_again_and_again(start_stack, monkeypatch):
     """Two replicas may see two pods of one node for long, and each promotion starts its record anew."""
     monkeypatch.setattr(housekeeping, "CONTRADICTED_SECONDS", 0.2)
     stack = start_stack()

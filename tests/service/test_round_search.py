@@ -49,8 +49,15 @@ def test_rounds_are_found_by_their_time(stack):
     assert search(stack, until=times[0]) == set()
 
 
-def test_a_list_says_what_was_true_and_by_whose_word(stack):
+def test_a_list_shows_each_label_and_its_source(stack):
     truths = {round_.id: round_.truth for round_ in stack.client.rounds().rounds}
     labels = [truths[id_] and (truths[id_].label, truths[id_].source) for id_ in stack.ids]
     assert labels == [("virginica", "crm"), ("setosa", "crm"), None, None]
     assert stack.client.round(stack.ids[1]).truth.label == "setosa"
+
+
+def test_a_cursor_with_an_impossible_time_is_a_422(start_stack):
+    http = start_stack().http
+    for cursor in ("f" * 30 + "-x", f"8{'0' * 15}-{'0' * 32}"):
+        response = http.get("/v1/rounds", params={"after": cursor})
+        assert (response.status_code, response.json()["error"]["field"]) == (422, "after")

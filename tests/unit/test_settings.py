@@ -120,7 +120,7 @@ def test_a_url_with_its_password_inside_is_not_shown_either(monkeypatch):
 
 
 @pytest.mark.parametrize("url", [None, "sqlite:///x", "mysql+pymysql://journal/concord"])
-def test_a_password_that_belongs_to_nobody_is_refused_without_being_named(monkeypatch, url):
+def test_a_password_without_a_user_is_refused_and_not_shown(monkeypatch, url):
     if url:
         monkeypatch.setenv("CONCORD_JOURNAL", url)
     monkeypatch.setenv("CONCORD_JOURNAL_PASSWORD", "secret")
@@ -134,7 +134,7 @@ def test_people_of_the_page_are_listed_by_their_addresses(monkeypatch):
     assert Settings.read().page_people == {"ada@example.org", "alan@example.org"}
 
 
-def test_whoever_is_no_address_is_named(monkeypatch):
+def test_an_invalid_address_is_named(monkeypatch):
     monkeypatch.setenv("CONCORD_PAGE_PEOPLE", "ada@example.org, everybody")
     with pytest.raises(ConfigurationError, match=r"CONCORD_PAGE_PEOPLE.*'everybody'"):
         Settings.read()

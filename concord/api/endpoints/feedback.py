@@ -56,12 +56,8 @@ class Labelling:
 
     def __init__(self, service: Service) -> None:
         self._most = service.settings.max_rows
-        self._feedback = Feedback(
-            service.journal,
-            service.ensembles,
-            service.settler,
-            label_days=service.settings.label_days,
-        )
+        days = service.settings.label_days
+        self._feedback = Feedback(service.journal, service.ensembles, service.settler, label_days=days)
 
     def endpoints(self) -> list[Endpoint]:
         """Feedback."""
