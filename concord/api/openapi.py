@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from concord.api.endpoint import REFERENCE, Endpoint, Listed, Operation, PerTask, Undocumented
+from concord.api.endpoint import REFERENCE, Endpoint, Listed, Operation, PerTask
 from concord.api.params import Schema, int_schema
 from concord.consensus.ensembles import Ensembles
 from concord.errors import ConcordError
@@ -49,7 +49,7 @@ _MEANINGS: Final = {
 }
 
 
-def document(
+def build_document(
     endpoints: Iterable[Endpoint], ensembles: Ensembles, version: str, *, secured: bool = True
 ) -> Schema:
     """The OpenAPI 3.1 document of endpoints, for the tasks whose schema is known now.
@@ -63,7 +63,7 @@ def document(
     components: Schema = {"Error": _ERROR}
     paths: dict[str, Schema] = {}
     for endpoint in endpoints:
-        for path, operation in _operations(endpoint, ensembles):
+        for path, operation in _list_operations(endpoint, ensembles):
             described = _describe(endpoint, path, operation, components, secured=secured)
             paths.setdefault(path, {})[endpoint.method.lower()] = described
     return {
@@ -78,7 +78,7 @@ def document(
     }
 
 
-def _operations(endpoint: Endpoint, ensembles: Ensembles) -> Iterator[tuple[str, Operation]]:
+def _list_operations(endpoint: Endpoint, ensembles: Ensembles) -> Iterator[tuple[str, Operation]]:
     """The paths under which an endpoint is described, each with its operation."""
     if isinstance(endpoint.operation, Operation):
         yield endpoint.path, endpoint.operation
@@ -89,8 +89,6 @@ def _operations(endpoint: Endpoint, ensembles: Ensembles) -> Iterator[tuple[str,
             except ConcordError:
                 continue
             yield endpoint.path.format(task=task), endpoint.operation.operation(schema)
-    else:
-        assert isinstance(endpoint.operation, Undocumented)
 
 
 def _describe(
@@ -100,8 +98,8 @@ def _describe(
     described: Schema = {
         "summary": operation.summary,
         "tags": [operation.tag],
-        "parameters": _parameters(path, operation),
-        "responses": _responses(endpoint, path, operation, components),
+        "parameters": _describe_parameters(path, operation),
+        "responses": _describe_responses(endpoint, path, operation, components),
     }
     if endpoint.needs is not None:
         is_required = secured and endpoint.needs != "read"
@@ -114,7 +112,7 @@ def _describe(
     return described
 
 
-def _parameters(path: str, operation: Operation) -> list[Schema]:
+def _describe_parameters(path: str, operation: Operation) -> list[Schema]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     in_path = {name: _PATH_PARAMS.get(name, {"type": "string"}) for name in names}
     sources = {"header": operation.headers, "query": operation.query}
@@ -128,8 +126,8 @@ def _parameters(path: str, operation: Operation) -> list[Schema]:
     ]
 
 
-def _responses(endpoint: Endpoint, path: str, operation: Operation, components: Schema) -> Schema:
-    answer = {"schema": _answer(operation, components)}
+def _describe_responses(endpoint: Endpoint, path: str, operation: Operation, components: Schema) -> Schema:
+    answer = {"schema": _describe_answer(operation, components)}
     error = {"schema": {"$ref": REFERENCE.format(model=operation.refusal)}}
     # Paths that take no query still refuse one, so that a misspelt parameter is not ignored.
     errors = {422, *operation.errors}
@@ -145,15 +143,15 @@ def _responses(endpoint: Endpoint, path: str, operation: Operation, components: 
     }
 
 
-def _answer(operation: Operation, components: Schema) -> Schema:
+def _describe_answer(operation: Operation, components: Schema) -> Schema:
     answer = operation.answer
     if isinstance(answer, Listed):
-        items = {"type": "array", "items": _component(answer.item, components)}
+        items = {"type": "array", "items": _add_component(answer.item, components)}
         return {"type": "object", "required": [answer.name], "properties": {answer.name: items}}
-    return _component(answer, components) if isinstance(answer, type) else answer
+    return _add_component(answer, components) if isinstance(answer, type) else answer
 
 
-def _component(model: type, components: Schema) -> Schema:
+def _add_component(model: type, components: Schema) -> Schema:
     """A reference to a type's schema, which is added to the components."""
     schema = TypeAdapter(model).json_schema(ref_template=REFERENCE, mode="serialization")
     components.update(schema.pop("$defs", {}))

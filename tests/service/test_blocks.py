@@ -3,7 +3,7 @@
 import pytest
 
 from concord.api.endpoints import stakes as stakes_api
-from concord.api.endpoints.stakes import stake_moves
+from concord.api.endpoints.stakes import sum_stake_moves
 from concord.errors import Refused
 from concord.ledger import FileStore, Ledger, events
 from concord.ledger.chain import Block
@@ -28,7 +28,7 @@ def block(height, *happened):
 
 
 def moved(blocks, before=None):
-    nodes, treasury = stake_moves(blocks, "iris", before or {})
+    nodes, treasury = sum_stake_moves(blocks, "iris", before or {})
     return {moves.node: moves for moves in nodes}, treasury
 
 

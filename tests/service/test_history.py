@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from concord.api.endpoints import history as history_api
-from concord.api.endpoints.history import entries
+from concord.api.endpoints.history import account_changes
 from concord.errors import UnknownName
 from concord.ledger import FileStore, Ledger, events
 from concord.ledger.chain import Block
@@ -73,7 +73,7 @@ def test_a_node_that_loses_nothing_is_not_said_to_agree():
     sums = {"knn": events.NodeSums(1, 0), NODE: events.NodeSums(2, -5)}
     event = events.settle("b", "iris", "seed", rounds=2, root="00", nodes=sums, treasury=5)
     block = Block.build(2, "0" * 64, 0, {event.key: event.body}, "0" * 64)
-    (knn,), (tree,) = (entries([block], "iris", node, 9) for node in ("knn", NODE))
+    (knn,), (tree,) = (account_changes([block], "iris", node, 9) for node in ("knn", NODE))
     assert knn.reason == "1 round settled under seed: nothing taken"
     assert tree.reason == "2 rounds settled under seed: dissented from the consensus"
 

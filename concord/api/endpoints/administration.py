@@ -57,14 +57,14 @@ class Administration:
             "multipleOf": 0.000001,
         }
         line: Schema = {"type": "string", "maxLength": MOST_REASON, "pattern": REASON}
-        release = _operation(
+        release = _describe_change(
             "Let a node that is jailed or in probation count again",
             "reason",
             line,
             "Its features are in order again.",
         )
-        deposit = _operation("Pay stake into a node's account", "amount", amount, 100)
-        withdraw = _operation("Take stake out of a node's account", "amount", amount, 100)
+        deposit = _describe_change("Pay stake into a node's account", "amount", amount, 100)
+        withdraw = _describe_change("Take stake out of a node's account", "amount", amount, 100)
         return [
             Endpoint("POST", "/v1/nodes/{task}/{node}/release", self.release, release, "administer"),
             Endpoint("POST", "/v1/nodes/{task}/{node}/deposit", self.deposit, deposit, "administer"),
@@ -75,10 +75,10 @@ class Administration:
         """A jailed node, or one in probation, counts again."""
         request.query()
         body = object_body(await request.json(), "reason", "key")
-        task, node = self._account_names(request)
+        task, node = self._find_account(request)
         why = read_reason(body.get("reason"))
         self._check_stake(task, node)
-        event = events.release(task, node, to="active", by="operator", why=why, key=_key(request, body))
+        event = events.release(task, node, to="active", by="operator", why=why, key=_read_key(request, body))
         return await self._append(event, request)
 
     async def deposit(self, request: Request) -> Response:
@@ -92,11 +92,11 @@ class Administration:
     async def _pay(self, request: Request, payment: Callable[[str, str, int, str], Event]) -> Response:
         request.query()
         body = object_body(await request.json(), "amount", "key")
-        task, node = self._account_names(request)
-        event = payment(task, node, _micros(body.get("amount")), _key(request, body))
+        task, node = self._find_account(request)
+        event = payment(task, node, _read_micros(body.get("amount")), _read_key(request, body))
         return await self._append(event, request)
 
-    def _account_names(self, request: Request) -> tuple[str, str]:
+    def _find_account(self, request: Request) -> tuple[str, str]:
         """Task and node of the path, if the node has an account."""
         task, node = request.path["task"], request.path["node"]
         self._service.ensembles.settings(task)
@@ -153,7 +153,7 @@ def read_reason(text: object, field: str = "reason") -> str:
     return text.strip()
 
 
-def _micros(amount: object) -> int:
+def _read_micros(amount: object) -> int:
     """An amount of stake in µS, exactly as it was written."""
     if type(amount) is not int and type(amount) is not float:
         raise InvalidInput("The amount must be a number of stake.", field="amount")
@@ -166,7 +166,7 @@ def _micros(amount: object) -> int:
     return int(micros)
 
 
-def _key(request: Request, body: dict[str, Any]) -> str:
+def _read_key(request: Request, body: dict[str, Any]) -> str:
     """The caller's key, in a header or in the body; without one, a fresh one."""
     keys = [key for key in (request.header("idempotency-key"), body.get("key")) if key is not None]
     if not keys:
@@ -178,7 +178,7 @@ def _key(request: Request, body: dict[str, Any]) -> str:
     return str(keys[0])
 
 
-def _operation(summary: str, field: str, schema: Schema, example: object) -> Operation:
+def _describe_change(summary: str, field: str, schema: Schema, example: object) -> Operation:
     key: Schema = {"type": "string", "pattern": KEY}
     return Operation(
         summary,

@@ -41,35 +41,35 @@ class Blocks:
             query={"before": int_schema(), "limit": int_schema(most=MOST_LISTED)},
         )
         return [
-            Endpoint("GET", "/v1/ledger/blocks", self.blocks, page),
-            Endpoint("GET", "/v1/ledger/blocks/{height}", self.block, Operation("One block", BlockView)),
+            Endpoint("GET", "/v1/ledger/blocks", self.list_blocks, page),
+            Endpoint("GET", "/v1/ledger/blocks/{height}", self.get_block, Operation("One block", BlockView)),
         ]
 
-    async def block(self, request: Request) -> Response:
+    async def get_block(self, request: Request) -> Response:
         """The block of a height."""
         request.query()
         height = int_param(request.path, "height", default=0)
         if height > self._settler.head.height:
             raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
-        return json_response(_view(await run_exclusive(self._lock, self._ledger.block, height)))
+        return json_response(_make_view(await run_exclusive(self._lock, self._ledger.block, height)))
 
-    async def blocks(self, request: Request) -> Response:
+    async def list_blocks(self, request: Request) -> Response:
         """A page of blocks below a height."""
         query = request.query("before", "limit")
         limit = int_param(query, "limit", default=20, most=MOST_LISTED)
         stop = before_param(query, self._settler.head.height)
-        return json_response(await run_exclusive(self._lock, self._page, stop, limit))
+        return json_response(await run_exclusive(self._lock, self._read_page, stop, limit))
 
-    def _page(self, stop: int, limit: int) -> BlockPage:
+    def _read_page(self, stop: int, limit: int) -> BlockPage:
         start = max(1, stop - limit)
         blocks = self._ledger.blocks(start, stop) if stop > start else []
-        return BlockPage([_view(block) for block in reversed(blocks)], older_page(start))
+        return BlockPage([_make_view(block) for block in reversed(blocks)], find_older_page(start))
 
 
-def older_page(start: int) -> int | None:
+def find_older_page(start: int) -> int | None:
     """`before` of the page that precedes a page's first height; None at the first block."""
     return start if start > 1 else None
 
 
-def _view(block: Block) -> BlockView:
+def _make_view(block: Block) -> BlockView:
     return BlockView(hash=block.hash, time_text=iso(block.time), **block.to_json())

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from concord import __version__
-from concord.api.docs import page
+from concord.api.docs import render_page
 from concord.api.endpoint import Endpoint, Undocumented
-from concord.api.openapi import document
+from concord.api.openapi import build_document
 from concord.api.params import Schema
 from concord.http.application import json_response
 from concord.http.request import Request, Response
@@ -31,21 +31,21 @@ class Documentation:
     def endpoints(self) -> list[Endpoint]:
         """The documentation, which does not describe itself."""
         return [
-            Endpoint("GET", "/openapi.json", self.openapi, _ITSELF),
-            Endpoint("GET", "/docs", self.docs, _ITSELF),
-            Endpoint("GET", "/", self.docs, _ITSELF),
+            Endpoint("GET", "/openapi.json", self.get_openapi, _ITSELF),
+            Endpoint("GET", "/docs", self.get_docs, _ITSELF),
+            Endpoint("GET", "/", self.get_docs, _ITSELF),
         ]
 
-    async def openapi(self, request: Request) -> Response:
+    async def get_openapi(self, request: Request) -> Response:
         """The OpenAPI document."""
         request.query()
-        return json_response(self._document())
+        return json_response(self._build_document())
 
-    async def docs(self, request: Request) -> Response:
+    async def get_docs(self, request: Request) -> Response:
         """The same as a page."""
         request.query()
-        return Response(page(self._document()).encode(), media_type="text/html; charset=utf-8")
+        return Response(render_page(self._build_document()).encode(), media_type="text/html; charset=utf-8")
 
-    def _document(self) -> Schema:
+    def _build_document(self) -> Schema:
         secured = not self._tokens.are_off
-        return document(self._described, self._service.ensembles, __version__, secured=secured)
+        return build_document(self._described, self._service.ensembles, __version__, secured=secured)

@@ -37,11 +37,11 @@ class Drift:
         )
         profile = Operation("What the rows looked like that the models learned from", errors=(503,))
         return [
-            Endpoint("GET", "/v1/tasks/{task}/drift", self.report, report, "read"),
-            Endpoint("GET", "/v1/tasks/{task}/profile", self.profile, profile),
+            Endpoint("GET", "/v1/tasks/{task}/drift", self.get_report, report, "read"),
+            Endpoint("GET", "/v1/tasks/{task}/profile", self.get_profile, profile),
         ]
 
-    async def report(self, request: Request) -> Response:
+    async def get_report(self, request: Request) -> Response:
         """The drift of the newest rounds whose rows are kept."""
         query = request.query("since", "limit")
         task = request.path["task"]
@@ -50,7 +50,7 @@ class Drift:
         carried = self._live.carried(task)
         return json_response(await run_exclusive(self._lock, self._live.report, carried, task, since, limit))
 
-    async def profile(self, request: Request) -> Response:
+    async def get_profile(self, request: Request) -> Response:
         """The training profile that most of the task's models carry."""
         request.query()
         return json_response(self._live.carried(request.path["task"]).reference.document)

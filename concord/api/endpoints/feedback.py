@@ -61,20 +61,20 @@ class Labelling:
 
     def endpoints(self) -> list[Endpoint]:
         """Feedback."""
-        return [Endpoint("POST", "/v1/feedback", self.feedback, _OPERATION, "label")]
+        return [Endpoint("POST", "/v1/feedback", self.take_labels, _OPERATION, "label")]
 
-    async def feedback(self, request: Request) -> Response:
+    async def take_labels(self, request: Request) -> Response:
         """200 with a result a label if one of them is the round's now; else the first one's error."""
         query = request.query("settled")
         settled = request.flag(query, "settled")
-        items = _items(await request.json(), self._most)
+        items = _read_items(await request.json(), self._most)
         receipts = await self._feedback.take(request.token, items, request.request_id)
         if settled:
             receipts = await self._feedback.settled(receipts, SETTLED_SECONDS)
-        return _response(receipts, request.request_id)
+        return _make_response(receipts, request.request_id)
 
 
-def _items(body: object, most: int) -> Sequence[object]:
+def _read_items(body: object, most: int) -> Sequence[object]:
     if isinstance(body, dict) and "labels" not in body and body.keys() & _FIELDS.keys():
         return [body]
     labels = object_body(body, "labels", form=_FORM).get("labels")
@@ -89,18 +89,17 @@ def _items(body: object, most: int) -> Sequence[object]:
     return labels
 
 
-def _response(receipts: Sequence[LabelReceipt], request_id: str) -> Response:
+def _make_response(receipts: Sequence[LabelReceipt], request_id: str) -> Response:
     first = next((receipt.error for receipt in receipts if receipt.error), None)
     refused = first if first and not any(receipt.is_good for receipt in receipts) else None
-    response = FeedbackResponse(
-        request_id, [_result(receipt) for receipt in receipts], error_fields(refused) if refused else None
-    )
-    document: dict[str, Any] = asdict(response)
+    error = error_fields(refused) if refused else None
+    results = [_make_result(receipt) for receipt in receipts]
+    document: dict[str, Any] = asdict(FeedbackResponse(request_id, results, error))
     if refused is None:
         del document["error"]
     return json_response(document, refused.status if refused else 200)
 
 
-def _result(receipt: LabelReceipt) -> LabelResult:
+def _make_result(receipt: LabelReceipt) -> LabelResult:
     error = error_fields(receipt.error) if receipt.error else None
     return LabelResult(receipt.id, receipt.status, receipt.settlement, receipt.block, error)

@@ -20,27 +20,27 @@ class Health:
         ready = Operation("Readiness", tag="service", statuses=(200, 503))
         text = Operation("Prometheus metrics", {"type": "string"}, tag="service", media_type="text/plain")
         return [
-            Endpoint("GET", "/livez", self.live, Operation("Liveness", tag="service")),
-            Endpoint("GET", "/readyz", self.ready, ready),
-            Endpoint("GET", "/metrics", self.metrics, text),
+            Endpoint("GET", "/livez", self.get_liveness, Operation("Liveness", tag="service")),
+            Endpoint("GET", "/readyz", self.get_readiness, ready),
+            Endpoint("GET", "/metrics", self.get_metrics, text),
         ]
 
-    async def live(self, request: Request) -> Response:
+    async def get_liveness(self, request: Request) -> Response:
         """200 as long as the process answers."""
         request.query()
         return json_response({"live": True})
 
-    async def ready(self, request: Request) -> Response:
+    async def get_readiness(self, request: Request) -> Response:
         """200 once some task can reach its quorum."""
         request.query()
-        return readiness(self._service.ready())
+        return readiness_response(self._service.ready())
 
-    async def metrics(self, _request: Request) -> Response:
+    async def get_metrics(self, _request: Request) -> Response:
         """All metrics in Prometheus' text format."""
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
 
 
-def readiness(ready: bool, task: str | None = None) -> Response:  # noqa: FBT001 - the answer itself
+def readiness_response(ready: bool, task: str | None = None) -> Response:  # noqa: FBT001 - the answer itself
     """200 or 503, of the service or of one task."""
     body: dict[str, Any] = {"name": task, "ready": ready} if task else {"ready": ready}
     return json_response(body, 200 if ready else 503)

@@ -33,9 +33,9 @@ class History:
     def endpoints(self) -> list[Endpoint]:
         """One node's history."""
         history = Operation("What moved a node's stake", NodeHistory, query={"before": int_schema()})
-        return [Endpoint("GET", "/v1/nodes/{task}/{node}/history", self.history, history)]
+        return [Endpoint("GET", "/v1/nodes/{task}/{node}/history", self.get_history, history)]
 
-    async def history(self, request: Request) -> Response:
+    async def get_history(self, request: Request) -> Response:
         """The newest 1,000 blocks below a height."""
         task, node = request.path["task"], request.path["node"]
         query = request.query("before")
@@ -44,18 +44,18 @@ class History:
             raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
         stop = before_param(query, self._settler.head.height)
         return json_response(
-            NodeHistory(task, node, await run_exclusive(self._lock, self._entries, task, node, stop))
+            NodeHistory(task, node, await run_exclusive(self._lock, self._read_entries, task, node, stop))
         )
 
-    def _entries(self, task: str, node: str, stop: int) -> list[HistoryEntry]:
+    def _read_entries(self, task: str, node: str, stop: int) -> list[HistoryEntry]:
         """Everything from blocks below `stop`, which never change while the chain grows."""
         start = max(1, stop - MOST_BLOCKS)
         state = self._ledger.state_before(start).tasks.get(task)
         account = state.accounts.get(node) if state else None
-        return entries(self._ledger.stream(start, stop), task, node, account.stake if account else 0)
+        return account_changes(self._ledger.stream(start, stop), task, node, account.stake if account else 0)
 
 
-def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[HistoryEntry]:
+def account_changes(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[HistoryEntry]:
     """The changes of one account in these blocks, oldest first.
 
     Args:
@@ -69,7 +69,7 @@ def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[H
         # In the order in which a block is folded, so that a jailing follows its settlement.
         for event in in_order(block.event_list):
             body = event.body
-            reason = _reason(body, task, node)
+            reason = _explain_event(body, task, node)
             if reason is None:
                 continue
             change = sum(amount for (name, _), amount in stake_changes(body).items() if name == node)
@@ -83,34 +83,36 @@ def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[H
     return history
 
 
-def _reason(body: Body, task: str, node: str) -> str | None:
+def _explain_event(body: Body, task: str, node: str) -> str | None:
     """Why an event concerns the account, in words; None where it does not."""
     kind = body["kind"]
     if body["task"] != task:
         return None
     if kind == "settle" and node in body["nodes"]:
-        return _settled(body, NodeSums(*body["nodes"][node]))
+        return explain_settlement(body, NodeSums(*body["nodes"][node]))
     if body.get("node") != node:
         return None
     payments = {"open": "account opened", "deposit": "stake paid in", "withdraw": "stake withdrawn"}
-    return payments.get(kind) or _standing_changed(body)
+    return payments.get(kind) or explain_standing_change(body)
 
 
-def _settled(body: Body, sums: NodeSums) -> str:
+def explain_settlement(body: Body, sums: NodeSums) -> str:
+    """A settlement's effect on one node, in words."""
     if body["policy"] == "seed":
         # A node with next to no stake loses nothing by dissent, so an unchanged stake shows no agreement.
         words = "dissented from the consensus" if sums.delta < 0 else "nothing taken"
-        return f"{_counted(sums.rounds)} settled under seed: {words}"
+        return f"{_count_rounds(sums.rounds)} settled under seed: {words}"
     levelled = f", levelling {sums.levelling / MICRO:+,.4f}" if sums.levelling else ""
     words = f"{sums.hits} right, {sums.delta / MICRO:+,.4f} for it{levelled}"
-    return f"{_counted(sums.rounds)} with a label settled under wager: {words}"
+    return f"{_count_rounds(sums.rounds)} with a label settled under wager: {words}"
 
 
-def _counted(rounds: int) -> str:
+def _count_rounds(rounds: int) -> str:
     return "1 round" if rounds == 1 else f"{rounds} rounds"
 
 
-def _standing_changed(body: Body) -> str:
+def explain_standing_change(body: Body) -> str:
+    """An event about a node's standing or version, in words."""
     if body["kind"] == "appoint":
         return appointed_words(body)
     if body["kind"] == "promote":
@@ -125,7 +127,7 @@ def _standing_changed(body: Body) -> str:
     }[body["reason"]]
 
 
-def standing_words(account: Account) -> str | None:
+def explain_standing(account: Account) -> str | None:
     """Why a node does not count, and what would change that, for people; None where it counts."""
     if account.standing == "active":
         return None

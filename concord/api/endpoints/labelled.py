@@ -48,9 +48,9 @@ class LabelledRounds:
             errors=(503,),
             query={"since": TIME, "limit": int_schema(most=MOST_ROWS), "after": CURSOR},
         )
-        return [Endpoint("GET", "/v1/tasks/{task}/labelled", self.page, page, "read")]
+        return [Endpoint("GET", "/v1/tasks/{task}/labelled", self.list_rows, page, "read")]
 
-    async def page(self, request: Request) -> Response:
+    async def list_rows(self, request: Request) -> Response:
         """One page, oldest rounds first."""
         query = request.query("since", "limit", "after")
         schema = self._ensembles.schema(request.path["task"])
@@ -59,10 +59,10 @@ class LabelledRounds:
         rounds, after = await run_exclusive(
             self._lock, self._journal.labelled, schema.task, since, limit, query.get("after")
         )
-        return json_response(LabelledPage(list(_rows(schema, rounds)), after))
+        return json_response(LabelledPage(list(_decode_rows(schema, rounds)), after))
 
 
-def _rows(schema: TaskSchema, rounds: Sequence[LabelledRound]) -> Iterator[LabelledRow]:
+def _decode_rows(schema: TaskSchema, rounds: Sequence[LabelledRound]) -> Iterator[LabelledRow]:
     for round_ in rounds:
         label = said_label(schema, round_.label)
         if label is not None:

@@ -29,12 +29,12 @@ class LedgerState:
         verify = Operation("Replay every block and compare", errors=(503,))
         audit = Operation("Settle every block again", errors=(503,))
         return [
-            Endpoint("GET", "/v1/ledger", self.state, state),
+            Endpoint("GET", "/v1/ledger", self.get_state, state),
             Endpoint("GET", "/v1/ledger/verify", self.verify, verify),
             Endpoint("GET", "/v1/ledger/audit", self.audit, audit, "administer"),
         ]
 
-    async def state(self, request: Request) -> Response:
+    async def get_state(self, request: Request) -> Response:
         """Height, hash and every account of the newest state."""
         request.query()
         head = self._settler.head

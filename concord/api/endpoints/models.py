@@ -57,14 +57,14 @@ class Models:
             errors=(409, 503),
             query={"since": TIME},
         )
-        challenge = _decision(
+        challenge = _describe(
             "Have a version answer beside the champion, for nothing", _VERSION, required=("version",)
         )
-        promote = _decision("Make a version champion, and watch the old one beside it", _VERSION)
-        roll_back = _decision("Make the version before champion again")
-        dismiss = _decision("Have the challenger leave")
+        promote = _describe("Make a version champion, and watch the old one beside it", _VERSION)
+        roll_back = _describe("Make the version before champion again")
+        dismiss = _describe("Have the challenger leave")
         return [
-            Endpoint("GET", "/v1/models", self.listing, listing),
+            Endpoint("GET", "/v1/models", self.list_models, listing),
             Endpoint("GET", "/v1/models/{name}/compare", self.compare, comparison, "read"),
             Endpoint("POST", "/v1/models/{name}/challenge", self.challenge, challenge, "administer"),
             Endpoint("POST", "/v1/models/{name}/promote", self.promote, promote, "administer"),
@@ -72,7 +72,7 @@ class Models:
             Endpoint("POST", "/v1/models/{name}/dismiss", self.dismiss, dismiss, "administer"),
         ]
 
-    async def listing(self, request: Request) -> Response:
+    async def list_models(self, request: Request) -> Response:
         """Every node's model."""
         request.query()
         return json_response({"models": await self._inventory.models()})
@@ -83,10 +83,10 @@ class Models:
         state = await self._inventory.seen(request.path["name"])
         if since is None:
             since = state.since
-        pairing = self._pairing(state)
+        pairing = self._pair_versions(state)
         task = state.name.rpartition(".")[0]
         compared = await run_exclusive(self._comparing, self._compare, task, since or 0, pairing)
-        return json_response(_comparison(state, pairing, since, compared))
+        return json_response(_make_comparison(state, pairing, since, compared))
 
     async def challenge(self, request: Request) -> Response:
         """A version answers beside the champion; its votes do not count."""
@@ -109,13 +109,13 @@ class Models:
         fields = (*more, "why", "expect")
         body = object_body(await request.json(), *fields)
         why = read_reason(body.get("why"), "why")
-        decision = RolloutRequest(action, _version(body, "version"), _pair(body.get("expect")))
+        decision = RolloutRequest(action, _read_version(body, "version"), _read_pair(body.get("expect")))
         if action == "challenge" and decision.version is None:
             raise InvalidInput('Name the version that is to challenge, such as "9".', field="version")
         view = await self._rollout.appoint(request.path["name"], decision, request.token.name, why)
         return json_response(Appointed(view), 202)
 
-    def _pairing(self, state: RolloutState) -> Pairing:
+    def _pair_versions(self, state: RolloutState) -> Pairing:
         task, _, node = state.name.rpartition(".")
         champion, challenger = state.pair
         if champion is None or challenger is None:
@@ -135,7 +135,9 @@ class Models:
         return compare(self._service.journal.judged(task, since, MOST_ROUNDS), pairing)
 
 
-def _comparison(state: RolloutState, pairing: Pairing, since: int | None, compared: Compared) -> Comparison:
+def _make_comparison(
+    state: RolloutState, pairing: Pairing, since: int | None, compared: Compared
+) -> Comparison:
     return Comparison(
         state.name,
         state.phase,
@@ -151,7 +153,7 @@ def _comparison(state: RolloutState, pairing: Pairing, since: int | None, compar
     )
 
 
-def _version(body: dict[str, Any], field: str, where: str = "") -> str | None:
+def _read_version(body: dict[str, Any], field: str, where: str = "") -> str | None:
     """A version's number, or None where none is named."""
     version = body.get(field)
     if version is None:
@@ -163,7 +165,7 @@ def _version(body: dict[str, Any], field: str, where: str = "") -> str | None:
     return version
 
 
-def _pair(expect: object) -> Pair | None:
+def _read_pair(expect: object) -> Pair | None:
     if expect is None:
         return None
     if not isinstance(expect, dict) or set(expect) != set(_PAIR):
@@ -171,10 +173,10 @@ def _pair(expect: object) -> Pair | None:
             'expect is what was seen: {"champion": "8", "challenger": "9"}, null where there is none.',
             field="expect",
         )
-    return _version(expect, "champion", "expect."), _version(expect, "challenger", "expect.")
+    return _read_version(expect, "champion", "expect."), _read_version(expect, "challenger", "expect.")
 
 
-def _decision(summary: str, version: Schema | None = None, *, required: tuple[str, ...] = ()) -> Operation:
+def _describe(summary: str, version: Schema | None = None, *, required: tuple[str, ...] = ()) -> Operation:
     """The operation of a decision; `version` describes the version where one can be named."""
     fields = {"why": _REASON, "expect": object_schema(_PAIR, list(_PAIR))}
     example = {"why": "It was retrained on newer rows."}

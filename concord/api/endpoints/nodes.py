@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from concord.api.endpoint import Endpoint, Listed, Operation
-from concord.api.endpoints.history import standing_words
+from concord.api.endpoints.history import explain_standing
 from concord.consensus.node_client import NodeClient
 from concord.errors import ConcordError
 from concord.http.application import json_response
@@ -30,17 +30,17 @@ class Nodes:
             errors=(404,),
             query={"task": {"type": "string"}},
         )
-        return [Endpoint("GET", "/v1/nodes", self.nodes, listing)]
+        return [Endpoint("GET", "/v1/nodes", self.list_nodes, listing)]
 
-    async def nodes(self, request: Request) -> Response:
+    async def list_nodes(self, request: Request) -> Response:
         """The nodes of a task, or of all."""
         task = request.query("task").get("task")
         if task is not None:
             self._ensembles.settings(task)
         tasks = self._ensembles.names() if task is None else [task]
-        return json_response({"nodes": [view for name in tasks for view in self._views(name)]})
+        return json_response({"nodes": [view for name in tasks for view in self._list_views(name)]})
 
-    def _views(self, task: str) -> Iterator[NodeView]:
+    def _list_views(self, task: str) -> Iterator[NodeView]:
         try:
             ensemble = self._ensembles.panel(task)
             weights = {
@@ -49,9 +49,9 @@ class Nodes:
         except ConcordError:
             weights = {}
         for node, client in self._ensembles.members(task).items():
-            yield self._view(task, node, client, weights.get(node, 0.0))
+            yield self._make_view(task, node, client, weights.get(node, 0.0))
 
-    def _view(self, task: str, node: str, client: NodeClient, weight: float) -> NodeView:
+    def _make_view(self, task: str, node: str, client: NodeClient, weight: float) -> NodeView:
         mismatch = self._ensembles.mismatch(task, client)
         status: NodeStatus = "mismatched" if mismatch else client.status
         info = client.profile.info if client.profile else None
@@ -65,18 +65,18 @@ class Nodes:
             latency_ms=client.latency_ms,
             url=client.url,
             reason=mismatch or (client.reason if status != "up" else None),
-            **_record(self._ensembles.account(task, node)),
+            **_read_account(self._ensembles.account(task, node)),
         )
 
 
-def _record(account: Account | None) -> dict[str, Any]:
+def _read_account(account: Account | None) -> dict[str, Any]:
     """The fields of a view that come from the ledger; without an account nothing has happened yet."""
     if account is None:
         return {"standing": "active", "stake": 0.0, "deposit": 0.0, "accuracy": None}
     trial = account.trial
     return {
         "standing": account.standing,
-        "standing_reason": standing_words(account),
+        "standing_reason": explain_standing(account),
         "stake": account.stake / MICRO,
         "deposit": account.deposit / MICRO,
         "accuracy": account.accuracy / PPM,

@@ -22,7 +22,7 @@ class Predictions:
 
     def endpoints(self) -> list[Endpoint]:
         """Prediction, described once for each task."""
-        return [Endpoint("POST", "/v1/tasks/{task}/predict", self.predict, PerTask(_operation))]
+        return [Endpoint("POST", "/v1/tasks/{task}/predict", self.predict, PerTask(_describe_predict))]
 
     async def predict(self, request: Request) -> Response:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
@@ -31,7 +31,7 @@ class Predictions:
         result = await self._service.consensus.predict(
             PredictRequest(
                 task=task,
-                rows=_rows(await request.json(), self._service.settings.max_rows),
+                rows=_read_rows(await request.json(), self._service.settings.max_rows),
                 request_id=request.request_id,
                 traceparent=request.traceparent,
                 recorded=request.flag(query, "recorded"),
@@ -69,7 +69,7 @@ def feature_schema(feature: Feature) -> Schema:
     }
 
 
-def _rows(body: object, most: int) -> list[dict[str, Any]]:
+def _read_rows(body: object, most: int) -> list[dict[str, Any]]:
     rows = object_body(body, "rows", form=': {"rows": [{…}, …]}').get("rows")
     if not isinstance(rows, list):
         raise InvalidInput("'rows' must be a list of objects, one a row.", field="rows")
@@ -77,7 +77,7 @@ def _rows(body: object, most: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _operation(schema: TaskSchema) -> Operation:
+def _describe_predict(schema: TaskSchema) -> Operation:
     row = f"row_{schema.task}"
     items = {"$ref": REFERENCE.format(model=row)}
     rows: Schema = {"type": "array", "minItems": 1, "maxItems": 1000, "items": items}

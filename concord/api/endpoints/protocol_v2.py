@@ -14,7 +14,7 @@ import orjson
 
 from concord import __version__
 from concord.api.endpoint import Endpoint, Operation, PerTask
-from concord.api.endpoints.health import Health, readiness
+from concord.api.endpoints.health import Health, readiness_response
 from concord.api.endpoints.predictions import check_row_count, feature_schema
 from concord.api.params import Schema, object_schema
 from concord.consensus.consensus import PredictRequest
@@ -58,34 +58,34 @@ class ProtocolV2:
 
     def endpoints(self) -> list[Endpoint]:
         """Inference first, then metadata and health."""
-        ready = _operation("Readiness", statuses=(200, 503))
-        model_ready = _operation("Model readiness", statuses=(200, 503))
+        ready = _describe("Readiness", statuses=(200, 503))
+        model_ready = _describe("Model readiness", statuses=(200, 503))
         return [
-            Endpoint("POST", "/v2/models/{task}/infer", self.infer, PerTask(_infer_operation)),
-            Endpoint("GET", "/v2", self.server, _operation("Server metadata")),
-            Endpoint("GET", "/v2/health/live", self._health.live, _operation("Liveness")),
-            Endpoint("GET", "/v2/health/ready", self._health.ready, ready),
-            Endpoint("GET", "/v2/models/{task}", self.model, _operation("Model metadata", errors=(503,))),
-            Endpoint("GET", "/v2/models/{task}/ready", self.model_ready, model_ready),
+            Endpoint("POST", "/v2/models/{task}/infer", self.infer, PerTask(_describe_infer)),
+            Endpoint("GET", "/v2", self.get_server, _describe("Server metadata")),
+            Endpoint("GET", "/v2/health/live", self._health.get_liveness, _describe("Liveness")),
+            Endpoint("GET", "/v2/health/ready", self._health.get_readiness, ready),
+            Endpoint("GET", "/v2/models/{task}", self.get_model, _describe("Model metadata", errors=(503,))),
+            Endpoint("GET", "/v2/models/{task}/ready", self.get_model_readiness, model_ready),
         ]
 
-    async def server(self, request: Request) -> Response:
+    async def get_server(self, request: Request) -> Response:
         """The server's metadata."""
         request.query()
         return json_response({"name": "concord", "version": __version__, "extensions": []})
 
-    async def model(self, request: Request) -> Response:
+    async def get_model(self, request: Request) -> Response:
         """A task's tensors in and out."""
         request.query()
         task = request.path["task"]
-        return json_response(metadata(task, self._service.ensembles.schema(task)))
+        return json_response(describe_model(task, self._service.ensembles.schema(task)))
 
-    async def model_ready(self, request: Request) -> Response:
+    async def get_model_readiness(self, request: Request) -> Response:
         """200 while the task can reach its quorum."""
         request.query()
         task = request.path["task"]
         self._service.ensembles.settings(task)
-        return readiness(self._service.ensembles.is_ready(task), task)
+        return readiness_response(self._service.ensembles.is_ready(task), task)
 
     async def infer(self, request: Request) -> Response:
         """Tensors in, tensors out."""
@@ -115,7 +115,7 @@ class ProtocolV2:
         )
 
 
-def metadata(task: str, schema: TaskSchema) -> dict[str, Any]:
+def describe_model(task: str, schema: TaskSchema) -> dict[str, Any]:
     """What the protocol calls a model's metadata."""
     return {
         "name": task,
@@ -124,7 +124,7 @@ def metadata(task: str, schema: TaskSchema) -> dict[str, Any]:
             {"name": feature.name, "datatype": STATED[feature.kind], "shape": [-1]}
             for feature in schema.features
         ],
-        "outputs": _output_types(schema),
+        "outputs": _list_outputs(schema),
     }
 
 
@@ -146,11 +146,11 @@ def read_request(
     if not isinstance(body.get("id", ""), str):
         raise InvalidInput("'id' must be text.", field="id")
     _check_parameters(body, "parameters")
-    columns = _columns(body.get("inputs"), schema)
+    columns = _read_columns(body.get("inputs"), schema)
     count = len(next(iter(columns.values())))
     check_row_count(count, most)
     rows = [{name: data[row] for name, data in columns.items()} for row in range(count)]
-    return rows, _output_names(body.get("outputs"), schema)
+    return rows, _read_output_names(body.get("outputs"), schema)
 
 
 def write_outputs(verdicts: Sequence[Verdict], schema: TaskSchema) -> list[dict[str, Any]]:
@@ -167,7 +167,7 @@ def write_outputs(verdicts: Sequence[Verdict], schema: TaskSchema) -> list[dict[
         ]
     return [
         output | {"shape": [len(verdicts), *output["shape"][1:]], "data": columns[output["name"]]}
-        for output in _output_types(schema)
+        for output in _list_outputs(schema)
     ]
 
 
@@ -176,13 +176,13 @@ def protocol_error(error: ConcordError) -> bytes:
     return orjson.dumps({"error": error.message, "code": error.code, "field": error.field})
 
 
-def _columns(inputs: object, schema: TaskSchema) -> dict[str, list[Any]]:
+def _read_columns(inputs: object, schema: TaskSchema) -> dict[str, list[Any]]:
     if not isinstance(inputs, list) or not inputs:
         raise InvalidInput(f"'inputs' must list one tensor per feature of {schema.task}.", field="inputs")
     features = {feature.name: feature for feature in schema.features}
     columns: dict[str, list[Any]] = {}
     for index, tensor in enumerate(inputs):
-        name, data = _tensor(tensor, f"inputs[{index}]", features)
+        name, data = _read_tensor(tensor, f"inputs[{index}]", features)
         if name in columns:
             raise InvalidInput(f"Tensor {name!r} is given twice.", field=f"inputs[{index}].name")
         columns[name] = data
@@ -195,7 +195,7 @@ def _columns(inputs: object, schema: TaskSchema) -> dict[str, list[Any]]:
     return columns
 
 
-def _tensor(tensor: object, where: str, features: Mapping[str, Feature]) -> tuple[str, list[Any]]:
+def _read_tensor(tensor: object, where: str, features: Mapping[str, Feature]) -> tuple[str, list[Any]]:
     if not isinstance(tensor, dict):
         raise InvalidInput("A tensor is an object with name, shape, datatype and data.", field=where)
     extra = next((str(key)[:60] for key in tensor if key not in _TENSOR_KEYS), None)
@@ -233,10 +233,10 @@ def _is_shape_of(shape: object, count: int) -> bool:
     return shape in ([count], [count, 1])
 
 
-def _output_names(outputs: object, schema: TaskSchema) -> frozenset[str] | None:
+def _read_output_names(outputs: object, schema: TaskSchema) -> frozenset[str] | None:
     if outputs is None:
         return None
-    names = [output["name"] for output in _output_types(schema)]
+    names = [output["name"] for output in _list_outputs(schema)]
     if not isinstance(outputs, list):
         raise InvalidInput("'outputs' must be a list of objects with a name.", field="outputs")
     for index, output in enumerate(outputs):
@@ -245,7 +245,7 @@ def _output_names(outputs: object, schema: TaskSchema) -> frozenset[str] | None:
     return frozenset(output["name"] for output in outputs) or None
 
 
-def _output_types(schema: TaskSchema) -> list[dict[str, Any]]:
+def _list_outputs(schema: TaskSchema) -> list[dict[str, Any]]:
     status = {"name": "status", "datatype": "BYTES", "shape": [-1]}
     if schema.is_regression:
         return [{"name": "value", "datatype": "FP64", "shape": [-1]}, status]
@@ -261,7 +261,7 @@ def _check_parameters(holder: Mapping[str, Any], where: str) -> None:
         raise InvalidInput("'parameters' must be an object.", field=where)
 
 
-def _operation(summary: str, *, errors: Sequence[int] = (), statuses: Sequence[int] = (200,)) -> Operation:
+def _describe(summary: str, *, errors: Sequence[int] = (), statuses: Sequence[int] = (200,)) -> Operation:
     return Operation(
         summary,
         tag=_TAG,
@@ -272,8 +272,8 @@ def _operation(summary: str, *, errors: Sequence[int] = (), statuses: Sequence[i
     )
 
 
-def _infer_operation(schema: TaskSchema) -> Operation:
-    tensors = [_tensor_schema(feature) for feature in schema.features]
+def _describe_infer(schema: TaskSchema) -> Operation:
+    tensors = [_make_tensor_schema(feature) for feature in schema.features]
     inputs = {
         "type": "array",
         "prefixItems": tensors,
@@ -283,7 +283,7 @@ def _infer_operation(schema: TaskSchema) -> Operation:
     }
     summary = f"{schema.title}: the same by the Open Inference Protocol"
     return replace(
-        _operation(summary, errors=(429, 503)),
+        _describe(summary, errors=(429, 503)),
         answer={
             "type": "object",
             "required": ["model_name", "outputs"],
@@ -293,7 +293,7 @@ def _infer_operation(schema: TaskSchema) -> Operation:
     )
 
 
-def _tensor_schema(feature: Feature) -> Schema:
+def _make_tensor_schema(feature: Feature) -> Schema:
     datatypes = sorted(name for name in DATATYPES[feature.kind] if not name.startswith(("INT", "UINT")))
     fields: Mapping[str, Schema] = {
         "name": {"const": feature.name},

@@ -70,11 +70,11 @@ class Rounds:
         page = Operation("Rounds, newest first", RoundPage, errors=(404, 503), query=_FILTERS)
         detail = Operation("One round", Round, errors=(503,))
         return [
-            Endpoint("GET", "/v1/rounds", self.page, page, "read"),
-            Endpoint("GET", "/v1/rounds/{id}", self.round, detail, "read"),
+            Endpoint("GET", "/v1/rounds", self.list_rounds, page, "read"),
+            Endpoint("GET", "/v1/rounds/{id}", self.get_round, detail, "read"),
         ]
 
-    async def page(self, request: Request) -> Response:
+    async def list_rounds(self, request: Request) -> Response:
         """A page of the rounds that fit all filters, newest first."""
         query = request.query(*_FILTERS)
         filters = read_filters(query)
@@ -86,9 +86,9 @@ class Rounds:
             rounds, end = await run_exclusive(self._searching, find, filters, limit, after)
         else:
             rounds, end = await asyncio.to_thread(find, filters, limit, after)
-        return json_response(RoundPage([self._round(stored) for stored in rounds], end))
+        return json_response(RoundPage([self._make_round(stored) for stored in rounds], end))
 
-    async def round(self, request: Request) -> Response:
+    async def get_round(self, request: Request) -> Response:
         """The round, why it was answered so, and the proof of its settlement."""
         request.query()
         round_id = request.path["id"]
@@ -99,18 +99,18 @@ class Rounds:
                 field="id",
                 code="unknown_round",
             )
-        round_ = self._round(stored)
+        round_ = self._make_round(stored)
         explanation = await run_exclusive(
             self._explaining,
             self._explanations.of,
             stored,
             round_.verdict,
-            self._schema(stored.task),
+            self._find_schema(stored.task),
             self._settler.alarm,
         )
         return json_response(replace(round_, explanation=explanation))
 
-    def _round(self, stored: StoredRound) -> Round:
+    def _make_round(self, stored: StoredRound) -> Round:
         """A round as it is now; its settlement may have followed since it was answered."""
         document = orjson.loads(stored.verdict)
         document["recorded"] = True
@@ -123,7 +123,7 @@ class Rounds:
         verdict = _verdict.validate_python(document)
         truth = None
         if stored.label is not None:
-            words = Words(verdict, self._schema(stored.task))
+            words = Words(verdict, self._find_schema(stored.task))
             truth = words.said(stored.label, stored.label_source or "", stored.label_time or 0)
         return Round(
             id=stored.id,
@@ -138,7 +138,7 @@ class Rounds:
             truth=truth,
         )
 
-    def _schema(self, task: str) -> TaskSchema | None:
+    def _find_schema(self, task: str) -> TaskSchema | None:
         """A task's schema; None where the task is gone or its nodes have not answered yet."""
         try:
             return self._ensembles.schema(task)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from concord.api.endpoint import Endpoint, Operation
-from concord.api.endpoints.blocks import MOST_BLOCKS, older_page
+from concord.api.endpoints.blocks import MOST_BLOCKS, find_older_page
 from concord.api.params import before_param, int_schema
 from concord.http.application import json_response
 from concord.http.request import Request, Response
@@ -41,24 +41,25 @@ class Stakes:
             errors=(503,),
             query={"before": int_schema()},
         )
-        return [Endpoint("GET", "/v1/ledger/stakes/{task}", self.stakes, stakes)]
+        return [Endpoint("GET", "/v1/ledger/stakes/{task}", self.get_stakes, stakes)]
 
-    async def stakes(self, request: Request) -> Response:
+    async def get_stakes(self, request: Request) -> Response:
         """The changes in the newest 1,000 blocks below a height."""
         task, query = request.path["task"], request.query("before")
         self._ensembles.settings(task)
         stop = before_param(query, self._settler.head.height)
-        return json_response(await run_exclusive(self._lock, self._page, task, stop))
+        return json_response(await run_exclusive(self._lock, self._read_page, task, stop))
 
-    def _page(self, task: str, stop: int) -> StakesPage:
+    def _read_page(self, task: str, stop: int) -> StakesPage:
         start = max(1, stop - MOST_BLOCKS)
         state = self._ledger.state_before(start).tasks.get(task)
         blocks = self._ledger.stream(start, stop) if stop > start else iter(())
-        nodes, treasury = stake_moves(blocks, task, state.balances if state else {})
-        return StakesPage(task, start if stop > start else 0, stop - 1, treasury, nodes, older_page(start))
+        nodes, treasury = sum_stake_moves(blocks, task, state.balances if state else {})
+        first = start if stop > start else 0
+        return StakesPage(task, first, stop - 1, treasury, nodes, find_older_page(start))
 
 
-def stake_moves(
+def sum_stake_moves(
     blocks: Iterable[Block], task: str, before: Mapping[str, int]
 ) -> tuple[list[StakeMoves], float]:
     """The changes of a task's stakes in one pass over blocks, by node's name, and its treasury's gain.
@@ -99,7 +100,7 @@ def stake_changes(body: Body) -> Changes:
     """How an event changed the accounts of its task."""
     kind = body["kind"]
     if kind == "settle":
-        return _settled(body)
+        return _settlement_changes(body)
     if kind == "open":
         return {(body["node"], "paid"): body["deposit"]}
     if kind in {"deposit", "withdraw"}:
@@ -107,7 +108,7 @@ def stake_changes(body: Body) -> Changes:
     return {}
 
 
-def _settled(body: Body) -> Changes:
+def _settlement_changes(body: Body) -> Changes:
     by = "slashed" if body["policy"] == "seed" else "judged"
     changes = {(TREASURY, by): int(body["treasury"])}
     for node, numbers in body["nodes"].items():

@@ -16,23 +16,24 @@ class Tasks:
 
     def endpoints(self) -> list[Endpoint]:
         """The list, and one task."""
+        listing = Operation("The tasks", Listed("tasks", TaskSummary))
         detail = Operation("A task with its schema", TaskDetail, errors=(503,))
         return [
-            Endpoint("GET", "/v1/tasks", self.tasks, Operation("The tasks", Listed("tasks", TaskSummary))),
-            Endpoint("GET", "/v1/tasks/{task}", self.task, detail),
+            Endpoint("GET", "/v1/tasks", self.list_tasks, listing),
+            Endpoint("GET", "/v1/tasks/{task}", self.get_task, detail),
         ]
 
-    async def tasks(self, request: Request) -> Response:
+    async def list_tasks(self, request: Request) -> Response:
         """A summary of each task."""
         request.query()
-        return json_response({"tasks": [self._summary(task) for task in self._ensembles.names()]})
+        return json_response({"tasks": [self._summarize(task) for task in self._ensembles.names()]})
 
-    async def task(self, request: Request) -> Response:
+    async def get_task(self, request: Request) -> Response:
         """One task with its schema."""
         request.query()
-        return json_response(self._detail(request.path["task"]))
+        return json_response(self._describe(request.path["task"]))
 
-    def _summary(self, task: str) -> TaskSummary:
+    def _summarize(self, task: str) -> TaskSummary:
         nodes = self._ensembles.members(task).values()
         try:
             schema = self._ensembles.schema(task)
@@ -50,7 +51,7 @@ class Tasks:
             self._ensembles.asks(task),
         )
 
-    def _detail(self, task: str) -> TaskDetail:
+    def _describe(self, task: str) -> TaskDetail:
         schema, settings = self._ensembles.schema(task), self._ensembles.settings(task)
         return TaskDetail(
             task=task,
