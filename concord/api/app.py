@@ -7,8 +7,6 @@ It runs mounted in the consensus bento, which starts and closes it, and under uv
 import sys
 from typing import TYPE_CHECKING
 
-from starlette.types import Receive, Scope, Send
-
 from concord.api.auth import Access
 from concord.api.endpoint import Endpoint, EndpointGroup
 from concord.api.endpoints.administration import Administration
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class ConsensusApi:
-    """One consensus service with its HTTP interface.
+    """One consensus service with its HTTP interface; `application` answers.
 
     Args:
         service: The service; this application starts and closes it.
@@ -60,7 +58,7 @@ class ConsensusApi:
         self._watching: asyncio.Task[None] | None = None
         self.endpoints = self._endpoints()
         access = Access(self._tokens)
-        self._application = Application(
+        self.application = Application(
             [
                 Route(endpoint.method, endpoint.path, access.guard(endpoint.handler, endpoint.needs))
                 for endpoint in self.endpoints
@@ -101,10 +99,6 @@ class ConsensusApi:
             self._watching.cancel()
         await self.service.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one ASGI connection."""
-        await self._application(scope, receive, send)
-
     def _endpoints(self) -> list[Endpoint]:
         """All endpoints, the busiest first."""
         service = self.service
@@ -129,8 +123,8 @@ class ConsensusApi:
         return [*endpoints, *Documentation(service, self._tokens, endpoints).endpoints()]
 
 
-def create() -> ConsensusApi:
+def create() -> Application:
     """The application with the environment's settings, for `uvicorn --factory`."""
     settings = Settings.read()
     logs.configure(settings.log_level)
-    return ConsensusApi.from_settings(settings)
+    return ConsensusApi.from_settings(settings).application

@@ -216,7 +216,9 @@ def counted(votes: Sequence[Vote]) -> list[Vote]:
 def aside(votes: Sequence[Vote]) -> list[str]:
     """A line for every node that was not to count, and why."""
     return [
-        _line(mark("**{node}** is **{word}**: {meaning}."), vote) for vote in votes if vote.outcome in NON_VOTING
+        _line(mark("**{node}** is **{word}**: {meaning}."), vote)
+        for vote in votes
+        if vote.outcome in NON_VOTING
     ]
 
 

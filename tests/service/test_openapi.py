@@ -86,6 +86,7 @@ def test_an_endpoint_answers_401_without_a_token_exactly_if_it_declares_a_right(
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("token", [None, "secret-root"], ids=["without tokens", "with every right"])
 def test_schemathesis_finds_nothing_on_either_api(module_stack, tmp_path, token):
     if token:

@@ -5,6 +5,7 @@ that a request that got no answer is safely repeated with the same key.
 """
 
 import logging
+import os
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,7 +21,6 @@ from concord.ledger.events import Event
 from concord.policies.stake import MICRO, MIN_STAKE
 from concord.service import Service
 from concord.types.nodes import AccountView
-from concord.util.ids import fresh_id
 
 MOST_STAKE: Final = 10**9
 """Stake in one payment; in µS a number of JSON still holds a million such payments exactly."""
@@ -170,7 +170,7 @@ def _read_key(request: Request, body: dict[str, Any]) -> str:
     """The caller's key, in a header or in the body; without one, a fresh one."""
     keys = [key for key in (request.header("idempotency-key"), body.get("key")) if key is not None]
     if not keys:
-        return fresh_id(16)
+        return os.urandom(16).hex()
     if not all(isinstance(key, str) and re.fullmatch(KEY, key) for key in keys):
         raise InvalidInput("A key is a text of letters, digits and . _ -, at most 64.", field="key")
     if keys[-1] != keys[0]:

@@ -15,7 +15,7 @@ from concord.http.request import Request, Response
 from concord.ledger.chain import Block
 from concord.service import Service
 from concord.types.ledger import BlockPage, BlockView
-from concord.util.exclusive import run_exclusive
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 MOST_LISTED: Final = 100

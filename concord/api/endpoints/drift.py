@@ -12,7 +12,7 @@ from concord.drift.live import MOST_ROUNDS, USUAL_ROUNDS, LiveDrift
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.types.drift import DriftReport
-from concord.util.exclusive import run_exclusive
+from concord.util.background import run_exclusive
 
 
 class Drift:

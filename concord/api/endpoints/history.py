@@ -18,7 +18,7 @@ from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
 from concord.service import Service
 from concord.types.nodes import HistoryEntry, NodeHistory
-from concord.util.exclusive import run_exclusive
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 
@@ -40,7 +40,7 @@ class History:
         task, node = request.path["task"], request.path["node"]
         query = request.query("before")
         self._ensembles.settings(task)
-        if node not in self._ensembles.members(task) and self._ensembles.account(task, node) is None:
+        if node not in self._ensembles.clients(task) and self._ensembles.account(task, node) is None:
             raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
         stop = before_param(query, self._settler.head.height)
         return json_response(

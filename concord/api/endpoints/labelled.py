@@ -19,7 +19,7 @@ from concord.service import Service
 from concord.tasks.labels import said_label
 from concord.tasks.schema import TaskSchema
 from concord.types.rounds import LabelledPage, LabelledRow
-from concord.util.exclusive import run_exclusive
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 MOST_ROWS: Final = 1000

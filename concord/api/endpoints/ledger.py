@@ -7,7 +7,7 @@ from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.service import Service
 from concord.settlement.audit import deep_audit
-from concord.util.exclusive import run_exclusive
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 

@@ -21,7 +21,7 @@ from concord.rollout.planning import RolloutRequest
 from concord.rollout.state import Pair, RolloutState
 from concord.service import Service
 from concord.types.models import Appointed, Comparison, Contender, ModelView
-from concord.util.exclusive import run_exclusive
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 VERSION: Final = r"^[1-9][0-9]{0,9}$"

@@ -42,19 +42,19 @@ class Nodes:
 
     def _list_views(self, task: str) -> Iterator[NodeView]:
         try:
-            ensemble = self._ensembles.panel(task)
+            ensemble = self._ensembles.build(task)
             weights = {
-                voter.node: weight for voter, weight in zip(ensemble.seats, ensemble.weights, strict=True)
+                voter.node: weight for voter, weight in zip(ensemble.voters, ensemble.weights, strict=True)
             }
         except ConcordError:
             weights = {}
-        for node, client in self._ensembles.members(task).items():
+        for node, client in self._ensembles.clients(task).items():
             yield self._make_view(task, node, client, weights.get(node, 0.0))
 
     def _make_view(self, task: str, node: str, client: NodeClient, weight: float) -> NodeView:
         mismatch = self._ensembles.mismatch(task, client)
         status: NodeStatus = "mismatched" if mismatch else client.status
-        info = client.profile.info if client.profile else None
+        info = client.description.info if client.description else None
         return NodeView(
             task=task,
             node=node,

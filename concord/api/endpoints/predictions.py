@@ -6,7 +6,6 @@ import orjson
 
 from concord.api.endpoint import REFERENCE, Endpoint, Operation, PerTask
 from concord.api.params import FLAG, Schema, object_body, object_schema
-from concord.consensus.consensus import PredictRequest
 from concord.errors import InvalidInput
 from concord.http.request import Request, Response
 from concord.service import Service
@@ -27,19 +26,17 @@ class Predictions:
     async def predict(self, request: Request) -> Response:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
         query = request.query("recorded", "settled")
-        task = request.path["task"]
+        task, request_id = request.path["task"], request.request_id
         result = await self._service.consensus.predict(
-            PredictRequest(
-                task=task,
-                rows=_read_rows(await request.json(), self._service.settings.max_rows),
-                request_id=request.request_id,
-                traceparent=request.traceparent,
-                recorded=request.flag(query, "recorded"),
-                settled=request.flag(query, "settled"),
-            )
+            task,
+            _read_rows(await request.json(), self._service.settings.max_rows),
+            request_id,
+            request.traceparent,
+            recorded=request.flag(query, "recorded"),
+            settled=request.flag(query, "settled"),
         )
         error = self._service.consensus.refusal(task, result)
-        head = {"task": task, "request_id": request.request_id, **({"error": error} if error else {})}
+        head = {"task": task, "request_id": request_id, **({"error": error} if error else {})}
         verdicts = b",".join(result.encoded)
         body = orjson.dumps(head)[:-1] + b',"verdicts":[' + verdicts + b"]}"
         return Response(body, 503 if error else 200)

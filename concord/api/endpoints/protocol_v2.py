@@ -17,7 +17,6 @@ from concord.api.endpoint import Endpoint, Operation, PerTask
 from concord.api.endpoints.health import Health, readiness_response
 from concord.api.endpoints.predictions import check_row_count, feature_schema
 from concord.api.params import Schema, object_schema
-from concord.consensus.consensus import PredictRequest
 from concord.errors import ConcordError, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response
@@ -94,9 +93,7 @@ class ProtocolV2:
         schema = self._service.ensembles.schema(task)
         body = await request.json()
         rows, output_names = read_request(body, schema, self._service.settings.max_rows)
-        result = await self._service.consensus.predict(
-            PredictRequest(task, rows, request.request_id, request.traceparent)
-        )
+        result = await self._service.consensus.predict(task, rows, request.request_id, request.traceparent)
         evidence = b"[" + b",".join(result.encoded) + b"]"
         error = self._service.consensus.refusal(task, result)
         if error is not None:

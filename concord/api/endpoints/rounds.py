@@ -25,7 +25,7 @@ from concord.service import Service
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Status, Verdict
 from concord.types.rounds import Round, RoundPage
-from concord.util.exclusive import run_exclusive
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 MOST_ROUNDS: Final = 500

@@ -14,7 +14,7 @@ from concord.ledger.events import Body, NodeSums
 from concord.policies.stake import MICRO
 from concord.service import Service
 from concord.types.ledger import StakeMoves, StakesPage
-from concord.util.exclusive import run_exclusive
+from concord.util.background import run_exclusive
 
 TREASURY = ""
 """The name under which the treasury's gains are summed; no node has it."""

@@ -34,7 +34,7 @@ class Tasks:
         return json_response(self._describe(request.path["task"]))
 
     def _summarize(self, task: str) -> TaskSummary:
-        nodes = self._ensembles.members(task).values()
+        nodes = self._ensembles.clients(task).values()
         try:
             schema = self._ensembles.schema(task)
             title, description = schema.title, schema.description

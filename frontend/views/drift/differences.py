@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from concord.tasks.schema import TaskSchema
-from concord.types.drift import Difference, ErrorDrift, DriftStatus, Test
+from concord.types.drift import Difference, DriftStatus, ErrorDrift, Test
 from frontend.text import language
 from frontend.text import wording as words
 from frontend.text.language import mark, say, say_count
