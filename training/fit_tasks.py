@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from concord.errors import DataError, TrainingError
-from concord.types.answers import NodeInfo
+from concord.types.nodes import NodeInfo
 from training.data.dataset import Dataset
 from training.data.sources import GENERATOR, read_rows
 from training.data.split import Split, split

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from concord.client import Client
-    from concord.types.answers import AccountView
+    from concord.types.nodes import AccountView
 
 key_option: Final = click.option("--key", help="Key of an earlier try, so that it happens once.")
 

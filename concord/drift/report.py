@@ -21,7 +21,7 @@ from concord.drift.statistics import (
     population_stability_index,
 )
 from concord.tasks.profile import Column, Counts, TrainingProfile, Values, as_seen
-from concord.types.drift import Difference, DriftReport, NodeAnswers, Shares, Standing
+from concord.types.drift import Difference, DriftReport, DriftStatus, NodeAnswers, Shares
 
 LEVEL: Final = 0.01
 """Chance of any false alarm in a report. At one report an hour that is still one in four days, which is why
@@ -213,7 +213,7 @@ def judged(found: Sequence[Difference]) -> list[Difference]:
     return [one if one.p_value is None else _judged(one, next(adjusted)) for one in found]
 
 
-def standing(found: Sequence[Difference]) -> Standing:
+def standing(found: Sequence[Difference]) -> DriftStatus:
     """Of a report as a whole: drifted if anything is, too few rows if nothing could be tested."""
     if any(one.status == "drifted" for one in found):
         return "drifted"

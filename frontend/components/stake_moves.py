@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import Round
 from concord.types.explanation import Explanation, VoteExplanation
+from concord.types.rounds import Round
 from frontend.components.message import show_list
 from frontend.components.table import show_table
 from frontend.text import language, wording

@@ -11,7 +11,7 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import TaskSummary
+from concord.types.tasks import TaskSummary
 from frontend.components import vote_table
 from frontend.components.message import offer_refresh, show_copyable
 from frontend.data import service

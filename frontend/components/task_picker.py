@@ -7,7 +7,7 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import TaskSummary
+from concord.types.tasks import TaskSummary
 from frontend.components import states
 from frontend.components.message import show_small
 from frontend.data import service

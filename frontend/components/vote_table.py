@@ -7,7 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import NodeView, Verdict, Vote
+from concord.types.answers import Verdict, Vote
+from concord.types.nodes import NodeView
 from frontend.components.message import show_list
 from frontend.components.table import show_table
 from frontend.text import wording

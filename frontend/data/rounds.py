@@ -12,7 +12,8 @@ import streamlit as st
 from concord.client import Client, results_of
 from concord.errors import ConcordError, Refused
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import LabelResult, Round, RoundPage, SettlementStatus
+from concord.types.answers import SettlementStatus
+from concord.types.rounds import LabelResult, Round, RoundPage
 from frontend.data.service import HASH_READER, Reader
 
 FRESH_SECONDS: Final = 3

@@ -15,7 +15,9 @@ from concord.client import Client, verdicts_of
 from concord.errors import ConcordError, Refused
 from concord.tasks.schema import TaskSchema
 from concord.tasks.values import Row
-from concord.types.answers import NodeView, TaskSummary, Verdict
+from concord.types.answers import Verdict
+from concord.types.nodes import NodeView
+from concord.types.tasks import TaskSummary
 
 FRESH_SECONDS: Final = 3
 """How old a list of tasks or nodes may be. People notice a node's restart, not three seconds."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from concord.tasks.schema import Feature, TaskSchema, Tone
-from concord.types.answers import ASIDE, Outcome, Pool, TaskSummary, Verdict, Vote
+from concord.types.answers import NON_VOTING, Outcome, Pool, Verdict, Vote
+from concord.types.tasks import TaskSummary
 from frontend.text import language
 from frontend.text.language import N_, _, task_gettext
 
@@ -225,13 +226,15 @@ def select_cast(votes: Sequence[Vote]) -> list[Vote]:
 
 def select_voters(votes: Sequence[Vote]) -> list[Vote]:
     """The votes of the voters, whatever became of them."""
-    return [vote for vote in votes if vote.outcome not in ASIDE]
+    return [vote for vote in votes if vote.outcome not in NON_VOTING]
 
 
 def describe_non_voters(votes: Sequence[Vote]) -> list[str]:
     """A line for every non-voter, and why it does not count."""
     return [
-        _line(N_("**{node}** is **{word}**: {meaning}."), vote) for vote in votes if vote.outcome in ASIDE
+        _line(N_("**{node}** is **{word}**: {meaning}."), vote)
+        for vote in votes
+        if vote.outcome in NON_VOTING
     ]
 
 
@@ -240,7 +243,7 @@ def describe_absent(votes: Sequence[Vote]) -> list[str]:
     return [
         _line(N_("**{node}** was **{word}**: {meaning}."), vote)
         for vote in votes
-        if vote.outcome != "voted" and vote.outcome not in ASIDE
+        if vote.outcome != "voted" and vote.outcome not in NON_VOTING
     ]
 
 

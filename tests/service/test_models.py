@@ -41,7 +41,7 @@ class World:
         self.stack, self.mlflow, self.client = stack, mlflow, client
 
     def model(self):
-        return next(one for one in self.client.models() if one.name == MODEL)
+        return next(model for model in self.client.models() if model.name == MODEL)
 
     def entry(self):
         path = self.stack.home / "versions" / MODEL
@@ -60,7 +60,7 @@ class World:
 
     def events(self):
         height = self.client.ledger()["height"]
-        blocks = [self.client.block(one) for one in range(1, height + 1)]
+        blocks = [self.client.block(number) for number in range(1, height + 1)]
         return [body for block in blocks for body in block["events"].values() if body["kind"] == "appoint"]
 
 
@@ -99,35 +99,36 @@ def still_world(tmp_path_factory):
 
 
 def test_a_model_is_listed_with_what_is_served_wanted_and_registered(still_world):
-    found = still_world.model()
-    assert (found.champion, found.challenger, found.phase, found.rolling) == ("7", None, "serving", False)
-    assert (found.wanted.champion, found.previous, found.since) == (None, None, None)
-    assert [one.version for one in found.registry.versions] == ["9", "8", "7", "6"]
-    seven = found.registry.versions[2]
+    model = still_world.model()
+    assert (model.champion, model.challenger, model.phase, model.rolling) == ("7", None, "serving", False)
+    assert (model.wanted.champion, model.previous, model.since) == (None, None, None)
+    assert [listed.version for listed in model.registry.versions] == ["9", "8", "7", "6"]
+    seven = model.registry.versions[2]
     assert (seven.aliases, seven.metric, seven.value) == (["champion"], "accuracy", 0.9)
 
 
 def test_a_challenger_is_tried_promoted_watched_and_taken_back(world):
     world.stack.nodes["knn"].follows = False
-    found = world.do("challenge", "9", "It passed the gate.")
-    assert (found.phase, found.rolling) == ("probation", True)
+    model = world.do("challenge", "9", "It passed the gate.")
+    assert (model.phase, model.rolling) == ("probation", True)
     world.stack.nodes["knn"].follows = True
     assert world.entry() == {"challenger": "9"}
     world.settle_down()
     assert (world.model().champion, world.model().challenger) == ("7", "9")
-    found = world.do("promote", why="Better by 0.4 on 60 rounds.")
+    model = world.do("promote", why="Better by 0.4 on 60 rounds.")
     assert world.entry() == {"champion": "9", "challenger": "7"}
-    assert (found.phase, found.previous) == ("watch", "7")
+    assert (model.phase, model.previous) == ("watch", "7")
     assert world.mlflow.aliases(MODEL) == {"champion": "9"}
     assert world.mlflow.tags(MODEL) == {"concord.previous": "7"}
     world.settle_down()
-    found = world.do("rollback", why="It turned bad.")
+    model = world.do("rollback", why="It turned bad.")
     assert world.entry() == {"champion": "7"}
-    assert (found.phase, found.previous) == ("serving", None)
+    assert (model.phase, model.previous) == ("serving", None)
     assert (world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL)) == ({"champion": "7"}, {})
     world.settle_down()
     assert [
-        (one["action"], one["version"], one["from"], one["by"], one["why"]) for one in world.events()
+        (event["action"], event["version"], event["from"], event["by"], event["why"])
+        for event in world.events()
     ] == [
         ("challenge", "9", "7", "operator", "It passed the gate."),
         ("promote", "9", "7", "operator", "Better by 0.4 on 60 rounds."),
@@ -146,13 +147,13 @@ def test_both_versions_are_compared_on_the_labelled_rounds_of_their_phase(world)
     crm = Caller(world.stack)
     tried = [id_ for _ in range(8) for id_ in ask(world.stack, 5)]
     # The truth is versicolor: 9 says so, 7 says virginica.
-    assert crm.send(*[label(one, "versicolor") for one in (before, *tried)]).status_code == 200
-    found = world.client.compare(MODEL)
-    assert (found.phase, found.score, found.rounds) == ("probation", "hit", 40)
-    assert (found.champion.version, found.champion.score) == ("7", 0)
-    assert (found.challenger.version, found.challenger.score) == ("9", 1)
-    assert (found.difference, found.verdict) == (1, "better")
-    assert 0 < found.low < found.high <= 1
+    assert crm.send(*[label(round_id, "versicolor") for round_id in (before, *tried)]).status_code == 200
+    comparison = world.client.compare(MODEL)
+    assert (comparison.phase, comparison.score, comparison.rounds) == ("probation", "hit", 40)
+    assert (comparison.champion.version, comparison.champion.score) == ("7", 0)
+    assert (comparison.challenger.version, comparison.challenger.score) == ("9", 1)
+    assert (comparison.difference, comparison.verdict) == (1, "better")
+    assert 0 < comparison.low < comparison.high <= 1
     later = world.client.compare(MODEL, since="2999-01-01T00:00:00Z")
     assert (later.rounds, later.difference, later.verdict) == (0, None, "too_few")
 
@@ -167,10 +168,10 @@ def test_features_that_were_forgotten_are_not_missed_by_a_comparison(world):
     world.settle_down()
     wait_until(lambda: ask_until_tried(world))
     ids = ask(world.stack, 31)
-    Caller(world.stack).send(*[label(one, "virginica") for one in ids])
+    Caller(world.stack).send(*[label(round_id, "virginica") for round_id in ids])
     world.stack.api.service.journal.forget(ids)
-    found = world.client.compare(MODEL)
-    assert (found.rounds, found.verdict) == (31, "worse")
+    comparison = world.client.compare(MODEL)
+    assert (comparison.rounds, comparison.verdict) == (31, "worse")
 
 
 def test_without_a_challenger_there_is_nothing_to_compare(still_world):
@@ -203,7 +204,7 @@ def test_without_a_challenger_there_is_nothing_to_compare(still_world):
         ("dismiss", [], 422, "body"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_changes_nothing(still_world, action, body, status, field):
+def test_an_invalid_decision_is_refused_and_changes_nothing(still_world, action, body, status, field):
     response = still_world.post(action, body)
     assert (response.status_code, response.json()["error"]["field"]) == (status, field)
     assert (still_world.entry(), still_world.events()) == ({}, [])
@@ -225,7 +226,7 @@ def test_a_node_that_is_not_there_is_named(still_world):
         assert (refused.value.answered, refused.value.code) == (404, "unknown_model")
 
 
-def test_what_is_expected_and_is_not_so_changes_nothing(world):
+def test_a_decision_with_outdated_expectations_changes_nothing(world):
     world.do("challenge", "9", expect={"champion": "7", "challenger": None})
     with pytest.raises(Refused, match="champion 7 and challenger 9 by now") as refused:
         world.do("promote", "8", expect={"champion": "6", "challenger": None})
@@ -272,7 +273,7 @@ def test_the_same_call_again_changes_nothing_more(world):
 
 
 @pytest.mark.parametrize("step", ["set_alias", "write", "restart", "append"])
-def test_a_decision_that_died_half_way_is_ended_by_the_same_call(world, monkeypatch, step):
+def test_an_interrupted_decision_is_completed_by_the_same_call(world, monkeypatch, step):
     world.do("challenge", "9")
     world.settle_down()
     appointing = world.stack.api.service.rollout
@@ -289,16 +290,16 @@ def test_a_decision_that_died_half_way_is_ended_by_the_same_call(world, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, die)
         assert world.post("promote", {"why": "x"}).status_code == 500
-    found = world.do("promote", why="x")
-    assert (found.phase, found.wanted.champion, found.wanted.challenger) == ("watch", "9", "7")
+    model = world.do("promote", why="x")
+    assert (model.phase, model.wanted.champion, model.wanted.challenger) == ("watch", "9", "7")
     assert (world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL)) == (
         {"champion": "9"},
         {"concord.previous": "7"},
     )
-    assert [one["action"] for one in world.events()] == ["challenge", "promote"]
+    assert [event["action"] for event in world.events()] == ["challenge", "promote"]
 
 
-def test_of_two_at_once_one_wins_and_the_other_is_told(world):
+def test_of_two_decisions_at_once_one_wins_and_the_other_is_a_conflict(world):
     expect = {"champion": "7", "challenger": None}
     with ThreadPoolExecutor(2) as pool:
         answers = list(
@@ -312,7 +313,7 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(world):
     assert world.entry()["challenger"] == world.events()[0]["version"]
 
 
-def test_an_entry_that_somebody_else_wrote_in_between_stays(world, monkeypatch):
+def test_desired_versions_that_another_writer_changed_meanwhile_stay(world, monkeypatch):
     entries = world.stack.api.service.inventory.entries
     wrote = type(entries).write
 
@@ -343,7 +344,7 @@ def test_a_challenge_that_was_faster_than_a_promotion_leaves_the_champions_alias
     assert world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "8"}
 
 
-def test_a_conflict_is_told_even_if_the_registry_is_away_by_then(world, monkeypatch):
+def test_a_conflict_is_reported_even_if_the_registry_is_away_by_then(world, monkeypatch):
     entries = world.stack.api.service.inventory.entries
     wrote = type(entries).write
 
@@ -358,7 +359,7 @@ def test_a_conflict_is_told_even_if_the_registry_is_away_by_then(world, monkeypa
     assert refused.value.answered == 409
 
 
-def test_who_asks_while_a_list_is_made_gets_the_next_one_and_all_who_do_the_same(world, monkeypatch):
+def test_callers_during_a_listing_share_the_next_one(world, monkeypatch):
     overview = world.stack.api.service.inventory
     looked, asked, held, go = [], [], threading.Event(), threading.Event()
     every, models = overview.entries.all, overview.models
@@ -381,9 +382,9 @@ def test_who_asks_while_a_list_is_made_gets_the_next_one_and_all_who_do_the_same
         others = [pool.submit(lambda: world.stack.http.get("/v1/models").json()) for _ in range(5)]
         wait_until(lambda: len(asked) == 6)
         go.set()
-        lists = [one.result(20) for one in [first, *others]]
+        lists = [future.result(20) for future in [first, *others]]
     assert len(looked) == 2
-    assert all(one == lists[0] for one in lists)
+    assert all(models == lists[0] for models in lists)
 
 
 # What is away
@@ -395,9 +396,9 @@ def test_without_mlflow_nothing_is_changed_and_it_is_named(world):
         with pytest.raises(Refused, match=r"The registry http://127\.0\.0\.1") as refused:
             world.do(action, version)
         assert refused.value.answered == 503
-    found = world.model()
-    assert (found.champion, found.registry) == ("7", None)
-    assert "does not serve" in found.problem
+    model = world.model()
+    assert (model.champion, model.registry) == ("7", None)
+    assert "does not serve" in model.problem
     assert (world.entry(), world.events()) == ({}, [])
 
 
@@ -405,14 +406,14 @@ def test_without_a_registry_nodes_are_listed_and_nothing_is_brought_in(start_sta
     stack = start_stack()
     write_tokens(stack.home, "operator")
     with Client(stack.url, token="secret-operator") as client:
-        assert [one.champion for one in client.models()] == ["1"] * 4
-        assert {one.registry for one in client.models()} == {None}
+        assert [model.champion for model in client.models()] == ["1"] * 4
+        assert {model.registry for model in client.models()} == {None}
         with pytest.raises(Refused, match="MLFLOW_TRACKING_URI") as refused:
             client.appoint(MODEL, "challenge", "9", "x")
     assert (refused.value.answered, refused.value.code) == (409, "no_registry")
 
 
-def test_where_entries_cannot_be_read_what_nodes_say_is_listed_and_compared(world, monkeypatch):
+def test_if_desired_versions_cannot_be_read_the_served_ones_are_listed_and_compared(world, monkeypatch):
     world.do("challenge", "9")
     world.settle_down()
 
@@ -420,9 +421,9 @@ def test_where_entries_cannot_be_read_what_nodes_say_is_listed_and_compared(worl
         raise ServiceAway("The cluster's API does not serve.")
 
     monkeypatch.setattr(world.stack.api.service.inventory.entries, "all", away)
-    found = world.model()
-    assert (found.champion, found.challenger, found.phase) == ("7", "9", "probation")
-    assert (found.wanted.challenger, found.problem) == (None, "The cluster's API does not serve.")
+    model = world.model()
+    assert (model.champion, model.challenger, model.phase) == ("7", "9", "probation")
+    assert (model.wanted.challenger, model.problem) == (None, "The cluster's API does not serve.")
     assert world.client.compare(MODEL).challenger.version == "9"
     with pytest.raises(Refused, match="The cluster's API does not serve"):
         world.do("promote")
@@ -434,12 +435,12 @@ def test_where_entries_cannot_be_read_what_nodes_say_is_listed_and_compared(worl
 
 def test_a_packaged_version_of_another_registry_is_no_shadow_and_can_be_gone_back_to(world):
     world.mlflow.register(MODEL, "7", schema=SCHEMA, digest="f" * 64)
-    found = world.do("promote", "9")
+    model = world.do("promote", "9")
     assert world.entry() == {"champion": "9"}
-    assert (found.phase, found.previous) == ("serving", "packaged")
+    assert (model.phase, model.previous) == ("serving", "packaged")
     world.settle_down()
-    found = world.do("rollback")
-    assert (world.entry(), found.previous) == ({}, None)
+    model = world.do("rollback")
+    assert (world.entry(), model.previous) == ({}, None)
     assert world.events()[-1]["version"] == "packaged"
     world.settle_down()
     assert world.model().champion == "7"
@@ -452,28 +453,28 @@ def test_what_was_promoted_before_there_was_a_ledger_of_it_can_be_taken_back(wor
     assert world.entry() == {"champion": "6"}
 
 
-# What is told
+# What is shown
 
 
-def test_the_story_is_told_by_history_explanation_and_command_line(world):
+def test_history_explanation_and_command_line_show_the_decisions(world):
     world.do("challenge", "9", "It passed the gate.")
     world.settle_down()
     world.do("promote", why="Better by 0.4 on 60 rounds.")
     world.settle_down()
     world.do("rollback", why="It turned [bad].")
-    (one,) = ask(world.stack)
-    told = world.client.round(one).explanation.decisions
-    assert [(each.node, each.action, each.why) for each in told] == [
+    (round_id,) = ask(world.stack)
+    decisions = world.client.round(round_id).explanation.decisions
+    assert [(decision.node, decision.action, decision.why) for decision in decisions] == [
         ("knn", "challenge", "It passed the gate."),
         ("knn", "promote", "Better by 0.4 on 60 rounds."),
         ("knn", "rollback", "It turned [bad]."),
     ]
     history = [entry.reason for entry in world.client.history("iris", "knn").entries]
     assert "version 9 was promoted over 7, by operator: Better by 0.4 on 60 rounds." in history
-    shown = run(world.stack, "explain", one).output
+    shown = run(world.stack, "explain", round_id).output
     assert "Version 9 entered probation beside 7, by operator: It passed the gate." in shown
     height = world.client.ledger()["height"]
-    shown = "".join(run(world.stack, "ledger", "show", str(one + 1)).output for one in range(height))
+    shown = "".join(run(world.stack, "ledger", "show", str(below + 1)).output for below in range(height))
     assert "knn: version 7 came back instead of 9, by operator: It turned [bad]." in " ".join(shown.split())
 
 
@@ -487,7 +488,7 @@ def test_the_records_of_both_versions_go_on_through_promotion_and_rollback(world
     world.do("challenge", "9")
     world.settle_down()
     wait_until(lambda: ask_until_tried(world))
-    crm.send(*[label(one) for one in ask(world.stack, 6)], query="?settled=true")
+    crm.send(*[label(round_id) for round_id in ask(world.stack, 6)], query="?settled=true")
     wait_until(lambda: account().get("trial", {}).get("rounds") == 6)
     world.do("promote")
     wait_until(lambda: account()["version"] == "9")
@@ -503,7 +504,7 @@ def test_a_ledger_with_decisions_verifies_and_settles_again_alike(world):
     world.settle_down()
     wait_until(lambda: ask_until_tried(world))
     ids = ask(world.stack, 5)
-    Caller(world.stack).send(*[label(one) for one in ids], query="?settled=true")
+    Caller(world.stack).send(*[label(round_id) for round_id in ids], query="?settled=true")
     world.do("promote")
     assert world.client.verify()["ok"] is True
     assert world.client.audit()["ok"] is True

@@ -19,7 +19,7 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from concord.types.answers import NodeInfo
+from concord.types.nodes import NodeInfo
 from training.data.provenance import DATA_FILE, ROWS_FILE
 from training.fitting.fit import Fitted
 from training.fitting.plots import draw_fit

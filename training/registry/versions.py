@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from concord.errors import TrainingError
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import NodeInfo
+from concord.types.nodes import NodeInfo
 from concord.util.urls import masked
 
 ALIAS: Final = "champion"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from concord.errors import TrainingError
-from concord.types.answers import NodeInfo
+from concord.types.nodes import NodeInfo
 from training.data.dataset import Dataset
 from training.data.split import Split
 from training.fitting.evaluate import Votes

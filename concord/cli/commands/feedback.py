@@ -21,7 +21,7 @@ from concord.errors import ConcordError, InvalidInput, Refused
 if TYPE_CHECKING:
     from concord.cli.files.label_file import FileLabel
     from concord.client import Client
-    from concord.types.answers import LabelResult
+    from concord.types.rounds import LabelResult
 
     Failure = tuple[FileLabel, LabelResult]
 

@@ -11,7 +11,7 @@ from concord.cli.home import connect
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from concord.types.answers import NodeView
+    from concord.types.nodes import NodeView
 
 STATUS: Final = {"up": "[green]✓[/] up", "down": "[red]✗[/] down", "mismatched": "[yellow]![/] mismatched"}
 

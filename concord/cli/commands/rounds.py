@@ -12,7 +12,7 @@ from concord.cli.console import Group, json_option, out, print_json, print_line,
 from concord.cli.home import connect
 from concord.cli.stores import open_journal
 from concord.errors import InvalidInput
-from concord.types.answers import Round
+from concord.types.rounds import Round
 
 # Client and journal are imported by what uses them.
 

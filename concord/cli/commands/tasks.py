@@ -10,7 +10,7 @@ from concord.cli.home import connect
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from concord.types.answers import TaskSummary
+    from concord.types.tasks import TaskSummary
 
 
 @click.command("tasks", cls=Command)

@@ -62,11 +62,10 @@ def add(
       concord tokens add crm --labels loan_default --labels loan_amount
       concord tokens add operator --administers
     """
-    from concord.http.tokens import Token, check, guards, hash_of, make
+    from concord.http.tokens import guards, make, make_entry
 
     secret = make()
-    token = Token(name, hash_of(secret), frozenset(labels), reads, administers)
-    check(token)
+    token = make_entry(name, secret, labels=labels, reads=reads, administers=administers)
     file = _resolve(path)
     with _editing(file) as tokens:
         if any(other.name == name for other in tokens):

@@ -12,8 +12,8 @@ from concord.cli.text.verdicts import STATUS, answer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from concord.types.answers import Round
     from concord.types.explanation import Explanation, StatedLabel, Tried, VoteExplanation
+    from concord.types.rounds import Round
 
 STAGES: Final = {
     "settled": "[green]✓[/]",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from concord.cli.console import out, print_line, table
 from concord.cli.text.values import format_answer
-from concord.types.answers import ASIDE, Verdict, Vote
+from concord.types.answers import NON_VOTING, Verdict, Vote
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,7 +64,7 @@ def _votes(verdict: Verdict) -> "Table":
 
 
 def _outcome(vote: Vote) -> str:
-    if vote.outcome in ASIDE:
+    if vote.outcome in NON_VOTING:
         return f"[dim]{vote.outcome}[/]"
     return vote.outcome if vote.outcome == "voted" else f"[red]{vote.outcome}[/]"
 
@@ -80,7 +80,7 @@ def _headline(verdict: Verdict, schema: "TaskSchema") -> str:
 
 def _certainty(verdict: Verdict) -> str:
     voted = sum(vote.outcome == "voted" for vote in verdict.votes)
-    voters = sum(vote.outcome not in ASIDE for vote in verdict.votes)
+    voters = sum(vote.outcome not in NON_VOTING for vote in verdict.votes)
     parts = [answer(verdict)]
     if verdict.agreement is not None:
         parts.append(f"agreement {verdict.agreement:.0%}")

@@ -10,7 +10,7 @@ import streamlit as st
 
 from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing
 from concord.tasks.schema import Feature, TaskSchema
-from concord.types.answers import TaskSummary
+from concord.types.tasks import TaskSummary
 from frontend.components import states, task_picker
 from frontend.components.message import show_small
 from frontend.text import language, wording

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from concord.tasks.schema import TaskSchema
-from concord.types.drift import Difference, ErrorDrift, Standing, Test
+from concord.types.drift import Difference, DriftStatus, ErrorDrift, Test
 from frontend.text import language, wording
 from frontend.text.language import N_, _, ngettext
 from frontend.text.wording import Badge
 
-STANDINGS: Final[Mapping[Standing, Badge]] = {
+STANDINGS: Final[Mapping[DriftStatus, Badge]] = {
     "drifted": Badge("✕", ":material/trending_up:", "red", N_("drifted")),
     "steady": Badge("✔", ":material/check:", "green", N_("steady")),
     "too_few_rows": Badge("·", ":material/hourglass_empty:", "gray", N_("too few rows to say")),

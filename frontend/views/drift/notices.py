@@ -3,8 +3,8 @@
 import streamlit as st
 
 from concord.errors import ConcordError
-from concord.types.answers import TaskSummary
 from concord.types.drift import DriftReport
+from concord.types.tasks import TaskSummary
 from frontend import access
 from frontend.components import states
 from frontend.components.message import offer_refresh

@@ -11,8 +11,8 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import TaskSummary
 from concord.types.drift import DriftReport
+from concord.types.tasks import TaskSummary
 from frontend import access
 from frontend.components import task_picker
 from frontend.components.message import show_small

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from babel.dates import format_datetime
 
-from concord.types.answers import BlockView
+from concord.types.ledger import BlockView
 from frontend.text import language, times, wording
 from frontend.text.language import N_, _, ngettext
 

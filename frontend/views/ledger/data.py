@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from concord.types.answers import BlockPage, StakesPage
+from concord.types.ledger import BlockPage, StakesPage
 from frontend.data import service
 
 FRESH_SECONDS: Final = 3

@@ -5,7 +5,8 @@ from typing import Final
 import streamlit as st
 
 from concord.errors import ConcordError
-from concord.types.answers import BlockView, TaskSummary
+from concord.types.ledger import BlockView
+from concord.types.tasks import TaskSummary
 from frontend.components import states, task_picker
 from frontend.components.chart import show_chart
 from frontend.components.message import offer_refresh, show_copyable, show_list, show_small

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from concord.types.answers import StakeMoves, StakesPage
+from concord.types.ledger import StakeMoves, StakesPage
 from frontend.charts.stake_over_time import draw_stakes, line_points, thin_out
 from frontend.components.table import show_table
 from frontend.text import language, wording

@@ -10,8 +10,8 @@ from typing import Final
 import streamlit as st
 
 from concord.errors import ConcordError
-from concord.types.answers import TaskSummary
 from concord.types.models import Comparison, ModelView
+from concord.types.tasks import TaskSummary
 from frontend import access
 from frontend.components import confirm, states, task_picker
 from frontend.text import wording

@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from concord.types.answers import NodeView
+from concord.types.nodes import NodeView
 from frontend.components.message import show_list
 from frontend.components.table import show_table
 from frontend.text import times, wording

@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-from concord.types.answers import HistoryEntry
+from concord.types.nodes import HistoryEntry
 from frontend.data import service
 
 FRESH_SECONDS: Final = 10

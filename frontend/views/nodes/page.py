@@ -12,7 +12,8 @@ import streamlit as st
 
 from concord.client import Client
 from concord.errors import ConcordError
-from concord.types.answers import NodeView, TaskSummary
+from concord.types.nodes import NodeView
+from concord.types.tasks import TaskSummary
 from frontend import access
 from frontend.components import confirm, states, task_picker
 from frontend.components.chart import show_chart

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from concord.types.answers import NodeView
+from concord.types.nodes import NodeView
 from frontend.charts.stake_over_time import draw_stakes, line_points, thin_out
 from frontend.text import times
 from frontend.text.language import _

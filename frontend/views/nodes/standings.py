@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from concord.types.answers import HistoryEntry, NodeView
+from concord.types.nodes import HistoryEntry, NodeView
 from frontend.text import language, reasons, wording
 from frontend.text.language import N_, _
 from frontend.text.wording import Badge

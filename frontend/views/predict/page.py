@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import TaskSummary
+from concord.types.tasks import TaskSummary
 from frontend.components import answer, feedback, form, states, task_picker
 from frontend.data import service
 from frontend.data.service import AnsweredRow, Refusal

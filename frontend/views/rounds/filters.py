@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import RoundPage
+from concord.types.rounds import RoundPage
 from frontend.data.rounds import Filters
 from frontend.text import times
 from frontend.text.language import N_, _, task_gettext

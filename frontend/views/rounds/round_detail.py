@@ -10,8 +10,8 @@ import orjson
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import Round
 from concord.types.explanation import Decided, Explanation, Proof, Settled, VoteExplanation
+from concord.types.rounds import Round
 from frontend.components import answer, feedback, stake_moves
 from frontend.components.message import show_list, show_small
 from frontend.data.service import AnsweredRow

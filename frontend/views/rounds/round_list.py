@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import Round, RoundPage
+from concord.types.rounds import Round, RoundPage
 from frontend.components import stake_moves
 from frontend.text import times
 from frontend.text.language import _

@@ -21,7 +21,7 @@ from concord.errors import (
     ServiceAway,
     TrainingError,
 )
-from concord.types.answers import NodeView
+from concord.types.nodes import NodeView
 
 
 def commands(group=main, path=()):

@@ -7,7 +7,8 @@ import pytest
 from concord.cli.commands import feedback
 from concord.cli.files import label_file
 from concord.errors import ConfigurationError, InvalidInput, Refused, ServiceAway
-from concord.types.answers import FeedbackResponse, LabelResult, TaskSummary
+from concord.types.rounds import FeedbackResponse, LabelResult
+from concord.types.tasks import TaskSummary
 
 CLASSES = {"setosa", "versicolor", "virginica"}
 

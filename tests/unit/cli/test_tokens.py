@@ -65,7 +65,7 @@ def test_a_name_that_is_taken_is_refused_and_the_file_stays(run, home):
     [
         (("c r m", "--reads"), "letters, digits"),
         (("crm",), "may do nothing"),
-        (("crm", "--labels", "no task"), "no task's name"),
+        (("crm", "--labels", "no task"), "a list of tasks' names"),
     ],
 )
 def test_a_token_that_makes_no_sense_is_refused_with_its_reason(run, home, arguments, words):

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from concord.errors import ConcordError
-from concord.types.answers import AccountView, HistoryEntry, NodeHistory, NodeView
+from concord.types.nodes import AccountView, HistoryEntry, NodeHistory, NodeView
 from tests.unit.frontend.fake_service import FakeService
 
 JAILED_FOR_REGRET = (

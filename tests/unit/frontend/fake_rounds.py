@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from concord.types.answers import LabelResult, Round, Verdict
+from concord.types.answers import Verdict
 from concord.types.explanation import Explanation, Proof, Settled, StatedLabel, Truth, VoteExplanation
+from concord.types.rounds import LabelResult, Round
 from tests.unit.frontend.fake_service import FakeService, verdict
 
 TIME = "2026-11-21T17:03:13.000+00:00"

@@ -13,7 +13,9 @@ from typing import Any
 
 from concord.errors import ConcordError
 from concord.tasks.schema import Feature, Label, TaskSchema, Value
-from concord.types.answers import NodeView, Pool, TaskDetail, TaskSummary, Verdict, Vote
+from concord.types.answers import Pool, Verdict, Vote
+from concord.types.nodes import NodeView
+from concord.types.tasks import TaskDetail, TaskSummary
 
 FLOWER = TaskSchema(
     "flower",

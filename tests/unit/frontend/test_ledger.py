@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from concord.errors import LedgerUnavailable
-from concord.types.answers import StakesPage
+from concord.types.ledger import StakesPage
 from frontend.charts import stake_over_time
 from frontend.views.ledger import block_events, stake_changes
 from tests.unit.frontend.conftest import clear_caches

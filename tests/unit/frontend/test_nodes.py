@@ -4,7 +4,7 @@ import pytest
 
 from concord.api.endpoints import history
 from concord.errors import Conflict, Forbidden, JournalUnavailable
-from concord.types.answers import ChallengerRecord
+from concord.types.nodes import ChallengerRecord
 from frontend.charts import stake_over_time
 from frontend.text import reasons
 from frontend.views.nodes import data, stake_history, standings
@@ -274,18 +274,18 @@ def service_sentences():
         for rounds in (1, 120):
             for delta, levelling in ((-5_000_000, 0), (0, 1_500_000), (1_234_000_000, 20)):
                 body = {"policy": policy}
-                yield history._settled(body, NodeSums(rounds, delta, levelling, 0, 0, 1))[2]
+                yield history.explain_settlement(body, NodeSums(rounds, delta, levelling, 0, 0, 1))
     for action in ("challenge", "promote", "rollback", "dismiss"):
         decision = Decision(action, "9", "packaged", "crm", "no better: after a month")
-        yield history._standing_changed(events.appoint("flower", "knn", decision, 1, 1).body)
-    yield history._standing_changed(events.promote("flower", "knn", "9", 1).body)
+        yield history.explain_standing_change(events.appoint("flower", "knn", decision, 1, 1).body)
+    yield history.explain_standing_change(events.promote("flower", "knn", "9", 1).body)
     for by in ("rule", "operator"):
         for why in ("20 labelled rounds on probation", "fewer than two nodes count"):
-            yield history._standing_changed(
+            yield history.explain_standing_change(
                 events.release("flower", "knn", to="active", by=by, why=why, key="k").body
             )
     for reason, measured in (("regret", 6_500_000), ("invalid", 3), ("stake", 9_500_000)):
-        yield history._standing_changed(events.jail("flower", "knn", reason, measured, 1).body)
+        yield history.explain_standing_change(events.jail("flower", "knn", reason, measured, 1).body)
     account = Account(1, 1, 1)
     for changes in (
         {"standing": "probation", "watched": 3},
@@ -294,7 +294,7 @@ def service_sentences():
         {"standing": "jailed", "reason": "regret"},
         {"standing": "jailed", "reason": "regret", "watched": 12, "watched_regret": 3_000_000},
     ):
-        yield history.standing_words(replace(account, **changes))
+        yield history.explain_standing(replace(account, **changes))
 
 
 @pytest.mark.parametrize("sentence", sorted(set(service_sentences())))

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from concord.tasks.schema import Feature
-from concord.types.answers import Pool, TaskSummary
+from concord.types.answers import Pool
+from concord.types.tasks import TaskSummary
 from frontend.charts import theme, votes
 from frontend.components import form, vote_table
 from frontend.text import wording
