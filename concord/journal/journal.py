@@ -26,7 +26,6 @@ import sqlalchemy as sa
 from concord.errors import LedgerBroken
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
 from concord.journal.judged import judged_rounds
-from concord.journal.kept import kept_rounds, labelled_rounds
 from concord.journal.labels import Labels
 from concord.journal.rows import (
     Claim,
@@ -40,6 +39,7 @@ from concord.journal.rows import (
     StoredRound,
 )
 from concord.journal.search import COLUMNS, READ, RoundFilters, find_rounds
+from concord.journal.streams import kept_rounds, labelled_rounds
 from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, rounds, schemas, segments
 
 _INSERTED = (*COLUMNS, "batch")

@@ -18,8 +18,8 @@ from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, 
 from concord.ledger.audit import HEAD_IS_GONE, Noted, Report, audit, rebuild
 from concord.ledger.chain import GENESIS, Block, canonical, digest, extend, replay
 from concord.ledger.events import Event
+from concord.ledger.exports import Lines, import_blocks
 from concord.ledger.head import Head, decode_head, encode_head
-from concord.ledger.imports import Lines, import_blocks
 from concord.ledger.segments import Segments, encode
 from concord.ledger.state import State, fold_task
 from concord.ledger.store import SegmentArchive, Store

@@ -18,7 +18,7 @@ from concord.journal import Journal
 from concord.ledger.chain import GENESIS, replay
 from concord.ledger.ledger import Ledger
 from concord.ledger.state import State
-from concord.settlement.resettle import resettle
+from concord.settlement.differences import resettle
 
 MOST_PROBLEMS: Final = 100
 """Problems that are told; a chain beside another chain's journal has one for every block."""

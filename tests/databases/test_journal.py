@@ -8,7 +8,7 @@ import pytest
 from concord.errors import JournalUnavailable
 from concord.journal import Journal
 from tests.e2e import test_journal_mariadb as shared
-from tests.unit import test_journal as suite
+from tests.unit.journal import test_journal as suite
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import pytest
 
 from concord.journal import Journal, LabelRow, stream
-from tests.unit import test_kept as suite
+from tests.unit.journal import test_streams as suite
 
 # PyMySQL's sockets close when they are collected.
 pytestmark = pytest.mark.slow

@@ -1,6 +1,6 @@
 """The journal on a real MariaDB: what it promises on SQLite, several replicas at once, a server that goes.
 
-The functions of `tests/unit/test_journal.py` that need nothing of SQLite's run here as they are.
+The functions of `tests/unit/journal/test_journal.py` that need nothing of SQLite's run here as they are.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from concord.ledger import FileStore, Ledger
 from concord.settings import Settings
 from concord.settlement.settler import Settler
 from tests.service.settling import World, after_slashes, due_round
-from tests.unit import test_journal as suite
+from tests.unit.journal import test_journal as suite
 
 IMAGE = "mariadb:10.11"
 PASSWORD = "p@ss/w:rd%"

@@ -25,9 +25,9 @@ from concord.settlement import evidence
 from concord.settlement.batch import settle_batch
 from concord.settlement.settler import ABANDONED, Settler
 from concord.settlement.standing import review
-from tests.unit.laws import exactly
 from tests.unit.ledger.conformance import MemoryStore
-from tests.unit.settling import hot
+from tests.unit.properties import exactly
+from tests.unit.settlement.settling import hot
 
 QUICK, MANY, ON_FILES = 20, 300, 20
 """Random runs in the quick suite, in the slow one, and in the slow one on a folder of files."""

@@ -12,7 +12,7 @@ from concord.policies.stake import MICRO, MIN_STAKE, Account
 from concord.settlement import evidence, standing
 from concord.settlement.batch import settle_batch
 from concord.settlement.standing import Withheld, needed, review
-from tests.unit.settling import Round, hot
+from tests.unit.settlement.settling import Round, hot
 
 NODES = ("a", "b", "c", "d")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from concord.policies import voting as pool
 from concord.policies.voting import PPM, Voter
-from tests.unit.laws import Laws
+from tests.unit.properties import Laws
 
 law = Laws()
 

@@ -3,11 +3,12 @@
 import pytest
 from hypothesis import strategies as st
 
-from tests.unit import test_pool, test_reckoning, test_settlement, test_skill, test_stake
-from tests.unit.laws import Laws, invariants
 from tests.unit.ledger import test_ledger_machine
+from tests.unit.policies import test_scoring, test_stake, test_voting
+from tests.unit.properties import Laws, invariants
+from tests.unit.settlement import test_batch, test_wager
 
-MODULES = (test_stake, test_pool, test_skill, test_reckoning, test_settlement)
+MODULES = (test_stake, test_voting, test_scoring, test_wager, test_batch)
 
 
 def test_the_slow_suite_checks_the_invariants_on_ten_thousand_random_cases_and_more():

@@ -17,7 +17,7 @@ from concord.policies.stake import (
     settle_wager,
     wager_round,
 )
-from tests.unit.laws import Laws
+from tests.unit.properties import Laws
 
 law = Laws()
 

@@ -13,8 +13,8 @@ from concord.ledger.merkle import merkle_root
 from concord.ledger.state import State, TaskState, fold
 from concord.policies.stake import MICRO
 from concord.settlement.batch import settle_batch
-from tests.unit.laws import Laws
-from tests.unit.settling import Draw, Round, batches, hot, opened, seed_round, wager_round
+from tests.unit.properties import Laws
+from tests.unit.settlement.settling import Draw, Round, batches, hot, opened, seed_round, wager_round
 
 law = Laws()
 

@@ -13,8 +13,8 @@ from concord.policies.scoring import PPM, brier
 from concord.policies.stake import MICRO, MIN_STAKE, Account
 from concord.settlement import evidence
 from concord.settlement.wager import WagerRound, settle_labels
-from tests.unit.laws import Laws
-from tests.unit.settling import Round, batches, hot, wager_round
+from tests.unit.properties import Laws
+from tests.unit.settlement.settling import Round, batches, hot, wager_round
 
 law = Laws()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from concord.policies import scoring as skill
 from concord.policies.scoring import PPM, Trial, brier, closeness, faded, hit, next_regret, next_sigma
 from concord.policies.voting import split
-from tests.unit.laws import Laws
+from tests.unit.properties import Laws
 
 law = Laws()
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from concord.errors import LedgerBroken
 from concord.settlement import evidence
 from concord.settlement.evidence import Ballot, Evidence
-from tests.unit.laws import Laws
+from tests.unit.properties import Laws
 
 law = Laws()
 
