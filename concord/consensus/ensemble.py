@@ -15,7 +15,8 @@ from concord.consensus.poll import Pollable, PollLimits, Reply
 from concord.errors import ConfigurationError
 from concord.ledger.state import TaskState
 from concord.policies import voting as pool
-from concord.policies.voting import PPM, Method, PooledAnswer, Voter
+from concord.policies.scoring import PPM
+from concord.policies.voting import Method, PooledAnswer, Voter
 from concord.settings import BelowQuorum, PolicyName
 from concord.settlement import evidence
 from concord.tasks.schema import TaskSchema

@@ -26,8 +26,9 @@ from concord.errors import (
 )
 from concord.ledger.state import TaskState
 from concord.observability import metrics
+from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import PPM, Voter
+from concord.policies.voting import Voter
 from concord.settings import NodesFile, PolicyName, TaskSettings
 from concord.settlement.settler import Settler
 from concord.tasks.schema import TaskSchema

@@ -21,8 +21,8 @@ from concord.journal import Journal
 from concord.ledger import events
 from concord.ledger.state import State, TaskState
 from concord.observability import metrics
+from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO
-from concord.policies.voting import PPM
 from concord.settlement.settler import Settler
 from concord.settlement.standing import needed, review
 from concord.tasks.schema import TaskSchema

@@ -1,7 +1,7 @@
-"""Splitting whole units by exact shares, so that the parts always add up to the whole.
+"""Apportionment: splitting whole units by exact shares, so that the parts add up to the whole.
 
-The method of largest remainder (Hamilton): every share is floored, and the units left over go to
-the largest fractional parts. Integers only; it refuses to see a float.
+The method of largest remainder (Hamilton): every share is floored, and the units left over go to the largest
+fractional parts. Integers only.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def apportion(numerators: Sequence[int], denominator: int) -> list[int]:
 
     Returns:
         One integer per share, each within 1 of its exact value. Among equal remainders the earlier
-        share gets the unit, so callers list shares in the order in which ties shall fall.
+        share gets the unit, so the order of the shares decides ties.
 
     Raises:
         ValueError: The sum of the shares is no whole number.

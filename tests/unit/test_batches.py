@@ -8,7 +8,7 @@ import pytest
 from concord.consensus import batching as batches
 from concord.consensus.batching import Batcher
 from concord.consensus.poll import Poll, PollLimits, Question, Reply
-from concord.policies.voting import PPM
+from concord.policies.scoring import PPM
 
 pytestmark = pytest.mark.anyio
 

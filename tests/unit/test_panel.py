@@ -5,7 +5,8 @@ import pytest
 from concord.consensus.ensemble import Ensemble, TaskPolicy
 from concord.consensus.poll import Ballots, PollLimits, Reply
 from concord.errors import ConfigurationError
-from concord.policies.voting import PPM, Voter
+from concord.policies.scoring import PPM
+from concord.policies.voting import Voter
 from concord.settlement import evidence
 from tests.service.stack import AMOUNT, IRIS
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from concord.consensus.poll import Poll, PollLimits, Question, Reply, Shadows
-from concord.policies.voting import PPM
+from concord.policies.scoring import PPM
 
 QUESTION = Question(b"", 1, "digest", ("request",))
 VOTED = Reply("voted", "1", 1.0, [[PPM, 0]])

@@ -23,8 +23,8 @@ from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.journal import StoredRound
 from concord.ledger.state import PROBATION_ROUNDS
+from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import PPM
 from concord.service import Service
 from concord.settlement.audit import deep_audit
 from concord.tasks.schema import TaskSchema

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.policies import voting as pool
-from concord.policies.voting import PPM, Voter
+from concord.policies.scoring import PPM
+from concord.policies.voting import Voter
 from tests.unit.properties import Laws
 
 law = Laws()
@@ -51,8 +52,8 @@ def test_the_seed_vectors_hold(accuracies, stakes, mean, answer):
 
 
 def test_seed_means_that_lie_between_two_classes_go_to_the_even_one():
-    seats = panel([PPM, PPM])
-    assert [pool.seed(seats, one_hots(a, b)).answer for a, b in ((0, 1), (1, 2))] == [0, 2]
+    voters = panel([PPM, PPM])
+    assert [pool.seed(voters, one_hots(a, b)).answer for a, b in ((0, 1), (1, 2))] == [0, 2]
 
 
 def test_seed_without_any_weight_takes_the_plain_mean():
@@ -82,9 +83,9 @@ def test_a_third_of_liars_cannot_move_the_cold_answer_far():
 
 
 def test_ties_go_to_the_class_with_more_stake_behind_it():
-    seats = panel([0, 0, 0], [STAKE, STAKE, 2 * STAKE])
+    voters = panel([0, 0, 0], [STAKE, STAKE, 2 * STAKE])
     votes = [[0, 500_001, 499_999], [0, 499_999, 500_001], [0, 500_000, 500_000]]
-    decision = pool.wager(seats, votes)
+    decision = pool.wager(voters, votes)
     assert decision.pooled == (0, 500_000, 500_000)
     assert decision.answer == 1
 
@@ -96,17 +97,17 @@ def test_from_twenty_labels_on_the_linear_pool_answers():
 
 
 def test_skill_counts_by_its_eighth_power():
-    seats = [Voter("good", STAKE, STAKE, skill=900_000), Voter("poor", STAKE, STAKE, skill=800_000)]
+    voters = [Voter("good", STAKE, STAKE, skill=900_000), Voter("poor", STAKE, STAKE, skill=800_000)]
     gap = 900_000**2 // PPM
     gap = gap * gap // PPM
     gap = gap * gap // PPM
-    good, poor = pool.skill_weights([*seats, Voter("other", STAKE, STAKE, skill=900_000)])[:2]
+    good, poor = pool.skill_weights([*voters, Voter("other", STAKE, STAKE, skill=900_000)])[:2]
     assert (gap, poor) == (430_467, pytest.approx(good * gap / PPM, abs=1))
 
 
 def test_no_weight_passes_the_cap_while_another_has_any():
-    seats = [Voter("rich", 98 * STAKE, STAKE), Voter("a", STAKE, STAKE), Voter("b", STAKE, STAKE)]
-    assert pool.skill_weights(seats) == (600_000, 200_000, 200_000)
+    voters = [Voter("rich", 98 * STAKE, STAKE), Voter("a", STAKE, STAKE), Voter("b", STAKE, STAKE)]
+    assert pool.skill_weights(voters) == (600_000, 200_000, 200_000)
 
 
 def test_a_lone_voter_has_all_the_weight():
@@ -191,19 +192,19 @@ held = st.integers(0, 10**12)
 
 @st.composite
 def panels(draw):
-    seats = [
+    voters = [
         Voter(f"n{i}", draw(st.sampled_from([0, 1, 10**9]) | held), 1, skill=draw(skills))
         for i in range(draw(st.integers(1, 6)))
     ]
     raw = st.lists(st.integers(0, 9), min_size=3, max_size=3).filter(any)
-    return seats, [pool.split(PPM, draw(raw)) for _ in seats]
+    return voters, [pool.split(PPM, draw(raw)) for _ in voters]
 
 
 @law(panels(), many=300)
 def test_any_panel_gets_an_answer_whoever_holds_nothing_and_whoever_lags(panel_):
-    seats, votes = panel_
+    voters, votes = panel_
     for labelled in (0, 49, 50):
-        decision = pool.wager(seats, votes, labelled)
+        decision = pool.wager(voters, votes, labelled)
         assert sum(decision.weights) == sum(decision.pooled) == PPM
         assert decision.pooled[decision.answer] == max(decision.pooled)
         assert decision.agreement == sum(
@@ -219,17 +220,17 @@ def test_no_weight_passes_the_cap_but_where_nobody_else_has_any(panel_):
 
 @law(panels(), many=300)
 def test_the_pool_lies_between_the_least_and_the_most_that_any_vote_says(panel_):
-    seats, votes = panel_
-    pooled = pool.wager(seats, votes, 50).pooled
+    voters, votes = panel_
+    pooled = pool.wager(voters, votes, 50).pooled
     for share, column in zip(pooled, zip(*votes, strict=True), strict=True):
         assert min(column) - 1 <= share <= max(column) + 1
 
 
 @law(panels(), many=300)
 def test_weights_are_those_of_the_formula_by_fractions(panel_):
-    seats, _ = panel_
-    best = max(seat.skill for seat in seats)
-    raw = [seat.stake * eighth_power(PPM - best + seat.skill) for seat in seats]
+    voters, _ = panel_
+    best = max(voter.skill for voter in voters)
+    raw = [voter.stake * eighth_power(PPM - best + voter.skill) for voter in voters]
     if not any(raw):
         return
     exact = [Fraction(PPM * one, sum(raw)) for one in raw]
@@ -238,7 +239,7 @@ def test_weights_are_those_of_the_formula_by_fractions(panel_):
         rest = sum(raw) - raw[first]
         exact = [Fraction((PPM - pool.CAP) * one, rest) for one in raw]
         exact[first] = Fraction(pool.CAP)
-    assert all(abs(w - e) < 1 for w, e in zip(pool.skill_weights(seats), exact, strict=True))
+    assert all(abs(w - e) < 1 for w, e in zip(pool.skill_weights(voters), exact, strict=True))
 
 
 def eighth_power(share):
@@ -247,11 +248,11 @@ def eighth_power(share):
     return share
 
 
-def in_another_order(seats, votes, random):
-    """The places of the nodes after their renaming, and seats and votes in these."""
-    order = list(range(len(seats)))
+def in_another_order(voters, votes, random):
+    """The places of the nodes after their renaming, and voters and votes in these."""
+    order = list(range(len(voters)))
     random.shuffle(order)
-    return order, [seats[i] for i in order], [votes[i] for i in order]
+    return order, [voters[i] for i in order], [votes[i] for i in order]
 
 
 @law(panels(), st.randoms(use_true_random=False), many=400)
@@ -284,18 +285,18 @@ def test_once_skill_counts_renaming_the_nodes_permutes_the_weights_and_the_pool_
 @law(panels(), st.randoms(use_true_random=False), many=300)
 def test_values_come_out_alike_in_any_order_of_names(panel_, random):
     """I12. The median is that of the values, not of the names, while stake alone counts."""
-    seats, votes = panel_
+    voters, votes = panel_
     values = [vote[0] - vote[1] for vote in votes]
-    pairs = list(zip(seats, values, strict=True))
+    pairs = list(zip(voters, values, strict=True))
     random.shuffle(pairs)
-    again = pool.wager_value([seat for seat, _ in pairs], [value for _, value in pairs], 5)
-    assert again.answer == pool.wager_value(seats, values, 5).answer
+    again = pool.wager_value([voter for voter, _ in pairs], [value for _, value in pairs], 5)
+    assert again.answer == pool.wager_value(voters, values, 5).answer
 
 
 @law(panels(), few=60, many=300)
 def test_the_lower_median_is_the_smallest_value_with_half_of_the_stake_at_or_below_it(panel_):
-    seats, votes = panel_
-    stakes = [seat.stake for seat in seats]
+    voters, votes = panel_
+    stakes = [voter.stake for voter in voters]
     values = [vote[0] for vote in votes]
     if any(stakes):
         enough = [
@@ -307,18 +308,18 @@ def test_the_lower_median_is_the_smallest_value_with_half_of_the_stake_at_or_bel
 
 
 def test_a_node_without_stake_that_is_the_best_leaves_the_weight_to_the_others():
-    seats = [Voter("broke", 0, STAKE, skill=900_000), Voter("poor", STAKE, STAKE, skill=50_000)]
-    assert pool.skill_weights(seats) == (0, PPM)
+    voters = [Voter("broke", 0, STAKE, skill=900_000), Voter("poor", STAKE, STAKE, skill=50_000)]
+    assert pool.skill_weights(voters) == (0, PPM)
 
 
 def test_where_nobody_holds_anything_all_weigh_by_skill_alone():
-    seats = [Voter(f"n{i}", 0, STAKE, skill=900_000) for i in range(4)]
-    assert pool.skill_weights(seats) == (250_000,) * 4
+    voters = [Voter(f"n{i}", 0, STAKE, skill=900_000) for i in range(4)]
+    assert pool.skill_weights(voters) == (250_000,) * 4
 
 
 def test_a_lag_of_all_the_skill_there_is_weighs_nothing():
-    seats = [Voter("good", STAKE, STAKE, skill=PPM), Voter("useless", STAKE, STAKE, skill=0)]
-    assert pool.skill_weights(seats) == (PPM, 0)
+    voters = [Voter("good", STAKE, STAKE, skill=PPM), Voter("useless", STAKE, STAKE, skill=0)]
+    assert pool.skill_weights(voters) == (PPM, 0)
 
 
 def test_a_tie_of_equal_stakes_goes_to_the_lower_class_in_the_linear_pool_too():
@@ -326,20 +327,20 @@ def test_a_tie_of_equal_stakes_goes_to_the_lower_class_in_the_linear_pool_too():
 
 
 def test_the_cap_leaves_the_others_their_proportion():
-    seats = [Voter("rich", 9 * STAKE, 1), Voter("a", 3, 1), Voter("b", 1, 1)]
-    assert pool.skill_weights(seats) == (600_000, 300_000, 100_000)
+    voters = [Voter("rich", 9 * STAKE, 1), Voter("a", 3, 1), Voter("b", 1, 1)]
+    assert pool.skill_weights(voters) == (600_000, 300_000, 100_000)
 
 
 def test_exactly_the_cap_is_not_past_it():
-    seats = [Voter("rich", 6, 1), Voter("a", 3, 1), Voter("b", 1, 1)]
-    assert pool.skill_weights(seats) == (600_000, 300_000, 100_000)
+    voters = [Voter("rich", 6, 1), Voter("a", 3, 1), Voter("b", 1, 1)]
+    assert pool.skill_weights(voters) == (600_000, 300_000, 100_000)
 
 
 def test_values_are_weighed_by_skill_from_twenty_labels_on():
-    seats = [Voter("good", 1000, 1, skill=900_000), Voter("x", 1000, 1, skill=500_000)]
-    seats += [Voter("y", 1000, 1, skill=500_000)]
-    assert pool.wager_value(seats, [100, 900, 900], 10, labelled=19).answer == 900
-    assert pool.wager_value(seats, [100, 900, 900], 10, labelled=20).answer == 100
+    voters = [Voter("good", 1000, 1, skill=900_000), Voter("x", 1000, 1, skill=500_000)]
+    voters += [Voter("y", 1000, 1, skill=500_000)]
+    assert pool.wager_value(voters, [100, 900, 900], 10, labelled=19).answer == 900
+    assert pool.wager_value(voters, [100, 900, 900], 10, labelled=20).answer == 100
 
 
 def test_a_value_on_the_edge_of_sigma_agrees():
