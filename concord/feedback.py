@@ -121,7 +121,7 @@ class Feedback:
         due = {one.id for one in outcomes if one.is_good and one.settlement == "due" and one.id}
         if not due:
             return list(outcomes)
-        heights = await self._settler.settled(due, seconds)
+        heights = await self._settler.wait_settled(due, seconds)
         return [
             replace(one, settlement="settled", block=heights[one.id])
             if one.id in due and one.id in heights

@@ -17,6 +17,7 @@ import orjson
 from benchmarks.consensus.actors import Actor, wants_to_lie
 from benchmarks.consensus.streams import Stream
 from concord.consensus.ensemble import seats
+from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import State, TaskState, fold
@@ -46,17 +47,6 @@ WAGER: Final = Rule("wager hit")
 BRIER: Final = Rule("wager brier", score="brier")
 SEED: Final = Rule("seed", "seed")
 RULES: Final = (WAGER, BRIER, SEED)
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A round as `settle_batch` wants it."""
-
-    id: str
-    task: str
-    policy: str
-    evidence: bytes | None
-    label: int | None
 
 
 @dataclass
@@ -138,7 +128,7 @@ class _Game:
         self._present = {one.node: one.present.tolist() for one in actors if one.present is not None}
         self._state = fold(State(), _opening(stream, actors, rule))
         self._audit = Audit()
-        self._waiting: list[Settled] = []
+        self._waiting: list[SettlementRound] = []
         self._evidence: list[bytes | None] = [None] * stream.rounds
         self._read_nodes()
 
@@ -210,8 +200,8 @@ class _Game:
         return self._task.account(node).reason != "invalid"
 
     def _queue(self, one: int, label: int | None) -> None:
-        settled = Settled(f"r{one:07d}", TASK, self._rule.policy, self._evidence[one], label)
-        self._waiting.append(settled)
+        due = SettlementRound(f"r{one:07d}", TASK, self._rule.policy, self._evidence[one], label)
+        self._waiting.append(due)
         if len(self._waiting) == BLOCK:
             self._settle()
 

@@ -210,7 +210,7 @@ class Consensus:
         due = [verdict.id for verdict in response.verdicts if verdict.settlement == "due"]
         if not due:
             return response
-        heights = await self._settler.settled(due, SETTLED_SECONDS)
+        heights = await self._settler.wait_settled(due, SETTLED_SECONDS)
         verdicts = [
             replace(verdict, settlement="settled", block=heights[verdict.id])
             if verdict.id in heights

@@ -1,26 +1,25 @@
-"""Rounds whose rows are kept, oldest first: what drift is seen in, and what models learn from anew."""
+"""Reads rounds oldest first, in chunks: each a short transaction of its own, found by time and id.
+
+A million rounds need no more memory than a chunk, and block no writer. Rounds that come in meanwhile may be
+among them.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from concord.journal.cursor import read_cursor, write_cursor
 from concord.journal.database import Database
-from concord.journal.rows import KeptRound, LabelledRound
-from concord.journal.stream import ROWS, later_than, oldest_first
+from concord.journal.rows import JudgedRound, KeptRound, LabelledRound
+from concord.journal.search import ROWS, WITH_LABELS, read_cursor, write_cursor
 from concord.journal.tables import KEPT, labels, rounds
 
 LOOKED_AT: Final = 20 * ROWS
-"""Rounds that one page of labelled ones looks at; where few have a label, a page is short instead of slow."""
-
-_READ: Final = sa.select(
-    rounds.c.id, rounds.c.time, rounds.c.features, rounds.c.verdict, labels.c.label
-).select_from(rounds.outerjoin(labels, rounds.c.id == labels.c.id))
+"""Rounds that a page of labelled ones checks; where few have a label, a page is short instead of slow."""
 
 
 def kept_rounds(database: Database, task: str, since: int, limit: int) -> Iterator[list[KeptRound]]:
-    """The newest `limit` rounds of a task that are not older than `since` (µs), oldest first, in chunks."""
+    """The newest `limit` rounds since a time (µs) whose features are kept, oldest first, in chunks."""
     of_task = sa.and_(rounds.c.task == task, KEPT)
     newest = (
         sa.select(rounds.c.time, rounds.c.id)
@@ -30,44 +29,76 @@ def kept_rounds(database: Database, task: str, since: int, limit: int) -> Iterat
         .limit(1)
     )
     with database.reading() as connection:
-        found = connection.execute(newest).first()
-    time, last = (found[0], found[1]) if found else (since, "")
-    begin = sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id >= last))
-    for chunk in oldest_first(database, _READ.where(of_task), begin, time, limit):
+        first = connection.execute(newest).first()
+    time, id_ = (first[0], first[1]) if first else (since, "")
+    begin = sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id >= id_))
+    query = _select(rounds.c.features, rounds.c.verdict, labels.c.label).where(of_task)
+    for chunk in _oldest_first(database, query, begin, time, limit):
         yield [KeptRound(*row) for row in chunk]
+
+
+def judged_rounds(database: Database, task: str, since: int, limit: int) -> Iterator[list[JudgedRound]]:
+    """The first `limit` labelled rounds under `wager` since a time (µs), oldest first, in chunks.
+
+    Rounds whose features were forgotten are among them: votes and label are enough to compare versions.
+    """
+    query = _select(rounds.c.evidence, labels.c.label, labels.c.time).where(
+        rounds.c.task == task,
+        rounds.c.policy == "wager",
+        rounds.c.evidence.is_not(None),
+        labels.c.label.is_not(None),
+    )
+    for chunk in _oldest_first(database, query, rounds.c.time >= since, since, limit):
+        yield [JudgedRound(*row) for row in chunk]
 
 
 def labelled_rounds(
     database: Database, task: str, since: int, limit: int, after: str | None
 ) -> tuple[list[LabelledRound], str | None]:
-    """A page of labelled rounds since a time (µs), and the cursor of the next one; as `Journal.labelled`."""
+    """A page of labelled rounds since a time (µs), and the cursor of the next one; see `Journal.labelled`."""
     time, last = read_cursor(after) if after is not None else (since, "")
-    found: list[LabelledRound] = []
-    for _ in range(LOOKED_AT // ROWS):
-        chunk = _chunk(database, task, max(time, since), time, last)
-        for one in chunk:
-            if one.label is not None:
-                found.append(LabelledRound(one.id, one.time, one.features, one.label))
-            time, last = one.time, one.id
-            if len(found) == limit:
-                return found, write_cursor(time, last)
-        if len(chunk) < ROWS:
-            return found, None
-    return found, write_cursor(time, last)
+    query = _select(rounds.c.features, labels.c.label).where(rounds.c.task == task, KEPT)
+    page: list[LabelledRound] = []
+    checked = 0
+    for chunk in _oldest_first(database, query, _is_after(time, last), max(time, since), LOOKED_AT):
+        checked += len(chunk)
+        for row in chunk:
+            last, time = row[:2]
+            if row[-1] is not None:
+                page.append(LabelledRound(*row))
+            if len(page) == limit:
+                return page, write_cursor(time, last)
+    return page, write_cursor(time, last) if checked == LOOKED_AT else None
 
 
-def _chunk(database: Database, task: str, since: int, time: int, last: str) -> Sequence[Any]:
-    query = (
-        sa.select(rounds.c.id, rounds.c.time, rounds.c.features, labels.c.label)
-        .select_from(rounds.outerjoin(labels, rounds.c.id == labels.c.id))
-        .where(
-            rounds.c.task == task,
-            KEPT,
-            rounds.c.time >= since,
-            later_than(time, last),
-        )
-        .order_by(rounds.c.time, rounds.c.id)
-        .limit(ROWS)
-    )
-    with database.reading() as connection:
-        return connection.execute(query).all()
+def _select(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return sa.select(rounds.c.id, rounds.c.time, *columns).select_from(WITH_LABELS)
+
+
+def _is_after(time: int, id_: str) -> sa.ColumnElement[bool]:
+    """Whether a round comes after the one of this time (µs) and id."""
+    return sa.or_(rounds.c.time > time, sa.and_(rounds.c.time == time, rounds.c.id > id_))
+
+
+def _oldest_first(
+    database: Database, query: sa.Select[Any], begin: sa.ColumnElement[bool], since: int, limit: int
+) -> Iterator[Sequence[Sequence[Any]]]:
+    """Chunks of rows, at most `limit` in all.
+
+    Args:
+        database: Where they are.
+        query: Columns and rounds; id and time come first.
+        begin: Where the first chunk begins.
+        since: The same as a time (µs), by which an index finds it.
+        limit: Rows in all, at most.
+    """
+    while limit > 0:
+        ordered = query.where(rounds.c.time >= since, begin).order_by(rounds.c.time, rounds.c.id)
+        with database.reading() as connection:
+            chunk = connection.execute(ordered.limit(min(ROWS, limit))).all()
+        if not chunk:
+            return
+        yield chunk
+        limit -= len(chunk)
+        last, since = chunk[-1][:2]
+        begin = _is_after(since, last)

@@ -27,7 +27,7 @@ Noted = tuple[int, str, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ChainReport:
     """What an audit found.
 
     Attributes:
@@ -105,7 +105,7 @@ class _Walk:
 
 def audit(
     store: Store, archive: SegmentArchive | None, noted: Mapping[int, str] | Iterable[tuple[int, str]]
-) -> Report:
+) -> ChainReport:
     """Reads and replays all that is stored and compares it with the hashes that were noted."""
     # The journal's notes first: a block that comes in between is then one more than noted, not one less.
     expected = dict(noted)
@@ -122,7 +122,7 @@ def audit(
     if stored is not None:
         problems += _differences(walk, expected, whole=not problems)
     orphans = () if problems else tuple(name for name in names if name not in walk.names)
-    return Report(
+    return ChainReport(
         walk.head.height,
         walk.head.hash,
         len(walk.hashes),

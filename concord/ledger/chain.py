@@ -7,7 +7,7 @@ The module reads no clock and no store, and repairs nothing.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,6 +156,15 @@ def check_link(block: Block, height: int, previous: str) -> None:
         raise LedgerBroken(
             f"Block {block.height} does not follow block {height}: the chain is forked or cut."
         )
+
+
+def fold_chain(blocks: Iterable[Block]) -> Iterator[tuple[Block, State, State]]:
+    """Each block of a whole chain with the states before and after it; checked as by `replay`."""
+    state, height, previous = State(), 0, GENESIS
+    for block in blocks:
+        after = replay([block], state, height, previous)
+        yield block, state, after
+        state, height, previous = after, block.height, block.hash
 
 
 def replay(blocks: Iterable[Block], state: State, height: int = 0, previous: str = GENESIS) -> State:

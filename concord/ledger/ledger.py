@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import islice, takewhile
 
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
-from concord.ledger.audit import HEAD_IS_GONE, Noted, Report, audit, rebuild
+from concord.ledger.audit import HEAD_IS_GONE, ChainReport, Noted, audit, rebuild
 from concord.ledger.chain import GENESIS, Block, canonical, digest, extend, replay
 from concord.ledger.events import Event
 from concord.ledger.exports import Lines, import_blocks
@@ -24,6 +24,7 @@ from concord.ledger.segments import Segments, encode
 from concord.ledger.state import State, fold_task
 from concord.ledger.store import SegmentArchive, Store
 from concord.observability import metrics
+from concord.util.times import now
 
 Build = Callable[[State], Sequence[Event]]
 """Makes the events from the state that they will be folded onto."""
@@ -36,11 +37,6 @@ KEPT_SEGMENTS = 500
 
 ATTEMPTS = 100
 """Swaps that a writer may lose in a row before it gives up; with jitter that takes minutes."""
-
-
-def now() -> int:
-    """µs since the epoch."""
-    return time.time_ns() // 1000
 
 
 class Ledger:
@@ -184,7 +180,7 @@ class Ledger:
             height = self._segments.height_of(key, head.segment, 0)
         return None if height is None else self._block(head, height)
 
-    def verify(self, noted: Mapping[int, str] | Iterable[tuple[int, str]] = ()) -> Report:
+    def verify(self, noted: Mapping[int, str] | Iterable[tuple[int, str]] = ()) -> ChainReport:
         """Reads everything that is stored, replays it, and compares the hashes noted in the journal."""
         return audit(self._store, self._archive, noted)
 

@@ -16,7 +16,7 @@ FIRST_ANSWERED: Final = 20 * PPM
 """A version starts as if it had scored 0.7 in each of twenty rounds."""
 
 ALLOWED_REGRET: Final = 200_000
-"""Regret (ppm a round) that is forgiven: a node may stay that much worse than the mean without being jailed."""
+"""Regret (ppm a round) that is forgiven: a node may always be that much worse than the mean."""
 
 SIGMAS: Final = 3
 """A value that misses by three times the usual error scores 0."""
@@ -37,7 +37,7 @@ def brier(vote: Sequence[int], label: int) -> int:
 
 
 def closeness(value: int, truth: int, sigma: int) -> int:
-    """Score of a value v in ppm: 1 − min(3σ, |v − y|) / 3σ with the truth y, all in steps of the resolution."""
+    """Score of a value v in ppm: 1 − min(3σ, |v − y|) / 3σ; value and truth y in steps of the resolution."""
     reach = SIGMAS * sigma
     return PPM - PPM * min(reach, abs(value - truth)) // reach
 

@@ -69,8 +69,8 @@ class Appointment:
 class Account:
     """The account of one node in one task.
 
-    Stake and deposit belong to the node; score, answered, regret, labelled and hits belong to the version that
-    it serves, and another version starts with new ones.
+    Stake and deposit belong to the node; score, answered, regret, labelled and hits belong to the version
+    that it serves, and another version starts with new ones.
 
     Attributes:
         stake: Balance in µS.

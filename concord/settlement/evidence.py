@@ -1,9 +1,8 @@
-"""What a settlement needs of a round: its answer and its votes as integers, as JSON in the journal.
+"""Evidence of a round: its answer and votes as integers, as JSON in the journal.
 
-Written once, when a round is decided, and read when it settles, perhaps months later. Under `seed` a
-vote is a class; under `wager` it is the version that voted and its probabilities in ppm, or its value
-in steps of the resolution. Shadows and challengers stand apart, since they are scored and never paid.
-The module decides nothing and refuses to guess: what it cannot read is an error.
+Written when a round is decided, and read when it settles. Under `seed` a vote is a class; under `wager` it is
+the version that voted and its probabilities in ppm, or its value in steps of the resolution. Shadows and
+challengers are kept apart, since they are scored and move no stake.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +12,15 @@ from typing import Any
 import orjson
 
 from concord.errors import LedgerBroken
+from concord.ledger.chain import canonical
 
 RawVote = Sequence[Any]
-"""A vote as it is written: its version (or None), then its integers."""
+"""A vote as it is written: its version or None, then its integers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """One vote: who cast it by version, and its integers."""
+    """A vote: the version that cast it, and its integers."""
 
     version: str | None
     counts: tuple[int, ...]
@@ -28,13 +28,13 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A round under `wager` as it was decided.
+    """Answer and votes of a round under `wager`.
 
     Attributes:
         answer: Class index, or value in steps of the resolution.
-        votes: Node → its ballot, of the nodes that counted.
-        shadows: The same of nodes that are scored and did not count.
-        challengers: The same of versions that were tried beside a node's own.
+        votes: Node → its ballot, of the voters.
+        shadows: The same of non-voters, which are scored.
+        challengers: Node → the ballot of its challenger.
         scale: Usual error that the task's schema states, in steps; None for a classification.
     """
 
@@ -47,7 +47,7 @@ class Evidence:
 
 def write_seed(answer: int, votes: Mapping[str, int]) -> bytes:
     """Evidence of a round under `seed`: the class that was answered, and each node's class."""
-    return orjson.dumps({"answer": answer, "votes": votes}, option=orjson.OPT_SORT_KEYS)
+    return canonical({"answer": answer, "votes": votes})
 
 
 def write(
@@ -57,7 +57,7 @@ def write(
     challengers: Mapping[str, RawVote] | None = None,
     scale: int | None = None,
 ) -> bytes:
-    """Evidence of a round under `wager`; what is empty is left out.
+    """Evidence of a round under `wager`; empty parts are left out.
 
     >>> write(1, {"knn": ["3", 0, 1_000_000]}).decode()
     '{"answer":1,"votes":{"knn":["3",0,1000000]}}'
@@ -69,7 +69,7 @@ def write(
         document["challengers"] = challengers
     if scale is not None:
         document["scale"] = scale
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return canonical(document)
 
 
 def read_seed(round_id: str, data: bytes | None) -> tuple[int, dict[str, int]]:
@@ -96,13 +96,13 @@ def read(round_id: str, data: bytes | None) -> Evidence:
         raise _unreadable(round_id) from error
 
 
-def _ballots(written: Mapping[str, RawVote]) -> dict[str, Ballot]:
-    return {node: _ballot(vote) for node, vote in written.items()}
+def _ballots(votes: Mapping[str, RawVote]) -> dict[str, Ballot]:
+    return {node: _ballot(vote) for node, vote in votes.items()}
 
 
-def _ballot(written: RawVote) -> Ballot:
-    version, *counts = written
-    if not isinstance(version, str | None) or not counts or any(type(one) is not int for one in counts):
+def _ballot(vote: RawVote) -> Ballot:
+    version, *counts = vote
+    if not isinstance(version, str | None) or not counts or any(type(count) is not int for count in counts):
         raise ValueError("A vote is a version and integers.")
     return Ballot(version, tuple(counts))
 

@@ -1,11 +1,14 @@
-"""Tasks that run beside the requests, none of which may end unseen."""
+"""Background tasks, whose failures are logged, and threads that run to their end."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 _log = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 def spawn(
@@ -28,3 +31,14 @@ def spawn(
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(ended)
     return task
+
+
+async def run_in_thread(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Runs a blocking step in a thread; when the caller is cancelled, it still waits for the thread's end."""
+    work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        work.exception()
+        raise

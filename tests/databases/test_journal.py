@@ -74,7 +74,7 @@ def test_migrating_again_changes_nothing(migrated):
     journal = Journal(migrated)
     journal.record([suite.row(1)])
     journal.migrate()
-    assert suite.ids(journal.rounds()[0]) == [1]
+    assert suite.ids(journal.find()[0]) == [1]
     journal.close()
 
 

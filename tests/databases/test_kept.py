@@ -2,7 +2,7 @@
 
 import pytest
 
-from concord.journal import Journal, LabelRow, stream
+from concord.journal import Journal, LabelRow, streams
 from tests.unit.journal import test_streams as suite
 
 # PyMySQL's sockets close when they are collected.
@@ -13,7 +13,7 @@ globals().update({name: test for name, test in vars(suite).items() if name.start
 
 @pytest.fixture
 def journal(server, monkeypatch):
-    monkeypatch.setattr(stream, "ROWS", 7)
+    monkeypatch.setattr(streams, "ROWS", 7)
     journal = Journal(server.empty())
     journal.migrate()
     journal.record([suite.row(place, 1000 + place // 10) for place in range(50)])

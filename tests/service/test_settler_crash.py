@@ -128,7 +128,7 @@ def record_and_settle(folder, say, checkpoint):
             say(f"recorded {one}")
     while settler._step():
         pass
-    for one in world.journal.rounds()[0]:
+    for one in world.journal.find()[0]:
         if one.block is not None:
             say(f"settled {one.id} {one.block} {one.block_hash}")
 
@@ -139,7 +139,7 @@ def check_after_recovery(folder, acknowledged):
     settler._recover()
     while settler._step() or world.journal.due_count():
         pass
-    stored = {one.id: one for one in world.journal.rounds()[0]}
+    stored = {one.id: one for one in world.journal.find()[0]}
     for said, one, *block in (line.split() for line in acknowledged):
         assert said == "recorded" or [str(stored[one].block), stored[one].block_hash] == block
         assert one in stored

@@ -26,7 +26,7 @@ from concord.ledger.state import PROBATION_ROUNDS
 from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
 from concord.service import Service
-from concord.settlement.audit import deep_audit
+from concord.settlement.audit import audit_settlements
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import (
     ChallengerRecord,
@@ -103,7 +103,7 @@ class Records:
             self._ensembles.settings(sought.task)
         limit, after = int_param(query, "limit", default=50, least=1, most=MOST_ROUNDS), query.get("after")
         find = self._service.journal.find
-        if sought.is_looked_through:
+        if sought.needs_scan:
             stored, end = await run_exclusive(self._searching, find, sought, limit, after)
         else:
             stored, end = await asyncio.to_thread(find, sought, limit, after)
@@ -157,7 +157,9 @@ class Records:
     async def audit(self, incoming: Request) -> Response:
         """`GET /v1/ledger/audit`: settles every block again from the journal's records; minutes, for many."""
         incoming.query()
-        report = await run_exclusive(self._verifying, deep_audit, self._service.ledger, self._service.journal)
+        report = await run_exclusive(
+            self._verifying, audit_settlements, self._service.ledger, self._service.journal
+        )
         return json_response(report.to_json())
 
     def _verify(self) -> Any:  # noqa: ANN401 - the ledger's report, a dataclass

@@ -17,8 +17,8 @@ from concord.errors import ConfigurationError, Conflict, JournalUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from concord.ledger.audit import Report
-    from concord.settlement.audit import DeepReport
+    from concord.ledger.audit import ChainReport
+    from concord.settlement.audit import SettlementReport
 
 # The ledger's modules and the journal's are imported by what uses them.
 
@@ -217,7 +217,7 @@ def import_file(*, file: Path, where: str | None, as_json: bool) -> None:
         click.echo(f"{head.height} blocks were checked and taken in. The last one's hash is {head.hash}.")
 
 
-def _verified(where: str | None) -> "tuple[Report, str | None]":
+def _verified(where: str | None) -> "tuple[ChainReport, str | None]":
     """What an audit finds, and why the journal took no part in it, if it did not."""
     from concord.cli.stores import has_journal, ledger_beside, open_journal
 
@@ -232,7 +232,9 @@ def _verified(where: str | None) -> "tuple[Report, str | None]":
     return ledger_beside(None, where).verify(), missing
 
 
-def _settled_again(where: str | None, report: "Report", missing: str | None) -> "DeepReport | None":
+def _settled_again(
+    where: str | None, report: "ChainReport", missing: str | None
+) -> "SettlementReport | None":
     """What settling again finds; None where the chain is not sound.
 
     Raises:
@@ -249,7 +251,9 @@ def _settled_again(where: str | None, report: "Report", missing: str | None) -> 
         return resettle(ledger_beside(journal, where), journal)
 
 
-def _tell(report: "Report", missing: str | None, again: "DeepReport | None", *, deep: bool) -> None:
+def _tell(
+    report: "ChainReport", missing: str | None, again: "SettlementReport | None", *, deep: bool
+) -> None:
     console = out()
     counted = f"{report.blocks} blocks in {report.segments} segments and the head"
     if report.ok:

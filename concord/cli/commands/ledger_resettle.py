@@ -9,18 +9,18 @@ if TYPE_CHECKING:
 
     from concord.journal import Journal
     from concord.ledger import Ledger
-    from concord.settlement.audit import DeepReport
+    from concord.settlement.audit import SettlementReport
 
 
-def resettle(ledger: "Ledger", journal: "Journal") -> "DeepReport":
+def resettle(ledger: "Ledger", journal: "Journal") -> "SettlementReport":
     """Settles every block again; on a terminal, a bar shows the blocks."""
-    from concord.settlement.audit import deep_audit
+    from concord.settlement.audit import audit_settlements
 
     with counting("Settling again", "blocks") as told:
-        return deep_audit(ledger, journal, told)
+        return audit_settlements(ledger, journal, told)
 
 
-def tell(console: "Console", report: "DeepReport") -> None:
+def tell(console: "Console", report: "SettlementReport") -> None:
     """Says what settling again came to."""
     from rich.markup import escape
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from concord.journal import Journal, LabelRow, RoundRow, stream
+from concord.journal import Journal, LabelRow, RoundRow, streams
 
 
 def row(number, time, task="iris", features=b"{}"):
@@ -12,7 +12,7 @@ def row(number, time, task="iris", features=b"{}"):
 
 @pytest.fixture
 def journal(tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "ROWS", 7)
+    monkeypatch.setattr(streams, "ROWS", 7)
     journal = Journal(f"sqlite:///{tmp_path}/journal.sqlite")
     journal.migrate()
     # Ten rounds a time, so that chunks end between rounds of one time.

@@ -1,10 +1,10 @@
 """Rounds to be settled, and random states to settle them on; for tests of the rules."""
 
-from dataclasses import dataclass
 from random import Random
 
 from hypothesis import strategies as st
 
+from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.state import TaskState
 from concord.policies.scoring import PPM
@@ -17,28 +17,17 @@ CLASSES = 3
 NAMES = ("a", "aa", "ab", "b", "ba", "c", "d")
 
 
-@dataclass(frozen=True)
-class Round:
-    """A due round as `settle_batch` takes it."""
-
-    id: str
-    task: str
-    policy: str
-    evidence: bytes | None
-    label: int | None = None
-
-
 def hot(version, label, classes=CLASSES):
     """A ballot that is sure of a class."""
     return [version, *(PPM if k == label else 0 for k in range(classes))]
 
 
 def wager_round(id_, votes, label, task="t", **more):
-    return Round(id_, task, "wager", evidence.write(0, votes, **more), label)
+    return SettlementRound(id_, task, "wager", evidence.write(0, votes, **more), label)
 
 
 def seed_round(id_, answer, votes, task="t"):
-    return Round(id_, task, "seed", evidence.write_seed(answer, votes))
+    return SettlementRound(id_, task, "seed", evidence.write_seed(answer, votes))
 
 
 class Draw:

@@ -4,7 +4,7 @@ import pytest
 
 from concord.ledger import events
 from concord.settlement import settler
-from concord.settlement.audit import deep_audit
+from concord.settlement.audit import audit_settlements
 from tests.service.labelled_world import LabelledWorld, ballots
 
 
@@ -25,7 +25,7 @@ def world(tmp_path):
 
 
 def audit(world):
-    return deep_audit(world.ledger(), world.journal)
+    return audit_settlements(world.ledger(), world.journal)
 
 
 def problems(world):
@@ -34,13 +34,13 @@ def problems(world):
 
 def test_what_was_not_changed_comes_to_the_same(world):
     report = audit(world)
-    assert (report.problems, report.blocks, report.rounds, report.unmarked) == ((), 3, 8, 0)
+    assert (report.problems, report.blocks, report.rounds, report.unmarked) == ([], 3, 8, 0)
     assert report.height == world.ledger().head().height
 
 
 def test_each_block_is_looked_at_once_and_told(world):
     seen = []
-    deep_audit(world.ledger(), world.journal, lambda height, end: seen.append((height, end)))
+    audit_settlements(world.ledger(), world.journal, lambda height, end: seen.append((height, end)))
     end = world.ledger().head().height
     assert seen == [(height, end) for height in range(1, end + 1)]
 
@@ -48,7 +48,7 @@ def test_each_block_is_looked_at_once_and_told(world):
 def test_the_states_are_folded_and_never_looked_back_for(world, monkeypatch):
     ledger = world.ledger()
     monkeypatch.setattr(ledger, "state_before", None)
-    assert deep_audit(ledger, world.journal).ok
+    assert audit_settlements(ledger, world.journal).ok
 
 
 def test_segments_that_were_archived_are_settled_again_too(world):
@@ -174,7 +174,7 @@ def test_a_block_whose_rounds_are_not_marked_yet_is_settled_from_its_claim(tmp_p
     with pytest.raises(Killed):
         world.settler(kill)._step()
     report = audit(world)
-    assert (report.problems, report.rounds, report.unmarked) == ((), 2, 2)
+    assert (report.problems, report.rounds, report.unmarked) == ([], 2, 2)
     world.close()
 
 
@@ -263,7 +263,7 @@ def test_the_jailings_and_releases_of_honest_blocks_are_called_for(tmp_path):
     kinds = {event.kind for block in world.ledger().blocks() for event in block.event_list}
     report = audit(world)
     world.close()
-    assert (kinds >= {"settle", "jail", "release"}, report.problems) == (True, ())
+    assert (kinds >= {"settle", "jail", "release"}, report.problems) == (True, [])
 
 
 def test_shadows_and_challengers_are_settled_again_with_the_rest(tmp_path):
@@ -286,6 +286,6 @@ def test_a_chain_that_is_broken_ends_the_audit_at_its_last_good_block(world, mon
     ledger = world.ledger()
     blocks = ledger.blocks()
     monkeypatch.setattr(ledger, "stream", lambda *_ends: iter([*blocks[:2], blocks[3]]))
-    report = deep_audit(ledger, world.journal)
+    report = audit_settlements(ledger, world.journal)
     assert report.height == 2
     assert report.problems[0].startswith("Nothing after block 2 was settled again: Block 4 does not follow")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.errors import LedgerBroken, LedgerUnavailable
+from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.chain import GENESIS, Block, canonical, digest, replay, state_hash
 from concord.ledger.merkle import merkle_root
@@ -14,7 +15,7 @@ from concord.ledger.state import State, TaskState, fold
 from concord.policies.stake import MICRO
 from concord.settlement.batch import settle_batch
 from tests.unit.properties import Laws
-from tests.unit.settlement.settling import Draw, Round, batches, hot, opened, seed_round, wager_round
+from tests.unit.settlement.settling import Draw, batches, hot, opened, seed_round, wager_round
 
 law = Laws()
 
@@ -117,7 +118,7 @@ def test_a_labelled_round_of_a_task_that_is_not_opened_yet_waits():
 @pytest.mark.parametrize("policy", ["seed", "wager"])
 def test_a_round_without_evidence_stops_the_whole_batch(policy):
     with pytest.raises(LedgerBroken):
-        settle(start(), wager_round("r1", RIGHT, 0), Round("r2", "t", policy, None, 0))
+        settle(start(), wager_round("r1", RIGHT, 0), SettlementRound("r2", "t", policy, None, 0))
 
 
 # Both policies in one batch

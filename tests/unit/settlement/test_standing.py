@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 
 from concord.errors import Conflict, InvalidInput
+from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.state import State, fold
 from concord.policies.scoring import PPM, Trial
 from concord.policies.stake import MICRO, MIN_STAKE, Account
 from concord.settlement import evidence, standing
 from concord.settlement.batch import settle_batch
-from concord.settlement.standing import Withheld, needed, review
-from tests.unit.settlement.settling import Round, hot
+from concord.settlement.standing import Withheld, release_missing_voters, review
+from tests.unit.settlement.settling import hot
 
 NODES = ("a", "b", "c", "d")
 
@@ -45,7 +46,7 @@ def bodies(state, malformed=None):
 def settled(state, votes, label=0, shadows=None, challengers=None, rounds=1):
     """The state after a block of alike rounds; votes are classes, of version 1 unless they say so."""
     data = evidence.write(0, *(ballots(some) for some in (votes, shadows or {}, challengers or {})))
-    batch = [Round(f"r{i}", "t", "wager", data, label) for i in range(rounds)]
+    batch = [SettlementRound(f"r{i}", "t", "wager", data, label) for i in range(rounds)]
     whole = State({"t": state})
     return fold(whole, settle_batch("b", batch, whole).events).task("t")
 
@@ -133,9 +134,9 @@ def newcomers(*names, **fields):
 
 def test_two_that_are_declared_count_at_once_where_those_who_count_have_left_the_nodes_file():
     state = task(**newcomers("x", "y", "z"))
-    found = needed("t", state, {"x", "y", "z"})
+    found = release_missing_voters("t", state, {"x", "y", "z"})
     assert [(one.body["node"], one.body["to"]) for one in found] == [("x", "active"), ("y", "active")]
-    assert not needed("t", fold(State({"t": state}), found).task("t"), {"x", "y", "z"})
+    assert not release_missing_voters("t", fold(State({"t": state}), found).task("t"), {"x", "y", "z"})
 
 
 @pytest.mark.parametrize(
@@ -149,11 +150,11 @@ def test_two_that_are_declared_count_at_once_where_those_who_count_have_left_the
     ids=["two count", "it has left too", "it lied", "it has no stake"],
 )
 def test_nobody_else_leaves_probation_for_the_nodes_files_sake(declared, fields):
-    assert not needed("t", task(**newcomers("x", **fields)), declared)
+    assert not release_missing_voters("t", task(**newcomers("x", **fields)), declared)
 
 
 def test_under_seed_the_nodes_file_releases_nobody():
-    assert not needed("t", task("seed", **newcomers("x")), {"x"})
+    assert not release_missing_voters("t", task("seed", **newcomers("x")), {"x"})
 
 
 def test_a_liar_on_probation_is_jailed_and_never_counted():

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.errors import LedgerBroken
+from concord.journal import SettlementRound
 from concord.ledger.events import TrialSums
 from concord.ledger.state import TaskState
 from concord.policies.scoring import PPM, brier
 from concord.policies.stake import MICRO, MIN_STAKE, Account
 from concord.settlement import evidence
-from concord.settlement.wager import WagerRound, settle_labels
+from concord.settlement.wager import read_round, settle_labels
 from tests.unit.properties import Laws
-from tests.unit.settlement.settling import Round, batches, hot, wager_round
+from tests.unit.settlement.settling import batches, hot, wager_round
 
 law = Laws()
 
@@ -31,7 +32,7 @@ def task(stakes=(1000, 1000, 1000, 1000), score="hit", sigma=None, **changed):
 
 
 def reckoned(state, *rounds):
-    return settle_labels(state, [WagerRound.of(one.id, one.evidence, one.label) for one in rounds])
+    return settle_labels(state, [read_round(one.id, one.evidence, one.label) for one in rounds])
 
 
 def votes(*classes, version="1"):
@@ -224,7 +225,7 @@ def test_a_label_beyond_the_classes_makes_everybody_wrong_and_moves_nothing():
 @pytest.mark.parametrize("label", [None], ids=["no label"])
 def test_a_round_without_a_label_never_settles(label):
     with pytest.raises(LedgerBroken, match="no label"):
-        WagerRound.of("r", evidence.write(0, votes(0, 0, 0, 0)), label)
+        read_round("r", evidence.write(0, votes(0, 0, 0, 0)), label)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_a_round_without_a_label_never_settles(label):
 )
 def test_evidence_that_no_settlement_can_use_is_a_broken_ledger_and_no_bug(data):
     with pytest.raises(LedgerBroken):
-        reckoned(task(), Round("r", "t", "wager", data, 0))
+        reckoned(task(), SettlementRound("r", "t", "wager", data, 0))
 
 
 def test_a_thousand_rounds_settle_at_once():
