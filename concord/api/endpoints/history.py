@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from concord.ledger.chain import Block
-from concord.ledger.decisions import appointed_words
+from concord.ledger.decisions import describe_decision
 from concord.ledger.events import Body, NodeSums
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
 from concord.policies.scoring import PPM
@@ -72,7 +72,7 @@ def _counted(rounds: int) -> str:
 
 def _standing_changed(body: Body) -> str:
     if body["kind"] == "appoint":
-        return appointed_words(body)
+        return describe_decision(body)
     if body["kind"] == "promote":
         return f"serves version {body['version']}: its record starts anew, or goes on from its trial"
     if body["kind"] == "release":

@@ -14,7 +14,7 @@ from concord.cli.console import Command, json_option, out, print_json
 from concord.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from concord.ledger.proofs import Proven
+    from concord.ledger.proofs import ProvenRound
 
 MOST_PROOF: Final = 4 << 20
 """Bytes of a proof's file: a record names each node once, and is some hundreds of them."""
@@ -35,7 +35,7 @@ def prove(*, export: BinaryIO, proof: Path, as_json: bool) -> None:
       concord ledger export | concord ledger prove - proof.json
     """
     from concord.ledger.proofs import ProofDocument
-    from concord.ledger.proofs import prove as check
+    from concord.ledger.proofs import check_proof as check
 
     with proof.open("rb") as file:
         data = file.read(MOST_PROOF + 1)
@@ -56,12 +56,12 @@ def prove(*, export: BinaryIO, proof: Path, as_json: bool) -> None:
 
 def _lines(export: BinaryIO) -> Iterator[bytes]:
     """The export's lines, none longer than one that is refused anyway."""
-    from concord.ledger.proofs import MOST_LINE
+    from concord.ledger.exports import MOST_LINE
 
     return iter(lambda: export.readline(MOST_LINE + 1), b"")
 
 
-def _sentence(proven: "Proven") -> str:
+def _sentence(proven: "ProvenRound") -> str:
     record = proven.record
     said = f"answer {record.get('answer')}"
     if "label" in record:
@@ -72,7 +72,7 @@ def _sentence(proven: "Proven") -> str:
     )
 
 
-def _document(proven: "Proven") -> dict[str, object]:
+def _document(proven: "ProvenRound") -> dict[str, object]:
     from dataclasses import asdict
 
     return asdict(proven)

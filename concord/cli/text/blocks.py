@@ -83,9 +83,9 @@ def _words(body: dict[str, "object"]) -> str:
 def _standing_words(body: dict[str, "object"]) -> str:
     match body:
         case {"kind": "appoint", "node": node}:
-            from concord.ledger.decisions import appointed_words
+            from concord.ledger.decisions import describe_decision
 
-            return f"{node}: {appointed_words(body)}"
+            return f"{node}: {describe_decision(body)}"
         case {"kind": "promote", "node": node, "version": version}:
             return f"{node} serves version {version}"
         case {"kind": "jail", "node": node, "reason": reason}:
