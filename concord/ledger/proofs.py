@@ -4,25 +4,24 @@ The proof holds the round's record, its path to a Merkle root, and the event tha
 export is the chain that others have, only its last hash shows, which the result names.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
-import orjson
+import pydantic
 
 from concord.errors import InvalidInput, LedgerBroken
 from concord.ledger.chain import Block, read_canonical
 from concord.ledger.exports import read_export
-from concord.ledger.merkle import Step, proves
+from concord.ledger.merkle import proves
 
 MOST_STEPS: Final = 64
 """Steps of a path, at most: a tree with longer paths has more leaves than there are rounds."""
 
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_Step = tuple[Literal["left", "right"], Annotated[str, pydantic.Field(pattern="^[0-9a-f]{64}$")]]
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(strict=True))
 class ProofDocument:
     """A proof, as it is written in a file.
 
@@ -36,7 +35,7 @@ class ProofDocument:
     """
 
     record: bytes
-    path: tuple[Step, ...]
+    path: Annotated[tuple[_Step, ...], pydantic.Field(max_length=MOST_STEPS)]
     root: str
     event: str
     block: int
@@ -44,29 +43,16 @@ class ProofDocument:
 
     @classmethod
     def read(cls, data: bytes) -> "ProofDocument":
-        """Reads what `concord explain ID --proof FILE` wrote.
-
-        Raises:
-            InvalidInput: It is not such a document.
-        """
+        """Reads what `concord explain ID --proof FILE` wrote; InvalidInput if it is no such document."""
         try:
-            document = orjson.loads(data)
-            texts = {name: document[name] for name in ("record", "root", "event", "block_hash")}
-            path, block = document["path"], document["block"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise _no_proof(
-                "it is no JSON object with record, path, root, event, block and block_hash"
+            return pydantic.TypeAdapter(cls).validate_json(data)
+        except pydantic.ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            where = ".".join(map(str, problem["loc"])) or "the file"
+            raise InvalidInput(
+                f"This is no proof: {where}: {problem['msg']}. `concord explain ID --proof FILE` writes one.",
+                field="PROOF",
             ) from error
-        if not all(isinstance(text, str) for text in texts.values()) or type(block) is not int:
-            raise _no_proof("record, root, event and block_hash are texts, and block is a number")
-        if not isinstance(path, list) or len(path) > MOST_STEPS or not all(map(_is_step, path)):
-            raise _no_proof('its path is a list of ["left" or "right", a hash in 64 hexadecimal digits]')
-        steps = tuple((str(side), str(sibling)) for side, sibling in path)
-        try:
-            record = texts["record"].encode()
-        except UnicodeEncodeError as error:
-            raise _no_proof("its record is no text") from error
-        return cls(record, steps, texts["root"], texts["event"], block, texts["block_hash"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +146,3 @@ def _check_record(body: Mapping[str, Any], proof: ProofDocument) -> dict[str, An
     if (record["task"], record["policy"]) != (body["task"], body["policy"]):
         raise LedgerBroken("The record is of another task or policy than the settlement.")
     return record
-
-
-def _is_step(step: object) -> bool:
-    return (
-        isinstance(step, list)
-        and len(step) == 2
-        and step[0] in ("left", "right")
-        and isinstance(step[1], str)
-        and _HASH.fullmatch(step[1]) is not None
-    )
-
-
-def _no_proof(why: str) -> InvalidInput:
-    return InvalidInput(
-        f"This is no proof: {why}. `concord explain ID --proof FILE` writes one.", field="PROOF"
-    )

@@ -170,25 +170,14 @@ class Segments:
         store: Where segments are.
         archive: Where segments are that have left the store.
         cached: Parsed segments to keep.
-        indexed: Newest segments whose keys are kept.
-        waypoints: References to keep.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        archive: SegmentArchive | None = None,
-        *,
-        cached: int = 8,
-        indexed: int = INDEXED,
-        waypoints: int = WAYPOINTS,
-    ) -> None:
-        self._store, self._archive = store, archive
-        self._cached, self._indexed = cached, indexed
+    def __init__(self, store: Store, archive: SegmentArchive | None = None, *, cached: int = 8) -> None:
+        self._store, self._archive, self._cached = store, archive, cached
         self._cache: OrderedDict[SegmentRef, Segment] = OrderedDict()
         self._indices: dict[SegmentRef, _Index] = {}
         self._newest: SegmentRef | None = None
-        self._waypoints = _Waypoints(waypoints)
+        self._waypoints = _Waypoints(WAYPOINTS)
         # Guards what is kept, for callers in several threads; it is not held while a segment is read.
         self._lock = threading.Lock()
 
@@ -311,7 +300,7 @@ class Segments:
             )
             with self._lock:
                 self._indices[ref] = index
-                while len(self._indices) > self._indexed:
+                while len(self._indices) > INDEXED:
                     del self._indices[min(self._indices, key=_last)]
         return index
 

@@ -1,6 +1,6 @@
 """Differences between a block and its rounds settled again, in sentences that name block and round."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -10,9 +10,8 @@ from concord.ledger.chain import Block, canonical
 from concord.ledger.events import Event
 from concord.ledger.merkle import merkle_root
 from concord.ledger.state import State
+from concord.settlement.batch import Rounds
 from concord.settlement.standing import review
-
-Rounds = Sequence[SettlementRound]
 
 
 def unsettled(where: str, task: str, policy: str, rounds: Rounds) -> str:

@@ -428,10 +428,12 @@ class CountingStore(MemoryStore):
         return super().read_segment(name)
 
 
-def test_what_is_kept_of_a_long_chain_is_bounded_and_everything_is_still_found():
+def test_what_is_kept_of_a_long_chain_is_bounded_and_everything_is_still_found(monkeypatch):
     store = MemoryStore()
     ledger = open_ledger(store, blocks=150, limit=1500)
-    segments = Segments(store, cached=2, indexed=3, waypoints=8)
+    monkeypatch.setattr("concord.ledger.segments.INDEXED", 3)
+    monkeypatch.setattr("concord.ledger.segments.WAYPOINTS", 8)
+    segments = Segments(store, cached=2)
     newest = ledger.head().segment
     assert len(store.segments) > 30
     heights = [segments.segment_at(newest, height).height_before for height in range(1, newest.last + 1)]
