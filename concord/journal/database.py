@@ -51,7 +51,10 @@ _T = TypeVar("_T")
 CHUNK: Final = 500
 """Ids in one statement; SQLite admits 32,766 variables and others fewer bytes."""
 
-_INSERTS: Final = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_INSERTS: Final[dict[str, Callable[[sa.Table], postgresql.Insert | sqlite.Insert]]] = {
+    "postgresql": postgresql.insert,
+    "sqlite": sqlite.insert,
+}
 """Inserts with ON CONFLICT; MySQL and MariaDB have ON DUPLICATE KEY instead."""
 
 _PRAGMAS = (
