@@ -24,10 +24,10 @@ def journal(server, monkeypatch):
 
 def test_labelled_rounds_come_in_pages_and_each_once(journal):
     journal.label([LabelRow(f"{place:032x}", 1, "crm", 1, "r") for place in range(0, 50, 3)])
-    found, after = [], None
+    numbers, after = [], None
     while True:
         page, after = journal.labelled("iris", 0, 4, after)
-        found += [int(one.id, 16) for one in page]
+        numbers += [int(round_.id, 16) for round_ in page]
         if after is None:
             break
-    assert found == list(range(0, 50, 3))
+    assert numbers == list(range(0, 50, 3))

@@ -59,14 +59,14 @@ def play(settler, scene):
 def test_a_round_is_settled_and_knows_its_block_and_its_record(world):
     settler = world.settler()
     world.open_task(settler)
-    (one,) = world.record()
+    (id_,) = world.record()
 
     async def scene():
         settler.notify()
-        return await settler.wait_settled([one], 10)
+        return await settler.wait_settled([id_], 10)
 
-    assert play(settler, scene) == {one: 2}
-    stored, block = world.journal.round(one), world.ledger().block(2)
+    assert play(settler, scene) == {id_: 2}
+    stored, block = world.journal.round(id_), world.ledger().block(2)
     record = orjson.loads(stored.record)
     assert (stored.block, stored.block_hash, settler.head.height) == (2, block.hash, 2)
     assert record["deltas"] == {
@@ -90,11 +90,11 @@ def test_v1_again_and_again_through_journal_and_ledger(world):
     world.open_task(settler)
 
     async def scene():
-        seen = []
+        balances = []
         for _ in range(4):
             await settler.wait_settled(world.record(), 10)
-            seen.append(settler.head.state.task("workshop").balances["random_forest"])
-        return seen
+            balances.append(settler.head.state.task("workshop").balances["random_forest"])
+        return balances
 
     assert play(settler, scene) == [900_000_000, 810_000_000, 729_000_000, 656_100_000]
 
@@ -157,9 +157,9 @@ def test_an_older_journal_put_back_is_an_alarm_and_settles_nothing_twice(world):
 def test_rounds_that_were_due_before_the_start_are_settled_without_a_word(world):
     settler = world.settler()
     world.open_task(settler)
-    (one,) = world.record()
+    (id_,) = world.record()
     settler = world.settler()
-    assert play(settler, lambda: settler.wait_settled([one], 10)) == {one: 2}
+    assert play(settler, lambda: settler.wait_settled([id_], 10)) == {id_: 2}
 
 
 def test_a_round_that_is_not_due_times_out_and_says_nothing(world):
@@ -211,32 +211,32 @@ def test_what_one_block_cannot_hold_is_settled_at_the_pace_of_those_who_wait(wor
 def test_a_caller_who_comes_later_hurries_a_block_that_would_have_waited(world):
     settler = world.settler()
     world.open_task(settler)
-    (one,) = world.record()
+    (id_,) = world.record()
 
     async def scene():
         settler.notify()
         await asyncio.sleep(0.5)
         before = settler.head.height
-        return before, await settler.wait_settled([one], 5)
+        return before, await settler.wait_settled([id_], 5)
 
-    assert play(settler, scene) == (1, {one: 2})
+    assert play(settler, scene) == (1, {id_: 2})
 
 
 def test_what_another_replica_settles_reaches_who_waits_here(world):
     mine, other = world.settler(), world.settler(journal=world.open_journal())
     world.open_task(mine)
-    (one,) = world.record()
+    (id_,) = world.record()
 
     async def scene():
         await other.start()
         mine._step = lambda: False
-        waiting = asyncio.create_task(mine.wait_settled([one], 10))
+        waiting = asyncio.create_task(mine.wait_settled([id_], 10))
         await asyncio.sleep(0.3)
         await asyncio.to_thread(other._step)
         # Whoever hears of the block looks at what it led to, and not a second later.
         return await waiting, mine.head.height
 
-    assert play(mine, scene) == ({one: 2}, 2)
+    assert play(mine, scene) == ({id_: 2}, 2)
 
 
 def test_two_replicas_settle_every_round_once(world):
@@ -246,13 +246,13 @@ def test_two_replicas_settle_every_round_once(world):
     async def scene():
         await settlers[1].start()
         second = asyncio.create_task(settlers[1].run())
-        found = {}
+        heights = {}
         for turn in range(4):
             waiting = world.record(5)
-            found |= await settlers[turn % 2].wait_settled(waiting, 15)
+            heights |= await settlers[turn % 2].wait_settled(waiting, 15)
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
-        return found
+        return heights
 
     assert len(play(settlers[0], scene)) == 20
     assert world.balances()["random_forest"] == after_slashes(20)
@@ -262,12 +262,12 @@ def test_two_replicas_settle_every_round_once(world):
 def test_a_claim_is_taken_up_by_two_at_once_and_settled_once(world):
     first, second = world.settler(), world.settler(journal=world.open_journal())
     world.open_task(first)
-    (one,) = world.record()
+    (id_,) = world.record()
     world.journal.claim("b1", 1, 10)
     first._recover()
     second._recover()
     assert (first._step(), second._step()) == (False, False)
-    assert (world.ledger().head().height, world.journal.round(one).block) == (2, 2)
+    assert (world.ledger().head().height, world.journal.round(id_).block) == (2, 2)
     assert world.balances()["random_forest"] == 900
 
 
@@ -292,12 +292,12 @@ def test_a_claim_that_lost_its_swap_waits_for_its_turn_and_is_settled_on_the_new
 def test_a_claim_that_nobody_finished_is_taken_up_after_a_while(world, monkeypatch):
     settler = world.settler()
     world.open_task(settler)
-    (one,) = world.record()
+    (id_,) = world.record()
     world.open_journal().claim("gone", 1, 10)
     assert not settler._step()
     monkeypatch.setattr("concord.settlement.settler.ABANDONED", 0)
     settler._step()
-    assert world.journal.round(one).block == 2
+    assert world.journal.round(id_).block == 2
 
 
 def test_appended_events_are_noted_in_the_journal_and_returned_as_their_block(world):
@@ -446,16 +446,16 @@ def test_a_round_that_cannot_be_settled_is_an_alarm_and_stays_due(world, fields)
 def test_a_labelled_round_of_a_task_that_is_not_opened_yet_waits_for_its_accounts(world):
     settler = world.settler()
     votes = {node: ["1", 0, 1_000_000] for node in ACCURACIES}
-    (one,) = world.record(task="late", policy="wager", due=False, evidence=evidence.write(1, votes))
-    world.journal.label([LabelRow(one, 1, "crm", 10, "r")])
+    (id_,) = world.record(task="late", policy="wager", due=False, evidence=evidence.write(1, votes))
+    world.journal.label([LabelRow(id_, 1, "crm", 10, "r")])
 
     async def scene():
-        await settler.wait_settled([one], 0.5)
+        await settler.wait_settled([id_], 0.5)
         opened = [events.open_account("late", node, 1000 * MICRO, 900_000) for node in ACCURACIES]
         await settler.append([events.params("late", "wager"), *opened])
-        return await settler.wait_settled([one], 10)
+        return await settler.wait_settled([id_], 10)
 
-    assert play(settler, scene) == {one: 2}
+    assert play(settler, scene) == {id_: 2}
     assert settler.alarm is None
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tests.unit.ledger import test_ledger_machine
 from tests.unit.policies import test_scoring, test_stake, test_voting
-from tests.unit.properties import Laws, invariants
+from tests.unit.properties import Properties, invariants
 from tests.unit.settlement import test_batch, test_wager
 
 MODULES = (test_stake, test_voting, test_scoring, test_wager, test_batch)
@@ -14,7 +14,9 @@ MODULES = (test_stake, test_voting, test_scoring, test_wager, test_batch)
 def test_the_slow_suite_checks_the_invariants_on_ten_thousand_random_cases_and_more():
     """Laws that name no invariant are not counted."""
     cases = {
-        module.__name__.rsplit(".")[-1]: sum(one.cases for one in module.law if one.invariants)
+        module.__name__.rsplit(".")[-1]: sum(
+            property_.cases for property_ in module.properties if property_.invariants
+        )
         for module in MODULES
     }
     cases["test_ledger_machine"] = test_ledger_machine.MANY
@@ -23,12 +25,12 @@ def test_the_slow_suite_checks_the_invariants_on_ten_thousand_random_cases_and_m
 
 @pytest.mark.parametrize("number", range(1, 14))
 def test_every_invariant_of_the_specification_has_a_law(number):
-    named = [one.invariants for module in MODULES for one in module.law]
+    named = [property_.invariants for module in MODULES for property_ in module.properties]
     assert number in set().union(invariants(test_ledger_machine.__doc__), *named)
 
 
 def test_a_law_that_gets_fewer_cases_than_it_claims_is_broken():
-    laws = Laws()
-    laws(st.permutations(range(3)), many=400)(lambda _order: None)
+    properties = Properties()
+    properties(st.permutations(range(3)), many=400)(lambda _order: None)
     with pytest.raises(AssertionError, match="of 400 cases"):
-        laws[0].check()
+        properties[0].check()

@@ -359,7 +359,7 @@ def test_a_head_whose_last_blocks_nobody_noted_is_rebuilt_as_far_as_it_was_seale
     sealed, hashes = ledger.head().sealed, [(b.height, b.hash) for b in ledger.blocks()]
     store.head = None
     again = Ledger(store)
-    assert again.rebuild([(h, known, None) for h, known in hashes if h <= sealed]).height == sealed
+    assert again.rebuild([(h, block_hash, None) for h, block_hash in hashes if h <= sealed]).height == sealed
     assert again.append([deposit("next")]).height == sealed + 1
     assert again.verify(hashes[:sealed]).ok
 
@@ -367,7 +367,7 @@ def test_a_head_whose_last_blocks_nobody_noted_is_rebuilt_as_far_as_it_was_seale
 def test_a_ledger_that_cannot_be_rebuilt_whole_is_not_rebuilt():
     store = MemoryStore()
     ledger = open_ledger(store, blocks=20, limit=2500)
-    noted = [(h, known, None) for h, known, _ in notes(ledger)]
+    noted = [(h, block_hash, None) for h, block_hash, _ in notes(ledger)]
     store.head = None
     with pytest.raises(LedgerBroken, match="cannot be found"):
         Ledger(store).rebuild(noted)

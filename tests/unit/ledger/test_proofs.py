@@ -47,7 +47,7 @@ class Chain:
         self.records[len(self.blocks) + 1] = settled.records
         self.append(settled.events)
 
-    def proof(self, height, one, policy="wager"):
+    def proof(self, height, id_, policy="wager"):
         leaves = {
             name: record
             for name, record in sorted(self.records[height].items())
@@ -55,8 +55,8 @@ class Chain:
         }
         block = self.blocks[height - 1]
         event = next(e for e in block.event_list if e.kind == "settle" and e.body["policy"] == policy)
-        path = merkle_proof(list(leaves.values()), list(leaves).index(one))
-        return ProofDocument(leaves[one], tuple(path), event.body["root"], event.key, height, block.hash)
+        path = merkle_proof(list(leaves.values()), list(leaves).index(id_))
+        return ProofDocument(leaves[id_], tuple(path), event.body["root"], event.key, height, block.hash)
 
     @property
     def lines(self):
@@ -238,13 +238,13 @@ def test_every_record_proves_against_its_root_and_no_altered_one_does(rounds, rn
     chain = Chain()
     chain.settle("b", rounds)
     records = chain.records[2]
-    for one, record in records.items():
-        proof = chain.proof(2, one, orjson.loads(record)["policy"])
+    for id_, record in records.items():
+        proof = chain.proof(2, id_, orjson.loads(record)["policy"])
         assert proves(proof.path, record, proof.root)
         altered = bytearray(record)
         altered[rng.randrange(len(record))] ^= 1 << rng.randrange(8)
         assert not proves(proof.path, bytes(altered), proof.root)
         other = rng.choice(list(records))
-        assert other == one or not proves(proof.path, records[other], proof.root)
-    one = rng.choice(list(records))
-    assert check_proof(chain.lines, chain.proof(2, one, orjson.loads(records[one])["policy"])).round == one
+        assert other == id_ or not proves(proof.path, records[other], proof.root)
+    id_ = rng.choice(list(records))
+    assert check_proof(chain.lines, chain.proof(2, id_, orjson.loads(records[id_])["policy"])).round == id_

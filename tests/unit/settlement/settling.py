@@ -64,7 +64,7 @@ class Draw:
         names = self.random.sample(NAMES, nodes)
         held = {name: self.account() for name in names}
         treasury = self.random.randrange(10**9)
-        total = sum(one.stake for one in held.values()) + treasury
+        total = sum(account.stake for account in held.values()) + treasury
         score = score or self.random.choice(("hit", "brier"))
         return TaskState("wager", score=score, treasury=treasury, paid_in=total, accounts=held)
 

@@ -1,4 +1,4 @@
-"""What a block of labelled rounds comes to: vectors, a second reckoning by fractions, what always holds."""
+"""What a block of labelled rounds comes to: vectors, a second computation by fractions, what always holds."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -14,10 +14,10 @@ from concord.policies.scoring import PPM, brier
 from concord.policies.stake import MICRO, MIN_STAKE, Account
 from concord.settlement import evidence
 from concord.settlement.wager import read_round, settle_labels
-from tests.unit.properties import Laws
+from tests.unit.properties import Properties
 from tests.unit.settlement.settling import batches, hot, wager_round
 
-law = Laws()
+properties = Properties()
 
 NODES = ("logistic_regression", "decision_tree", "knn", "random_forest")
 
@@ -31,8 +31,8 @@ def task(stakes=(1000, 1000, 1000, 1000), score="hit", sigma=None, **changed):
     return TaskState("wager", score=score, sigma=sigma, accounts=accounts)
 
 
-def reckoned(state, *rounds):
-    return settle_labels(state, [read_round(one.id, one.evidence, one.label) for one in rounds])
+def settle_rounds(state, *rounds):
+    return settle_labels(state, [read_round(round_.id, round_.evidence, round_.label) for round_ in rounds])
 
 
 def votes(*classes, version="1"):
@@ -43,8 +43,8 @@ def values(*given_):
     return {node: ["1", value] for node, value in zip(NODES, given_, strict=True)}
 
 
-def stakes_after(state, found):
-    return [Fraction(state.accounts[n].stake + found.nodes[n].delta, MICRO) for n in NODES]
+def stakes_after(state, result):
+    return [Fraction(state.accounts[n].stake + result.nodes[n].delta, MICRO) for n in NODES]
 
 
 # Vectors
@@ -63,70 +63,75 @@ def stakes_after(state, found):
 )
 def test_the_vectors_of_hit_come_out_of_the_evidence(classes, after):
     state = task()
-    assert stakes_after(state, reckoned(state, wager_round("r", votes(*classes), 1))) == after
+    assert stakes_after(state, settle_rounds(state, wager_round("r", votes(*classes), 1))) == after
 
 
 def test_the_vector_of_brier_comes_out_of_the_evidence():
     given_ = [(0, 350000, 650000), (0, PPM, 0), (0, 200000, 800000), (0, 600000, 400000)]
-    said = {node: ["1", *p] for node, p in zip(NODES, given_, strict=True)}
+    ballots = {node: ["1", *p] for node, p in zip(NODES, given_, strict=True)}
     state = task(score="brier")
-    found = reckoned(state, wager_round("r", said, 1))
-    assert [float(one) for one in stakes_after(state, found)] == [988.3125, 1030.5625, 966.5625, 1014.5625]
-    assert [found.nodes[n].score for n in NODES] == [577500, PPM, 360000, 840000]
+    result = settle_rounds(state, wager_round("r", ballots, 1))
+    assert [float(stake) for stake in stakes_after(state, result)] == [
+        988.3125,
+        1030.5625,
+        966.5625,
+        1014.5625,
+    ]
+    assert [result.nodes[n].score for n in NODES] == [577500, PPM, 360000, 840000]
 
 
 def test_a_regression_moves_stake_by_scaled_error_and_teaches_sigma():
     """3σ is 300: errors of 0, 30, 150 and 900 score 1, .9, .5 and 0, with a mean of .6."""
     state = task()
-    found = reckoned(state, wager_round("r", values(1000, 1030, 850, 1900), 1000, scale=100))
-    assert stakes_after(state, found) == [1040, 1030, 990, 940]
-    assert [found.nodes[n].score for n in NODES] == [PPM, 900_000, 500_000, 0]
+    result = settle_rounds(state, wager_round("r", values(1000, 1030, 850, 1900), 1000, scale=100))
+    assert stakes_after(state, result) == [1040, 1030, 990, 940]
+    assert [result.nodes[n].score for n in NODES] == [PPM, 900_000, 500_000, 0]
     # The lower median of the errors is 30: ⌊(100·49 + 30) / 50⌋.
-    assert found.learned.sigma == 98
-    assert [found.nodes[n].hits for n in NODES] == [1, 1, 0, 0]
-    assert [found.nodes[n].regret for n in NODES] == [-400_000, -300_000, 100_000, 600_000]
+    assert result.learned.sigma == 98
+    assert [result.nodes[n].hits for n in NODES] == [1, 1, 0, 0]
+    assert [result.nodes[n].regret for n in NODES] == [-400_000, -300_000, 100_000, 600_000]
 
 
 def test_sigma_of_the_ledger_counts_and_not_the_schemas_once_there_is_one():
     state = task(sigma=50)
-    found = reckoned(state, wager_round("r", values(1000, 1030, 850, 1900), 1000, scale=100))
-    assert [found.nodes[n].score for n in NODES] == [PPM, 800_000, 0, 0]
-    assert found.learned.sigma == 49
+    result = settle_rounds(state, wager_round("r", values(1000, 1030, 850, 1900), 1000, scale=100))
+    assert [result.nodes[n].score for n in NODES] == [PPM, 800_000, 0, 0]
+    assert result.learned.sigma == 49
 
 
 def test_sigma_takes_the_mean_of_the_blocks_errors_against_its_start():
     state = task(sigma=100)
     rounds = [wager_round(f"r{i}", values(*[error] * 4), 0, scale=7) for i, error in enumerate((10, 21))]
-    found = reckoned(state, *rounds)
-    assert found.learned.sigma == (100 * 49**2 + 15 * (50**2 - 49**2)) // 50**2
-    assert [found.records[f"r{i}"]["quality"]["knn"] for i in (0, 1)] == [966_667, 930_000]
+    result = settle_rounds(state, *rounds)
+    assert result.learned.sigma == (100 * 49**2 + 15 * (50**2 - 49**2)) // 50**2
+    assert [result.records[f"r{i}"]["quality"]["knn"] for i in (0, 1)] == [966_667, 930_000]
 
 
 def test_sigma_is_never_zero_and_a_perfect_task_still_settles():
-    found = reckoned(task(sigma=1), wager_round("r", values(5, 5, 5, 6), 5, scale=1))
-    assert (found.learned.sigma, found.nodes["random_forest"].score) == (1, 666_667)
+    result = settle_rounds(task(sigma=1), wager_round("r", values(5, 5, 5, 6), 5, scale=1))
+    assert (result.learned.sigma, result.nodes["random_forest"].score) == (1, 666_667)
 
 
 def test_a_round_that_nobody_is_paid_for_teaches_sigma_nothing():
-    found = reckoned(task(sigma=77), wager_round("r", {}, 5, scale=1))
-    assert found.learned.sigma == 77
+    result = settle_rounds(task(sigma=77), wager_round("r", {}, 5, scale=1))
+    assert result.learned.sigma == 77
 
 
 def test_the_median_error_is_weighed_by_stake():
     state = task((1000, 10, 10, 10), sigma=100)
-    found = reckoned(state, wager_round("r", values(10, 90, 90, 90), 0, scale=1))
-    assert found.learned.sigma == (100 * 49 + 10) // 50
+    result = settle_rounds(state, wager_round("r", values(10, 90, 90, 90), 0, scale=1))
+    assert result.learned.sigma == (100 * 49 + 10) // 50
 
 
 def test_regret_is_what_is_missing_to_the_mean_by_stake():
-    found = reckoned(task((3000, 1000, 500, 500)), wager_round("r", votes(1, 0, 1, 0), 1))
-    assert [found.nodes[n].regret for n in NODES] == [-300_000, 700_000, -300_000, 700_000]
+    result = settle_rounds(task((3000, 1000, 500, 500)), wager_round("r", votes(1, 0, 1, 0), 1))
+    assert [result.nodes[n].regret for n in NODES] == [-300_000, 700_000, -300_000, 700_000]
 
 
 def test_levelling_draws_active_nodes_towards_their_deposits_whether_they_answered_or_not():
     state = task((2000, 1000, 1000, 0), knn={"standing": "jailed", "reason": "regret"})
-    found = reckoned(state, wager_round("r", votes(1, 1, None, None), 1))
-    assert [found.nodes[n].levelling if n in found.nodes else None for n in NODES] == [
+    result = settle_rounds(state, wager_round("r", votes(1, 1, None, None), 1))
+    assert [result.nodes[n].levelling if n in result.nodes else None for n in NODES] == [
         -5 * MICRO,
         0,
         None,
@@ -136,53 +141,53 @@ def test_levelling_draws_active_nodes_towards_their_deposits_whether_they_answer
 
 def test_a_jailed_node_that_voted_while_it_counted_is_scored_and_not_paid():
     state = task(knn={"standing": "jailed", "reason": "regret"})
-    found = reckoned(state, wager_round("r", votes(1, 1, 0, 0), 1))
-    assert (found.nodes["knn"].delta, found.nodes["knn"].rounds) == (0, 1)
-    assert "knn" not in found.records["r"]["deltas"]
+    result = settle_rounds(state, wager_round("r", votes(1, 1, 0, 0), 1))
+    assert (result.nodes["knn"].delta, result.nodes["knn"].rounds) == (0, 1)
+    assert "knn" not in result.records["r"]["deltas"]
 
 
 def test_a_shadow_that_has_come_to_count_since_is_scored_and_not_paid():
-    said = votes(1, 1, None, None)
+    ballots = votes(1, 1, None, None)
     shadows = {"knn": hot("1", 1)}
-    found = reckoned(task(), wager_round("r", said, 1, shadows=shadows))
-    assert (found.nodes["knn"].delta, found.nodes["knn"].hits) == (0, 1)
+    result = settle_rounds(task(), wager_round("r", ballots, 1, shadows=shadows))
+    assert (result.nodes["knn"].delta, result.nodes["knn"].hits) == (0, 1)
 
 
 def test_a_node_below_the_least_stake_is_scored_and_not_paid():
-    found = reckoned(task((1000, 1000, 1000, 9.999999)), wager_round("r", votes(1, 1, 0, 0), 1))
-    assert (found.nodes["random_forest"].delta, found.nodes["random_forest"].rounds) == (0, 1)
+    result = settle_rounds(task((1000, 1000, 1000, 9.999999)), wager_round("r", votes(1, 1, 0, 0), 1))
+    assert (result.nodes["random_forest"].delta, result.nodes["random_forest"].rounds) == (0, 1)
 
 
 def test_a_stranger_is_in_no_sum_and_no_score_and_stays_in_the_record():
-    said = votes(1, 0, 1, 0) | {"stranger": hot("1", 1)}
-    found = reckoned(task(), wager_round("r", said, 1, challengers={"stranger": hot("2", 1)}))
-    assert "stranger" not in found.nodes
-    assert "stranger" not in found.records["r"]["quality"]
-    assert found.records["r"]["votes"]["stranger"] == hot("1", 1)
-    assert found.learned.trials == {}
+    ballots = votes(1, 0, 1, 0) | {"stranger": hot("1", 1)}
+    result = settle_rounds(task(), wager_round("r", ballots, 1, challengers={"stranger": hot("2", 1)}))
+    assert "stranger" not in result.nodes
+    assert "stranger" not in result.records["r"]["quality"]
+    assert result.records["r"]["votes"]["stranger"] == hot("1", 1)
+    assert result.learned.trials == {}
 
 
-@pytest.mark.parametrize("said", [{}, {"stranger": hot("1", 1)}], ids=["nobody", "a stranger"])
-def test_a_round_that_nobody_of_the_task_voted_in_settles_and_moves_nothing(said):
-    found = reckoned(task(), wager_round("r", said, 1))
-    assert {(one.rounds, one.delta, one.score) for one in found.nodes.values()} == {(0, 0, 0)}
+@pytest.mark.parametrize("ballots", [{}, {"stranger": hot("1", 1)}], ids=["nobody", "a stranger"])
+def test_a_round_that_nobody_of_the_task_voted_in_settles_and_moves_nothing(ballots):
+    result = settle_rounds(task(), wager_round("r", ballots, 1))
+    assert {(sums.rounds, sums.delta, sums.score) for sums in result.nodes.values()} == {(0, 0, 0)}
 
 
 def test_one_active_node_alone_is_scored_against_itself():
     state = task(
         **{n: {"standing": "jailed", "reason": "regret"} for n in NODES[1:]},
     )
-    found = reckoned(state, wager_round("r", votes(0, 1, 1, 1), 1))
-    one = found.nodes[NODES[0]]
-    assert (one.delta, one.levelling, one.score, one.regret) == (0, 0, 0, 0)
+    result = settle_rounds(state, wager_round("r", votes(0, 1, 1, 1), 1))
+    sums = result.nodes[NODES[0]]
+    assert (sums.delta, sums.levelling, sums.score, sums.regret) == (0, 0, 0, 0)
     # The others, jailed, are better than the mean of those who count.
-    assert found.nodes["knn"].regret == -PPM
+    assert result.nodes["knn"].regret == -PPM
 
 
 def test_where_nobody_counts_everybody_is_scored_and_has_no_regret():
     jailed = {"standing": "jailed", "reason": "regret"}
-    found = reckoned(task(**dict.fromkeys(NODES, jailed)), wager_round("r", votes(0, 1, 1, 1), 1))
-    assert [(one.rounds, one.delta, one.regret) for one in found.nodes.values()] == [(1, 0, 0)] * 4
+    result = settle_rounds(task(**dict.fromkeys(NODES, jailed)), wager_round("r", votes(0, 1, 1, 1), 1))
+    assert [(sums.rounds, sums.delta, sums.regret) for sums in result.nodes.values()] == [(1, 0, 0)] * 4
 
 
 def test_a_block_of_both_versions_teaches_of_the_accounts_own_and_pays_for_both():
@@ -190,14 +195,14 @@ def test_a_block_of_both_versions_teaches_of_the_accounts_own_and_pays_for_both(
         wager_round(f"r{i}", votes(0, 0, 0, 0) | {"knn": hot(version, 1)}, 0)
         for i, version in enumerate(("1", "2", None))
     ]
-    found = reckoned(task(), *rounds)
-    assert (found.nodes["knn"].rounds, found.nodes["knn"].regret) == (2, 2 * 750_000)
-    assert all(found.records[f"r{i}"]["deltas"]["knn"] == -75 * MICRO for i in range(3))
+    result = settle_rounds(task(), *rounds)
+    assert (result.nodes["knn"].rounds, result.nodes["knn"].regret) == (2, 2 * 750_000)
+    assert all(result.records[f"r{i}"]["deltas"]["knn"] == -75 * MICRO for i in range(3))
 
 
 def test_an_account_without_a_version_takes_all_rounds_as_its_own():
-    found = reckoned(task(knn={"version": None}), wager_round("r", votes(1, 1, 1, 1, version="9"), 1))
-    assert (found.nodes["knn"].rounds, found.nodes["decision_tree"].rounds) == (1, 0)
+    result = settle_rounds(task(knn={"version": None}), wager_round("r", votes(1, 1, 1, 1, version="9"), 1))
+    assert (result.nodes["knn"].rounds, result.nodes["decision_tree"].rounds) == (1, 0)
 
 
 def test_of_two_challengers_in_one_block_the_one_that_answered_more_goes_on():
@@ -206,20 +211,20 @@ def test_of_two_challengers_in_one_block_the_one_that_answered_more_goes_on():
         wager_round(f"r{i}", votes(0, 0, 0, 0), 0, challengers={"knn": hot(v, i % 2)})
         for i, v in enumerate(tried)
     ]
-    assert reckoned(task(), *rounds).learned.trials == {"knn": TrialSums("3", 3, PPM)}
+    assert settle_rounds(task(), *rounds).learned.trials == {"knn": TrialSums("3", 3, PPM)}
 
 
 def test_the_debits_tell_those_who_were_right_from_those_who_were_wrong():
-    assert reckoned(task(), wager_round("r", votes(2, 1, 2, 1), 1)).debits == (0, 100 * MICRO)
+    assert settle_rounds(task(), wager_round("r", votes(2, 1, 2, 1), 1)).debits == (0, 100 * MICRO)
     unsure = {n: ["1", 0, 510_000, 490_000] for n in NODES} | {"knn": hot("1", 1)}
-    right, wrong = reckoned(task(score="brier"), wager_round("r", unsure, 1)).debits
+    right, wrong = settle_rounds(task(score="brier"), wager_round("r", unsure, 1)).debits
     assert (right > 0, wrong) == (True, 0)
 
 
 def test_a_label_beyond_the_classes_makes_everybody_wrong_and_moves_nothing():
-    found = reckoned(task(), wager_round("r", votes(0, 1, 2, 0), 7))
-    assert {one.delta for one in found.nodes.values()} == {0}
-    assert {one.hits for one in found.nodes.values()} == {0}
+    result = settle_rounds(task(), wager_round("r", votes(0, 1, 2, 0), 7))
+    assert {sums.delta for sums in result.nodes.values()} == {0}
+    assert {sums.hits for sums in result.nodes.values()} == {0}
 
 
 @pytest.mark.parametrize("label", [None], ids=["no label"])
@@ -233,64 +238,64 @@ def test_a_round_without_a_label_never_settles(label):
 )
 def test_evidence_that_no_settlement_can_use_is_a_broken_ledger_and_no_bug(data):
     with pytest.raises(LedgerBroken):
-        reckoned(task(), SettlementRound("r", "t", "wager", data, 0))
+        settle_rounds(task(), SettlementRound("r", "t", "wager", data, 0))
 
 
 def test_a_thousand_rounds_settle_at_once():
     rounds = [wager_round(f"r{i:04}", votes(0, 0, 0, 1), i % 3) for i in range(1000)]
-    found = reckoned(task(), *rounds)
-    assert sum(one.delta + one.levelling for one in found.nodes.values()) == 0
-    assert found.nodes["knn"].rounds == 1000
-    assert found.nodes["knn"].levelling + found.nodes["knn"].delta + 1000 * MICRO > 0
+    result = settle_rounds(task(), *rounds)
+    assert sum(sums.delta + sums.levelling for sums in result.nodes.values()) == 0
+    assert result.nodes["knn"].rounds == 1000
+    assert result.nodes["knn"].levelling + result.nodes["knn"].delta + 1000 * MICRO > 0
 
 
 # A second reckoning, by fractions and from the words of the specification
 
 
 def parsed(rounds):
-    return {one.id: (evidence.read(one.id, one.evidence), one.label) for one in rounds}
+    return {round_.id: (evidence.read(round_.id, round_.evidence), round_.label) for round_ in rounds}
 
 
-def qualities(state, one, label, sigma):
-    found = {}
-    for node, ballot in {**one.shadows, **one.votes}.items():
+def qualities(state, evidence_, label, sigma):
+    result = {}
+    for node, ballot in {**evidence_.shadows, **evidence_.votes}.items():
         if node in state.accounts:
             if sigma is None:
-                found[node] = brier(ballot.counts, label)
+                result[node] = brier(ballot.counts, label)
             else:
                 reach = 3 * sigma
-                found[node] = PPM - PPM * min(reach, abs(ballot.counts[0] - label)) // reach
-    return found
+                result[node] = PPM - PPM * min(reach, abs(ballot.counts[0] - label)) // reach
+    return result
 
 
 def start_sigma(state, rounds):
-    scales = [one.scale for _, (one, _) in sorted(parsed(rounds).items()) if one.scale]
+    scales = [evidence_.scale for _, (evidence_, _) in sorted(parsed(rounds).items()) if evidence_.scale]
     return (state.sigma or scales[0]) if scales else None
 
 
-@law(batches(), many=400)
+@properties(batches(), many=400)
 def test_every_delta_is_the_formulas_within_one(batch):
     """I8. δ = λ S (s − Σ S s / M) by fractions, at most λ S and 1 µS more."""
     state, rounds = batch
-    found, sigma = reckoned(state, *rounds), start_sigma(state, rounds)
+    result, sigma = settle_rounds(state, *rounds), start_sigma(state, rounds)
     rate = min(Fraction(1, 10), Fraction(1, 2 * len(rounds)))
-    for name, (one, label) in parsed(rounds).items():
+    for name, (evidence_, label) in parsed(rounds).items():
         paid = [
             node
-            for node in one.votes
+            for node in evidence_.votes
             if node in state.accounts
             and state.accounts[node].standing == "active"
             and state.accounts[node].stake >= MIN_STAKE
         ]
-        quality = qualities(state, one, label, sigma)
+        quality = qualities(state, evidence_, label, sigma)
         scores = {
-            node: (one.votes[node].counts.index(max(one.votes[node].counts)) == label) * PPM
+            node: (evidence_.votes[node].counts.index(max(evidence_.votes[node].counts)) == label) * PPM
             if sigma is None and state.score == "hit"
             else quality[node]
             for node in paid
         }
         stake = {node: state.accounts[node].stake for node in paid}
-        deltas = found.records[name]["deltas"]
+        deltas = result.records[name]["deltas"]
         assert set(deltas) == set(paid)
         for node in paid:
             mean = Fraction(sum(stake[n] * scores[n] for n in paid), sum(stake.values()))
@@ -299,58 +304,58 @@ def test_every_delta_is_the_formulas_within_one(batch):
             assert abs(deltas[node]) <= rate * stake[node] + 1
 
 
-@law(batches(), many=400)
+@properties(batches(), many=400)
 def test_the_sums_of_an_event_are_those_of_its_records(batch):
     state, rounds = batch
-    found = reckoned(state, *rounds)
-    for node, sums in found.nodes.items():
-        records = found.records.values()
-        assert sums.delta == sum(one["deltas"].get(node, 0) for one in records)
+    result = settle_rounds(state, *rounds)
+    for node, sums in result.nodes.items():
+        records = result.records.values()
+        assert sums.delta == sum(record["deltas"].get(node, 0) for record in records)
         version = state.accounts[node].version
         answered = []
-        for one in records:
-            ballot = one["votes"].get(node) or one.get("shadows", {}).get(node)
+        for record in records:
+            ballot = record["votes"].get(node) or record.get("shadows", {}).get(node)
             if ballot is not None and (None in (version, ballot[0]) or ballot[0] == version):
-                answered.append(one["quality"][node])
+                answered.append(record["quality"][node])
         assert (sums.rounds, sums.score) == (len(answered), sum(answered))
         assert sums.hits <= sums.rounds
 
 
-@law(batches(), many=400)
+@properties(batches(), many=400)
 def test_every_round_and_the_levelling_sum_to_zero(batch):
     """I3."""
-    found = reckoned(*batch[:1], *batch[1])
-    assert all(sum(one["deltas"].values()) == 0 for one in found.records.values())
-    assert sum(one.levelling for one in found.nodes.values()) == 0
-    assert list(found.records) == sorted(found.records)
+    result = settle_rounds(*batch[:1], *batch[1])
+    assert all(sum(record["deltas"].values()) == 0 for record in result.records.values())
+    assert sum(sums.levelling for sums in result.nodes.values()) == 0
+    assert list(result.records) == sorted(result.records)
 
 
-@law(batches(regression=False, score="hit"), many=400)
+@properties(batches(regression=False, score="hit"), many=400)
 def test_levelling_apart_nobody_who_was_right_loses_and_nobody_who_was_wrong_gains(batch):
     """I7."""
     state, rounds = batch
-    found = reckoned(state, *rounds)
-    for one in rounds:
-        record = found.records[one.id]
+    result = settle_rounds(state, *rounds)
+    for round_ in rounds:
+        record = result.records[round_.id]
         for node, delta in record["deltas"].items():
             ballot = record["votes"][node][1:]
-            right = ballot.index(max(ballot)) == one.label
+            right = ballot.index(max(ballot)) == round_.label
             assert delta >= 0 if right else delta <= 0
-    assert found.debits[0] == 0
+    assert result.debits[0] == 0
 
 
-@law(batches(), st.randoms(use_true_random=False), many=400)
+@properties(batches(), st.randoms(use_true_random=False), many=400)
 def test_neither_the_order_of_rounds_nor_of_accounts_changes_anything(batch, random):
     """I4."""
     state, rounds = batch
     shuffled, items = list(rounds), list(state.accounts.items())
     random.shuffle(shuffled)
     random.shuffle(items)
-    again = reckoned(replace(state, accounts=dict(items)), *shuffled)
-    assert again == reckoned(*batch[:1], *rounds)
+    again = settle_rounds(replace(state, accounts=dict(items)), *shuffled)
+    assert again == settle_rounds(*batch[:1], *rounds)
 
 
-@law(batches(), many=400)
+@properties(batches(), many=400)
 def test_renaming_nodes_in_their_order_renames_the_result(batch):
     """I12. Another order may move the odd µS, since ties of remainders go by name."""
     state, rounds = batch
@@ -361,19 +366,23 @@ def test_renaming_nodes_in_their_order_renames_the_result(batch):
         return {new[node]: [ballot.version, *ballot.counts] for node, ballot in some.items()}
 
     moved = []
-    for one in rounds:
-        said = evidence.read(one.id, one.evidence)
+    for round_ in rounds:
+        evidence_ = evidence.read(round_.id, round_.evidence)
         data = evidence.write(
-            said.answer, renamed(said.votes), renamed(said.shadows), renamed(said.challengers), said.scale
+            evidence_.answer,
+            renamed(evidence_.votes),
+            renamed(evidence_.shadows),
+            renamed(evidence_.challengers),
+            evidence_.scale,
         )
-        moved.append(replace(one, evidence=data))
-    accounts = {new[node]: one for node, one in state.accounts.items()}
-    found, again = reckoned(state, *rounds), reckoned(replace(state, accounts=accounts), *moved)
-    assert again.nodes == {new[node]: sums for node, sums in found.nodes.items()}
-    assert (again.debits, again.learned.sigma) == (found.debits, found.learned.sigma)
+        moved.append(replace(round_, evidence=data))
+    accounts = {new[node]: account for node, account in state.accounts.items()}
+    result, again = settle_rounds(state, *rounds), settle_rounds(replace(state, accounts=accounts), *moved)
+    assert again.nodes == {new[node]: sums for node, sums in result.nodes.items()}
+    assert (again.debits, again.learned.sigma) == (result.debits, result.learned.sigma)
 
 
-@law(batches(), st.randoms(use_true_random=False), many=400)
+@properties(batches(), st.randoms(use_true_random=False), many=400)
 def test_renaming_nodes_in_another_order_moves_no_more_than_a_unit_a_round(batch, random):
     """I12. Ties of remainders go to the earlier name: a µS a round may move, and in levelling."""
     state, rounds = batch
@@ -382,39 +391,39 @@ def test_renaming_nodes_in_another_order_moves_no_more_than_a_unit_a_round(batch
     random.shuffle(others)
     new = dict(zip(names, others, strict=True))
     moved = []
-    for one in rounds:
-        said = evidence.read(one.id, one.evidence)
+    for round_ in rounds:
+        evidence_ = evidence.read(round_.id, round_.evidence)
         parts = [
             {new[node]: [ballot.version, *ballot.counts] for node, ballot in some.items()}
-            for some in (said.votes, said.shadows, said.challengers)
+            for some in (evidence_.votes, evidence_.shadows, evidence_.challengers)
         ]
-        moved.append(replace(one, evidence=evidence.write(said.answer, *parts, said.scale)))
+        moved.append(replace(round_, evidence=evidence.write(evidence_.answer, *parts, evidence_.scale)))
     if "stranger" in {new[node] for node in state.accounts}:
         new = {node: name + "x" for node, name in new.items()}
-        moved = [replace(one, evidence=with_names(one, lambda name: name + "x")) for one in moved]
-    accounts = {new[node]: one for node, one in state.accounts.items()}
-    found, again = reckoned(state, *rounds), reckoned(replace(state, accounts=accounts), *moved)
-    for name in found.records:
-        before, after = found.records[name]["deltas"], again.records[name]["deltas"]
+        moved = [replace(round_, evidence=with_names(round_, lambda name: name + "x")) for round_ in moved]
+    accounts = {new[node]: account for node, account in state.accounts.items()}
+    result, again = settle_rounds(state, *rounds), settle_rounds(replace(state, accounts=accounts), *moved)
+    for name in result.records:
+        before, after = result.records[name]["deltas"], again.records[name]["deltas"]
         assert {new[node] for node in before} == set(after)
         assert all(abs(delta - after[new[node]]) <= 1 for node, delta in before.items())
-    for node, sums in found.nodes.items():
+    for node, sums in result.nodes.items():
         assert abs(sums.levelling - again.nodes[new[node]].levelling) <= 1 + len(rounds)
-    assert {new[n]: (s.rounds, s.score, s.regret, s.hits) for n, s in found.nodes.items()} == {
+    assert {new[n]: (s.rounds, s.score, s.regret, s.hits) for n, s in result.nodes.items()} == {
         n: (s.rounds, s.score, s.regret, s.hits) for n, s in again.nodes.items()
     }
 
 
-def with_names(one, rename):
-    said = evidence.read(one.id, one.evidence)
+def with_names(round_, rename):
+    evidence_ = evidence.read(round_.id, round_.evidence)
     parts = [
         {rename(node): [ballot.version, *ballot.counts] for node, ballot in some.items()}
-        for some in (said.votes, said.shadows, said.challengers)
+        for some in (evidence_.votes, evidence_.shadows, evidence_.challengers)
     ]
-    return evidence.write(said.answer, *parts, said.scale)
+    return evidence.write(evidence_.answer, *parts, evidence_.scale)
 
 
-@law(batches(), st.data(), many=400)
+@properties(batches(), st.data(), many=400)
 def test_a_node_split_in_two_halves_moves_as_it_would_alone(batch, data):
     """I9. Each half holds at least the least stake; the sums of two rounded halves differ by 2 at most.
 
@@ -430,10 +439,10 @@ def test_a_node_split_in_two_halves_moves_as_it_would_alone(batch, data):
         deposit=2 * state.accounts[node].deposit,
     )
     half = replace(whole, stake=whole.stake // 2, deposit=whole.deposit // 2)
-    others = {n: one for n, one in state.accounts.items() if n != node}
+    others = {n: account for n, account in state.accounts.items() if n != node}
     split_rounds = []
-    for one in rounds:
-        said = evidence.read(one.id, one.evidence)
+    for round_ in rounds:
+        evidence_ = evidence.read(round_.id, round_.evidence)
         parts = [
             {
                 name: [ballot.version, *ballot.counts]
@@ -441,23 +450,27 @@ def test_a_node_split_in_two_halves_moves_as_it_would_alone(batch, data):
                 for name in ((node + "1", node + "2") if old == node else (old,))
                 if old == node or old in others or old == "stranger"
             }
-            for some in (said.votes, said.shadows, said.challengers)
+            for some in (evidence_.votes, evidence_.shadows, evidence_.challengers)
         ]
-        split_rounds.append(replace(one, evidence=evidence.write(said.answer, *parts, said.scale)))
+        split_rounds.append(
+            replace(round_, evidence=evidence.write(evidence_.answer, *parts, evidence_.scale))
+        )
     if {node + "1", node + "2"} & set(others):
         return
-    alone = reckoned(replace(state, accounts=others | {node: whole}), *rounds)
-    halves = reckoned(replace(state, accounts=others | {node + "1": half, node + "2": half}), *split_rounds)
+    alone = settle_rounds(replace(state, accounts=others | {node: whole}), *rounds)
+    halves = settle_rounds(
+        replace(state, accounts=others | {node + "1": half, node + "2": half}), *split_rounds
+    )
     for name in alone.records:
         moved = halves.records[name]["deltas"]
         both = moved.get(node + "1", 0) + moved.get(node + "2", 0)
         assert abs(both - alone.records[name]["deltas"].get(node, 0)) <= 2
     levelled = [alone.nodes[node].levelling] if node in alone.nodes else [0]
-    levelled += [-halves.nodes[one].levelling for one in (node + "1", node + "2") if one in halves.nodes]
+    levelled += [-halves.nodes[part].levelling for part in (node + "1", node + "2") if part in halves.nodes]
     assert abs(sum(levelled)) <= 2 + 2 * len(rounds)
 
 
-@law(batches(), many=400)
+@properties(batches(), many=400)
 def test_a_node_that_answered_nowhere_moves_by_levelling_alone_and_unless_it_counts_not_at_all(batch):
     """I13."""
     state, rounds = batch
@@ -471,23 +484,23 @@ def test_a_node_that_answered_nowhere_moves_by_levelling_alone_and_unless_it_cou
             "jailed": replace(absent, standing="jailed", reason="regret"),
         },
     )
-    found = reckoned(with_one, *rounds)
-    assert {"watched", "jailed"} & set(found.nodes) == set()
-    assert (found.nodes["absent"].rounds, found.nodes["absent"].delta) == (0, 0)
-    assert all("absent" not in one["deltas"] for one in found.records.values())
+    result = settle_rounds(with_one, *rounds)
+    assert {"watched", "jailed"} & set(result.nodes) == set()
+    assert (result.nodes["absent"].rounds, result.nodes["absent"].delta) == (0, 0)
+    assert all("absent" not in record["deltas"] for record in result.records.values())
 
 
-@law(batches(), many=400)
+@properties(batches(), many=400)
 def test_no_stake_falls_below_a_quarter_of_what_it_was(batch):
     """I2. λB ≤ 1/2 leaves half of it, and levelling half of that."""
     state, rounds = batch
-    for node, sums in reckoned(state, *rounds).nodes.items():
+    for node, sums in settle_rounds(state, *rounds).nodes.items():
         held = state.accounts[node].stake
         assert held + sums.delta + sums.levelling >= held // 4 - len(rounds) - 1
         assert held + sums.delta + sums.levelling >= 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("one", law, ids=str)
-def test_what_holds_in_a_few_cases_holds_in_many(one):
-    one.check()
+@pytest.mark.parametrize("property_", properties, ids=str)
+def test_what_holds_in_a_few_cases_holds_in_many(property_):
+    property_.check()
