@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from concord.errors import LedgerBroken
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
-from concord.journal.labels import Labels
+from concord.journal.labels import Labels, read_disputes
 from concord.journal.rows import (
     Claim,
     JudgedRound,
@@ -220,13 +220,17 @@ class Journal:
 
     def origins(self, ids: Iterable[str]) -> dict[str, Origin]:
         """Id → task and time, of those rounds that are there."""
+        origins = {}
         with self._database.reading() as connection:
-            return self._labels.origins(connection, ids)
+            for chunk in chunks(ids):
+                query = sa.select(rounds.c.id, rounds.c.task, rounds.c.time).where(rounds.c.id.in_(chunk))
+                origins.update({row[0]: Origin(row[1], row[2]) for row in connection.execute(query)})
+        return origins
 
     def disputes(self, id: str) -> list[LabelRow]:  # noqa: A002
         """The labels of a round that came after another one, oldest first."""
         with self._database.reading() as connection:
-            return self._labels.disputes(connection, id)
+            return read_disputes(connection, id)
 
     # Settlements
 

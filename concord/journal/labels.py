@@ -12,7 +12,7 @@ from operator import attrgetter
 import sqlalchemy as sa
 
 from concord.journal.database import Database, FastInsert, chunks
-from concord.journal.rows import Labelled, LabelRow, LabelStatus, Origin
+from concord.journal.rows import Labelled, LabelRow, LabelStatus
 from concord.journal.tables import DUE, disputes, labels, rounds
 from concord.types.answers import SettlementStatus
 
@@ -38,7 +38,7 @@ class _Progress:
 
 
 class Labels:
-    """Writes and reads labels, within the journal's transactions.
+    """Writes labels, within the journal's transactions.
 
     Args:
         database: The journal's.
@@ -74,19 +74,12 @@ class Labels:
         self._insert_disputes.run(connection, [_values(disputed[key]) for key in sorted(disputed)])
         return results
 
-    def origins(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, Origin]:
-        """Id → task and time, of those rounds that are there."""
-        origins = {}
-        for chunk in chunks(ids):
-            query = sa.select(rounds.c.id, rounds.c.task, rounds.c.time).where(rounds.c.id.in_(chunk))
-            origins.update({row[0]: Origin(row[1], row[2]) for row in connection.execute(query)})
-        return origins
 
-    def disputes(self, connection: sa.Connection, id: str) -> list[LabelRow]:  # noqa: A002
-        """The disputed labels of a round, oldest first."""
-        query = sa.select(*(disputes.c[name] for name in _COLUMNS)).where(disputes.c.id == id)
-        labels_ = [LabelRow(*row) for row in connection.execute(query)]
-        return sorted(labels_, key=lambda label: (label.time, label.label, label.source))
+def read_disputes(connection: sa.Connection, id_: str) -> list[LabelRow]:
+    """The disputed labels of a round, oldest first."""
+    query = sa.select(*(disputes.c[name] for name in _COLUMNS)).where(disputes.c.id == id_)
+    rows = [LabelRow(*row) for row in connection.execute(query)]
+    return sorted(rows, key=lambda row: (row.time, row.label, row.source))
 
 
 def _read_progress(connection: sa.Connection, ids: Sequence[str]) -> dict[str, _Progress]:

@@ -5,7 +5,8 @@ the version that voted and its probabilities in ppm, or its value in steps of th
 challengers are kept apart, since they are scored and move no stake.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,28 +63,21 @@ def write(
     >>> write(1, {"knn": ["3", 0, 1_000_000]}).decode()
     '{"answer":1,"votes":{"knn":["3",0,1000000]}}'
     """
-    document: dict[str, Any] = {"answer": answer, "votes": votes}
-    if shadows:
-        document["shadows"] = shadows
-    if challengers:
-        document["challengers"] = challengers
-    if scale is not None:
-        document["scale"] = scale
-    return canonical(document)
+    optional = {"shadows": shadows or None, "challengers": challengers or None, "scale": scale}
+    present = {name: value for name, value in optional.items() if value is not None}
+    return canonical({"answer": answer, "votes": votes, **present})
 
 
 def read_seed(round_id: str, data: bytes | None) -> tuple[int, dict[str, int]]:
     """Answer and classes of a round under `seed`; LedgerBroken where they cannot be read."""
-    try:
+    with _readable(round_id):
         document: dict[str, Any] = orjson.loads(data or b"")
         return int(document["answer"]), {str(node): int(vote) for node, vote in document["votes"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(round_id) from error
 
 
 def read(round_id: str, data: bytes | None) -> Evidence:
     """Evidence of a round under `wager`; LedgerBroken where it cannot be read."""
-    try:
+    with _readable(round_id):
         document: dict[str, Any] = orjson.loads(data or b"")
         return Evidence(
             int(document["answer"]),
@@ -92,8 +86,6 @@ def read(round_id: str, data: bytes | None) -> Evidence:
             _ballots(document.get("challengers", {})),
             int(document["scale"]) if "scale" in document else None,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(round_id) from error
 
 
 def _ballots(votes: Mapping[str, RawVote]) -> dict[str, Ballot]:
@@ -107,5 +99,9 @@ def _ballot(vote: RawVote) -> Ballot:
     return Ballot(version, tuple(counts))
 
 
-def _unreadable(round_id: str) -> LedgerBroken:
-    return LedgerBroken(f"The evidence of round {round_id} cannot be read.")
+@contextmanager
+def _readable(round_id: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LedgerBroken(f"The evidence of round {round_id} cannot be read.") from error

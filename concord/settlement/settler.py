@@ -15,10 +15,10 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import ParamSpec, TypeVar
 
 from concord.errors import (
-    ConcordError,
     JournalUnavailable,
     LedgerBroken,
     LedgerConflict,
@@ -207,33 +207,23 @@ class Settler:
 
     async def _catch_up(self) -> None:
         """Migrates the journal and reads the head, each as soon as it serves, and then compares the two."""
-        steps: list[Callable[[], object]] = [self._journal.migrate, self._read_head]
-        failures = 0
-        while not self._compared:
-            fault = None
-            for step in steps[:]:
-                error = await self._attempt(step)
-                fault = error or fault
-                if error is None:
-                    steps.remove(step)
-            if not steps and self._alarm is None:
-                fault = await self._attempt(self._recover)
-            if fault is None:
-                self._compared = True
-                break
-            failures += 1
-            _log.warning("start_waits", extra={"reason": fault.message, "failures": failures})
-            await self._sleep(min(1.0, self._backoff(failures)))
+        await asyncio.gather(self._retry(self._journal.migrate), self._retry(self._read_head))
+        if self._alarm is None:
+            await self._retry(self._recover)
+        self._compared = True
 
-    async def _attempt(self, step: Callable[[], object]) -> ConcordError | None:
-        """Runs a step of the start; returns an error that a retry may mend, and None for the alarm."""
-        try:
-            await self._guarded(step)
-        except LedgerBroken:
-            return None
-        except (JournalUnavailable, LedgerError) as error:
-            return error
-        return None
+    async def _retry(self, step: Callable[[], object]) -> None:
+        """Runs a step of the start until journal and ledger serve, or the alarm is set."""
+        for failures in count(1):
+            try:
+                await self._guarded(step)
+            except LedgerBroken:
+                return
+            except (JournalUnavailable, LedgerError) as error:
+                _log.warning("start_waits", extra={"reason": error.message, "failures": failures})
+                await self._sleep(min(1.0, self._backoff(failures)))
+            else:
+                return
 
     async def _refresh_forever(self) -> None:
         while self._alarm is None:
@@ -384,7 +374,7 @@ class Settler:
         self._head = self._ledger.newest
         self._journal.mark_settled(claim.batch, block.height, block.hash, settlement.records)
         self._checkpoint("marked")
-        _count(settlement)
+        _count_debits(settlement)
         self._claims.pop(0)
         return bool(self._claims) or len(claim.rounds) >= BATCH
 
@@ -402,7 +392,7 @@ def _holds(block: Block, settlement: Settlement) -> bool:
     return all(canonical(block.events.get(event.key)) == canonical(event.body) for event in settlement.events)
 
 
-def _count(settlement: Settlement) -> None:
+def _count_debits(settlement: Settlement) -> None:
     for task, (right, wrong) in settlement.debits.items():
         metrics.DEBITS.labels(task, "true").inc(right / MICRO)
         metrics.DEBITS.labels(task, "false").inc(wrong / MICRO)

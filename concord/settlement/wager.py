@@ -211,10 +211,8 @@ def _record(round_: WagerRound, scored: _Scored, deltas: Mapping[str, int]) -> d
         "quality": scored.quality,
         "deltas": deltas,
     }
-    if evidence.shadows:
-        record["shadows"] = _raw(evidence.shadows)
-    if evidence.challengers:
-        record["challengers"] = _raw(evidence.challengers)
+    beside = {"shadows": evidence.shadows, "challengers": evidence.challengers}
+    record |= {name: _raw(ballots) for name, ballots in beside.items() if ballots}
     if evidence.scale is not None:
         record["scale"] = evidence.scale
     return record
