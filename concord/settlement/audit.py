@@ -156,7 +156,7 @@ class _BlockAudit:
             if problems:
                 broken.add(key[0])
             else:
-                fit[key] = groups[key]
+                fit[key] = groups.get(key, ())
         self._report.rounds += sum(map(len, fit.values()))
         if fit:
             self._compare(batch, fit, broken)
@@ -170,13 +170,13 @@ class _BlockAudit:
             return
         computed = {event.key: event for event in settlement.events}
         for event in self._settlements:
-            rounds = groups.get(_task_and_policy(event), ())
-            if rounds and event.key in computed:
+            key = _task_and_policy(event)
+            if key in groups and event.key in computed:
                 problems = differences.compare_settlement(
-                    self._where, event, computed[event.key], rounds, settlement.records
+                    self._where, event, computed[event.key], groups[key], settlement.records
                 )
                 self._report.add(*problems)
-            elif rounds:
+            elif key in groups:
                 self._report.add(
                     f"{self._where} settles under the key {event.key!r}, which is none of a settlement's."
                 )
