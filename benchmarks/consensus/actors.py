@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.consensus.streams import RESOLUTION, Floats, Stream
-from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import one_hot, read_probabilities, read_values
+from concord.policies.voting import PPM, one_hot, read_probabilities, read_values
 
 Votes = npt.NDArray[np.int64]
 Rounds = npt.NDArray[np.bool_]

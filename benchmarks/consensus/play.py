@@ -16,14 +16,13 @@ import orjson
 
 from benchmarks.consensus.actors import Actor, wants_to_lie
 from benchmarks.consensus.streams import Stream
-from concord.consensus.ensemble import seats
+from concord.consensus.ensemble import voters_of
 from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import State, TaskState, fold
 from concord.policies import voting as pool
-from concord.policies.scoring import PPM
-from concord.policies.voting import WARM_LABELS, PooledAnswer, Voter
+from concord.policies.voting import PPM, WARM_LABELS, PooledAnswer, Voter
 from concord.settlement import evidence
 from concord.settlement.batch import Settlement, settle_batch
 
@@ -157,7 +156,7 @@ class _Game:
 
     def _read_nodes(self) -> None:
         """Reads voters and non-voters, and the nodes that decide to lie, from the state: once a block."""
-        self._nodes = seats(self._task)
+        self._nodes = voters_of(self._task)
         self._lying = {node for node in self._lies if wants_to_lie(self._task.account(node))}
 
     def _decide(self, one: int) -> tuple[list[Voter], PooledAnswer]:

@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 from benchmarks.consensus.outcomes import Table, lay
 from benchmarks.consensus.play import WAGER, Played, play
 from benchmarks.consensus.scenarios import Scenario
-from concord.policies.scoring import PPM
-from concord.policies.voting import WARM_LABELS
+from concord.policies.voting import PPM, WARM_LABELS
 
 SIZE: Final = (7.2, 3.0)
 INK: Final = "#808890"

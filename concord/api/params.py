@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, ParamSpec, TypeVar
 
 from concord.errors import InvalidInput
-from concord.util.background import run_in_thread
+from concord.util.background import run_to_end
 
 MOST_HEIGHT: Final = 10**15
 """Larger heights and times are nobody's; a number of JSON holds this one exactly."""
@@ -20,8 +20,7 @@ async def run_exclusive(
 ) -> _T:
     """Runs a step in a thread while nobody else holds the lock, to its end."""
     async with lock:
-        # To its end: when a caller disconnects, the next one must not start beside the running thread.
-        return await run_in_thread(step, *args, **kwargs)
+        return await run_to_end(step, *args, **kwargs)
 
 
 def int_param(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401

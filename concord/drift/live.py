@@ -83,8 +83,8 @@ class LiveDrift:
         behind: dict[str, int] = {}
         known: dict[str, tuple[TrainingProfile, list[str]]] = {}
         held_out: dict[str, tuple[str, Column]] = {}
-        for node, member in self._ensembles.members(task).items():
-            reference, profile = member.reference, member.profile
+        for node, member in self._ensembles.clients(task).items():
+            reference, profile = member.training_profile, member.description
             if reference is None or profile is None or profile.digest != schema.digest:
                 continue
             account = self._ensembles.account(task, node)

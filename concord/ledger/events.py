@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from concord.errors import InvalidInput
-from concord.policies.scoring import PPM
 from concord.policies.stake import Action, JailReason, Standing
+from concord.policies.voting import PPM
 
 Body = Mapping[str, Any]
 

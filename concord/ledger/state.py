@@ -12,8 +12,9 @@ from typing import Any, Final, get_args
 
 from concord.errors import Conflict, InvalidInput, LedgerBroken, UnknownName
 from concord.ledger.events import Body, Event, NodeSums
-from concord.policies.scoring import PPM, Trial, faded, next_regret
+from concord.policies.scoring import Trial, faded, next_regret
 from concord.policies.stake import MICRO, Account, Action, Appointment, Standing
+from concord.policies.voting import PPM
 
 PROBATION_ROUNDS: Final = 20
 """Labelled rounds for which a new node, or a version without a record, is watched."""

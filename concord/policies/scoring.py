@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-PPM: Final = 1_000_000
-"""One, in parts per million."""
+from concord.policies.voting import PPM
 
 FIRST_SCORE: Final = 14 * PPM
 FIRST_ANSWERED: Final = 20 * PPM

@@ -95,7 +95,7 @@ class Inventory:
     def situation(self, member: NodeClient, look: Look, known: Known | None = None) -> RolloutState:
         """The same, from what was looked up."""
         name = f"{member.task}.{member.node}"
-        info = member.profile.info if member.profile else None
+        info = member.description.info if member.description else None
         trying = info.challenger if info else None
         account = self.ensembles.account(member.task, member.node)
         entry = look.entries.get(name, NOTHING)
@@ -119,7 +119,7 @@ class Inventory:
             UnknownName: There is none.
         """
         task, _, node = name.rpartition(".")
-        member = self.ensembles.members(task).get(node) if task in self.ensembles.declared else None
+        member = self.ensembles.clients(task).get(node) if task in self.ensembles.declared else None
         if member is None:
             raise UnknownName(
                 f"There is no node {name[:60]!r} here; GET /v1/models lists them.",
@@ -146,7 +146,7 @@ class Inventory:
             self._next = None
             look = await asyncio.to_thread(self._look)
             declared = self.ensembles.declared
-            members = [member for task in declared for member in self.ensembles.members(task).values()]
+            members = [member for task in declared for member in self.ensembles.clients(task).values()]
             return list(await asyncio.gather(*(self._view(member, look) for member in members)))
 
     def _look(self) -> Look:

@@ -232,7 +232,7 @@ def _shadow(seen: RolloutState, member: NodeClient, known: Known | None) -> str 
     """
     if seen.entry.champion is not None:
         return seen.champion
-    info = member.profile.info if member.profile else None
+    info = member.description.info if member.description else None
     if known is None or info is None:
         return None
     for one in known.versions:

@@ -34,7 +34,7 @@ from concord.observability import metrics
 from concord.policies.stake import MICRO
 from concord.settlement.batch import Settlement, settle_batch
 from concord.settlement.noted_blocks import NotedBlocks
-from concord.util.background import run_in_thread
+from concord.util.background import run_to_end
 from concord.util.times import now
 
 _P = ParamSpec("_P")
@@ -92,18 +92,14 @@ class Settler:
         self._blocks = NotedBlocks(ledger, journal)
         self._clock, self._sleep, self._batch_id, self._checkpoint = clock, sleep, batch_id, checkpoint
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
-        self._head = Head(State())
+        self.head = Head(State())
+        """The newest head that was seen, at most about a second old."""
         self._alarm: str | None = None
         self._ledger_read = self._compared = False
         self._catching_up: asyncio.Task[None] | None = None
         self._claims: list[Claim] = []
         self._waiting, self._behind = 0, False
         self._due, self._urgent, self._settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    @property
-    def head(self) -> Head:
-        """The newest head that was read, at most about a second old."""
-        return self._head
 
     @property
     def alarm(self) -> str | None:
@@ -197,7 +193,7 @@ class Settler:
             self._waiting -= 1
             if not self._waiting:
                 self._urgent.clear()
-        if any(height > self._head.height for height in heights.values()):
+        if any(height > self.head.height for height in heights.values()):
             # Another replica wrote the block; callers that learn of it here may read its state here.
             with suppress(LedgerError, JournalUnavailable):
                 await self._guarded(self._refresh)
@@ -259,7 +255,7 @@ class Settler:
         while True:
             time = self._clock()
             # A head from the future, by a clock that runs ahead, must not stop the other writers.
-            last = self._head.time if self._head.time <= time else entered
+            last = self.head.time if self.head.time <= time else entered
             left = last + (URGENT if self._waiting or self._behind else PATIENT) - time
             if left <= 0 or self._alarm is not None:
                 return
@@ -286,7 +282,7 @@ class Settler:
         """Runs a step in a thread and keeps the head that it leads to; a broken ledger sets the alarm."""
         try:
             # To its end: the service that cancels this closes the journal next.
-            return await run_in_thread(step, *args, **kwargs)
+            return await run_to_end(step, *args, **kwargs)
         except LedgerBroken as error:
             if self._alarm is None:
                 self._alarm = error.message
@@ -296,7 +292,7 @@ class Settler:
             metrics.LEDGER_FAULTS.inc()
             raise
         finally:
-            self._head = self._ledger.newest
+            self.head = self._ledger.newest
 
     # The steps, in a thread
 
@@ -371,7 +367,7 @@ class Settler:
         self._checkpoint("noted")
         settlement = self._settlement_of(block, claim, built[-1])
         # Before the journal says so: a caller that learns of a block there may read its state here.
-        self._head = self._ledger.newest
+        self.head = self._ledger.newest
         self._journal.mark_settled(claim.batch, block.height, block.hash, settlement.records)
         self._checkpoint("marked")
         _count_debits(settlement)

@@ -16,8 +16,8 @@ from typing import Final
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import FEWEST_ACTIVE, PROBATION_ROUNDS, SHADOW_ROUNDS, TaskState, fold_task
-from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, MIN_STAKE, Account, JailReason
+from concord.policies.voting import PPM
 
 MOST_REGRET: Final = 6 * PPM
 """C above this jails: a node that always lies reaches it in eight rounds, a random one in about thirty."""

@@ -12,9 +12,9 @@ from typing import Any
 from concord.errors import LedgerBroken
 from concord.ledger.events import Learned, NodeSums, TrialSums
 from concord.ledger.state import TaskState
-from concord.policies.scoring import PPM, brier, closeness, hit, next_sigma
+from concord.policies.scoring import brier, closeness, hit, next_sigma
 from concord.policies.stake import MIN_STAKE, WagerSettlement, settle_wager
-from concord.policies.voting import lower_median
+from concord.policies.voting import PPM, lower_median
 from concord.settlement.evidence import Ballot, Evidence, read
 
 

@@ -1,20 +1,20 @@
-"""Background tasks, whose failures are logged, and threads that run to their end."""
+"""Background tasks whose failure is logged, and steps in threads that are never left half done."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
-_log = logging.getLogger(__name__)
-
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
 
 
 def spawn(
     work: Coroutine[Any, Any, None], name: str, on_failure: Callable[[BaseException], None] | None = None
 ) -> asyncio.Task[None]:
-    """Starts a background task; if a bug ends it, that is logged and `on_failure` is told.
+    """Starts a background task; if a bug ends it, that is logged and `on_failure` called.
 
     Args:
         work: What runs until it is cancelled.
@@ -33,8 +33,11 @@ def spawn(
     return task
 
 
-async def run_in_thread(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Runs a blocking step in a thread; when the caller is cancelled, it still waits for the thread's end."""
+async def run_to_end(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Runs a step in a thread; a cancellation takes effect only once the step has ended.
+
+    A thread cannot be stopped, and the caller's next action must not run beside it.
+    """
     work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
     try:
         return await asyncio.shield(work)

@@ -1,7 +1,7 @@
-"""Folders and files that only their owner reads: rounds, features and logs are nobody else's business.
+"""Makes folders and files that only their owner can read, for rounds, features and logs.
 
-Said where each is made, and not by a umask of the process: what training packages into an image must
-stay readable there. What is there already keeps the rights that somebody gave it.
+The mode is given where each is made and not by the process's umask, because what training packages into an
+image must be readable there. Existing files keep their mode.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a misspelt name was probably meant to be."""
+"""Suggestions for misspelt names."""
 
 from collections.abc import Sequence
 
@@ -13,5 +13,5 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """` Did you mean 'x'?`, or nothing."""
-    found = nearest(name, known)
-    return f" Did you mean {found!r}?" if found else ""
+    suggestion = nearest(name, known)
+    return f" Did you mean {suggestion!r}?" if suggestion else ""

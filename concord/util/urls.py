@@ -1,14 +1,14 @@
-"""Addresses that may hold a password: what is one, and what of it may be shown.
+"""Masks the passwords in addresses of databases.
 
-An address of a database is typed on a command line and comes back in messages, logs and tables of results.
-Whoever shows one shows `masked` of it. Nothing here opens a connection.
+Such an address is typed on a command line and comes back in messages, logs and tables of results; each of
+these shows `masked` of it.
 """
 
 import re
 from typing import Final
 
 _ADDRESS: Final = re.compile(r"[A-Za-z][\w+.-]*://")
-# Up to the last @ before a blank: a password that nobody has quoted may hold one itself.
+# Up to the last @ before a blank: a password without quoting may hold one itself.
 _PASSWORD: Final = re.compile(r"(?P<before>[A-Za-z][\w+.-]*://[^\s:@/]*):\S*@")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from concord.journal import Journal, JudgedRound, LabelRow
-from concord.policies.scoring import PPM
+from concord.policies.voting import PPM
 from concord.rollout.comparison import LEAST_ROUNDS, Pairing, compare
 from concord.rollout.confidence import mean_interval
 from concord.settlement import evidence

@@ -6,8 +6,8 @@ from concord.ledger.chain import Block
 from concord.ledger.decisions import describe_decision
 from concord.ledger.events import Body, NodeSums
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
-from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
+from concord.policies.voting import PPM
 from concord.types.answers import HistoryEntry
 from concord.util.times import iso
 

@@ -19,8 +19,8 @@ from benchmarks.consensus.promises import promises, shortfalls
 from benchmarks.consensus.report import BEGIN, Report
 from benchmarks.consensus.scenarios import SCENARIOS, Scenario, chosen
 from benchmarks.consensus.streams import STREAMS, drawn, make, prolonged
-from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
+from concord.policies.voting import PPM
 
 ROOT = Path(__file__).parents[3]
 ROUNDS = 240

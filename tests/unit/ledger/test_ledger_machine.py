@@ -20,17 +20,18 @@ from concord.ledger.chain import canonical, replay
 from concord.ledger.file_store import FileStore
 from concord.ledger.ledger import Ledger
 from concord.ledger.state import State
-from concord.policies.scoring import PPM
+from concord.policies.voting import PPM
 from concord.settlement import evidence
 from concord.settlement.batch import settle_batch
 from concord.settlement.settler import ABANDONED, Settler
 from concord.settlement.standing import review
+from tests.sizes import sized
 from tests.unit.ledger.conformance import MemoryStore
 from tests.unit.properties import exactly
 from tests.unit.settlement.settling import hot
 
 QUICK, MANY, ON_FILES = 20, 300, 20
-"""Random runs in the quick suite, in the slow one, and in the slow one on a folder of files."""
+"""Random runs in the quick suite, in the slow one at its full size, and there on a folder of files."""
 
 TASKS = ("t", "u")
 NODES = ("a", "b", "c", "d", "e")
@@ -519,11 +520,13 @@ def test_a_ledger_survives_what_several_settlers_and_their_crashes_do_to_it():
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 def test_a_ledger_survives_it_many_times():
-    run(LedgerMachine, settings=exactly(MANY, stateful_step_count=30))
+    run(LedgerMachine, settings=exactly(sized(MANY // 5, MANY), stateful_step_count=30))
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 def test_a_ledger_in_a_folder_survives_it_too(tmp_path_factory):
     class OnFiles(LedgerMachine):
         def make_store(self):

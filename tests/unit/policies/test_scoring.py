@@ -6,8 +6,8 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.policies import scoring as skill
-from concord.policies.scoring import PPM, Trial, brier, closeness, faded, hit, next_regret, next_sigma
-from concord.policies.voting import split
+from concord.policies.scoring import Trial, brier, closeness, faded, hit, next_regret, next_sigma
+from concord.policies.voting import PPM, split
 from tests.unit.properties import Properties
 
 properties = Properties()
@@ -149,6 +149,7 @@ def test_the_constants_are_those_of_the_specification():
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("property_", properties, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(property_):
     property_.check()

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import strategies as st
 
-from concord.policies.scoring import PPM, brier, hit
+from concord.policies.scoring import brier, hit
 from concord.policies.stake import (
     MICRO,
     MIN_STAKE,
@@ -17,6 +17,7 @@ from concord.policies.stake import (
     settle_wager,
     wager_round,
 )
+from concord.policies.voting import PPM
 from tests.unit.properties import Properties
 
 properties = Properties()
@@ -351,6 +352,7 @@ def test_levelling_alone_takes_all_but_half_from_a_node_that_withdrew_its_deposi
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("property_", properties, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(property_):
     property_.check()

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.policies import voting
-from concord.policies.scoring import PPM
-from concord.policies.voting import Voter
+from concord.policies.voting import PPM, Voter
 from tests.unit.properties import Properties
 
 properties = Properties()
@@ -354,6 +353,7 @@ def test_a_sum_within_a_thousandth_of_one_is_a_vote(row):
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("property_", properties, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(property_):
     property_.check()

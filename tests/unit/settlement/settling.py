@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.state import TaskState
-from concord.policies.scoring import PPM
 from concord.policies.stake import MIN_STAKE, Account
-from concord.policies.voting import split
+from concord.policies.voting import PPM, split
 from concord.settlement import evidence
 
 VERSIONS = ("1", "2", None)

@@ -216,7 +216,9 @@ def test_a_settlement_of_no_rounds_is_found(world):
     nodes = {"knn": events.NodeSums(0, 7), "tree": events.NodeSums(0, -7)}
     world.ledger().append([events.settle("b", "flowers", "wager", rounds=0, root="", nodes=nodes)])
     (problem,) = problems(world)
-    assert problem.endswith("settles under the key 'settle:b:flowers:wager', which is none of a settlement's.")
+    assert problem.endswith(
+        "settles under the key 'settle:b:flowers:wager', which is none of a settlement's."
+    )
 
 
 def test_a_jailing_that_nothing_calls_for_is_found(world, monkeypatch):

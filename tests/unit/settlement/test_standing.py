@@ -8,8 +8,9 @@ from concord.errors import Conflict, InvalidInput
 from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.state import State, fold
-from concord.policies.scoring import PPM, Trial
+from concord.policies.scoring import Trial
 from concord.policies.stake import MICRO, MIN_STAKE, Account
+from concord.policies.voting import PPM
 from concord.settlement import evidence, standing
 from concord.settlement.batch import settle_batch
 from concord.settlement.standing import Withheld, release_missing_voters, review

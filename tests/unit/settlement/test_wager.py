@@ -10,8 +10,9 @@ from concord.errors import LedgerBroken
 from concord.journal import SettlementRound
 from concord.ledger.events import TrialSums
 from concord.ledger.state import TaskState
-from concord.policies.scoring import PPM, brier
+from concord.policies.scoring import brier
 from concord.policies.stake import MICRO, MIN_STAKE, Account
+from concord.policies.voting import PPM
 from concord.settlement import evidence
 from concord.settlement.wager import read_round, settle_labels
 from tests.unit.properties import Properties
@@ -501,6 +502,7 @@ def test_no_stake_falls_below_a_quarter_of_what_it_was(batch):
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("property_", properties, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(property_):
     property_.check()
