@@ -38,7 +38,7 @@ def target_of(stated: str | None, namespace: str | None, release: str) -> Target
     """Of the options, or of CONCORD_DEPLOYMENT; None on a laptop."""
     if namespace is not None:
         return Target(namespace, release if "concord" in release else f"{release}-concord")
-    return Target.read(stated) if stated else None
+    return Target.parse(stated) if stated else None
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ class Target:
     fullname: str
 
     @classmethod
-    def read(cls, text: str) -> Self:
-        """Of NAMESPACE/FULLNAME, whose form the settings have seen to."""
+    def parse(cls, text: str) -> Self:
+        """Reads NAMESPACE/FULLNAME; the settings have checked its form."""
         namespace, _, fullname = text.partition("/")
         return cls(namespace, fullname)
 

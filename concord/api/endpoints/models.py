@@ -15,9 +15,9 @@ from concord.errors import Conflict, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.policies.stake import Action
-from concord.rollout.comparison import MOST_ROUNDS, Compared, Pairing, Score, compare
+from concord.rollout.comparison import MOST_ROUNDS, PairedDifference, Pairing, Score, compare
 from concord.rollout.planning import RolloutRequest
-from concord.rollout.state import Pair, RolloutState
+from concord.rollout.state import RolloutState, VersionPair
 from concord.service import Service
 from concord.types.models import Appointed, Comparison, Contender
 from concord.util.times import iso
@@ -38,20 +38,20 @@ class Models:
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
-        self._overview, self._appointing = service.inventory, service.rollout
+        self._inventory, self._rollout = service.inventory, service.rollout
         # A million rounds take a core half a minute: one comparison after the other.
         self._comparing = asyncio.Lock()
 
     async def listing(self, incoming: Request) -> Response:
         """`GET /v1/models`."""
         incoming.query()
-        return json_response({"models": await self._overview.models()})
+        return json_response({"models": await self._inventory.list_models()})
 
     async def compare(self, incoming: Request) -> Response:
         """`GET /v1/models/{name}/compare?since=`: champion and challenger on the same labelled rounds."""
         query = incoming.query("since")
         since = time_param(query["since"]) if "since" in query else None
-        seen = await self._overview.seen(incoming.path["name"])
+        seen = await self._inventory.read_state(incoming.path["name"])
         if since is None:
             since = seen.since
         pairing = self._pairing(seen)
@@ -89,7 +89,7 @@ class Models:
         wish = RolloutRequest(action, _version(body, "version"), _pair(body.get("expect")))
         if action == "challenge" and wish.version is None:
             raise InvalidInput('Name the version that is to challenge, such as "9".', field="version")
-        view = await self._appointing.appoint(incoming.path["name"], wish, token.name, why)
+        view = await self._rollout.apply(incoming.path["name"], wish, token.name, why)
         return json_response(Appointed(view), 202)
 
     def _pairing(self, seen: RolloutState) -> Pairing:
@@ -108,11 +108,11 @@ class Models:
         sigma = last.sigma if last is not None else state.sigma if state else None
         return Pairing(node, champion, challenger, "closeness" if is_value else by_class, sigma)
 
-    def _compare(self, task: str, since: int, pairing: Pairing) -> Compared:
+    def _compare(self, task: str, since: int, pairing: Pairing) -> PairedDifference:
         return compare(self._service.journal.judged(task, since, MOST_ROUNDS), pairing)
 
 
-def _told(seen: RolloutState, pairing: Pairing, since: int | None, found: Compared) -> Comparison:
+def _told(seen: RolloutState, pairing: Pairing, since: int | None, found: PairedDifference) -> Comparison:
     return Comparison(
         seen.name,
         seen.phase,
@@ -140,7 +140,7 @@ def _version(body: dict[str, Any], field: str, where: str = "") -> str | None:
     return given
 
 
-def _pair(given: object) -> Pair | None:
+def _pair(given: object) -> VersionPair | None:
     if given is None:
         return None
     if not isinstance(given, dict) or set(given) != set(_EXPECTED):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from concord.types.models import ListedVersion, ModelView, RegistryView, Wanted
+from concord.types.models import DesiredVersions, ListedVersion, ModelView, RegistryView
 
 
 def listing(served: Sequence[ModelView]) -> list[ModelView]:
@@ -64,7 +64,7 @@ def _unserved(name: str, previous: str | None) -> ModelView:
         phase="serving",
         since=None,
         previous=previous,
-        wanted=Wanted(),
+        wanted=DesiredVersions(),
         rolling=False,
         registry=None,
     )
