@@ -20,6 +20,7 @@ from concord.errors import ConfigurationError, Refused, ServiceAway
 from concord.policies.stake import Action
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
+from concord.tasks.values import Row
 from concord.types.answers import (
     AccountView,
     BlockPage,
@@ -41,7 +42,6 @@ from concord.types.drift import DriftReport
 from concord.types.models import Appointed, Comparison, ModelView
 
 T = TypeVar("T")
-Row = Mapping[str, float | str]
 
 
 REPLAY_SECONDS: Final = 600.0

@@ -20,7 +20,7 @@ from concord.http.tokens import Token
 from concord.journal import Journal, Labelled, LabelRow, Origin
 from concord.observability import metrics
 from concord.settlement.settler import Settler
-from concord.tasks.labels import SubmittedLabel, parse, read_label
+from concord.tasks.labels import SubmittedLabel, encode_label, parse_label
 from concord.types.answers import LabelOutcome, SettlementStatus
 
 RECORDED_SECONDS: Final = 0.2
@@ -148,7 +148,7 @@ class Feedback:
             return said
         try:
             origin = self._admit(said, origins.get(said.id), token, now)
-            label = read_label(self._ensembles.schema(origin.task), said)
+            label = encode_label(self._ensembles.schema(origin.task), said)
         except CallerError as error:
             return error
         return LabelRow(said.id, label, token.name, now, request_id)
@@ -180,7 +180,7 @@ class Feedback:
 
 def _parsed(item: object, place: str) -> SubmittedLabel | CallerError:
     try:
-        return parse(item, place)
+        return parse_label(item, place)
     except CallerError as error:
         return error
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from concord.errors import LedgerBroken, LedgerError, UnknownName
-from concord.explain.votes import RoundOutcome, Words, testify
+from concord.explain.votes import AnswerDecoder, RoundContext, explain_vote
 from concord.explain.weights import WeightReasons
 from concord.journal import Journal, StoredRound
 from concord.ledger.chain import Block
@@ -63,7 +63,7 @@ class Explanations:
         Raises:
             JournalUnavailable: The journal is away.
         """
-        words, given, problem = Words(verdict, schema), Evidence(0, {}), None
+        words, given, problem = AnswerDecoder(verdict, schema), Evidence(0, {}), None
         task, settling, decisions = None, None, list[Decided]()
         try:
             given = _read(stored)
@@ -74,7 +74,7 @@ class Explanations:
         except LedgerError as error:
             problem = f"Weights and proof cannot be explained in full: {error.message}"
         grounds = WeightReasons(verdict, task, tuple(given.shadows))
-        outcome = RoundOutcome(stored, given, words, settling.sigma(given) if settling else None)
+        outcome = RoundContext(stored, given, words, settling.sigma(given) if settling else None)
         proof = self._proof(stored, settling) if settling else None
         if stored.block is not None and problem is None and not proof:
             problem = (
@@ -86,7 +86,7 @@ class Explanations:
             stage,
             summary,
             grounds.method,
-            [testify(vote, grounds, task, outcome) for vote in verdict.votes],
+            [explain_vote(vote, grounds, task, outcome) for vote in verdict.votes],
             self._truth(stored, words),
             settling.told(stored) if settling else None,
             proof,
@@ -138,7 +138,7 @@ class Explanations:
             settling.block.hash,
         )
 
-    def _truth(self, stored: StoredRound, words: "Words") -> Truth | None:
+    def _truth(self, stored: StoredRound, words: "AnswerDecoder") -> Truth | None:
         if stored.label is None or stored.label_time is None:
             return None
         disputes = [words.said(one.label, one.source, one.time) for one in self._journal.disputes(stored.id)]

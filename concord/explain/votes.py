@@ -24,7 +24,7 @@ from concord.types.explanation import StatedLabel, Tried, VoteExplanation
 from concord.util.times import iso
 
 
-class Words:
+class AnswerDecoder:
     """Integers of the journal as the names and numbers that people know.
 
     A class is named as it was when the round was answered, and only else as the schema has it now.
@@ -61,7 +61,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundOutcome:
+class RoundContext:
     """What is known of one round beside its verdict.
 
     Attributes:
@@ -73,7 +73,7 @@ class RoundOutcome:
 
     stored: StoredRound
     given: Evidence
-    words: Words
+    words: AnswerDecoder
     sigma: int | None
 
     @property
@@ -91,8 +91,8 @@ class RoundOutcome:
         return None if self.sigma is None else abs(counts[0] - label) <= self.sigma
 
 
-def testify(
-    vote: Vote, grounds: WeightReasons, task: TaskState | None, outcome: RoundOutcome
+def explain_vote(
+    vote: Vote, grounds: WeightReasons, task: TaskState | None, outcome: RoundContext
 ) -> VoteExplanation:
     """What one node said, weighed and earned.
 
@@ -134,7 +134,7 @@ def testify(
     )
 
 
-def _tried(node: str, outcome: RoundOutcome) -> Tried | None:
+def _tried(node: str, outcome: RoundContext) -> Tried | None:
     ballot = outcome.given.challengers.get(node)
     if ballot is None:
         return None

@@ -1,7 +1,7 @@
 """What an explanation of a round consists of: values that travel over HTTP beside the round itself.
 
-They decide nothing and look nothing up; `concord.explain.explanation` makes them. Stake is in stake units, and
-weights, probabilities, skills and scores are in 0..1, as everywhere on the wire.
+They decide nothing and look nothing up; `concord.explain.explanation` makes them. Stake is in stake units,
+and weights, probabilities, skills and scores are in 0..1, as everywhere on the wire.
 """
 
 from dataclasses import dataclass, field

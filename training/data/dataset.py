@@ -150,7 +150,7 @@ def _gathered(task: Task, cleaner: Cleaner, lines: Iterable[Line], source: str) 
         else:
             assert row.answer is not None, "a row without an answer lacks it"
             rows.add(row.values, row.answer, row.time)
-    check_rows(cleaner.name, len(rows), dropped)
+    read_table(cleaner.name, len(rows), dropped)
     return rows.dataset(
         cleaner.name,
         source,
@@ -161,7 +161,7 @@ def _gathered(task: Task, cleaner: Cleaner, lines: Iterable[Line], source: str) 
     )
 
 
-def check_rows(name: str, kept: int, dropped: Counter[str]) -> None:
+def read_table(name: str, kept: int, dropped: Counter[str]) -> None:
     """Refuses a table of which nothing is left.
 
     Raises:

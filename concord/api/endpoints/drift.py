@@ -30,12 +30,12 @@ class Drift:
         task = incoming.path["task"]
         since = time_param(query["since"]) if "since" in query else 0
         limit = int_param(query, "limit", default=USUAL_ROUNDS, least=1, most=MOST_ROUNDS)
-        carried = self._live.carried(task)
+        baseline = self._live.find_baseline(task)
         return json_response(
-            await run_exclusive(self._counting, self._live.report, carried, task, since, limit)
+            await run_exclusive(self._counting, self._live.report, baseline, task, since, limit)
         )
 
     async def profile(self, incoming: Request) -> Response:
         """`GET /v1/tasks/{task}/profile`: as most of its models carry it."""
         incoming.query()
-        return json_response(self._live.carried(incoming.path["task"]).reference.document)
+        return json_response(self._live.find_baseline(incoming.path["task"]).profile.document)

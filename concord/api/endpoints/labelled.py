@@ -15,7 +15,7 @@ from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.journal.rows import LabelledRound
 from concord.service import Service
-from concord.tasks.labels import said_label
+from concord.tasks.labels import decode_label
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import LabelledPage, LabelledRow
 from concord.util.times import iso
@@ -52,6 +52,6 @@ class LabelledRounds:
 
 def _rows(schema: TaskSchema, found: Sequence[LabelledRound]) -> Iterator[LabelledRow]:
     for one in found:
-        label = said_label(schema, one.label)
+        label = decode_label(schema, one.label)
         if label is not None:
             yield LabelledRow(one.id, iso(one.time), orjson.loads(one.features), label)

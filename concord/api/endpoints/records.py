@@ -18,7 +18,7 @@ from concord.api.params import int_param, run_exclusive
 from concord.consensus.node_client import NodeClient
 from concord.errors import ConcordError, UnknownName
 from concord.explain.explanation import Explanations
-from concord.explain.votes import Words
+from concord.explain.votes import AnswerDecoder
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.journal import StoredRound
@@ -176,7 +176,7 @@ class Records:
         found = _verdict.validate_python(verdict)
         truth = None
         if stored.label is not None:
-            words = Words(found, self._schema(stored.task))
+            words = AnswerDecoder(found, self._schema(stored.task))
             truth = words.said(stored.label, stored.label_source or "", stored.label_time or 0)
         return Round(
             id=stored.id,

@@ -100,7 +100,7 @@ def _of_file(task: str, source: Path, profile: Path | None) -> "DriftReport":
     import numpy as np
 
     from concord.cli.files.column_file import chunks
-    from concord.drift.report import Sketch, Sketches, report_of
+    from concord.drift.report import Sketch, Sketches, build_report
 
     reference, nodes = _reference(task, profile)
     features = Sketches(reference)
@@ -111,7 +111,7 @@ def _of_file(task: str, source: Path, profile: Path | None) -> "DriftReport":
         if target is not None and len(cells) > len(values):
             target.add_cells(cells[-1])
     found = target if target is not None and target.read else None
-    return report_of(task, reference, nodes, features, target=found)
+    return build_report(task, reference, nodes, features, target=found)
 
 
 def _keep(report: "DriftReport", source: Path | None) -> dict[str, Any]:

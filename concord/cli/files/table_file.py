@@ -12,8 +12,8 @@ from typing import Final
 
 from concord.cli.files.out_file import appearing, check_out
 from concord.errors import Conflict, InvalidInput
-from concord.tasks.csv_rows import Faulty, Line, Table, numbered, read
-from concord.tasks.csv_rows import render as render_sheet
+from concord.tasks.csv_rows import InvalidTable, Line, Table, number_lines, read_table
+from concord.tasks.csv_rows import render_csv as render_sheet
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
 
@@ -30,8 +30,8 @@ def load(path: Path, schema: TaskSchema) -> Table:
     found = lines(path)
     if not found:
         raise InvalidInput(f"{path} is empty. It needs a header and one line a row.", field="--file")
-    table = read(found, schema)
-    if isinstance(table, Faulty):
+    table = read_table(found, schema)
+    if isinstance(table, InvalidTable):
         raise _refused(path, found[0][0], table)
     if not table.rows:
         raise InvalidInput(f"{path} has a header and no rows.", field="--file")
@@ -64,7 +64,7 @@ def lines(path: Path, field: str = "--file") -> list[Line]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(numbered(file))
+            return list(number_lines(file))
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.", field=field) from error
     except UnicodeDecodeError as error:
@@ -75,7 +75,7 @@ def lines(path: Path, field: str = "--file") -> list[Line]:
         ) from error
 
 
-def _refused(path: Path, header: int, faulty: Faulty) -> InvalidInput:
+def _refused(path: Path, header: int, faulty: InvalidTable) -> InvalidInput:
     """The first fault; of the lines below the header also how many more are wrong."""
     first = faulty.problems[0]
     others = f" {faulty.lines - 1} more lines are wrong." if faulty.lines > 1 else ""

@@ -16,7 +16,7 @@ def read_pairs(schema: TaskSchema, pairs: Sequence[str]) -> Row:
         InvalidInput: Names the key: unknown (and which was probably meant), missing, twice, or a bad value.
     """
     features = {feature.name: feature for feature in schema.features}
-    row: Row = {}
+    row: dict[str, float | str] = {}
     for pair in pairs:
         typed, sign, text = pair.partition("=")
         name = normalize("NFC", typed.strip())

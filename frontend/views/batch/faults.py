@@ -6,7 +6,7 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from concord.tasks.csv_rows import Faulty, Problem, ProblemKind
+from concord.tasks.csv_rows import InvalidTable, Problem, ProblemKind
 from concord.tasks.schema import Feature, TaskSchema
 from frontend.text import language
 from frontend.text import wording as words
@@ -68,7 +68,7 @@ def no_sheet(fault: NoSheet) -> None:
     st.markdown(say("Nothing was sent."))
 
 
-def table(faulty: Faulty, schema: TaskSchema) -> None:
+def table(faulty: InvalidTable, schema: TaskSchema) -> None:
     """Shows the first problems, and how many there are."""
     st.error(
         say_count(

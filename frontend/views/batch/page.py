@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing
+from concord.tasks.csv_rows import COMMA_SEPARATED, CsvDialect, InvalidTable, Table
 from concord.tasks.schema import Feature, TaskSchema
 from concord.types.answers import TaskSummary
 from frontend.components import states
@@ -22,10 +22,10 @@ from frontend.views.batch import failures, faults, replies, uploads
 from frontend.views.batch.data import Batch
 from frontend.views.batch.uploads import NoSheet
 
-SEMICOLONS: Final = Writing(";", comma=True)
+SEMICOLONS: Final = CsvDialect(";", comma=True)
 """As spreadsheets write where decimals follow a comma."""
 
-Kept = Batch | Faulty | NoSheet
+Kept = Batch | InvalidTable | NoSheet
 """What became of a person's file."""
 
 
@@ -49,7 +49,7 @@ def show(url: str) -> None:
         st.info(say("**No file yet.** Take the template, fill it in, bring it here."), icon=":material/info:")
     elif isinstance(kept, NoSheet):
         faults.no_sheet(kept)
-    elif isinstance(kept, Faulty):
+    elif isinstance(kept, InvalidTable):
         faults.table(kept, schema)
     else:
         _ask(url, task, schema, kept)
@@ -57,10 +57,10 @@ def show(url: str) -> None:
 
 def _bring(task: TaskSummary, schema: TaskSchema) -> Kept | None:
     """Offers the template, takes the file, checks it; the same file is checked once."""
-    writing = SEMICOLONS if language.current() == "fr" else COMMAS
+    dialect = SEMICOLONS if language.current() == "fr" else COMMA_SEPARATED
     st.download_button(
         say("Download the template"),
-        partial(uploads.template, schema, writing),
+        partial(uploads.template, schema, dialect),
         file_name=f"{task.task}.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -140,7 +140,7 @@ def _ready(batch: Batch) -> None:
     if batch.table.unsent:
         names = words.plain(", ".join(batch.table.unsent))
         st.markdown(say("Not sent, and kept for the answers: {names}.", names=names))
-    if batch.table.writing.comma:
+    if batch.table.dialect.comma:
         st.markdown(words.small(say("Decimals after a comma are read as such: 1,5 is one and a half.")))
     st.button(
         say_count("Ask about one row", "Ask about {count} rows", rows),

@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from concord.tasks.csv_rows import Faulty, Line, Table, Writing, names, numbered, read, render
+from concord.tasks.csv_rows import (
+    CsvDialect,
+    InvalidTable,
+    Line,
+    Table,
+    number_lines,
+    read_header,
+    read_table,
+    render_csv,
+)
 from concord.tasks.schema import TaskSchema
 
 MOST_BYTES: Final = 10 << 20
@@ -36,7 +45,7 @@ class NoSheet:
     count: int = 0
 
 
-Upload = Table | Faulty | NoSheet
+Upload = Table | InvalidTable | NoSheet
 """What a file turned out to be."""
 
 
@@ -49,21 +58,23 @@ def take(data: bytes, schema: TaskSchema) -> Upload:
         return NoSheet("encoding")
     separator = _separator(text, schema)
     try:
-        lines = list(numbered(io.StringIO(text, newline=""), separator))
+        lines = list(number_lines(io.StringIO(text, newline=""), separator))
     except csv.Error:
         return NoSheet("csv")
     rows = len(lines) - 1
     if not 1 <= rows <= MOST_ROWS:
         return NoSheet("too_many" if rows > MOST_ROWS else "empty" if rows < 0 else "no_rows", rows)
-    return read(lines, schema, Writing(separator, separator != "," and not _has_points(lines, schema)))
+    return read_table(
+        lines, schema, CsvDialect(separator, separator != "," and not _has_points(lines, schema))
+    )
 
 
-def template(schema: TaskSchema, writing: Writing) -> bytes:
+def template(schema: TaskSchema, dialect: CsvDialect) -> bytes:
     """A sheet with the task's columns and its example, for a spreadsheet to open."""
     cells = tuple(
-        value if isinstance(value, str) else _written(value, writing) for value in schema.example.values()
+        value if isinstance(value, str) else _written(value, dialect) for value in schema.example.values()
     )
-    return encoded(render(Table(tuple(schema.example), (2,), (cells,), ({},), (), writing), (), [()]))
+    return encoded(render_csv(Table(tuple(schema.example), (2,), (cells,), ({},), (), dialect), (), [()]))
 
 
 def encoded(text: str) -> bytes:
@@ -88,19 +99,19 @@ def _separator(text: str, schema: TaskSchema) -> str:
 
 def _header(line: str, separator: str) -> tuple[str, ...]:
     try:
-        return names(next(csv.reader([line], delimiter=separator), []))
+        return read_header(next(csv.reader([line], delimiter=separator), []))
     except csv.Error:
         return ()
 
 
 def _has_points(lines: Sequence[Line], schema: TaskSchema) -> bool:
     """Whether some number is written with a point."""
-    header = names(lines[0][1])
+    header = read_header(lines[0][1])
     numeric = {feature.name for feature in schema.features if feature.kind != "choice"}
     places = [place for place, name in enumerate(header) if name in numeric]
     return any("." in cells[place] for _, cells in lines[1:] for place in places if place < len(cells))
 
 
-def _written(value: float, writing: Writing) -> str:
+def _written(value: float, dialect: CsvDialect) -> str:
     text = f"{value:.15g}"
-    return text.replace(".", ",") if writing.comma else text
+    return text.replace(".", ",") if dialect.comma else text

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from concord.tasks.schema import TaskSchema
-from concord.types.drift import Difference, ErrorDrift, Standing, Test
+from concord.types.drift import Difference, DriftStatus, ErrorDrift, Test
 from frontend.text import language
 from frontend.text import wording as words
 from frontend.text.language import mark, say, say_count
 from frontend.text.wording import Look
 
-STANDINGS: Final[Mapping[Standing, Look]] = {
+STANDINGS: Final[Mapping[DriftStatus, Look]] = {
     "drifted": Look("✕", ":material/trending_up:", "red", mark("drifted")),
     "steady": Look("✔", ":material/check:", "green", mark("steady")),
     "too_few_rows": Look("·", ":material/hourglass_empty:", "gray", mark("too few rows to say")),
@@ -36,7 +36,7 @@ _LEAST_P: Final = 1e-4
 """Below it, how much less is of no use to anybody."""
 
 
-def badge(status: Standing) -> str:
+def badge(status: DriftStatus) -> str:
     """Symbol and word."""
     look = STANDINGS[status]
     return f"{look.symbol} {say(look.word)}"

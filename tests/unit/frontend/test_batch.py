@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
-from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing, numbered
+from concord.tasks.csv_rows import COMMA_SEPARATED, CsvDialect, InvalidTable, Table, number_lines
 from frontend.data import service as pages_service
 from frontend.views.batch import data as asking
 from frontend.views.batch import page as view
@@ -83,7 +83,7 @@ def test_the_page_begins_with_a_template_and_what_to_do(open_batch):
 
 
 def test_the_template_is_a_file_that_can_be_asked():
-    table = uploads.take(uploads.template(FLOWER, COMMAS), FLOWER)
+    table = uploads.take(uploads.template(FLOWER, COMMA_SEPARATED), FLOWER)
     assert isinstance(table, Table)
     assert table.rows == ({"petal_length": 1.4, "petals": 5, "place": "shade"},)
 
@@ -218,7 +218,7 @@ def test_what_spreadsheets_write_is_read(content):
 
 def test_a_comma_is_no_decimal_sign_where_others_have_a_point():
     found = uploads.take(b"petal_length;petals;place\n1,234;5;sun\n1.5;5;sun\n", FLOWER)
-    assert isinstance(found, Faulty)
+    assert isinstance(found, InvalidTable)
     assert [(one.kind, one.line) for one in found.problems] == [("comma", 2)]
 
 
@@ -411,9 +411,9 @@ def test_the_download_has_every_line_and_is_safe_in_a_spreadsheet():
 
 def test_the_download_is_written_as_the_file_was():
     table = uploads.take(b"age;income\n45;3200,5\n", LOAN)
-    assert table.writing == Writing(";", comma=True)
+    assert table.dialect == CsvDialect(";", comma=True)
     batch = Batch("f.csv", table)
     batch.replies[0] = Reply("a" * 32, "ok", None, -11900.5, None, 0.5)
     written = replies.csv(LOAN, batch).decode("utf-8-sig").splitlines()
     assert written[1] == f"45;3200,5;-11900,5;0,500000;ok;{'a' * 32}"
-    assert list(numbered(written, ";"))[1][0] == 2
+    assert list(number_lines(written, ";"))[1][0] == 2

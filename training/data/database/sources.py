@@ -15,7 +15,7 @@ from training.data.database.engine import Database
 from training.data.database.loading import BATCH, Loader, Summary
 from training.data.database.refused import RefusedFile, refused_path
 from training.data.database.store import RowStore
-from training.data.dataset import check_rows
+from training.data.dataset import read_table
 from training.task import Task
 
 _T = TypeVar("_T")
@@ -92,7 +92,7 @@ def load_file(
                 summary = loader.finish()
             finally:
                 database.close()
-            check_rows(file.name, summary.loaded + summary.changed + summary.known, summary.dropped)
+            read_table(file.name, summary.loaded + summary.changed + summary.known, summary.dropped)
             return summary, beside.path
 
 
