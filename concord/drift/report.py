@@ -177,20 +177,17 @@ def build_report(
     """Tests sketches together.
 
     Args:
-        task: The task.
-        profile: The profile that the features were compared with.
-        nodes: The nodes whose models have it.
-        features: All features.
-        target: The labels.
-        answers: Node and version → its answers.
+        nodes: The nodes whose models have the profile.
+        target: The labels' sketch.
+        answers: Node and version → the sketch of its answers.
     """
     answers = answers or {}
     sketches = [*features.features, *([target] if target else []), *answers.values()]
     differences = judge_differences([sketch.difference() for sketch in sketches])
-    status, others = overall_status(differences), differences[len(features.features) :]
+    width, first_answer = len(features.features), len(sketches) - len(answers)
     return DriftReport(
         task,
-        status,
+        overall_status(differences),
         features.read,
         since=None,
         until=None,
@@ -199,9 +196,9 @@ def build_report(
         profile=profile.digest,
         profile_rows=profile.rows,
         profile_nodes=list(nodes),
-        features=differences[: len(features.features)],
-        target=others.pop(0) if target else None,
-        answers=[NodeAnswers(*key, difference) for key, difference in zip(answers, others, strict=True)],
+        features=differences[:width],
+        target=differences[width] if target else None,
+        answers=[NodeAnswers(*key, differences[first_answer + i]) for i, key in enumerate(answers)],
     )
 
 

@@ -123,7 +123,7 @@ class Records:
         found = self._round(stored)
         explanation = await run_exclusive(
             self._explaining,
-            self._explanations.of,
+            self._explanations.explain,
             stored,
             found.verdict,
             self._schema(stored.task),
@@ -176,8 +176,8 @@ class Records:
         found = _verdict.validate_python(verdict)
         truth = None
         if stored.label is not None:
-            words = AnswerDecoder(found, self._schema(stored.task))
-            truth = words.said(stored.label, stored.label_source or "", stored.label_time or 0)
+            decoder = AnswerDecoder(found, self._schema(stored.task))
+            truth = decoder.decode_label(stored.label, stored.label_source or "", stored.label_time or 0)
         return Round(
             id=stored.id,
             task=stored.task,
