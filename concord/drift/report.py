@@ -177,9 +177,12 @@ def build_report(
     """Tests sketches together.
 
     Args:
-        nodes: The nodes whose models have the profile.
-        target: The labels' sketch.
-        answers: Node and version → the sketch of its answers.
+        task: The task.
+        profile: The profile of the features.
+        nodes: The nodes whose models have it.
+        features: All features.
+        target: The labels.
+        answers: Node and version → its answers.
     """
     answers = answers or {}
     sketches = [*features.features, *([target] if target else []), *answers.values()]

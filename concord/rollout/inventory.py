@@ -177,10 +177,8 @@ class Inventory:
     def _is_restarting(self, state: RolloutState) -> bool:
         """Whether the cluster still replaces the pods of a node whose versions were changed once."""
         is_changed = state.desired != DesiredVersions() or state.appointment is not None
-        if not self.desired.is_cluster or not is_changed:
-            return False
         try:
-            return not self.desired.progress(state.name)[0]
+            return is_changed and not self.desired.is_restarted(state.name)
         except ConcordError:
             return False
 
@@ -188,13 +186,10 @@ class Inventory:
         listed = []
         for version in model.versions[:LISTED_VERSIONS]:
             aliases = sorted(alias for alias, number in model.aliases.items() if number == version.version)
-            metric = await self._read_metric(version.run_id)
+            metric = await self.registry.metric(version.run_id) if self.registry else (None, None)
             listed.append(
                 ListedVersion(
                     version.version, version.created, aliases, version.run_id, version.digest, *metric
                 )
             )
         return RegistryView(model.aliases.get(CHAMPION), model.aliases.get(CHALLENGER), listed)
-
-    async def _read_metric(self, run_id: str) -> tuple[str | None, float | None]:
-        return await self.registry.metric(run_id) if self.registry else (None, None)

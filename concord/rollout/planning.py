@@ -13,6 +13,12 @@ from concord.rollout.desired import version_number
 from concord.rollout.state import PACKAGED, RolloutState, VersionPair
 from concord.types.models import DesiredVersions
 
+_Change = tuple[str, DesiredVersions]
+"""The version that a decision is about, and the desired versions afterwards."""
+
+_Finished = tuple[str, str, bool]
+"""Of a decision that was carried out: its version, the champion before, and whether the ledger has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
@@ -57,9 +63,11 @@ def plan_rollout(state: RolloutState, request: RolloutRequest) -> RolloutPlan:
         Conflict: The decision does not fit the state, or the state differs from what was expected.
         InvalidInput: The action needs a version and none is named.
     """
-    finished = _find_finished(state, request)
-    if finished is not None:
-        return finished
+    if request.expect is None or request.expect != state.pair:
+        finished = _FINDERS[request.action](state, request)
+        if finished is not None:
+            version, before, is_recorded = finished
+            return RolloutPlan(request.action, version, before, state.desired, is_recorded)
     if request.expect is not None and request.expect != state.pair:
         raise Conflict(
             f"{state.name} has {_describe(state.pair)} by now, and not {_describe(request.expect)} as "
@@ -68,40 +76,32 @@ def plan_rollout(state: RolloutState, request: RolloutRequest) -> RolloutPlan:
         )
     if state.champion is None:
         raise Conflict(f"{state.name} has not said yet which version it serves. Try again once it answers.")
-    return _PLANNERS[request.action](state, request)
+    version, desired = _PLANNERS[request.action](state, request)
+    return RolloutPlan(request.action, version, _champion_before(state, request), desired)
 
 
-def _find_finished(state: RolloutState, request: RolloutRequest) -> RolloutPlan | None:
-    """The plan, if the desired versions were written for it already; else None."""
-    if request.expect is not None and request.expect == state.pair:
-        return None
-    return _FINDERS[request.action](state, request)
+def _plan_challenge(state: RolloutState, request: RolloutRequest) -> _Change:
+    if request.version is None:
+        raise InvalidInput("Name the version that is to challenge.", field="version")
+    _check_not_champion(state, request, request.version)
+    if state.challenger is not None:
+        what = "is watched beside the champion" if state.is_watched else "is in probation"
+        raise Conflict(
+            f"Version {state.challenger} of {state.name} {what}; dismiss it first.", field="version"
+        )
+    return request.version, DesiredVersions(state.desired.champion, request.version)
 
 
-def _plan_challenge(state: RolloutState, request: RolloutRequest) -> RolloutPlan:
-    version = _require_version(request)
-    _check_not_champion(state, request, version)
-    _check_no_challenger(state)
-    return RolloutPlan(
-        "challenge",
-        version,
-        _champion_before(state, request),
-        DesiredVersions(state.desired.champion, version),
-    )
-
-
-def _find_challenge(state: RolloutState, request: RolloutRequest) -> RolloutPlan | None:
+def _find_challenge(state: RolloutState, request: RolloutRequest) -> _Finished | None:
     if request.version is None or state.challenger != request.version or state.is_watched:
         return None
     if request.expect is not None and request.expect[0] != state.champion:
         return None
     is_recorded = state.is_decided("challenge", request.version)
-    return RolloutPlan(
-        "challenge", request.version, _champion_before(state, request), state.desired, is_recorded
-    )
+    return request.version, _champion_before(state, request), is_recorded
 
 
-def _plan_promotion(state: RolloutState, request: RolloutRequest) -> RolloutPlan:
+def _plan_promotion(state: RolloutState, request: RolloutRequest) -> _Change:
     version = request.version or state.challenger
     if version is None:
         raise Conflict(
@@ -116,12 +116,10 @@ def _plan_promotion(state: RolloutState, request: RolloutRequest) -> RolloutPlan
             field="version",
         )
     _check_not_champion(state, request, version)
-    return RolloutPlan(
-        "promote", version, _champion_before(state, request), DesiredVersions(version, request.registered)
-    )
+    return version, DesiredVersions(version, request.registered)
 
 
-def _find_promotion(state: RolloutState, request: RolloutRequest) -> RolloutPlan | None:
+def _find_promotion(state: RolloutState, request: RolloutRequest) -> _Finished | None:
     version = request.version or (request.expect[1] if request.expect else None)
     last = state.appointment
     if version is None and state.is_watched and last is not None and last.action == "challenge":
@@ -134,45 +132,38 @@ def _find_promotion(state: RolloutState, request: RolloutRequest) -> RolloutPlan
         # An earlier decision, or a rollback, made it champion.
         return None
     before = last.before if last is not None and last.version == version else state.challenger or PACKAGED
-    return RolloutPlan("promote", version, before, state.desired, is_recorded)
+    return version, before, is_recorded
 
 
-def _plan_rollback(state: RolloutState, request: RolloutRequest) -> RolloutPlan:
+def _plan_rollback(state: RolloutState, _request: RolloutRequest) -> _Change:
     version = state.rollback_version
     if version is None:
         raise Conflict(
             f"There is no version of {state.name} to roll back to; it was not promoted since. "
             "`concord models promote` serves any other one."
         )
-    return RolloutPlan(
-        "rollback",
-        version,
-        _champion_before(state, request),
-        DesiredVersions(None if version == PACKAGED else version),
-    )
+    return version, DesiredVersions(None if version == PACKAGED else version)
 
 
-def _find_rollback(state: RolloutState, request: RolloutRequest) -> RolloutPlan | None:
+def _find_rollback(state: RolloutState, request: RolloutRequest) -> _Finished | None:
     last, before = state.appointment, request.expect[0] if request.expect else None
     if last is None or state.challenger is not None or (before is not None and before == state.champion):
         return None
     if last.action == "rollback" and state.is_champion(last.version):
-        return RolloutPlan("rollback", last.version, last.before, state.desired, is_recorded=True)
+        return last.version, last.before, True
     if last.previous is not None and state.is_champion(last.previous):
         # By a process that died before it wrote to the ledger.
-        return RolloutPlan("rollback", last.previous, before or last.champion, state.desired)
+        return last.previous, before or last.champion, False
     return None
 
 
-def _plan_dismissal(state: RolloutState, request: RolloutRequest) -> RolloutPlan:
+def _plan_dismissal(state: RolloutState, _request: RolloutRequest) -> _Change:
     if state.challenger is None:
         raise Conflict(f"{state.name} has no challenger to dismiss.", code="no_challenger")
-    return RolloutPlan(
-        "dismiss", state.challenger, _champion_before(state, request), DesiredVersions(state.desired.champion)
-    )
+    return state.challenger, DesiredVersions(state.desired.champion)
 
 
-def _find_dismissal(state: RolloutState, request: RolloutRequest) -> RolloutPlan | None:
+def _find_dismissal(state: RolloutState, request: RolloutRequest) -> _Finished | None:
     last = state.appointment
     if last is None or state.desired.challenger is not None:
         return None
@@ -180,8 +171,7 @@ def _find_dismissal(state: RolloutState, request: RolloutRequest) -> RolloutPlan
     version = last.version if is_recorded else last.challenger
     if version in {None, PACKAGED} or request.expect not in {None, (state.champion, version)}:
         return None
-    before = last.before if is_recorded else state.champion or PACKAGED
-    return RolloutPlan("dismiss", str(version), before, state.desired, is_recorded)
+    return str(version), last.before if is_recorded else state.champion or PACKAGED, is_recorded
 
 
 _PLANNERS: Final = {
@@ -198,24 +188,10 @@ _FINDERS: Final = {
 }
 
 
-def _require_version(request: RolloutRequest) -> str:
-    if request.version is None:
-        raise InvalidInput("Name the version that is to challenge.", field="version")
-    return request.version
-
-
 def _check_not_champion(state: RolloutState, request: RolloutRequest, version: str) -> None:
     # The packaged version may come from another registry, where the same number is another model.
     if version == (request.registered if state.desired.champion is None else state.champion):
         raise Conflict(f"Version {version} of {state.name} is the champion already.", field="version")
-
-
-def _check_no_challenger(state: RolloutState) -> None:
-    if state.challenger is not None:
-        what = "is watched beside the champion" if state.is_watched else "is in probation"
-        raise Conflict(
-            f"Version {state.challenger} of {state.name} {what}; dismiss it first.", field="version"
-        )
 
 
 def _champion_before(state: RolloutState, request: RolloutRequest) -> str:

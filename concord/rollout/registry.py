@@ -83,6 +83,10 @@ class RegisteredModel:
     tags: Mapping[str, str] = field(default_factory=dict)
     versions: Sequence[ModelVersion] = ()
 
+    def find_version(self, number: str) -> ModelVersion | None:
+        """The version of a number; None where there is none."""
+        return next((version for version in self.versions if version.version == number), None)
+
 
 def open_registry(settings: Settings) -> "RegistryClient | None":
     """The registry that the settings name; None where they name none. Makes no request yet."""

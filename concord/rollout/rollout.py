@@ -53,11 +53,6 @@ class Rollout:
         self, inventory: Inventory, settler: Settler, clock: Callable[[], float] = time.time
     ) -> None:
         self._inventory, self._settler, self._clock = inventory, settler, clock
-        self._ensembles, self._desired, self._registry = (
-            inventory.ensembles,
-            inventory.desired,
-            inventory.registry,
-        )
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def apply(self, name: str, request: RolloutRequest, by: str, why: str) -> ModelView:
@@ -93,14 +88,14 @@ class Rollout:
             raise LedgerBroken(self._settler.alarm)
         if not self._settler.started:
             raise LedgerUnavailable("The ledger could not be read since the start yet. Try again soon.")
-        if self._ensembles.account(client.task, client.node) is None:
+        if self._inventory.ensembles.account(client.task, client.node) is None:
             raise Conflict(f"{client.task}.{client.node} has no account in the ledger yet. Try again soon.")
 
     def _read_changeable(self, name: str) -> DesiredSnapshot:
         """The desired versions, after checking that those of this node can be changed."""
         with _blame_service():
-            self._desired.check(name)
-            return DesiredSnapshot(self._desired.read_all())
+            self._inventory.desired.check(name)
+            return DesiredSnapshot(self._inventory.desired.read_all())
 
     def _check_version(self, plan: RolloutPlan, client: NodeClient, model: RegisteredModel | None) -> None:
         """Checks that a node can serve the version."""
@@ -114,8 +109,16 @@ class Rollout:
                 "MLFLOW_TRACKING_URI (http://HOST:PORT) and start the service again.",
                 code="no_registry",
             )
-        digest = _schema_digest(_find_version(model, plan.version), model.name)
-        task_digest = self._ensembles.schema(client.task).digest
+        version = model.find_version(plan.version)
+        if version is None:
+            registered = ", ".join(version.version for version in reversed(model.versions[:20])) or "none"
+            raise UnknownName(
+                f"{model.name} has no version {plan.version[:20]} in the registry; it has {registered}.",
+                field="version",
+                code="unknown_version",
+            )
+        digest = _schema_digest(version, model.name)
+        task_digest = self._inventory.ensembles.schema(client.task).digest
         if plan.action == "challenge" and digest != task_digest:
             raise Conflict(
                 f"Version {plan.version} of {model.name} answers schema {digest[:12]}, the task's is "
@@ -133,8 +136,8 @@ class Rollout:
             await self._restore_aliases(state, model)
             raise
         await self._record(state, plan, decision)
-        if plan.action == "rollback" and self._registry is not None:
-            await self._registry.delete_tag(state.name, self._inventory.previous_tag)
+        if plan.action == "rollback" and self._inventory.registry is not None:
+            await self._inventory.registry.delete_tag(state.name, self._inventory.previous_tag)
         _log.info(
             "version appointed",
             extra={"model": state.name, "action": plan.action, "version": plan.version, "by": decision.by},
@@ -142,7 +145,7 @@ class Rollout:
 
     async def _set_aliases(self, plan: RolloutPlan, model: RegisteredModel | None) -> None:
         """Writes the registry's tag and aliases; the tag first, so that the former champion is never lost."""
-        registry = self._registry
+        registry = self._inventory.registry
         if registry is None or model is None:
             return
         if plan.action == "challenge":
@@ -158,11 +161,11 @@ class Rollout:
 
     async def _restore_aliases(self, state: RolloutState, model: RegisteredModel | None) -> None:
         """Sets the aliases to the desired versions that another replica wrote first."""
-        registry, name = self._registry, state.name
+        registry, name = self._inventory.registry, state.name
         if registry is None or model is None:
             return
         try:
-            desired = (await asyncio.to_thread(self._desired.read_all)).get(name, DesiredVersions())
+            desired = (await asyncio.to_thread(self._inventory.desired.read_all)).get(name, DesiredVersions())
             champion, challenger = version_number(desired.champion), version_number(desired.challenger)
             champion = champion or model.aliases.get(CHAMPION)
             if champion is not None:
@@ -176,9 +179,9 @@ class Rollout:
 
     def _write_desired(self, state: RolloutState, plan: RolloutPlan) -> None:
         with _blame_service():
-            self._desired.write(state.name, state.desired, plan.desired)
+            self._inventory.desired.write(state.name, state.desired, plan.desired)
             if state.desired != plan.desired or state.is_rolling:
-                self._desired.restart(state.name)
+                self._inventory.desired.restart(state.name)
 
     async def _record(self, state: RolloutState, plan: RolloutPlan, decision: Decision) -> None:
         """Appends the event, unless the ledger has it or another replica appends it now."""
@@ -196,7 +199,7 @@ class Rollout:
         try:
             await self._settler.append(build)
         except Conflict:
-            account = self._ensembles.account(task, node)
+            account = self._inventory.ensembles.account(task, node)
             last = account.appointment if account else None
             if last is None or (last.action, last.version) != (decision.action, decision.version):
                 raise
@@ -225,22 +228,8 @@ def _find_registered(state: RolloutState, client: NodeClient, model: RegisteredM
     info = client.profile.info if client.profile else None
     if model is None or info is None:
         return None
-    for version in model.versions:
-        if version.version == info.version and version.digest in {"", info.digest}:
-            return version.version
-    return None
-
-
-def _find_version(model: RegisteredModel, number: str) -> ModelVersion:
-    for version in model.versions:
-        if version.version == number:
-            return version
-    registered = ", ".join(version.version for version in reversed(model.versions[:20])) or "none"
-    raise UnknownName(
-        f"{model.name} has no version {number[:20]} in the registry; it has {registered}.",
-        field="version",
-        code="unknown_version",
-    )
+    version = model.find_version(info.version)
+    return info.version if version is not None and version.digest in {"", info.digest} else None
 
 
 def _schema_digest(version: ModelVersion, name: str) -> str:

@@ -278,9 +278,9 @@ def test_a_decision_that_died_half_way_is_completed_by_the_same_call(world, monk
     world.settle_down()
     rollout = world.stack.api.service.rollout
     owner = {
-        "set_alias": rollout._registry,
-        "write": rollout._desired,
-        "restart": rollout._desired,
+        "set_alias": rollout._inventory.registry,
+        "write": rollout._inventory.desired,
+        "restart": rollout._inventory.desired,
         "append": rollout._settler,
     }[step]
 

@@ -7,7 +7,7 @@ Helm meet no conflict.
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -31,13 +31,12 @@ class ConfigMapVersionsStore:
     Args:
         cluster: The namespace's API.
         target: The installation.
-        pause: Sleeps.
     """
 
     is_cluster = True
 
-    def __init__(self, cluster: Cluster, target: Target, pause: Callable[[float], None] = time.sleep) -> None:
-        self._cluster, self.target, self._pause = cluster, target, pause
+    def __init__(self, cluster: Cluster, target: Target) -> None:
+        self._cluster, self.target = cluster, target
 
     def check(self, name: str) -> None:
         """Checks that the ConfigMap and the node's Deployment exist."""
@@ -66,7 +65,7 @@ class ConfigMapVersionsStore:
                 self._cluster.replace("configmaps", configmap | {"data": data})
             except Conflict:
                 # A random length, so that two writers that conflicted once do not meet again.
-                self._pause(min(LONGEST_PAUSE, 0.05 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311
+                time.sleep(min(LONGEST_PAUSE, 0.05 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311
                 continue
             return
         raise Conflict(
@@ -80,18 +79,13 @@ class ConfigMapVersionsStore:
         changes = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
         self._cluster.patch("deployments", self.target.deployment(name), changes)
 
-    def progress(self, name: str) -> tuple[bool, str]:
-        """Whether all pods are new and ready, and how many are."""
+    def is_restarted(self, name: str) -> bool:
+        """Whether all pods are new and ready."""
         deployment = self._read_deployment(name)
         status, replicas = deployment.get("status", {}), int(deployment["spec"].get("replicas", 1))
-        counts = {
-            part: int(status.get(part, 0)) for part in ("replicas", "updatedReplicas", "availableReplicas")
-        }
+        counts = [int(status.get(part, 0)) for part in ("replicas", "updatedReplicas", "availableReplicas")]
         is_observed = int(status.get("observedGeneration", 0)) >= int(deployment["metadata"]["generation"])
-        is_complete = is_observed and all(count == replicas for count in counts.values())
-        updated = counts["updatedReplicas"] if is_observed else 0
-        old = max(0, counts["replicas"] - updated)
-        return is_complete, f"{updated} of {replicas} pods are new, {old} old ones are left."
+        return is_observed and all(count == replicas for count in counts)
 
     def _read_configmap(self) -> dict[str, Any]:
         return self._read(

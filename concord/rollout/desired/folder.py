@@ -67,9 +67,9 @@ class FolderVersionsStore:
     def restart(self, name: str) -> None:
         """Does nothing: `concord up` watches the folder."""
 
-    def progress(self, name: str) -> tuple[bool, str]:
-        """Always complete: this process sees no restart; the node's `/info` says which version it serves."""
-        return True, f"{name} reads its desired versions when they change."
+    def is_restarted(self, name: str) -> bool:  # noqa: ARG002 - the stores' common signature
+        """Always true: this process sees no restart; the node's `/info` says which version it serves."""
+        return True
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

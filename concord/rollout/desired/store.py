@@ -68,8 +68,8 @@ class DesiredVersionsStore(Protocol):
     def restart(self, name: str) -> None:
         """Restarts a node without interruption, so that it reads its desired versions."""
 
-    def progress(self, name: str) -> tuple[bool, str]:
-        """Whether the last restart is complete, and a sentence that says how far it is."""
+    def is_restarted(self, name: str) -> bool:
+        """Whether the last restart is complete."""
 
 
 def changed_meanwhile(name: str, expected: DesiredVersions, stored: DesiredVersions) -> Conflict:

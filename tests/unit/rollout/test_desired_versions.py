@@ -108,7 +108,7 @@ def test_of_concurrent_writes_one_wins_and_no_other_nodes_versions_are_lost(stor
 def test_a_node_is_restarted_and_its_progress_is_read(store):
     store.check(KNN)
     store.restart(KNN)
-    assert isinstance(store.progress(KNN)[0], bool)
+    assert isinstance(store.is_restarted(KNN), bool)
 
 
 # What only one of them does
@@ -146,11 +146,11 @@ def test_a_restart_is_seen_until_all_pods_are_new(server, configmap_store):
         server.put("concord-iris-knn", resource="deployments", metadata=metadata, spec=spec, status=status)
 
     deploy(observedGeneration=1, replicas=2, updatedReplicas=2, availableReplicas=2)
-    assert configmap_store.progress(KNN) == (False, "0 of 2 pods are new, 2 old ones are left.")
+    assert not configmap_store.is_restarted(KNN)
     deploy(observedGeneration=2, replicas=3, updatedReplicas=1, availableReplicas=3)
-    assert configmap_store.progress(KNN) == (False, "1 of 2 pods are new, 2 old ones are left.")
+    assert not configmap_store.is_restarted(KNN)
     deploy(observedGeneration=2, replicas=2, updatedReplicas=2, availableReplicas=2)
-    assert configmap_store.progress(KNN)[0] is True
+    assert configmap_store.is_restarted(KNN)
 
 
 def test_a_cluster_that_does_not_serve_is_named(server, configmap_store):
