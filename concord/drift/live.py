@@ -185,14 +185,9 @@ class _RoundCounter:
 
     def report(self, task: str) -> DriftReport:
         """The report, without errors."""
-        baseline = self._baseline
+        profile, nodes = self._baseline.profile, self._baseline.nodes
         report = build_report(
-            task,
-            baseline.profile,
-            baseline.nodes,
-            self._features,
-            target=self._target,
-            answers=self._answers,
+            task, profile, nodes, self._features, target=self._target, answers=self._answers
         )
         return replace(
             report,

@@ -90,14 +90,9 @@ class Explanations:
             if stored.block is not None:
                 facts.settlement = self._find_settlement(stored, stored.block)
             newest = self._ledger.newest.state
-            facts.decisions = sorted(
-                (
-                    decision
-                    for vote in verdict.votes
-                    for decision in story(self._ledger, stored.task, vote.node, newest)
-                ),
-                key=lambda decision: (decision.block, decision.node),
-            )
+            for vote in verdict.votes:
+                facts.decisions += story(self._ledger, stored.task, vote.node, newest)
+            facts.decisions.sort(key=lambda decision: (decision.block, decision.node))
         except LedgerError as error:
             facts.problem = f"Weights and proof cannot be explained in full: {error.message}"
         return facts

@@ -1,4 +1,4 @@
-"""Concord's installation in a cluster: where it is, and what the chart calls its objects."""
+"""An installation of Concord in a cluster: its namespace, and the names of its objects in the chart."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,8 +9,8 @@ class Target:
     """An installation.
 
     Attributes:
-        namespace: Where it is.
-        fullname: What its objects' names begin with.
+        namespace: Its namespace.
+        fullname: The prefix of its objects' names.
     """
 
     namespace: str
@@ -24,7 +24,7 @@ class Target:
 
     @property
     def models(self) -> str:
-        """The ConfigMap that says which version a node serves."""
+        """The ConfigMap of the nodes' desired versions."""
         return f"{self.fullname}-models"
 
     @property

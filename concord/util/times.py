@@ -1,4 +1,4 @@
-"""Times as they are written on the wire."""
+"""Times in their wire format."""
 
 from datetime import UTC, datetime
 
