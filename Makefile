@@ -4,16 +4,17 @@
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' concord/__init__.py)
 TAG ?= $(VERSION)
 CLUSTER ?= concord
-IMAGES := node consensus trainer mlflow page fetch
+IMAGES ?= node consensus trainer mlflow page fetch
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-lint: ## Lint, types, layers
+lint: ## Lint, types, layers, structure
 	uv run ruff check .
 	uv run ruff format --check .
 	uv run mypy
 	uv run lint-imports
+	uv run python .ci/structure
 
 format: ## Format and mend what can be mended
 	uv run ruff check --fix .
@@ -25,8 +26,8 @@ test: ## The quick tests
 slow: ## The slow tests
 	uv run pytest -m slow
 
-images: ## Build the six images as concord-NAME:TAG (TAG=… unless it is the version)
-	@.ci/images $(TAG)
+images: ## Build the six images as concord-NAME:TAG (TAG=… unless it is the version; IMAGES="node page": some)
+	@.ci/images $(TAG) $(IMAGES)
 
 load: ## Bring the images into a kind cluster (CLUSTER=concord)
 	kind load docker-image $(IMAGES:%=concord-%:$(TAG)) --name $(CLUSTER) \

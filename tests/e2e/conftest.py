@@ -3,8 +3,11 @@
 Both are made when the first test asks for them and removed at the end; after a failure the
 cluster's logs are left in `.concord/e2e-logs` (or $CONCORD_E2E_LOGS). $CONCORD_E2E_CLUSTER names a
 cluster that is kept, and used as it is if it is there (`make images load CLUSTER=…` brings new images).
+$CONCORD_E2E_IMAGES names those of our images that the chosen tests need, if they don't need all six, and
+$CONCORD_E2E_HOME a home folder whose fitted models go into them, if they needn't be fitted anew.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -18,7 +21,7 @@ from tests.e2e import bank as banking
 from tests.e2e.kind import CHART, ROOT, Cluster, LoadPod, run
 from tests.e2e.replicas import SPACE, helm
 
-NAMES = ("node", "consensus", "trainer", "mlflow", "page", "fetch")
+NAMES = os.environ.get("CONCORD_E2E_IMAGES", "node consensus trainer mlflow page fetch").split()
 OTHERS = ("mariadb:10.11", "prom/prometheus:v2.42.0")
 """Images that are not ours, as the chart's values name them."""
 
@@ -27,8 +30,8 @@ NEEDED = ("docker", "kind", "helm", "kubectl")
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory):
-    """Builds all images, when called, as a newcomer does: from nothing but Docker's cache."""
-    home = tmp_path_factory.mktemp("images")
+    """Builds the images, when called, as a newcomer does: from nothing but Docker's cache."""
+    home = Path(os.environ.get("CONCORD_E2E_HOME") or tmp_path_factory.mktemp("images"))
     settings = {
         "CONCORD_HOME": str(home),
         "BENTOML_HOME": str(home / "bentoml"),
@@ -36,7 +39,7 @@ def images(tmp_path_factory):
     }
 
     def build():
-        run("make", "images", seconds=1800, env=os.environ | settings)
+        run("make", "images", f"IMAGES={' '.join(NAMES)}", seconds=1800, env=os.environ | settings)
         return [f"concord-{name}:{__version__}" for name in NAMES]
 
     return build
@@ -75,17 +78,33 @@ def installed(cluster):
 
 
 @pytest.fixture(scope="session")
-def release(cluster):
-    """Iris and its five nodes, three consensus replicas, MariaDB, and the demo's task opened."""
+def token(cluster, tmp_path_factory):
+    """A token that labels and administers, which the release of the replicas knows by its Secret."""
+    file = tmp_path_factory.mktemp("tokens") / "tokens.toml"
+    options = ("--labels", "iris", "--administers", "--file", file)
+    text = run("uv", "run", "concord", "tokens", "add", "e2e", *options)
     cluster.restricted(SPACE)
+    secret = ("create", "secret", "generic", "concord-tokens", f"--from-file={file}")
+    cluster.kubectl("-n", SPACE, *secret)
+    return text.split()[-1]
+
+
+@pytest.fixture(scope="session")
+def demo(cluster, token):
+    """What the demo reports that was played on three replicas, MariaDB, the page, and Iris' five nodes."""
     passwords = [f"--from-literal={key}={secrets.token_hex(16)}" for key in ("password", "root-password")]
     cluster.kubectl("-n", SPACE, "create", "secret", "generic", "concord-journal", *passwords)
     helm(cluster, "install", "--set", "consensus.replicas=3")
     with cluster.forward(SPACE, "concord-consensus", 3000) as url:
-        cluster.concord(SPACE, url, "demo", "--json")
-    yield cluster
+        yield json.loads(cluster.concord(SPACE, url, "demo", "--json", CONCORD_TOKEN=token))
     cluster.helm("uninstall", "concord", "-n", SPACE)
     cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def release(cluster, demo):
+    """The cluster with that release, whose ledger knows the demo's task since it was played."""
+    return cluster
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ VALUES = (
         "--set",
         "tasks.film_rating.enabled=false,tasks.loan_amount.enabled=false,tasks.loan_default.enabled=false",
     ),
-    *("--set", "tasks.iris.quorum=0.33,mlflow.enabled=false,page.enabled=false"),
+    *("--set", "tasks.iris.quorum=0.33,mlflow.enabled=false"),
     *("--set", "spread.whenUnsatisfiable=DoNotSchedule"),
     *("--set", "journal.kind=mariadb,journal.mariadb.existingSecret=concord-journal"),
+    *("--set", "consensus.tokens.existingSecret=concord-tokens"),
 )
 HEAD_LIMIT = 64 * 1024
 

@@ -14,7 +14,7 @@ WANTED = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 
-TELL = "from concord import metrics; print(metrics.render().decode())"
+TELL = "from concord.observability import metrics; print(metrics.render().decode())"
 
 
 def told(text):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from concord.cli import service_access as desk
+from concord.cli.service_access import ServiceAccess
 from concord.cli.commands import model_decisions as deciding
 from concord.cli.commands import models
 from concord.cli.commands import models_offline as offline
@@ -67,10 +67,10 @@ def service(monkeypatch):
 
     @contextlib.contextmanager
     def stood_in(namespace, release):
-        yield desk.ServiceAccess(service, **service.at)
+        yield ServiceAccess(service, **service.at)
 
     for module in (models, deciding):
-        monkeypatch.setattr(module, "desk", stood_in)
+        monkeypatch.setattr(module, "service_access", stood_in)
     monkeypatch.setattr(deciding, "POLL_SECONDS", 0)
     return service
 
