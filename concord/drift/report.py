@@ -174,15 +174,9 @@ def build_report(
     target: Sketch | None = None,
     answers: Mapping[tuple[str, str], Sketch] | None = None,
 ) -> DriftReport:
-    """Tests sketches together.
+    """Tests all sketches of a task together: features, labels (`target`), and answers by node and version.
 
-    Args:
-        task: The task.
-        profile: The profile of the features.
-        nodes: The nodes whose models have it.
-        features: All features.
-        target: The labels.
-        answers: Node and version → its answers.
+    `nodes` are those whose models have the profile.
     """
     answers = answers or {}
     sketches = [*features.features, *([target] if target else []), *answers.values()]
