@@ -1,1 +1,1 @@
-"""BentoML services: one folder, one bento, one image."""
+"""The BentoML services, without logic of their own: a folder, bento and image each; `serve` runs them."""

@@ -5,9 +5,9 @@
     python -m bentos.serve concord-node:latest --fork        what `concord up` starts
 
 `bentoml serve` keeps two processes a service, and each of them imports for two seconds; sixteen
-nodes on a laptop are then 32 processes and most of its memory. Here the service's own ASGI
-application, with BentoML's layers, runs under uvicorn. With `--fork` the service is imported once
-and every node is a fork of that process, so they share its pages and start in a tenth of a second.
+nodes on a laptop are then 32 processes and most of its memory. Here the service's ASGI application, with
+BentoML's layers, runs under uvicorn. With `--fork` the service is imported once and every node is a fork of
+that process, so they share its memory and start in a tenth of a second.
 With `--direct` BentoML starts and stops the service, and requests go past its layers. An image is
 still served by `bentoml serve`.
 
@@ -37,9 +37,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-# BentoML and uvicorn are imported once the environment is as they shall find it.
+# BentoML and uvicorn are imported after the environment is set, which they read at import.
 # ruff: noqa: PLC0415
 
 DEFAULTS: Final = {
@@ -56,12 +57,9 @@ GRACE_SECONDS: Final = 3
 STARTUP_FAILURE: Final = 3
 """Exit status where it never answered, as uvicorn's own command has it."""
 
-SET_PDEATHSIG: Final = 1
-"""Linux's prctl option by which a process gets a signal when its parent ends, however it ends."""
-
 
 def main() -> None:
-    """Serves, or waits for what is to be forked."""
+    """Serves, or runs the fork server."""
     arguments = _arguments()
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -111,7 +109,7 @@ def serve(
         host: Where it listens, unless there is a listener.
         port: Likewise.
         listener: A bound socket to listen at.
-        ready: Called once it answers.
+        ready: Called once it accepts requests.
     """
     import uvicorn
 
@@ -121,29 +119,33 @@ def serve(
             if self.started:
                 ready()
 
-    server = Server(
-        uvicorn.Config(
-            application,
-            host=host,
-            port=port,
-            loop="uvloop",
-            # By its name, since a bento brings a `concord` of its own.
-            http="concord.http.single_write:OneWriteProtocol",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            date_header=False,
-            timeout_keep_alive=60,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
+    server = Server(_config(application, host, port))
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener] if listener else None)
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+def _config(application: "ASGIApp", host: str, port: int) -> "uvicorn.Config":
+    import uvicorn
+
+    return uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        loop="uvloop",
+        # By its name, since a bento brings a `concord` of its own.
+        http="concord.http.single_write:SingleWriteProtocol",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        date_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 class Fork(NamedTuple):
@@ -166,8 +168,8 @@ class ForkServer:
         self._listeners: dict[tuple[str, int], socket.socket] = {}
 
     def run(self) -> None:
-        """Takes orders until standard input ends."""
-        _import_what_serving_needs()
+        """Forks what standard input orders, until it ends."""
+        _import_server()
         assert threading.active_count() == 1, "A fork takes no threads along."
         # Collected objects would leave pages half empty; frozen ones are not touched by later collections.
         gc.collect()
@@ -177,7 +179,7 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(wake.fileno())
-        _tell({"ready": os.getpid()})
+        _report({"ready": os.getpid()})
         orders = b""
         with selectors.DefaultSelector() as selector:
             selector.register(0, selectors.EVENT_READ)
@@ -186,7 +188,7 @@ class ForkServer:
                 ready = {key.fd for key, _ in selector.select()}
                 if woken.fileno() in ready:
                     woken.recv(4096)
-                    self._bury()
+                    self._reap()
                 if 0 in ready:
                     read = os.read(0, 65536)
                     if not read:
@@ -202,19 +204,18 @@ class ForkServer:
         if pid == 0:
             for other in self._listeners.values():
                 if other is not listener:
-                    # Else a port would stay open after its own node has ended, and nobody answer at it.
+                    # Else a port would stay open after its own node has ended, and no node answer at it.
                     other.close()
-            tell = _become(order, parent)
-            serve(
-                self._application, *fork.address, listener, lambda: tell({"name": fork.name, "ready": True})
-            )
+            report = _become(order, parent)
+            ready = {"name": fork.name, "ready": True}
+            serve(self._application, *fork.address, listener, lambda: report(ready))
             logging.shutdown()
             os._exit(0)
         self._forks[pid] = fork
-        _tell({"name": fork.name, "pid": pid})
+        _report({"name": fork.name, "pid": pid})
 
     def _listener(self, address: tuple[str, int]) -> socket.socket | None:
-        """The socket of an address, bound once for all who serve there; None where it cannot be had.
+        """The socket of an address, bound once for all forks that serve there; None where it cannot be bound.
 
         It does not listen yet: until the first of them is up a connection is refused, not left waiting.
         """
@@ -225,38 +226,40 @@ class ForkServer:
             try:
                 listener.bind(address)
             except OSError:
-                # The fork tries it itself, and says in its own log what is wrong.
+                # The fork tries it itself, and its own log states what is wrong.
                 listener.close()
                 return None
             self._listeners[address] = listener
         return self._listeners[address]
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         while self._forks:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
             fork = self._forks.pop(pid)
             if all(other.address != fork.address for other in self._forks.values()):
-                # Whoever connects to a node that is gone is to hear so at once.
+                # A connection to a node that has ended is to be refused at once.
                 listener = self._listeners.pop(fork.address, None)
                 if listener is not None:
                     listener.close()
-            _tell({"name": fork.name, "pid": pid, "exit": os.waitstatus_to_exitcode(status)})
+            _report({"name": fork.name, "pid": pid, "exit": os.waitstatus_to_exitcode(status)})
 
 
 def _become(order: Mapping[str, Any], parent: int) -> Callable[[Mapping[str, Any]], None]:
     """Makes a fork a process of its own: signals, name, log, environment.
 
     Returns:
-        A function that tells one thing, once, on what was standard output.
+        A function that reports once to the fork server, on what was standard output.
     """
+    from concord.util.tether import end_with_parent
+
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_with_parent(parent)
     os.setsid()
-    told = os.dup(1)
+    output = os.dup(1)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
@@ -266,20 +269,12 @@ def _become(order: Mapping[str, Any], parent: int) -> Callable[[Mapping[str, Any
         os.environ["CONCORD_MODELS"] = order["models"]
     rename(f"concord-node {order['node']} {order['host']}:{order['port']}")
 
-    def tell(document: Mapping[str, Any]) -> None:
-        # A pipe takes so short a write whole, whoever else writes to it.
-        os.write(told, _line(document))
-        os.close(told)
+    def report(document: Mapping[str, Any]) -> None:
+        # A pipe takes so short a write whole, even if other processes write to it.
+        os.write(output, _line(document))
+        os.close(output)
 
-    return tell
-
-
-def end_with_parent(parent: int) -> None:
-    """Has the kernel end this process when its parent ends, even by SIGKILL; Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
+    return report
 
 
 def rename(title: str) -> None:
@@ -293,15 +288,16 @@ def rename(title: str) -> None:
         ctypes.memmove(start, title.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
 
 
-def _import_what_serving_needs() -> None:
-    """What a server imports at its start; ONNX Runtime is left to the forks, since it starts a thread."""
+def _import_server() -> None:
+    """Imports the server before the first fork, without ONNX Runtime, which starts a thread."""
     import uvicorn.lifespan.on
     import uvicorn.loops.uvloop  # noqa: F401
 
-    import concord.http.single_write  # noqa: F401
+    import concord.http.single_write
+    import concord.util.tether  # noqa: F401
 
 
-def _tell(document: Mapping[str, Any]) -> None:
+def _report(document: Mapping[str, Any]) -> None:
     os.write(1, _line(document))
 
 

@@ -1,4 +1,4 @@
-"""The consensus service: builds, starts and closes its parts, and owns nothing else."""
+"""The composition root of the consensus service: builds its parts, starts them and closes them."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from typing import Final
 
 from concord.consensus.consensus import Consensus
 from concord.consensus.ensembles import Ensembles
-from concord.consensus.node_client import NodeClients
+from concord.consensus.node_clients import NodeClients
 from concord.consensus.reconciler import Reconciler
 from concord.consensus.recorder import Recorder
 from concord.drift.live import LiveDrift
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class Service:
-    """Everything that answers for the tasks of one nodes file.
+    """The parts of one consensus service, each an attribute.
 
     Args:
         settings: Limits and retention.
@@ -53,11 +53,13 @@ class Service:
         self.ledger = ledger
         self.journal = journal
         self.settler = Settler(ledger, journal)
-        self.node_clients = NodeClients({task: one.nodes for task, one in declared.tasks.items()})
+        self.node_clients = NodeClients({name: task.nodes for name, task in declared.tasks.items()})
         self.ensembles = Ensembles(declared, self.node_clients, self.settler)
         self.reconciler = Reconciler(self.ensembles, self.node_clients, self.settler, journal)
-        self.recorder = Recorder(journal, self.settler.notify)
-        self.consensus = Consensus(settings, self.ensembles, self.settler, self.recorder, clock)
+        self.recorder = Recorder(journal, self.settler.notify, keeps_features=bool(settings.retention_days))
+        self.consensus = Consensus(
+            settings, self.ensembles, self.node_clients, self.settler, self.recorder, clock
+        )
         self.drift = LiveDrift(journal, self.ensembles)
         self.inventory = Inventory(self.ensembles, open_versions_store(settings), open_registry(settings))
         self.rollout = Rollout(self.inventory, self.settler, clock)
@@ -80,7 +82,7 @@ class Service:
         return cls(settings, declared, Ledger(open_store(settings), archive=journal), journal)
 
     async def start(self) -> None:
-        """Brings journal and ledger up to date, or begins without them, and looks for nodes."""
+        """Brings journal and ledger up to date, or begins without them, and starts to watch the nodes."""
         await self.settler.start()
         await self.node_clients.start()
         await self.reconciler.start()
@@ -94,9 +96,8 @@ class Service:
         _log.info("consensus started", extra={"tasks": self.ensembles.names()})
 
     async def close(self) -> None:
-        """Writes what waits and lets go of everything."""
+        """Writes the rounds that wait, and closes all parts."""
         await self.reconciler.close()
-        await self.consensus.close()
         await self.node_clients.close()
         await self.recorder.close()
         for task in self._background:
@@ -106,12 +107,12 @@ class Service:
         await asyncio.to_thread(self.journal.close)
 
     def ready(self) -> bool:
-        """Whether every node was looked at once, and some task can reach its quorum.
+        """Whether every node was checked once, and some task can reach its quorum.
 
-        Without the first, a new replica would be sent questions about tasks whose nodes it meets in a moment.
+        Without the first, a new replica would get questions about tasks whose nodes it meets in a moment.
         """
-        looked = all(node.looked for node in self.node_clients)
-        return looked and any(self.ensembles.is_ready(task) for task in self.ensembles.names())
+        were_checked = all(client.was_checked for client in self.node_clients)
+        return were_checked and any(self.ensembles.is_ready(task) for task in self.ensembles.names())
 
     async def _expire(self) -> None:
         while True:

@@ -1,7 +1,7 @@
-"""How many processes run the tests, who is blamed for what is left open, and what may not be skipped.
+"""Settings and fixtures of all tests: processes, tiers, skips, leaks and trained homes.
 
-Three for the quick suite as a whole, one for what is chosen from it: three on two cores, because half of its
-time is waiting; it took 135 s where two processes took 166.
+The quick suite as a whole runs in three processes, what is chosen from it in one: three on two cores, because
+half of its time is waiting; it took 135 s where two processes took 166.
 """
 
 import gc
@@ -10,6 +10,10 @@ import signal
 from pathlib import Path
 
 import pytest
+
+import tests.sizes  # noqa: F401  registers hypothesis' profiles
+from tests.homes import TrainedHomes, cache_folder
+from tests.tiers import MARKERS
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -24,6 +28,12 @@ def pytest_xdist_auto_num_workers(config):
     return 0 if chosen else 3
 
 
+@pytest.fixture(scope="session")
+def copy_trained_home():
+    """Copies the trained and packaged home of a recipe of `tests.homes` to a folder."""
+    return TrainedHomes(cache_folder()).copy
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     """A skip is a failure where `.ci/run` has brought every tool; of the machine and its data it has none."""
@@ -35,8 +45,23 @@ def pytest_runtest_makereport(item):
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Keeps the markers of every test, before those that this run leaves out are gone."""
+    config.stash[MARKERS] = {item.nodeid: {mark.name for mark in item.iter_markers()} for item in items}
+
+
+def pytest_collection_finish():
+    """Keeps what importing the tests has made, some 600,000 objects, out of every later collection.
+
+    The one after each slow test would take half a second otherwise.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
-def leaks_are_told_here(request):
+def leaks_are_reported_here(request):
     """Has what a slow test left open collected, and so reported, before the next one begins.
 
     Otherwise a connection that nobody closed is an error of whichever test the collector happens to run in.

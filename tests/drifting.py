@@ -4,7 +4,7 @@
     with Gardener("http://127.0.0.1:7400", token) as gardener:
         gardener.label(flowers.of("drifted", 300))
 
-Regimes of the task iris. `known`: Fisher's flowers. `drifted`: all measures 1.4 times as long, so that
+Regimes of the task iris. `learned`: Fisher's flowers. `drifted`: all measures 1.4 times as long, so that
 models of Fisher's flowers take versicolor for virginica. `noise`: the same, labelled by dice: nobody
 can be better at them, and whoever learns from them alone is worse. `turned`: drifted flowers that are
 called what those models call them, so that whoever has learned better is wrong.
@@ -42,11 +42,11 @@ class Flowers:
 
     def of(self, regime, count):
         """That many pairs of a row and its label."""
-        return [self._one(regime) for _ in range(count)]
+        return [self._flower(regime) for _ in range(count)]
 
-    def _one(self, regime):
+    def _flower(self, regime):
         species = self._random.choice(list(SPECIES))
-        stretch = 1.0 if regime == "known" else STRETCH
+        stretch = 1.0 if regime == "learned" else STRETCH
         lengths = [
             max(0.1, self._random.gauss(*pair)) * stretch for pair in zip(*SPECIES[species], strict=True)
         ]
@@ -83,10 +83,10 @@ class Gardener:
             part = pairs[start : start + AT_ONCE]
             answer = self.client.predict(self.task, [row for row, _ in part], recorded=True)
             statuses.update(verdict.status for verdict in answer.verdicts)
-            told = zip(answer.verdicts, part, strict=True)
-            labels = [{"id": verdict.id, "label": label} for verdict, (_, label) in told]
+            labelled = zip(answer.verdicts, part, strict=True)
+            labels = [{"id": verdict.id, "label": label} for verdict, (_, label) in labelled]
             results = self.client.feedback(labels, settled=True).labels
-            assert {one.status for one in results} == {"accepted"}, results
+            assert {result.status for result in results} == {"accepted"}, results
         return statuses
 
     def model(self, node):

@@ -1,4 +1,4 @@
-"""Plays a stream through the shipped rule: seats, pool, evidence, settlement and ledger, round by round.
+"""Plays a stream through the shipped rule: voters, pool, evidence, settlement and ledger, round by round.
 
 Nothing of the rule is written here: who counts and with what comes from the ledger's state, the
 answer from `concord.policies.voting`, what moves from `settle_batch`, and the next state from `fold`. What is
@@ -16,7 +16,7 @@ import orjson
 
 from benchmarks.consensus.actors import Actor, wants_to_lie
 from benchmarks.consensus.streams import Stream
-from concord.consensus.ensemble import seats
+from concord.consensus.ensemble import voters_of
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import State, TaskState, fold
@@ -139,7 +139,7 @@ class _Game:
         self._audit = Audit()
         self._waiting: list[Settled] = []
         self._evidence: list[bytes | None] = [None] * stream.rounds
-        self._take_seats()
+        self._read_voters()
 
     def play(self, arriving: Sequence[Sequence[tuple[int, int]]]) -> Played:
         rounds = self._stream.rounds
@@ -152,8 +152,8 @@ class _Game:
             labelled[one] = self._task.labels
             voters, decision = self._decide(one)
             answers[one] = decision.answer
-            for seat, weight in zip(voters, decision.weights, strict=True):
-                weights[seat.node][one] = weight
+            for voter, weight in zip(voters, decision.weights, strict=True):
+                weights[voter.node][one] = weight
             for node in self._lying:
                 lied[node][one] = True
             if self._rule.policy == "seed":
@@ -164,9 +164,9 @@ class _Game:
     def _task(self) -> TaskState:
         return self._state.task(TASK)
 
-    def _take_seats(self) -> None:
+    def _read_voters(self) -> None:
         """Who sits where from now on, and who has decided to lie: once a block, from the new state."""
-        self._seats = seats(self._task)
+        self._voters = voters_of(self._task)
         self._lying = {node for node in self._lies if wants_to_lie(self._task.account(node))}
 
     def _decide(self, one: int) -> tuple[list[Voter], PooledAnswer]:
@@ -174,10 +174,10 @@ class _Game:
         for node, counts in self._votes.items():
             if node not in self._present or self._present[node][one]:
                 said[node] = self._lies[node][one] if node in self._lying else counts[one]
-        voters = [seat for seat in self._seats if seat.counts and seat.node in said]
-        decision = self._pool(voters, [said[seat.node] for seat in voters])
+        voters = [voter for voter in self._voters if voter.counts and voter.node in said]
+        decision = self._pool(voters, [said[voter.node] for voter in voters])
         if self._rule.policy == "seed":
-            choices = {seat.node: k for seat, k in zip(voters, decision.choices, strict=True)}
+            choices = {voter.node: k for voter, k in zip(voters, decision.choices, strict=True)}
             self._evidence[one] = evidence.write_seed(decision.answer, choices)
         else:
             self._evidence[one] = self._write(decision, voters, said)
@@ -194,11 +194,11 @@ class _Game:
 
     def _write(self, decision: PooledAnswer, voters: Sequence[Voter], said: Mapping[str, list[int]]) -> bytes:
         shadows = {
-            seat.node: ["1", *said[seat.node]]
-            for seat in self._seats
-            if not seat.counts and seat.node in said and self._is_watched(seat.node)
+            voter.node: ["1", *said[voter.node]]
+            for voter in self._voters
+            if not voter.counts and voter.node in said and self._is_watched(voter.node)
         }
-        votes = {seat.node: ["1", *said[seat.node]] for seat in voters}
+        votes = {voter.node: ["1", *said[voter.node]] for voter in voters}
         scale = None if self._stream.classes else self._stream.scale
         return evidence.write(decision.answer, votes, shadows, scale=scale)
 
@@ -218,7 +218,7 @@ class _Game:
         self._state = fold(self._state, settlement.events)
         self._look_at(settlement, before)
         self._waiting = []
-        self._take_seats()
+        self._read_voters()
 
     def _look_at(self, settlement: Settlement, before: TaskState) -> None:
         audit, task = self._audit, self._task

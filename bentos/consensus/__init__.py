@@ -1,1 +1,1 @@
-"""The consensus bento."""
+"""The consensus bento: the public HTTP API as a BentoML service."""

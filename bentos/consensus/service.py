@@ -1,17 +1,16 @@
-"""The consensus bento: asks every node of a task and answers with their consensus.
+"""The consensus bento: `concord.api` as a BentoML service, which packs, starts and stops it.
 
-No logic of its own: `concord.api` answers, BentoML packs, starts and stops it. The environment's
-`CONCORD_…` settings are read here, once.
+It has no logic of its own. The `CONCORD_…` settings of the environment are read here, once.
 """
 
 import bentoml
 
 from concord.api import ConsensusApi
-from concord.http.application import Deferred
+from concord.http.application import DeferredApplication
 from concord.observability import logs
 from concord.settings import Settings
 
-app = Deferred()
+app = DeferredApplication()
 
 
 @bentoml.service(
@@ -24,14 +23,14 @@ app = Deferred()
     image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
 )
 @bentoml.asgi_app(app)
-class Consensus:
+class ConsensusService:
     """Serves the tasks of the nodes file."""
 
     def __init__(self) -> None:
         settings = Settings.read()
         logs.configure(settings.log_level)
         self.api = ConsensusApi.from_settings(settings)
-        app.target = self.api
+        app.target = self.api.application
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:

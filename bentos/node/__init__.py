@@ -1,1 +1,1 @@
-"""The node bento."""
+"""The node bento: one model as a BentoML service."""

@@ -1,8 +1,7 @@
-"""The node bento: one model behind HTTP; `CONCORD_NODE=iris.knn` says which.
+"""The node bento: `concord.node` as a BentoML service; `CONCORD_NODE=iris.knn` names its model.
 
-It is the packaged one, unless a version from the registry was fetched into the folder
-`CONCORD_MODELS`. No logic of its own: `concord.node.app` answers, BentoML packs, starts and stops it. The
-service's name is fixed, because a name taken from the environment breaks a built bento.
+The packaged version is served unless one was fetched into the folder `CONCORD_MODELS`. The service's name is
+fixed, because a name taken from the environment breaks a built bento.
 """
 
 import logging
@@ -15,14 +14,14 @@ from typing import NoReturn
 import bentoml
 
 from concord.errors import ConfigurationError
-from concord.http.application import Deferred
+from concord.http.application import DeferredApplication
 from concord.node.app import load
 from concord.observability import logs
 
 WORKER = "_bentoml_impl.worker.service"
 """The module that `bentoml serve` runs a service's process by."""
 
-app = Deferred()
+app = DeferredApplication()
 
 
 def model_folder(name: str) -> Path:
@@ -84,7 +83,7 @@ class Node:
             self.api = load(*environment(), model_folder)
         except ConfigurationError as error:
             end(error)
-        app.target = self.api
+        app.target = self.api.application
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:

@@ -26,7 +26,12 @@ def main() -> int:
         return 2
     logs.configure(settings.log_level)
     uvicorn.run(
-        api, host=arguments.host, port=arguments.port, log_config=None, access_log=False, server_header=False
+        api.application,
+        host=arguments.host,
+        port=arguments.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
     )
     return 0
 

@@ -7,8 +7,6 @@ It runs mounted in the consensus bento, which starts and closes it, and under uv
 import sys
 from typing import TYPE_CHECKING
 
-from starlette.types import Receive, Scope, Send
-
 from concord import __version__
 from concord.api.auth import Access
 from concord.api.docs import page
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class ConsensusApi:
-    """One consensus service with its HTTP interface.
+    """One consensus service with its HTTP interface; `application` answers.
 
     Args:
         service: The service; this application starts and closes it.
@@ -51,7 +49,7 @@ class ConsensusApi:
         self._tokens = Tokens(service.settings.tokens_file)
         self._drain = Drain(service.settings.drain_file)
         self._watching: asyncio.Task[None] | None = None
-        self._application = Application(
+        self.application = Application(
             self._routes(),
             error_bodies={"/v2": protocol_error},
             start=self.start,
@@ -88,10 +86,6 @@ class ConsensusApi:
         if self._watching is not None:
             self._watching.cancel()
         await self.service.close()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one ASGI connection."""
-        await self._application(scope, receive, send)
 
     def _routes(self) -> list[Route]:
         predictions, records = Predictions(self.service), Records(self.service)
@@ -162,8 +156,8 @@ class ConsensusApi:
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
 
 
-def create() -> ConsensusApi:
+def create() -> Application:
     """The application by the environment's settings, for `uvicorn --factory`."""
     settings = Settings.read()
     logs.configure(settings.log_level)
-    return ConsensusApi.from_settings(settings)
+    return ConsensusApi.from_settings(settings).application

@@ -4,13 +4,10 @@ Answers and what everybody may see stay open. Labels and administration always n
 need one as soon as some token's right it is to read them.
 """
 
-from collections.abc import Awaitable, Callable
-
 from concord.errors import Forbidden
+from concord.http.application import Handler
 from concord.http.request import Request, Response
 from concord.http.tokens import Token, Tokens
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Access:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, ParamSpec, TypeVar
 
 from concord.errors import InvalidInput
+from concord.util.background import run_to_end
 
 MOST_HEIGHT: Final = 10**15
 """Larger heights and times are nobody's; a number of JSON holds this one exactly."""
@@ -19,14 +20,7 @@ async def run_exclusive(
 ) -> _T:
     """Runs a step in a thread while nobody else holds the lock, to its end."""
     async with lock:
-        work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            # The thread goes on anyway; a caller who hung up must not let the next one in beside it.
-            await asyncio.wait([work])
-            work.exception()
-            raise
+        return await run_to_end(step, *args, **kwargs)
 
 
 def int_param(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401

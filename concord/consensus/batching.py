@@ -1,13 +1,9 @@
-"""Questions that meet go to the nodes together: one poll carries all that wait for a task.
+"""Batches: the questions of concurrent requests to one task go to its nodes in one poll.
 
-A batch departs as soon as a turn of the event loop brings no other question, so that all callers who were
-answered together and ask again share the next one, and who asks alone waits for nobody. A second batch joins
-it on the way once as many questions wait as the first one carries, since a small call costs a node nearly
-what a large one does. A batch that takes longer than usual to its quorum holds nobody back. While
-nodes answer as usual no timer is set.
-
-Whoever asked gets its own part of the replies. A question whose caller hangs up leaves its batch, and a
-batch that everybody has left is abandoned. It decides nothing about an answer and knows no HTTP.
+A batch departs once two turns of the event loop bring no other question, so callers who were answered
+together share the next batch, and a lone caller waits for no one. While a batch is under way, a second one
+departs when as many questions wait as the first carries, because a small call costs a node nearly as much as
+a large one. A batch that takes longer than usual to its quorum delays no other; only then is a timer set.
 """
 
 import asyncio
@@ -16,11 +12,11 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from concord.consensus.ensemble import Ensemble
-from concord.consensus.node_client import ROWS_PER_CALL
-from concord.consensus.poll import Poll, Question, Reply, Shadows
+from concord.consensus.node_client import ROWS_PER_CALL, Question, Reply
+from concord.consensus.poll import Poll, Shadows
 
 BATCHES_UNDER_WAY: Final = 2
-"""Batches of a task at a time, without those that take long: one at the nodes, and one on the way."""
+"""Batches of a task at a time, without slow ones: one at the nodes, and one on the way."""
 
 QUIET_TURNS: Final = 2
 """Turns of the loop without another question after which a batch departs: what one reads asks in the next."""
@@ -29,22 +25,22 @@ GATHERING_SECONDS: Final = 0.01
 """After this a batch departs even if every turn brings questions; 32 callers that ask at once take 2 ms."""
 
 SLOW: Final = 2
-"""A batch that is under way so many times as long as the last one took to its quorum holds nobody back."""
+"""A batch is slow once it takes so many times as long as the last one took to its quorum."""
 
-MOST_PATIENCE: Final = 0.25
-"""Nor does one for longer than this share of the deadline, so that time is left to answer who waited."""
+SLOW_SHARE: Final = 0.25
+"""It is slow after this share of the deadline at the latest, which leaves time to answer those behind it."""
 
 SHADOW_SECONDS: Final = 0.1
-"""How long after the poll shadows may still be heard: their votes are recorded with the round."""
+"""How long after the poll shadows may still answer: their votes are recorded with the round."""
 
 
 class BatchResult(NamedTuple):
-    """What became of one question.
+    """The replies to a batch, and where in them the rows of one of its questions are.
 
     Attributes:
-        replies: What each member did with the batch that carried it.
+        replies: What each node did with the batch.
         first: Place of the question's first row among the batch's.
-        shadows: The same of the nodes that don't count, who may still be answering; None without any.
+        shadows: The replies of nodes that do not count, which may be pending; None without any.
     """
 
     replies: list[Reply]
@@ -53,182 +49,183 @@ class BatchResult(NamedTuple):
 
 
 class _PendingQuestion:
-    """A question, and who waits for what becomes of it."""
+    """The question of one request, from its arrival to the replies; its batch is known when it departs."""
 
-    __slots__ = ("answer", "asked", "batch", "panel", "question")
+    __slots__ = ("asked", "batch", "ensemble", "question", "result")
 
-    def __init__(self, panel: Ensemble, question: Question, answer: "asyncio.Future[BatchResult]") -> None:
-        self.panel = panel
+    def __init__(self, ensemble: Ensemble, question: Question, result: "asyncio.Future[BatchResult]") -> None:
+        self.ensemble = ensemble
         self.question = question
-        self.answer = answer
+        self.result = result
         self.asked = time.perf_counter()
         self.batch: _Batch | None = None
 
 
 class _Batch:
-    """Questions on one panel that go together."""
+    """Questions to one ensemble that share a poll."""
 
-    def __init__(self, waiting: list[_PendingQuestion], poll: Poll) -> None:
-        self.waiting = waiting
-        self.poll = poll
+    def __init__(self, questions: list[_PendingQuestion]) -> None:
+        self.questions = questions
+        self.ensemble = ensemble = questions[0].ensemble
+        self.poll = Poll(ensemble.clients, ensemble.deposits, ensemble.policy.limits)
         self.began = time.perf_counter()
-        self.left = 0
+        self.abandoned = 0
         self.task: asyncio.Task[None] | None = None
-        for one in waiting:
-            one.batch = self
+        for pending in questions:
+            pending.batch = self
 
     @property
     def size(self) -> int:
         """How many questions it carries."""
-        return len(self.waiting)
+        return len(self.questions)
 
-    def question(self) -> Question:
-        """All of them as one."""
-        questions = [one.question for one in self.waiting]
+    def joined(self) -> Question:
+        """All its questions as one."""
+        questions = [pending.question for pending in self.questions]
         if len(questions) == 1:
             return questions[0]
         return Question(
-            b"".join([one.body for one in questions]),
-            sum([one.rows for one in questions]),
+            b"".join([question.body for question in questions]),
+            sum([question.rows for question in questions]),
             questions[0].schema_digest,
-            tuple([name for one in questions for name in one.request_ids]),
-            next((one.traceparent for one in questions if one.traceparent), None),
+            tuple([request_id for question in questions for request_id in question.request_ids]),
+            next((question.traceparent for question in questions if question.traceparent), None),
         )
 
     def hand_out(self, replies: list[Reply], shadows: Shadows | None) -> None:
-        """Gives everybody who still waits the replies, and the place of its own rows in them."""
+        """Gives each question the replies, and the place of its rows in them."""
         first = 0
-        for one in self.waiting:
-            if not one.answer.done():
-                one.answer.set_result(BatchResult(replies, first, shadows))
-            first += one.question.rows
+        for pending in self.questions:
+            if not pending.result.done():
+                pending.result.set_result(BatchResult(replies, first, shadows))
+            first += pending.question.rows
 
     def fail(self, error: Exception) -> None:
-        """Tells everybody who still waits."""
-        for one in self.waiting:
-            if not one.answer.done():
-                one.answer.set_exception(error)
+        """Gives each question the error."""
+        for pending in self.questions:
+            if not pending.result.done():
+                pending.result.set_exception(error)
 
 
 class Batcher:
-    """What waits for the nodes of one task, and what is on its way to them."""
+    """The questions to one task that wait for a batch, and the batches under way."""
 
     def __init__(self) -> None:
         self._waiting: deque[_PendingQuestion] = deque()
         self._under_way: set[_Batch] = set()
-        self._gathering = False
-        self._gathered = self._quiet = 0
-        self._impatience: asyncio.TimerHandle | None = None
-        self._patience = 0.0
+        self._is_gathering = False
+        self._gathered = self._quiet_turns = 0
+        self._slow_timer: asyncio.TimerHandle | None = None
+        self._slow_after = 0.0
 
-    async def ask(self, panel: Ensemble, question: Question) -> BatchResult:
-        """Asks a panel's members, together with whoever else asks; returns once the poll is over.
+    async def ask(self, ensemble: Ensemble, question: Question) -> BatchResult:
+        """Asks an ensemble's nodes, together with other requests; returns once the poll is over.
+
+        A question whose caller hangs up leaves its batch; a batch that all have left is abandoned.
 
         Args:
-            panel: On whose members and terms the question is polled; a batch has one panel.
-            question: The rows, and whose they are.
+            ensemble: The nodes, and how long they have; a batch has one ensemble.
+            question: The rows of one request.
         """
-        waiting = _PendingQuestion(panel, question, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._look()
+        pending = _PendingQuestion(ensemble, question, asyncio.get_running_loop().create_future())
+        self._waiting.append(pending)
+        self._schedule()
         try:
-            return await waiting.answer
+            return await pending.result
         except asyncio.CancelledError:
-            self._leave(waiting)
+            self._leave(pending)
             raise
 
-    def _look(self) -> None:
-        """Begins to gather a batch if one may depart; else looks again once what is in its way takes long."""
-        if self._gathering or not self._waiting:
+    def _schedule(self) -> None:
+        """Begins to gather a batch if one may depart; else tries again once a batch under way is slow."""
+        if self._is_gathering or not self._waiting:
             return
         loop = asyncio.get_running_loop()
         if self._may_depart():
-            self._gathering, self._gathered, self._quiet = True, 0, 0
+            self._is_gathering, self._gathered, self._quiet_turns = True, 0, 0
             loop.call_soon(self._gather)
-        elif self._impatience is None:
-            late = max(batch.began for batch in self._under_way) + self._patience
-            self._impatience = loop.call_later(max(late - time.perf_counter(), 0.001), self._lose_patience)
+        elif self._slow_timer is None:
+            slow_at = max(batch.began for batch in self._under_way) + self._slow_after
+            self._slow_timer = loop.call_later(max(slow_at - time.perf_counter(), 0.001), self._on_slow)
 
     def _may_depart(self) -> bool:
-        """Whether what waits is worth a batch beside those that are under way."""
-        since = time.perf_counter() - self._patience
+        """Whether enough questions wait for a batch beside those under way that are not slow."""
+        since = time.perf_counter() - self._slow_after
         fresh = [batch for batch in self._under_way if batch.began > since]
         return len(fresh) < BATCHES_UNDER_WAY and all(len(self._waiting) >= batch.size for batch in fresh)
 
     def _gather(self) -> None:
         """One turn of the loop: waits for another one while they bring questions."""
         if len(self._waiting) > self._gathered:
-            self._gathered, self._quiet = len(self._waiting), 0
+            self._gathered, self._quiet_turns = len(self._waiting), 0
         else:
-            self._quiet += 1
+            self._quiet_turns += 1
         first = self._waiting[0].asked if self._waiting else 0.0
-        if self._quiet < QUIET_TURNS and time.perf_counter() - first < GATHERING_SECONDS:
+        if self._quiet_turns < QUIET_TURNS and time.perf_counter() - first < GATHERING_SECONDS:
             asyncio.get_running_loop().call_soon(self._gather)
         else:
-            self._gathering = False
+            self._is_gathering = False
             self._depart()
 
-    def _lose_patience(self) -> None:
-        self._impatience = None
-        self._look()
+    def _on_slow(self) -> None:
+        self._slow_timer = None
+        self._schedule()
 
     def _depart(self) -> None:
-        if self._impatience is not None:
-            self._impatience.cancel()
-            self._impatience = None
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = None
         while self._waiting and self._may_depart():
-            self._send(self._next())
-        self._look()
+            self._send(_Batch(self._next()))
+        self._schedule()
 
     def _next(self) -> list[_PendingQuestion]:
         """The questions at the head of the queue that may go together."""
-        panel, rows, found = self._waiting[0].panel, 0, list[_PendingQuestion]()
-        while self._waiting and self._waiting[0].panel is panel:
+        ensemble, rows, questions = self._waiting[0].ensemble, 0, list[_PendingQuestion]()
+        while self._waiting and self._waiting[0].ensemble is ensemble:
             rows += self._waiting[0].question.rows
-            if found and rows > ROWS_PER_CALL:
+            if questions and rows > ROWS_PER_CALL:
                 break
-            found.append(self._waiting.popleft())
-        return found
+            questions.append(self._waiting.popleft())
+        return questions
 
-    def _send(self, waiting: list[_PendingQuestion]) -> None:
-        panel = waiting[0].panel
-        batch = _Batch(waiting, Poll(panel.members, panel.deposits, panel.terms.patience))
+    def _send(self, batch: _Batch) -> None:
         self._under_way.add(batch)
-        batch.task = asyncio.get_running_loop().create_task(self._run(batch, panel))
+        batch.task = asyncio.get_running_loop().create_task(self._run(batch))
         # A task that is cancelled before its first step never runs any of it.
-        batch.task.add_done_callback(lambda _: self._over(batch))
+        batch.task.add_done_callback(lambda _: self._end(batch))
 
-    async def _run(self, batch: _Batch, panel: Ensemble) -> None:
-        question = batch.question()
-        shadows = Shadows(panel.shadows, question) if panel.shadows else None
+    async def _run(self, batch: _Batch) -> None:
+        question, ensemble = batch.joined(), batch.ensemble
+        shadows = Shadows(ensemble.shadows, question) if ensemble.shadows else None
         try:
-            replies = await batch.poll.replies(question, batch.began - batch.waiting[0].asked)
+            replies = await batch.poll.replies(question, batch.began - batch.questions[0].asked)
         except asyncio.CancelledError:
             if shadows is not None:
                 shadows.abandon()
-            self._over(batch)
+            self._end(batch)
             raise
-        except Exception as error:  # noqa: BLE001 - whoever asked is told, and logs it
-            self._over(batch)
+        except Exception as error:  # noqa: BLE001 - handed to the requests, which log it
+            self._end(batch)
             batch.fail(error)
             return
         if shadows is not None:
             shadows.end_in(SHADOW_SECONDS)
-        deadline = panel.terms.patience.deadline
-        self._patience = min(SLOW * batch.poll.seconds_to_quorum, MOST_PATIENCE * deadline)
-        self._over(batch)
+        slowest = SLOW_SHARE * ensemble.policy.limits.deadline
+        self._slow_after = min(SLOW * batch.poll.seconds_to_quorum, slowest)
+        self._end(batch)
         batch.hand_out(replies, shadows)
 
-    def _over(self, batch: _Batch) -> None:
-        """Frees the batch's place for what waits."""
+    def _end(self, batch: _Batch) -> None:
+        """Frees the batch's place for the questions that wait."""
         self._under_way.discard(batch)
-        self._look()
+        self._schedule()
 
-    def _leave(self, waiting: _PendingQuestion) -> None:
-        batch = waiting.batch
+    def _leave(self, pending: _PendingQuestion) -> None:
+        batch = pending.batch
         if batch is None:
-            self._waiting.remove(waiting)
+            self._waiting.remove(pending)
             return
-        batch.left += 1
-        if batch.left == batch.size and batch.task is not None:
+        batch.abandoned += 1
+        if batch.abandoned == batch.size and batch.task is not None:
             batch.task.cancel()

@@ -1,82 +1,59 @@
-"""Rows in, verdicts out, rounds into the journal: the answering half of the consensus service.
+"""Answers requests: rows in, verdicts out, rounds to the recorder.
 
-A request's rows go into one poll, with those of other callers who ask meanwhile; each row is a round of its
-own, with its own id. An answer never waits for the ledger unless its caller asks to (`settled`), nor for a
-node that does not count. A round that moves money is durable in the journal before its caller hears of it.
+A request's rows share a poll with those of concurrent requests; each row is a round of its own, with its own
+id. An answer never waits for the ledger unless its caller asks for that (`settled`), nor for a node that does
+not count. A round that moves money is durable in the journal before its caller is answered.
 """
 
-import asyncio
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from concord.consensus.batching import Batcher, BatchResult
-from concord.consensus.ensemble import Ensemble, RoundResult
+from concord.consensus.ensemble import Ensemble
 from concord.consensus.ensembles import Ensembles
-from concord.consensus.metrics import begin, observe
-from concord.consensus.poll import Question, Reply, Shadows
-from concord.consensus.recorder import Recorder
-from concord.errors import JournalUnavailable, Overloaded
-from concord.journal import RoundRow
+from concord.consensus.metrics import declare_task
+from concord.consensus.node_client import Question
+from concord.consensus.node_clients import NodeClients
+from concord.consensus.recorder import DecidedRounds, Recorder, compact_json
+from concord.errors import Overloaded
+from concord.ledger import Head
 from concord.observability import metrics
 from concord.settings import Settings
 from concord.settlement.settler import Settler
 from concord.types.answers import Verdict
-from concord.util.ids import fresh_id
 
 SETTLED_SECONDS: Final = 3.0
 """How long `?settled=true` waits for the block. With the longest deadline (4 s) and the wait for the
 journal (2 s) a request stays under the ten seconds after which its bento would end it."""
 
 
-class PredictRequest(NamedTuple):
-    """One caller's question.
-
-    Attributes:
-        task: The task asked.
-        rows: Rows of named columns, as the caller sent them.
-        request_id: Named in answers, logs, rounds and the nodes' logs.
-        traceparent: W3C trace context, handed on to the nodes.
-        recorded: Wait until the rounds are durable in the journal.
-        settled: Wait until the rounds are settled in a block.
-    """
-
-    task: str
-    rows: Sequence[Mapping[str, Any]]
-    request_id: str
-    traceparent: str | None = None
-    recorded: bool = False
-    settled: bool = False
-
-
 class PredictResult(NamedTuple):
-    """The verdicts on a request's rows, and each of them as JSON already."""
+    """The verdicts on a request's rows: as values, and as the JSON that answer and journal share."""
 
     verdicts: Sequence[Verdict]
     encoded: Sequence[bytes]
 
 
-class _Polled(NamedTuple):
-    """A request that was asked and decided, on its way into the journal; `time` in µs since the epoch."""
+class _CachedEnsemble(NamedTuple):
+    """An ensemble, and the state of nodes and ledger that it was built on."""
 
-    panel: Ensemble
-    request: PredictRequest
-    answered: BatchResult
-    rulings: Sequence[RoundResult]
-    time: int
+    revision: int
+    head: Head
+    ensemble: Ensemble
 
 
 class Consensus:
     """Answers requests for all tasks.
 
     Args:
-        settings: Limits and retention.
-        ensembles: The nodes of each task, with their accounts.
-        settler: Waited for where a caller asks for settled rounds.
+        settings: Limits.
+        ensembles: Builds the ensemble of each task.
+        node_clients: The nodes, whose changes call for another ensemble.
+        settler: Has the newest head, and settles rounds that a caller waits for.
         recorder: Takes the rounds.
         clock: Seconds since the epoch.
     """
@@ -85,27 +62,42 @@ class Consensus:
         self,
         settings: Settings,
         ensembles: Ensembles,
+        node_clients: NodeClients,
         settler: Settler,
         recorder: Recorder,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._ensembles = ensembles
+        self._node_clients = node_clients
         self._settler = settler
         self._recorder = recorder
         self._clock = clock
         for task in ensembles.declared:
-            begin(task)
-        self._batches: defaultdict[str, Batcher] = defaultdict(Batcher)
+            declare_task(task)
+        self._cached: dict[str, _CachedEnsemble] = {}
+        self._batchers: defaultdict[str, Batcher] = defaultdict(Batcher)
         self._waiting_rows = 0
-        self._shadowed: set[asyncio.Task[None]] = set()
 
-    async def close(self) -> None:
-        """Waits for the shadows of rounds that are answered already."""
-        await asyncio.gather(*self._shadowed, return_exceptions=True)
+    async def predict(
+        self,
+        task: str,
+        rows: Sequence[Mapping[str, Any]],
+        request_id: str,
+        traceparent: str | None = None,
+        *,
+        recorded: bool = False,
+        settled: bool = False,
+    ) -> PredictResult:
+        """Asks the nodes of a task about rows, decides and records.
 
-    async def predict(self, request: PredictRequest) -> PredictResult:
-        """Asks all nodes of the task about the rows, decides and records.
+        Args:
+            task: The task asked.
+            rows: Rows of named columns, as the caller sent them.
+            request_id: Named in answers, logs, rounds and the nodes' logs.
+            traceparent: W3C trace context, handed on to the nodes.
+            recorded: Wait until the rounds are durable in the journal.
+            settled: Wait until the rounds are settled in a block.
 
         Raises:
             UnknownName: There is no such task.
@@ -115,118 +107,77 @@ class Consensus:
             JournalUnavailable: The journal is away, and the round moves money or no more can wait.
         """
         began = time.perf_counter()
-        panel = self._ensembles.panel(request.task)
-        array = panel.schema.read_rows(request.rows)
-        answered = await self._poll(panel, request, array.tobytes())
-        durable = panel.terms.policy == "seed"
-        rulings = [
-            panel.rule(answered.replies, answered.first + row, fresh_id(16), recorded=durable)
-            for row in range(len(request.rows))
-        ]
-        poll = _Polled(panel, request, answered, rulings, int(self._clock() * 1_000_000))
-        response = await self._record(poll, durable=durable or request.recorded)
-        observe(panel, answered.replies, rulings, time.perf_counter() - began)
-        return await self._await_settlement(response) if request.settled else response
+        ensemble = self._ensemble(task)
+        body = ensemble.schema.read_rows(rows).tobytes()
+        question = Question(body, len(rows), ensemble.schema.digest, (request_id,), traceparent)
+        batch = await self._ask(ensemble, question)
+        rounds = self._decide(ensemble, question, rows, batch, began)
+        result = await self._record(rounds, durably=recorded or ensemble.moves_money)
+        return await self._await_settlement(result) if settled else result
 
-    def refusal(self, task: str, response: PredictResult) -> dict[str, str | None] | None:
+    def refusal(self, task: str, result: PredictResult) -> dict[str, str | None] | None:
         """The error of a request of which no row has its quorum, if the task refuses then."""
-        if any(verdict.status != "no_quorum" for verdict in response.verdicts):
+        if any(verdict.status != "no_quorum" for verdict in result.verdicts):
             return None
         refuses = self._ensembles.settings(task).below_quorum == "refuse"
-        return response.verdicts[0].error if refuses else None
+        return result.verdicts[0].error if refuses else None
 
-    async def _poll(self, panel: Ensemble, request: PredictRequest, body: bytes) -> BatchResult:
-        rows = len(request.rows)
-        if self._waiting_rows + rows > self._settings.max_waiting_rows:
+    def _ensemble(self, task: str) -> Ensemble:
+        """The task's ensemble, built anew where a node or the ledger's head has changed since."""
+        revision, head = self._node_clients.revision, self._settler.head
+        cached = self._cached.get(task)
+        if cached is None or cached.revision != revision or cached.head is not head:
+            cached = _CachedEnsemble(revision, head, self._ensembles.build(task))
+            self._cached[task] = cached
+        return cached.ensemble
+
+    async def _ask(self, ensemble: Ensemble, question: Question) -> BatchResult:
+        if self._waiting_rows + question.rows > self._settings.max_waiting_rows:
             raise Overloaded(
                 f"{self._waiting_rows} rows wait already. Try again in a second.", retry_after=1.0
             )
-        question = Question(body, rows, panel.schema.digest, (request.request_id,), request.traceparent)
-        self._waiting_rows += rows
-        metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
+        self._waiting_rows += question.rows
+        metrics.WAITING_ROWS.set(self._waiting_rows)
         try:
-            return await self._batches[request.task].ask(panel, question)
+            return await self._batchers[ensemble.task].ask(ensemble, question)
         finally:
-            self._waiting_rows -= rows
-            metrics.show(metrics.WAITING_ROWS, self._waiting_rows)
+            self._waiting_rows -= question.rows
+            metrics.WAITING_ROWS.set(self._waiting_rows)
 
-    async def _record(self, poll: _Polled, *, durable: bool) -> PredictResult:
-        verdicts = [ruling.verdict for ruling in poll.rulings]
-        encoded = [_encode(verdict) for verdict in verdicts]
-        if not durable:
-            self._record_behind(poll, encoded)
-            return PredictResult(verdicts, encoded)
-        shadows = poll.answered.shadows
-        seen = await shadows.replies() if shadows is not None else None
-        written = self._recorder.record_soon(self._rows(poll, encoded, seen))
-        try:
-            await asyncio.shield(written)
-        except JournalUnavailable:
-            if poll.panel.terms.policy == "seed":
-                raise
-            return PredictResult(verdicts, encoded)
-        return _recorded(verdicts, encoded)
+    def _decide(
+        self,
+        ensemble: Ensemble,
+        question: Question,
+        rows: Sequence[Mapping[str, Any]],
+        batch: BatchResult,
+        began: float,
+    ) -> DecidedRounds:
+        results = [
+            ensemble.decide(batch.replies, batch.first + row, os.urandom(16).hex())
+            for row in range(question.rows)
+        ]
+        encoded = [compact_json(result.verdict) for result in results]
+        now = int(self._clock() * 1_000_000)
+        return DecidedRounds(ensemble, question, rows, batch, results, encoded, now, began)
 
-    def _record_behind(self, poll: _Polled, encoded: Sequence[bytes]) -> None:
-        """Records behind the answer: at once, or as soon as the shadows have been heard."""
-        if poll.answered.shadows is None:
-            self._recorder.record(self._rows(poll, encoded, None))
-            return
-        # Room is taken before the answer goes out, so that a full recorder refuses it.
-        self._recorder.reserve(len(encoded))
-        task = asyncio.create_task(self._record_shadowed(poll, encoded, poll.answered.shadows))
-        self._shadowed.add(task)
-        task.add_done_callback(self._shadowed.discard)
+    async def _record(self, rounds: DecidedRounds, *, durably: bool) -> PredictResult:
+        verdicts, encoded = [result.verdict for result in rounds.results], rounds.encoded
+        if not durably:
+            self._recorder.record(rounds)
+        elif await self._recorder.record_durably(rounds) and not all(v.recorded for v in verdicts):
+            verdicts = [replace(verdict, recorded=True) for verdict in verdicts]
+            encoded = [compact_json(verdict) for verdict in verdicts]
+        return PredictResult(verdicts, encoded)
 
-    async def _record_shadowed(self, poll: _Polled, encoded: Sequence[bytes], shadows: Shadows) -> None:
-        self._recorder.record(self._rows(poll, encoded, await shadows.replies()), reserved=True)
-
-    def _rows(
-        self, poll: _Polled, encoded: Sequence[bytes], shadows: Mapping[str, Reply] | None
-    ) -> list[RoundRow]:
-        return [self._row(poll, index, verdict, shadows) for index, verdict in enumerate(encoded)]
-
-    def _row(
-        self, poll: _Polled, index: int, verdict: bytes, shadows: Mapping[str, Reply] | None
-    ) -> RoundRow:
-        ruling, request, answered = poll.rulings[index], poll.request, poll.answered
-        evidence = poll.panel.evidence(ruling, answered.replies, answered.first + index, shadows)
-        return RoundRow(
-            id=ruling.verdict.id,
-            task=request.task,
-            time=poll.time,
-            status=ruling.verdict.status,
-            policy=ruling.verdict.policy,
-            height=ruling.verdict.height,
-            request_id=request.request_id,
-            verdict=verdict,
-            features=_encode(request.rows[index]) if self._settings.retention_days else None,
-            evidence=evidence,
-            due=ruling.verdict.settlement == "due" and evidence is not None,
-            traceparent=request.traceparent,
-        )
-
-    async def _await_settlement(self, response: PredictResult) -> PredictResult:
-        due = [verdict.id for verdict in response.verdicts if verdict.settlement == "due"]
+    async def _await_settlement(self, result: PredictResult) -> PredictResult:
+        due = [verdict.id for verdict in result.verdicts if verdict.settlement == "due"]
         if not due:
-            return response
+            return result
         heights = await self._settler.settled(due, SETTLED_SECONDS)
         verdicts = [
             replace(verdict, settlement="settled", block=heights[verdict.id])
             if verdict.id in heights
             else verdict
-            for verdict in response.verdicts
+            for verdict in result.verdicts
         ]
-        return PredictResult(verdicts, [_encode(verdict) for verdict in verdicts])
-
-
-def _encode(value: object) -> bytes:
-    """JSON in a buffer of its own size: orjson's is several times larger, and rounds wait in memory."""
-    return bytes(memoryview(orjson.dumps(value)))
-
-
-def _recorded(verdicts: Sequence[Verdict], encoded: Sequence[bytes]) -> PredictResult:
-    if all(verdict.recorded for verdict in verdicts):
-        return PredictResult(verdicts, encoded)
-    known = [replace(verdict, recorded=True) for verdict in verdicts]
-    return PredictResult(known, [_encode(verdict) for verdict in known])
+        return PredictResult(verdicts, [compact_json(verdict) for verdict in verdicts])

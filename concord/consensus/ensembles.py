@@ -1,22 +1,20 @@
-"""Which tasks there are, and who sits in each right now.
+"""Builds the ensemble of every task from what is declared, what its nodes state and what the ledger has.
 
-Three sources meet here: the nodes file (what the operator declared), the members (what the nodes
-say of themselves) and the ledger's head (accounts, policy, standing, tasks that borrow another's
-nodes). It reads all three and writes none; `concord.consensus.reconciler` does. The last schema known of a task
+The nodes file names the tasks and their nodes, the nodes state their schemas and versions, and the ledger's
+head has accounts, policies, standings, and tasks that borrow another task's nodes. The last schema of a task
 is remembered, so that a service that starts before its nodes answers `no_quorum` and not `unknown_task`.
 
-A service that starts while ledger or journal are away answers all the same, with every node on the
-deposit that the nodes file gives it, as on the ledger's first day, and height 0, as long as the ledger
-could not be read. A policy that moves money on an answer (`seed`) is refused then: its answer is made of
-stakes.
+A service that starts while ledger or journal are away answers all the same: as long as the ledger could not
+be read, each node has the deposit that the nodes file gives it and the height is 0. A policy that moves
+money on an answer (`seed`) is refused then, since its answer depends on the stakes.
 """
 
 from collections.abc import Mapping
 
-from concord.consensus.ensemble import Ensemble, NonVoter, TaskPolicy
-from concord.consensus.ensemble import seats as seats_of
-from concord.consensus.node_client import NodeClient, NodeClients, NodeDescription
-from concord.consensus.poll import OnReply, Pollable, PollLimits, Question, Reply, Ticket
+from concord.consensus.ensemble import Ensemble, NonVoter, TaskPolicy, voters_of
+from concord.consensus.node_client import NodeClient
+from concord.consensus.node_clients import NodeClients
+from concord.consensus.poll import PollLimits
 from concord.errors import (
     ConcordError,
     JournalUnavailable,
@@ -25,7 +23,6 @@ from concord.errors import (
     UnknownName,
 )
 from concord.ledger.state import TaskState
-from concord.observability import metrics
 from concord.policies.stake import MICRO, Account
 from concord.policies.voting import PPM, Voter
 from concord.settings import NodesFile, PolicyName, TaskSettings
@@ -34,27 +31,32 @@ from concord.tasks.schema import TaskSchema
 
 
 class Ensembles:
-    """The panel of every task, rebuilt when the ledger or a member has changed."""
+    """The tasks that there are, and the ensemble of each on the newest state.
 
-    def __init__(self, declared: NodesFile, members: NodeClients, settler: Settler) -> None:
+    Args:
+        declared: The nodes file.
+        node_clients: The nodes, with what they state.
+        settler: Has the ledger's newest head.
+    """
+
+    def __init__(self, declared: NodesFile, node_clients: NodeClients, settler: Settler) -> None:
         self._declared = declared.tasks
-        self._members = members
+        self._node_clients = node_clients
         self._settler = settler
-        self._schemas: dict[str, TaskSchema] = {}
-        self._ensembles: dict[str, tuple[tuple[int, int], Ensemble]] = {}
+        self._last_schemas: dict[str, TaskSchema] = {}
 
     @property
     def declared(self) -> Mapping[str, TaskSettings]:
-        """What the nodes file says of each of its tasks."""
+        """The settings of each task in the nodes file."""
         return self._declared
 
-    def remember(self, task: str, schema: TaskSchema) -> None:
-        """Takes note of the last schema known of a task."""
-        self._schemas[task] = schema
+    def remember_schema(self, task: str, schema: TaskSchema) -> None:
+        """Keeps the last schema of a task."""
+        self._last_schemas[task] = schema
 
-    def remembered(self, task: str) -> TaskSchema | None:
-        """The last schema known of a task."""
-        return self._schemas.get(task)
+    def last_schema(self, task: str) -> TaskSchema | None:
+        """The last schema of a task that was remembered."""
+        return self._last_schemas.get(task)
 
     def names(self) -> list[str]:
         """All tasks, declared or opened in the ledger, sorted."""
@@ -66,12 +68,12 @@ class Ensembles:
         state = self.states().get(task)
         return state.asks if state and task not in self._declared else None
 
-    def members(self, task: str) -> dict[str, NodeClient]:
-        """The nodes that the task may ask, by name, whatever they state."""
+    def clients(self, task: str) -> dict[str, NodeClient]:
+        """The nodes that the task may ask, by name, even if they state another schema."""
         asks = self.asks(task)
-        nodes = self._members.of(asks or task)
+        clients = self._node_clients.by_node(asks or task)
         chosen = self.states()[task].members if asks else None
-        return {name: member for name, member in nodes.items() if chosen is None or name in chosen}
+        return {node: client for node, client in clients.items() if chosen is None or node in chosen}
 
     def settings(self, task: str) -> TaskSettings:
         """How the task is asked.
@@ -91,50 +93,32 @@ class Ensembles:
         return settings
 
     def schema(self, task: str) -> TaskSchema:
-        """The schema that most of the task's deposits state, or the last one known.
+        """The schema that most of the task's deposits state, or the last one that they stated.
 
         Raises:
             UnknownName: There is no such task.
             NoQuorum: It is declared, and no node has ever said what it asks.
         """
         self.settings(task)
-        schema = self.stated(task) or self._schemas.get(self.asks(task) or task)
+        schema = self.stated_schema(task) or self._last_schemas.get(self.asks(task) or task)
         if schema is None:
             raise NoQuorum(
                 f"No node of {task} has answered yet, so what it asks is not known. Try again soon."
             )
         return schema
 
-    def panel(self, task: str) -> Ensemble:
-        """The task's panel on the newest height.
-
-        Raises:
-            UnknownName: There is no such task.
-            NoQuorum: None of its nodes has an account yet.
-            LedgerUnavailable: Its policy needs the stakes, and the ledger could not be read yet.
-            JournalUnavailable: The same, where no account can be opened yet.
-        """
-        key = (self._members.revision, self._settler.head.height)
-        cached = self._ensembles.get(task)
-        if cached and cached[0] == key:
-            return cached[1]
-        panel = self._build(task)
-        self._ensembles[task] = (key, panel)
-        self._show(panel)
-        return panel
-
     def is_ready(self, task: str) -> bool:
-        """Whether nodes that hold the quorum are up; a cached view, it asks nobody."""
+        """Whether nodes that hold the quorum are up, as far as is known; no node is asked."""
         try:
-            panel = self.panel(task)
+            ensemble = self.build(task)
         except ConcordError:
             return False
         up = sum(
-            seat.deposit
-            for seat, member in zip(panel.seats, panel.members, strict=True)
-            if isinstance(member, NodeClient) and member.status == "up"
+            voter.deposit
+            for voter, client in zip(ensemble.voters, ensemble.clients, strict=True)
+            if client is not None and client.status == "up"
         )
-        return bool(panel.seats) and up * PPM >= sum(panel.deposits) * panel.terms.patience.quorum
+        return bool(ensemble.voters) and up * PPM >= sum(ensemble.deposits) * ensemble.policy.limits.quorum
 
     def account(self, task: str, node: str) -> Account | None:
         """A node's account, whether or not it is asked; None before it is open."""
@@ -142,53 +126,68 @@ class Ensembles:
         return state.accounts.get(node) if state else None
 
     def policy(self, task: str) -> PolicyName:
-        """The policy in force, or the one declared as long as the ledger knows none."""
+        """The policy in force, or the declared one as long as the ledger has none."""
         state = self.states().get(task)
         return _policy(state) if state else self.settings(task).policy
 
-    def mismatch(self, task: str, member: NodeClient) -> str | None:
-        """Why a member is not asked although it is up: it states another schema than most."""
-        if member.profile is None or member.profile.digest == self.schema(task).digest:
+    def mismatch(self, task: str, client: NodeClient) -> str | None:
+        """Why a node is not asked although it is up: it states another schema than most."""
+        schema, description = self.schema(task), client.description
+        if description is None or description.digest == schema.digest:
             return None
-        return (
-            f"It states schema {member.profile.digest[:12]}, the task's is {self.schema(task).digest[:12]}."
-        )
+        return f"It states schema {description.digest[:12]}, the task's is {schema.digest[:12]}."
 
-    def _build(self, task: str) -> Ensemble:
+    def build(self, task: str) -> Ensemble:
+        """The task's ensemble on the newest height, made anew.
+
+        Raises:
+            UnknownName: There is no such task.
+            NoQuorum: None of its nodes has an account yet.
+            LedgerUnavailable: Its policy needs the stakes, and the ledger could not be read yet.
+            JournalUnavailable: The same, where no account can be opened yet.
+        """
         settings, schema = self.settings(task), self.schema(task)
         state, policy = self.states().get(task), self.policy(task)
-        accounted = state is not None and bool(state.accounts)
-        if not accounted and self._settler.started:
+        has_accounts = state is not None and bool(state.accounts)
+        if not has_accounts and self._settler.started:
             raise NoQuorum(f"No node of {task} has an account yet; the first ones are being opened.")
-        if not accounted and policy == "seed":
+        if not has_accounts and policy == "seed":
             raise self._not_started(task)
-        known = {seat.node: seat for seat in seats_of(state)} if accounted and state else {}
-        seats: list[Voter] = []
-        members: list[Pollable] = []
-        aside: list[NonVoter] = []
-        for name, member in self.members(task).items():
-            seat = known.get(name) if accounted else _as_opened(name, member, settings)
-            asked = _Absent() if self.mismatch(task, member) else member
-            if seat is None or seat.counts:
-                seats.append(seat or Voter(name, 0, 0))
-                members.append(asked)
-            else:
-                barred = state is not None and state.accounts[name].reason == "invalid"
-                aside.append(NonVoter(name, None if barred else asked, seat.version))
-        patience = PollLimits(
+        limits = PollLimits(
             round(settings.quorum * PPM), settings.deadline_ms / 1000, settings.grace_ms / 1000
         )
+        clients, voters, non_voters = self._sort_nodes(task, settings, state if has_accounts else None)
         return Ensemble(
             task,
             schema,
-            tuple(members),
-            tuple(seats),
-            TaskPolicy(policy, patience, settings.below_quorum, settings.fallback),
+            clients,
+            voters,
+            TaskPolicy(policy, limits, settings.below_quorum, settings.fallback),
             self._settler.head.height,
-            tuple(aside),
+            non_voters,
             state.labels if state else 0,
             state.sigma if state else None,
         )
+
+    def _sort_nodes(
+        self, task: str, settings: TaskSettings, state: TaskState | None
+    ) -> tuple[tuple[NodeClient | None, ...], tuple[Voter, ...], tuple[NonVoter, ...]]:
+        """The nodes that count with their accounts, and those that do not; no state: no accounts."""
+        accounts = {voter.node: voter for voter in voters_of(state)} if state else {}
+        clients: list[NodeClient | None] = []
+        voters: list[Voter] = []
+        non_voters: list[NonVoter] = []
+        for node, client in self.clients(task).items():
+            voter = accounts.get(node) if state else _as_opened(node, client, settings)
+            asked = None if self.mismatch(task, client) else client
+            if voter is None or voter.counts:
+                voters.append(voter or Voter(node, 0, 0))
+                clients.append(asked)
+            elif state is not None and state.accounts[node].reason == "invalid":
+                non_voters.append(NonVoter(node, "jailed", None, voter.version))
+            else:
+                non_voters.append(NonVoter(node, "shadow", asked, voter.version))
+        return tuple(clients), tuple(voters), tuple(non_voters)
 
     def _not_started(self, task: str) -> ConcordError:
         """Why what needs stakes is refused for now."""
@@ -200,49 +199,29 @@ class Ensembles:
             f"The ledger could not be read since the start, and {task[:60]} needs its stakes. Try again soon."
         )
 
-    def stated(self, task: str) -> TaskSchema | None:
+    def stated_schema(self, task: str) -> TaskSchema | None:
         """The schema with most deposits behind it; ties go to the smaller digest."""
-        behind: dict[str, int] = {}
+        deposits: dict[str, int] = {}
         schemas: dict[str, TaskSchema] = {}
-        for name, member in self.members(task).items():
-            if member.profile is not None:
-                seat = self.account(task, name)
-                digest = member.profile.digest
-                behind[digest] = behind.get(digest, 0) + (seat.deposit if seat else 0)
-                schemas[digest] = member.profile.schema
-        return schemas[min(behind, key=lambda digest: (-behind[digest], digest))] if behind else None
+        for node, client in self.clients(task).items():
+            if client.description is not None:
+                account, digest = self.account(task, node), client.description.digest
+                deposits[digest] = deposits.get(digest, 0) + (account.deposit if account else 0)
+                schemas[digest] = client.description.schema
+        return schemas[min(deposits, key=lambda digest: (-deposits[digest], digest))] if deposits else None
 
     def states(self) -> Mapping[str, TaskState]:
-        """The newest state of every task that the ledger knows."""
+        """The newest state of every task in the ledger."""
         return self._settler.head.state.tasks
-
-    def _show(self, panel: Ensemble) -> None:
-        for seat, weight in zip(panel.seats, panel.weights, strict=True):
-            metrics.WEIGHT.labels(panel.task, seat.node).set(weight)
-        for one in panel.aside:
-            metrics.WEIGHT.labels(panel.task, one.node).set(0)
 
 
 def _policy(state: TaskState) -> PolicyName:
     return "seed" if state.policy == "seed" else "wager"
 
 
-def _as_opened(name: str, member: NodeClient, settings: TaskSettings) -> Voter | None:
-    """A node's seat as its account will be opened, once it has said what it serves."""
-    if member.profile is None:
+def _as_opened(node: str, client: NodeClient, settings: TaskSettings) -> Voter | None:
+    """A node as its account will be opened, once it has stated what it serves."""
+    if client.description is None:
         return None
     deposit = settings.deposit * MICRO
-    return Voter(name, deposit, deposit, stated_accuracy(member.profile))
-
-
-def stated_accuracy(profile: NodeDescription) -> int:
-    """The accuracy that a node states, in ppm; 0 for a regression."""
-    return round((profile.info.accuracy or 0) * PPM)
-
-
-class _Absent:
-    """Stands for a node that is not asked, because it speaks of another schema."""
-
-    def ask(self, _question: Question, on_reply: OnReply) -> Ticket | None:
-        on_reply(Reply("unavailable"))
-        return None
+    return Voter(node, deposit, deposit, client.description.accuracy)

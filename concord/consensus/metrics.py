@@ -1,7 +1,7 @@
-"""What a poll adds to the metrics: durations, overhead, outcomes, votes, agreement.
+"""The metrics of rounds: durations, overhead, outcomes, votes, agreement.
 
-A round counts some ten things, so they are gathered by what they have in common, and reach their
-counters when somebody reads the metrics: that takes a quarter of what the counters themselves do.
+A round adds to some ten counters, so the additions are gathered in dictionaries and reach the counters when
+the metrics are read: that takes a quarter of the time.
 """
 
 from collections import defaultdict
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
 from concord.consensus.ensemble import Ensemble, RoundResult
-from concord.consensus.poll import Reply
+from concord.consensus.node_client import Reply
 from concord.observability import metrics
 from concord.types.answers import Status
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from concord.types.answers import Outcome
 
 
-class _Gathered:
-    """What has been counted of a task, and its histograms with their labels bound."""
+class _TaskMetrics:
+    """A task's gathered counts, and its histograms with their labels bound."""
 
     def __init__(self, task: str) -> None:
         self.seconds = metrics.ROUND_SECONDS.labels(task)
@@ -28,40 +28,40 @@ class _Gathered:
         self.votes: defaultdict[tuple[str, Outcome, str | None], int] = defaultdict(int)
 
 
-_tasks: dict[str, _Gathered] = {}
+_tasks: dict[str, _TaskMetrics] = {}
 
 
-def begin(task: str) -> None:
-    """Has a task's counts told from 0 on: Prometheus sees no increase in a count that comes up as 1."""
+def declare_task(task: str) -> None:
+    """Shows a task's counts from 0 on: Prometheus sees no increase in a count that appears as 1."""
     if task not in _tasks:
-        _tasks[task] = _Gathered(task)
+        _tasks[task] = _TaskMetrics(task)
         for status in get_args(Status):
             metrics.ROUNDS.labels(task, status)
 
 
 def observe(
-    panel: Ensemble, replies: Sequence[Reply], rulings: Sequence[RoundResult], seconds: float
+    ensemble: Ensemble, replies: Sequence[Reply], results: Sequence[RoundResult], seconds: float
 ) -> None:
-    """Counts what a poll was like. Histograms count polls; outcomes and votes count rounds."""
-    begin(panel.task)
-    task = _tasks[panel.task]
-    metrics.observe(task.seconds, seconds)
+    """Counts the rounds of one request. Histograms count requests; outcomes and votes count rounds."""
+    declare_task(ensemble.task)
+    task = _tasks[ensemble.task]
+    task.seconds.observe(seconds)
     slowest = 0.0
     for reply in replies:
         if reply.latency_ms is not None and reply.outcome == "voted":
             slowest = max(slowest, reply.latency_ms / 1000)
-    metrics.observe(task.overhead, max(0.0, seconds - slowest))
-    for ruling in rulings:
-        verdict = ruling.verdict
+    task.overhead.observe(max(0.0, seconds - slowest))
+    for result in results:
+        verdict = result.verdict
         task.rounds[verdict.status] += 1
         if verdict.agreement is not None:
-            metrics.observe(task.agreement, verdict.agreement)
+            task.agreement.observe(verdict.agreement)
         for vote in verdict.votes:
             task.votes[vote.node, vote.outcome, vote.label] += 1
 
 
-def _tell() -> None:
-    """Brings to the counters what was gathered."""
+def _flush() -> None:
+    """Adds what was gathered to the counters."""
     for name, task in _tasks.items():
         while task.rounds:
             status, times = task.rounds.popitem()
@@ -73,4 +73,4 @@ def _tell() -> None:
                 metrics.VOTES.labels(name, node, label or "value").inc(times)
 
 
-metrics.before_reading(_tell)
+metrics.before_reading(_flush)

@@ -1,34 +1,25 @@
-"""Who is asked: one member a node, with its calls, its health and what it says of itself.
+"""The client of one node: questions in, votes as integers out.
 
-Questions come in batches already (`concord.consensus.batching`). A member is sent at once what it is asked while
-fewer than two calls are under way, and what comes meanwhile goes into the next call, so that a slow node
-gets large calls and not many. After five failures in a row a member is `down`: rounds get `unavailable`
-at once instead of waiting, and one probe a second brings it back.
-
-Members speak HTTP over kept connections of their own. They refuse to interpret votes beyond turning them into
-integers, and never read a pickle: a node's answer is raw floats of a known length or it is invalid.
+A question is sent at once while fewer than two calls to the node are under way; questions that come meanwhile
+share the next call, so that a slow node gets few, large calls. After five failed calls in a row the node is
+`down` and questions get `unavailable` at once. `concord.consensus.node_clients` checks the node's health.
 """
 
 import asyncio
-import contextlib
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-import orjson
-from pydantic import TypeAdapter
 
-from concord.consensus.node_calls import NodeCall, NodeResponse, PendingReply, words
-from concord.consensus.poll import Ballots, OnReply, Question, Reply
-from concord.errors import ConcordError, ConfigurationError
-from concord.http.client import HttpClient
+from concord.errors import ConfigurationError
+from concord.http.client import ClientResponse, HttpClient
 from concord.observability import metrics
-from concord.policies import voting as pool
-from concord.tasks.profile import TrainingProfile
+from concord.policies import voting
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import (
     CHALLENGER_HEADER,
@@ -39,8 +30,11 @@ from concord.types.answers import (
     VOTES_TYPE,
     NodeInfo,
     NodeStatus,
+    Outcome,
 )
-from concord.util.background import spawn
+
+if TYPE_CHECKING:
+    from concord.tasks.profile import TrainingProfile
 
 CALLS_UNDER_WAY: Final = 2
 """Calls to one node at a time: one that it works on, and one on the way."""
@@ -49,9 +43,7 @@ ROWS_PER_CALL: Final = 4096
 """More rows than this are spread over several calls, so that no call outlasts a deadline."""
 
 FAILURES_TO_DOWN: Final = 5
-PROBE_SECONDS: Final = 1.0
-REFRESH_SECONDS: Final = 5.0
-"""How often a healthy node is asked which version it serves; a reply by another version asks at once."""
+"""Failed calls in a row after which a node is not asked any more."""
 
 ANSWERS_REMEMBERED: Final = 100
 """Answers among which malformed ones are counted."""
@@ -59,18 +51,85 @@ ANSWERS_REMEMBERED: Final = 100
 NAMED_REQUESTS: Final = 32
 """Request ids that one call names; a header has a limit."""
 
-INFO_SECONDS: Final = 2.0
-INFO_BYTES: Final = 1 << 20
-PROFILE_BYTES: Final = 16 << 20
-"""A profile of 300 numeric features with 2,048 distinct values each; fewer may have more, 7 MB together."""
-
 _log = logging.getLogger(__name__)
-_node_info = TypeAdapter(NodeInfo)
+
+
+class Question(NamedTuple):
+    """Rows for the nodes, of one request or of several that share a batch: float32, little-endian, C order.
+
+    Attributes:
+        body: The rows as bytes.
+        rows: How many.
+        schema_digest: The schema that they are written by.
+        request_ids: The requests that they belong to, for the nodes' logs.
+        traceparent: W3C trace context of a caller, if any.
+    """
+
+    body: bytes
+    rows: int
+    schema_digest: str
+    request_ids: tuple[str, ...]
+    traceparent: str | None = None
+
+
+class Ballots(NamedTuple):
+    """One model's votes on several rows; an answer holds those of the champion, and perhaps a challenger's.
+
+    Attributes:
+        votes: Per row, integers as `concord.policies.voting` reads them.
+        valid: Per row, whether the vote is usable; None if all are.
+    """
+
+    votes: Sequence[Sequence[int]]
+    valid: Sequence[bool] | None
+
+    def part(self, start: int, stop: int) -> "Ballots":
+        """The votes on some of the rows."""
+        valid = None if self.valid is None or all(self.valid[start:stop]) else self.valid[start:stop]
+        return Ballots(self.votes[start:stop], valid)
+
+    def usable(self, row: int) -> bool:
+        """Whether the vote on a row counts."""
+        return self.valid is None or self.valid[row]
+
+
+@dataclass(slots=True)
+class Reply:
+    """What one node did with a question, also where it sent nothing; not frozen, which is faster to make.
+
+    Attributes:
+        outcome: `voted` if at least one row got a usable vote.
+        version: Model version that answered.
+        latency_ms: From asking to answer; None where there was none.
+        votes: Per row, integers as `concord.policies.voting` reads them; empty unless `voted`.
+        valid: Per row, whether the vote is usable; None if all are.
+        challenger: Version of the challenger that answered in the same call, if one did.
+        tried: The challenger's votes, which do not count.
+    """
+
+    outcome: Outcome
+    version: str | None = None
+    latency_ms: float | None = None
+    votes: Sequence[Sequence[int]] = ()
+    valid: Sequence[bool] | None = None
+    challenger: str | None = None
+    tried: Ballots | None = None
+
+    def usable(self, row: int) -> bool:
+        """Whether the vote on a row counts."""
+        return self.outcome == "voted" and (self.valid is None or self.valid[row])
+
+    def row_outcome(self, row: int) -> Outcome:
+        """The outcome for one row of the question."""
+        return "invalid" if self.outcome == "voted" and not self.usable(row) else self.outcome
+
+
+OnReply = Callable[[Reply], None]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeDescription:
-    """What a node last said of itself, understood."""
+    """What a node states on `/info`, with its schema read."""
 
     info: NodeInfo
     schema: TaskSchema
@@ -80,15 +139,20 @@ class NodeDescription:
         """Digest of the schema that the node answers by."""
         return self.schema.digest
 
+    @property
+    def accuracy(self) -> int:
+        """The accuracy that the node states, in ppm; 0 for a regression."""
+        return round((self.info.accuracy or 0) * voting.PPM)
+
 
 class NodeClient:
-    """One node: its address, its queue and its health.
+    """One node: its address, the questions that wait for it, and its health.
 
     Args:
         task: The task that it answers.
         node: Its name within the task.
         url: Base URL of its service.
-        on_change: Called when what the node says of itself, or its health, has changed.
+        on_change: Called when the node's description or health has changed.
 
     Raises:
         ConfigurationError: The URL is none.
@@ -98,135 +162,130 @@ class NodeClient:
         self.task = task
         self.node = node
         self.url = url.rstrip("/")
-        self._origin = _origin(task, node, url)
-        self._votes = self._origin.opening("POST", "/v1/votes", {"content-type": ROWS_TYPE})
-        self._info = self._origin.opening("GET", "/info")
-        self._profiled = self._origin.opening("GET", "/profile")
-        self.profile: NodeDescription | None = None
-        self.reference: TrainingProfile | None = None
+        self.description: NodeDescription | None = None
+        self.training_profile: TrainingProfile | None = None
         """The profile of the data that its version learned from, if its model carries one."""
-        self._referred: NodeInfo | None = None
-        self.looked = False
+        self.was_checked = False
+        """Whether `/info` was asked at least once, with or without success."""
         self.reason: str | None = "It has not answered yet."
+        """Why it is not up, for people."""
         self.latency_ms: float | None = None
+        self.check_soon = asyncio.Event()
+        """Set where the node answered by another version or schema than it has stated."""
+        self._http = _http_client(task, node, url)
+        self._votes = self._http.opening("POST", "/v1/votes", {"content-type": ROWS_TYPE})
         self._on_change = on_change
         self._queue: deque[PendingReply] = deque()
         self._calls: set[NodeCall] = set()
         self._failures = 0
         self._well_formed: deque[bool] = deque(maxlen=ANSWERS_REMEMBERED)
-        self._look_again = asyncio.Event()
         self._batch_rows = metrics.BATCH_ROWS.labels(task, node)
         self._seconds = metrics.NODE_SECONDS.labels(task, node)
         self._up = metrics.NODE_UP.labels(task, node)
 
     @property
     def status(self) -> NodeStatus:
-        """`unknown` until its first word, `down` after five failures in a row, else `up`."""
-        if self.profile is None:
+        """`unknown` until it has stated what it serves, `down` after five failures in a row, else `up`."""
+        if self.description is None:
             return "unknown"
         return "down" if self._failures >= FAILURES_TO_DOWN else "up"
 
-    def ask(self, question: Question, on_reply: OnReply) -> PendingReply | None:
-        """Asks the node; `on_reply` is called once, unless the ticket is given up or abandoned before."""
-        if self.status != "up":
-            on_reply(Reply("unavailable"))
-            return None
-        ticket = PendingReply(self, question, on_reply)
-        self._queue.append(ticket)
-        self._send()
-        return ticket
-
-    async def watch(self) -> None:
-        """Keeps knowing the node: asks `/info` until it answers, then now and then; probes it when down."""
-        while True:
-            await self._look()
-            await self._refer()
-            healthy = self.profile is not None and not self._failures
-            self._look_again.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REFRESH_SECONDS if healthy else PROBE_SECONDS):
-                    await self._look_again.wait()
-
-    def close(self) -> None:
-        """Cancels what is under way, and asks nothing any more."""
-        for call in tuple(self._calls):
-            call.cancel()
-        self._origin.close()
-
-    def _send(self) -> None:
-        while self._queue and len(self._calls) < CALLS_UNDER_WAY:
-            tickets: list[PendingReply] = []
-            rows = 0
-            while self._queue and (not tickets or rows + self._queue[0].question.rows <= ROWS_PER_CALL):
-                ticket = self._queue.popleft()
-                if ticket.waiting:
-                    tickets.append(ticket)
-                    rows += ticket.question.rows
-                if tickets and ticket.question.schema_digest != tickets[0].question.schema_digest:
-                    self._queue.appendleft(tickets.pop())
-                    break
-            if tickets:
-                metrics.observe(self._batch_rows, rows)
-                self._calls.add(NodeCall(self, tickets))
-
-    def call_over(self, call: NodeCall, *, answered: bool | None, reason: str | None = None) -> None:
-        """Frees the call's place, and keeps account of the node's health (None: nothing learned)."""
-        self._calls.discard(call)
-        if answered is not None:
-            self._note(answered=answered, reason=reason)
-        self._send()
-
-    async def post(self, tickets: Sequence[PendingReply]) -> NodeResponse:
-        """Sends the tickets' rows."""
-        first = tickets[0].question
-        ids = chain.from_iterable([ticket.question.request_ids for ticket in tickets])
-        named = ",".join(islice(ids, NAMED_REQUESTS))
-        headers = {SCHEMA_HEADER: first.schema_digest, REQUEST_ID_HEADER: named}
-        trace = next((t.question.traceparent for t in tickets if t.question.traceparent), None)
-        if trace:
-            headers["traceparent"] = trace
-        body = first.body if len(tickets) == 1 else b"".join(ticket.question.body for ticket in tickets)
-        # A challenger doubles it; one byte more shows that it is too long.
-        limit = 2 * self._answer_bytes(tickets) + 1
-        response = await self._origin.exchange(self._votes, headers, body, limit=limit)
-        model, challenger = response.header(MODEL_HEADER), response.header(CHALLENGER_HEADER)
-        return NodeResponse(response.status, response.media_type, model, challenger, response.body)
-
-    def read(self, tickets: Sequence[PendingReply], answer: NodeResponse) -> tuple[Ballots, Ballots | None]:
-        """Turns a node's bytes into integer votes; raises ValueError if they are no votes at all."""
-        size = self._answer_bytes(tickets)
-        if len(answer.body) != size * (2 if answer.challenger else 1):
-            raise ValueError("its answer has another length than its rows")
-        tried = self._ballots(answer.body[size:]) if answer.challenger else None
-        return self._ballots(answer.body[:size]), tried
-
-    def _ballots(self, body: bytes) -> Ballots:
-        assert self.profile is not None
-        schema = self.profile.schema
-        floats = np.frombuffer(body, dtype="<f4").reshape(-1, schema.width)
-        if schema.value is not None:
-            votes, valid = pool.read_values(floats, float(schema.value.step))
-        else:
-            votes, valid = pool.read_probabilities(floats)
-        return Ballots(votes.tolist(), None if valid.all() else valid.tolist())
-
-    def heard(self, version: str | None, seconds: float) -> None:
-        """Takes note of who answered, and how soon; another version is asked about at once."""
-        self.latency_ms = seconds * 1000
-        metrics.observe(self._seconds, seconds)
-        if version and self.profile and version != self.profile.info.version:
-            self.look_again()
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it has stated what it serves and its last call did not fail."""
+        return self.description is not None and not self._failures
 
     @property
     def malformed(self) -> int:
         """Malformed answers among its last hundred."""
         return self._well_formed.count(False)
 
-    def judged(self, *, well_formed: bool) -> None:
-        """Takes note of an answer: malformed if any of its rows got no vote that counts."""
+    def ask(self, question: Question, on_reply: OnReply) -> "PendingReply | None":
+        """Asks the node; `on_reply` is called once, unless the pending reply is given up or abandoned before.
+
+        A node that is not up is not asked: then `on_reply` is called at once and None is returned.
+        """
+        if self.status != "up":
+            on_reply(Reply("unavailable"))
+            return None
+        pending = PendingReply(question, on_reply)
+        self._queue.append(pending)
+        self._send()
+        return pending
+
+    def close(self) -> None:
+        """Cancels the calls under way and closes the connections."""
+        for call in tuple(self._calls):
+            call.cancel()
+        self._http.close()
+
+    async def get(self, path: str, limit: int) -> ClientResponse:
+        """Reads what the node states of itself, at most `limit` bytes; OSError where it does not answer."""
+        return await self._http.exchange(self._http.opening("GET", path), {}, b"", limit=limit)
+
+    async def post(self, questions: Sequence[Question]) -> ClientResponse:
+        """Sends the rows of questions in one call; OSError where the node does not answer."""
+        first = questions[0]
+        ids = chain.from_iterable([question.request_ids for question in questions])
+        headers = {
+            SCHEMA_HEADER: first.schema_digest,
+            REQUEST_ID_HEADER: ",".join(islice(ids, NAMED_REQUESTS)),
+        }
+        trace = next((question.traceparent for question in questions if question.traceparent), None)
+        if trace:
+            headers["traceparent"] = trace
+        body = first.body if len(questions) == 1 else b"".join([question.body for question in questions])
+        # A challenger doubles it; one byte more shows that it is too long.
+        limit = 2 * self._answer_bytes(questions) + 1
+        return await self._http.exchange(self._votes, headers, body, limit=limit)
+
+    def read(self, questions: Sequence[Question], response: ClientResponse) -> tuple[Ballots, Ballots | None]:
+        """The champion's votes, and the challenger's if there is one, as integers.
+
+        Raises:
+            ValueError: The body holds no votes on these questions.
+        """
+        size, has_challenger = self._answer_bytes(questions), bool(response.header(CHALLENGER_HEADER))
+        if response.media_type != VOTES_TYPE:
+            raise ValueError("its answer has another media type")
+        if len(response.body) != size * (2 if has_challenger else 1):
+            raise ValueError("its answer has another length than its rows")
+        tried = self._ballots(response.body[size:]) if has_challenger else None
+        return self._ballots(response.body[:size]), tried
+
+    def meet(self, description: NodeDescription) -> None:
+        """Takes a new description of a node that has just answered; a new version begins without faults."""
+        if self.description and self.description.info.version != description.info.version:
+            self.forget_malformed()
+        self.description = description
+        self._failures, self.reason = 0, None
+        self._up.set(1)
+        self._on_change()
+
+    def note_call(self, *, answered: bool, reason: str | None = None) -> None:
+        """Keeps account of the node's health: whether a call was answered, and why it was not."""
+        before = self.status
+        self._failures = 0 if answered else self._failures + 1
+        self.reason = None if answered else reason
+        if self.status != before:
+            self._up.set(self.status == "up")
+            event = {"task": self.task, "node": self.node, "status": self.status, "reason": reason}
+            _log.warning("node changed", extra=event)
+            self.check_soon.set()
+            self._on_change()
+
+    def note_answer(self, version: str | None, seconds: float) -> None:
+        """Notes an answer's version and latency; another version than the stated one is checked at once."""
+        self.latency_ms = seconds * 1000
+        self._seconds.observe(seconds)
+        if version and self.description and version != self.description.info.version:
+            self.check_soon.set()
+
+    def note_form(self, *, well_formed: bool) -> None:
+        """Counts an answer; it is malformed if any of its rows got no usable vote."""
         before = None if well_formed else self.malformed
         self._well_formed.append(well_formed)
-        # Of a node that is malformed for good and may not be jailed, there is no news in each answer.
+        # A node that is malformed for good and may not be jailed changes nothing with each answer.
         if before is not None and self.malformed > before:
             self._on_change()
 
@@ -234,138 +293,193 @@ class NodeClient:
         """Counts malformed answers anew, as of a node that has been jailed for them."""
         self._well_formed.clear()
 
-    def look_again(self) -> None:
-        """Has `/info` asked soon: the node answered by another version, or another schema."""
-        self._look_again.set()
+    def end_call(self, call: "NodeCall", *, answered: bool | None, reason: str | None) -> None:
+        """Frees the call's place and notes its result (None: it says nothing about the node's health)."""
+        self._calls.discard(call)
+        if answered is not None:
+            self.note_call(answered=answered, reason=reason)
+        self._send()
 
-    def _answer_bytes(self, tickets: Sequence[PendingReply]) -> int:
-        assert self.profile is not None
-        return sum(ticket.question.rows for ticket in tickets) * self.profile.schema.width * 4
+    def _send(self) -> None:
+        while self._queue and len(self._calls) < CALLS_UNDER_WAY:
+            replies: list[PendingReply] = []
+            rows = 0
+            while self._queue and (not replies or rows + self._queue[0].question.rows <= ROWS_PER_CALL):
+                pending = self._queue.popleft()
+                if pending.is_open:
+                    replies.append(pending)
+                    rows += pending.question.rows
+                if replies and pending.question.schema_digest != replies[0].question.schema_digest:
+                    self._queue.appendleft(replies.pop())
+                    break
+            if replies:
+                self._batch_rows.observe(rows)
+                self._calls.add(NodeCall(self, replies))
 
-    def _note(self, *, answered: bool, reason: str | None = None) -> None:
-        before = self.status
-        self._failures = 0 if answered else self._failures + 1
-        self.reason = None if answered else reason
-        if self.status != before:
-            self._up.set(self.status == "up")
-            _log.warning("node changed", extra={**self._names, "status": self.status, "reason": reason})
-            self._look_again.set()
-            self._on_change()
+    def _answer_bytes(self, questions: Sequence[Question]) -> int:
+        assert self.description is not None
+        return sum([question.rows for question in questions]) * self.description.schema.width * 4
 
-    async def _look(self) -> None:
-        try:
-            async with asyncio.timeout(INFO_SECONDS):
-                response = await self._origin.exchange(self._info, {}, b"", limit=INFO_BYTES)
-                if response.status != 200:
-                    raise ValueError(f"/info answered {response.status}")
-                await self._meet(_node_info.validate_python(orjson.loads(response.body)))
-        except (OSError, ValueError, TypeError, ConcordError) as error:
-            self._note(answered=False, reason=words(error))
-        finally:
-            self.looked = True
-
-    async def _refer(self) -> None:
-        """Fetches the profile of a version that it has just met; without one it answers all the same."""
-        if self.profile is None or self.profile.info == self._referred:
-            return
-        info, self.reference, found = self.profile.info, None, None
-        try:
-            async with asyncio.timeout(INFO_SECONDS):
-                response = await self._origin.exchange(self._profiled, {}, b"", limit=PROFILE_BYTES)
-            if response.status == 200:
-                if response.header(MODEL_HEADER) != f"{info.model}/{info.version}":
-                    # Another pod of a node that is being rolled: the next look asks again.
-                    return
-                found = await asyncio.to_thread(_read_reference, response.body)
-        except OSError:
-            return
-        except (ValueError, ConfigurationError) as error:
-            _log.warning("profile refused", extra={**self._names, "reason": words(error)})
-        # A model without one, or a node of an older release, answers 404.
-        self.reference, self._referred = found, info
-
-    async def _meet(self, info: NodeInfo) -> None:
-        if info.model != f"{self.task}.{self.node}":
-            raise ValueError(f"it serves {info.model} and not {self.task}.{self.node}; check the nodes file")
-        if info.accuracy is not None and not 0 <= info.accuracy <= 1:
-            raise ValueError(f"it states an accuracy of {info.accuracy}, which is not in 0..1")
-        profile = NodeDescription(info, TaskSchema.from_json(info.schema))
-        if profile != self.profile:
-            if self.profile and self.profile.info.version != info.version:
-                self.forget_malformed()
-            self.profile = profile
-            _log.info("node met", extra={**self._names, "version": info.version, "run": info.run_id})
-            self._up.set(1)
-            self._failures = 0
-            self.reason = None
-            self._on_change()
-        elif self._failures >= FAILURES_TO_DOWN:
-            await self._probe(profile)
-
-    async def _probe(self, profile: NodeDescription) -> None:
-        """Asks a node that is down for the schema's example; a good answer brings it back."""
-        rows = profile.schema.read_rows([profile.schema.example])
-        ticket = PendingReply(self, Question(rows.tobytes(), 1, profile.digest, ("probe",)), lambda _: None)
-        answer = await self.post([ticket])
-        if answer.status != 200 or answer.media_type != VOTES_TYPE:
-            raise ValueError(f"it answered {answer.status} {answer.media_type}")
-        ballots, _ = self.read([ticket], answer)
-        if ballots.valid:
-            raise ValueError("its answer to the example is no vote")
-        self._note(answered=True)
-
-    @property
-    def _names(self) -> dict[str, str]:
-        return {"task": self.task, "node": self.node}
+    def _ballots(self, body: bytes) -> Ballots:
+        assert self.description is not None
+        schema = self.description.schema
+        floats = np.frombuffer(body, dtype="<f4").reshape(-1, schema.width)
+        if schema.value is not None:
+            votes, valid = voting.read_values(floats, float(schema.value.step))
+        else:
+            votes, valid = voting.read_probabilities(floats)
+        return Ballots(votes.tolist(), None if valid.all() else valid.tolist())
 
 
-class NodeClients:
-    """All members of all tasks.
+class PendingReply:
+    """A poll's question that waits for one node: in its queue, or with others in a call."""
 
-    Args:
-        urls: Task → node → base URL.
+    __slots__ = ("_began", "_on_reply", "call", "is_open", "question")
+
+    def __init__(self, question: Question, on_reply: OnReply) -> None:
+        self.question = question
+        self.is_open = True
+        self.call: NodeCall | None = None
+        self._on_reply = on_reply
+        self._began = time.perf_counter()
+
+    def answer(self, reply: Reply) -> None:
+        """Hands the reply on, unless it was given up or abandoned."""
+        self.call = None
+        if self.is_open:
+            self.is_open = False
+            self._on_reply(reply)
+
+    def latency_ms(self, now: float) -> float:
+        """Milliseconds from the question to a `perf_counter` reading, rounded to the µs."""
+        return round((now - self._began) * 1000, 3)
+
+    def give_up(self) -> None:
+        """Ends the wait because the poll is over; the node was too late."""
+        self._leave(late=True)
+
+    def abandon(self) -> None:
+        """Ends the wait because all callers have hung up, which is no fault of the node."""
+        self._leave(late=False)
+
+    def _leave(self, *, late: bool) -> None:
+        self.is_open = False
+        if self.call is not None:
+            self.call.leave(late=late)
+
+
+class NodeCall:
+    """One HTTP call with the rows of one or more pending replies.
+
+    It is cancelled once none of them is open any more. A node whose answer came too late for all of them has
+    failed; one whose callers have hung up has not.
     """
 
-    def __init__(self, urls: dict[str, dict[str, str]]) -> None:
-        self._tasks = {
-            task: {node: NodeClient(task, node, url, self._changed) for node, url in sorted(nodes.items())}
-            for task, nodes in urls.items()
-        }
-        self._watches: list[asyncio.Task[None]] = []
-        self.revision = 0
-        """Grows whenever anything that a round depends on has changed."""
+    def __init__(self, client: NodeClient, replies: Sequence[PendingReply]) -> None:
+        self._client = client
+        self._replies = replies
+        self._open = len(replies)
+        self._late = False
+        for pending in replies:
+            pending.call = self
+        self._began = time.perf_counter()
+        self._answered: bool | None = None
+        self._reason: str | None = None
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        # Not in `_run`: a task that is cancelled before its first step never runs any of it.
+        self._task.add_done_callback(self._end)
 
-    async def start(self) -> None:
-        """Begins to look for the nodes."""
-        self._watches = [spawn(member.watch(), f"watch {member.task}.{member.node}") for member in self]
+    def cancel(self) -> None:
+        """Ends the call, even if replies are pending."""
+        self._task.cancel()
 
-    async def close(self) -> None:
-        """Stops looking, cancels what is under way, closes the connections."""
-        for watch in self._watches:
-            watch.cancel()
-        for member in self:
-            member.close()
-        await asyncio.gather(*self._watches, return_exceptions=True)
+    def leave(self, *, late: bool) -> None:
+        """One of its pending replies was given up (`late`) or abandoned."""
+        self._open -= 1
+        self._late = self._late or late
+        if not self._open:
+            self._task.cancel()
 
-    def of(self, task: str) -> dict[str, NodeClient]:
-        """The task's members by node, sorted; empty where there is no such task."""
-        return self._tasks.get(task, {})
+    async def _run(self) -> None:
+        questions = [pending.question for pending in self._replies]
+        try:
+            response = await self._client.post(questions)
+        except OSError as error:
+            self._answered, self._reason = False, words(error)
+            self._answer_all(Reply("unavailable"))
+            return
+        self._answered = self._read(questions, response)
+        self._reason = f"It answered {response.status} {response.media_type}, which is no vote."
 
-    def __iter__(self) -> Iterator[NodeClient]:
-        return (member for nodes in self._tasks.values() for member in nodes.values())
+    def _end(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self._answered = False if self._late else None
+            self._reason = "It did not answer in time."
+        elif error := task.exception():
+            _log.error("call failed", exc_info=error)
+            self._answer_all(Reply("unavailable"))
+        self._client.end_call(self, answered=self._answered, reason=self._reason)
 
-    def _changed(self) -> None:
-        self.revision += 1
+    def _read(self, questions: Sequence[Question], response: ClientResponse) -> bool | None:
+        """Hands out the response; false if the node failed, None if it refused the question."""
+        if response.status != 200:
+            if response.status in (404, 409):
+                self._client.check_soon.set()
+            self._answer_all(Reply("unavailable"))
+            return None if response.status in (413, 422) else False
+        version, challenger = _version(response, MODEL_HEADER), _version(response, CHALLENGER_HEADER)
+        try:
+            ballots, tried = self._client.read(questions, response)
+        except ValueError:
+            self._answer_all(Reply("invalid", version))
+            self._client.note_form(well_formed=False)
+            # The node lives, and its votes are worthless: that is an outcome, not an outage.
+            return True
+        now = time.perf_counter()
+        self._share_out(now, version, ballots, challenger, tried)
+        self._client.note_form(well_formed=ballots.valid is None)
+        self._client.note_answer(version, now - self._began)
+        return True
+
+    def _share_out(
+        self, now: float, version: str | None, ballots: Ballots, challenger: str | None, tried: Ballots | None
+    ) -> None:
+        start = 0
+        for pending in self._replies:
+            stop = start + pending.question.rows
+            reply = _reply(version, pending.latency_ms(now), ballots, start, stop)
+            if tried is not None:
+                reply.challenger, reply.tried = challenger, tried.part(start, stop)
+            pending.answer(reply)
+            start = stop
+
+    def _answer_all(self, reply: Reply) -> None:
+        for pending in self._replies:
+            pending.answer(reply)
 
 
-def _read_reference(body: bytes) -> TrainingProfile:
-    found = TrainingProfile.from_json(orjson.loads(body))
-    # Made here and kept: it reads all of a document that may be large, and the event loop asks for it.
-    _ = found.digest
-    return found
+def words(error: Exception) -> str:
+    """An error as a reason that a person can read."""
+    return str(error) or type(error).__name__
 
 
-def _origin(task: str, node: str, url: str) -> HttpClient:
+def _reply(version: str | None, latency: float, ballots: Ballots, start: int, stop: int) -> Reply:
+    if ballots.valid is None:
+        # Nearly always, and there are as many replies as nodes times requests.
+        return Reply("voted", version, latency, ballots.votes[start:stop])
+    votes, valid = ballots.part(start, stop)
+    if valid is not None and not any(valid):
+        return Reply("invalid", version, latency)
+    return Reply("voted", version, latency, votes, valid)
+
+
+def _version(response: ClientResponse, header: str) -> str | None:
+    """The version in a `<task>.<node>/<version>` header."""
+    model = response.header(header)
+    return model.rpartition("/")[2] if model else None
+
+
+def _http_client(task: str, node: str, url: str) -> HttpClient:
     try:
         return HttpClient(url)
     except ValueError as error:

@@ -1,25 +1,32 @@
-"""Rounds on their way into the journal, in groups.
+"""Writes decided rounds to the journal in groups, from one background task.
 
-A round that moves money waits for its group to be durable before its caller hears of it; others
-follow behind their answers, within 50 ms. While the journal is away rounds wait here, up to a
-bound; beyond it they are refused, so that memory is bounded and nothing is dropped silently. A round
-that moves money is then refused at once, instead of after the seconds that a try may take.
+A round that moves money is durable before its caller is answered; others are written behind their answers,
+within 50 ms. While the journal is away rounds wait in memory up to a bound. Beyond the bound, and for rounds
+that move money at once, requests are refused, so that no round is dropped silently.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+import orjson
+
+from concord.consensus.batching import BatchResult
+from concord.consensus.ensemble import Ensemble, RoundResult
+from concord.consensus.metrics import observe
+from concord.consensus.node_client import Question, Reply
+from concord.consensus.poll import Shadows
 from concord.errors import JournalUnavailable
 from concord.journal import Journal, RoundRow
 from concord.observability import metrics
 from concord.util.background import spawn
 
 BEHIND_SECONDS: Final = 0.03
-"""How long rounds that nobody waits for gather; with the write itself, within the 50 ms promised."""
+"""How long answered rounds gather; with the write itself, within the 50 ms promised."""
 
 RETRY_SECONDS: Final = 1.0
 MOST_WAITING: Final = 50_000
@@ -28,34 +35,64 @@ MOST_WAITING: Final = 50_000
 _log = logging.getLogger(__name__)
 
 
+class DecidedRounds(NamedTuple):
+    """The rounds of one request once they are decided: all that their journal rows and metrics are made of.
+
+    Attributes:
+        ensemble: The nodes that decided, at one height.
+        question: The request's rows as the nodes got them, with its ids.
+        rows: The same rows as the caller sent them.
+        batch: The nodes' replies.
+        results: One a row.
+        encoded: Each row's verdict as JSON, made once for the answer and the journal.
+        time: When the rounds were decided, in µs since the epoch.
+        began: When the request began, as a `perf_counter` reading.
+    """
+
+    ensemble: Ensemble
+    question: Question
+    rows: Sequence[Mapping[str, Any]]
+    batch: BatchResult
+    results: Sequence[RoundResult]
+    encoded: Sequence[bytes]
+    time: int
+    began: float
+
+
 class Recorder:
-    """Writes rounds to the journal from one background task.
+    """The queue of decided rounds and the background task that writes them.
 
     Args:
         journal: Where they go; called in a thread.
         on_due: Called after rounds that are to be settled have become durable.
+        keeps_features: Whether the journal keeps the rows that were asked about.
     """
 
-    def __init__(self, journal: Journal, on_due: Callable[[], None]) -> None:
+    def __init__(self, journal: Journal, on_due: Callable[[], None], *, keeps_features: bool = True) -> None:
         self._journal = journal
         self._on_due = on_due
+        self._keeps_features = keeps_features
+        self._decided: list[tuple[DecidedRounds, float]] = []
         self._rows: list[RoundRow] = []
-        self._writing = 0
-        self._reserved = 0
-        self._away = False
-        # Its own, so that readers who occupy the shared ones never keep an answer waiting.
+        self._waiting = 0
+        """Rounds that are not durable yet, wherever they are here; `MOST_WAITING` bounds them."""
+        self._is_away = False
+        # Its own thread, so that readers who occupy the shared ones never delay an answer.
         self._thread = ThreadPoolExecutor(1, "recorder")
-        self._wanted = asyncio.Event()
-        self._urgent = asyncio.Event()
+        self._has_rows = asyncio.Event()
+        self._is_urgent = asyncio.Event()
         self._written: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._shadowed: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begins to write."""
         self._task = spawn(self._run(), "recorder")
 
     async def close(self) -> None:
-        """Writes what waits, if the journal lets it, and stops."""
+        """Writes the waiting rounds, if the journal can be reached, and stops."""
+        self._make_rows()
+        await asyncio.gather(*self._shadowed, return_exceptions=True)
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -70,72 +107,121 @@ class Recorder:
                 _log.exception("rounds lost at shutdown", extra={"rounds": len(self._rows)})
         self._thread.shutdown(wait=False)
 
-    def reserve(self, rounds: int) -> None:
-        """Keeps room for rounds that are not complete yet.
+    def record(self, rounds: DecidedRounds) -> None:
+        """Takes rounds that are written behind their answer, once their shadows have answered.
 
         Raises:
             JournalUnavailable: The journal is away and as many rounds wait as may.
         """
-        if self._writing + self._reserved + len(self._rows) + rounds > MOST_WAITING:
+        self._reserve(len(rounds.results))
+        if not self._decided:
+            # Their rows are made in the loop's next turn, when the answer has been sent.
+            asyncio.get_running_loop().call_soon(self._make_rows)
+        self._decided.append((rounds, time.perf_counter() - rounds.began))
+
+    async def record_durably(self, rounds: DecidedRounds) -> bool:
+        """Takes rounds and waits until they are durable; not while the journal is known to be away.
+
+        Returns:
+            False where the journal is away and the rounds move no money: they are written once it is back.
+
+        Raises:
+            JournalUnavailable: The journal is away, and the rounds move money or no more can wait.
+        """
+        shadows, is_durable = rounds.batch.shadows, True
+        rows = self._rows_of(rounds, await shadows.replies() if shadows is not None else None)
+        kept = [row for row in rows if not row.due] if self._is_away else rows
+        self._reserve(len(kept))
+        self._add(kept)
+        try:
+            if self._is_away:
+                raise JournalUnavailable("The journal is away. Try again soon.")
+            await asyncio.shield(self._next_write())
+        except JournalUnavailable:
+            if rounds.ensemble.moves_money:
+                raise
+            is_durable = False
+        observe(rounds.ensemble, rounds.batch.replies, rounds.results, time.perf_counter() - rounds.began)
+        return is_durable
+
+    # From decided rounds to rows
+
+    def _reserve(self, rounds: int) -> None:
+        if self._waiting + rounds > MOST_WAITING:
             raise JournalUnavailable("The journal is away, and no more rounds can wait for it.")
-        self._reserved += rounds
+        self._waiting += rounds
 
-    def record(self, rows: Sequence[RoundRow], *, reserved: bool = False) -> None:
-        """Takes rounds to be written behind their answers.
+    def _make_rows(self) -> None:
+        """Counts the rounds that were decided, and makes their rows or waits for their shadows."""
+        decided, self._decided = self._decided, []
+        for rounds, seconds in decided:
+            observe(rounds.ensemble, rounds.batch.replies, rounds.results, seconds)
+            if rounds.batch.shadows is None:
+                self._add(self._rows_of(rounds, None))
+            else:
+                task = asyncio.create_task(self._add_shadowed(rounds, rounds.batch.shadows))
+                self._shadowed.add(task)
+                task.add_done_callback(self._shadowed.discard)
 
-        Args:
-            rows: The rounds.
-            reserved: Whether room was kept for them.
+    async def _add_shadowed(self, rounds: DecidedRounds, shadows: Shadows) -> None:
+        self._add(self._rows_of(rounds, await shadows.replies()))
 
-        Raises:
-            JournalUnavailable: As `reserve`, where none was kept.
-        """
-        if not reserved:
-            self.reserve(len(rows))
-        self._reserved -= len(rows)
+    def _add(self, rows: Sequence[RoundRow]) -> None:
         self._rows.extend(rows)
-        self._wanted.set()
+        self._has_rows.set()
 
-    def record_soon(self, rows: Sequence[RoundRow]) -> asyncio.Future[None]:
-        """Takes rounds and returns what is done once they are durable, or fails if they could not be.
+    def _rows_of(self, rounds: DecidedRounds, shadows: Mapping[str, Reply] | None) -> list[RoundRow]:
+        return [self._row(rounds, index, shadows) for index in range(len(rounds.results))]
 
-        Many callers share it, so it is awaited under `asyncio.shield`. While the journal is known to be away
-        it has failed already; of the rounds, those that move no money are taken all the same.
+    def _row(self, rounds: DecidedRounds, index: int, shadows: Mapping[str, Reply] | None) -> RoundRow:
+        result, question, batch = rounds.results[index], rounds.question, rounds.batch
+        evidence = rounds.ensemble.evidence(result, batch.replies, batch.first + index, shadows)
+        verdict = result.verdict
+        return RoundRow(
+            id=verdict.id,
+            task=verdict.task,
+            time=rounds.time,
+            status=verdict.status,
+            policy=verdict.policy,
+            height=verdict.height,
+            request_id=question.request_ids[0],
+            verdict=rounds.encoded[index],
+            features=compact_json(rounds.rows[index]) if self._keeps_features else None,
+            evidence=evidence,
+            due=verdict.settlement == "due" and evidence is not None,
+            traceparent=question.traceparent,
+        )
 
-        Raises:
-            JournalUnavailable: They were not even taken, as by `record`.
-        """
-        if self._away:
-            self.record([row for row in rows if not row.due])
-            return _failed(JournalUnavailable("The journal is away. Try again soon."))
-        self.record(rows)
+    # From rows to the journal
+
+    def _next_write(self) -> "asyncio.Future[None]":
+        """Done once all rows that wait now are durable, or failed if they could not be written; shared."""
         if self._written is None:
             self._written = asyncio.get_running_loop().create_future()
-        self._urgent.set()
+        self._is_urgent.set()
         return self._written
 
     async def _run(self) -> None:
         while True:
-            await self._wanted.wait()
+            await self._has_rows.wait()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BEHIND_SECONDS):
-                    await self._urgent.wait()
-            self._wanted.clear()
-            self._urgent.clear()
+                    await self._is_urgent.wait()
+            self._has_rows.clear()
+            self._is_urgent.clear()
             rows, self._rows = self._rows, []
             written, self._written = self._written, None
             await self._write(rows, written)
 
     async def _write(self, rows: list[RoundRow], written: "asyncio.Future[None] | None") -> None:
-        self._writing = len(rows)
         metrics.JOURNAL_WAITING.set(len(rows))
         try:
             # One transaction: a group is durable as a whole or not at all, and so are its callers' answers.
             loop = asyncio.get_running_loop()
             if rows:
                 await loop.run_in_executor(self._thread, self._journal.record, rows)
-            elif self._away:
-                # Nothing waits, so this is how one finds out that it is back.
+            elif self._is_away:
+                # No round waits, so this is how it is noticed that the journal is back.
                 await loop.run_in_executor(self._thread, self._journal.ping)
         except asyncio.CancelledError:
             self._rows = rows + self._rows
@@ -143,35 +229,35 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - rounds must not be lost by a bug either
             await self._keep(rows, written, error)
         else:
-            self._away = False
+            self._is_away = False
+            self._waiting -= len(rows)
             if written and not written.done():
                 written.set_result(None)
             if any(row.due for row in rows):
                 self._on_due()
-        finally:
-            self._writing = 0
         metrics.JOURNAL_WAITING.set(len(self._rows))
 
     async def _keep(
         self, rows: list[RoundRow], written: "asyncio.Future[None] | None", error: Exception
     ) -> None:
-        """Keeps for the next try what has been answered; what was waited for has been refused instead."""
+        """Keeps rounds that were answered for the next try; those that move money are refused instead."""
         metrics.JOURNAL_FAULTS.inc()
-        self._away = known = isinstance(error, JournalUnavailable)
+        self._is_away = is_outage = isinstance(error, JournalUnavailable)
         fields = {"rounds": len(rows), "reason": str(error)}
-        _log.error("journal away", extra=fields, exc_info=None if known else error)
+        _log.error("journal away", extra=fields, exc_info=None if is_outage else error)
         if written and not written.done():
-            written.set_exception(error if known else JournalUnavailable("The journal could not be written."))
-            # Nobody may be waiting any more; the fault is logged above.
+            written.set_exception(
+                error if is_outage else JournalUnavailable("The journal could not be written.")
+            )
+            # Its callers may have hung up; the fault is logged above.
             written.exception()
-        self._rows = [row for row in rows if not row.due] + self._rows
-        self._wanted.set()
+        kept = [row for row in rows if not row.due]
+        self._waiting -= len(rows) - len(kept)
+        self._rows = kept + self._rows
+        self._has_rows.set()
         await asyncio.sleep(RETRY_SECONDS)
 
 
-def _failed(error: JournalUnavailable) -> "asyncio.Future[None]":
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    future.set_exception(error)
-    # Nobody has to look at it.
-    future.exception()
-    return future
+def compact_json(value: object) -> bytes:
+    """JSON in a buffer of its own size: orjson's is several times larger, and rounds wait in memory."""
+    return bytes(memoryview(orjson.dumps(value)))

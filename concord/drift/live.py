@@ -84,8 +84,8 @@ class LiveDrift:
         profiles: dict[str, TrainingProfile] = {}
         nodes: defaultdict[str, list[str]] = defaultdict(list)
         held_out: dict[str, tuple[str, Column]] = {}
-        for node, client in self._ensembles.members(task).items():
-            profile, description = client.reference, client.profile
+        for node, client in self._ensembles.clients(task).items():
+            profile, description = client.training_profile, client.description
             if profile is None or description is None or description.digest != schema.digest:
                 continue
             account = self._ensembles.account(task, node)

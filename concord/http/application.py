@@ -1,19 +1,19 @@
-"""The HTTP edge that node and consensus service share: routes, bodies, errors, access lines.
+"""The ASGI application of nodes and consensus service: routes, request ids, errors, access lines.
 
-A plain ASGI application, so that it runs mounted in a BentoML service and under uvicorn alone.
-Every request gets an id, every error one handler. Nothing here logs a value that a caller sent, and
-routes are counted by their template, never by their path.
+It runs mounted in a BentoML service and under uvicorn alone. Each error is turned into an answer in one
+place. No value that a caller sent is logged, and routes are counted by their template, not by their path.
 """
 
 import asyncio
 import contextlib
 import logging
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from prometheus_client import Counter, Histogram
@@ -27,10 +27,9 @@ from concord.errors import (
     WrongMethod,
 )
 from concord.http.drain import Drain
-from concord.http.request import Request, Response, Watch, headers_of, text_of, unless_gone
+from concord.http.request import Request, Response, headers_of, text_of, unless_gone
 from concord.observability import metrics
 from concord.observability.logs import FLUSH_SECONDS, AccessLog
-from concord.util.ids import fresh_id
 
 ONE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """A caller's id for its request; one of another form is replaced."""
@@ -39,7 +38,7 @@ SHARED_IDS = re.compile(r"[A-Za-z0-9._-]{1,64}(,[A-Za-z0-9._-]{1,64}){0,31}")
 """The ids of the requests that share a call to a node."""
 
 UNKNOWN: Final = "unknown"
-"""The route, in logs and metrics, of a path that nothing answers; its method may be any text."""
+"""The route, in logs and metrics, of a path that has none; its method may be any text."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -69,13 +68,13 @@ class Application:
 
     Args:
         routes: What is answered, the busiest first.
-        error_bodies: Path prefix → how an error looks there; the empty prefix is the rule.
+        error_bodies: Path prefix → body of an error there; `error_body` elsewhere.
         start: Awaited before the first request when run under uvicorn alone.
         close: Awaited at the end, likewise.
         max_body_bytes: Longest body that is read.
         access_log: Where access lines go.
         request_ids: What a caller's id may look like.
-        drain: Whether callers are to go elsewhere.
+        drain: Whether each answer closes its connection, because the process will end.
     """
 
     def __init__(
@@ -98,12 +97,11 @@ class Application:
         self._access = access_log or AccessLog()
         self._request_ids = request_ids
         self._drain = drain or Drain(None)
-        self._watch = Watch()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one ASGI connection."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
 
@@ -115,17 +113,11 @@ class Application:
         try:
             route, path = self._find(scope["method"], scope["path"])
             template = route.template
-            incoming = Request(
-                headers,
-                scope.get("query_string", b""),
-                receive,
-                path,
-                request_id,
-                traceparent,
-                self._max_body_bytes,
-                is_read=route.method == "GET",
+            query, is_read = scope.get("query_string", b""), route.method == "GET"
+            request = Request(
+                headers, query, receive, path, request_id, traceparent, self._max_body_bytes, is_read=is_read
             )
-            response = await unless_gone(route.handler(incoming), incoming, self._watch)
+            response = await unless_gone(route.handler(request), request)
         except ConcordError as error:
             _report(error, request_id, template)
             response = self._refuse(scope["path"], error)
@@ -138,16 +130,9 @@ class Application:
         seconds = time.perf_counter() - began
         method = scope["method"] if template != UNKNOWN else "any"
         requests, durations = _route_metrics(template, method, response.status)
-        metrics.count(requests)
-        metrics.observe(durations, seconds)
-        line = {
-            "request_id": request_id,
-            "method": scope["method"],
-            "route": template,
-            "status": response.status,
-            "ms": round(seconds * 1000, 3),
-        }
-        self._note(line | {"traceparent": traceparent} if traceparent else line)
+        requests.inc()
+        durations.observe(seconds)
+        self._log_access(scope["method"], template, response.status, seconds, request_id, traceparent)
 
     def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         allowed = set()
@@ -172,15 +157,24 @@ class Application:
             headers["allow"] = ", ".join(error.allowed)
         return Response(self._error_bodies[prefix](error), error.status, headers=headers)
 
-    def _note(self, line: Mapping[str, Any]) -> None:
-        if self._access.add(line):
+    def _log_access(
+        self, method: str, route: str, status: int, seconds: float, request_id: str, traceparent: str | None
+    ) -> None:
+        line = {
+            "request_id": request_id,
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 3),
+        }
+        if self._access.add(line | {"traceparent": traceparent} if traceparent else line):
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._access.flush)
 
     def _caller_id(self, headers: Mapping[bytes, bytes]) -> str:
         stated = text_of(headers, b"x-request-id")
-        return stated if stated and self._request_ids.fullmatch(stated) else fresh_id(8)
+        return stated if stated and self._request_ids.fullmatch(stated) else os.urandom(8).hex()
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             if self._start:
@@ -203,8 +197,8 @@ def _route_metrics(template: str, method: str, status: int) -> tuple[Counter, Hi
     return metrics.HTTP_REQUESTS.labels(template, method, status), metrics.HTTP_SECONDS.labels(template)
 
 
-class Deferred:
-    """An application whose target is set before the first request, because the framework wants it earlier."""
+class DeferredApplication:
+    """An application that is set before the first request, because BentoML mounts one at import."""
 
     def __init__(self) -> None:
         self.target: ASGIApp | None = None
@@ -260,5 +254,5 @@ def _report(error: ConcordError, request_id: str, template: str) -> None:
 
 
 def _traceparent(headers: Mapping[bytes, bytes]) -> str | None:
-    stated = text_of(headers, b"traceparent")
-    return stated if stated and _TRACEPARENT.fullmatch(stated) else None
+    traceparent = text_of(headers, b"traceparent")
+    return traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None

@@ -1,16 +1,9 @@
-"""HTTP/1.1 to one server over kept-alive connections: the fan-out's own client.
+"""A small HTTP/1.1 client for one server over kept-alive connections; nodes are asked with it.
 
-Asking nodes is what Concord exists for, and with a general client it was a third of its CPU (a call
-took aiohttp 88 µs and takes this 26). It knows as much HTTP as a question to
-a node needs: a request is one write, the answer goes from the socket through httptools into one future.
-A name is resolved anew for each connection, so that a node whose pod has moved is found again.
-
-A request must be safe to repeat (votes are). It is repeated once, on a fresh connection, where a kept
-one turns out to be closed before the first byte of an answer. Who awaits an answer says how long, by
-cancelling; that closes the connection, which is how the server hears of it.
-
-It refuses proxies, redirects, cookies, compression, pipelining, upgrades, and users in URLs. Whatever
-goes wrong on the way is an `OSError`.
+A call takes 26 µs of CPU, and 88 with aiohttp: a request is one write, and the answer goes from the socket
+through httptools into one future. Requests must be safe to repeat: one is repeated once where a kept
+connection was closed before the first byte of an answer. A cancelled request closes its connection. Proxies,
+redirects, cookies, compression, pipelining and upgrades are not supported; each failure is an `OSError`.
 """
 
 import asyncio
@@ -24,13 +17,13 @@ from urllib.parse import quote, urlsplit
 import httptools
 
 CONNECT_SECONDS: Final = 2.0
-"""To resolve, connect and agree on TLS: beyond two lost SYNs a deadline has passed anyway."""
+"""To resolve, connect and agree on TLS: after two lost SYNs a deadline has passed anyway."""
 
 IDLE_SECONDS: Final = 30.0
-"""Half of the 60 s for which nodes keep an idle connection (`bentos/serve.py`), lest they close it first."""
+"""Half as long as nodes keep an idle connection (`bentos/serve.py`), so that none closes it first."""
 
 AROUND_BYTES: Final = 1 << 16
-"""All that an answer may have around its body: head, interim answers, chunk sizes, trailers."""
+"""Most bytes of an answer beside its body: head, interim answers, chunk sizes, trailers."""
 
 
 class ClientResponse(NamedTuple):
@@ -54,7 +47,8 @@ class ClientResponse(NamedTuple):
 class HttpClient:
     """One server, and the connections to it that are kept for the next request.
 
-    There are as many connections as requests were under way at once; to limit these is the caller's part.
+    There are as many connections as requests were under way at once; the caller limits these. A name is
+    resolved anew for each connection, so that a node whose pod has moved is found again.
 
     Args:
         url: `http://` or `https://`, a host, and perhaps a port and a path that all others lie below.
@@ -79,7 +73,7 @@ class HttpClient:
         self._closed = False
 
     def opening(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> str:
-        """The part of a request that stays the same: its line, its host, its constant headers."""
+        """The constant part of a request: its line, its host, its constant headers."""
         return f"{method} {self._base}{path} HTTP/1.1\r\nhost: {self._authority}\r\n{_lines(headers or {})}"
 
     async def exchange(
@@ -91,7 +85,7 @@ class HttpClient:
             opening: As `opening` made it.
             headers: Those of this request.
             body: Its body; as the whole request it waits in memory until the server takes it.
-            limit: Bytes of the answer's body that are read; what follows is cut off.
+            limit: Most bytes of the answer's body that are read; the rest is cut off.
 
         Raises:
             OSError: No connection, no answer, or none that is HTTP.
@@ -107,7 +101,7 @@ class HttpClient:
         return await (await self._connect()).exchange(request, limit)
 
     def close(self) -> None:
-        """Closes what is idle; what is under way closes when it is over or cancelled."""
+        """Closes idle connections; others close when their request is over or cancelled."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
@@ -125,7 +119,7 @@ class HttpClient:
             self._idle.remove(connection)
 
     def _kept(self) -> "_Connection | None":
-        """The connection that was used last, so that those too many grow old and are closed."""
+        """The connection that was used last, so that surplus ones grow old and are closed."""
         oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
         while self._idle and self._idle[0].free_since < oldest:
             self._idle.popleft().close()
@@ -146,18 +140,18 @@ class HttpClient:
 
 
 class _ClosedUnheardError(ConnectionError):
-    """Closed before the first byte of an answer: the server may not even have read the request."""
+    """Closed before the first byte of an answer: the server may not have read the request."""
 
 
 class _WholeError(Exception):
-    """Stops the parser: the answer is whole, and nothing that follows is of interest."""
+    """Stops the parser when the answer is complete."""
 
 
 class _Connection(asyncio.Protocol):
     """One connection; it serves one request at a time."""
 
-    def __init__(self, origin: HttpClient, loop: asyncio.AbstractEventLoop) -> None:
-        self._origin, self._loop = origin, loop
+    def __init__(self, client: HttpClient, loop: asyncio.AbstractEventLoop) -> None:
+        self._client, self._loop = client, loop
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[ClientResponse] | None = None
         self.free_since = 0.0
@@ -187,11 +181,11 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Is connected."""
+        """Keeps the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Part of an answer, or of what was not asked for."""
+        """Feeds part of an answer to the parser; bytes without a request close the connection."""
         if self._waiter is None:
             self.close()
             return
@@ -209,12 +203,12 @@ class _Connection(asyncio.Protocol):
             self._fail(ConnectionError(f"Its answer has more than {AROUND_BYTES} bytes around its body."))
 
     def eof_received(self) -> None:
-        """The server sends no more; what it has not taken of the request by now is not worth waiting for."""
+        """The server sends no more: closes, even if it has not read all of the request."""
         self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Is connected no more; that is how a body without a length ends."""
-        self._origin.forget(self)
+        """Fails the request under way, or ends its answer where the body has no length."""
+        self._client.forget(self)
         if self._waiter is not None:
             if not self._received:
                 self._fail(_ClosedUnheardError("It closed the connection without an answer."))
@@ -260,7 +254,7 @@ class _Connection(asyncio.Protocol):
         # A server that answers before it has read the request may never read the rest.
         if self._may_stay and not self._transport.get_write_buffer_size():
             self.free_since = self._loop.time()
-            self._origin.keep(self)
+            self._client.keep(self)
         else:
             self.close()
         if waiter and not waiter.done():

@@ -1,7 +1,6 @@
-"""One request: its ids, its body under a limit, and its caller, who may hang up.
+"""One HTTP request, its response, and the cancellation of its work when the caller hangs up.
 
-Nothing is read beyond the limit, nothing is guessed: a body is what its content type says, a
-parameter is known or refused.
+A body is read up to a limit and taken for what its content type says; an unknown parameter is refused.
 """
 
 import asyncio
@@ -15,16 +14,16 @@ from starlette.types import Receive, Scope
 
 from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaType
 
-PATIENCE_SECONDS: Final = 0.05
-"""How long a request may take before anyone listens for its caller hanging up."""
+LISTEN_AFTER_SECONDS: Final = 0.05
+"""How long a request takes before it listens for its caller hanging up, at least."""
 
 CALLER_GONE: Final = 499
-"""Status under which a request is counted whose caller hung up (nginx's convention)."""
+"""Status of a request whose caller hung up, in logs and metrics (nginx's convention)."""
 
 
 @dataclass(slots=True)
 class Response:
-    """A finished answer."""
+    """An answer: body, status, media type, and headers beside those that every answer has."""
 
     body: bytes
     status: int = 200
@@ -34,7 +33,7 @@ class Response:
 
 @dataclass(slots=True)
 class Request:
-    """A request whose route is known: its path's parts, its ids, and a way to its body."""
+    """A request whose route is known: headers, query, the parts of its path, its ids, and its body."""
 
     headers: Mapping[bytes, bytes]
     query_string: bytes
@@ -61,8 +60,8 @@ class Request:
         Raises:
             BodyTooLarge: It is longer than allowed; the rest is not read.
         """
-        stated = self.header("content-length")
-        if stated and stated.isdigit() and int(stated) > self.max_body_bytes:
+        length = self.header("content-length")
+        if length and length.isdigit() and int(length) > self.max_body_bytes:
             raise self._too_large()
         message = await self.receive()
         body = bytes(message.get("body", b""))
@@ -103,19 +102,19 @@ class Request:
         """The query's parameters.
 
         Raises:
-            InvalidInput: One is unknown, or stands there twice.
+            InvalidInput: One is unknown, or is given twice.
         """
         if not self.query_string:
             return {}
-        found: dict[str, str] = {}
+        query: dict[str, str] = {}
         for name, value in parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True):
             if name not in allowed:
                 known = f"Known: {', '.join(allowed)}." if allowed else "This path takes none."
                 raise InvalidInput(f"Unknown parameter {name[:60]!r}. {known}", field=name[:60])
-            if name in found:
+            if name in query:
                 raise InvalidInput(f"Parameter {name!r} is given twice.", field=name)
-            found[name] = value
-        return found
+            query[name] = value
+        return query
 
     def flag(self, query: Mapping[str, str], name: str) -> bool:
         """A query parameter that is `true` or `false`."""
@@ -125,86 +124,55 @@ class Request:
         return value == "true"
 
 
-class Watch:
-    """Looks at an application's requests now and then, and has the slow ones listen for a hang-up.
-
-    One timer for all of them: one for each would cost more than everything else that a hang-up needs.
-    """
-
-    def __init__(self) -> None:
-        self._new: dict[HangUp, None] = {}
-        self._old: dict[HangUp, None] = {}
-        self._ticking = False
-
-    def add(self, request: "HangUp") -> None:
-        """Begins to watch a request; it listens after one to two times `PATIENCE_SECONDS`."""
-        self._new[request] = None
-        if not self._ticking:
-            self._tick()
-
-    def remove(self, request: "HangUp") -> None:
-        """The request is answered."""
-        if self._new.pop(request, self) is self:
-            self._old.pop(request, None)
-
-    def _tick(self) -> None:
-        for request in self._old:
-            request.listen()
-        waiting = {request: None for request in self._old if not request.listens}
-        self._old, self._new = self._new | waiting, {}
-        self._ticking = bool(self._old)
-        if self._ticking:
-            asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._tick)
-
-
 class HangUp:
     """Cancels the task that answers a request when the caller hangs up.
 
-    Listening costs a task, so it begins only once the request has taken a while and its body is read.
-    Used as a context, which lets go of everything at its end, so that no request leaves a cycle of
-    references behind for the garbage collector.
+    Listening costs a task, so it begins only once the request has taken a while and its body is read. It is
+    a context manager that drops its references at the end, so that no request leaves a cycle for the
+    garbage collector.
     """
 
-    __slots__ = ("_incoming", "_listener", "_task", "_watch", "noticed")
+    __slots__ = ("_listener", "_request", "_task", "_timer", "noticed")
 
-    def __init__(self, incoming: Request, watch: Watch) -> None:
-        self._incoming = incoming
-        self._watch = watch
+    def __init__(self, request: Request) -> None:
+        self._request = request
         self._task = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
         self._listener: asyncio.Task[None] | None = None
         self.noticed = False
 
     def __enter__(self) -> Self:
-        self._watch.add(self)
+        self._wait()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._watch.remove(self)
+        if self._timer is not None:
+            self._timer.cancel()
         if self._listener is not None:
             self._listener.cancel()
-        self._listener = self._task = None
+        self._timer = self._listener = self._task = None
 
-    @property
-    def listens(self) -> bool:
-        """Whether it would notice a hang-up."""
-        return self._listener is not None
+    def _wait(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LISTEN_AFTER_SECONDS, self._begin)
 
-    def listen(self) -> None:
-        """Begins to listen, if only a hang-up can still arrive."""
-        if self._incoming.is_read:
+    def _begin(self) -> None:
+        """Begins to listen, if only a hang-up can still arrive; else waits again."""
+        if self._request.is_read:
             self._listener = asyncio.create_task(self._listen())
+        else:
+            self._wait()
 
     async def _listen(self) -> None:
-        while (await self._incoming.receive())["type"] != "http.disconnect":
+        while (await self._request.receive())["type"] != "http.disconnect":
             pass
         self.noticed = True
         if self._task is not None:
             self._task.cancel()
 
 
-async def unless_gone(work: Awaitable[Response], incoming: Request, watch: Watch) -> Response:
+async def unless_gone(work: Awaitable[Response], request: Request) -> Response:
     """Awaits the answer; if the caller hangs up meanwhile the work is cancelled."""
-    with HangUp(incoming, watch) as hang_up:
+    with HangUp(request) as hang_up:
         try:
             return await work
         except asyncio.CancelledError:

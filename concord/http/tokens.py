@@ -1,4 +1,4 @@
-"""Who may label, read and administer: named tokens, of which only hashes are kept.
+"""Access tokens: who may label, read and administer, by hashes in a TOML file.
 
     [tokens.crm]
     sha256 = "9f86d081884c7d65…"
@@ -6,11 +6,10 @@
     reads = true
     administers = false
 
-A token is 32 random bytes, so its plain SHA-256 is enough: nobody guesses it, and a slow hash would
-only slow the service. What a caller shows is compared with every entry in constant time. The file
-is read again when it has changed, since a mounted Secret is updated in place. A file that has become
-wrong changes nothing; one that is gone takes all tokens away and opens nothing that was closed. A
-token reaches no log, message or metric, its name does.
+A token is 32 random bytes and cannot be guessed, so its plain SHA-256 is enough. It is compared with every
+entry in constant time. The file is read again when it has changed, since a mounted Secret is updated in
+place. A file that has become wrong changes nothing; without the file there are no tokens, and what needed one
+still does. A token reaches no log, message or metric; its name does.
 """
 
 import hashlib
@@ -19,10 +18,12 @@ import logging
 import re
 import secrets
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from concord.errors import ConfigurationError, Forbidden, Unauthorized
 
@@ -35,19 +36,23 @@ TOKEN_BYTES: Final = 32
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """A token's name: a TOML key without quotes, and the source of its labels in the journal."""
 
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _TASK: Final = re.compile(r"\w{1,64}")
-_FIELDS: Final = {"sha256", "labels", "reads", "administers"}
+_MUST_BE: Final = {
+    "sha256": "the 64 hex digits of the token's hash",
+    "labels": 'a list of tasks, or ["*"]',
+    "reads": "true or false",
+    "administers": "true or false",
+}
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token's name and what it may.
+    """A token's name, hash and rights.
 
     Attributes:
-        name: Whose it is; the source of its labels.
+        name: Its name, which is the source of its labels.
         sha256: Hash of the token, in hex.
         labels: The tasks that it may label, or `*`.
         reads: Whether it reads rounds.
@@ -66,12 +71,29 @@ class Token:
 
     @property
     def rights(self) -> str:
-        """What it may, in words."""
+        """Its rights in words."""
         labels = "every task" if ALL_TASKS in self.labels else ", ".join(sorted(self.labels))
-        found = [f"labels {labels}"] if labels else []
-        found += ["reads rounds"] if self.reads else []
-        found += ["administers"] if self.administers else []
-        return " and ".join(found) or "does nothing"
+        rights = [f"labels {labels}"] if labels else []
+        rights += ["reads rounds"] if self.reads else []
+        rights += ["administers"] if self.administers else []
+        return " and ".join(rights) or "does nothing"
+
+
+class _TokenEntry(BaseModel):
+    """A section of the file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sha256: str = Field(pattern="^[0-9a-fA-F]{64}$")
+    labels: frozenset[str] = Field(default=frozenset(), strict=False)
+    reads: bool = False
+    administers: bool = False
+
+
+class _TokensFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    tokens: dict[str, _TokenEntry] = {}
 
 
 class Tokens:
@@ -92,13 +114,13 @@ class Tokens:
 
     @property
     def are_off(self) -> bool:
-        """Whether there is no token, so that nobody labels or administers."""
+        """Whether there is no token, so that no caller labels or administers."""
         self._refresh()
         return not self._tokens
 
     @property
     def guard_rounds(self) -> bool:
-        """Whether rounds are read with a token only: some token's right it is."""
+        """Whether reading rounds needs a token, because some token has the right to."""
         self._refresh()
         return self._guarded
 
@@ -107,7 +129,7 @@ class Tokens:
 
         Raises:
             Forbidden: There are no tokens.
-            Unauthorized: It shows none, or one that is not known.
+            Unauthorized: It shows none, or an unknown one.
         """
         if self.are_off:
             raise Forbidden(
@@ -122,24 +144,24 @@ class Tokens:
                 "(the command line takes it from CONCORD_TOKEN).",
                 field="authorization",
             )
-        found = self._find(shown.strip())
-        if found is None:
+        token = self._find(shown.strip())
+        if token is None:
             raise Unauthorized(
                 "This token is not known here. `concord tokens list` shows an operator which are.",
                 field="authorization",
             )
-        return found
+        return token
 
     def _find(self, shown: str) -> Token | None:
-        digest, found = hash_of(shown), None
+        digest, match = hash_of(shown), None
         for token in self._tokens:
-            # All of them, whether or not one has fitted: the time must tell nothing.
+            # All of them, even after a match: the time must not depend on it.
             if hmac.compare_digest(digest, token.sha256):
-                found = token
-        return found
+                match = token
+        return match
 
     def _refresh(self) -> None:
-        """Reads the file again if it is another one than before."""
+        """Reads the file again if it has changed."""
         version = _version(self._path)
         if version == self._version:
             return
@@ -170,21 +192,28 @@ def load(path: Path) -> tuple[Token, ...]:
     """Reads a tokens' file.
 
     Raises:
-        ConfigurationError: It cannot be read, is no TOML, or an entry says what it may not.
+        ConfigurationError: It cannot be read, is no TOML, or has an entry that is not allowed.
     """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        file = _TokensFile.model_validate(tomllib.loads(path.read_text("utf-8")))
     except OSError as error:
         raise _wrong(path, f"it cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        # Not in the decoder's own words: they may quote what somebody took for the place of a token.
+        # Not in the decoder's own words: they may quote a token in the wrong place.
         raise _wrong(path, "it is no TOML") from error
-    entries = document.get("tokens", {})
-    if not isinstance(entries, dict) or document.keys() - {"tokens"}:
-        raise _wrong(path, "it holds sections [tokens.NAME] and nothing else")
-    found = tuple(_read(path, name, entry) for name, entry in entries.items())
-    _check_apart(path, found)
-    return found
+    except ValidationError as error:
+        raise _wrong(path, _reason(error)) from None
+    tokens = tuple(
+        Token(name, entry.sha256.lower(), entry.labels, entry.reads, entry.administers)
+        for name, entry in file.tokens.items()
+    )
+    try:
+        for token in tokens:
+            check(token)
+    except ConfigurationError as error:
+        raise _wrong(path, error.message.rstrip(".")) from error
+    _check_distinct(path, tokens)
+    return tokens
 
 
 def render(tokens: Iterable[Token]) -> str:
@@ -199,7 +228,7 @@ def render(tokens: Iterable[Token]) -> str:
 
 
 def guards(tokens: Iterable[Token]) -> bool:
-    """Whether with these tokens rounds are read with one only: some token's right it is."""
+    """Whether with these tokens reading rounds needs one, because some token has the right to."""
     return any(token.reads or token.administers for token in tokens)
 
 
@@ -224,55 +253,37 @@ def check(token: Token) -> None:
         )
 
 
-def _read(path: Path, name: str, entry: object) -> Token:
-    if not isinstance(entry, Mapping):
-        raise _wrong(path, f"tokens.{name[:64]} is no section")
-    unknown = sorted(entry.keys() - _FIELDS)
-    if unknown:
-        raise _wrong(path, f"tokens.{name[:64]}: {unknown[0][:64]!r} is not known; {', '.join(_FIELDS)} are")
-    sha256, labels = entry.get("sha256"), entry.get("labels", [])
-    if not isinstance(sha256, str) or _HASH.fullmatch(sha256.lower()) is None:
-        raise _wrong(path, f"tokens.{name[:64]}: sha256 must be the 64 hex digits of the token's hash")
-    if not isinstance(labels, list) or not all(isinstance(task, str) for task in labels):
-        raise _wrong(path, f'tokens.{name[:64]}: labels must be a list of tasks, or ["*"]')
-    token = Token(
-        name,
-        sha256.lower(),
-        frozenset(labels),
-        _flag(path, entry, name, "reads"),
-        _flag(path, entry, name, "administers"),
-    )
-    try:
-        check(token)
-    except ConfigurationError as error:
-        raise _wrong(path, error.message.rstrip(".")) from error
-    return token
+def _reason(error: ValidationError) -> str:
+    """What is wrong with a file, without its values: one of them may be a token in the wrong place."""
+    first = error.errors(include_input=False)[0]
+    path = [str(part)[:64] for part in first["loc"]]
+    if len(path) < 2 or path[0] != "tokens":
+        return "it holds sections [tokens.NAME] and nothing else"
+    section = f"tokens.{path[1]}"
+    if len(path) == 2:
+        return f"{section} is no section"
+    if first["type"] == "extra_forbidden":
+        return f"{section}: {path[2]!r} is not known; {', '.join(_MUST_BE)} are"
+    return f"{section}: {path[2]} must be {_MUST_BE[path[2]]}"
 
 
-def _flag(path: Path, entry: Mapping[str, Any], name: str, right: str) -> bool:
-    value = entry.get(right, False)
-    if not isinstance(value, bool):
-        raise _wrong(path, f"tokens.{name[:64]}: {right} must be true or false")
-    return value
-
-
-def _check_apart(path: Path, tokens: Iterable[Token]) -> None:
-    seen: dict[str, str] = {}
+def _check_distinct(path: Path, tokens: Iterable[Token]) -> None:
+    names: dict[str, str] = {}
     for token in tokens:
-        if token.sha256 in seen:
-            raise _wrong(path, f"tokens.{seen[token.sha256]} and tokens.{token.name} are the same token")
-        seen[token.sha256] = token.name
+        if token.sha256 in names:
+            raise _wrong(path, f"tokens.{names[token.sha256]} and tokens.{token.name} are the same token")
+        names[token.sha256] = token.name
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:
-    """What changes when the file does; None without one. A link is followed: Secrets are mounted as such."""
+    """Changes when the file does; None without a file. Links are followed: Secrets are mounted as such."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except FileNotFoundError:
         return None
     except OSError:
         return (0, 0, 0)
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
 
 def _wrong(path: Path, what: str) -> ConfigurationError:

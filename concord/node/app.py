@@ -1,10 +1,8 @@
-"""A consensus node: one ONNX model behind HTTP, and what it says of itself.
+"""The HTTP interface of a node: votes on rows, and what the node states of its model.
 
-A node loads ONNX and nothing else, after checking its digest: a model is data here, not code. It
-stays simple and vectorised: many rows in one call, one thread, no batching of its own (the
-consensus service batches where requests meet). Rows come as raw float32 or as JSON by the task's
-schema; a pickle is refused like anything else that is neither. A second version, the challenger, may
-answer the same rows in the same call; its votes follow the champion's.
+A node loads an ONNX file after checking its digest, so a model is data and not code. It answers many rows in
+one call on one thread, and does no batching, which the consensus service does. Rows come as raw float32 or as
+JSON by the task's schema. A challenger may answer in the same call; its votes follow the champion's.
 """
 
 import asyncio
@@ -16,13 +14,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from starlette.types import Receive, Scope, Send
 
 from concord.errors import ConfigurationError, Conflict, InvalidInput, UnknownName, WrongMediaType
 from concord.http.application import SHARED_IDS, Application, Route, json_response
 from concord.http.request import Request, Response
 from concord.node.challenger import Absent, Challenger
-from concord.node.model import Answers, Model, OnnxModel
+from concord.node.model import Answers, OnnxModel
 from concord.observability import logs, metrics
 from concord.tasks.schema import Rows
 from concord.types.answers import (
@@ -36,7 +33,7 @@ from concord.types.answers import (
 
 MAX_BODY_BYTES: Final = 4 << 20
 MAX_ROWS: Final = 8192
-"""Twice what the consensus service sends at once."""
+"""Twice as many as the consensus service sends at once."""
 
 OFF_LOOP_ROWS: Final = 512
 """From this many rows the model runs in a thread, so that probes are answered meanwhile."""
@@ -46,10 +43,10 @@ CHALLENGER: Final = "challenger"
 """Folders below CONCORD_MODELS, each a model folder."""
 
 PROFILE_FILE: Final = "profile.json"
-"""In a model's folder, if it carries one: the rows that it learned from, in shares."""
+"""In a model's folder, if it has one: the profile of its training data."""
 
 REFUSED_FILE: Final = "refused"
-"""In the challenger's folder, instead of a model: why it could not be fetched."""
+"""In the challenger's folder instead of a model: the reason why it could not be fetched."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +56,7 @@ def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "N
 
     Args:
         name: Registered name, `iris.knn`; for a packaged model also with its version, `iris.knn:7`.
-        fetched: Folder of the versions that were fetched for this node, which win over the packaged one.
+        fetched: Folder of the versions that were fetched for this node; they win over the packaged one.
         packaged: Finds the folder of the packaged model.
 
     Raises:
@@ -80,7 +77,7 @@ def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "N
 
 
 def _profile(folder: Path) -> bytes | None:
-    """The profile of the data that the model learned from; whoever asks for it reads it."""
+    """JSON of the profile of the model's training data, which is not read here."""
     path = folder / PROFILE_FILE
     return path.read_bytes() if path.exists() else None
 
@@ -92,26 +89,26 @@ def _challenger(fetched: Path | None, champion: NodeInfo) -> Challenger | None:
     try:
         if refused.exists():
             return Absent(ConfigurationError(refused.read_text("utf-8")))
-        found = Challenger(OnnxModel(fetched / CHALLENGER), champion)
+        challenger = Challenger(OnnxModel(fetched / CHALLENGER), champion)
     except ConfigurationError as error:
         return Absent(error)
-    _log.info("challenger loaded", extra={"model": found.tag})
-    return found
+    _log.info("challenger loaded", extra={"model": challenger.tag})
+    return challenger
 
 
 class NodeApi:
-    """The ASGI application of one node.
+    """One node's model behind HTTP; `application` answers.
 
     Args:
         model: The model that it serves.
         access_log: Where access lines go.
         challenger: A version that answers beside it.
-        profile: JSON of what the rows that the model learned from looked like.
+        profile: JSON of the profile of its training data.
     """
 
     def __init__(
         self,
-        model: Model,
+        model: OnnxModel,
         access_log: logs.AccessLog | None = None,
         challenger: Challenger | None = None,
         profile: bytes | None = None,
@@ -120,11 +117,11 @@ class NodeApi:
         self._rows_seen = metrics.NODE_ROWS.labels(model.info.model)
         self._seconds = metrics.INFERENCE_SECONDS.labels(model.info.model)
         metrics.MODEL.labels(model.info.model, model.info.version, model.info.run_id).set(1)
-        self._application = Application(
+        self.application = Application(
             [
                 Route("POST", "/v1/votes", self._votes),
                 Route("GET", "/info", self._info),
-                Route("GET", "/profile", self._profiled),
+                Route("GET", "/profile", self._profile_of_data),
                 Route("GET", "/livez", self._live),
                 Route("GET", "/readyz", self._live),
                 Route("GET", "/metrics", self._metrics),
@@ -136,21 +133,17 @@ class NodeApi:
         )
 
     async def start(self) -> None:
-        """Spares the garbage collector what start-up made."""
+        """Exempts what start-up made from garbage collection."""
         metrics.watch_garbage_collection()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one ASGI connection."""
-        await self._application(scope, receive, send)
-
-    async def _votes(self, incoming: Request) -> Response:
+    async def _votes(self, request: Request) -> Response:
         """`POST /v1/votes`: raw floats in and out between services, JSON for people."""
-        media_type = incoming.media_type
+        media_type = request.media_type
         if media_type == ROWS_TYPE:
-            rows = self._read_raw(incoming.header(SCHEMA_HEADER), await incoming.body())
+            rows = self._read_raw(request.header(SCHEMA_HEADER), await request.body())
             return self._pack(*await self._answer(rows))
         if media_type == "application/json":
-            rows = self._read_json(await incoming.json())
+            rows = self._read_json(await request.json())
             return self._show(*await self._answer(rows))
         raise WrongMediaType(
             f"Rows come as application/json or {ROWS_TYPE}, nothing else.", field="content-type"
@@ -214,19 +207,19 @@ class NodeApi:
             for row in answers
         ]
 
-    async def _info(self, _incoming: Request) -> Response:
+    async def _info(self, _request: Request) -> Response:
         tried = self._challenger.info if self._challenger else None
         return json_response(replace(self._model.info, challenger=tried))
 
-    async def _profiled(self, _incoming: Request) -> Response:
+    async def _profile_of_data(self, _request: Request) -> Response:
         if self._profile is None:
             raise UnknownName(f"{self._model.tag} carries no profile.", code="unknown_profile")
         return Response(self._profile, headers={MODEL_HEADER: self._model.tag})
 
-    async def _live(self, _incoming: Request) -> Response:
+    async def _live(self, _request: Request) -> Response:
         return json_response({"model": self._model.tag, "ready": True})
 
-    async def _metrics(self, _incoming: Request) -> Response:
+    async def _metrics(self, _request: Request) -> Response:
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
 
 

@@ -1,9 +1,8 @@
-"""A second version of a node's model, which answers beside the one that counts.
+"""The challenger: a second version of a node's model that answers beside the champion and does not count.
 
-A challenger costs no pod: the node that serves the champion asks it the same rows and sends its
-votes along. It must never cost the champion an answer either. So it is dropped, for as long as the
-process lives, when it answers another schema, fails, or is slow again and again; a log line and
-`/info` say why, and votes go on without it.
+It runs in the champion's process and must never cost the champion an answer. So it is dropped, until the
+process ends, when it answers another schema, fails, or is slow several times in a row; a log line and `/info`
+say why.
 """
 
 import logging
@@ -12,13 +11,13 @@ from dataclasses import replace
 from typing import Final
 
 from concord.errors import ConfigurationError
-from concord.node.model import Answers, Model
+from concord.node.model import Answers, OnnxModel
 from concord.observability import metrics
 from concord.tasks.schema import Rows
 from concord.types.answers import ChallengerInfo, NodeInfo
 
 SLOW_SECONDS: Final = 0.1
-"""Half of the grace that stragglers get: a champion that waits for more would be late by its challenger."""
+"""Half of the grace period of a poll: a longer wait for the challenger would make the champion late."""
 
 SLOW_CALLS: Final = 3
 """In a row, since a busy machine makes a single call slow."""
@@ -30,23 +29,23 @@ class Challenger:
     """Answers beside a champion until it is dropped.
 
     Args:
-        model: What was loaded.
-        champion: Whose rows it is asked.
+        model: The challenger's model.
+        champion: What the champion states.
     """
 
-    def __init__(self, model: Model, champion: NodeInfo) -> None:
-        stated = model.info
+    def __init__(self, model: OnnxModel, champion: NodeInfo) -> None:
+        info = model.info
         self.tag = model.tag
-        self.info = ChallengerInfo(stated.version, stated.run_id, stated.digest)
-        self._model: Model | None = model
+        self.info = ChallengerInfo(info.version, info.run_id, info.digest)
+        self._model: OnnxModel | None = model
         self._slow = 0
-        self._gauge = metrics.MODEL.labels(stated.model, stated.version, stated.run_id)
+        self._gauge = metrics.MODEL.labels(info.model, info.version, info.run_id)
         self._gauge.set(1)
-        if stated.model != champion.model:
-            self._drop(f"It is a version of {stated.model}, not of {champion.model}.")
-        elif stated.schema_digest != champion.schema_digest:
+        if info.model != champion.model:
+            self._drop(f"It is a version of {info.model}, not of {champion.model}.")
+        elif info.schema_digest != champion.schema_digest:
             self._drop(
-                f"It answers schema {stated.schema_digest[:12]}, the champion {champion.schema_digest[:12]}."
+                f"It answers schema {info.schema_digest[:12]}, the champion {champion.schema_digest[:12]}."
             )
 
     def answer(self, rows: Rows) -> Answers | None:
@@ -56,7 +55,7 @@ class Challenger:
         began = time.perf_counter()
         try:
             answers = self._model.answer(rows)
-        except Exception as error:  # noqa: BLE001 - whatever ails it, the champion's answer goes out
+        except Exception as error:  # noqa: BLE001 - whatever the fault, the champion's answer goes out
             self._drop(f"It failed: {type(error).__name__}.")
             return None
         self._watch(time.perf_counter() - began)
@@ -75,7 +74,7 @@ class Challenger:
 
 
 class Absent(Challenger):
-    """A challenger that could not even be loaded: it answers nothing, and `/info` says why."""
+    """A challenger that could not be loaded: it answers nothing, and `/info` says why."""
 
     def __init__(self, error: ConfigurationError) -> None:
         self.tag, self._model = "", None

@@ -1,13 +1,13 @@
-"""A model folder, `model.onnx` and `info.json`, and the ONNX graph that answers from it.
+"""An ONNX model loaded from its folder, `model.onnx` and `info.json`.
 
-The contract of a model: one input, float32 of shape (rows, features) in the order of the schema's
-features, a choice as its index; an output `probabilities` of shape (rows, classes), or `value` of
-shape (rows, 1). What breaks it is refused before it is asked anything; nothing but the graph is run.
+Its graph has one input, float32 of shape (rows, features) in the order of the schema's features, a choice as
+its index; and an output `probabilities` of shape (rows, classes), or `value` of shape (rows, 1). A model that
+breaks this contract is refused when it is loaded; nothing but the graph is run.
 """
 
 import hashlib
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,20 +24,6 @@ MODEL_FILE: Final = "model.onnx"
 INFO_FILE: Final = "info.json"
 
 _node_info = TypeAdapter(NodeInfo)
-
-
-class Model(Protocol):
-    """What answers rows."""
-
-    info: NodeInfo
-    schema: TaskSchema
-
-    @property
-    def tag(self) -> str:
-        """`<task>.<node>/<version>`."""
-
-    def answer(self, rows: Rows) -> Answers:
-        """Answers rows of shape (rows, features) with float32 of shape (rows, classes) or (rows, 1)."""
 
 
 class OnnxModel:
@@ -104,12 +90,12 @@ def _load(path: Path, info: NodeInfo, schema: TaskSchema) -> tuple[Any, str, str
         raise ConfigurationError(
             f"{path} is no graph that can be run here ({type(error).__name__}).", field=MODEL_FILE
         ) from error
-    inputs, outputs = session.get_inputs(), {output.name for output in session.get_outputs()}
-    wanted = "value" if schema.is_regression else "probabilities"
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or wanted not in outputs:
+    inputs, outputs = session.get_inputs(), {node.name for node in session.get_outputs()}
+    output = "value" if schema.is_regression else "probabilities"
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or output not in outputs:
         raise ConfigurationError(
-            f"{path} must have one float32 input and an output {wanted!r}; it has "
+            f"{path} must have one float32 input and an output {output!r}; it has "
             f"{', '.join(i.type for i in inputs)} and {', '.join(sorted(outputs))}.",
             field=MODEL_FILE,
         )
-    return session, inputs[0].name, wanted
+    return session, inputs[0].name, output

@@ -1,8 +1,8 @@
-"""Process metrics of a program without: `python -m concord.observability.exporter HOST:PORT mlflow server …`.
+"""Process metrics for a program that has none: `python -m concord.observability.exporter HOST:PORT mlflow …`.
 
-The command takes this process's place, so its process id, the signals that it gets and its exit status are
-those that it would have alone. Beside it a child answers `GET /metrics` with CPU, memory and open files of
-the command and of everything it has started, this child among them, and ends once the command has ended.
+The command takes this process's place, so that its process id, signals and exit status are its own. A child
+process answers `GET /metrics` with CPU, memory and open files of the command and of all that it has started,
+this child included, and ends once the command has ended.
 """
 
 import os
@@ -45,7 +45,7 @@ class Exporter(ThreadingHTTPServer):
         TCPServer.server_bind(self)
 
     def service_actions(self) -> None:
-        """Ends when the command has: then this process is somebody else's child."""
+        """Ends when the command has: then this process has another parent."""
         if os.getppid() != self._watched:
             sys.exit()
 
@@ -54,7 +54,7 @@ def family(pid: int) -> list[int]:
     """A process and its descendants; none if it has ended."""
     try:
         parent = psutil.Process(pid)
-        return [pid, *(one.pid for one in parent.children(recursive=True))]
+        return [pid, *(child.pid for child in parent.children(recursive=True))]
     except psutil.NoSuchProcess:
         return []
 

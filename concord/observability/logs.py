@@ -1,19 +1,18 @@
-"""One JSON object a line, on standard error: events are constant strings, everything else a field.
+"""Logging as JSON, one object a line on standard error: constant events, and all else in fields.
 
-`configure` is called once by a process's edge. Access lines are gathered and written together,
-because formatting and writing one by one costs a fifth of a small request. Values of features
-never come here; callers pass names, ids and numbers only.
+Access lines are gathered and written together, because formatting and writing one by one costs a fifth of a
+small request. Values of features are never logged; callers pass names, ids and numbers only.
 """
 
 import logging
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final, TextIO
 
 import orjson
+
+from concord.util.times import iso
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -27,7 +26,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line, without its end."""
         fields: dict[str, Any] = {
-            "time": _timestamp(record.created),
+            "time": iso(int(record.created * 1_000_000)),
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
@@ -63,11 +62,11 @@ class AccessLog:
         self._lines: list[bytes] = []
 
     def add(self, fields: Mapping[str, Any]) -> bool:
-        """Keeps one line; true if it is the first of a group, whose `flush` the caller schedules."""
+        """Keeps a line; true if it is the first of a group, and then the caller schedules `flush`."""
         if not self._enabled:
             return False
         line = {
-            "time": _timestamp(time.time()),
+            "time": iso(time.time_ns() // 1000),
             "level": "INFO",
             "logger": "concord.access",
             "event": "request",
@@ -76,20 +75,9 @@ class AccessLog:
         return len(self._lines) == 1
 
     def flush(self) -> None:
-        """Writes what is gathered."""
+        """Writes the gathered lines."""
         lines, self._lines = self._lines, []
         if lines:
             stream = self._stream or sys.stderr
             stream.write((b"\n".join(lines) + b"\n").decode())
             stream.flush()
-
-
-def _timestamp(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}+00:00"
-
-
-@lru_cache(4)
-def _second(whole: int) -> str:
-    """A second since the epoch as text; hundreds of lines share it."""
-    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")

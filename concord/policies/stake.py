@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from concord.policies.rounding import apportion
 from concord.policies.scoring import FIRST_ANSWERED, FIRST_SCORE, PPM, Trial
+from concord.policies.voting import apportion
 
 MICRO = 1_000_000
 """µS in one stake."""

@@ -88,7 +88,7 @@ class Inventory:
     ) -> RolloutState:
         """A node's rollout state; its challenger is the node's own where desired versions cannot be read."""
         name = f"{client.task}.{client.node}"
-        info = client.profile.info if client.profile else None
+        info = client.description.info if client.description else None
         challenger = info.challenger if info else None
         account = self.ensembles.account(client.task, client.node)
         versions = desired.versions.get(name, DesiredVersions())
@@ -112,7 +112,7 @@ class Inventory:
             UnknownName: There is none.
         """
         task, _, node = name.rpartition(".")
-        client = self.ensembles.members(task).get(node) if task in self.ensembles.declared else None
+        client = self.ensembles.clients(task).get(node) if task in self.ensembles.declared else None
         if client is None:
             raise UnknownName(
                 f"There is no node {name[:60]!r} here; GET /v1/models lists them.",
@@ -140,7 +140,7 @@ class Inventory:
             self._next = None
             desired = await asyncio.to_thread(self._read_desired)
             declared = self.ensembles.declared
-            clients = [client for task in declared for client in self.ensembles.members(task).values()]
+            clients = [client for task in declared for client in self.ensembles.clients(task).values()]
             return list(await asyncio.gather(*(self._describe(client, desired) for client in clients)))
 
     def _read_desired(self) -> DesiredSnapshot:

@@ -225,7 +225,7 @@ def _find_registered(state: RolloutState, client: NodeClient, model: RegisteredM
     """
     if state.desired.champion is not None:
         return state.champion
-    info = client.profile.info if client.profile else None
+    info = client.description.info if client.description else None
     if model is None or info is None:
         return None
     version = model.find_version(info.version)

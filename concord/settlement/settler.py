@@ -37,6 +37,7 @@ from concord.ledger.ledger import Build
 from concord.observability import metrics
 from concord.policies.stake import MICRO
 from concord.settlement.batch import Settlement, settle_batch
+from concord.util.background import run_to_end
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -99,18 +100,14 @@ class Settler:
         self._ledger, self._journal = ledger, journal
         self._clock, self._sleep, self._batch_id, self._checkpoint = clock, sleep, batch_id, checkpoint
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
-        self._head = Head(State())
+        self.head = Head(State())
+        """The newest head that was seen, at most about a second old."""
         self._alarm: str | None = None
         self._known = self._caught_up = False
         self._catching_up: asyncio.Task[None] | None = None
         self._open: list[Claim] = []
         self._waiting, self._behind = 0, False
         self._due, self._hurry, self._settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    @property
-    def head(self) -> Head:
-        """The newest head that was seen, at most about a second old."""
-        return self._head
 
     @property
     def alarm(self) -> str | None:
@@ -203,7 +200,7 @@ class Settler:
             self._waiting -= 1
             if not self._waiting:
                 self._hurry.clear()
-        if any(height > self._head.height for height in found.values()):
+        if any(height > self.head.height for height in found.values()):
             # Another replica wrote it; who hears here of a block may look here at what it led to.
             with suppress(LedgerError, JournalUnavailable):
                 await self._guarded(self._refresh)
@@ -275,7 +272,7 @@ class Settler:
         while True:
             now = self._clock()
             # A head from the future, by a clock that runs ahead, must not stop everybody.
-            last = self._head.time if self._head.time <= now else entered
+            last = self.head.time if self.head.time <= now else entered
             left = last + (URGENT if self._waiting or self._behind else PATIENT) - now
             if left <= 0 or self._alarm is not None:
                 return
@@ -300,14 +297,9 @@ class Settler:
 
     async def _guarded(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Runs a step in a thread, keeps the head it leads to; a broken ledger raises the alarm."""
-        work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
         try:
-            result = await asyncio.shield(work)
-        except asyncio.CancelledError:
-            # The thread goes on anyway; who cancelled must not close the journal under it.
-            await asyncio.wait([work])
-            work.exception()
-            raise
+            # To its end, lest whoever cancelled closes the journal under it.
+            result = await run_to_end(step, *args, **kwargs)
         except LedgerBroken as error:
             if self._alarm is None:
                 self._alarm = error.message
@@ -317,7 +309,7 @@ class Settler:
             metrics.LEDGER_FAULTS.inc()
             raise
         finally:
-            self._head = self._ledger.newest
+            self.head = self._ledger.newest
         return result
 
     # The steps, in a thread
@@ -402,7 +394,7 @@ class Settler:
         self._checkpoint("noted")
         settlement = self._settlement_in(block, claim)
         # Before the journal says so: who hears there of a block may look at what it led to.
-        self._head = self._ledger.newest
+        self.head = self._ledger.newest
         self._journal.mark_settled(claim.batch, block.height, block.hash, settlement.records)
         self._checkpoint("marked")
         _count(settlement)

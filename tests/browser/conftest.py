@@ -1,4 +1,4 @@
-"""One browser and one Concord for all tests here; both start when the first test asks for them."""
+"""One browser and one whole Concord for all tests here; each starts with the first test that needs it."""
 
 import pytest
 
@@ -36,16 +36,16 @@ def look(chromium, request, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory):
-    """A whole Concord in which nothing was asked yet."""
+def world(copy_trained_home, tmp_path_factory):
+    """A whole Concord without rounds, for `test_empty`, which is the first file."""
     from tests.browser.world import world
 
-    with world(tmp_path_factory.mktemp("world")) as started:
+    with world(tmp_path_factory.mktemp("world"), copy_trained_home) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def lived(world):
-    """The same, with rounds of every task and what was true of some."""
-    world.live()
+def filled_world(world):
+    """The same Concord with rounds of every task, some of them labelled."""
+    world.fill()
     return world

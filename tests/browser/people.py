@@ -14,8 +14,18 @@ Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe i
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FILLED = """[...document.querySelectorAll('[data-testid=stForm] input')].every(input => input.value)"""
-DRAWN = """document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
-    && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')"""
+DRAWN = """() => {
+    if (!window.lastChange) {
+        window.lastChange = performance.now();
+        const note = () => { window.lastChange = performance.now(); };
+        new MutationObserver(note).observe(document, {childList: true, subtree: true});
+    }
+    return document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+        && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')
+        && [...document.images].every(image => image.complete)
+        && performance.now() - window.lastChange > 300;
+}"""
+"""Whether a page is drawn: a picture is drawn after the script has ended, which only its elements tell."""
 WIDER = """Math.max(...[document.documentElement, document.querySelector('[data-testid=stMain]')]
     .filter(Boolean).map(part => part.scrollWidth - part.clientWidth))"""
 HEIGHT = """Math.ceil(document.querySelector('[data-testid=stMain]').scrollHeight)"""
@@ -127,9 +137,6 @@ class Looks:
 def settle(page, seconds=60):
     """Waits until the page is drawn whole."""
     page.wait_for_function(DRAWN, timeout=1000 * seconds)
-    # A picture is drawn after the script has ended, and says so nowhere.
-    page.wait_for_timeout(700)
-    page.wait_for_function(DRAWN, timeout=1000 * seconds)
 
 
 def choose(page, name, option):
@@ -155,7 +162,7 @@ def picture(page, path):
     """Takes a picture of the page from top to bottom, on a screen as high as that takes."""
     size = page.viewport_size
     page.set_viewport_size({**size, "height": max(page.evaluate(HEIGHT), 400)})
-    page.wait_for_timeout(300)
+    settle(page)
     page.screenshot(path=path)
     page.set_viewport_size(size)
 

@@ -24,6 +24,7 @@ from tests.browser.people import (
 )
 from tests.pages import page_at
 from tests.ports import free_port
+from tests.service.stack import wait_until
 from tests.unit.frontend.fake_service import FLOWER, FakeService, no_quorum, silent, verdict, vote
 
 pytestmark = needs_chromium
@@ -81,7 +82,7 @@ def test_an_upload_that_fails_and_a_picture_that_is_missing_are_complaints(visit
     page = visit()
     page.evaluate("fetch('/_stcore/upload_file/nobody/nothing', {method: 'PUT'}).then(() => null)")
     page.evaluate("fetch('/media/nothing.png').then(() => null)")
-    page.wait_for_timeout(300)
+    page.wait_for_load_state("networkidle")
     upload, picture = page.complaints
     assert upload.endswith("/_stcore/upload_file/nobody/nothing")
     assert picture.endswith("/media/nothing.png")
@@ -108,7 +109,7 @@ def test_only_streamlits_search_for_its_server_is_no_complaint(text, path, expec
 
 def test_the_page_asks_nobody_but_its_own_server(visit):
     page = visit()
-    page.wait_for_timeout(1500)
+    page.wait_for_load_state("networkidle")
     assert [url for url in page.foreign if not url.startswith(("data:", "blob:", "ws:"))] == []
 
 
@@ -149,8 +150,10 @@ def test_a_new_task_appears_in_an_open_page_by_itself(fake, visit):
     fake.schemas = {"flower": FLOWER}
     page = visit()
     page.get_by_role("button", name="Ask the").wait_for()
+    settle(page)
+    requests = len(fake.shown)
     fake.schemas = {"flower": FLOWER, "tree": replace(FLOWER, task="tree", title="Tree")}
-    page.wait_for_timeout(2000 * WATCH_SECONDS)
+    wait_until(lambda: len(fake.shown) > requests, 4 * WATCH_SECONDS)
     choose(page, "Task", "Tree")
     page.wait_for_url("**/?task=tree")
 

@@ -90,9 +90,9 @@ def test_who_is_not_listed_reads_and_predicts_only(visit, fake, provider):
     assert set(fake.shown) == {None}
 
 
-def test_who_has_signed_in_labels_a_round_of_a_whole_concord(lived, provider, look, tmp_path):
+def test_who_has_signed_in_labels_a_round_of_a_whole_concord(filled_world, provider, look, tmp_path):
     provider.person = ADA
-    served = {"CONCORD_URL": lived.url, "CONCORD_PAGE_TOKEN": lived.token}
+    served = {"CONCORD_URL": filled_world.url, "CONCORD_PAGE_TOKEN": filled_world.token}
     with page_that_signs_in(provider, tmp_path / "log", **served) as url:
         page = look(url)
         sign_in(page)

@@ -35,11 +35,11 @@ def without_service(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alone(lived, tmp_path_factory):
+def alone(filled_world, tmp_path_factory):
     """A page whose service is there, while MLflow and Prometheus are away."""
     port = free_port()
     away = {"MLFLOW_TRACKING_URI": NOWHERE, "CONCORD_PROMETHEUS": NOWHERE}
-    with page_at(port, tmp_path_factory.mktemp("streamlit") / "log", CONCORD_URL=lived.url, **away):
+    with page_at(port, tmp_path_factory.mktemp("streamlit") / "log", CONCORD_URL=filled_world.url, **away):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -150,9 +150,9 @@ def test_a_decision_is_asked_for_in_a_dialog(visit, tmp_path):
     assert sound_at_every_width(page, tmp_path, "dialog") == EVERYWHERE
 
 
-def test_nodes_that_hang_are_no_consensus_and_the_entries_are_kept(lived, look, tmp_path):
-    page = look(lived.at("predict", task="penguin"), width=375)
-    with lived.silent("penguin"):
+def test_nodes_that_hang_are_no_consensus_and_the_entries_are_kept(filled_world, look, tmp_path):
+    page = look(filled_world.at("predict", task="penguin"), width=375)
+    with filled_world.suspended("penguin"):
         ask(page)
         page.get_by_text("No consensus.").wait_for(timeout=60_000)
         page.get_by_text("Your entries are kept").first.wait_for()
@@ -161,8 +161,8 @@ def test_nodes_that_hang_are_no_consensus_and_the_entries_are_kept(lived, look, 
     page.get_by_text("This is a gentoo penguin.").first.wait_for(timeout=60_000)
 
 
-def test_a_token_that_nobody_made_is_refused_in_words(lived, look, tmp_path):
-    page = look(lived.at("predict", task="iris"))
+def test_a_token_that_nobody_made_is_refused_in_words(filled_world, look, tmp_path):
+    page = look(filled_world.at("predict", task="iris"))
     ask(page)
     use_token(page, "nobody-made-this-one")
     choose(page, "The truth was", "setosa")

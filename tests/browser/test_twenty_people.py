@@ -8,8 +8,17 @@ from tests.browser.people import needs_chromium
 pytestmark = needs_chromium
 
 
-def test_twenty_people_for_two_minutes_meet_no_error(lived, capsys):
-    command = [sys.executable, "-m", "benchmarks.people", lived.page, "--people", "20", "--seconds", "120"]
+def test_twenty_people_for_two_minutes_meet_no_error(filled_world, capsys):
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.people",
+        filled_world.page,
+        "--people",
+        "20",
+        "--seconds",
+        "120",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     with capsys.disabled():
         print(f"\n{done.stdout}", end="")  # noqa: T201

@@ -52,6 +52,9 @@ CONTESTED = {"Sepal length": "6.0", "Sepal width": "2.7", "Petal length": "5.1",
 
 ROWS = 1000
 
+GUARDED = ("predict", "rounds", "ledger", "batch")
+"""The pages at which every landing looks."""
+
 
 def keep(page, folder, name):
     """Leaves a picture, to be looked at."""
@@ -64,9 +67,11 @@ def keeping(folder):
 
 
 @pytest.mark.parametrize("width", [375, 1440])
-@pytest.mark.parametrize("name", PAGES)
-def test_each_page_is_whole_on_a_telephone_and_on_a_desk(lived, look, tmp_path, name, width):
-    page = look(lived.at(name, task="iris"), width=width)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.guard] if name in GUARDED else []) for name in PAGES]
+)
+def test_each_page_is_whole_on_a_telephone_and_on_a_desk(filled_world, look, tmp_path, name, width):
+    page = look(filled_world.at(name, task="iris"), width=width)
     page.get_by_text(FULL[name]).first.wait_for(timeout=60_000)
     if name == "predict":
         ask(page)
@@ -76,20 +81,20 @@ def test_each_page_is_whole_on_a_telephone_and_on_a_desk(lived, look, tmp_path, 
         drawn.wait_for(timeout=60_000)
         assert drawn.evaluate("async image => { await image.decode(); return image.naturalWidth; }") > 100
     if name == "live":
-        page.get_by_text(SOURCES[lived.prometheus is not None]).wait_for(timeout=60_000)
+        page.get_by_text(SOURCES[filled_world.prometheus is not None]).wait_for(timeout=60_000)
     settle(page)
     keep(page, tmp_path, f"{name}-{width}")
     assert sound(page) == SOUND
 
 
-def test_rounds_without_labels_say_nothing_of_errors(lived, look):
-    page = look(lived.at("drift", task="loan_default"), width=375)
+def test_rounds_without_labels_say_nothing_of_errors(filled_world, look):
+    page = look(filled_world.at("drift", task="loan_default"), width=375)
     page.get_by_text("No labels yet.").wait_for(timeout=60_000)
     assert page.get_by_text("There is no round to compare.").count() == 0
 
 
-def test_an_amount_is_asked_for_with_the_tab_key_alone(lived, look, tmp_path):
-    page = look(lived.at("predict", task="loan_amount"), width=375)
+def test_an_amount_is_asked_for_with_the_tab_key_alone(filled_world, look, tmp_path):
+    page = look(filled_world.at("predict", task="loan_amount"), width=375)
     page.get_by_role("button", name="Fill in the example").wait_for()
     press_by_keyboard(page, "Fill in the example")
     wait_until_filled(page)
@@ -102,23 +107,26 @@ def test_an_amount_is_asked_for_with_the_tab_key_alone(lived, look, tmp_path):
 @pytest.mark.parametrize("width", [375, 1920])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("language", "title"), [("en", "Nodes"), ("fr", "Nœuds")])
-def test_a_page_is_whole_in_every_language_and_theme(lived, look, tmp_path, width, theme, language, title):
-    page = look(lived.at("nodes", task="iris"), width=width, theme=theme, language=language)
+def test_a_page_is_whole_in_every_language_and_theme(
+    filled_world, look, tmp_path, width, theme, language, title
+):
+    page = look(filled_world.at("nodes", task="iris"), width=width, theme=theme, language=language)
     page.get_by_role("heading", name=title, exact=True).wait_for()
     settle(page)
     keep(page, tmp_path, f"nodes-{width}-{theme}-{language}")
     assert sound(page) == SOUND
 
 
-def test_from_an_answer_to_the_truth_to_the_stake_that_moved(lived, look, tmp_path):
-    with Client(lived.url) as client:
+@pytest.mark.guard
+def test_from_an_answer_to_the_truth_to_the_stake_that_moved(filled_world, look, tmp_path):
+    with Client(filled_world.url) as client:
         before = {node.node: node.stake for node in client.nodes("iris")}
-    page = look(lived.at("predict", task="iris"))
+    page = look(filled_world.at("predict", task="iris"))
     for name, value in CONTESTED.items():
         page.get_by_role("spinbutton", name=name).fill(value)
     page.get_by_role("button", name="Ask the").click()
     page.get_by_text("How each node voted").wait_for()
-    use_token(page, lived.token)
+    use_token(page, filled_world.token)
     choose(page, "The truth was", "virginica")
     page.get_by_role("button", name="This was true").click()
     page.get_by_role("button", name="Record it").wait_for()
@@ -129,14 +137,14 @@ def test_from_an_answer_to_the_truth_to_the_stake_that_moved(lived, look, tmp_pa
     settle(page)
     keep(page, tmp_path, "truth-1440")
     assert sound(page) == SOUND
-    with Client(lived.url) as client:
+    with Client(filled_world.url) as client:
         after = {node.node: node.stake for node in client.nodes("iris")}
     assert before.keys() == after.keys()
     assert before != after
-    assert lived.token not in page.content()
+    assert filled_world.token not in page.content()
 
 
-def test_a_file_of_a_thousand_rows_is_answered(lived, look, tmp_path):
+def test_a_file_of_a_thousand_rows_is_answered(filled_world, look, tmp_path):
     draw = random.Random(1)
     out = io.StringIO()
     lines = csv.writer(out)
@@ -144,7 +152,7 @@ def test_a_file_of_a_thousand_rows_is_answered(lived, look, tmp_path):
     for number in range(ROWS):
         row = [round(draw.uniform(low, high), 1) for low, high in ((4, 8), (2, 4.5), (1, 7), (0.1, 2.5))]
         lines.writerow([*row, "=1+1" if number == 0 else f"flower {number}"])
-    page = look(lived.at("batch", task="iris"))
+    page = look(filled_world.at("batch", task="iris"))
     page.locator("input[type=file]").set_input_files(
         {"name": "flowers.csv", "mimeType": "text/csv", "buffer": out.getvalue().encode()}
     )
@@ -164,8 +172,9 @@ def test_a_file_of_a_thousand_rows_is_answered(lived, look, tmp_path):
     assert len({answer["id"] for answer in answers}) == ROWS
 
 
-def test_a_file_with_faults_is_not_sent_and_says_where(lived, look, tmp_path):
-    page = look(lived.at("batch", task="iris"), width=375)
+@pytest.mark.guard
+def test_a_file_with_faults_is_not_sent_and_says_where(filled_world, look, tmp_path):
+    page = look(filled_world.at("batch", task="iris"), width=375)
     text = "sepal_length,sepal_width,petal_length,petal_width\n5,3,1.5,0.2\nlong,3,1.5,\n"
     page.locator("input[type=file]").set_input_files(
         {"name": "flowers.csv", "mimeType": "text/csv", "buffer": text.encode()}
@@ -176,8 +185,8 @@ def test_a_file_with_faults_is_not_sent_and_says_where(lived, look, tmp_path):
     assert sound(page) == SOUND
 
 
-def test_a_task_that_is_one_file_more_has_a_form_that_works(lived, look, tmp_path):
-    page = look(lived.at("predict"))
+def test_a_task_that_is_one_file_more_has_a_form_that_works(filled_world, look, tmp_path):
+    page = look(filled_world.at("predict"))
     choose(page, "Task", "Penguin")
     page.get_by_role("combobox", name="Island").wait_for()
     page.get_by_role("spinbutton", name="Bill length (mm)").wait_for()
@@ -188,18 +197,20 @@ def test_a_task_that_is_one_file_more_has_a_form_that_works(lived, look, tmp_pat
     assert sound(page) == SOUND
 
 
-def test_a_round_is_opened_by_its_address_and_explains_itself(lived, look, tmp_path):
-    with Client(lived.url, token=lived.token) as client:
+@pytest.mark.guard
+def test_a_round_is_opened_by_its_address_and_explains_itself(filled_world, look, tmp_path):
+    with Client(filled_world.url, token=filled_world.token) as client:
         found = next(client.all_rounds(task="iris", label="known"))
-    page = look(lived.at("rounds", round=found.id))
+    page = look(filled_world.at("rounds", round=found.id))
     page.get_by_text(found.id).first.wait_for(timeout=60_000)
     settle(page)
     keep(page, tmp_path, "round-1440")
     assert sound(page) == SOUND
 
 
-def test_a_ledger_is_verified_on_its_page(lived, look):
-    page = look(lived.at("ledger"))
+@pytest.mark.guard
+def test_a_ledger_is_verified_on_its_page(filled_world, look):
+    page = look(filled_world.at("ledger"))
     page.get_by_role("button", name="Verify").click()
     page.get_by_text("The ledger is sound").wait_for(timeout=60_000)
     assert sound(page) == SOUND

@@ -1,7 +1,6 @@
 """A whole Concord as `concord up` starts it, and one task more, which is one file."""
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -13,22 +12,22 @@ import psutil
 
 from concord.client import Client
 from tests.drifting import Flowers, Gardener
+from tests.homes import ALL_TASKS, ROOT, environment
 from tests.ports import FOR_PEOPLE, free_base
 from tests.service.teaching import give_token
 from tests.service.up import Up
 
-ROOT = Path(__file__).parents[2]
 FIFTH = Path(__file__).with_name("penguin.py")
-LEFT = (".git", ".venv", ".concord", ".*_cache", ".hypothesis", "__pycache__", "tests", "docs")
+LEFT_OUT = (".git", ".venv", ".concord", ".*_cache", ".hypothesis", "__pycache__", "tests", "docs")
 """What no running Concord needs of the project's folder."""
 
 PAGES = ("predict", "batch", "rounds", "nodes", "ledger", "models", "drift", "live")
 
 MOVED = "Most was gained by"
-"""What the page Ledger says once stake has moved, and not before."""
+"""What the page Ledger shows once stake has moved, and not before."""
 
 LABELLED = 120
-"""Rounds of iris of which it is said what was true; below 100 the page Drift draws nothing."""
+"""Labelled rounds of iris; below 100 the page Drift draws nothing."""
 
 
 class World:
@@ -55,10 +54,10 @@ class World:
         path = "" if page == PAGES[0] else page
         return f"{self.page}/{path}" + (f"?{urlencode(query)}" if query else "")
 
-    def live(self):
-        """Fills it with rounds, and says of some what was true."""
+    def fill(self):
+        """Asks rows of every task, and labels those of iris."""
         with Gardener(self.url, self.token) as gardener:
-            gardener.label(Flowers(seed=1).of("known", LABELLED))
+            gardener.label(Flowers(seed=1).of("learned", LABELLED))
         with Client(self.url, 60.0, self.token) as client:
             for task in client.tasks():
                 schema = client.schema(task.task)
@@ -66,8 +65,8 @@ class World:
                 client.predict(task.task, [row] * 20, recorded=True)
 
     @contextmanager
-    def silent(self, task):
-        """The nodes of a task hang for the while."""
+    def suspended(self, task):
+        """The nodes of a task do not answer while this lasts."""
         running = json.loads((self.home / "run" / "up.json").read_text())["processes"]
         nodes = [psutil.Process(pid) for name, pid in running.items() if name.startswith(f"{task}.")]
         assert nodes
@@ -80,28 +79,25 @@ class World:
                 node.resume()
             with Client(self.url) as client:
                 until = time.monotonic() + 60
-                while not next(one.ready for one in client.tasks() if one.task == task):
+                while not next(summary.ready for summary in client.tasks() if summary.task == task):
                     assert time.monotonic() < until, f"{task} did not come back"
                     time.sleep(0.5)
 
 
 @contextmanager
-def world(folder):
+def world(folder, copy_trained_home):
     """Starts it in a copy of the project to which one file was added; ends it afterwards.
 
     Args:
         folder: For the copy, its models and its rounds.
+        copy_trained_home: The fixture; the models of the added task alone are missing.
     """
-    root, home = folder / "concord", folder / "home"
-    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT))
+    root, home = folder / "concord", copy_trained_home(ALL_TASKS, folder / "home")
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.copy(FIFTH, root / "training" / "tasks")
-    home.mkdir()
     token = give_token(home)
-    named = {"CONCORD_HOME": str(home), "BENTOML_HOME": str(folder / "bentoml")}
-    foreign = ("CONCORD_", "BENTOML_", "MLFLOW_", "STREAMLIT_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     base, monitored = free_base(), shutil.which("prometheus") is not None
-    up = Up(kept | named, "--port", str(base), *(["--monitoring"] if monitored else []), cwd=root)
+    up = Up(environment(home), "--port", str(base), *(["--monitoring"] if monitored else []), cwd=root)
     try:
         up.until("ready")
         yield World(base, home, token, monitored=monitored)

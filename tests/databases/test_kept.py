@@ -6,7 +6,7 @@ from concord.journal import Journal, LabelRow, stream
 from tests.unit import test_kept as suite
 
 # PyMySQL's sockets close when they are collected.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 globals().update({name: test for name, test in vars(suite).items() if name.startswith("test_")})
 

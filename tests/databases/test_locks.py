@@ -8,7 +8,7 @@ from training.data.database.address import read_address
 from training.data.database.bookkeeping import make_table, migrate, tables
 from training.data.database.engine import Database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 
 @pytest.fixture

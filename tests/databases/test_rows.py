@@ -10,7 +10,7 @@ from tests.unit.training.database import conformance
 from training.data.database.address import read_address
 from training.data.database.looking import listing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 globals().update({name: test for name, test in vars(conformance).items() if name.startswith("test_")})
 csv_file = importlib.import_module("tests.unit.training.conftest").csv_file

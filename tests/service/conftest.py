@@ -49,7 +49,7 @@ def starting(serve, folder):
             text = f"[tasks.{task}]\n{terms}\n[tasks.{task}.nodes]\n" + "\n".join(lines)
             (home / "nodes.toml").write_text(text, "utf-8")
             api = ConsensusApi.from_settings(Settings(home=home, log_level="WARNING", **settings))
-            service, url = serve(api)
+            service, url = serve(api.application)
             http = stack.enter_context(httpx.Client(base_url=url, timeout=20, trust_env=False))
             client = stack.enter_context(Client(url))
             running = Stack(home, url, api, nodes, servers, http, client, service)

@@ -37,7 +37,7 @@ class FollowingNode:
     def _load(self, champion, challenger):
         model = self._model(champion)
         beside = Challenger(self._model(challenger), model.info) if challenger else None
-        return NodeApi(model, AccessLog(enabled=False), challenger=beside)
+        return NodeApi(model, AccessLog(enabled=False), challenger=beside).application
 
     def _model(self, version):
         return StandInModel(self.schema, self.node, self.answers[version], version)

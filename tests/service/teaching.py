@@ -1,4 +1,4 @@
-"""One who asks a running service and tells it later what was true, and what the ledger made of it."""
+"""A caller that asks a running service and labels its rounds, and what the ledger made of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,8 @@ from concord.http.tokens import Token, hash_of, make, render
 def give_token(home, *, administers=False):
     """Makes the only token of a home, which labels every task; returns it."""
     token = make()
-    known = Token("teacher", hash_of(token), frozenset({"*"}), administers=administers)
-    (Path(home) / "tokens.toml").write_text(render([known]))
+    teacher = Token("teacher", hash_of(token), frozenset({"*"}), administers=administers)
+    (Path(home) / "tokens.toml").write_text(render([teacher]))
     return token
 
 
@@ -24,42 +24,44 @@ class Teacher:
         http: A connection to the service.
         token: What may label.
         task: The task.
-        said: How a label is called: `label`, or `value` for a regression.
+        key: How a label is called: `label`, or `value` for a regression.
     """
 
     http: httpx.Client
     token: str
     task: str = "iris"
-    said: str = "label"
+    key: str = "label"
 
     def ask(self, *rows):
-        """The verdicts on some rows, recorded with what the shadows said."""
+        """The verdicts on some rows, recorded with the shadows' answers."""
         url = f"/v1/tasks/{self.task}/predict?recorded=true"
-        return self._of(self.http.post(url, json={"rows": rows}))["verdicts"]
+        return self._body(self.http.post(url, json={"rows": rows}))["verdicts"]
 
-    def tell(self, verdicts, truths, *, settled=True):
+    def label(self, verdicts, truths, *, settled=True):
         """Labels what was asked, waits for the blocks, and returns their heights."""
-        labels = [{"id": one["id"], self.said: truth} for one, truth in zip(verdicts, truths, strict=True)]
-        answer = self.send(labels, settled=settled)
-        assert {one["status"] for one in answer["labels"]} == {"accepted"}
+        labels = [
+            {"id": verdict["id"], self.key: truth} for verdict, truth in zip(verdicts, truths, strict=True)
+        ]
+        results = self.send(labels, settled=settled)["labels"]
+        assert {result["status"] for result in results} == {"accepted"}
         for _ in range(10):
             # A busy machine may take longer for a block than the service waits with its answer.
-            if not settled or {one["settlement"] for one in answer["labels"]} == {"settled"}:
+            if not settled or {result["settlement"] for result in results} == {"settled"}:
                 break
-            answer = self.send(labels, settled=True)
+            results = self.send(labels, settled=True)["labels"]
         else:
             raise AssertionError("No block has come.")
-        return sorted({one["block"] for one in answer["labels"] if one["block"]})
+        return sorted({result["block"] for result in results if result["block"]})
 
     def send(self, labels, *, settled=False):
         """Sends labels as they are."""
         headers = {"authorization": f"Bearer {self.token}"}
         query = "?settled=true" if settled else ""
-        return self._of(self.http.post(f"/v1/feedback{query}", json={"labels": labels}, headers=headers))
+        return self._body(self.http.post(f"/v1/feedback{query}", json={"labels": labels}, headers=headers))
 
     def state(self):
         """The task's state as the service shows it, amounts in µS."""
-        return self._of(self.http.get("/v1/ledger"))["tasks"][self.task]
+        return self._body(self.http.get("/v1/ledger"))["tasks"][self.task]
 
     def account(self, node):
         """A node's account, in µS; what is as in the beginning is left out."""
@@ -71,11 +73,11 @@ class Teacher:
 
     def settlement(self, height):
         """The only settlement of a block."""
-        events = self._of(self.http.get(f"/v1/ledger/blocks/{height}"))["events"]
-        (found,) = (one for one in events.values() if one["kind"] == "settle")
-        return found
+        events = self._body(self.http.get(f"/v1/ledger/blocks/{height}"))["events"]
+        (settlement,) = (event for event in events.values() if event["kind"] == "settle")
+        return settlement
 
     @staticmethod
-    def _of(response):
+    def _body(response):
         assert response.status_code == 200, response.text
         return response.json()

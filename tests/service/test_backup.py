@@ -10,6 +10,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.guard,
     pytest.mark.skipif(shutil.which("sqlite3") is None, reason="there is no sqlite3 command here"),
 ]
 

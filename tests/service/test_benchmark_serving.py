@@ -6,23 +6,21 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from benchmarks.serving.report import BEGIN
 from benchmarks.serving.stacks import CONCORD, FASTAPI, FLASK, ON_BENTOML, ON_UVICORN, PLAIN
+from tests.homes import IRIS, ROOT
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A home whose models the second run finds."""
-    return tmp_path_factory.mktemp("models")
+def home(copy_trained_home, tmp_path_factory):
+    """A home with the models that the benchmark serves."""
+    return copy_trained_home(IRIS, tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.pages import TITLES, titles
 from tests.ports import free_base
 from tests.service.up import CONCORD, Up
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 
 @pytest.fixture(scope="module")

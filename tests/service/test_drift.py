@@ -52,7 +52,7 @@ def start_profiled(start_stack):
             for name, k in answers.items()
         }
         stack = start_stack(nodes)
-        wait_until(lambda: all(client.reference for client in stack.api.service.node_clients))
+        wait_until(lambda: all(client.training_profile for client in stack.api.service.node_clients))
         return stack
 
     return start
@@ -174,12 +174,12 @@ def test_the_detector_runs_once_for_the_same_errors(start_profiled, monkeypatch)
 
 def test_a_node_that_is_promoted_is_compared_with_the_profile_of_its_new_version(start_profiled):
     stack = start_profiled(knn=2)
-    client = stack.api.service.node_clients.of("iris")["knn"]
-    before, served = client.reference, stack.nodes["knn"].model
+    client = stack.api.service.node_clients.by_node("iris")["knn"]
+    before, served = client.training_profile, stack.nodes["knn"].model
     served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
     stack.nodes["knn"]._app._profile = learned(0)
     stack.predict()
-    wait_until(lambda: client.reference is not None and client.reference is not before)
+    wait_until(lambda: client.training_profile is not None and client.training_profile is not before)
     ask(stack, flowers(200))
     (said,) = drift_of(stack)["answers"]
     assert (said["version"], said["difference"]["status"]) == ("2", "drifted")
@@ -252,14 +252,14 @@ def test_an_empty_journal_says_why_there_is_no_answer(start_profiled, run):
 def test_amid_a_promotion_the_new_version_and_its_other_data_are_explained(start_profiled, run):
     stack = start_profiled(knn=2, svm=2, tree=2)
     ask(stack, flowers(200))
-    client = stack.api.service.node_clients.of("iris")["knn"]
-    before, served = client.reference, stack.nodes["knn"].model
+    client = stack.api.service.node_clients.by_node("iris")["knn"]
+    before, served = client.training_profile, stack.nodes["knn"].model
     served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
     rows, answers = flowers(700, 9).astype(np.float32), np.arange(700) % 3
     document = profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[2] * 200])
     stack.nodes["knn"]._app._profile = orjson.dumps(document)
     stack.predict()
-    wait_until(lambda: client.reference is not before)
+    wait_until(lambda: client.training_profile is not before)
     shown = " ".join(run(stack, "drift", "iris").stdout.split())
     assert "against 1,000 that svm, tree learned from" in shown
     assert "knn v2: as new as that; what an older version answered does not count." in shown

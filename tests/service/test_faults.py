@@ -143,7 +143,7 @@ def test_too_many_waiting_rows_are_refused_with_a_time_to_come_back(start_stack)
     stack.nodes["knn"].fault = 1.0
     first = threading.Thread(target=stack.predict)
     first.start()
-    time.sleep(0.3)
+    wait_until(lambda: stack.nodes["knn"].asked)
     response = stack.predict()
     first.join()
     assert (response.status_code, response.json()["error"]["code"]) == (429, "overloaded")

@@ -446,6 +446,7 @@ def test_callers_at_once_label_every_round_once(stack):
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 def test_a_thousand_labels_a_second_settle_without_a_loss(start_stack):
     """Calls of 100 at the pace of 1,000 a second: none is refused, and all are settled soon after."""
     stack = start_stack()

@@ -45,6 +45,7 @@ def votes_in(rounds):
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 def test_kill_9_in_a_loop_loses_nothing_and_settles_nothing_twice(serve, tmp_path):
     nodes = iris_nodes()
     lines = [f'{name} = "{serve(node)[1]}"' for name, node in nodes.items()]

@@ -18,7 +18,7 @@ from concord.settlement.standing import MOST_REGRET
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, iris_nodes, species, wait_until
 from tests.service.teaching import Teacher, give_token
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 FOUR = ("logistic_regression", "decision_tree", "knn", "random_forest")
 """The workshop's nodes, in the order in which `consensus.md` tells of their answers."""
@@ -38,7 +38,7 @@ class Actor(Node):
     def deploy(self, model, challenger=None):
         """Serves another version from now on, with one that is tried beside it."""
         tried = challenger and Challenger(challenger, model.info)
-        self.model, self._app = model, NodeApi(model, AccessLog(enabled=False), tried)
+        self.model, self._app = model, NodeApi(model, AccessLog(enabled=False), tried).application
 
     async def _misbehave(self, scope, receive, send):
         if self.fault != "gate":
@@ -83,7 +83,7 @@ def teach(teacher, count, begin=0):
     """Asks about some flowers, labels them in one call, and returns the verdicts."""
     classes = [k % 3 for k in range(begin, begin + count)]
     verdicts = teacher.ask(*map(flower, classes))
-    teacher.tell(verdicts, [CLASSES[k] for k in classes])
+    teacher.label(verdicts, [CLASSES[k] for k in classes])
     return verdicts
 
 
@@ -125,7 +125,7 @@ def patient_with_shadows(monkeypatch):
 def impatient_with_versions(monkeypatch):
     """What a node serves, and what is declared, is believed after a tenth of a second."""
     monkeypatch.setattr("concord.consensus.reconciler.CONTRADICTED_SECONDS", 0.1)
-    monkeypatch.setattr("concord.consensus.node_client.REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr("concord.consensus.node_clients.REFRESH_SECONDS", 0.1)
 
 
 # The vectors
@@ -142,7 +142,7 @@ def impatient_with_versions(monkeypatch):
 )
 def test_a_label_moves_stake_as_the_vectors_say(start, answers, stakes, levelling):
     _, teacher = start(iris_nodes(**dict(zip(FOUR, answers, strict=True))))
-    (height,) = teacher.tell(teacher.ask(IRIS.example), ["versicolor"])
+    (height,) = teacher.label(teacher.ask(IRIS.example), ["versicolor"])
     check_money(teacher, height, [stake * MICRO for stake in stakes], levelling)
 
 
@@ -150,7 +150,7 @@ def test_brier_pays_for_how_sure_a_node_was(start):
     shares = ((0, 0.35, 0.65), (0, 1, 0), (0, 0.2, 0.8), (0, 0.6, 0.4))
     nodes = {n: Node(StandInModel(IRIS, n, lambda _, p=p: p)) for n, p in zip(FOUR, shares, strict=True)}
     _, teacher = start(nodes, terms='score = "brier"')
-    (height,) = teacher.tell(teacher.ask(IRIS.example), [1])
+    (height,) = teacher.label(teacher.ask(IRIS.example), [1])
     stakes = (988_312_500, 1_030_562_500, 966_562_500, 1_014_562_500)
     # Halves are left over in each; the µS that are missing go to the first two nodes by name.
     check_money(teacher, height, stakes, (58_437, -152_812, 167_188, -72_813))
@@ -179,7 +179,7 @@ def test_a_value_is_paid_by_how_close_it_was(start):
     nodes = {n: Node(StandInModel(AMOUNT, n, lambda _, v=v: [v])) for n, v in values.items()}
     _, teacher = start(nodes, task="loan_amount", said="value")
     (verdict,) = teacher.ask(AMOUNT.example)
-    (height,) = teacher.tell([verdict], [10_500.0])
+    (height,) = teacher.label([verdict], [10_500.0])
     settled = teacher.settlement(height)
     assert verdict["value"] == 11_000.0
     assert settled["nodes"] == {
@@ -262,7 +262,7 @@ def test_an_answer_does_not_wait_for_a_shadow_and_its_round_does(start, patient_
     assert journal.round(verdict["id"]) is None
     eve.gate.set()
     wait_until(lambda: journal.round(verdict["id"]))
-    teacher.tell([verdict], ["versicolor"])
+    teacher.label([verdict], ["versicolor"])
     assert teacher.account("eve")["watched"] == 1
 
 
@@ -416,7 +416,7 @@ def test_what_another_version_answered_is_paid_for_and_is_no_skill_of_the_new_on
     verdicts = teacher.ask(*map(flower, range(3)))
     stack.nodes["eve"].deploy(model(honest, "eve", "2"))
     wait_until(lambda: teacher.account("eve")["version"] == "2")
-    (height,) = teacher.tell(verdicts, CLASSES)
+    (height,) = teacher.label(verdicts, CLASSES)
     # Three rounds, each of which costs λ h = 10 % of three quarters.
     rounds, delta, _, *learned = teacher.settlement(height)["nodes"]["eve"]
     assert (rounds, delta, learned) == (0, -225 * MICRO, [0, 0])
@@ -432,7 +432,7 @@ def test_rounds_that_were_answered_under_wager_settle_under_it_after_the_policy_
     second, after = start(first.nodes, home=first.home, terms='policy = "seed"')
     wait_until(lambda: after.state()["policy"] == "seed")
     seeded = second.predict(flower(0), query="?settled=true").json()["verdicts"][0]
-    (height,) = after.tell(verdicts, CLASSES)
+    (height,) = after.label(verdicts, CLASSES)
     assert (seeded["policy"], after.settlement(seeded["block"])["policy"]) == ("seed", "seed")
     settled = after.settlement(height)
     assert (settled["policy"], settled["rounds"]) == ("wager", 3)

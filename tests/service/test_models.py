@@ -18,7 +18,7 @@ from tests.service.following import FollowingNode, naming
 from tests.service.labelling import Caller, ask, label, write_tokens
 from tests.service.stack import IRIS, iris_nodes, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 MODEL = "iris.knn"
 SCHEMA = json.dumps(IRIS.to_json())
@@ -81,7 +81,7 @@ def opened(start, home):
 def _looks_often(monkeypatch):
     # A node rolls until the ledger has taken note of its version.
     monkeypatch.setattr("concord.consensus.reconciler.CONTRADICTED_SECONDS", 0.3)
-    monkeypatch.setattr("concord.consensus.node_client.REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr("concord.consensus.node_clients.REFRESH_SECONDS", 0.1)
 
 
 @pytest.fixture

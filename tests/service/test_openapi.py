@@ -58,6 +58,7 @@ def test_what_needs_a_token_says_so_where_there_are_any(start_stack):
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("token", [None, "secret-root"], ids=["without tokens", "with every right"])
 def test_schemathesis_finds_nothing_on_either_api(module_stack, tmp_path, token):
     if token:

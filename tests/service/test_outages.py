@@ -20,7 +20,7 @@ from tests.service.stack import all_open, iris_nodes, wait_until
 from tests.service.test_settler_crash import STEPS, in_a_process_that_may_die
 from tests.unit.ledger.fake_api_server import FakeApiServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 LEDGER = "configmap:concord/concord-ledger"
 
@@ -116,7 +116,7 @@ def test_while_the_api_server_is_away_answers_go_on_and_what_is_due_lands_once(s
     api_server.fault = "down"
     answered = [verdict(stack.predict()) for _ in range(5)]
     assert {(one["recorded"], one["settlement"]) for one in answered} == {(True, "due")}
-    time.sleep(1)
+    wait_until(lambda: api_server.struck >= 2)
     assert stack.client.ledger()["due"] == 5
     api_server.lift()
     verdict(stack.predict(query="?settled=true"))
@@ -191,7 +191,7 @@ def test_a_settlement_whose_swap_was_not_answered_lands_once(world, api_server, 
         running = asyncio.create_task(settler.run())
         api_server.fault, api_server.fault_verbs = fault, {"update"}
         asked = asyncio.create_task(settler.settled(waiting, 20))
-        await asyncio.sleep(0.6)
+        await asyncio.to_thread(wait_until, lambda: api_server.struck)
         api_server.lift()
         found = await asked
         running.cancel()

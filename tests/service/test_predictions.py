@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from concord.client import Client
-from concord.consensus import reconciler as housekeeping
+from concord.consensus import reconciler
 from concord.ledger import FileStore, Ledger, events
 from frontend.data import exposition
 from frontend.data import series as courses
@@ -232,7 +232,7 @@ def test_a_new_version_is_noticed_and_stated(start_stack):
 
 def test_a_policy_that_another_replica_has_set_back_is_set_again(start_stack, monkeypatch):
     """While replicas are rolled, one with the old nodes file may write last."""
-    monkeypatch.setattr(housekeeping, "CONTRADICTED_SECONDS", 0.2)
+    monkeypatch.setattr(reconciler, "CONTRADICTED_SECONDS", 0.2)
     stack = start_stack(terms='policy = "seed"')
     Ledger(FileStore(stack.home / "ledger")).append([events.params("iris", "wager")])
     wait_until(lambda: stack.client.task("iris").policy == "wager")
@@ -241,7 +241,7 @@ def test_a_policy_that_another_replica_has_set_back_is_set_again(start_stack, mo
 
 def test_a_version_that_another_replica_has_taken_back_is_not_written_by_turns(start_stack, monkeypatch):
     """Two replicas may see two pods of one node for long, and each promotion starts its record anew."""
-    monkeypatch.setattr(housekeeping, "CONTRADICTED_SECONDS", 0.2)
+    monkeypatch.setattr(reconciler, "CONTRADICTED_SECONDS", 0.2)
     stack = start_stack()
     other = Ledger(FileStore(stack.home / "ledger"))
 

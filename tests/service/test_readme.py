@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,9 +13,10 @@ import httpx
 import psutil
 import pytest
 
+from tests.homes import IRIS, environment
 from tests.ports import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -25,18 +25,13 @@ END_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
+def iris_environment(copy_trained_home, tmp_path_factory):
     """A home and a BentoML store of their own, with the Iris models packaged."""
-    home = tmp_path_factory.mktemp("home")
-    made = os.environ | {"CONCORD_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
-    for step in (["fit", "iris"], ["package"]):
-        command = [sys.executable, "-m", "training", *step]
-        subprocess.run(command, env=made, cwd=ROOT, capture_output=True, check=True)
-    return made
+    return environment(copy_trained_home(IRIS, tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture
-def serve(environment, tmp_path):
+def serve(iris_environment, tmp_path):
     """Starts a command of the README's in a process group of its own; returns its address and process."""
     started = []
 
@@ -47,7 +42,7 @@ def serve(environment, tmp_path):
         with (tmp_path / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*words[len(variables) :], "--port", str(port)],
-                env=environment | variables,
+                env=iris_environment | variables,
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,

@@ -1,7 +1,6 @@
 """Films of 2020 to 2025 come as live rounds with labels to models of older ones: drift, and the gate."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,10 +10,11 @@ import httpx
 import pytest
 
 from concord.client import Client
+from tests.homes import ALL_TASKS, DATA, FILES, ROOT, environment
 from tests.ports import free_base
 from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
-from tests.service.test_real_labels import ROOT, all_count, stream
+from tests.service.test_real_labels import all_count, stream
 from tests.service.up import CONCORD, Up
 from training.data.dataset import read
 from training.data.table import load
@@ -22,8 +22,7 @@ from training.run import prepare
 from training.task import SEED
 from training.tasks import select
 
-DATA = ROOT.parent / "shared" / "data"
-OLD, RECENT = DATA / "tmdb_5000_min.csv", DATA / "film_recent_2020_2025.csv"
+OLD, RECENT = FILES["film_rating"], DATA / "film_recent_2020_2025.csv"
 
 CONDITIONS = ["schema", "better", "groups", "brier", "ece", "size", "latency_one", "latency_batch"]
 
@@ -34,14 +33,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def env(tmp_path_factory):
+def env(copy_trained_home, tmp_path_factory):
     """A home whose registry has the nodes of film_rating, fitted on the films of 2017 at the latest."""
-    folder = tmp_path_factory.mktemp("films")
-    env = {**os.environ, "CONCORD_HOME": str(folder / "home"), "BENTOML_HOME": str(folder / "bentoml")}
-    env.pop("MLFLOW_TRACKING_URI", None)
-    fit = [sys.executable, "-m", "training", "fit", "film_rating", f"--data=film_rating={OLD}"]
-    subprocess.run(fit, env=env, cwd=ROOT, capture_output=True, check=True)
-    return env
+    return environment(copy_trained_home(ALL_TASKS, tmp_path_factory.mktemp("films")))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +63,7 @@ def live(teacher, stream):
     """Asks rows and labels them, a hundred a call."""
     for start in range(0, len(stream.rows), 100):
         verdicts = teacher.ask(*stream.rows[start : start + 100])
-        teacher.tell(verdicts, stream.truths[start : start + 100])
+        teacher.label(verdicts, stream.truths[start : start + 100])
 
 
 def drift(env, teacher, *options):

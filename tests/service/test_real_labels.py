@@ -1,6 +1,5 @@
 """Real models as real bentos, real rows, their labels, and one liar a task: what the jail makes of it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from concord.journal import Journal
 from concord.ledger import FileStore, Ledger
 from concord.settings import NodesFile
 from concord.settlement.audit import deep_audit
+from tests.homes import ALL_TASKS, DATA, FILES, ROOT, environment
 from tests.ports import free_base, free_port
 from tests.service.liars import LIAR
 from tests.service.stack import wait_until
@@ -26,15 +26,6 @@ from training.data.table import load
 from training.run import prepare
 from training.task import SEED
 from training.tasks import select
-
-ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "data"
-FILES = {
-    "film_rating": DATA / "tmdb_5000_min.csv",
-    "loan_amount": DATA / "fastia_df_new.csv",
-    "loan_default": DATA / "loan_data.csv",
-}
-"""What the models learn from; Iris comes with scikit-learn. The films are of 2017 at the latest."""
 
 RECENT = DATA / "film_recent_2020_2025.csv"
 USABLE = 266
@@ -111,14 +102,12 @@ def spoken(task, row):
 
 
 @pytest.fixture(scope="module")
-def env(tmp_path_factory):
+def env(copy_trained_home, tmp_path_factory):
     """A home whose registry has the sixteen nodes and four liars, all fitted on the real files."""
-    folder = tmp_path_factory.mktemp("real")
-    env = {**os.environ, "CONCORD_HOME": str(folder / "home"), "BENTOML_HOME": str(folder / "bentoml")}
-    env.pop("MLFLOW_TRACKING_URI", None)
+    env = environment(copy_trained_home(ALL_TASKS, tmp_path_factory.mktemp("real")))
     files = [f"{task}={path}" for task, path in FILES.items()]
-    for step in (["training", "fit", *(f"--data={one}" for one in files)], ["tests.service.liars", *files]):
-        subprocess.run([sys.executable, "-m", *step], env=env, cwd=ROOT, capture_output=True, check=True)
+    command = [sys.executable, "-m", "tests.service.liars", *files]
+    subprocess.run(command, env=env, cwd=ROOT, capture_output=True, check=True)
     return env
 
 
@@ -184,7 +173,7 @@ def walk(teacher, stream):
     while place < len(stream.rows):
         stop = place + (JAIL_BLOCK if course.jailed_after is None else FREE_BLOCK)
         verdicts = teacher.ask(*stream.rows[place:stop])
-        heights = teacher.tell(verdicts, stream.truths[place:stop])
+        heights = teacher.label(verdicts, stream.truths[place:stop])
         course.verdicts += verdicts
         if course.jailed_after is None:
             course.blocks += [teacher.settlement(height)["rounds"] for height in heights]

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,23 +14,21 @@ from concord.client import Client
 from concord.node.app import NodeApi, OnnxModel
 from concord.observability.logs import AccessLog
 from concord.settings import NodesFile, Settings
+from tests.homes import ALL_TASKS, FILES, environment
 from tests.service.conftest import serving
 from tests.service.stack import wait_until
 
 pytestmark = pytest.mark.slow
-LOANS = Path(__file__).parents[3] / "shared" / "data" / "loan_data.csv"
+LOANS = FILES["loan_default"]
 FLOWER = {"sepal_length": 6.0, "sepal_width": 2.7, "petal_length": 5.1, "petal_width": 1.6}
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Model name → folder of its packaged model; loan_default from the real file where it is there."""
-    home = tmp_path_factory.mktemp("home")
-    environment = os.environ | {"CONCORD_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
-    data = ["--data", f"loan_default={LOANS}"] if LOANS.exists() else []
-    for step in (["fit", *data], ["package", "--json"]):
-        command = [sys.executable, "-m", "training", *step]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+def folders(copy_trained_home, tmp_path_factory):
+    """Model name → folder of its packaged model; learned from the real files where they are here."""
+    home = copy_trained_home(ALL_TASKS, tmp_path_factory.mktemp("home"))
+    command = [sys.executable, "-m", "training", "package", "--json"]
+    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True)
     return {name: Path(folder) for name, folder in json.loads(done.stdout)["folders"].items()}
 
 
@@ -39,10 +36,12 @@ def folders(tmp_path_factory):
 def client(folders, tmp_path_factory):
     quiet = AccessLog(enabled=False)
     with serving() as serve:
-        urls = {name: serve(NodeApi(OnnxModel(folder), quiet))[1] for name, folder in folders.items()}
+        urls = {
+            name: serve(NodeApi(OnnxModel(folder), quiet).application)[1] for name, folder in folders.items()
+        }
         declared = NodesFile.of(f"{name}={url}" for name, url in urls.items())
         settings = Settings(home=tmp_path_factory.mktemp("service"), log_level="WARNING")
-        _, url = serve(ConsensusApi.from_settings(settings, declared))
+        _, url = serve(ConsensusApi.from_settings(settings, declared).application)
         with Client(url) as client:
             wait_until(lambda: sum(view.deposit > 0 for view in client.nodes()) == len(folders))
             yield client
@@ -95,6 +94,6 @@ def test_a_model_whose_file_was_changed_is_not_served(folders, tmp_path):
 
 def test_a_node_answers_people_in_json(folders):
     with serving() as serve:
-        _, url = serve(NodeApi(OnnxModel(folders["iris.knn"]), AccessLog(enabled=False)))
+        _, url = serve(NodeApi(OnnxModel(folders["iris.knn"]), AccessLog(enabled=False)).application)
         answer = httpx.post(f"{url}/v1/votes", json={"rows": [FLOWER] * 3}).json()
     assert [vote["label"] for vote in answer["votes"]] == ["virginica"] * 3

@@ -319,7 +319,7 @@ def test_a_block_that_another_process_wrote_is_seen_and_noted_within_a_second_or
 
     async def scene():
         world.ledger().append([events.params("other", "seed")])
-        await asyncio.sleep(1.4)
+        await asyncio.to_thread(wait_until, lambda: settler.head.height > 1, 5)
         return settler.head.height
 
     assert play(settler, scene) == 2

@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.service.settling import World, after_slashes
+from tests.sizes import sized
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
@@ -81,7 +82,8 @@ def test_a_settler_killed_at_any_line_loses_nothing_and_settles_nothing_twice(fo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("turn", range(16, 500))
+@pytest.mark.guard
+@pytest.mark.parametrize("turn", range(16, sized(100, 500)))
 def test_a_settler_killed_at_any_of_many_lines_loses_nothing(folder, turn):
     kill_at_a_line(folder, turn)
 

@@ -93,6 +93,7 @@ def test_a_ballot_that_is_none_is_refused_and_not_guessed(part, ballot):
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("one", law, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(one):
     one.check()

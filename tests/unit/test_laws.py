@@ -10,7 +10,7 @@ from tests.unit.ledger import test_ledger_machine
 MODULES = (test_stake, test_pool, test_skill, test_reckoning, test_settlement)
 
 
-def test_the_slow_suite_checks_the_invariants_on_ten_thousand_random_cases_and_more():
+def test_the_full_slow_suite_checks_the_invariants_on_ten_thousand_random_cases_and_more():
     """Laws that name no invariant are not counted."""
     cases = {
         module.__name__.rsplit(".")[-1]: sum(one.cases for one in module.law if one.invariants)
@@ -29,5 +29,5 @@ def test_every_invariant_of_the_specification_has_a_law(number):
 def test_a_law_that_gets_fewer_cases_than_it_claims_is_broken():
     laws = Laws()
     laws(st.permutations(range(3)), many=400)(lambda _order: None)
-    with pytest.raises(AssertionError, match="of 400 cases"):
+    with pytest.raises(AssertionError, match=r"6 of \d+ cases"):
         laws[0].check()

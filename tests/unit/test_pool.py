@@ -353,6 +353,7 @@ def test_a_sum_within_a_thousandth_of_one_is_a_vote(row):
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("one", law, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(one):
     one.check()

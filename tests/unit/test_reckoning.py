@@ -487,6 +487,7 @@ def test_no_stake_falls_below_a_quarter_of_what_it_was(batch):
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("one", law, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(one):
     one.check()

@@ -321,6 +321,7 @@ def test_what_is_at_its_default_is_not_written():
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("one", law, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(one):
     one.check()

@@ -149,6 +149,7 @@ def test_the_constants_are_those_of_the_specification():
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("one", law, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(one):
     one.check()

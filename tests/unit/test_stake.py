@@ -351,6 +351,7 @@ def test_levelling_alone_takes_all_but_half_from_a_node_that_withdrew_its_deposi
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 @pytest.mark.parametrize("one", law, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(one):
     one.check()

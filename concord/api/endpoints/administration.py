@@ -5,6 +5,7 @@ who heard no answer asks again with the same one and nothing happens twice.
 """
 
 import logging
+import os
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,7 +21,6 @@ from concord.ledger.events import Event
 from concord.policies.stake import MICRO, MIN_STAKE
 from concord.service import Service
 from concord.types.answers import AccountView
-from concord.util.ids import fresh_id
 
 MOST_STAKE: Final = 10**9
 """Stake in one payment; in µS a number of JSON still holds a million such payments exactly."""
@@ -156,7 +156,7 @@ def _key(incoming: Request, body: dict[str, Any]) -> str:
     """The caller's key, in a header or in the body; without one, a fresh one."""
     stated = [key for key in (incoming.header("idempotency-key"), body.get("key")) if key is not None]
     if not stated:
-        return fresh_id(16)
+        return os.urandom(16).hex()
     if not all(isinstance(key, str) and re.fullmatch(KEY, key) for key in stated):
         raise InvalidInput("A key is a text of letters, digits and . _ -, at most 64.", field="key")
     if stated[-1] != stated[0]:

@@ -4,7 +4,6 @@ from typing import Any
 
 import orjson
 
-from concord.consensus.consensus import PredictRequest
 from concord.errors import InvalidInput
 from concord.http.request import Request, Response
 from concord.service import Service
@@ -16,24 +15,21 @@ class Predictions:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def predict(self, incoming: Request) -> Response:
+    async def predict(self, request: Request) -> Response:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
-        query = incoming.query("recorded", "settled")
-        task = incoming.path["task"]
-        response = await self._service.consensus.predict(
-            PredictRequest(
-                task=task,
-                rows=_rows(await incoming.json(), self._service.settings.max_rows),
-                request_id=incoming.request_id,
-                traceparent=incoming.traceparent,
-                recorded=incoming.flag(query, "recorded"),
-                settled=incoming.flag(query, "settled"),
-            )
+        query = request.query("recorded", "settled")
+        task, request_id = request.path["task"], request.request_id
+        result = await self._service.consensus.predict(
+            task,
+            _rows(await request.json(), self._service.settings.max_rows),
+            request_id,
+            request.traceparent,
+            recorded=request.flag(query, "recorded"),
+            settled=request.flag(query, "settled"),
         )
-        error = self._service.consensus.refusal(task, response)
-        head = {"task": task, "request_id": incoming.request_id, **({"error": error} if error else {})}
-        verdicts = b",".join(response.encoded)
-        body = orjson.dumps(head)[:-1] + b',"verdicts":[' + verdicts + b"]}"
+        error = self._service.consensus.refusal(task, result)
+        head = {"task": task, "request_id": request_id, **({"error": error} if error else {})}
+        body = orjson.dumps(head)[:-1] + b',"verdicts":[' + b",".join(result.encoded) + b"]}"
         return Response(body, 503 if error else 200)
 
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 import orjson
 
 from concord.api.endpoints.predictions import check_row_count
-from concord.consensus.consensus import PredictRequest
 from concord.errors import ConcordError, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response
@@ -77,7 +76,7 @@ class ProtocolV2:
         body = await incoming.json()
         rows, wanted = read_request(body, schema, self._service.settings.max_rows)
         response = await self._service.consensus.predict(
-            PredictRequest(task, rows, incoming.request_id, incoming.traceparent)
+            task, rows, incoming.request_id, incoming.traceparent
         )
         evidence = b"[" + b",".join(response.encoded) + b"]"
         error = self._service.consensus.refusal(task, response)

@@ -86,7 +86,7 @@ class Records:
         task, node = incoming.path["task"], incoming.path["node"]
         query = incoming.query("before")
         if (
-            node not in self._ensembles.members(self._known(task))
+            node not in self._ensembles.clients(self._known(task))
             and self._ensembles.account(task, node) is None
         ):
             raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
@@ -210,7 +210,7 @@ class Records:
         return entries(ledger.stream(start, stop), task, node, account.stake if account else 0)
 
     def _summary(self, task: str) -> TaskSummary:
-        members = self._ensembles.members(task).values()
+        members = self._ensembles.clients(task).values()
         try:
             schema = self._ensembles.schema(task)
             title, description = schema.title, schema.description
@@ -245,18 +245,20 @@ class Records:
 
     def _nodes(self, task: str) -> Iterable[NodeView]:
         try:
-            panel = self._ensembles.panel(task)
-            weights = {seat.node: w for seat, w in zip(panel.seats, panel.weights, strict=True)}
+            ensemble = self._ensembles.build(task)
+            weights = {
+                voter.node: weight for voter, weight in zip(ensemble.voters, ensemble.weights, strict=True)
+            }
         except ConcordError:
             weights = {}
-        for node, member in self._ensembles.members(task).items():
+        for node, member in self._ensembles.clients(task).items():
             yield self._node(task, node, member, weights.get(node, 0.0))
 
     def _node(self, task: str, node: str, member: NodeClient, weight: float) -> NodeView:
         account = self._ensembles.account(task, node)
         mismatch = self._ensembles.mismatch(task, member)
         status: NodeStatus = "mismatched" if mismatch else member.status
-        info = member.profile.info if member.profile else None
+        info = member.description.info if member.description else None
         return NodeView(
             task=task,
             node=node,

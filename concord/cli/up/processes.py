@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from concord.util import private_files as private
+from concord.util import tether
 
-TETHER: Final = Path(__file__).with_name("tether.py")
+TETHER: Final = Path(tether.__file__)
 
 LOG_BYTES: Final = 10 << 20
 """A log that has grown beyond this is moved aside (`NAME.log.1`) when its process starts."""

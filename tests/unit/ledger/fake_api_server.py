@@ -29,6 +29,7 @@ class FakeApiServer:
         fault: None; `down` (the connection is closed), `hang` (nobody answers until it is lifted),
             `lost` (a write is carried out and 500 answered), `reset` (carried out, the connection closed),
             or a status to answer. Set `fault_verbs` to strike those alone.
+        struck: How many requests the fault has met.
         writes: Time, verb and name of every write that was carried out.
         calls: Every call's verb, resource, name and bytes of the answer.
         tokens: The `Authorization` headers that came.
@@ -38,6 +39,7 @@ class FakeApiServer:
         self.namespaces = set(namespaces)
         self.objects, self.version = {}, 100
         self.fault, self.fault_verbs = None, set(_VERBS.values())
+        self.struck = 0
         self.forbidden = set()
         self.writes, self.calls, self.tokens = [], [], []
         self.lock = threading.Lock()
@@ -204,6 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = (
             fake.fault if verb in fake.fault_verbs or (verb == "list" and "get" in fake.fault_verbs) else None
         )
+        fake.struck += fault is not None
         if fault == "hang":
             fake.lifted.wait()
             fault = "down"

@@ -25,12 +25,13 @@ from concord.settlement import evidence
 from concord.settlement.batch import settle_batch
 from concord.settlement.settler import ABANDONED, Settler
 from concord.settlement.standing import review
+from tests.sizes import sized
 from tests.unit.laws import exactly
 from tests.unit.ledger.conformance import MemoryStore
 from tests.unit.settling import hot
 
 QUICK, MANY, ON_FILES = 20, 300, 20
-"""Random runs in the quick suite, in the slow one, and in the slow one on a folder of files."""
+"""Random runs in the quick suite, in the slow one at its full size, and there on a folder of files."""
 
 TASKS = ("t", "u")
 NODES = ("a", "b", "c", "d", "e")
@@ -513,11 +514,13 @@ def test_a_ledger_survives_what_several_settlers_and_their_crashes_do_to_it():
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 def test_a_ledger_survives_it_many_times():
-    run(LedgerMachine, settings=exactly(MANY, stateful_step_count=30))
+    run(LedgerMachine, settings=exactly(sized(MANY // 5, MANY), stateful_step_count=30))
 
 
 @pytest.mark.slow
+@pytest.mark.guard
 def test_a_ledger_in_a_folder_survives_it_too(tmp_path_factory):
     class OnFiles(LedgerMachine):
         def make_store(self):

@@ -2,7 +2,7 @@
 
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -15,9 +15,10 @@ with warnings.catch_warnings():
     import_module("mlflow.pyfunc")
     import_module("mlflow.store.tracking.sqlalchemy_store")
 
+from tests.homes import IRIS
 from training.data.dataset import Dataset, read
 from training.data.table import load
-from training.task import SEED, Task
+from training.task import Task
 from training.tasks import select
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
@@ -57,17 +58,9 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def iris_home(tmp_path_factory) -> Iterator[Path]:
-    """A home folder whose registry has the five Iris nodes, fitted once; tests only read it."""
-    from training.registry.registry import Registry
-    from training.run import fit_all, prepare
-
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        results = list(fit_all(prepare(select(["iris"]), {}, SEED), Registry(home), SEED, lambda _: None))
-    assert [result.error for result in results] == [None] * 5
-    return home
+def iris_home(copy_trained_home, tmp_path_factory) -> Path:
+    """A home folder whose registry has the five Iris nodes; tests only read it."""
+    return copy_trained_home(IRIS, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture

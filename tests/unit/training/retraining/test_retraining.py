@@ -15,7 +15,7 @@ from training.registry.registry import Registry
 from training.search.registration import with_recipe
 from training.tasks import select
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 CONDITIONS = ["schema", "better", "groups", "bias", "size", "latency_one", "latency_batch"]
 

@@ -1,6 +1,6 @@
 """A task's counts are there before its first round: from nothing to 1 is no increase to Prometheus."""
 
-from concord.consensus import metrics as observation
+from concord.consensus.metrics import declare_task
 from concord.observability import metrics
 
 FROM_ZERO = (
@@ -15,5 +15,5 @@ FROM_ZERO = (
 
 def test_a_tasks_counts_begin_at_zero():
     assert 'task="unasked"' not in metrics.render().decode()
-    observation.begin("unasked")
+    declare_task("unasked")
     assert set(FROM_ZERO) <= set(metrics.render().decode().splitlines())

@@ -1,15 +1,15 @@
 """The whole way on a laptop: drifted rows, a refusal, a challenge, a promotion, and a rollback."""
 
 import json
-import os
 import subprocess
 from collections import Counter
 
 import pytest
 
 from tests.drifting import Flowers, Gardener, Passer
+from tests.homes import IRIS, environment
+from tests.ports import free_base
 from tests.service.teaching import give_token
-from tests.service.test_cli_up import base  # noqa: F401  a fixture
 from tests.service.up import CONCORD, Up
 
 pytestmark = pytest.mark.slow
@@ -22,14 +22,12 @@ LIMITS = {"RETRAIN_LABELS": 200, "PAUSE_LABELS": 200, "PROBATION_LABELS": 40, "W
 
 
 @pytest.fixture(scope="module")
-def laptop(tmp_path_factory, base):  # noqa: F811
+def laptop(copy_trained_home, tmp_path_factory):
     """A running `concord up iris` with MLflow's server, and what upkeep finds in its environment."""
-    folder = tmp_path_factory.mktemp("way")
-    home = folder / "home"
-    home.mkdir()
+    home = copy_trained_home(IRIS, tmp_path_factory.mktemp("upkeep"))
     token = give_token(home, administers=True)
-    env = {**os.environ, "CONCORD_HOME": str(home), "BENTOML_HOME": str(folder / "bentoml")}
-    up = Up(env, "iris", "--port", str(base), "--no-page")
+    env = environment(home)
+    up = Up(env, "iris", "--port", str(free_base()), "--no-page")
     try:
         up.url = up.until("ready")["url"]
         limits = {f"CONCORD_UPKEEP_{name}": str(value) for name, value in LIMITS.items()}
@@ -60,7 +58,7 @@ def counted(lines):
 
 def test_models_that_drift_are_retrained_judged_promoted_and_taken_back(laptop, gardener):
     flowers = Flowers(3)
-    with Passer(laptop.url, [flowers.of("known", 1)[0][0]]) as passer:
+    with Passer(laptop.url, [flowers.of("learned", 1)[0][0]]) as passer:
         # Labels by dice: nobody can be shown to be better, and the gate lets nobody pass.
         gardener.label(flowers.of("noise", 220))
         refused = upkeep(laptop)
@@ -84,7 +82,7 @@ def test_models_that_drift_are_retrained_judged_promoted_and_taken_back(laptop, 
         line = upkeep(laptop)[SVM]
         assert (line["done"], "worse than its predecessor" in line["why"]) == ("rolled back", True), line
         assert roll(gardener) == ("1", None, "serving")
-    # Retraining takes the cores that nodes answer with, so some are late; swaps cost none (test_swap).
+    # Retraining takes cores from nodes, so some are late; a new version costs no vote (test_version_change).
     assert set(passer.answers) <= {"ok", "degraded"}, passer.answers
     entries = gardener.client.history("iris", "svm").entries
     told = [one.reason for one in entries if one.event == "appoint"]

@@ -5,16 +5,17 @@ import json
 import subprocess
 import sys
 import threading
-import time
 import tomllib
 from collections import Counter
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
+from tests.homes import IRIS, environment
+from tests.ports import free_base
 from tests.service.stack import wait_until
-from tests.service.test_cli_up import base, env  # noqa: F401  fixtures
 from tests.service.up import Up
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,18 @@ ASKERS = 8
 
 
 @pytest.fixture(scope="module")
-def up(env, base):  # noqa: F811
+def base():
+    """A port from which on nobody listens."""
+    return free_base()
+
+
+@pytest.fixture(scope="module")
+def env(copy_trained_home, tmp_path_factory):
+    return environment(copy_trained_home(IRIS, tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="module")
+def up(env, base):
     """One task that serves its first versions, with second ones in the registry."""
     with started(env, base) as up:
         up.url = up.events[-1]["url"]
@@ -70,6 +82,11 @@ def write(up, name, entry):
     fresh.replace(path)
 
 
+def pid_of(up, name):
+    """The process that serves as this node."""
+    return json.loads((up.home / "run" / "up.json").read_text())["processes"][name]
+
+
 def serves(up, name, version):
     nodes = httpx.get(f"{up.url}/v1/nodes").json()["nodes"]
     return any(node["model"] == name and node["version"] == version for node in nodes)
@@ -78,13 +95,16 @@ def serves(up, name, version):
 def test_no_round_is_degraded_while_a_node_takes_another_version_on(up):
     with Asked(up.url) as asked:
         wait_until(lambda: asked.statuses["ok"] > 100)
+        old = [pid_of(up, "iris.knn")]
         write(up, "iris.knn", {"champion": "2"})
         assert up.until("replaced")["name"] == "iris.knn"
         wait_until(lambda: serves(up, "iris.knn", "2"))
+        wait_until(lambda: pid_of(up, "iris.knn") not in old)
+        old.append(pid_of(up, "iris.knn"))
         (up.home / "versions" / "iris.knn").unlink()
         up.until("replaced")
         wait_until(lambda: serves(up, "iris.knn", "1"))
-        time.sleep(4)  # until the last old process has ended
+        wait_until(lambda: not any(map(psutil.pid_exists, old)))
     assert set(asked.statuses) == {"ok"}
 
 
@@ -104,7 +124,7 @@ def test_a_version_that_cannot_be_had_changes_nothing_and_is_said(up):
     assert serves(up, "iris.knn", "1")
 
 
-def test_entries_are_honoured_by_the_next_start_unless_the_registry_moved_on(up, env, base):  # noqa: F811
+def test_entries_are_honoured_by_the_next_start_unless_the_registry_moved_on(up, env, base):
     (up.home / "versions" / "iris.knn").unlink()
     up.end()
     with started(env, base) as again:
@@ -119,7 +139,7 @@ def test_entries_are_honoured_by_the_next_start_unless_the_registry_moved_on(up,
 
 
 @contextlib.contextmanager
-def started(env, base):  # noqa: F811
+def started(env, base):
     up = Up(env, "iris", "--port", str(base), "--no-page", "--no-mlflow")
     try:
         up.until("ready")

@@ -1,4 +1,4 @@
-"""A program that serves no metrics runs as it would alone, and its processes are told of beside it."""
+"""A program that serves no metrics runs as it would alone, and a child serves those of its processes."""
 
 import os
 import re
@@ -50,13 +50,13 @@ def started():
         process.communicate()
 
 
-def told(port):
+def metrics(port):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     return {
         sample.name: sample.value
-        for found in text_string_to_metric_families(text)
-        for sample in found.samples
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
     }
 
 
@@ -72,13 +72,15 @@ def test_all_processes_of_the_command_are_told_as_one(started):
     process = started(sys.executable, "-c", CHILD, port=port)
     assert process.stdout.readline() == "1\n"
     ours = family(process.pid)
-    # The command, what it started, and the one that tells.
+    # The command, what it started, and the exporter.
     assert len(ours) == 3
-    found = told(port)
+    values = metrics(port)
     files = sum(psutil.Process(pid).num_fds() for pid in ours)
-    assert found["process_open_fds"] == pytest.approx(files, abs=3)
-    assert found["process_resident_memory_bytes"] > max(psutil.Process(pid).memory_info().rss for pid in ours)
-    assert found["process_cpu_seconds_total"] > 0
+    assert values["process_open_fds"] == pytest.approx(files, abs=3)
+    assert values["process_resident_memory_bytes"] > max(
+        psutil.Process(pid).memory_info().rss for pid in ours
+    )
+    assert values["process_cpu_seconds_total"] > 0
 
 
 def test_the_command_has_this_process_its_input_its_signals_and_its_status(started):
@@ -96,7 +98,7 @@ def test_the_command_has_this_process_its_input_its_signals_and_its_status(start
     assert process.wait(20) == -signal.SIGTERM
 
 
-def test_what_tells_outlives_a_terminals_ctrl_c_as_long_as_the_command_does(started):
+def test_the_exporter_outlives_a_terminals_ctrl_c_as_long_as_the_command_does(started):
     port = free_port()
     process = started(sys.executable, "-c", STUBBORN, port=port)
     process.stdout.readline()
@@ -104,7 +106,7 @@ def test_what_tells_outlives_a_terminals_ctrl_c_as_long_as_the_command_does(star
     for pid in ours:
         os.kill(pid, signal.SIGINT)
     assert process.stdout.readline() == "no\n"
-    assert told(port)["process_open_fds"] > 0
+    assert metrics(port)["process_open_fds"] > 0
     process.kill()
     process.wait()
     ended(ours)
@@ -131,20 +133,20 @@ def test_without_an_address_or_a_command_it_says_what_it_takes(words):
 def test_a_port_that_is_taken_keeps_the_command_from_starting(started):
     port = free_port()
     started(sys.executable, "-c", CHILD, port=port).stdout.readline()
-    status, said = refusal(f"127.0.0.1:{port}", "echo", "started")
+    status, message = refusal(f"127.0.0.1:{port}", "echo", "started")
     assert status == 2
-    assert re.search(f"127.0.0.1:{port} echo started: .*Address already in use", said)
+    assert re.search(f"127.0.0.1:{port} echo started: .*Address already in use", message)
 
 
 def test_a_program_that_is_not_there_is_named_and_leaves_nothing():
     port = free_port()
-    status, said = refusal(f"127.0.0.1:{port}", "no-such-program")
+    status, message = refusal(f"127.0.0.1:{port}", "no-such-program")
     assert status == 2
-    assert re.search("no-such-program: .*No such file", said)
+    assert re.search("no-such-program: .*No such file", message)
     until = time.monotonic() + 20
     with pytest.raises(OSError, match="refused"):  # noqa: PT012
         while time.monotonic() < until:
-            told(port)
+            metrics(port)
             time.sleep(0.1)
 
 

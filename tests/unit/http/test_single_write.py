@@ -1,4 +1,4 @@
-"""An answer is one write, whatever it is like, and nothing is held that somebody waits for."""
+"""Head and body of an answer are one write, and a head without a body is not held back."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -8,7 +8,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from concord.http.single_write import OneWriteProtocol
+from concord.http.single_write import SingleWriteProtocol
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -41,7 +41,7 @@ def _answered(parts: list[bytes], headers: list[tuple[bytes, bytes]], request: b
     async def answer() -> Wire:
         wire = Wire()
         config = Config(app, log_config=None, access_log=False)
-        protocol = OneWriteProtocol(config, ServerState(), {}, asyncio.get_running_loop())
+        protocol = SingleWriteProtocol(config, ServerState(), {}, asyncio.get_running_loop())
         protocol.connection_made(wire)
         protocol.data_received(request or b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
         await asyncio.gather(*protocol.tasks)

@@ -43,7 +43,7 @@ def node():
 
     def node(model):
         champion = Model("1", [1, 0])
-        app = NodeApi(champion, AccessLog(enabled=False), Challenger(model, champion.info))
+        app = NodeApi(champion, AccessLog(enabled=False), Challenger(model, champion.info)).application
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node")
 
     return node
@@ -128,8 +128,8 @@ def fetched(tmp_path, monkeypatch):
     return fetched
 
 
-def info_of(app, ask):
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node")
+def info_of(api, ask):
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(api.application), base_url="http://node")
     return ask(client, INFO)[0].json()
 
 

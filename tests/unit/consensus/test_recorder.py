@@ -1,15 +1,19 @@
-"""Rounds reach the journal in groups; nobody is told what is not so, and nothing is dropped silently."""
+"""Rounds reach the journal in groups; no answer says what is not so, and no round is dropped silently."""
 
 import asyncio
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from concord.consensus import recorder as module
-from concord.consensus.recorder import Recorder
+from concord.consensus.batching import BatchResult
+from concord.consensus.ensemble import RoundResult
+from concord.consensus.node_client import Question, Reply
+from concord.consensus.recorder import DecidedRounds, Recorder
 from concord.errors import JournalUnavailable
-from concord.journal import RoundRow
+from concord.types.answers import Verdict
 
 pytestmark = pytest.mark.anyio
 
@@ -19,15 +23,25 @@ def anyio_backend():
     return "asyncio"
 
 
-def rows(count, *, due=False):
-    return [
-        RoundRow(f"{i:032x}", "iris", i, "ok", "wager", 1, "request", b"{}", None, None, due)
-        for i in range(count)
-    ]
+def rounds(count, *, due=False, shadows=None):
+    """The rounds of one request, which move money if they are due."""
+    replies = [Reply("voted", "1", 1.0, [[1_000_000]] * count)]
+    ensemble = SimpleNamespace(task="recorded", moves_money=due, evidence=lambda *_: b"{}" if due else None)
+    results = [RoundResult(verdict(f"{i:032x}", due=due)) for i in range(count)]
+    question = Question(b"", count, "digest", ("request",))
+    batch = BatchResult(replies, 0, shadows)
+    return DecidedRounds(ensemble, question, [{}] * count, batch, results, [b"{}"] * count, 1, 0.0)
 
 
-class Paper:
-    """A journal that fails as told."""
+def verdict(round_id, *, due):
+    settlement = "due" if due else "none"
+    return Verdict(
+        round_id, "iris", "ok", "setosa", None, None, None, None, 1.0, "wager", None, 1, due, settlement, []
+    )
+
+
+class FaultyJournal:
+    """A journal that raises the given faults, one a write, and then keeps the groups."""
 
     def __init__(self, *faults):
         self.faults = list(faults)
@@ -67,73 +81,73 @@ async def until(condition):
     raise AssertionError("it did not come about in time")
 
 
-async def test_rounds_that_nobody_waits_for_are_written_as_one_group(writing):
-    journal = Paper()
+async def test_rounds_that_no_answer_waits_for_are_written_as_one_group(writing):
+    journal = FaultyJournal()
     recorder = writing(journal)
-    recorder.record(rows(3))
-    recorder.record(rows(2))
+    recorder.record(rounds(3))
+    recorder.record(rounds(2))
     await until(lambda: journal.groups)
     assert [len(group) for group in journal.groups] == [5]
 
 
-async def test_who_waits_hears_once_the_group_is_durable(writing):
-    journal = Paper()
-    await writing(journal).record_soon(rows(2))
+async def test_an_answer_that_waits_comes_once_the_group_is_durable(writing):
+    journal = FaultyJournal()
+    await writing(journal).record_durably(rounds(2))
     assert len(journal.groups) == 1
 
 
-async def test_the_settler_hears_of_due_rounds_after_they_are_durable(writing):
-    journal, heard = Paper(), []
-    recorder = writing(journal, lambda: heard.append(len(journal.groups)))
-    await recorder.record_soon(rows(1, due=True))
-    assert heard == [1]
+async def test_the_settler_is_notified_of_due_rounds_after_they_are_durable(writing):
+    journal, groups = FaultyJournal(), []
+    recorder = writing(journal, lambda: groups.append(len(journal.groups)))
+    await recorder.record_durably(rounds(1, due=True))
+    assert groups == [1]
 
 
 async def test_a_group_is_durable_as_a_whole_or_refused_as_a_whole(writing):
-    journal = Paper(JournalUnavailable("away"))
+    journal = FaultyJournal(JournalUnavailable("away"))
     recorder = writing(journal)
-    waiting = [recorder.record_soon(rows(700, due=True)), recorder.record_soon(rows(700, due=True))]
-    results = await asyncio.gather(*map(asyncio.shield, waiting), return_exceptions=True)
+    waiting = [recorder.record_durably(rounds(700, due=True)), recorder.record_durably(rounds(700, due=True))]
+    results = await asyncio.gather(*waiting, return_exceptions=True)
     await asyncio.sleep(0.05)
     assert [type(result) for result in results] == [JournalUnavailable] * 2
     assert sum(len(group) for group in journal.groups) == 0
 
 
 async def test_rounds_that_were_answered_are_written_when_the_journal_is_back(writing):
-    journal = Paper(JournalUnavailable("away"), JournalUnavailable("away"))
+    journal = FaultyJournal(JournalUnavailable("away"), JournalUnavailable("away"))
     recorder = writing(journal)
-    recorder.record(rows(3))
+    recorder.record(rounds(3))
     await until(lambda: journal.groups)
     assert len(journal.groups[0]) == 3
 
 
-async def test_a_bug_in_writing_neither_loses_rounds_nor_hangs_who_waits(writing):
-    journal = Paper(RuntimeError("can't start new thread"))
+async def test_a_bug_in_writing_neither_loses_rounds_nor_hangs_an_answer(writing):
+    journal = FaultyJournal(RuntimeError("can't start new thread"))
     recorder = writing(journal)
-    recorder.record(rows(2))
+    recorder.record(rounds(2))
     with pytest.raises(JournalUnavailable):
-        await recorder.record_soon(rows(1, due=True))
+        await recorder.record_durably(rounds(1, due=True))
     await until(lambda: journal.groups)
     assert len(journal.groups[0]) == 2
 
 
 async def test_beyond_the_bound_rounds_are_refused_and_not_taken(writing, monkeypatch):
     monkeypatch.setattr(module, "MOST_WAITING", 5)
-    journal = Paper()
+    journal = FaultyJournal()
     recorder = writing(journal)
-    recorder.record(rows(4))
+    recorder.record(rounds(4))
     with pytest.raises(JournalUnavailable):
-        recorder.record(rows(2))
+        recorder.record(rounds(2))
     with pytest.raises(JournalUnavailable):
-        recorder.record_soon(rows(2))
+        await recorder.record_durably(rounds(2))
     await until(lambda: journal.groups)
     assert len(journal.groups[0]) == 4
 
 
 async def test_closing_writes_what_waits(writing):
-    journal = Paper()
+    journal = FaultyJournal()
     recorder = Recorder(journal, lambda: None)
-    recorder.record(rows(3))
+    recorder.record(rounds(3))
     await recorder.close()
     assert len(journal.groups[0]) == 3
 
@@ -141,7 +155,7 @@ async def test_closing_writes_what_waits(writing):
 async def test_closing_in_the_midst_of_a_write_does_not_write_beside_it():
     entered, written = threading.Event(), []
 
-    class Slow(Paper):
+    class Slow(FaultyJournal):
         def record(self, group):
             entered.set()
             time.sleep(0.05)
@@ -149,28 +163,29 @@ async def test_closing_in_the_midst_of_a_write_does_not_write_beside_it():
 
     recorder = Recorder(Slow(), lambda: None)
     recorder.start()
-    recorder.record(rows(1))
+    recorder.record(rounds(1))
     await asyncio.to_thread(entered.wait)
     await recorder.close()
     assert written == ["recorder_0", "recorder_0"]
 
 
 async def test_while_the_journal_is_away_what_moves_money_is_refused_at_once_and_the_rest_is_kept(writing):
-    journal = Paper(*[JournalUnavailable("away")] * 4)
+    journal = FaultyJournal(*[JournalUnavailable("away")] * 4)
     recorder = writing(journal)
-    recorder.record(rows(1))
-    await until(lambda: recorder._away)
-    refused = [recorder.record_soon(rows(2, due=due)) for due in (True, False)]
-    assert [type(one.exception()) for one in refused] == [JournalUnavailable] * 2
+    recorder.record(rounds(1))
+    await until(lambda: recorder._is_away)
+    with pytest.raises(JournalUnavailable):
+        await recorder.record_durably(rounds(2, due=True))
+    assert await recorder.record_durably(rounds(2)) is False
     await until(lambda: journal.groups)
     assert [row.due for row in journal.groups[0]] == [False] * 3
 
 
-async def test_a_journal_that_is_back_is_noticed_though_nothing_waits_for_it(writing):
-    journal = Paper(*[JournalUnavailable("away")] * 3)
+async def test_a_journal_that_is_back_is_noticed_though_no_round_waits_for_it(writing):
+    journal = FaultyJournal(*[JournalUnavailable("away")] * 3)
     recorder = writing(journal)
     with pytest.raises(JournalUnavailable):
-        await recorder.record_soon(rows(1, due=True))
+        await recorder.record_durably(rounds(1, due=True))
     await until(lambda: journal.groups == [[]])
-    await recorder.record_soon(rows(1, due=True))
+    await recorder.record_durably(rounds(1, due=True))
     assert [len(group) for group in journal.groups] == [0, 1]

@@ -1,4 +1,4 @@
-"""CPU, memory and open files are told of every service, however many processes it is."""
+"""CPU, memory and open files are measured of every service, however many processes it has."""
 
 import os
 import subprocess
@@ -10,15 +10,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from concord.observability import metrics
 from concord.observability.process_metrics import ServiceProcesses, serving
 
-WANTED = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
+NAMES = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 
 TELL = "from concord.observability import metrics; print(metrics.render().decode())"
 
 
-def told(text):
-    """Name → value, of what is told about processes."""
+def process_values(text):
+    """Name → value, of the metrics of processes."""
     return {
         sample.name: sample.value
         for family in text_string_to_metric_families(text)
@@ -51,10 +51,10 @@ def other():
 
 
 def test_a_service_of_one_process_tells_of_itself():
-    assert told(metrics.render().decode()).keys() >= WANTED
+    assert process_values(metrics.render().decode()).keys() >= NAMES
 
 
-def test_a_worker_tells_of_itself_and_of_its_supervisor(tmp_path):
+def test_a_worker_measures_itself_and_its_supervisor(tmp_path):
     """As `bentoml serve` starts it: a process above it, and a folder that workers share."""
     done = subprocess.run(
         [sys.executable, "-c", TELL],
@@ -63,9 +63,9 @@ def test_a_worker_tells_of_itself_and_of_its_supervisor(tmp_path):
         text=True,
         check=True,
     )
-    found = told(done.stdout)
-    assert found.keys() >= WANTED
-    assert found["process_resident_memory_bytes"] > of(os.getpid())["process_resident_memory_bytes"]
+    values = process_values(done.stdout)
+    assert values.keys() >= NAMES
+    assert values["process_resident_memory_bytes"] > of(os.getpid())["process_resident_memory_bytes"]
 
 
 def test_processes_are_added_up(other):

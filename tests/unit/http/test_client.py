@@ -11,7 +11,7 @@ import pytest
 
 from concord.consensus.node_client import NodeClient
 from concord.errors import ConfigurationError
-from concord.http import client as connection
+from concord.http import client
 from concord.http.client import AROUND_BYTES, HttpClient, _Connection
 
 pytestmark = pytest.mark.anyio
@@ -32,16 +32,16 @@ def anyio_backend(request):
 @pytest.fixture
 async def nothing_is_left():
     """No task, socket or unseen exception outlives a test."""
-    noise, loop = [], asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _loop, context: noise.append(context))
+    errors, loop = [], asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: errors.append(context))
     before = sockets()
     yield
     async with asyncio.timeout(1):
-        while others() or sockets() > before:  # noqa: ASYNC110 - nobody tells
+        while others() or sockets() > before:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
     gc.collect(0)
     await asyncio.sleep(0)
-    assert noise == []
+    assert errors == []
 
 
 def others():
@@ -51,11 +51,11 @@ def others():
 
 def sockets():
     """How many sockets this process has open; uvloop makes its own two anew for each run."""
-    found = []
+    links = []
     for path in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
-            found.append(str(path.readlink()))
-    return sum(name.startswith("socket:") for name in found)
+            links.append(str(path.readlink()))
+    return sum(name.startswith("socket:") for name in links)
 
 
 class Peer:
@@ -149,7 +149,7 @@ async def ask(origin, body=b"rows", limit=100):
 
 async def until(condition):
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - nobody tells
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.005)
 
 
@@ -335,7 +335,7 @@ async def test_a_server_that_closes_on_being_met_is_an_error(serve):
 
 
 async def test_a_connection_that_was_idle_for_long_is_not_used_again(serve, monkeypatch):
-    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.03)
+    monkeypatch.setattr(client, "IDLE_SECONDS", 0.03)
     server, origin = await serve(forever(SIZED))
     await asyncio.gather(ask(origin), ask(origin))
     await asyncio.sleep(0.1)
@@ -344,7 +344,7 @@ async def test_a_connection_that_was_idle_for_long_is_not_used_again(serve, monk
 
 
 async def test_a_connection_too_many_grows_old_beside_a_busy_one(serve, monkeypatch):
-    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(client, "IDLE_SECONDS", 0.05)
     _, origin = await serve(forever(SIZED))
     await asyncio.gather(ask(origin), ask(origin))
     for _ in range(20):
@@ -383,10 +383,10 @@ async def test_a_closed_origin_has_no_connections_and_makes_none(serve):
         await peer.until_hung_up()
 
     server, origin = await serve(behave)
-    kept, busy = asyncio.create_task(ask(origin)), asyncio.create_task(ask(origin))
-    await asyncio.wait((kept, busy), return_when=asyncio.FIRST_COMPLETED)
+    idle, busy = asyncio.create_task(ask(origin)), asyncio.create_task(ask(origin))
+    await asyncio.wait((idle, busy), return_when=asyncio.FIRST_COMPLETED)
     origin.close()
-    await asyncio.gather(kept, busy)
+    await asyncio.gather(idle, busy)
     await until(lambda: server.hung_up == 2)
     with pytest.raises(ConnectionError, match="closed"):
         await ask(origin)
@@ -571,12 +571,12 @@ async def test_a_server_that_half_closes_and_does_not_read_is_an_error_at_once(s
 
 
 @pytest.mark.parametrize(
-    "said", [b"", HEAD, HEAD + b"content-length: 4\r\n\r\nab"], ids=["nothing", "half a head", "half a body"]
+    "sent", [b"", HEAD, HEAD + b"content-length: 4\r\n\r\nab"], ids=["nothing", "half a head", "half a body"]
 )
-async def test_cancelling_closes_the_connection_so_that_the_server_hears_of_it(serve, said):
+async def test_cancelling_closes_the_connection_so_that_the_server_notices(serve, sent):
     async def behave(_number, peer):
         await peer.take()
-        await peer.say(said)
+        await peer.say(sent)
         await peer.until_hung_up()
 
     server, origin = await serve(behave)
@@ -661,7 +661,7 @@ def deaf():
 
 
 async def test_a_connection_that_does_not_come_about_is_an_error(nothing_is_left, deaf, monkeypatch):
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.1)
     with pytest.raises(ConnectionError, match=r"within 0\.1 s"):
         await ask(HttpClient(deaf))
 
