@@ -14,7 +14,7 @@ from concord.client import Client
 from concord.node.app import NodeApi
 from concord.observability.logs import AccessLog
 from concord.tasks.schema import Feature, Label, TaskSchema, Value
-from concord.types.answers import VOTES_TYPE, NodeInfo
+from concord.types.nodes import VOTES_TYPE, NodeInfo
 
 IRIS = TaskSchema(
     task="iris",
