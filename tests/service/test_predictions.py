@@ -167,14 +167,18 @@ def test_metrics_tell_rounds_outcomes_and_overhead(start_stack):
 def test_a_client_reads_the_metrics_and_the_page_finds_its_figures_in_them(start_stack):
     stack = start_stack()
     with Client(stack.url) as client:
-        before = exposition.sample(client.metrics(), 0.0)
+        before = exposition.parse_sample(client.metrics(), 0.0)
         stack.predict()
-        added = courses.increase(before.counts, exposition.sample(client.metrics(), 2.0).counts)
-    figures = courses.figures(added, "iris", 2.0)
-    assert (figures[courses.REQUESTS], figures[courses.ROWS], figures[courses.NO_QUORUM]) == (0.5, 0.5, 0.0)
-    assert figures[courses.AGREEMENT] == 0.5
-    assert 0 < figures[courses.OVERHEAD[0]] <= figures[courses.LATENCY[2]]
-    assert courses.figures(added, None, 2.0)[courses.FAILED] == 0.0
+        added = courses.count_increase(before.counts, exposition.parse_sample(client.metrics(), 2.0).counts)
+    indicators = courses.compute_indicators(added, "iris", 2.0)
+    assert (indicators[courses.REQUESTS], indicators[courses.ROWS], indicators[courses.NO_QUORUM]) == (
+        0.5,
+        0.5,
+        0.0,
+    )
+    assert indicators[courses.AGREEMENT] == 0.5
+    assert 0 < indicators[courses.OVERHEAD[0]] <= indicators[courses.LATENCY[2]]
+    assert courses.compute_indicators(added, None, 2.0)[courses.FAILED] == 0.0
 
 
 def test_requests_that_meet_share_a_call_that_names_them_all(start_stack):
@@ -225,7 +229,7 @@ def test_a_task_opened_in_the_ledger_borrows_the_nodes_of_another(start_stack):
 
 def test_a_new_version_is_noticed_and_stated(start_stack):
     stack = start_stack()
-    stack.nodes["knn"]._app._model = StandInModel(IRIS, "knn", species(2), version="2")
+    stack.nodes["knn"].api._model = StandInModel(IRIS, "knn", species(2), version="2")
     stack.predict()
     wait_until(lambda: stack.client.nodes("iris")[1].version == "2")
 

@@ -21,9 +21,8 @@ from tests.service.liars import LIAR
 from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
 from tests.service.up import Up
-from training.data.dataset import read
-from training.data.table import load
-from training.run import prepare
+from training.data.dataset import read_file
+from training.fit_tasks import prepare
 from training.task import SEED
 from training.tasks import select
 
@@ -79,7 +78,7 @@ def streams():
     for task, _, parts in prepare(select(()), {task: str(path) for task, path in FILES.items()}, SEED):
         found[task.name] = stream(task, parts.test.rows, parts.test.answers)
     (films,) = select(["film_rating"])
-    recent = read(films, load(RECENT))
+    recent = read_file(films, RECENT)
     found["film_recent"] = stream(films, recent.rows, recent.answers)
     return found
 
