@@ -112,7 +112,7 @@ class Feedback:
             for receipt in receipts
             if receipt.is_good and receipt.settlement == "due" and receipt.id is not None
         }
-        heights = await self._settler.settled(due, seconds) if due else {}
+        heights = await self._settler.wait_settled(due, seconds) if due else {}
         return [
             replace(receipt, settlement="settled", block=heights[receipt.id])
             if receipt.id in heights

@@ -16,7 +16,7 @@ from concord.explain.votes import RoundOutcome, Words, testify
 from concord.explain.weights import WeightReasons
 from concord.journal import Journal, StoredRound
 from concord.ledger.chain import Block
-from concord.ledger.decisions import story
+from concord.ledger.decisions import list_decisions
 from concord.ledger.events import Body
 from concord.ledger.ledger import Ledger
 from concord.ledger.merkle import merkle_proof, proves
@@ -98,7 +98,9 @@ class Explanations:
     def _decisions(self, task: str, verdict: Verdict) -> list[Decided]:
         """What was decided about the versions of the nodes that were asked, before and since."""
         newest = self._ledger.newest.state
-        told = [one for vote in verdict.votes for one in story(self._ledger, task, vote.node, newest)]
+        told = [
+            one for vote in verdict.votes for one in list_decisions(self._ledger, task, vote.node, newest)
+        ]
         return sorted(told, key=lambda one: (one.block, one.node))
 
     def _task(self, name: str, height: int) -> TaskState | None:

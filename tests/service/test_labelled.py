@@ -4,7 +4,7 @@ import pytest
 
 from concord.client import Client
 from concord.errors import DataError, Refused, ServiceAway
-from concord.journal import LabelRow, RoundRow, kept
+from concord.journal import LabelRow, RoundRow, streams
 from tests.service.labelling import write_tokens
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel
 from training.data.sources import read_rows
@@ -37,7 +37,7 @@ def page(stack, **query):
 
 
 def test_labelled_rows_come_oldest_first_in_pages_and_each_once(start_stack, monkeypatch):
-    monkeypatch.setattr(kept, "ROWS", 7)
+    monkeypatch.setattr(streams, "ROWS", 7)
     stack = start_stack()
     ids = record(stack, 50)
     label(stack, ids[::3])
@@ -51,8 +51,8 @@ def test_labelled_rows_come_oldest_first_in_pages_and_each_once(start_stack, mon
 
 
 def test_a_page_looks_at_so_many_rounds_and_the_next_one_goes_on(start_stack, monkeypatch):
-    monkeypatch.setattr(kept, "ROWS", 5)
-    monkeypatch.setattr(kept, "LOOKED_AT", 10)
+    monkeypatch.setattr(streams, "ROWS", 5)
+    monkeypatch.setattr(streams, "LOOKED_AT", 10)
     stack = start_stack()
     ids = record(stack, 30)
     label(stack, [ids[27]])

@@ -14,7 +14,7 @@ from concord.client import Client
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger
 from concord.settings import NodesFile
-from concord.settlement.audit import deep_audit
+from concord.settlement.audit import audit_settlements
 from tests.homes import ALL_TASKS, DATA, FILES, ROOT, environment
 from tests.ports import free_base, free_port
 from tests.service.liars import LIAR
@@ -202,9 +202,9 @@ def test_the_jail_catches_the_liar_and_nobody_else(teacher, name, streams, servi
 def test_every_block_of_it_settles_again_to_the_same(services, name):
     home = services[name].home
     journal = Journal(f"sqlite:///{home / 'journal.sqlite'}")
-    report = deep_audit(Ledger(FileStore(home / "ledger"), archive=journal), journal)
+    report = audit_settlements(Ledger(FileStore(home / "ledger"), archive=journal), journal)
     journal.close()
-    assert (report.ok, report.problems) == (True, ())
+    assert (report.ok, report.problems) == (True, [])
     assert report.rounds > 0
 
 

@@ -11,11 +11,11 @@ from concord.errors import UnknownName
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.ledger.chain import Block
-from concord.ledger.decisions import appointed_words
+from concord.ledger.decisions import describe_decision
 from concord.ledger.events import Body, NodeSums
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
-from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
+from concord.policies.voting import PPM
 from concord.service import Service
 from concord.types.nodes import HistoryEntry, NodeHistory
 from concord.util.background import run_exclusive
@@ -114,7 +114,7 @@ def _count_rounds(rounds: int) -> str:
 def explain_standing_change(body: Body) -> str:
     """An event about a node's standing or version, in words."""
     if body["kind"] == "appoint":
-        return appointed_words(body)
+        return describe_decision(body)
     if body["kind"] == "promote":
         return f"serves version {body['version']}: its record starts anew, or goes on from its trial"
     if body["kind"] == "release":

@@ -6,7 +6,7 @@ from concord.api.endpoint import Endpoint, Operation
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.service import Service
-from concord.settlement.audit import deep_audit
+from concord.settlement.audit import audit_settlements
 from concord.util.background import run_exclusive
 from concord.util.times import iso
 
@@ -60,5 +60,5 @@ class LedgerState:
     async def audit(self, request: Request) -> Response:
         """Settles every block again from the journal's records; minutes, for many."""
         request.query()
-        report = await run_exclusive(self._lock, deep_audit, self._ledger, self._journal)
+        report = await run_exclusive(self._lock, audit_settlements, self._ledger, self._journal)
         return json_response(report.to_json())

@@ -82,7 +82,7 @@ class Rounds:
             self._ensembles.settings(filters.task)
         limit, after = int_param(query, "limit", default=50, most=MOST_ROUNDS), query.get("after")
         find = self._journal.find
-        if filters.is_looked_through:
+        if filters.needs_scan:
             rounds, end = await run_exclusive(self._searching, find, filters, limit, after)
         else:
             rounds, end = await asyncio.to_thread(find, filters, limit, after)

@@ -15,8 +15,8 @@ from concord.cli.stores import copy_head, has_journal, ledger_beside, ledger_sto
 from concord.errors import ConfigurationError, Conflict, InvalidInput, JournalUnavailable
 
 if TYPE_CHECKING:
-    from concord.ledger.audit import Report
-    from concord.settlement.audit import DeepReport
+    from concord.ledger.audit import ChainReport
+    from concord.settlement.audit import SettlementReport
 
 # The ledger's modules and the journal's are imported by what uses them.
 
@@ -227,22 +227,22 @@ def prove(*, export_file: BinaryIO, proof: Path, as_json: bool) -> None:
     from dataclasses import asdict
 
     from concord.cli.text.ledger import show_proven
-    from concord.ledger import proofs
+    from concord.ledger import exports, proofs
 
     with proof.open("rb") as file:
         data = file.read(MOST_PROOF + 1)
     if len(data) > MOST_PROOF:
         raise InvalidInput(f"{proof} is longer than any proof.", field="PROOF")
     # No line is read beyond the length at which it is refused.
-    lines = iter(lambda: export_file.readline(proofs.MOST_LINE + 1), b"")
-    proven = proofs.prove(lines, proofs.ProofDocument.read(data))
+    lines = iter(lambda: export_file.readline(exports.MOST_LINE + 1), b"")
+    proven = proofs.check_proof(lines, proofs.ProofDocument.read(data))
     if as_json:
         print_json({"proven": True, **asdict(proven)})
     else:
         show_proven(proven)
 
 
-def _verify(where: str | None) -> "tuple[Report, str | None]":
+def _verify(where: str | None) -> "tuple[ChainReport, str | None]":
     """What an audit finds, and why nothing was compared with the journal; None where it was."""
     problem = "none is known here; CONCORD_JOURNAL is its URL."
     if has_journal(where):
@@ -254,17 +254,19 @@ def _verify(where: str | None) -> "tuple[Report, str | None]":
     return ledger_beside(None, where).verify(), problem
 
 
-def _verify_deeply(where: str | None, report: "Report", journal_problem: str | None) -> "DeepReport | None":
+def _verify_deeply(
+    where: str | None, report: "ChainReport", journal_problem: str | None
+) -> "SettlementReport | None":
     """What settling every block again finds; None where the chain is not sound.
 
     Raises:
         ConfigurationError: The journal that holds the rounds is not here.
     """
-    from concord.settlement.audit import deep_audit
+    from concord.settlement.audit import audit_settlements
 
     if journal_problem is not None:
         raise ConfigurationError(f"--deep settles again from the journal: {journal_problem}", field="--deep")
     if not report.ok:
         return None
     with open_journal(where) as journal, progress_bar("Settling again", "blocks") as advance:
-        return deep_audit(ledger_beside(journal, where), journal, advance)
+        return audit_settlements(ledger_beside(journal, where), journal, advance)

@@ -7,13 +7,13 @@ from rich.markup import escape
 
 from concord.cli.console import out, print_line, table
 from concord.cli.text.values import count, format_stake, format_time
-from concord.ledger.decisions import appointed_words
+from concord.ledger.decisions import describe_decision
 
 if TYPE_CHECKING:
     from concord.ledger import Block, Head
-    from concord.ledger.audit import Report
-    from concord.ledger.proofs import Proven
-    from concord.settlement.audit import DeepReport
+    from concord.ledger.audit import ChainReport
+    from concord.ledger.proofs import ProvenRound
+    from concord.settlement.audit import SettlementReport
 
 
 def show_head(head: "Head") -> None:
@@ -45,7 +45,7 @@ def show_block(block: "Block") -> None:
 
 
 def show_report(
-    report: "Report", journal_problem: str | None, deep_report: "DeepReport | None", *, is_deep: bool
+    report: "ChainReport", journal_problem: str | None, deep_report: "SettlementReport | None", *, is_deep: bool
 ) -> None:
     """Prints what an audit found.
 
@@ -79,7 +79,7 @@ def show_report(
         print_line("[yellow]Nothing was settled again, since the chain itself is not sound.[/]")
 
 
-def _show_deep_report(report: "DeepReport") -> None:
+def _show_deep_report(report: "SettlementReport") -> None:
     if report.ok:
         print_line(
             f"[green]✓[/] Settled again from the journal, {count(report.rounds, 'round')} in "
@@ -94,7 +94,7 @@ def _show_deep_report(report: "DeepReport") -> None:
         print_line(f"  … and {report.more} problems more.")
 
 
-def show_proven(proven: "Proven") -> None:
+def show_proven(proven: "ProvenRound") -> None:
     """Prints what a proof has shown."""
     record = proven.record
     label = f", label {record['label']}" if "label" in record else ""
@@ -131,7 +131,7 @@ def _describe_event(body: Mapping[str, object]) -> str:
 def _describe_standing(body: Mapping[str, object]) -> str:
     match body:
         case {"kind": "appoint", "node": node}:
-            return f"{node}: {appointed_words(body)}"
+            return f"{node}: {describe_decision(body)}"
         case {"kind": "promote", "node": node, "version": version}:
             return f"{node} serves version {version}"
         case {"kind": "jail", "node": node, "reason": reason}:

@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 
 from concord.errors import Conflict, InvalidInput
+from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.state import State, fold
-from concord.policies.scoring import PPM, Trial
+from concord.policies.scoring import Trial
 from concord.policies.stake import MICRO, MIN_STAKE, Account
+from concord.policies.voting import PPM
 from concord.settlement import evidence, standing
 from concord.settlement.batch import settle_batch
-from concord.settlement.standing import Withheld, needed, review
-from tests.unit.settling import Round, hot
+from concord.settlement.standing import Withheld, release_missing_voters, review
+from tests.unit.settlement.settling import hot
 
 NODES = ("a", "b", "c", "d")
 
@@ -27,15 +29,15 @@ def jailed(reason="regret", **fields):
 
 def task(policy="wager", **accounts):
     opened = {node: account() for node in NODES} | accounts
-    held = sum(one.stake for one in opened.values())
+    held = sum(account.stake for account in opened.values())
     state = fold(State(), [events.params("t", policy)]).task("t")
     return replace(state, accounts=opened, paid_in=held)
 
 
 def after(state, *more, malformed=None):
     """The state after what a review calls for."""
-    found = review("t", state, malformed)
-    return fold(State({"t": state}), [*more, *found.events]).task("t")
+    events_ = review("t", state, malformed)
+    return fold(State({"t": state}), [*more, *events_.events]).task("t")
 
 
 def bodies(state, malformed=None):
@@ -45,7 +47,7 @@ def bodies(state, malformed=None):
 def settled(state, votes, label=0, shadows=None, challengers=None, rounds=1):
     """The state after a block of alike rounds; votes are classes, of version 1 unless they say so."""
     data = evidence.write(0, *(ballots(some) for some in (votes, shadows or {}, challengers or {})))
-    batch = [Round(f"r{i}", "t", "wager", data, label) for i in range(rounds)]
+    batch = [SettlementRound(f"r{i}", "t", "wager", data, label) for i in range(rounds)]
     whole = State({"t": state})
     return fold(whole, settle_batch("b", batch, whole).events).task("t")
 
@@ -73,7 +75,7 @@ def test_the_nodes_that_open_a_task_count_at_once_and_later_ones_are_on_probatio
     opening = [events.params("t", "wager", opens=["a", "b"])]
     opening += [events.open_account("t", node, 10**9, 0) for node in ("a", "b", "c")]
     state = fold(State(), opening).task("t")
-    assert {n: one.standing for n, one in state.accounts.items()} == {
+    assert {n: account.standing for n, account in state.accounts.items()} == {
         "a": "active",
         "b": "active",
         "c": "probation",
@@ -133,9 +135,9 @@ def newcomers(*names, **fields):
 
 def test_two_that_are_declared_count_at_once_where_those_who_count_have_left_the_nodes_file():
     state = task(**newcomers("x", "y", "z"))
-    found = needed("t", state, {"x", "y", "z"})
-    assert [(one.body["node"], one.body["to"]) for one in found] == [("x", "active"), ("y", "active")]
-    assert not needed("t", fold(State({"t": state}), found).task("t"), {"x", "y", "z"})
+    events_ = release_missing_voters("t", state, {"x", "y", "z"})
+    assert [(event.body["node"], event.body["to"]) for event in events_] == [("x", "active"), ("y", "active")]
+    assert not release_missing_voters("t", fold(State({"t": state}), events_).task("t"), {"x", "y", "z"})
 
 
 @pytest.mark.parametrize(
@@ -149,11 +151,11 @@ def test_two_that_are_declared_count_at_once_where_those_who_count_have_left_the
     ids=["two count", "it has left too", "it lied", "it has no stake"],
 )
 def test_nobody_else_leaves_probation_for_the_nodes_files_sake(declared, fields):
-    assert not needed("t", task(**newcomers("x", **fields)), declared)
+    assert not release_missing_voters("t", task(**newcomers("x", **fields)), declared)
 
 
 def test_under_seed_the_nodes_file_releases_nobody():
-    assert not needed("t", task("seed", **newcomers("x")), {"x"})
+    assert not release_missing_voters("t", task("seed", **newcomers("x")), {"x"})
 
 
 def test_a_liar_on_probation_is_jailed_and_never_counted():
@@ -233,15 +235,15 @@ def test_several_jailings_take_the_worst_first():
 
 @pytest.mark.parametrize(("malformed", "jails"), [(2, 0), (3, 1), (100, 1)])
 def test_three_malformed_answers_of_the_last_hundred_jail(malformed, jails):
-    found = bodies(task(), {"a": malformed})
-    assert len(found) == jails
-    assert all((one["reason"], one["measured"]) == ("invalid", malformed) for one in found)
+    events_ = bodies(task(), {"a": malformed})
+    assert len(events_) == jails
+    assert all((event["reason"], event["measured"]) == ("invalid", malformed) for event in events_)
 
 
 @pytest.mark.parametrize(("held", "jails"), [(MIN_STAKE, 0), (MIN_STAKE - 1, 1), (0, 1)])
 def test_less_than_ten_stake_jails(held, jails):
-    found = bodies(task(a=account(stake=held)))
-    assert [(one["kind"], one["reason"], one["measured"]) for one in found] == [
+    events_ = bodies(task(a=account(stake=held)))
+    assert [(event["kind"], event["reason"], event["measured"]) for event in events_] == [
         ("jail", "stake", held)
     ] * jails
 
@@ -271,8 +273,8 @@ def test_a_top_up_frees_nobody_who_is_jailed_for_another_reason():
 
 def test_a_jailing_that_would_leave_fewer_than_two_is_withheld_and_shown():
     state = task(a=account(regret=9 * PPM), c=jailed(), d=jailed())
-    found = review("t", state)
-    assert (found.events, found.withheld) == ((), (Withheld("a", "regret"),))
+    events_ = review("t", state)
+    assert (events_.events, events_.withheld) == ((), (Withheld("a", "regret"),))
 
 
 def test_a_jailing_that_would_leave_under_half_of_the_deposits_is_withheld():
@@ -287,9 +289,9 @@ def test_the_deposits_of_jailed_nodes_count_in_the_half_too():
 
 
 def test_of_several_that_are_due_only_so_many_are_jailed_as_may_go():
-    found = review("t", task(**{n: account(regret=(7 + i) * PPM) for i, n in enumerate("abc")}))
-    assert [event.body["node"] for event in found.events] == ["c", "b"]
-    assert found.withheld == (Withheld("a", "regret"),)
+    events_ = review("t", task(**{n: account(regret=(7 + i) * PPM) for i, n in enumerate("abc")}))
+    assert [event.body["node"] for event in events_.events] == ["c", "b"]
+    assert events_.withheld == (Withheld("a", "regret"),)
 
 
 def test_two_liars_and_nobody_else_are_both_kept():
@@ -299,8 +301,8 @@ def test_two_liars_and_nobody_else_are_both_kept():
 
 def test_a_jailing_that_was_withheld_is_carried_out_once_another_counts():
     state = task(a=account(regret=9 * PPM), c=jailed(), d=account(standing="probation", watched=20))
-    found = review("t", state)
-    assert [(event.kind, event.body["node"]) for event in found.events] == [("release", "d"), ("jail", "a")]
+    events_ = review("t", state)
+    assert [(event.kind, event.body["node"]) for event in events_.events] == [("release", "d"), ("jail", "a")]
     assert set(after(state).active) == {"b", "d"}
 
 
@@ -331,8 +333,8 @@ def test_a_good_shadow_is_released_after_fifty_rounds_of_a_tenth_of_regret_at_mo
 
 def test_a_released_node_starts_with_no_regret_and_keeps_its_skill():
     state = task(z=jailed(watched=50, regret=9 * PPM, score=10 * PPM, answered=20 * PPM))
-    found = after(state).accounts["z"]
-    assert (found.regret, found.watched, found.reason, found.skill) == (0, 0, None, 500_000)
+    events_ = after(state).accounts["z"]
+    assert (events_.regret, events_.watched, events_.reason, events_.skill) == (0, 0, None, 500_000)
 
 
 def test_a_node_that_has_turned_honest_comes_back_in_its_fiftieth_round_as_a_shadow():
@@ -365,8 +367,8 @@ def test_shadow_rounds_release_nobody_who_is_jailed_for_another_reason(reason):
 @pytest.mark.parametrize("to", ["active", "probation"])
 def test_an_operator_releases_for_a_reason(where, to):
     why = events.release("t", "z", to=to, by="operator", why="its camera was repaired", key="k")
-    found = fold(State({"t": task(z=where)}), [why]).task("t").accounts["z"]
-    assert (found.standing, found.reason, found.regret, found.watched) == (to, None, 0, 0)
+    events_ = fold(State({"t": task(z=where)}), [why]).task("t").accounts["z"]
+    assert (events_.standing, events_.reason, events_.regret, events_.watched) == (to, None, 0, 0)
 
 
 def test_nobody_is_released_who_counts_or_jailed_who_is_jailed():
@@ -385,8 +387,13 @@ def test_nobody_is_released_who_counts_or_jailed_who_is_jailed():
 def test_a_new_version_of_a_jailed_node_goes_to_probation():
     for reason in ("regret", "invalid"):
         state = State({"t": task(z=jailed(reason, regret=9 * PPM, watched=7))})
-        found = fold(state, [events.promote("t", "z", "2", 1)]).task("t").accounts["z"]
-        assert (found.standing, found.reason, found.regret, found.watched) == ("probation", None, 0, 0)
+        events_ = fold(state, [events.promote("t", "z", "2", 1)]).task("t").accounts["z"]
+        assert (events_.standing, events_.reason, events_.regret, events_.watched) == (
+            "probation",
+            None,
+            0,
+            0,
+        )
 
 
 def test_a_new_version_of_a_node_without_stake_changes_nothing_about_that():
@@ -398,35 +405,37 @@ def test_regret_follows_a_node_into_a_version_that_nobody_has_watched():
     """Or who lies would name another version every seven rounds, and never be jailed."""
     for rounds, regret in ((0, 5), (19, 5), (20, 0)):
         tried = account(regret=5, trial=Trial("2", rounds=rounds))
-        found = fold(State({"t": task(z=tried)}), [events.promote("t", "z", "2", 0)]).task("t").accounts["z"]
-        assert found.regret == regret
+        events_ = (
+            fold(State({"t": task(z=tried)}), [events.promote("t", "z", "2", 0)]).task("t").accounts["z"]
+        )
+        assert events_.regret == regret
 
 
 def test_a_new_version_starts_anew_in_all_but_money_and_regret():
     old = account(score=5, answered=9, regret=5, labelled=8, hits=7, rounds=9, stake=10**8)
-    found = fold(State({"t": task(z=old)}), [events.promote("t", "z", "2", 0)]).task("t").accounts["z"]
-    assert found == account(stake=10**8, rounds=9, version="2", regret=5, changes=1)
+    events_ = fold(State({"t": task(z=old)}), [events.promote("t", "z", "2", 0)]).task("t").accounts["z"]
+    assert events_ == account(stake=10**8, rounds=9, version="2", regret=5, changes=1)
 
 
 def test_a_version_that_was_tried_for_twenty_rounds_counts_once_it_is_promoted():
     trial = Trial("2", 20, 25 * PPM, 30 * PPM)
     state = State({"t": task(z=account(standing="probation", trial=trial))})
-    found = after(fold(state, [events.promote("t", "z", "2", 0)]).task("t")).accounts["z"]
-    assert (found.standing, found.score, found.answered) == ("active", 25 * PPM, 30 * PPM)
-    assert (found.trial, found.version) == (None, "2")
+    events_ = after(fold(state, [events.promote("t", "z", "2", 0)]).task("t")).accounts["z"]
+    assert (events_.standing, events_.score, events_.answered) == ("active", 25 * PPM, 30 * PPM)
+    assert (events_.trial, events_.version) == (None, "2")
 
 
 @pytest.mark.parametrize("trial", [Trial("2", 19), Trial("3", 99), None])
 def test_a_version_that_was_not_tried_for_so_long_stays_on_probation(trial):
     state = State({"t": task(z=jailed("regret", trial=trial))})
-    found = after(fold(state, [events.promote("t", "z", "2", 1)]).task("t")).accounts["z"]
-    assert (found.standing, found.watched) == ("probation", 19 if trial and trial.version == "2" else 0)
+    events_ = after(fold(state, [events.promote("t", "z", "2", 1)]).task("t")).accounts["z"]
+    assert (events_.standing, events_.watched) == ("probation", 19 if trial and trial.version == "2" else 0)
 
 
 def test_the_first_version_that_is_stated_keeps_the_record():
     old = account(version=None, score=5 * PPM, answered=9 * PPM, regret=5, labelled=8)
-    found = fold(State({"t": task(z=old)}), [events.promote("t", "z", "1", 0)]).task("t").accounts["z"]
-    assert found == replace(old, version="1", changes=1)
+    events_ = fold(State({"t": task(z=old)}), [events.promote("t", "z", "1", 0)]).task("t").accounts["z"]
+    assert events_ == replace(old, version="1", changes=1)
 
 
 def test_no_version_takes_its_own_place():
@@ -449,9 +458,9 @@ def test_a_new_challenger_takes_the_place_of_the_one_before():
 
 def test_rounds_that_the_old_version_answered_are_paid_and_teach_nothing_of_the_new_one():
     state = fold(State({"t": task()}), [events.promote("t", "a", "2", 0)]).task("t")
-    found = settled(state, {"a": ("1", 1), "b": 0, "c": 0, "d": 0}, rounds=3).accounts["a"]
-    assert found.stake < 1000 * MICRO
-    assert (found.labelled, found.regret, found.skill) == (0, 0, 700_000)
+    events_ = settled(state, {"a": ("1", 1), "b": 0, "c": 0, "d": 0}, rounds=3).accounts["a"]
+    assert events_.stake < 1000 * MICRO
+    assert (events_.labelled, events_.regret, events_.skill) == (0, 0, 700_000)
 
 
 # Policies, keys
@@ -472,11 +481,11 @@ def test_each_change_of_a_node_has_a_key_of_its_own():
     state, keys = task(), []
     for _ in range(3):
         for malformed in ({"a": 3}, {}):
-            found = review("t", state, malformed).events
+            events_ = review("t", state, malformed).events
             if not malformed:
-                found = [events.promote("t", "a", f"v{len(keys)}", state.accounts["a"].changes)]
-            keys += [event.key for event in found]
-            state = fold(State({"t": state}), found).task("t")
+                events_ = [events.promote("t", "a", f"v{len(keys)}", state.accounts["a"].changes)]
+            keys += [event.key for event in events_]
+            state = fold(State({"t": state}), events_).task("t")
     assert len(keys) == len(set(keys)) == 6
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from concord.journal import Journal, LabelRow, RoundRow, stream
+from concord.journal import Journal, LabelRow, RoundRow, streams
 
 
 def row(number, time, task="iris", features=b"{}"):
@@ -12,7 +12,7 @@ def row(number, time, task="iris", features=b"{}"):
 
 @pytest.fixture
 def journal(tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "ROWS", 7)
+    monkeypatch.setattr(streams, "ROWS", 7)
     journal = Journal(f"sqlite:///{tmp_path}/journal.sqlite")
     journal.migrate()
     # Ten rounds a time, so that chunks end between rounds of one time.
@@ -23,7 +23,7 @@ def journal(tmp_path, monkeypatch):
 
 
 def numbers(journal, since=0, limit=1000):
-    return [int(one.id, 16) for chunk in journal.kept("iris", since, limit) for one in chunk]
+    return [int(round_.id, 16) for chunk in journal.kept("iris", since, limit) for round_ in chunk]
 
 
 def test_all_come_once_and_in_order(journal):
@@ -44,5 +44,5 @@ def test_none_is_older_than_was_asked_for(journal):
 
 def test_labels_come_with_their_rounds(journal):
     journal.label([LabelRow(f"{3:032x}", 2, "crm", 1, "r")])
-    found = [one.label for chunk in journal.kept("iris", 0, 1000) for one in chunk]
-    assert (found[3], found.count(None)) == (2, 49)
+    labels = [round_.label for chunk in journal.kept("iris", 0, 1000) for round_ in chunk]
+    assert (labels[3], labels.count(None)) == (2, 49)

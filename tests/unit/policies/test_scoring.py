@@ -6,11 +6,11 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.policies import scoring as skill
-from concord.policies.scoring import PPM, Trial, brier, closeness, faded, hit, next_regret, next_sigma
-from concord.policies.voting import split
-from tests.unit.laws import Laws
+from concord.policies.scoring import Trial, brier, closeness, faded, hit, next_regret, next_sigma
+from concord.policies.voting import PPM, split
+from tests.unit.properties import Properties
 
-law = Laws()
+properties = Properties()
 
 votes = st.lists(st.integers(0, 100), min_size=2, max_size=6).filter(any).map(lambda raw: split(PPM, raw))
 steps = st.integers(-(10**9), 10**9)
@@ -32,7 +32,7 @@ def test_the_quadratic_score_comes_out_by_hand(vote, label, score):
     assert brier(vote, label) == score
 
 
-@law(votes, st.data())
+@properties(votes, st.data())
 def test_the_quadratic_score_is_its_formula_floored(vote, data):
     label = data.draw(st.integers(0, len(vote) - 1))
     distance = sum((Fraction(p, PPM) - (k == label)) ** 2 for k, p in enumerate(vote))
@@ -40,12 +40,12 @@ def test_the_quadratic_score_is_its_formula_floored(vote, data):
     assert 0 <= brier(vote, label) <= PPM
 
 
-@law(votes, st.data())
+@properties(votes, st.data())
 def test_an_honest_answer_has_the_best_expected_quadratic_score(vote, data):
     other = data.draw(st.permutations(vote))
 
-    def expected(said):
-        return sum(p * brier(said, k) for k, p in enumerate(vote))
+    def expected(answer):
+        return sum(p * brier(answer, k) for k, p in enumerate(vote))
 
     assert expected(other) <= expected(vote) + PPM
 
@@ -76,7 +76,7 @@ def test_closeness_falls_to_nothing_at_three_sigma(value, truth, sigma, score):
     assert closeness(value, truth, sigma) == score
 
 
-@law(steps, steps, st.integers(1, 10**7))
+@properties(steps, steps, st.integers(1, 10**7))
 def test_closeness_is_the_formula_of_the_specification(value, truth, sigma):
     assert closeness(value, truth, sigma) == PPM - PPM * min(3 * sigma, abs(value - truth)) // (3 * sigma)
     assert 0 <= closeness(value, truth, sigma) == closeness(truth, value, sigma) <= PPM
@@ -94,7 +94,7 @@ def test_a_thousand_rounds_fade_exactly():
     assert faded(10**20, 1000) == 10**20 * Fraction(99, 100) ** 1000 // 1
 
 
-@law(st.integers(0, 10**9), st.lists(st.lists(st.integers(0, PPM), max_size=40), max_size=6))
+@properties(st.integers(0, 10**9), st.lists(st.lists(st.integers(0, PPM), max_size=40), max_size=6))
 def test_skill_stays_between_zero_and_one(start, blocks):
     trial = Trial("2", score=min(start, 20 * PPM))
     for scores in blocks:
@@ -126,7 +126,7 @@ def test_sigma_moves_to_the_new_error_by_a_fiftieth_a_round(sigma, error, rounds
     assert next_sigma(sigma, error, rounds) == after
 
 
-@law(st.integers(1, 10**12), st.integers(0, 10**12), st.integers(1, 1000), few=20)
+@properties(st.integers(1, 10**12), st.integers(0, 10**12), st.integers(1, 1000), few=20)
 def test_sigma_is_the_formula_of_the_specification_and_never_zero(sigma, error, rounds):
     assert next_sigma(sigma, error, rounds) == sigma_by_fractions(sigma, error, rounds) >= 1
 
@@ -150,6 +150,6 @@ def test_the_constants_are_those_of_the_specification():
 
 @pytest.mark.slow
 @pytest.mark.guard
-@pytest.mark.parametrize("one", law, ids=str)
-def test_what_holds_in_a_few_cases_holds_in_many(one):
-    one.check()
+@pytest.mark.parametrize("property_", properties, ids=str)
+def test_what_holds_in_a_few_cases_holds_in_many(property_):
+    property_.check()

@@ -27,7 +27,7 @@ def exactly(cases, **options):
 
 
 @dataclass(frozen=True)
-class Law:
+class Property:
     """A property, and on how many cases the slow suite checks it at its full size."""
 
     name: str
@@ -43,17 +43,17 @@ class Law:
         return invariants(self.check.__doc__)
 
 
-def invariants(said):
+def invariants(docstring):
     """The numbers of the invariants that a docstring names, each as a sentence of its own."""
-    return {int(number) for number in re.findall(r"\bI(\d+)\.", said or "")}
+    return {int(number) for number in re.findall(r"\bI(\d+)\.", docstring or "")}
 
 
-class Laws(list):
+class Properties(list):
     """The laws of one module; as a decorator it makes a quick test of one and keeps it for the slow one."""
 
     def __call__(self, *strategies, few=FEW, many=MANY):
         def keep(check):
-            self.append(Law(check.__name__, many, counted(sized(many // 4, many), strategies, check)))
+            self.append(Property(check.__name__, many, counted(sized(many // 4, many), strategies, check)))
             return exactly(few)(given(*strategies)(check))
 
         return keep
@@ -69,13 +69,13 @@ def counted(cases, strategies, check):
         ran += 1
         check(*drawn, **named)
 
-    law = exactly(cases)(given(*strategies)(once))
+    property_ = exactly(cases)(given(*strategies)(once))
 
     @wraps(check)
     def every():
         nonlocal ran
         ran = 0
-        law()
+        property_()
         assert ran >= cases, f"{ran} of {cases} cases"
 
     return every

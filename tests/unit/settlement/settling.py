@@ -1,31 +1,19 @@
 """Rounds to be settled, and random states to settle them on; for tests of the rules."""
 
-from dataclasses import dataclass
 from random import Random
 
 from hypothesis import strategies as st
 
+from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.state import TaskState
-from concord.policies.scoring import PPM
 from concord.policies.stake import MIN_STAKE, Account
-from concord.policies.voting import split
+from concord.policies.voting import PPM, split
 from concord.settlement import evidence
 
 VERSIONS = ("1", "2", None)
 CLASSES = 3
 NAMES = ("a", "aa", "ab", "b", "ba", "c", "d")
-
-
-@dataclass(frozen=True)
-class Round:
-    """A due round as `settle_batch` takes it."""
-
-    id: str
-    task: str
-    policy: str
-    evidence: bytes | None
-    label: int | None = None
 
 
 def hot(version, label, classes=CLASSES):
@@ -34,11 +22,11 @@ def hot(version, label, classes=CLASSES):
 
 
 def wager_round(id_, votes, label, task="t", **more):
-    return Round(id_, task, "wager", evidence.write(0, votes, **more), label)
+    return SettlementRound(id_, task, "wager", evidence.write(0, votes, **more), label)
 
 
 def seed_round(id_, answer, votes, task="t"):
-    return Round(id_, task, "seed", evidence.write_seed(answer, votes))
+    return SettlementRound(id_, task, "seed", evidence.write_seed(answer, votes))
 
 
 class Draw:
@@ -75,7 +63,7 @@ class Draw:
         names = self.random.sample(NAMES, nodes)
         held = {name: self.account() for name in names}
         treasury = self.random.randrange(10**9)
-        total = sum(one.stake for one in held.values()) + treasury
+        total = sum(account.stake for account in held.values()) + treasury
         score = score or self.random.choice(("hit", "brier"))
         return TaskState("wager", score=score, treasury=treasury, paid_in=total, accounts=held)
 

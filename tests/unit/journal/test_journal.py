@@ -84,7 +84,7 @@ def row(number, **fields):
 
 
 def ids(rounds):
-    return [int(one.id, 16) for one in rounds]
+    return [int(round_.id, 16) for round_ in rounds]
 
 
 def test_a_round_is_read_back_as_recorded(journal):
@@ -100,7 +100,7 @@ def test_a_round_that_is_not_there_is_none(journal):
 
 def test_recording_nothing_is_harmless(journal):
     journal.record([])
-    assert journal.rounds() == ([], None)
+    assert journal.find() == ([], None)
 
 
 def test_an_id_that_comes_again_changes_nothing_not_even_once_it_is_settled(journal):
@@ -118,26 +118,26 @@ def test_what_was_recorded_is_there_after_the_process_was_killed(open_journal, p
         Journal(f"sqlite:///{path}").record([row(1)])
         os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
-    assert ids(open_journal().rounds()[0]) == [1]
+    assert ids(open_journal().find()[0]) == [1]
 
 
 def test_rounds_come_newest_first_in_pages_that_do_not_shift(journal):
     journal.record([row(n, time=1000 + n // 2) for n in range(10)])
-    seen, cursor = journal.rounds(limit=3)
+    rounds, cursor = journal.find(limit=3)
     journal.record([row(99, time=5000)])
     while cursor:
-        page, cursor = journal.rounds(limit=3, after=cursor)
-        seen += page
-    assert ids(seen) == list(range(9, -1, -1))
+        page, cursor = journal.find(limit=3, after=cursor)
+        rounds += page
+    assert ids(rounds) == list(range(9, -1, -1))
 
 
 def test_a_last_page_that_is_full_has_no_cursor(journal):
     journal.record([row(n) for n in range(3)])
-    assert journal.rounds(limit=3)[1] is None
+    assert journal.find(limit=3)[1] is None
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("filters", "expected"),
     [
         ({"task": "film"}, [3]),
         ({"status": "degraded"}, [2]),
@@ -146,9 +146,9 @@ def test_a_last_page_that_is_full_has_no_cursor(journal):
     ],
     ids=["task", "status", "since", "all"],
 )
-def test_rounds_are_filtered(journal, wanted, found):
+def test_rounds_are_filtered(journal, filters, expected):
     journal.record([row(0), row(1), row(2, status="degraded"), row(3, task="film")])
-    assert ids(journal.rounds(**wanted)[0]) == found
+    assert ids(journal.find(RoundFilters(**filters))[0]) == expected
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def is_setosa(verdict):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("filters", "expected"),
     [
         ({"label": "known"}, [4, 1]),
         ({"label": "unknown"}, [5, 3, 2, 0]),
@@ -182,9 +182,9 @@ def is_setosa(verdict):
         ({"task": "film", "label": "known"}, []),
     ],
 )
-def test_rounds_are_found_by_label_answer_time_and_the_beginning_of_an_id(labelled, wanted, found):
-    rounds, after = labelled.find(RoundFilters(**wanted))
-    assert [int(one.id[:4], 16) for one in rounds] == found
+def test_rounds_are_found_by_label_answer_time_and_the_beginning_of_an_id(labelled, filters, expected):
+    rounds, after = labelled.find(RoundFilters(**filters))
+    assert [int(round_.id[:4], 16) for round_ in rounds] == expected
     assert after is None
 
 
@@ -194,11 +194,11 @@ def test_rounds_that_are_looked_for_have_their_label(labelled):
 
 
 def test_pages_of_what_is_looked_for_have_each_round_once(labelled):
-    seen, cursor = labelled.find(RoundFilters(label="unknown"), 1)
+    rounds, cursor = labelled.find(RoundFilters(label="unknown"), 1)
     while cursor:
         page, cursor = labelled.find(RoundFilters(label="unknown"), 1, cursor)
-        seen += page
-    assert [int(one.id[:4], 16) for one in seen] == [5, 3, 2, 0]
+        rounds += page
+    assert [int(round_.id[:4], 16) for round_ in rounds] == [5, 3, 2, 0]
 
 
 def test_a_page_looks_at_so_many_rounds_and_the_next_one_goes_on(labelled, monkeypatch):
@@ -206,7 +206,7 @@ def test_a_page_looks_at_so_many_rounds_and_the_next_one_goes_on(labelled, monke
     monkeypatch.setattr("concord.journal.search.LOOKED_AT", 4)
     first, cursor = labelled.find(RoundFilters(label="known"))
     second, end = labelled.find(RoundFilters(label="known"), after=cursor)
-    assert [int(one.id[:4], 16) for one in (*first, *second)] == [4, 1]
+    assert [int(round_.id[:4], 16) for round_ in (*first, *second)] == [4, 1]
     assert len(first) == 1
     assert labelled.find(RoundFilters(label="known"), after=end) == ([], None) if end else True
 
@@ -229,7 +229,7 @@ def test_a_page_looks_at_so_many_rounds_and_the_next_one_goes_on(labelled, monke
 )
 def test_a_cursor_that_was_not_given_out_is_invalid(journal, cursor):
     with pytest.raises(InvalidInput) as caught:
-        journal.rounds(after=cursor)
+        journal.find(after=cursor)
     assert caught.value.field == "after"
 
 
@@ -253,10 +253,10 @@ def test_no_query_that_is_asked_often_reads_the_whole_table(journal, path, query
     assert "TEMP B-TREE" not in str(plan)
 
 
-def settle(journal, batch, height, known=None, noted=0, limit=100):
+def settle(journal, batch, height, block_hash=None, noted=0, limit=100):
     claimed = journal.claim(batch, noted, limit)
-    records = {one.id: b'{"deltas":{}}' for one in claimed}
-    journal.mark_settled(batch, height, known or f"{height:064x}", records)
+    records = {round_.id: b'{"deltas":{}}' for round_ in claimed}
+    journal.mark_settled(batch, height, block_hash or f"{height:064x}", records)
     return claimed
 
 
@@ -271,8 +271,8 @@ def test_due_rounds_are_claimed_oldest_first_and_by_one_batch_only(journal):
 def test_a_settled_round_knows_its_block_and_its_record(journal):
     journal.record([row(1)])
     settle(journal, "b1", 7)
-    one = journal.round(row(1).id)
-    assert (one.block, one.block_hash, one.record) == (7, f"{7:064x}", b'{"deltas":{}}')
+    round_ = journal.round(row(1).id)
+    assert (round_.block, round_.block_hash, round_.record) == (7, f"{7:064x}", b'{"deltas":{}}')
     assert (journal.due_count(), journal.open_claims()) == (0, [])
     assert journal.heights([row(1).id, row(2).id]) == {row(1).id: 7}
 
@@ -295,7 +295,7 @@ def test_an_open_claim_comes_back_with_its_rounds_and_the_height_it_noted(journa
 
 def test_a_cursor_of_the_latest_time_that_there_is_leads_to_all_rounds(journal):
     journal.record([row(1)])
-    assert ids(journal.rounds(after=f"7{'f' * 15}-{'0' * 32}")[0]) == [1]
+    assert ids(journal.find(after=f"7{'f' * 15}-{'0' * 32}")[0]) == [1]
 
 
 def test_a_claim_whose_rounds_another_replica_has_marked_meanwhile_is_not_open(journal, path):
@@ -373,20 +373,17 @@ def label(number, value=1, **fields):
     return LabelRow(f"{number:032x}", value, **values | fields)
 
 
-def became(labelled):
-    return [(int(one.id, 16), one.status, one.settlement, one.block) for one in labelled]
+def outcomes(labels):
+    return [(int(label_.id, 16), label_.status, label_.settlement, label_.block) for label_ in labels]
 
 
 def test_a_label_makes_its_round_due_and_is_read_with_it(journal):
     journal.record([row(1, **WAGER), row(2, **WAGER)])
-    assert became(journal.label([label(1, 2)])) == [(1, "accepted", "due", None)]
+    assert outcomes(journal.label([label(1, 2)])) == [(1, "accepted", "due", None)]
     (claimed,) = journal.claim("b1", 3, 10)
-    assert (claimed.id, claimed.label, claimed.label_source, claimed.label_time) == (
-        row(1).id,
-        2,
-        "crm",
-        5000,
-    )
+    assert (claimed.id, claimed.label) == (row(1).id, 2)
+    stored = journal.round(row(1).id)
+    assert (stored.label, stored.label_source, stored.label_time) == (2, "crm", 5000)
     assert (journal.round(row(1).id).due, journal.round(row(2).id).label) == (True, None)
 
 
@@ -394,7 +391,7 @@ def test_a_label_that_comes_again_is_known_and_changes_nothing(journal):
     journal.record([row(1, **WAGER)])
     journal.label([label(1, 2)])
     again = journal.label([label(1, 2, source="erp", time=6000), label(1, 2)])
-    assert became(again) == [(1, "known", "due", None)] * 2
+    assert outcomes(again) == [(1, "known", "due", None)] * 2
     assert (again[0].label, again[0].source) == (2, "crm")
     assert (journal.round(row(1).id).label_time, journal.due_count()) == (5000, 1)
 
@@ -403,7 +400,7 @@ def test_a_label_of_a_settled_round_is_known_with_its_block_and_not_settled_agai
     journal.record([row(1, **WAGER)])
     journal.label([label(1)])
     settle(journal, "b1", 7)
-    assert became(journal.label([label(1)])) == [(1, "known", "settled", 7)]
+    assert outcomes(journal.label([label(1)])) == [(1, "known", "settled", 7)]
     assert journal.due_count() == 0
 
 
@@ -411,7 +408,7 @@ def test_another_label_is_a_conflict_that_is_kept_and_changes_nothing(journal):
     journal.record([row(1, **WAGER)])
     journal.label([label(1, 2)])
     for time in (7000, 8000):
-        assert became(journal.label([label(1, 0, time=time)])) == [(1, "conflict", "due", None)]
+        assert outcomes(journal.label([label(1, 0, time=time)])) == [(1, "conflict", "due", None)]
     journal.label([label(1, 1, time=6000, source="erp")])
     assert journal.disputes(row(1).id) == [label(1, 1, time=6000, source="erp"), label(1, 0, time=7000)]
     assert (journal.round(row(1).id).label, journal.disputes(row(2).id)) == (2, [])
@@ -420,20 +417,20 @@ def test_another_label_is_a_conflict_that_is_kept_and_changes_nothing(journal):
 def test_of_two_labels_in_one_call_the_first_stands(journal):
     journal.record([row(1, **WAGER), row(2, **WAGER)])
     labelled = journal.label([label(1, 2), label(2, 1), label(1, 2), label(2, 0)])
-    assert [one.status for one in labelled] == ["accepted", "accepted", "known", "conflict"]
+    assert [label_.status for label_ in labelled] == ["accepted", "accepted", "known", "conflict"]
     assert (journal.round(row(2).id).label, len(journal.disputes(row(2).id))) == (1, 1)
 
 
 def test_a_label_of_an_unknown_round_is_not_kept_and_hinders_no_other(journal):
     journal.record([row(1, **WAGER)])
     labelled = journal.label([label(9), label(1)])
-    assert became(labelled) == [(9, "unknown", "none", None), (1, "accepted", "due", None)]
+    assert outcomes(labelled) == [(9, "unknown", "none", None), (1, "accepted", "due", None)]
     journal.record([row(9, **WAGER)])
     assert journal.round(row(9).id).label is None
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("fields", "settlement"),
     [
         (WAGER | {"evidence": None}, "none"),
         (WAGER | {"status": "no_quorum"}, "none"),
@@ -443,17 +440,17 @@ def test_a_label_of_an_unknown_round_is_not_kept_and_hinders_no_other(journal):
     ],
     ids=["no evidence", "no quorum", "seed without money", "seed", "degraded"],
 )
-def test_only_a_round_that_settles_by_its_label_becomes_due_by_it(journal, wanted, found):
-    journal.record([row(1, **wanted)])
-    assert became(journal.label([label(1)])) == [(1, "accepted", found, None)]
-    assert (journal.due_count(), journal.round(row(1).id).label) == (int(found == "due"), 1)
+def test_only_a_round_that_settles_by_its_label_becomes_due_by_it(journal, fields, settlement):
+    journal.record([row(1, **fields)])
+    assert outcomes(journal.label([label(1)])) == [(1, "accepted", settlement, None)]
+    assert (journal.due_count(), journal.round(row(1).id).label) == (int(settlement == "due"), 1)
 
 
 def test_a_claimed_round_stays_with_its_batch_when_its_label_comes_again(journal):
     journal.record([row(1, **WAGER)])
     journal.label([label(1)])
     journal.claim("b1", 3, 10)
-    assert became(journal.label([label(1)])) == [(1, "known", "due", None)]
+    assert outcomes(journal.label([label(1)])) == [(1, "known", "due", None)]
     assert journal.claim("b2", 3, 10) == []
 
 
@@ -469,35 +466,35 @@ def test_labelling_nothing_is_harmless(journal):
 
 def test_many_labels_come_in_one_call(journal):
     journal.record([row(n, **WAGER) for n in range(1203)])
-    assert {one.status for one in journal.label([label(n) for n in range(1203)])} == {"accepted"}
+    assert {label_.status for label_ in journal.label([label(n) for n in range(1203)])} == {"accepted"}
     assert journal.due_count() == 1203
 
 
 def test_labellers_at_once_never_both_label_a_round(journal):
     journal.record([row(n, **WAGER) for n in range(60)])
-    found, lock = [], threading.Lock()
+    results, lock = [], threading.Lock()
 
     def work(value):
         # From both ends, so that each has some that the other has not yet.
         for n in range(60) if value else reversed(range(60)):
             labelled = journal.label([label(n, value, source=f"s{value}")])
             with lock:
-                found.extend(labelled)
+                results.extend(labelled)
 
     threads = [threading.Thread(target=work, args=(value,)) for value in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    accepted = [one for one in found if one.status == "accepted"]
+    accepted = [label_ for label_ in results if label_.status == "accepted"]
     assert sorted(ids(accepted)) == list(range(60))
-    assert all(journal.round(one.id).label == one.label for one in accepted)
+    assert all(journal.round(label_.id).label == label_.label for label_ in accepted)
     assert sum(len(journal.disputes(row(n).id)) for n in range(60)) == 120
 
 
 def test_labelling_claiming_and_marking_at_once_lose_nothing(journal):
     journal.record([row(n, **WAGER) for n in range(400)])
-    found, lock, faults = [], threading.Lock(), []
+    results, lock, faults = [], threading.Lock(), []
 
     def work(turn):
         try:
@@ -505,7 +502,7 @@ def test_labelling_claiming_and_marking_at_once_lose_nothing(journal):
                 first = (start + 150 * turn) % 400
                 labelled = journal.label([label(n, time=turn) for n in range(first, first + 50)])
                 with lock:
-                    found.extend(one.status for one in labelled)
+                    results.extend(label_.status for label_ in labelled)
                 settle(journal, f"b{turn}-{start}", 7, limit=60)
         except JournalUnavailable as error:
             faults.append(error)
@@ -517,14 +514,14 @@ def test_labelling_claiming_and_marking_at_once_lose_nothing(journal):
         thread.join()
     while settle(journal, f"last-{journal.due_count()}", 7):
         pass
-    assert (faults, found.count("accepted"), found.count("known")) == ([], 400, 1200)
+    assert (faults, results.count("accepted"), results.count("known")) == ([], 400, 1200)
     assert len(journal.rounds_of_block(7, "iris")) == 400
 
 
 def test_the_origin_of_a_round_is_its_task_and_time(journal):
     journal.record([row(1), row(2, task="film")])
     origins = journal.origins([row(1).id, row(2).id, row(3).id])
-    assert {int(one, 16): (o.task, o.time) for one, o in origins.items()} == {
+    assert {int(id_, 16): (origin.task, origin.time) for id_, origin in origins.items()} == {
         1: ("iris", 1001),
         2: ("film", 1002),
     }
@@ -557,7 +554,7 @@ def test_features_expire_by_the_time_of_their_round(journal):
     journal.record([row(n, due=False) for n in range(1203)] + [row(5000, features=None)])
     assert journal.expire(before=2200) == 1200
     assert journal.expire(before=2200) == 0
-    assert [one.features for one in journal.rounds(limit=4)[0]] == [None, SECRET, SECRET, SECRET]
+    assert [round_.features for round_ in journal.find(limit=4)[0]] == [None, SECRET, SECRET, SECRET]
 
 
 def test_the_last_schema_of_a_task_is_kept(journal):
@@ -583,7 +580,7 @@ def test_a_journal_of_the_first_version_keeps_its_rounds(journal, path, left):
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
     journal.migrate()
-    assert became(journal.label([label(1)])) == [(1, "accepted", "due", None)]
+    assert outcomes(journal.label([label(1)])) == [(1, "accepted", "due", None)]
 
 
 def test_the_migrations_lead_to_the_tables_of_the_code(journal):

@@ -359,7 +359,7 @@ def test_a_head_whose_last_blocks_nobody_noted_is_rebuilt_as_far_as_it_was_seale
     sealed, hashes = ledger.head().sealed, [(b.height, b.hash) for b in ledger.blocks()]
     store.head = None
     again = Ledger(store)
-    assert again.rebuild([(h, known, None) for h, known in hashes if h <= sealed]).height == sealed
+    assert again.rebuild([(h, block_hash, None) for h, block_hash in hashes if h <= sealed]).height == sealed
     assert again.append([deposit("next")]).height == sealed + 1
     assert again.verify(hashes[:sealed]).ok
 
@@ -367,7 +367,7 @@ def test_a_head_whose_last_blocks_nobody_noted_is_rebuilt_as_far_as_it_was_seale
 def test_a_ledger_that_cannot_be_rebuilt_whole_is_not_rebuilt():
     store = MemoryStore()
     ledger = open_ledger(store, blocks=20, limit=2500)
-    noted = [(h, known, None) for h, known, _ in notes(ledger)]
+    noted = [(h, block_hash, None) for h, block_hash, _ in notes(ledger)]
     store.head = None
     with pytest.raises(LedgerBroken, match="cannot be found"):
         Ledger(store).rebuild(noted)
@@ -428,20 +428,22 @@ class CountingStore(MemoryStore):
         return super().read_segment(name)
 
 
-def test_what_is_kept_of_a_long_chain_is_bounded_and_everything_is_still_found():
+def test_what_is_kept_of_a_long_chain_is_bounded_and_everything_is_still_found(monkeypatch):
     store = MemoryStore()
     ledger = open_ledger(store, blocks=150, limit=1500)
-    segments = Segments(store, cached=2, indexed=3, waypoints=8)
+    monkeypatch.setattr("concord.ledger.segments.INDEXED", 3)
+    monkeypatch.setattr("concord.ledger.segments.WAYPOINTS", 8)
+    segments = Segments(store, cached=2)
     newest = ledger.head().segment
     assert len(store.segments) > 30
-    heights = [segments.holding(newest, height).height_before for height in range(1, newest.last + 1)]
+    heights = [segments.segment_at(newest, height).height_before for height in range(1, newest.last + 1)]
     assert heights == sorted(heights)
     assert [segments.height_of(f"deposit:k{i}", newest, 0) for i in (0, 70, 100)] == [2, 72, 102]
     assert segments.height_of("deposit:none", newest, 0) is None
     assert segments.height_of("deposit:k0", newest, 2) is None
     assert [b.height for b in segments.blocks(newest, 1, newest.last + 1)] == list(range(1, newest.last + 1))
     assert (len(segments._cache), len(segments._indices)) == (2, 3)
-    assert 4 <= len(segments._way._refs) <= 8
+    assert 4 <= len(segments._waypoints._refs) <= 8
 
 
 def test_a_key_above_a_recent_height_is_looked_for_in_the_newest_segments_only():
@@ -456,10 +458,10 @@ def test_an_old_block_is_found_again_without_reading_all_that_came_after_it():
     store = CountingStore()
     newest = open_ledger(store, blocks=100, limit=1500).head().segment
     segments = Segments(store, cached=1)
-    segments.holding(newest, 3)
+    segments.segment_at(newest, 3)
     store.read = 0
-    segments.holding(newest, 60)
-    segments.holding(newest, 4)
+    segments.segment_at(newest, 60)
+    segments.segment_at(newest, 4)
     assert store.read <= 2
 
 
@@ -470,8 +472,8 @@ def test_a_reader_with_an_older_head_beside_one_with_a_newer_head_is_no_fork():
     for i in range(40):
         ledger.append([deposit(f"later{i}")])
     segments = Segments(store)
-    assert segments.holding(ledger.head().segment, 2).blocks
-    assert segments.holding(older, older.last).blocks[-1].height == older.last
+    assert segments.segment_at(ledger.head().segment, 2).blocks
+    assert segments.segment_at(older, older.last).blocks[-1].height == older.last
     assert segments.height_of("deposit:k0", older, 0) == 2
 
 
@@ -482,9 +484,9 @@ def test_a_chain_that_is_not_the_one_read_before_is_a_broken_ledger():
     store.segments.update(twin.segments)
     for first, second in ((newest, other), (other, newest)):
         segments = Segments(store)
-        segments.holding(first, 1)
+        segments.segment_at(first, 1)
         with pytest.raises(LedgerBroken, match="no part of the chain"):
-            segments.holding(second, 1)
+            segments.segment_at(second, 1)
 
 
 def test_a_range_of_old_blocks_is_read_from_its_own_segments_alone():

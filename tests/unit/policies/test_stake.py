@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import strategies as st
 
-from concord.policies.scoring import PPM, brier, hit
+from concord.policies.scoring import brier, hit
 from concord.policies.stake import (
     MICRO,
     MIN_STAKE,
@@ -17,9 +17,10 @@ from concord.policies.stake import (
     settle_wager,
     wager_round,
 )
-from tests.unit.laws import Laws
+from concord.policies.voting import PPM
+from tests.unit.properties import Properties
 
-law = Laws()
+properties = Properties()
 
 NODES = ("logistic_regression", "decision_tree", "knn", "random_forest")
 THOUSAND = dict.fromkeys(NODES, 1000 * MICRO)
@@ -109,7 +110,7 @@ def test_dissenting_three_times_in_one_block_costs_what_three_blocks_cost():
     assert settled.treasury == 2 * 271 * MICRO
 
 
-@law(seed_blocks(), many=200)
+@properties(seed_blocks(), many=200)
 def test_seed_raises_no_balance_and_keeps_the_sum(block):
     """I2. I11."""
     balances, rounds = block
@@ -118,7 +119,7 @@ def test_seed_raises_no_balance_and_keeps_the_sum(block):
     assert sum(settled.balances.values()) + settled.treasury == sum(balances.values())
 
 
-@law(seed_blocks(), st.randoms(use_true_random=False), many=200)
+@properties(seed_blocks(), st.randoms(use_true_random=False), many=200)
 def test_seed_settles_alike_in_any_order_of_arrival(block, random):
     """I4."""
     balances, rounds = block
@@ -128,7 +129,7 @@ def test_seed_settles_alike_in_any_order_of_arrival(block, random):
     assert settle_seed(dict(items), shuffled) == settle_seed(balances, rounds)
 
 
-@law(seed_blocks(), many=200)
+@properties(seed_blocks(), many=200)
 def test_seed_leaves_a_node_alone_that_did_not_vote(block):
     """I13."""
     balances, rounds = block
@@ -136,7 +137,7 @@ def test_seed_leaves_a_node_alone_that_did_not_vote(block):
     assert settled.balances["absent"] == 12345
 
 
-@law(seed_blocks(), many=200)
+@properties(seed_blocks(), many=200)
 def test_seed_permutes_its_result_when_nodes_are_renamed(block):
     """I12."""
     balances, rounds = block
@@ -182,7 +183,7 @@ def test_a_node_below_the_least_stake_has_no_part_in_a_wager():
     assert wager_round({"a": MIN_STAKE, "b": MIN_STAKE - 1}, {"a": PPM, "b": 0}, 1) == {"a": 0}
 
 
-@law(wager_blocks(), many=300)
+@properties(wager_blocks(), many=300)
 def test_wager_sums_to_zero_in_every_round_and_in_levelling(block):
     """I3."""
     stakes, deposits, scores = block
@@ -192,22 +193,22 @@ def test_wager_sums_to_zero_in_every_round_and_in_levelling(block):
     assert sum(settled.stakes.values()) == sum(stakes.values())
 
 
-@law(wager_blocks(), many=300)
+@properties(wager_blocks(), many=300)
 def test_wager_brings_no_stake_below_zero(block):
     """I2."""
     assert min(settle_wager(*block).stakes.values()) >= 0
 
 
-@law(wager_blocks(), many=300)
+@properties(wager_blocks(), many=300)
 def test_under_hit_a_right_node_never_loses_and_a_wrong_one_never_gains(block):
     """I7."""
     stakes, deposits, scores = block
-    hits = {one: {n: PPM if q == PPM else 0 for n, q in some.items()} for one, some in scores.items()}
-    for one, moved in settle_wager(stakes, deposits, hits).deltas.items():
-        assert all(delta >= 0 if hits[one][node] else delta <= 0 for node, delta in moved.items())
+    hits = {id_: {n: PPM if q == PPM else 0 for n, q in some.items()} for id_, some in scores.items()}
+    for id_, moved in settle_wager(stakes, deposits, hits).deltas.items():
+        assert all(delta >= 0 if hits[id_][node] else delta <= 0 for node, delta in moved.items())
 
 
-@law(wager_blocks(), many=300)
+@properties(wager_blocks(), many=300)
 def test_a_round_moves_at_most_its_share_of_a_stake(block):
     """I8."""
     stakes, deposits, scores = block
@@ -216,7 +217,7 @@ def test_a_round_moves_at_most_its_share_of_a_stake(block):
             assert abs(delta) <= Fraction(stakes[node], max(10, 2 * len(scores))) + 1
 
 
-@law(wager_blocks(), many=300)
+@properties(wager_blocks(), many=300)
 def test_two_halves_of_a_node_win_and_lose_what_it_would_alone(block):
     """I9."""
     stakes, _, scores = block
@@ -235,18 +236,18 @@ def test_two_halves_of_a_node_win_and_lose_what_it_would_alone(block):
             assert abs(moved["y"] + moved["z"] - alone) <= 2
 
 
-@law(wager_blocks(), st.randoms(use_true_random=False), many=300)
+@properties(wager_blocks(), st.randoms(use_true_random=False), many=300)
 def test_wager_settles_alike_in_any_order_of_arrival(block, random):
     """I4."""
     stakes, deposits, scores = block
     rounds, nodes = list(scores), list(stakes)
     random.shuffle(rounds)
     random.shuffle(nodes)
-    again = settle_wager({n: stakes[n] for n in nodes}, deposits, {one: scores[one] for one in rounds})
+    again = settle_wager({n: stakes[n] for n in nodes}, deposits, {id_: scores[id_] for id_ in rounds})
     assert again == settle_wager(stakes, deposits, scores)
 
 
-@law(wager_blocks(), many=300)
+@properties(wager_blocks(), many=300)
 def test_wager_permutes_its_result_when_nodes_are_renamed_in_their_order(block):
     """I12. Of equal remainders the earlier name takes the unit, so another order of names may move one."""
     stakes, deposits, scores = block
@@ -254,12 +255,12 @@ def test_wager_permutes_its_result_when_nodes_are_renamed_in_their_order(block):
     renamed = settle_wager(
         {new[n]: s for n, s in stakes.items()},
         {new[n]: d for n, d in deposits.items()},
-        {one: {new[n]: q for n, q in some.items()} for one, some in scores.items()},
+        {id_: {new[n]: q for n, q in some.items()} for id_, some in scores.items()},
     )
     assert renamed.stakes == {new[n]: s for n, s in settle_wager(stakes, deposits, scores).stakes.items()}
 
 
-@law(wager_blocks(), many=300)
+@properties(wager_blocks(), many=300)
 def test_settling_a_wager_names_no_node_that_was_absent(block):
     """I13."""
     stakes, deposits, scores = block
@@ -289,7 +290,7 @@ def streams(draw):
     ]
 
 
-@law(streams(), few=15, many=300)
+@properties(streams(), few=15, many=300)
 def test_the_mean_by_stake_is_hardly_worse_than_the_best_node_in_hindsight(blocks):
     """I10. λ is the optimal one to a two-thousandth: so many times what the rule moves at λ = 1/2000."""
     nodes, size = list(blocks[0][0]), len(blocks[0])
@@ -352,6 +353,6 @@ def test_levelling_alone_takes_all_but_half_from_a_node_that_withdrew_its_deposi
 
 @pytest.mark.slow
 @pytest.mark.guard
-@pytest.mark.parametrize("one", law, ids=str)
-def test_what_holds_in_a_few_cases_holds_in_many(one):
-    one.check()
+@pytest.mark.parametrize("property_", properties, ids=str)
+def test_what_holds_in_a_few_cases_holds_in_many(property_):
+    property_.check()

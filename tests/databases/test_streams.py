@@ -2,8 +2,8 @@
 
 import pytest
 
-from concord.journal import Journal, LabelRow, stream
-from tests.unit import test_kept as suite
+from concord.journal import Journal, LabelRow, streams
+from tests.unit.journal import test_streams as suite
 
 # PyMySQL's sockets close when they are collected.
 pytestmark = [pytest.mark.slow, pytest.mark.guard]
@@ -13,7 +13,7 @@ globals().update({name: test for name, test in vars(suite).items() if name.start
 
 @pytest.fixture
 def journal(server, monkeypatch):
-    monkeypatch.setattr(stream, "ROWS", 7)
+    monkeypatch.setattr(streams, "ROWS", 7)
     journal = Journal(server.empty())
     journal.migrate()
     journal.record([suite.row(place, 1000 + place // 10) for place in range(50)])
@@ -24,10 +24,10 @@ def journal(server, monkeypatch):
 
 def test_labelled_rounds_come_in_pages_and_each_once(journal):
     journal.label([LabelRow(f"{place:032x}", 1, "crm", 1, "r") for place in range(0, 50, 3)])
-    found, after = [], None
+    numbers, after = [], None
     while True:
         page, after = journal.labelled("iris", 0, 4, after)
-        found += [int(one.id, 16) for one in page]
+        numbers += [int(round_.id, 16) for round_ in page]
         if after is None:
             break
-    assert found == list(range(0, 50, 3))
+    assert numbers == list(range(0, 50, 3))

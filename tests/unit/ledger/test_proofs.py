@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from concord.errors import InvalidInput, LedgerBroken
 from concord.ledger import events
 from concord.ledger.chain import GENESIS, canonical, extend
+from concord.ledger.exports import MOST_LINE
 from concord.ledger.merkle import merkle_proof, proves
-from concord.ledger.proofs import MOST_LINE, ProofDocument, prove
+from concord.ledger.proofs import ProofDocument, check_proof
 from concord.ledger.state import State
 from concord.policies.stake import MICRO
 from concord.settlement import evidence
@@ -46,7 +47,7 @@ class Chain:
         self.records[len(self.blocks) + 1] = settled.records
         self.append(settled.events)
 
-    def proof(self, height, one, policy="wager"):
+    def proof(self, height, id_, policy="wager"):
         leaves = {
             name: record
             for name, record in sorted(self.records[height].items())
@@ -54,8 +55,8 @@ class Chain:
         }
         block = self.blocks[height - 1]
         event = next(e for e in block.event_list if e.kind == "settle" and e.body["policy"] == policy)
-        path = merkle_proof(list(leaves.values()), list(leaves).index(one))
-        return ProofDocument(leaves[one], tuple(path), event.body["root"], event.key, height, block.hash)
+        path = merkle_proof(list(leaves.values()), list(leaves).index(id_))
+        return ProofDocument(leaves[id_], tuple(path), event.body["root"], event.key, height, block.hash)
 
     @property
     def lines(self):
@@ -90,19 +91,19 @@ def chain():
 
 
 def test_a_record_is_proven_by_the_export_alone(chain):
-    proven = prove(iter(chain.lines), chain.proof(2, f"{3:032x}"))
+    proven = check_proof(iter(chain.lines), chain.proof(2, f"{3:032x}"))
     assert (proven.round, proven.task, proven.policy, proven.rounds) == (f"{3:032x}", "t", "wager", 5)
     assert (proven.block, proven.height, proven.hash) == (2, 4, chain.blocks[-1].hash)
 
 
 def test_rounds_of_two_policies_in_a_block_have_trees_of_their_own(chain):
-    proven = prove(chain.lines, chain.proof(2, f"{11:032x}", "seed"))
+    proven = check_proof(chain.lines, chain.proof(2, f"{11:032x}", "seed"))
     assert (proven.policy, proven.rounds) == ("seed", 3)
 
 
 def test_the_only_round_of_a_block_needs_no_path(chain):
     proof = chain.proof(3, f"{20:032x}")
-    assert (proof.path, prove(chain.lines, proof).block) == ((), 3)
+    assert (proof.path, check_proof(chain.lines, proof).block) == ((), 3)
 
 
 @pytest.mark.parametrize(
@@ -133,18 +134,18 @@ def test_the_only_round_of_a_block_needs_no_path(chain):
 def test_a_proof_that_was_altered_proves_nothing_and_says_why(chain, change, words):
     proof = chain.proof(2, f"{3:032x}")
     with pytest.raises(LedgerBroken, match=words):
-        prove(chain.lines, replace(proof, **change(proof)))
+        check_proof(chain.lines, replace(proof, **change(proof)))
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
         (lambda lines: [], "holds no block"),
-        (lambda lines: lines[1:], "line 1: Block 2 does not follow"),
-        (lambda lines: [lines[0], *lines[2:]], "line 2: Block 3 does not follow"),
-        (lambda lines: [*lines, lines[-1]], "line 5: Block 4 does not follow"),
-        (lambda lines: [lines[0].replace(b"1000000000", b"2000000000"), *lines[1:]], "line 1: Block 1"),
-        (lambda lines: [lines[0], b"\n", *lines[1:]], "line 2: A block is no JSON"),
+        (lambda lines: lines[1:], "Line 1 of the export: Block 2 does not follow"),
+        (lambda lines: [lines[0], *lines[2:]], "Line 2 of the export: Block 3 does not follow"),
+        (lambda lines: [*lines, lines[-1]], "Line 5 of the export: Block 4 does not follow"),
+        (lambda lines: [lines[0].replace(b"1000000000", b"2000000000"), *lines[1:]], "Line 1 .*: Block 1"),
+        (lambda lines: [lines[0], b"\n", *lines[1:]], "Line 2 of the export: A block is no JSON"),
         (lambda lines: [b" " + lines[0], *lines[1:]], "not written canonically"),
         (lambda lines: [*lines, b"x" * (MOST_LINE + 1)], "longer than"),
         (lambda lines: [b'{"a":1}'], "lacks a part"),
@@ -165,20 +166,20 @@ def test_a_proof_that_was_altered_proves_nothing_and_says_why(chain, change, wor
 )
 def test_an_export_that_is_no_chain_proves_nothing_and_names_the_line(chain, spoil, words):
     with pytest.raises(LedgerBroken, match=words):
-        prove(spoil(chain.lines), chain.proof(2, f"{3:032x}"))
+        check_proof(spoil(chain.lines), chain.proof(2, f"{3:032x}"))
 
 
 def test_a_block_of_other_parts_than_ours_is_refused_and_no_crash(chain):
     document = orjson.loads(chain.lines[0])
     for strange in ([], {"k": []}, {"k": {"kind": "settle", "task": "t", "nodes": 1}}, 1):
         line = canonical({**document, "events": strange})
-        with pytest.raises(LedgerBroken, match="line 1"):
-            prove([line], chain.proof(2, f"{3:032x}"))
+        with pytest.raises(LedgerBroken, match="Line 1 of the export: "):
+            check_proof([line], chain.proof(2, f"{3:032x}"))
 
 
 def test_the_export_is_read_once_and_no_line_is_kept(chain):
     lines, alive = iter(chain.lines), []
-    prove((alive.append(1) or line for line in lines), chain.proof(2, f"{3:032x}"))
+    check_proof((alive.append(1) or line for line in lines), chain.proof(2, f"{3:032x}"))
     assert (len(alive), next(lines, None)) == (4, None)
 
 
@@ -237,13 +238,13 @@ def test_every_record_proves_against_its_root_and_no_altered_one_does(rounds, rn
     chain = Chain()
     chain.settle("b", rounds)
     records = chain.records[2]
-    for one, record in records.items():
-        proof = chain.proof(2, one, orjson.loads(record)["policy"])
+    for id_, record in records.items():
+        proof = chain.proof(2, id_, orjson.loads(record)["policy"])
         assert proves(proof.path, record, proof.root)
         altered = bytearray(record)
         altered[rng.randrange(len(record))] ^= 1 << rng.randrange(8)
         assert not proves(proof.path, bytes(altered), proof.root)
         other = rng.choice(list(records))
-        assert other == one or not proves(proof.path, records[other], proof.root)
-    one = rng.choice(list(records))
-    assert prove(chain.lines, chain.proof(2, one, orjson.loads(records[one])["policy"])).round == one
+        assert other == id_ or not proves(proof.path, records[other], proof.root)
+    id_ = rng.choice(list(records))
+    assert check_proof(chain.lines, chain.proof(2, id_, orjson.loads(records[id_])["policy"])).round == id_

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from concord.errors import LedgerBroken
 from concord.settlement import evidence
 from concord.settlement.evidence import Ballot, Evidence
-from tests.unit.laws import Laws
+from tests.unit.properties import Properties
 
-law = Laws()
+properties = Properties()
 
 names = st.text("abc_é", min_size=1, max_size=4)
 counts = st.lists(st.integers(-(2**53), 2**53), min_size=1, max_size=4)
@@ -22,14 +22,14 @@ def as_ballots(raw):
     return {node: Ballot(version, tuple(numbers)) for node, (version, *numbers) in raw.items()}
 
 
-@law(st.integers(-(2**53), 2**53), ballots, ballots, ballots, st.none() | st.integers(1, 2**53))
+@properties(st.integers(-(2**53), 2**53), ballots, ballots, ballots, st.none() | st.integers(1, 2**53))
 def test_what_is_written_is_read_again(answer, votes, shadows, challengers, scale):
     data = evidence.write(answer, votes, shadows, challengers, scale)
     expected = Evidence(answer, as_ballots(votes), as_ballots(shadows), as_ballots(challengers), scale)
     assert evidence.read("r", data) == expected
 
 
-@law(ballots, st.randoms(use_true_random=False))
+@properties(ballots, st.randoms(use_true_random=False))
 def test_the_order_in_which_votes_came_leaves_no_trace(votes, random):
     """I4."""
     items = list(votes.items())
@@ -37,7 +37,7 @@ def test_the_order_in_which_votes_came_leaves_no_trace(votes, random):
     assert evidence.write(0, dict(items)) == evidence.write(0, votes)
 
 
-@law(st.dictionaries(names, st.integers(0, 9), max_size=4), st.integers(0, 9))
+@properties(st.dictionaries(names, st.integers(0, 9), max_size=4), st.integers(0, 9))
 def test_what_is_written_under_seed_is_read_again(votes, answer):
     assert evidence.read_seed("r", evidence.write_seed(answer, votes)) == (answer, votes)
 
@@ -94,6 +94,6 @@ def test_a_ballot_that_is_none_is_refused_and_not_guessed(part, ballot):
 
 @pytest.mark.slow
 @pytest.mark.guard
-@pytest.mark.parametrize("one", law, ids=str)
-def test_what_holds_in_a_few_cases_holds_in_many(one):
-    one.check()
+@pytest.mark.parametrize("property_", properties, ids=str)
+def test_what_holds_in_a_few_cases_holds_in_many(property_):
+    property_.check()

@@ -7,16 +7,17 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.errors import LedgerBroken, LedgerUnavailable
+from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.chain import GENESIS, Block, canonical, digest, replay, state_hash
 from concord.ledger.merkle import merkle_root
 from concord.ledger.state import State, TaskState, fold
 from concord.policies.stake import MICRO
 from concord.settlement.batch import settle_batch
-from tests.unit.laws import Laws
-from tests.unit.settling import Draw, Round, batches, hot, opened, seed_round, wager_round
+from tests.unit.properties import Properties
+from tests.unit.settlement.settling import Draw, batches, hot, opened, seed_round, wager_round
 
-law = Laws()
+properties = Properties()
 
 NODES = ("a", "b", "c", "d")
 RIGHT = {node: hot("1", 0) for node in NODES}
@@ -117,7 +118,7 @@ def test_a_labelled_round_of_a_task_that_is_not_opened_yet_waits():
 @pytest.mark.parametrize("policy", ["seed", "wager"])
 def test_a_round_without_evidence_stops_the_whole_batch(policy):
     with pytest.raises(LedgerBroken):
-        settle(start(), wager_round("r1", RIGHT, 0), Round("r2", "t", policy, None, 0))
+        settle(start(), wager_round("r1", RIGHT, 0), SettlementRound("r2", "t", policy, None, 0))
 
 
 # Both policies in one batch
@@ -146,16 +147,16 @@ def test_seed_rounds_teach_nothing_and_count_no_labels():
     assert (task.treasury, task.accounts["b"].rounds) == (100 * MICRO, 1)
 
 
-@law(mixed)
+@properties(mixed)
 def test_money_adds_up_and_no_account_is_below_zero_after_any_batch(batch):
     """I1. I2. Whatever standing, versions, labels and policies meet in it."""
     state, rounds = batch
     _, after = settle(State({"t": state}), *rounds)
     assert after.task("t").imbalance == 0
-    assert min(one.stake for one in after.task("t").accounts.values()) >= 0
+    assert min(account.stake for account in after.task("t").accounts.values()) >= 0
 
 
-@law(mixed)
+@properties(mixed)
 def test_every_settlement_sums_to_zero_the_treasury_included(batch):
     """I3."""
     state, rounds = batch
@@ -165,7 +166,7 @@ def test_every_settlement_sums_to_zero_the_treasury_included(batch):
             assert moved + event.body["treasury"] == 0
 
 
-@law(mixed, st.randoms(use_true_random=False))
+@properties(mixed, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_changes_neither_events_nor_records(batch, random):
     """I4."""
     state, rounds = batch
@@ -177,7 +178,7 @@ def test_the_order_of_arrival_changes_neither_events_nor_records(batch, random):
     assert again.records == found.records
 
 
-@law(mixed)
+@properties(mixed)
 def test_the_order_of_the_events_in_a_block_changes_nothing(batch):
     """I5. A block lists its events by key, and a replay folds them as they were folded first."""
     state, rounds = batch
@@ -187,7 +188,7 @@ def test_the_order_of_the_events_in_a_block_changes_nothing(batch):
     assert (stored, state_hash(stored)) == (after, state_hash(after))
 
 
-@law(mixed)
+@properties(mixed)
 def test_a_settlement_can_be_made_again_from_the_stored_state_to_the_byte(batch):
     """I5."""
     state, rounds = batch
@@ -196,18 +197,18 @@ def test_a_settlement_can_be_made_again_from_the_stored_state_to_the_byte(batch)
     assert (canonical(bodies(again)), again.records) == (canonical(bodies(found)), found.records)
 
 
-@law(batches(kinds=("seed",), most=12))
+@properties(batches(kinds=("seed",), most=12))
 def test_under_seed_no_balance_rises_and_nothing_gets_lost(batch):
     """I11."""
     state, rounds = batch
     state = replace(state, policy="seed")
     _, after = settle(State({"t": state}), *rounds)
     assert all(after.task("t").balances[node] <= held for node, held in state.balances.items())
-    held = (sum(one.balances.values()) + one.treasury for one in (state, after.task("t")))
+    held = (sum(task.balances.values()) + task.treasury for task in (state, after.task("t")))
     assert len(set(held)) == 1
 
 
-@law(st.integers(0, 2**64), st.integers(2, 12), few=20, many=300)
+@properties(st.integers(0, 2**64), st.integers(2, 12), few=20, many=300)
 def test_no_run_of_batches_wears_a_ledger_out(seed, turns):
     """I1. I2. Batch after batch, each on the state that the one before has left."""
     made = Draw(seed)
@@ -322,6 +323,6 @@ def test_what_is_at_its_default_is_not_written():
 
 @pytest.mark.slow
 @pytest.mark.guard
-@pytest.mark.parametrize("one", law, ids=str)
-def test_what_holds_in_a_few_cases_holds_in_many(one):
-    one.check()
+@pytest.mark.parametrize("property_", properties, ids=str)
+def test_what_holds_in_a_few_cases_holds_in_many(property_):
+    property_.check()

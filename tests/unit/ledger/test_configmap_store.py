@@ -36,8 +36,8 @@ def connect(server, tmp_path, monkeypatch):
         return made[-1]
 
     yield connect
-    for one in made:
-        one.close()
+    for store in made:
+        store.close()
 
 
 @pytest.fixture
@@ -62,15 +62,15 @@ class TestConfigMapStoreAsTheChartMakesIt(StoreSuite):
         server.put(HEAD, metadata={"labels": labels, "annotations": annotations}, data={"note": "mine"})
         store = make()
         store.swap_head(b"two", store.swap_head(b"one", None))
-        found = server.object(HEAD)
-        assert (found["metadata"]["labels"], found["metadata"]["annotations"]) == (labels, annotations)
-        assert found["data"] == {"note": "mine", "head.json": "two"}
+        document = server.object(HEAD)
+        assert (document["metadata"]["labels"], document["metadata"]["annotations"]) == (labels, annotations)
+        assert document["data"] == {"note": "mine", "head.json": "two"}
 
     def test_a_label_that_somebody_adds_is_a_conflict_once_and_stays(self, server, make):
         ledger = Ledger(make(), sleep=lambda _seconds: None)
         ledger.append(OPEN)
-        found = server.object(HEAD)
-        server.put(HEAD, metadata=found["metadata"] | {"labels": {"team": "a"}}, data=found["data"])
+        document = server.object(HEAD)
+        server.put(HEAD, metadata=document["metadata"] | {"labels": {"team": "a"}}, data=document["data"])
         ledger.append([events.deposit("iris", "knn", 1, "k")])
         assert server.object(HEAD)["metadata"]["labels"] == {"team": "a"}
         assert ledger.head().height == 2
@@ -81,9 +81,9 @@ def test_a_segment_is_immutable_labelled_and_named_after_its_head(server, make):
     store = make()
     store.read_head()
     store.write_segment("ledger-1-35-0123abcd", b"\x00")
-    found = server.object("concord-ledger-1-35-0123abcd")
-    assert found["immutable"] is True
-    assert found["metadata"]["labels"] == {
+    document = server.object("concord-ledger-1-35-0123abcd")
+    assert document["immutable"] is True
+    assert document["metadata"]["labels"] == {
         "app.kubernetes.io/name": "concord",
         "app.kubernetes.io/instance": "blue",
         "app.kubernetes.io/component": "ledger",
@@ -266,10 +266,10 @@ def test_what_several_writers_append_at_once_lands_once_each(server, make):
 
 def test_a_patch_merges_and_answers_with_the_object(server, connect):
     server.put("concord-iris-knn", resource="deployments", spec={"replicas": 1, "paused": True})
-    found = connect().patch(
+    document = connect().patch(
         "deployments", "concord-iris-knn", {"spec": {"paused": None, "extra": {"a": "b"}}}
     )
-    assert found["spec"] == {"replicas": 1, "extra": {"a": "b"}}
+    assert document["spec"] == {"replicas": 1, "extra": {"a": "b"}}
     assert json.dumps(server.object("concord-iris-knn", resource="deployments")["spec"]) == json.dumps(
-        found["spec"]
+        document["spec"]
     )
