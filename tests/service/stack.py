@@ -73,7 +73,8 @@ class Node:
     profile: bytes | None = None
 
     def __post_init__(self):
-        self._app = NodeApi(self.model, AccessLog(enabled=False), profile=self.profile).application
+        self.api = NodeApi(self.model, AccessLog(enabled=False), profile=self.profile)
+        self._app = self.api.application
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http" or scope["path"] != "/v1/votes":

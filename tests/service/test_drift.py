@@ -177,7 +177,7 @@ def test_a_node_that_is_promoted_is_compared_with_the_profile_of_its_new_version
     client = stack.api.service.node_clients.by_node("iris")["knn"]
     before, served = client.training_profile, stack.nodes["knn"].model
     served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
-    stack.nodes["knn"]._app._profile = learned(0)
+    stack.nodes["knn"].api._profile = learned(0)
     stack.predict()
     wait_until(lambda: client.training_profile is not None and client.training_profile is not before)
     ask(stack, flowers(200))
@@ -257,7 +257,7 @@ def test_amid_a_promotion_the_new_version_and_its_other_data_are_explained(start
     served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
     rows, answers = flowers(700, 9).astype(np.float32), np.arange(700) % 3
     document = profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[2] * 200])
-    stack.nodes["knn"]._app._profile = orjson.dumps(document)
+    stack.nodes["knn"].api._profile = orjson.dumps(document)
     stack.predict()
     wait_until(lambda: client.training_profile is not before)
     shown = " ".join(run(stack, "drift", "iris").stdout.split())

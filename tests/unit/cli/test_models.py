@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from concord.cli.service_access import ServiceAccess
 from concord.cli.commands import model_decisions as deciding
 from concord.cli.commands import models
 from concord.cli.commands import models_offline as offline
-from concord.cli.service_access import target_of
+from concord.cli.service_access import ServiceAccess, target_of
 from concord.errors import Refused, ServiceAway
 from concord.kubernetes.names import Target
 from concord.types.models import (
