@@ -15,7 +15,7 @@ from concord.explain.votes import AnswerDecoder, RoundContext, explain_vote
 from concord.explain.weights import WeightReasons
 from concord.journal import Journal, StoredRound
 from concord.ledger.chain import Block
-from concord.ledger.decisions import story
+from concord.ledger.decisions import list_decisions
 from concord.ledger.events import Body
 from concord.ledger.ledger import Ledger
 from concord.ledger.merkle import merkle_proof, proves
@@ -91,7 +91,7 @@ class Explanations:
                 facts.settlement = self._find_settlement(stored, stored.block)
             newest = self._ledger.newest.state
             for vote in verdict.votes:
-                facts.decisions += story(self._ledger, stored.task, vote.node, newest)
+                facts.decisions += list_decisions(self._ledger, stored.task, vote.node, newest)
             facts.decisions.sort(key=lambda decision: (decision.block, decision.node))
         except LedgerError as error:
             facts.problem = f"Weights and proof cannot be explained in full: {error.message}"

@@ -12,9 +12,8 @@ import orjson
 
 from concord.explain.weights import WeightReasons
 from concord.journal import StoredRound
-from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import argmax
+from concord.policies.voting import PPM, argmax
 from concord.settlement.evidence import Evidence
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict, Vote

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, TaskState
-from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
-from concord.policies.voting import CAP, WARM_LABELS
+from concord.policies.voting import CAP, PPM, WARM_LABELS
 from concord.settlement.standing import INVALID_ANSWERS, INVALID_WINDOW
 from concord.types.answers import Verdict, Vote
 

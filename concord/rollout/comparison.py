@@ -13,7 +13,8 @@ from typing import Final, Literal
 import numpy as np
 
 from concord.journal import JudgedRound
-from concord.policies.scoring import PPM, brier, closeness, hit
+from concord.policies.scoring import brier, closeness, hit
+from concord.policies.voting import PPM
 from concord.rollout.confidence import mean_interval
 from concord.settlement.evidence import read
 from concord.types.models import ComparisonOutcome

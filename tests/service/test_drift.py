@@ -15,7 +15,7 @@ from concord.journal import LabelRow
 from concord.types.drift import ErrorDrift
 from tests.service.stack import IRIS, Node, StandInModel, iris_nodes, species, wait_until
 from training.data.dataset import Dataset
-from training.fitting.profile import profile
+from training.fitting.profile import build_profile
 from training.task import Answer, Rule
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ def flowers(rows, seed=0, **shifts):
 def learned(answered=2):
     """The profile of a model that answered the rows that were held out with one class."""
     rows, answers = flowers(1000, 1).astype(np.float32), np.arange(1000) % 3
-    document = profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[answered] * 200])
+    document = build_profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[answered] * 200])
     return orjson.dumps(document)
 
 
@@ -256,7 +256,7 @@ def test_amid_a_promotion_the_new_version_and_its_other_data_are_explained(start
     before, served = client.training_profile, stack.nodes["knn"].model
     served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
     rows, answers = flowers(700, 9).astype(np.float32), np.arange(700) % 3
-    document = profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[2] * 200])
+    document = build_profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[2] * 200])
     stack.nodes["knn"].api._profile = orjson.dumps(document)
     stack.predict()
     wait_until(lambda: client.training_profile is not before)

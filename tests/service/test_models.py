@@ -204,7 +204,7 @@ def test_without_a_challenger_there_is_nothing_to_compare(still_world):
         ("dismiss", [], 422, "body"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_changes_nothing(still_world, action, body, status, field):
+def test_an_invalid_decision_is_refused_and_changes_nothing(still_world, action, body, status, field):
     response = still_world.post(action, body)
     assert (response.status_code, response.json()["error"]["field"]) == (status, field)
     assert (still_world.desired(), still_world.events()) == ({}, [])
@@ -226,7 +226,7 @@ def test_a_node_that_is_not_there_is_named(still_world):
         assert (refused.value.answered, refused.value.code) == (404, "unknown_model")
 
 
-def test_what_is_expected_and_is_not_so_changes_nothing(world):
+def test_a_decision_with_outdated_expectations_changes_nothing(world):
     world.do("challenge", "9", expect={"champion": "7", "challenger": None})
     with pytest.raises(Refused, match="champion 7 and challenger 9 by now") as refused:
         world.do("promote", "8", expect={"champion": "6", "challenger": None})
@@ -453,10 +453,10 @@ def test_what_was_promoted_before_there_was_a_ledger_of_it_can_be_taken_back(wor
     assert world.desired() == {"champion": "6"}
 
 
-# What is told
+# What is shown
 
 
-def test_the_story_is_told_by_history_explanation_and_command_line(world):
+def test_history_explanation_and_command_line_show_the_decisions(world):
     world.do("challenge", "9", "It passed the gate.")
     world.settle_down()
     world.do("promote", why="Better by 0.4 on 60 rounds.")

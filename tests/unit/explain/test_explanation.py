@@ -9,7 +9,7 @@ import pytest
 from concord.errors import LedgerUnavailable
 from concord.explain.explanation import Explanations
 from concord.explain.weights import WeightReasons
-from concord.ledger.proofs import ProofDocument, prove
+from concord.ledger.proofs import ProofDocument, check_proof
 from concord.ledger.state import TaskState
 from concord.policies.scoring import Trial
 from concord.policies.stake import MICRO, Account
@@ -308,7 +308,7 @@ def test_the_proof_of_an_explanation_is_proven_by_the_export(world):
         document = ProofDocument(
             proof.record.encode(), tuple(proof.path), proof.root, proof.event, proof.block, proof.block_hash
         )
-        assert prove(world.ledger().export(), document).round == id_
+        assert check_proof(world.ledger().export(), document).round == id_
 
 
 def test_the_leaves_are_the_rounds_of_the_same_policy(world):

@@ -8,8 +8,9 @@ from concord.errors import Conflict, InvalidInput
 from concord.ledger import events
 from concord.ledger.events import Decision, Learned, NodeSums, TrialSums
 from concord.ledger.state import State, fold
-from concord.policies.scoring import PPM, Trial
+from concord.policies.scoring import Trial
 from concord.policies.stake import MICRO
+from concord.policies.voting import PPM
 
 AT = 1_700_000_000_000_000
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from concord.journal import Journal, JudgedRound, LabelRow
-from concord.policies.scoring import PPM
+from concord.policies.voting import PPM
 from concord.rollout.comparison import LEAST_ROUNDS, Pairing, compare
 from concord.rollout.confidence import mean_interval
 from concord.settlement import evidence
@@ -106,7 +106,7 @@ def test_the_interval_follows_the_order_in_which_labels_came():
 
 
 def test_the_journal_has_all_labelled_rounds_oldest_first_whatever_was_forgotten(tmp_path, monkeypatch):
-    monkeypatch.setattr("concord.journal.stream.ROWS", 3)
+    monkeypatch.setattr("concord.journal.streams.ROWS", 3)
     journal = Journal(f"sqlite:///{tmp_path / 'journal.sqlite'}")
     journal.migrate()
     data = evidence.write(0, {"knn": hot("7", 0)}, None, {"knn": hot("9", 1)})

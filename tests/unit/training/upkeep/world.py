@@ -13,8 +13,8 @@ from concord.types.models import (
 )
 from training.retraining.gate import Condition
 from training.retraining.result import NodeOutcome, Retraining
-from training.upkeep.limits import Limits
-from training.upkeep.run import Passage
+from training.upkeep.limits import UpkeepLimits
+from training.upkeep.run import UpkeepPass
 
 BORN = "2026-11-01T00:00:00+00:00"
 NOW = "2026-11-21T12:00:00+00:00"
@@ -124,10 +124,10 @@ class World:
 
     def run(self):
         """One pass; model → its line."""
-        limits = Limits(
+        limits = UpkeepLimits(
             retrain_labels=5, fresh_labels=10, pause_labels=3,
             probation_labels=60, probation_most=500, watch_labels=200,
         )  # fmt: skip
         self.steps.clear()
-        passage = Passage(self, self, self.retrain, limits, self.can_fit, clock=lambda: NOW)
-        return {line.model: line for line in passage.run(self.views)}
+        upkeep_pass = UpkeepPass(self, self, self.retrain, limits, self.can_fit, clock=lambda: NOW)
+        return {line.model: line for line in upkeep_pass.run(self.views)}
