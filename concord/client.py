@@ -1,10 +1,10 @@
-"""The consensus service from Python: typed, synchronous, for the command line, the page and scripts.
+"""A typed, synchronous Python client of the consensus service, for the command line, the page and scripts.
 
     with Client("http://127.0.0.1:7400") as concord:
         answer = concord.predict("iris", [{"sepal_length": 6.0, …}]).verdicts[0]
 
-One pooled connection; answers are the values of `concord.types.answers`. What the service refuses is raised
-as `Refused` with its code, message and field; a service that cannot be reached as `ServiceAway`.
+It keeps one pooled connection; answers are values of `concord.types`. An error of the service is raised as
+`Refused` with its code, message and field; a service that cannot be reached as `ServiceAway`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,40 +20,27 @@ from concord.errors import ConfigurationError, Refused, ServiceAway
 from concord.policies.stake import Action
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import (
-    AccountView,
-    BlockPage,
-    FeedbackResponse,
-    LabelledPage,
-    LabelledRow,
-    LabelResult,
-    NodeHistory,
-    NodeView,
-    PredictResponse,
-    Round,
-    RoundPage,
-    StakesPage,
-    TaskDetail,
-    TaskSummary,
-    Verdict,
-)
+from concord.types.answers import PredictResponse, Verdict
 from concord.types.drift import DriftReport
+from concord.types.ledger import BlockPage, StakesPage
 from concord.types.models import Appointed, Comparison, ModelView
+from concord.types.nodes import AccountView, NodeHistory, NodeView
+from concord.types.rounds import FeedbackResponse, LabelledPage, LabelledRow, LabelResult, Round, RoundPage
+from concord.types.tasks import TaskDetail, TaskSummary
 
 T = TypeVar("T")
-Row = Mapping[str, float | str]
 
 
 REPLAY_SECONDS: Final = 600.0
-"""How long a replay of a whole ledger is waited for: some hundred thousand rounds."""
+"""Time limit of a replay of the whole ledger: enough for some hundred thousand rounds."""
 
 
 COMPARE_SECONDS: Final = 300.0
-"""How long a drift report is waited for: a million rounds take half a minute, one report after the other."""
+"""Time limit of a drift report: a million rounds take half a minute, one report after the other."""
 
 
-APPOINT_SECONDS: Final = 60.0
-"""How long a decision may take: registry, cluster and ledger, each with a bound of its own."""
+DECISION_SECONDS: Final = 60.0
+"""Time limit of a decision about versions: registry, cluster and ledger each have a limit of their own."""
 
 
 class Client:
@@ -62,12 +49,12 @@ class Client:
     Args:
         url: Its address.
         timeout: Seconds to wait for an answer; a round ends within its deadline of a few.
-        token: What labels, reads rounds or administers, where the service asks for it.
+        token: A token with the right to label, read rounds or administer, where the service needs one.
     """
 
     def __init__(self, url: str, timeout: float = 10.0, token: str | None = None) -> None:
         self.url = url.rstrip("/")
-        headers = {"authorization": f"Bearer {_readable(token)}"} if token else {}
+        headers = {"authorization": f"Bearer {_header_token(token)}"} if token else {}
         self._http = httpx.Client(base_url=self.url, timeout=timeout, trust_env=False, headers=headers)
 
     def __enter__(self) -> Self:
@@ -79,18 +66,18 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the connection."""
+        """Closes the connection."""
         self._http.close()
 
     def ready(self) -> bool:
-        """Whether some task can be answered; false too where nothing answers."""
+        """Whether some task can be answered; false if the service cannot be reached."""
         try:
             return self._http.get("/readyz").status_code == 200
         except httpx.HTTPError:
             return False
 
     def metrics(self) -> str:
-        """The service's metrics of this moment, in the text format that Prometheus reads."""
+        """The service's current metrics in Prometheus' text format."""
         response = self._send("GET", "/metrics")
         if response.is_error or not response.headers.get("content-type", "").startswith("text/plain"):
             raise ServiceAway(f"What answers at {self.url} has no metrics.", field="CONCORD_URL")
@@ -109,18 +96,12 @@ class Client:
         return TaskSchema.from_json(self.task(task).schema)
 
     def drift(self, task: str, *, since: str | None = None, limit: int | None = None) -> DriftReport:
-        """How far a task's newest rows are from those that its models learned from."""
-        query = {"since": since, "limit": limit}
-        found = self._request(
-            "GET",
-            f"/v1/tasks/{_part(task)}/drift",
-            params={name: value for name, value in query.items() if value is not None},
-            timeout=COMPARE_SECONDS,
-        )
-        return _read(DriftReport, found)
+        """The drift report of a task's newest rows against the training data."""
+        path = f"/v1/tasks/{_part(task)}/drift"
+        return _read(DriftReport, self._get(path, {"since": since, "limit": limit}, COMPARE_SECONDS))
 
     def profile(self, task: str) -> TrainingProfile:
-        """What the rows looked like that its models learned from."""
+        """The training profile that the task's models carry."""
         return TrainingProfile.from_json(self._get(f"/v1/tasks/{_part(task)}/profile"))
 
     def labelled(self, task: str, *, since: str | None = None, at_once: int = 500) -> Iterator[LabelledRow]:
@@ -133,8 +114,8 @@ class Client:
         """
         after: str | None = None
         while True:
-            answer = self._get(f"/v1/tasks/{_part(task)}/labelled", since=since, limit=at_once, after=after)
-            page = _read(LabelledPage, answer)
+            query = {"since": since, "limit": at_once, "after": after}
+            page = _read(LabelledPage, self._get(f"/v1/tasks/{_part(task)}/labelled", query))
             yield from page.rows
             after = page.next
             if after is None:
@@ -142,23 +123,23 @@ class Client:
 
     def nodes(self, task: str | None = None) -> list[NodeView]:
         """The nodes of a task, or of all."""
-        return _read(list[NodeView], self._get("/v1/nodes", task=task)["nodes"])
+        return _read(list[NodeView], self._get("/v1/nodes", {"task": task})["nodes"])
 
     def history(self, task: str, node: str, *, before: int | None = None) -> NodeHistory:
-        """What moved a node's stake in the newest 1,000 blocks, or in as many before a height."""
+        """The changes of a node's stake in the newest 1,000 blocks, or in as many below a height."""
         path = f"/v1/nodes/{_part(task)}/{_part(node)}/history"
-        return _read(NodeHistory, self._get(path, before=before))
+        return _read(NodeHistory, self._get(path, {"before": before}))
 
     def predict(
         self,
         task: str,
-        rows: Sequence[Row],
+        rows: Sequence[Mapping[str, float | str]],
         *,
         recorded: bool = False,
         settled: bool = False,
         request_id: str | None = None,
     ) -> PredictResponse:
-        """Asks all nodes about rows of named columns.
+        """The consensus answers to rows of named columns.
 
         Args:
             task: The task.
@@ -175,7 +156,7 @@ class Client:
         answer = self._request(
             "POST",
             f"/v1/tasks/{_part(task)}/predict",
-            params={name: "true" for name, wanted in query.items() if wanted},
+            params={name: "true" for name, value in query.items() if value},
             json={"rows": list(rows)},
             headers={"x-request-id": request_id} if request_id else None,
         )
@@ -184,7 +165,7 @@ class Client:
     def feedback(
         self, labels: Sequence[Mapping[str, object]], *, settled: bool = False, request_id: str | None = None
     ) -> FeedbackResponse:
-        """Says what was true of rounds; the same again changes nothing.
+        """Sends labels of rounds; the same labels again change nothing.
 
         Args:
             labels: Up to 1,000 of `{"id", "label"}`, or `{"id", "value"}` for a regression.
@@ -192,7 +173,7 @@ class Client:
             request_id: An id of the caller's own, for logs.
 
         Raises:
-            Refused: No label was good; `results_of` has what became of each.
+            Refused: No label was accepted; `results_of` returns the result of each.
             ServiceAway: Nothing answers.
         """
         answer = self._request(
@@ -217,18 +198,13 @@ class Client:
         return self._administer(task, node, "withdraw", {"amount": amount}, key)
 
     def models(self) -> list[ModelView]:
-        """Every node's model: which versions it has, serves and tries."""
+        """Every node's model with the versions that it serves and tries."""
         return _read(list[ModelView], self._get("/v1/models")["models"])
 
     def compare(self, name: str, *, since: str | None = None) -> Comparison:
         """A model's champion and challenger on the labelled rounds since its phase began, or since a time."""
-        found = self._request(
-            "GET",
-            f"/v1/models/{_part(name)}/compare",
-            params={"since": since} if since else {},
-            timeout=REPLAY_SECONDS,
-        )
-        return _read(Comparison, found)
+        path = f"/v1/models/{_part(name)}/compare"
+        return _read(Comparison, self._get(path, {"since": since}, REPLAY_SECONDS))
 
     def appoint(
         self,
@@ -238,15 +214,15 @@ class Client:
         why: str = "",
         expect: Mapping[str, str | None] | None = None,
     ) -> ModelView:
-        """Decides about a model's versions; the same call again ends one that was half done.
+        """Decides about a model's versions; the same call again completes one that was interrupted.
 
         Args:
             name: Registered name, `iris.knn`.
             action: `challenge`, `promote`, `rollback` or `dismiss`.
-            version: Of a challenge, and of a promotion unless it is the challenger that is promoted.
+            version: Required for a challenge; a promotion takes the challenger unless given.
             why: The reason, one line; it stays in the ledger for good.
-            expect: `champion` and `challenger` as they were seen (None: none); if they are others by now,
-                nothing happens.
+            expect: The current `champion` and `challenger` (None: none); if they are others by now, nothing
+                changes.
 
         Raises:
             Refused: With `code` `conflict`, `unknown_version`, `no_registry` and so on.
@@ -258,7 +234,7 @@ class Client:
         if expect is not None:
             body["expect"] = dict(expect)
         path = f"/v1/models/{_part(name)}/{action}"
-        return _read(Appointed, self._request("POST", path, json=body, timeout=APPOINT_SECONDS)).model
+        return _read(Appointed, self._request("POST", path, json=body, timeout=DECISION_SECONDS)).model
 
     def rounds(
         self,
@@ -276,15 +252,13 @@ class Client:
             task: Only rounds of this task.
             status: Only `ok`, `degraded` or `no_quorum` ones.
             since: Only rounds of this time, with its zone, or later.
-            limit: Rounds on the page, at most 500; where they are looked through there may be fewer.
+            limit: Rounds on the page, at most 500; with a filter that reads each round there may be fewer.
             after: The cursor that came with the page before.
             filters: `label` (`known`, `unknown`, `disputed`), `answer` (a class), `id` (how it begins),
                 `until` (a time).
         """
-        answer = self._get(
-            "/v1/rounds", task=task, status=status, since=since, limit=limit, after=after, **filters
-        )
-        return _read(RoundPage, answer)
+        query = {"task": task, "status": status, "since": since, "limit": limit, "after": after}
+        return _read(RoundPage, self._get("/v1/rounds", query | filters))
 
     def all_rounds(self, **filters: str | None) -> Iterator[Round]:
         """Every round that fits, newest first, page by page."""
@@ -315,19 +289,19 @@ class Client:
             before: Only blocks below this height.
             limit: How many, at most 100.
         """
-        return _read(BlockPage, self._get("/v1/ledger/blocks", before=before, limit=limit))
+        return _read(BlockPage, self._get("/v1/ledger/blocks", {"before": before, "limit": limit}))
 
     def stakes(self, task: str, *, before: int | None = None) -> StakesPage:
-        """Who gained and who lost stake over the newest 1,000 blocks, or those below a height."""
-        return _read(StakesPage, self._get(f"/v1/ledger/stakes/{_part(task)}", before=before))
+        """The stake that each node gained and lost in the newest 1,000 blocks, or those below a height."""
+        return _read(StakesPage, self._get(f"/v1/ledger/stakes/{_part(task)}", {"before": before}))
 
     def verify(self) -> dict[str, Any]:
-        """Has the service replay and compare every block."""
-        return self._request("GET", "/v1/ledger/verify", timeout=REPLAY_SECONDS)
+        """The result of replaying every block and comparing it with the journal."""
+        return self._get("/v1/ledger/verify", timeout=REPLAY_SECONDS)
 
     def audit(self) -> dict[str, Any]:
-        """Has the service settle every block again; needs a token that administers."""
-        return self._request("GET", "/v1/ledger/audit", timeout=REPLAY_SECONDS)
+        """The result of settling every block again; needs a token that administers."""
+        return self._get("/v1/ledger/audit", timeout=REPLAY_SECONDS)
 
     def _administer(
         self, task: str, node: str, action: str, body: Mapping[str, object], key: str | None
@@ -336,8 +310,11 @@ class Client:
         headers = {"idempotency-key": key} if key else None
         return _read(AccountView, self._request("POST", path, json=dict(body), headers=headers))
 
-    def _get(self, path: str, **query: str | int | None) -> dict[str, Any]:
-        return self._request("GET", path, params={k: v for k, v in query.items() if v is not None})
+    def _get(
+        self, path: str, query: Mapping[str, str | int | None] | None = None, timeout: float | None = None
+    ) -> dict[str, Any]:
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._request("GET", path, params=params, timeout=timeout or self._http.timeout)
 
     def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx's
         response = self._send(method, path, **options)
@@ -363,17 +340,17 @@ class Client:
 
 
 def verdicts_of(refusal: Refused) -> list[Verdict]:
-    """The verdicts that came with a refusal: a 503 below the quorum has one a row."""
+    """The verdicts in the body of a refusal: a 503 below the quorum has one a row."""
     return _read(list[Verdict], refusal.body.get("verdicts", []))
 
 
 def results_of(refusal: Refused) -> list[LabelResult]:
-    """What became of each label of a call that was refused because none was good; else nothing."""
+    """The result of each label of a refused call; empty if it was refused for another reason."""
     return _read(list[LabelResult], refusal.body.get("labels", []))
 
 
-def _readable(token: str) -> str:
-    """A token that a header can carry, without the line break that a file may have left behind it."""
+def _header_token(token: str) -> str:
+    """A token as a header can carry it, without the line break at the end of a file."""
     text = token.strip()
     if not text.isascii() or not text.isprintable():
         raise ConfigurationError(
@@ -383,18 +360,18 @@ def _readable(token: str) -> str:
     return text
 
 
-def _refusal(response: httpx.Response, document: Any) -> Refused:  # noqa: ANN401 - whatever was answered
+def _refusal(response: httpx.Response, document: Any) -> Refused:  # noqa: ANN401 - any JSON document
     status = response.status_code
     error = document.get("error") if isinstance(document, dict) else None
     if not isinstance(error, dict):
         return Refused(f"The service answered {status}.", status=status, code="unknown")
-    wait = response.headers.get("retry-after", "")
+    retry_after = response.headers.get("retry-after", "")
     return Refused(
         str(error.get("message")),
         status=status,
         code=str(error.get("code")),
         field=error.get("field"),
-        retry_after=float(wait) if wait.isdigit() else None,
+        retry_after=float(retry_after) if retry_after.isdigit() else None,
         body=document,
     )
 

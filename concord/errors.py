@@ -1,11 +1,11 @@
-"""Every error that Concord raises on purpose, in one tree.
+"""The tree of errors that Concord raises.
 
     ConcordError                 500 internal
-    ├── CallerError              400 bad_request        the caller can mend it; logged as INFO
+    ├── CallerError              400 bad_request        the caller's mistake; logged as INFO
     │   ├── InvalidInput         422 invalid_input      names the field, and the row where there are many
-    │   ├── Unauthorized         401 unauthorized       no token, or none that is known here
-    │   ├── Forbidden            403 forbidden          a token that may not do this, or no tokens at all
-    │   ├── UnknownName          404 unknown_*          a task, node, round or block that is not there
+    │   ├── Unauthorized         401 unauthorized       no token, or an unknown one
+    │   ├── Forbidden            403 forbidden          a token without the right, or a service without tokens
+    │   ├── UnknownName          404 unknown_*          a task, node, round or block that does not exist
     │   ├── WrongMethod          405 method_not_allowed
     │   ├── Conflict             409 conflict
     │   ├── Expired              410 expired            a label that comes too late for its round
@@ -15,19 +15,19 @@
     ├── NoQuorum                 503 no_quorum          too few usable answers in time
     ├── JournalUnavailable       503 journal_unavailable
     ├── LedgerError              500 ledger
-    │   ├── LedgerBroken         500 ledger_broken      a stored byte or link is not what was written
-    │   ├── LedgerConflict       409 ledger_conflict    somebody else swapped the head; read again
-    │   └── LedgerUnavailable    503 ledger_unavailable its store does not serve
+    │   ├── LedgerBroken         500 ledger_broken      a stored byte or link differs from what was written
+    │   ├── LedgerConflict       409 ledger_conflict    another writer replaced the head; read again
+    │   └── LedgerUnavailable    503 ledger_unavailable its store cannot be reached
     ├── ServiceAway              503 service_away       a service of ours or the cluster's API is out of reach
-    ├── NotAllowed               403 not_allowed        the cluster's API does not let this account do it
+    ├── NotAllowed               403 not_allowed        the cluster's API forbids it to this account
     ├── Refused                  …   as answered        a service answered with an error of its own
-    ├── ConfigurationError       500 configuration      a setting or file of the operator's
+    ├── ConfigurationError       500 configuration      an invalid setting or file of the operator's
     └── TrainingError            500 training           a step of fit, convert, register or package
         └── DataError            422 bad_data           a data file; names column, row and remedy
 
-A message is a sentence for the person who can act on it. `field` names what is wrong in the
-caller's own words: a feature, a path inside the body, a setting. The tree refuses to know HTTP
-beyond the status number; `concord.api` turns an error into a response, in one handler.
+A message is a sentence for the person who can act on it. `field` names the wrong value as the caller
+knows it: a feature, a path inside the body, a setting. Of HTTP the tree knows only the status number;
+`concord.http.application` turns errors into responses, in one handler.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ from typing import Any, ClassVar
 
 
 class ConcordError(Exception):
-    """Base of all; carries an HTTP status, a stable code, a message and the field it is about."""
+    """Base class: an HTTP status, a stable code, a message and the field that it is about."""
 
     status: ClassVar[int] = 500
     code: str = "internal"
@@ -49,7 +49,7 @@ class ConcordError(Exception):
 
 
 class CallerError(ConcordError):
-    """The caller can mend it."""
+    """A mistake that the caller can correct."""
 
     status = 400
     code = "bad_request"
@@ -63,42 +63,42 @@ class InvalidInput(CallerError):
 
 
 class Unauthorized(CallerError):
-    """Who asks has not shown a token that is known here."""
+    """The request has no token, or an unknown one."""
 
     status = 401
     code = "unauthorized"
 
 
 class Forbidden(CallerError):
-    """Who asks is known, and may not do this."""
+    """The token is known and has not the right."""
 
     status = 403
     code = "forbidden"
 
 
 class UnknownName(CallerError):
-    """A name that nothing here answers to."""
+    """A name of nothing that exists here."""
 
     status = 404
     code = "unknown_name"
 
 
 class WrongMethod(CallerError):
-    """A path that exists, asked in a way that it does not answer."""
+    """A method that the path does not support."""
 
     status = 405
     code = "method_not_allowed"
 
 
 class Conflict(CallerError):
-    """The same key with another content."""
+    """A request that contradicts the present state."""
 
     status = 409
     code = "conflict"
 
 
 class Expired(CallerError):
-    """A label of a round that was answered too long ago."""
+    """A label for a round that was answered too long ago."""
 
     status = 410
     code = "expired"
@@ -112,14 +112,14 @@ class BodyTooLarge(CallerError):
 
 
 class WrongMediaType(CallerError):
-    """A body in a format that is not spoken here."""
+    """A body in a format that is not supported."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class Overloaded(CallerError):
-    """More rows wait than the service lets wait."""
+    """More rows are waiting than the service admits."""
 
     status = 429
     code = "overloaded"
@@ -144,13 +144,13 @@ class JournalUnavailable(ConcordError):
 
 
 class LedgerError(ConcordError):
-    """The ledger cannot do what was asked."""
+    """The ledger cannot carry out an operation."""
 
     code = "ledger"
 
 
 class LedgerBroken(LedgerError):
-    """What is stored is not what was written; nothing is appended until a person has looked."""
+    """The stored bytes differ from what was written; nothing is appended until a person has looked."""
 
     code = "ledger_broken"
 
@@ -163,30 +163,31 @@ class LedgerConflict(LedgerError):
 
 
 class LedgerUnavailable(LedgerError):
-    """The ledger's store does not serve; whether the last write was carried out is not known."""
+    """The ledger's store cannot be reached; whether the last write was carried out is unknown."""
 
     status = 503
     code = "ledger_unavailable"
 
 
 class ServiceAway(ConcordError):
-    """A service cannot be reached, or what answers there is none of ours."""
+    """A service cannot be reached, or another kind of service answers at its address."""
 
     status = 503
     code = "service_away"
 
 
 class NotAllowed(ConcordError):
-    """The cluster's API knows who asks, and does not let it do this."""
+    """The cluster's API knows the account and forbids it the operation."""
 
     status = 403
     code = "not_allowed"
 
 
 class Refused(ConcordError):
-    """A service's own error, as a client reads it; `retry_after` is in seconds where it was said.
+    """An error that a service answered with, as its client raises it.
 
-    `body` is the whole answer: a 503 below the quorum holds the verdicts, with what each node did.
+    `answered` is its status, and `retry_after` in seconds where the service states it. `body` is the whole
+    answer: a 503 below the quorum holds the verdicts, with what each node did.
     """
 
     def __init__(
@@ -206,7 +207,7 @@ class Refused(ConcordError):
 
 
 class ConfigurationError(ConcordError):
-    """A setting or a file of the operator's is wrong."""
+    """A setting or a file of the operator's is invalid."""
 
     code = "configuration"
 
@@ -218,7 +219,7 @@ class TrainingError(ConcordError):
 
 
 class DataError(TrainingError):
-    """A data file that cannot be learned from."""
+    """A data file that no model can be trained on."""
 
     status = 422
     code = "bad_data"

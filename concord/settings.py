@@ -1,17 +1,17 @@
-"""Every setting, read once from the environment (`CONCORD_…`) and from the file that names the nodes.
+"""Settings from the environment (`CONCORD_…`), and the nodes file, each read once.
 
-A service's edge calls `Settings.read()` and hands values on; nothing below it looks at the environment.
+A service's edge calls `Settings.read()` and passes values on; nothing below it reads the environment.
 Kubernetes injects `<SERVICE>_PORT=tcp://…` into pods, so unknown `CONCORD_…` variables are ignored.
 """
 
 import re
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -25,9 +25,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from concord.errors import ConfigurationError
 
 _DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_DEPLOYMENT = re.compile(rf"{_DNS}/{_DNS}")
-_ADDRESS = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
-_CONFIGMAP = re.compile(rf"configmap:(?:(?P<namespace>{_DNS})/)?(?P<name>{_DNS})")
+_ADDRESS = r"https?://[^\s/?#]+(?:/[^\s?#]*)?"
+_CONFIGMAP = rf"configmap:(?:(?P<namespace>{_DNS})/)?(?P<name>{_DNS})"
+_ADDRESS_FORM = "it is http://HOST:PORT or https://HOST:PORT, with a path where there is one"
+_CONFIGMAP_FORM = "say configmap:NAMESPACE/NAME or configmap:NAME, in lower case, each at most 63"
+_DEPLOYMENT_FORM = "it is NAMESPACE/FULLNAME, such as concord/concord"
+_NAMESPACE_FORM = "it is a namespace's name, such as concord"
 _EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
 _WITH_USER = re.compile(r"(?P<scheme>[\w+]+://)(?P<user>[^:@/]+)(?::[^@/]*)?(?P<rest>@.+)")
 
@@ -35,8 +38,19 @@ BelowQuorum = Literal["refuse", "abstain", "fallback"]
 PolicyName = Literal["wager", "seed"]
 
 
+def _form(pattern: str, form: str) -> AfterValidator:
+    """Checks a setting's form; an empty one counts as absent. It is not shown, as it may hold a password."""
+
+    def check(value: str | None) -> str | None:
+        if value and re.fullmatch(pattern, value) is None:
+            raise ValueError(form)
+        return value.rstrip("/") if value else None
+
+    return AfterValidator(check)
+
+
 class TaskSettings(BaseModel):
-    """How one task is asked: the section `[tasks.NAME]` of the nodes file."""
+    """One task's settings: the section `[tasks.NAME]` of the nodes file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,38 +58,38 @@ class TaskSettings(BaseModel):
     """Node name → base URL of the service that answers for it."""
 
     policy: PolicyName = "wager"
-    """`wager` moves stake on true labels only; `seed` is the workshop's rule, for classification."""
+    """`wager` moves stake by labels only; `seed` is the workshop's rule, for classification."""
 
     score: Literal["hit", "brier"] = "hit"
-    """What `wager` pays for in a classification: being right, or how sure one was of it."""
+    """What `wager` pays for in a classification: a right answer, or the probability given to it."""
 
     quorum: float = Field(default=0.5, gt=0, le=1)
-    """Share of the active deposits that must have answered. Half: one loss among three is no outage."""
+    """Share of the active deposits whose nodes must answer. Half: one failed node of three is no outage."""
 
     deadline_ms: int = Field(default=1000, ge=10, le=4000)
     """Milliseconds after which a round is decided or refused. People notice a second."""
 
     grace_ms: int = Field(default=200, ge=0, le=4000)
-    """Milliseconds that stragglers get once the quorum is there."""
+    """Milliseconds to wait for the remaining nodes once the quorum is reached."""
 
     deposit: int = Field(default=1000, ge=10)
-    """Stake that a new node's account is opened with."""
+    """Initial stake of a new node's account."""
 
     below_quorum: BelowQuorum = "refuse"
-    """503, or 200 without an answer, or 200 with `fallback`."""
+    """`refuse`: 503; `abstain`: 200 without an answer; `fallback`: 200 with `fallback`."""
 
     fallback: str | float | None = None
     """The label or value that is answered below the quorum where `below_quorum` is `fallback`."""
 
     @model_validator(mode="after")
-    def _has_its_fallback(self) -> Self:
+    def _check_fallback(self) -> Self:
         if (self.below_quorum == "fallback") != (self.fallback is not None):
             raise ValueError('below_quorum = "fallback" and a fallback go together')
         return self
 
 
 class NodesFile(BaseModel):
-    """The file that says which tasks there are and where their nodes answer."""
+    """The file that lists the tasks and the addresses of their nodes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -86,7 +100,7 @@ class NodesFile(BaseModel):
         """Reads the file.
 
         Raises:
-            ConfigurationError: Missing, not TOML, or a section that says something unknown.
+            ConfigurationError: It is missing, is no TOML, or has an invalid section.
         """
         try:
             return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
@@ -103,26 +117,6 @@ class NodesFile(BaseModel):
             where = ".".join(str(part) for part in first["loc"])
             raise ConfigurationError(f"{path}: {where}: {first['msg']}.", field=where) from error
 
-    @classmethod
-    def of(cls, nodes: Iterable[str]) -> "NodesFile":
-        """Makes one from arguments of the form `iris.knn=http://127.0.0.1:7410`.
-
-        Raises:
-            ConfigurationError: One has another form, or names a node twice.
-        """
-        tasks: dict[str, dict[str, str]] = {}
-        for node in nodes:
-            found = re.fullmatch(r"(\w+)\.(\w+)=(https?://\S+)", node)
-            if found is None:
-                raise ConfigurationError(
-                    f"A node is given as iris.knn=http://HOST:PORT, not {node!r}.", field="node"
-                )
-            task, name, url = found.groups()
-            if name in tasks.setdefault(task, {}):
-                raise ConfigurationError(f"{task}.{name} is given twice.", field="node")
-            tasks[task][name] = url
-        return cls(tasks={task: TaskSettings(nodes=urls) for task, urls in tasks.items()})
-
 
 class Settings(BaseSettings):
     """Settings of the consensus service and the command line."""
@@ -132,61 +126,61 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path(".concord")
-    """Folder of everything that Concord keeps on a laptop: ledger, journal, models, logs."""
+    """Folder of all data on a laptop: ledger, journal, models, logs."""
 
     nodes: Path | None = None
-    """The nodes file; `nodes.toml` in `home` unless said."""
+    """The nodes file; `nodes.toml` in `home` by default."""
 
-    ledger: str | None = None
+    ledger: Annotated[str | None, _form(_CONFIGMAP, _CONFIGMAP_FORM)] = None
     """`configmap:NAMESPACE/NAME`, or `configmap:NAME` in the namespace of the pod or the kubeconfig's
-    context: the ConfigMap that is the ledger's head. Files in `home` unless said."""
+    context: the ConfigMap that holds the ledger's head. Files in `home` by default."""
 
-    deployment: str | None = None
-    """`NAMESPACE/FULLNAME` of the installation in a cluster whose nodes' versions this service changes; a
-    laptop's nodes read files in `home`."""
+    deployment: Annotated[str | None, _form(f"{_DNS}/{_DNS}", _DEPLOYMENT_FORM)] = None
+    """`NAMESPACE/FULLNAME` of the installation in a cluster whose nodes' versions this service sets; on a
+    laptop they are files in `home`."""
 
     registry: str | None = Field(default=None, repr=False, validation_alias="MLFLOW_TRACKING_URI")
-    """Address of MLflow, the registry of models, in MLflow's own variable. One that is no `http` or `https`
-    is a file's or a database's, which the training reads and this service does not."""
+    """Address of MLflow, the model registry, in MLflow's own variable. The service ignores addresses of files
+    and databases, which only the training reads."""
 
     registry_user: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_USERNAME")
     registry_password: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_PASSWORD")
     registry_token: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_TOKEN")
-    """Who asks MLflow, in its own variables too; what stands in the address comes first."""
+    """Credentials for MLflow, in its own variables too; those in the address take precedence."""
 
     registry_page: str | None = Field(default=None, repr=False)
-    """Address of MLflow's own page as people's browsers reach it, which the web page links to; MLflow's
-    address above unless said. In a cluster the two differ."""
+    """Address of MLflow's own page as browsers reach it, for links on the web page; `registry` by default. In
+    a cluster the two differ."""
 
     journal: str | None = Field(default=None, repr=False)
-    """SQLAlchemy URL of the journal; SQLite in `home` unless said."""
+    """SQLAlchemy URL of the journal; SQLite in `home` by default."""
 
     journal_password: SecretStr | None = None
-    """The password of the journal's URL, apart from it because one stands in a Secret and one need not."""
+    """The password of the journal's URL, apart from it because only the password belongs in a Secret."""
 
     study: str | None = Field(default=None, repr=False)
-    """SQLAlchemy URL of the database that benchmarks share; SQLite in `home` unless said."""
+    """SQLAlchemy URL of the database that benchmarks share; SQLite in `home` by default."""
 
     study_password: SecretStr | None = None
     """The password of the study's URL, apart from it as the journal's is."""
 
     data_password: SecretStr | None = None
-    """The password of the URL of a database of rows (`--data`, `concord data`), where that has none itself:
-    what stands in a command line is seen by everybody on the machine."""
+    """The password for the URL of a database of rows (`--data`, `concord data`), unless the URL has one: a
+    command line is visible to everybody on the machine."""
 
     retention_days: int = Field(default=30, ge=0)
-    """Days that the features of a round are kept. A month is what a retraining looks back on."""
+    """Days that the rows of rounds are kept. A month: what a retraining uses."""
 
     label_days: int = Field(default=365, ge=1)
-    """Days after a round in which it can be labelled. A year: a loan's default shows within one, and a label
-    that comes later tells of models that are long gone."""
+    """Days after a round in which it can be labelled. A year: a loan's default shows within one, and later
+    labels concern models that are no longer served."""
 
     tokens: Path | None = None
-    """The file of tokens that label, read and administer; `tokens.toml` in `home` unless said. Where there is
-    none, nobody labels or administers, and everybody reads."""
+    """The tokens' file; `tokens.toml` in `home` by default. Without a file, reading is open, and labels and
+    administration are off."""
 
     token: SecretStr | None = None
-    """The token that the command line shows to the service; a service of ours has no use for it."""
+    """The token that the command line sends; services do not use it."""
 
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """A larger body gets 413. 1 MiB holds the 1,000 rows of one call with room to spare."""
@@ -198,75 +192,46 @@ class Settings(BaseSettings):
     """Rows that may wait for nodes at once; beyond it callers get 429. A second of work on two cores."""
 
     drain_file: Path | None = None
-    """A file that says, once it is there, that this process will soon end: callers are sent elsewhere."""
+    """A file whose existence means that this process will soon end, so its connections are closed."""
 
     url: str = "http://127.0.0.1:7400"
     """Address of the consensus service, for the command line and the page."""
 
-    prometheus: str | None = Field(default=None, repr=False)
+    prometheus: Annotated[str | None, _form(_ADDRESS, _ADDRESS_FORM)] = Field(default=None, repr=False)
     """Address of a Prometheus that scrapes Concord, for the page's live figures. Without one the page reads
-    the service's own `/metrics`, which know of one process and of nothing before the page looked."""
+    the service's own `/metrics`, which cover one process and begin when the page is opened."""
 
-    prometheus_namespace: str | None = None
-    """Only series with this label `namespace`, where one Prometheus scrapes several installations."""
+    prometheus_namespace: Annotated[str | None, _form(_DNS, _NAMESPACE_FORM)] = None
+    """The label `namespace` of the series to read, where one Prometheus scrapes several installations."""
 
     page_token: SecretStr | None = None
-    """The token with which the web page acts for people who have signed in; it shows it nobody."""
+    """The token with which the web page acts for people who have signed in; it is never shown."""
 
     page_token_file: Path | None = None
-    """A file that holds that token, such as a mounted Secret; read anew each time, so it may change."""
+    """A file with that token, such as a mounted Secret; read each time, so it may change."""
 
     page_people: Annotated[frozenset[str], NoDecode] = frozenset()
-    """E-mail addresses of those who may act once they have signed in on the page, apart by commas. Empty by
-    default: a provider that knows a whole company must not open the page's token to all of it."""
+    """E-mail addresses, separated by commas, of the people who may act once they have signed in on the page.
+    Empty by default: an identity provider of a whole company must not open the page's token to all of it."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lines below this level are dropped. One line per request is INFO."""
 
-    @field_validator("ledger")
-    @classmethod
-    def _names_a_configmap(cls, given: str | None) -> str | None:
-        if given and _CONFIGMAP.fullmatch(given) is None:
-            raise ValueError("say configmap:NAMESPACE/NAME or configmap:NAME, in lower case, each at most 63")
-        return given or None
-
-    @field_validator("deployment")
-    @classmethod
-    def _names_an_installation(cls, given: str | None) -> str | None:
-        if given and _DEPLOYMENT.fullmatch(given) is None:
-            raise ValueError(f"it is NAMESPACE/FULLNAME, such as concord/concord, not {given!r}")
-        return given or None
-
     @field_validator("page_people", mode="before")
     @classmethod
-    def _lists_addresses(cls, given: object) -> object:
-        if not isinstance(given, str):
-            return given
-        people = frozenset(given.replace(",", " ").lower().split())
-        odd = next((one for one in sorted(people) if _EMAIL.fullmatch(one) is None), None)
-        if odd is not None:
-            raise ValueError(f"{odd[:70]!r} is no e-mail address; say ada@example.org, alan@example.org")
+    def _split_addresses(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        people = frozenset(value.replace(",", " ").lower().split())
+        invalid = next((address for address in sorted(people) if _EMAIL.fullmatch(address) is None), None)
+        if invalid is not None:
+            raise ValueError(f"{invalid[:70]!r} is no e-mail address; say ada@example.org, alan@example.org")
         return people
 
     @field_validator("registry", "registry_page")
     @classmethod
-    def _speaks_http(cls, given: str | None) -> str | None:
-        return given.rstrip("/") if given and given.startswith(("http://", "https://")) else None
-
-    @field_validator("prometheus")
-    @classmethod
-    def _is_an_address(cls, given: str | None) -> str | None:
-        # What was given is not shown: it may hold a password.
-        if given and _ADDRESS.fullmatch(given) is None:
-            raise ValueError("it is http://HOST:PORT or https://HOST:PORT, with a path where there is one")
-        return given.rstrip("/") if given else None
-
-    @field_validator("prometheus_namespace")
-    @classmethod
-    def _names_a_namespace(cls, given: str | None) -> str | None:
-        if given and re.fullmatch(_DNS, given) is None:
-            raise ValueError(f"it is a namespace's name, such as concord, not {given!r}")
-        return given or None
+    def _keep_http_only(cls, url: str | None) -> str | None:
+        return url.rstrip("/") if url and url.startswith(("http://", "https://")) else None
 
     @classmethod
     def read(cls) -> Self:
@@ -312,7 +277,7 @@ class Settings(BaseSettings):
 
     @property
     def versions_dir(self) -> Path:
-        """Folder of the entries that say which version a laptop's node serves."""
+        """Folder of the desired versions of a laptop's nodes."""
         return self.home / "versions"
 
     @property
@@ -323,8 +288,8 @@ class Settings(BaseSettings):
     @property
     def ledger_configmap(self) -> tuple[str | None, str] | None:
         """Namespace (None: one's own) and name of the head's ConfigMap; None where the ledger is files."""
-        found = _CONFIGMAP.fullmatch(self.ledger or "")
-        return (found["namespace"], found["name"]) if found else None
+        match = re.fullmatch(_CONFIGMAP, self.ledger or "")
+        return (match["namespace"], match["name"]) if match else None
 
     @property
     def journal_url(self) -> str:
@@ -350,10 +315,10 @@ class Settings(BaseSettings):
 def _with_password(url: str, password: SecretStr | None, variable: str) -> str:
     if password is None or not password.get_secret_value():
         return url
-    found = _WITH_USER.fullmatch(url)
-    if found is None:
+    parts = _WITH_USER.fullmatch(url)
+    if parts is None:
         raise ConfigurationError(
             f"{variable}_PASSWORD needs a user in {variable}: mysql+pymysql://USER@HOST/DATABASE.",
             field=f"{variable}_PASSWORD",
         )
-    return f"{found['scheme']}{found['user']}:{quote(password.get_secret_value(), safe='')}{found['rest']}"
+    return f"{parts['scheme']}{parts['user']}:{quote(password.get_secret_value(), safe='')}{parts['rest']}"

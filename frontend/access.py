@@ -1,9 +1,8 @@
-"""Who may change things from the page: a person who typed a token, or one who has signed in.
+"""Access: a session acts with a token that a person typed, or with the page's own for those who signed in.
 
-A typed token stays in the session's memory and nowhere else: in no address, no cache, no log. Where
-Streamlit's own sign-in is configured (`[auth]` in its secrets), the page acts for the people of
-`CONCORD_PAGE_PEOPLE` with a token of its own, which it shows nobody. Everybody else reads and
-predicts. What a token may do is the service's business: it refuses, and the page says so in words.
+A typed token stays in the session's memory: in no address, cache or log. Where Streamlit's sign-in is
+configured (`[auth]` in its secrets), the page acts for the people of `CONCORD_PAGE_PEOPLE` with its own
+token. All others read and predict. The service decides what a token may do.
 """
 
 import logging
@@ -19,18 +18,18 @@ from concord.errors import ConfigurationError
 from concord.settings import Settings
 from frontend.data import service
 from frontend.data.service import Reader
-from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.text import wording
+from frontend.text.language import _
 
 LONGEST_TOKEN: Final = 512
 """Characters; those that `concord tokens add` makes have 43."""
 
 _TOKEN: Final = "access/token"  # noqa: S105 - where a session keeps what was typed
-_HELD: Final = "access/held"
+_CONNECTION: Final = "access/held"
 """Where a session keeps its connection with a token."""
 
 _UNREADABLE: Final = "access/unreadable"
-"""Where the place is kept at which something was typed that can be no token."""
+"""Where a session keeps the key of the form in which something was typed that can be no token."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,125 +48,122 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _KeptConnection:
     url: str
     token: str = field(repr=False)
     reader: Reader
 
 
-def actor() -> Actor | None:
-    """Who acts in this session: the typed token, else who signed in and is on the list; else None."""
+def find_actor() -> Actor | None:
+    """Who acts in this session: the typed token, else a listed person who signed in; else None."""
     typed = st.session_state.get(_TOKEN)
     if typed:
         return Actor(typed)
-    person = _person()
+    person = _signed_in_person()
     if person is None or not _is_listed(person):
         return None
     token = _page_token()
     return Actor(token, person) if token else None
 
 
-def acting(url: str) -> Client | None:
+def find_client(url: str) -> Client | None:
     """A connection that shows the session's token; None: the session reads and predicts only.
 
     Args:
         url: The consensus service.
     """
-    held = _held(url)
-    return held.client if held else None
+    reader = _keep_connection(url)
+    return reader.client if reader else None
 
 
-def reading(url: str) -> Reader:
+def find_reader(url: str) -> Reader:
     """A connection to read what a token may open: the session's own, else the one that all share.
 
-    What is read with it is kept under its `key` and never under the token:
-
-        @st.cache_data(ttl=3)
-        def rounds(_client, key, url, task): …
+    Functions that cache what they read with it take `hash_funcs=HASH_READER`: no token becomes a cache key.
 
     Args:
         url: The consensus service.
     """
-    return _held(url) or Reader(service.connect(url))
+    return _keep_connection(url) or Reader(service.connect(url))
 
 
-def sign_in_hint(place: str = "here") -> None:
+def show_sign_in_hint(key: str = "here") -> None:
     """Says what it takes to change things here, and offers it: signing in, or a token.
 
     Args:
-        place: Tells this hint apart from others on the same page.
+        key: Tells this hint apart from others on the same page.
     """
-    person = _person()
+    person = _signed_in_person()
     with st.container(border=True):
-        st.markdown(say("**Looking and asking is open to you; changing things is not.**"))
+        st.markdown(_("**Looking and asking is open to you; changing things is not.**"))
         if person is not None:
             st.markdown(_why_not(person))
         elif _can_sign_in():
-            st.markdown(say("Sign in, or use a token that an operator gave you."))
-            _offer_sign_in(place)
+            st.markdown(_("Sign in, or use a token that an operator gave you."))
+            _offer_sign_in(key)
         else:
-            st.markdown(say("It takes a token, which an operator makes for you."))
-        with st.expander(say("Use a token"), icon=":material/key:"):
-            _ask_for_token(place)
+            st.markdown(_("It takes a token, which an operator makes for you."))
+        with st.expander(_("Use a token"), icon=":material/key:"):
+            _ask_for_token(key)
 
 
-def corner() -> None:
-    """Who acts here, and the way out; for the foot of every page."""
-    one, person = actor(), _person()
-    if one is not None and one.person is None:
-        st.markdown(words.small(say("You act with a token")))
-        st.button(say("Forget the token"), key="access/forget", type="tertiary", on_click=_forget)
+def show_account() -> None:
+    """Shows at the foot of every page who acts, with the buttons to sign in and out."""
+    actor, person = find_actor(), _signed_in_person()
+    if actor is not None and actor.person is None:
+        st.markdown(wording.small(_("You act with a token")))
+        st.button(_("Forget the token"), key="access/forget", type="tertiary", on_click=_forget)
     if person is not None:
-        st.markdown(words.small(say("Signed in as {person}", person=words.plain(person))))
-        st.button(say("Sign out"), key="access/out", type="tertiary", on_click=_sign_out)
-    elif one is None and _can_sign_in():
+        st.markdown(wording.small(_("Signed in as {person}", person=wording.escape(person))))
+        st.button(_("Sign out"), key="access/out", type="tertiary", on_click=_sign_out)
+    elif actor is None and _can_sign_in():
         _offer_sign_in("corner", quietly=True)
 
 
-def _held(url: str) -> Reader | None:
-    one = actor()
-    held: _Held | None = st.session_state.get(_HELD)
-    if held is not None and (one is None or (held.url, held.token) != (url, one.token)):
-        held.reader.client.close()
-        del st.session_state[_HELD]
-        held = None
-    if one is None:
+def _keep_connection(url: str) -> Reader | None:
+    actor = find_actor()
+    connection: _KeptConnection | None = st.session_state.get(_CONNECTION)
+    if connection is not None and (actor is None or (connection.url, connection.token) != (url, actor.token)):
+        connection.reader.client.close()
+        del st.session_state[_CONNECTION]
+        connection = None
+    if actor is None:
         return None
-    if held is None:
-        reader = Reader(Client(url, token=one.token), secrets.token_hex(8))
-        held = st.session_state[_HELD] = _Held(url, one.token, reader)
-    return held.reader
+    if connection is None:
+        reader = Reader(Client(url, token=actor.token), secrets.token_hex(8))
+        connection = st.session_state[_CONNECTION] = _KeptConnection(url, actor.token, reader)
+    return connection.reader
 
 
-def _ask_for_token(place: str) -> None:
-    with st.form(f"access/form/{place}", border=False):
+def _ask_for_token(key: str) -> None:
+    with st.form(f"access/form/{key}", border=False):
         st.text_input(
-            say("Token"),
+            _("Token"),
             type="password",
-            key=_input(place),
+            key=_input_key(key),
             autocomplete="off",
-            help=say("It is kept while this tab is open, and is gone when you load the page anew."),
+            help=_("It is kept while this tab is open, and is gone when you load the page anew."),
         )
-        st.form_submit_button(say("Use this token"), on_click=_take, args=(place,))
-    if st.session_state.pop(_UNREADABLE, None) == place:
+        st.form_submit_button(_("Use this token"), on_click=_keep_typed_token, args=(key,))
+    if st.session_state.pop(_UNREADABLE, None) == key:
         st.error(
-            say("That is no token: copy it anew, whole, as `concord tokens add` printed it."),
+            _("That is no token: copy it anew, whole, as `concord tokens add` printed it."),
             icon=":material/edit:",
         )
 
 
-def _take(place: str) -> None:
-    """Moves what was typed from the input, which must not keep it, to where it is used from."""
-    typed = str(st.session_state.get(_input(place), "")).strip()
-    st.session_state[_input(place)] = ""
+def _keep_typed_token(key: str) -> None:
+    """Moves a typed token from its input, which must not keep it, to the session."""
+    typed = str(st.session_state.get(_input_key(key), "")).strip()
+    st.session_state[_input_key(key)] = ""
     if _is_readable(typed):
         st.session_state[_TOKEN] = typed
     else:
-        st.session_state[_UNREADABLE] = place
+        st.session_state[_UNREADABLE] = key
 
 
-def _input(place: str) -> str:
-    return f"access/typed/{place}"
+def _input_key(key: str) -> str:
+    return f"access/typed/{key}"
 
 
 def _is_readable(token: str) -> bool:
@@ -184,12 +180,12 @@ def _sign_out() -> None:
     st.logout()
 
 
-def _offer_sign_in(place: str, *, quietly: bool = False) -> None:
+def _offer_sign_in(key: str, *, quietly: bool = False) -> None:
     for provider in _providers():
-        text = say("Sign in with {provider}", provider=words.plain(provider)) if provider else say("Sign in")
+        text = _("Sign in with {provider}", provider=wording.escape(provider)) if provider else _("Sign in")
         st.button(
             text,
-            key=f"access/in/{place}/{provider}",
+            key=f"access/in/{key}/{provider}",
             type="tertiary" if quietly else "primary",
             icon=":material/login:",
             on_click=st.login,
@@ -198,7 +194,7 @@ def _offer_sign_in(place: str, *, quietly: bool = False) -> None:
 
 
 def _providers() -> list[str]:
-    """Names of the providers of `[auth]`; an empty one where it describes its only one itself."""
+    """Names of the providers of `[auth]`; one empty name where the section itself describes the only one."""
     section = st.secrets["auth"]
     if "client_id" in section:
         return [""]
@@ -206,12 +202,12 @@ def _providers() -> list[str]:
 
 
 def _can_sign_in() -> bool:
-    """Streamlit says whether somebody has signed in only where it is configured."""
+    """Whether sign-in is configured: only then Streamlit has this attribute."""
     return "is_logged_in" in st.user
 
 
-def _person() -> str | None:
-    """The address of who has signed in; None too where the provider doubts that it is theirs."""
+def _signed_in_person() -> str | None:
+    """The address of who has signed in; None if nobody has, empty if the provider does not vouch for one."""
     if not st.user.get("is_logged_in"):
         return None
     address = st.user.get("email")
@@ -225,7 +221,7 @@ def _is_listed(person: str) -> bool:
 
 
 def _page_token() -> str | None:
-    """The page's own; a file that cannot be read is the operator's to mend, not the visitor's."""
+    """The page's own token; None where its file cannot be read, which is logged for the operator."""
     try:
         token = Settings.read().page_secret
     except ConfigurationError as error:
@@ -236,15 +232,15 @@ def _page_token() -> str | None:
 
 def _why_not(person: str) -> str:
     if not person:
-        return say("You are signed in, but your provider does not vouch for an e-mail address of yours.")
+        return _("You are signed in, but your provider does not vouch for an e-mail address of yours.")
     if not _is_listed(person):
-        return say(
+        return _(
             "You are signed in as {person}, and that address is not among those who may act here. An "
             "operator adds it to `CONCORD_PAGE_PEOPLE`.",
-            person=words.plain(person),
+            person=wording.escape(person),
         )
-    return say(
+    return _(
         "You are signed in as {person} and may act, but this page has no token of its own to act with. An "
         "operator sets `CONCORD_PAGE_TOKEN`.",
-        person=words.plain(person),
+        person=wording.escape(person),
     )

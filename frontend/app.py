@@ -1,7 +1,7 @@
-"""The page's entry, for `streamlit run frontend/app.py`: reads the address, routes to the views.
+"""The entry for `streamlit run frontend/app.py`: lists the pages and draws the one that the address names.
 
-A page is a function in a module of `frontend/views/`; this file only lists them. (A folder `pages/`
-would be found by Streamlit itself, past this list.)
+A page is a package of `frontend/views/`. (A folder `pages/` would be found by Streamlit itself, beside this
+list.)
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from concord.settings import Settings
 from frontend import access
 from frontend.components import states
 from frontend.text import language
-from frontend.text.language import mark, say
+from frontend.text.language import N_, _
 from frontend.views.batch import page as batch
 from frontend.views.drift import page as drift
 from frontend.views.ledger import page as ledger
@@ -31,7 +31,7 @@ ICON: Final = Path(__file__).with_name("icon.svg")
 
 
 class View(NamedTuple):
-    """A page: what draws it for a service's URL, its English title, its icon, its place in the address."""
+    """A page: the function that draws it for a service's URL, its English title, icon and path."""
 
     show: Callable[[str], None]
     title: str
@@ -41,28 +41,28 @@ class View(NamedTuple):
 
 # In the order of the menu; the first is where a visitor arrives.
 _VIEWS: Final = (
-    View(predict.show, mark("Predict"), "how_to_vote", "predict"),
-    View(batch.show, mark("Batch"), "table_rows", "batch"),
-    View(rounds.show, mark("Rounds"), "manage_search", "rounds"),
-    View(nodes.show, mark("Nodes"), "hub", "nodes"),
-    View(ledger.show, mark("Ledger"), "account_balance", "ledger"),
-    View(models.show, mark("Models"), "deployed_code", "models"),
-    View(drift.show, mark("Drift"), "trending_up", "drift"),
-    View(live.show, mark("Live"), "monitoring", "live"),
+    View(predict.show, N_("Predict"), "how_to_vote", "predict"),
+    View(batch.show, N_("Batch"), "table_rows", "batch"),
+    View(rounds.show, N_("Rounds"), "manage_search", "rounds"),
+    View(nodes.show, N_("Nodes"), "hub", "nodes"),
+    View(ledger.show, N_("Ledger"), "account_balance", "ledger"),
+    View(models.show, N_("Models"), "deployed_code", "models"),
+    View(drift.show, N_("Drift"), "trending_up", "drift"),
+    View(live.show, N_("Live"), "monitoring", "live"),
 )
 
 
 def _visit(view: View, url: str) -> None:
-    """Draws a page, and draws it anew once there is something else to see."""
-    st.title(say(view.title))
+    """Draws a page, and draws it anew once the tasks have changed."""
+    st.title(_(view.title))
     view.show(url)
-    states.watch(url, states.sight(url))
+    states.rerun_on_change(partial(states.read_task_states, url), states.read_task_states(url))
 
 
 def _page(view: View, url: str, path: str, *, is_listed: bool = True) -> Page:
     return st.Page(
         partial(_visit, view, url),
-        title=say(view.title),
+        title=_(view.title),
         icon=f":material/{view.icon}:",
         url_path=path,
         default=not path,
@@ -80,17 +80,17 @@ def main() -> None:
     pages = [
         _page(first, url, ""),
         *(_page(view, url, view.path) for view in others),
-        # Streamlit has the first page at `/` alone; whoever writes its name would read that there is none.
+        # Streamlit serves the first page at `/` alone; its own path must work too.
         _page(first, url, first.path, is_listed=False),
     ]
     st.navigation(pages, position="top").run()
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        access.corner()
+        access.show_account()
     _offer_languages()
 
 
 def _offer_languages() -> None:
-    """At the foot of every page, each language by its own name; the address keeps what was chosen."""
+    """Offers every language by its own name; the address keeps the choice."""
     with st.container(horizontal=True, horizontal_alignment="right"):
         for code, name in language.NAMES.items():
             st.button(
@@ -98,7 +98,7 @@ def _offer_languages() -> None:
                 key=f"language/{code}",
                 type="tertiary",
                 disabled=code == language.current(),
-                on_click=language.speak,
+                on_click=language.set_language,
                 args=(code,),
             )
 

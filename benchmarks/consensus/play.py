@@ -17,6 +17,7 @@ import orjson
 from benchmarks.consensus.actors import Actor, wants_to_lie
 from benchmarks.consensus.streams import Stream
 from concord.consensus.ensemble import voters_of
+from concord.journal import SettlementRound
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import State, TaskState, fold
@@ -45,17 +46,6 @@ WAGER: Final = Rule("wager hit")
 BRIER: Final = Rule("wager brier", score="brier")
 SEED: Final = Rule("seed", "seed")
 RULES: Final = (WAGER, BRIER, SEED)
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A round as `settle_batch` wants it."""
-
-    id: str
-    task: str
-    policy: str
-    evidence: bytes | None
-    label: int | None
 
 
 @dataclass
@@ -137,9 +127,9 @@ class _Game:
         self._present = {one.node: one.present.tolist() for one in actors if one.present is not None}
         self._state = fold(State(), _opening(stream, actors, rule))
         self._audit = Audit()
-        self._waiting: list[Settled] = []
+        self._waiting: list[SettlementRound] = []
         self._evidence: list[bytes | None] = [None] * stream.rounds
-        self._read_voters()
+        self._read_nodes()
 
     def play(self, arriving: Sequence[Sequence[tuple[int, int]]]) -> Played:
         rounds = self._stream.rounds
@@ -164,23 +154,23 @@ class _Game:
     def _task(self) -> TaskState:
         return self._state.task(TASK)
 
-    def _read_voters(self) -> None:
-        """Who sits where from now on, and who has decided to lie: once a block, from the new state."""
-        self._voters = voters_of(self._task)
+    def _read_nodes(self) -> None:
+        """Reads voters and non-voters, and the nodes that decide to lie, from the state: once a block."""
+        self._nodes = voters_of(self._task)
         self._lying = {node for node in self._lies if wants_to_lie(self._task.account(node))}
 
     def _decide(self, one: int) -> tuple[list[Voter], PooledAnswer]:
-        said: dict[str, list[int]] = {}
+        votes: dict[str, list[int]] = {}
         for node, counts in self._votes.items():
             if node not in self._present or self._present[node][one]:
-                said[node] = self._lies[node][one] if node in self._lying else counts[one]
-        voters = [voter for voter in self._voters if voter.counts and voter.node in said]
-        decision = self._pool(voters, [said[voter.node] for voter in voters])
+                votes[node] = self._lies[node][one] if node in self._lying else counts[one]
+        voters = [voter for voter in self._nodes if voter.counts and voter.node in votes]
+        decision = self._pool(voters, [votes[voter.node] for voter in voters])
         if self._rule.policy == "seed":
             choices = {voter.node: k for voter, k in zip(voters, decision.choices, strict=True)}
             self._evidence[one] = evidence.write_seed(decision.answer, choices)
         else:
-            self._evidence[one] = self._write(decision, voters, said)
+            self._evidence[one] = self._write(decision, voters, votes)
         return voters, decision
 
     def _pool(self, voters: Sequence[Voter], votes: Sequence[Sequence[int]]) -> PooledAnswer:
@@ -192,23 +182,25 @@ class _Game:
         sigma = task.sigma if task.sigma is not None else self._stream.scale
         return pool.wager_value(voters, [vote[0] for vote in votes], sigma, task.labels, self._warm)
 
-    def _write(self, decision: PooledAnswer, voters: Sequence[Voter], said: Mapping[str, list[int]]) -> bytes:
+    def _write(
+        self, decision: PooledAnswer, voters: Sequence[Voter], votes: Mapping[str, list[int]]
+    ) -> bytes:
         shadows = {
-            voter.node: ["1", *said[voter.node]]
-            for voter in self._voters
-            if not voter.counts and voter.node in said and self._is_watched(voter.node)
+            aside.node: ["1", *votes[aside.node]]
+            for aside in self._nodes
+            if not aside.counts and aside.node in votes and self._is_watched(aside.node)
         }
-        votes = {voter.node: ["1", *said[voter.node]] for voter in voters}
+        counted = {voter.node: ["1", *votes[voter.node]] for voter in voters}
         scale = None if self._stream.classes else self._stream.scale
-        return evidence.write(decision.answer, votes, shadows, scale=scale)
+        return evidence.write(decision.answer, counted, shadows, scale=scale)
 
     def _is_watched(self, node: str) -> bool:
         """Whether a node that does not count is asked all the same."""
         return self._task.account(node).reason != "invalid"
 
     def _queue(self, one: int, label: int | None) -> None:
-        settled = Settled(f"r{one:07d}", TASK, self._rule.policy, self._evidence[one], label)
-        self._waiting.append(settled)
+        due = SettlementRound(f"r{one:07d}", TASK, self._rule.policy, self._evidence[one], label)
+        self._waiting.append(due)
         if len(self._waiting) == BLOCK:
             self._settle()
 
@@ -218,7 +210,7 @@ class _Game:
         self._state = fold(self._state, settlement.events)
         self._look_at(settlement, before)
         self._waiting = []
-        self._read_voters()
+        self._read_nodes()
 
     def _look_at(self, settlement: Settlement, before: TaskState) -> None:
         audit, task = self._audit, self._task

@@ -24,7 +24,7 @@ from benchmarks.serving.report import Machine, Memory, Report, write_markdown
 from benchmarks.serving.results import results, shortfalls
 from benchmarks.serving.slices import Settings, Slice, measure
 from benchmarks.serving.stacks import Ground, Stack, start
-from concord.cli.home import project
+from concord.cli.home import find_project
 from concord.cli.up.preparation import Preparation
 from concord.errors import ConcordError
 
@@ -94,7 +94,7 @@ def _run(settings: Settings, home: Path | None) -> Report:
     with tempfile.TemporaryDirectory(prefix="concord-benchmark-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         ground = _prepare(folder, (home or folder / "home").absolute())
-        with processes(project(), folder / "logs") as started:
+        with processes(find_project(), folder / "logs") as started:
             with SCREEN.status("Starting the stacks …"):
                 stacks = start(ground, started)
             found = results(_measure(stacks, settings))
@@ -109,7 +109,7 @@ def _prepare(folder: Path, home: Path) -> Ground:
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     os.environ["BENTOML_HOME"] = str(home / "bentoml")
     home.mkdir(parents=True, exist_ok=True)
-    preparation = Preparation(project(), home)
+    preparation = Preparation(find_project(), home)
     preparation.fit(["iris"], {}, missing=True)
     with SCREEN.status("Packaging …"):
         packaged = preparation.package()

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from benchmarks.serving.arguments import Colleague, read_arguments
 from benchmarks.serving.models import FEATURES
 from benchmarks.serving.voting import weighted_majority
-from concord.types.answers import REQUEST_ID_HEADER, ROWS_TYPE, SCHEMA_HEADER
+from concord.types.nodes import REQUEST_ID_HEADER, ROWS_TYPE, SCHEMA_HEADER
 
 
 class Gather:

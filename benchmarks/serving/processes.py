@@ -16,7 +16,7 @@ from typing import Final
 
 import psutil
 
-from concord.cli.home import environment, python
+from concord.cli.home import process_environment, python_command
 from concord.cli.up.processes import ForkServerProcess, Handle, Program, last_lines
 from concord.errors import ConcordError
 
@@ -43,7 +43,7 @@ class Processes:
     def __init__(self, root: Path, folder: Path) -> None:
         self._root, self._folder = root, folder
         self._started: list[tuple[str, Handle]] = []
-        self._nurseries: list[ForkServerProcess] = []
+        self._fork_servers: list[ForkServerProcess] = []
         self._ports = iter(random.sample(PORTS, len(PORTS)))
 
     def ports(self, count: int) -> list[int]:
@@ -53,16 +53,16 @@ class Processes:
     def run(self, name: str, *command: str, home: Path, extra: Mapping[str, str] | None = None) -> Handle:
         """Runs a module of this interpreter's: `-m MODULE ARGUMENT…`."""
         given = {**self._environment(home), **(extra or {})}
-        handle = Program(python(*command), self._log(name), given)
+        handle = Program(python_command(*command), self._log(name), given)
         self._started.append((name, handle))
         return handle
 
     def nodes(self, bento: str, ports: Mapping[str, int], home: Path) -> list[Handle]:
         """Concord's nodes, forks of one parent as `concord up` has them."""
-        nursery = ForkServerProcess(bento, self._log("nodes"), self._environment(home))
-        self._nurseries.append(nursery)
+        fork_server = ForkServerProcess(bento, self._log("nodes"), self._environment(home))
+        self._fork_servers.append(fork_server)
         handles: list[Handle] = [
-            nursery.start(name, HOST, port, self._log(name)) for name, port in ports.items()
+            fork_server.start(name, HOST, port, self._log(name)) for name, port in ports.items()
         ]
         self._started += zip(ports, handles, strict=True)
         return handles
@@ -90,8 +90,8 @@ class Processes:
         for _, handle in reversed(self._started):
             if handle.poll() is None:
                 handle.end(signal.SIGTERM)
-        for nursery in self._nurseries:
-            nursery.end()
+        for fork_server in self._fork_servers:
+            fork_server.end()
         _, left = psutil.wait_procs(everything, timeout=END_SECONDS)
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -99,7 +99,7 @@ class Processes:
         psutil.wait_procs(left, timeout=END_SECONDS)
 
     def _environment(self, home: Path) -> dict[str, str]:
-        return {"OPENBLAS_NUM_THREADS": "1", **environment(self._root, home)}
+        return {"OPENBLAS_NUM_THREADS": "1", **process_environment(self._root, home)}
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"

@@ -15,7 +15,7 @@ from typing import Final
 from benchmarks.serving.arguments import Colleague
 from benchmarks.serving.models import NODES, Model, body
 from benchmarks.serving.processes import HOST, Processes, Usage
-from concord.cli.up import nodes_file as nodesfile
+from concord.cli.up.nodes_file import write_nodes
 from concord.cli.up.processes import Handle
 
 CONCORD: Final = "concord"
@@ -95,7 +95,7 @@ def start(ground: Ground, processes: Processes) -> list[Stack]:
     )
     file = ground.folder / "nodes.toml"
     urls = {name: f"http://{HOST}:{port}" for name, port in zip(ground.models, ports, strict=True)}
-    nodesfile.write(file, {"iris": urls})
+    write_nodes(file, {"iris": urls})
     foreign = [_fastapi(ground, processes), _flask(ground, processes)]
     processes.wait("The nodes", lambda: all(_is_open(port) for port in ports))
     concord, uvicorn, bentoml = _concord(ground, processes, file, nodes)

@@ -1,63 +1,55 @@
-"""Who may do what over HTTP: the token that a request shows, and the rights that it has.
+"""Access rights over HTTP: the token of a request, and the right that its endpoint needs.
 
-Answers and what everybody may see stay open. Labels and administration always need a token; rounds
-need one as soon as some token's right it is to read them.
+Predictions and public facts are open. Labels and administration always need a token; rounds need one
+as soon as any token has the right to read them.
 """
+
+from typing import Final, Literal
 
 from concord.errors import Forbidden
 from concord.http.application import Handler
 from concord.http.request import Request, Response
-from concord.http.tokens import Token, Tokens
+from concord.http.tokens import Tokens
+
+Right = Literal["label", "read", "administer"]
+
+_REMEDIES: Final = {
+    "label": "Labels need one that labels the round's task.",
+    "read": "Rounds need one that reads.",
+    "administer": "This needs one that administers.",
+}
 
 
 class Access:
-    """Asks requests for their tokens.
+    """Guards handlers by the rights of tokens.
 
     Args:
-        tokens: The tokens that are known.
+        tokens: The tokens of this service.
     """
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    def labeller(self, incoming: Request) -> Token:
-        """The token of a request that labels; which tasks it may label is asked of each label."""
-        token = self._token(incoming)
-        if not token.labels:
-            raise _forbidden(token, "Labels need one that labels the round's task.")
-        return token
+    def guard(self, handler: Handler, right: Right | None) -> Handler:
+        """The handler behind a check of the request's token; `request.token` is set then."""
+        if right is None:
+            return handler
 
-    def administrator(self, incoming: Request) -> Token:
-        """The token of a request that changes nodes' standing or stake."""
-        token = self._token(incoming)
-        if not token.administers:
-            raise _forbidden(token, "This needs one that administers.")
-        return token
-
-    def administering(self, handler: Handler) -> Handler:
-        """A handler for administrators alone."""
-
-        async def guarded(incoming: Request) -> Response:
-            self.administrator(incoming)
-            return await handler(incoming)
+        async def guarded(request: Request) -> Response:
+            self._check(request, right)
+            return await handler(request)
 
         return guarded
 
-    def reading(self, handler: Handler) -> Handler:
-        """A handler that is open as long as no token's right it is to read rounds."""
-
-        async def guarded(incoming: Request) -> Response:
-            if self._tokens.guard_rounds:
-                token = self._token(incoming)
-                if not (token.reads or token.administers):
-                    raise _forbidden(token, "Rounds need one that reads.")
-            return await handler(incoming)
-
-        return guarded
-
-    def _token(self, incoming: Request) -> Token:
-        return self._tokens.bearer(incoming.header("authorization"))
-
-
-def _forbidden(token: Token, needed: str) -> Forbidden:
-    return Forbidden(f"Token {token.name} {token.rights}. {needed}", field="authorization")
+    def _check(self, request: Request, right: Right) -> None:
+        """Checks the token; which tasks it may label is checked for each label."""
+        if right == "read" and not self._tokens.guard_rounds:
+            return
+        request.token = token = self._tokens.bearer(request.header("authorization"))
+        rights = {
+            "label": bool(token.labels),
+            "read": token.reads or token.administers,
+            "administer": token.administers,
+        }
+        if not rights[right]:
+            raise Forbidden(f"Token {token.name} {token.rights}. {_REMEDIES[right]}", field="authorization")

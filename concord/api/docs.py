@@ -1,7 +1,7 @@
-"""The page at `/docs`: the OpenAPI document for people, as one page that loads nothing else.
+"""The page at `/docs`: the OpenAPI document as plain HTML that loads nothing from elsewhere.
 
-Service pages that fetch their scripts from elsewhere stay empty behind a firewall; this one is
-plain HTML, readable on a phone, in light and dark, and every example can be pasted into a shell.
+Pages that load scripts from the internet stay empty behind a firewall. This one is readable on a phone,
+in light and dark, and every example can be pasted into a shell.
 """
 
 import json
@@ -23,13 +23,13 @@ padding: .25rem .5rem .25rem 0; text-align: left; vertical-align: top; overflow-
 """
 
 
-def page(document: dict[str, Any]) -> str:
+def render_page(document: dict[str, Any]) -> str:
     """The document as HTML."""
     groups: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             group = groups.setdefault(operation["tags"][0], [])
-            group.append(_operation(path, method, operation, document))
+            group.append(_render_operation(path, method, operation, document))
     body = "".join(f"<h2>{escape(tag)}</h2>{''.join(parts)}" for tag, parts in groups.items())
     info = document["info"]
     return (
@@ -42,7 +42,7 @@ def page(document: dict[str, Any]) -> str:
     )
 
 
-def _operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
+def _render_operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{status}</code></td><td>{escape(answer['description'])}</td></tr>"
         for status, answer in operation["responses"].items()
@@ -50,29 +50,29 @@ def _operation(path: str, method: str, operation: dict[str, Any], document: dict
     title = f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code><br>'
     return (
         f"<details><summary>{title}{escape(operation['summary'])}</summary>"
-        f"<pre>{escape(_curl(path, method, operation, document))}</pre>"
-        f"{_parameters(operation)}<table><tr><th>Status</th><th>Meaning</th></tr>{rows}</table></details>"
+        f"<pre>{escape(_make_curl(path, method, operation, document))}</pre>"
+        f"{_render_parameters(operation)}<table><tr><th>Status</th><th>Meaning</th></tr>{rows}</table></details>"
     )
 
 
-def _parameters(operation: dict[str, Any]) -> str:
+def _render_parameters(operation: dict[str, Any]) -> str:
     names = [f"<code>{escape(p['name'])}</code> ({p['in']})" for p in operation["parameters"]]
     return f"<p>Parameters: {', '.join(names)}</p>" if names else ""
 
 
-def _curl(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
+def _make_curl(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
     address = f'"$CONCORD_URL{path}"'
     if {} not in operation.get("security", [{}]):
         address += ' \\\n  -H "authorization: Bearer $CONCORD_TOKEN"'
     if method == "get":
         return f"curl -s {address}"
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    body = schema.get("example") or {"inputs": _tensors(schema, path, document)}
+    body = schema.get("example") or {"inputs": _make_tensors(schema, path, document)}
     text = json.dumps(body, ensure_ascii=False).replace("'", "'\\''")
     return f"curl -s {address} \\\n  -H 'content-type: application/json' \\\n  -d '{text}'"
 
 
-def _tensors(schema: dict[str, Any], path: str, document: dict[str, Any]) -> list[dict[str, Any]]:
+def _make_tensors(schema: dict[str, Any], path: str, document: dict[str, Any]) -> list[dict[str, Any]]:
     task = path.split("/")[3]
     example = document["components"]["schemas"][f"row_{task}"]["example"]
     return [

@@ -1,31 +1,51 @@
-"""What endpoints that read have in common: numbers and times of a query, and long steps one at a time."""
+"""What a request carries beside rows: query parameters and fields of a body, each with its JSON Schema."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 from concord.errors import InvalidInput
-from concord.util.background import run_to_end
+
+Schema = dict[str, Any]
+"""A JSON Schema."""
 
 MOST_HEIGHT: Final = 10**15
-"""Larger heights and times are nobody's; a number of JSON holds this one exactly."""
+"""Upper bound of heights; a JSON number holds it exactly."""
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+FLAG: Final[Schema] = {"type": "string", "enum": ["true", "false"]}
+"""Of a parameter that `Request.flag` reads."""
 
+TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+"""Of a parameter that `time_param` reads."""
 
-async def run_exclusive(
-    lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-) -> _T:
-    """Runs a step in a thread while nobody else holds the lock, to its end."""
-    async with lock:
-        return await run_to_end(step, *args, **kwargs)
+CURSOR: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{1,14}-[0-9a-f]{32}$"}
+"""Of the journal's cursor from one page to the next."""
 
 
-def int_param(query: Any, name: str, *, default: int, least: int, most: int = MOST_HEIGHT) -> int:  # noqa: ANN401
-    """A whole number of a query; InvalidInput beyond its bounds."""
-    text = query.get(name)
+def object_schema(properties: Mapping[str, Schema], required: Sequence[str]) -> Schema:
+    """Of an object that has these fields and no others."""
+    return {
+        "type": "object",
+        "required": list(required),
+        "additionalProperties": False,
+        "properties": dict(properties),
+    }
+
+
+def int_schema(least: int = 1, most: int = MOST_HEIGHT) -> Schema:
+    """Of a parameter that `int_param` reads."""
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def int_param(
+    params: Mapping[str, str], name: str, *, default: int, least: int = 1, most: int = MOST_HEIGHT
+) -> int:
+    """An integer parameter.
+
+    Raises:
+        InvalidInput: It is no integer, or out of bounds.
+    """
+    text = params.get(name)
     if text is None:
         return default
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else -1
@@ -34,12 +54,49 @@ def int_param(query: Any, name: str, *, default: int, least: int, most: int = MO
     return number
 
 
-def time_param(text: str, field: str = "since") -> int:
-    """A time of a query in µs since the epoch; InvalidInput without its zone."""
+def time_param(query: Mapping[str, str], name: str) -> int | None:
+    """A time parameter in µs since the epoch; None where it is absent.
+
+    Raises:
+        InvalidInput: It is no time, or has no zone.
+    """
+    text = query.get(name)
+    if text is None:
+        return None
     try:
-        moment = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidInput(f"{field} is a time with its zone, such as 2026-01-31T09:00:00Z.", field=field)
-    return int(moment.timestamp() * 1_000_000)
+        time = None
+    if time is None or time.tzinfo is None:
+        raise InvalidInput(f"{name} is a time with its zone, such as 2026-01-31T09:00:00Z.", field=name)
+    return int(time.timestamp() * 1_000_000)
+
+
+def object_body(body: object, *fields: str, form: str | None = None) -> dict[str, Any]:
+    """A body that is an object with no other fields than these.
+
+    Args:
+        body: The JSON document.
+        fields: The fields that are allowed.
+        form: How the body looks, for the refusal of one that is no object; lists the fields unless given.
+
+    Raises:
+        InvalidInput: It is no object, or has an unknown field.
+    """
+    if not isinstance(body, dict):
+        raise InvalidInput(f"The body must be an object{form or ' with ' + ', '.join(fields)}.", field="body")
+    unknown = next((str(name)[:60] for name in body if name not in fields), None)
+    if unknown is not None:
+        known = f"known: {', '.join(fields)}" if len(fields) > 1 else f"the body has one field, '{fields[0]}'"
+        raise InvalidInput(f"Unknown field {unknown!r}; {known}.", field=unknown)
+    return body
+
+
+def before_param(query: Mapping[str, str], height: int) -> int:
+    """The parameter `before`, a height below which blocks are read; just above the newest unless given.
+
+    Args:
+        query: The parameters.
+        height: Of the newest block.
+    """
+    return min(int_param(query, "before", default=height + 1), height + 1)

@@ -1,37 +1,37 @@
-"""The command line: `concord up`, `predict`, `demo` and everything an operator asks.
+"""The command line: `concord up`, `predict`, `demo` and what operators need.
 
-An edge: it reads arguments, asks the consensus service or the local files, and prints. Training,
-services and pages are started as processes and never imported. A command's module is imported when
-the command is run, and what is heavy within it when it is used, so that `--help` answers at once.
+An edge: it reads arguments, asks the consensus service or the local files, and prints. Training, services and
+pages are started as processes and never imported. A command's module is imported when the command is listed
+or run, and what is heavy in it when it is used, so that `--help` answers at once.
 """
 
 from concord.cli.console import Group
 
-COMMANDS = {
-    "up": "concord.cli.up.command:up",
-    "demo": "concord.cli.commands.demo:demo",
-    "predict": "concord.cli.commands.predict:predict",
-    "feedback": "concord.cli.commands.feedback:feedback",
-    "tasks": "concord.cli.commands.show:tasks",
-    "nodes": "concord.cli.commands.show:nodes",
-    "rounds": "concord.cli.commands.rounds:rounds",
-    "explain": "concord.cli.commands.explain:explain",
-    "drift": "concord.cli.commands.drift:drift",
-    "ledger": "concord.cli.commands.ledger:ledger",
-    "release": "concord.cli.commands.administration:release",
-    "stake": "concord.cli.commands.administration:stake",
-    "tokens": "concord.cli.commands.tokens:tokens",
-    "train": "concord.cli.commands.train:train",
-    "data": "concord.cli.commands.data:data",
-    "models": "concord.cli.commands.models:models",
-    "upkeep": "concord.cli.commands.upkeep:upkeep",
-    "doctor": "concord.cli.commands.doctor:doctor",
-}
-"""Command → where it is, in the order in which a newcomer meets them."""
+COMMANDS = (
+    "up",
+    "demo",
+    "predict",
+    "feedback",
+    "tasks",
+    "nodes",
+    "rounds",
+    "explain",
+    "drift",
+    "ledger",
+    "release",
+    "stake",
+    "tokens",
+    "train",
+    "data",
+    "models",
+    "upkeep",
+    "doctor",
+)
+"""The commands, each a module of `concord.cli.commands`, in the order in which a newcomer meets them."""
 
 main = Group(
     name="concord",
-    lazy=COMMANDS,
+    lazy={name: f"concord.cli.commands.{name}:{name}" for name in COMMANDS},
     help="""Ask several models, answer with their consensus, and show the evidence.
 
     \b

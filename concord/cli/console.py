@@ -1,8 +1,8 @@
-"""How the command line looks: one way to print, one to fail, one to say `--json`.
+"""What all commands share: how they print, how they fail, and their option `--json`.
 
-People read standard output; progress and errors go to standard error, so that a pipe gets results
-only. An error of Concord's is one line and an exit status: 2 where the user can mend it, 1
-otherwise. A traceback is shown for a bug of ours and for nothing else.
+Results go to standard output, progress and errors to standard error, so that a pipe gets results only. An
+error of Concord's is one line and an exit status: 2 where the user can mend it, 1 otherwise. Only a bug
+shows a traceback.
 """
 
 import importlib
@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
@@ -22,10 +23,18 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+T = TypeVar("T")
+
 # rich takes a tenth of a second to import, and `--help` does without it.
 
 PIPED_WIDTH: Final = 110
 """Columns of a table that is not read on a terminal: enough for an address."""
+
+
+def combine(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """One decorator that adds several parameters to a command, in their order."""
+    return lambda command: reduce(lambda done, decorate: decorate(done), reversed(decorators), command)
+
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -38,20 +47,22 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except ConcordError as error:
-            _report(error, as_json=bool(ctx.params.get("as_json")))
-            ctx.exit(exit_status(error))
+            self._fail(ctx, error)
         except BrokenPipeError:
             raise
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            _report(
-                ConcordError(f"{where}{error.strerror or error}."), as_json=bool(ctx.params.get("as_json"))
-            )
-            ctx.exit(1)
+            file = f"{error.filename}: " if error.filename else ""
+            self._fail(ctx, ConcordError(f"{file}{error.strerror or error}."))
+
+    def _fail(self, ctx: click.Context, error: ConcordError) -> NoReturn:
+        if ctx.params.get("as_json"):
+            print_json({"error": {"code": error.code, "message": error.message, "field": error.field}})
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {error.message}", err=True)
+        ctx.exit(exit_status(error))
 
 
 class Group(Command, click.Group):
-    """Commands that are imported when they are named.
+    """A group of commands whose modules are imported when they are used.
 
     Args:
         lazy: Command → `module:attribute`.
@@ -66,7 +77,7 @@ class Group(Command, click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         """The commands, in the order in which they were given."""
-        return [*self._lazy, *(name for name in self.commands if name not in self._lazy)]
+        return [*self._lazy, *self.commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
@@ -79,7 +90,7 @@ class Group(Command, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Finds the command, or says which one was probably meant."""
+        """Finds the command; the error for an unknown one suggests a similar one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -89,7 +100,7 @@ class Group(Command, click.Group):
 
 
 def exit_status(error: ConcordError) -> int:
-    """2 where the user can mend it, 1 otherwise."""
+    """The exit status of a command that failed: 2 where the user can mend it, 1 otherwise."""
     if isinstance(error, Refused):
         return 2 if 400 <= error.answered < 500 and error.answered != 429 else 1
     users = isinstance(error, CallerError | ConfigurationError | DataError)
@@ -115,34 +126,34 @@ def _console(*, stderr: bool) -> "Console":
     return console
 
 
-def table(*columns: str, right: Sequence[str] = (), title: str | None = None) -> "Table":
-    """A table without lines; columns named in `right` hold numbers."""
+def table(*columns: str, right: Sequence[str] = ()) -> "Table":
+    """An empty table without lines; columns named in `right` hold numbers."""
     from rich.table import Table
 
-    made = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim"
-    )
+    rows = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        made.add_column(
+        rows.add_column(
             column, justify="right" if column in right else "left", no_wrap=column not in _WRAPPED
         )
-    return made
+    return rows
 
 
 _WRAPPED: Final = {"what", "description", "reason", "range"}
 
 
 @contextmanager
-def counting(verb: str, unit: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on standard error, where that is a terminal, while something is counted.
+def progress_bar(
+    verb: str, unit: str, total: int | None = None
+) -> Iterator[Callable[[int, int | None], None]]:
+    """Shows a bar on standard error, where that is a terminal.
 
     Args:
         verb: What is done, such as `Sending`.
         unit: What is counted, such as `labels`.
-        total: How many there are, where that is known already.
+        total: How many there are, if known.
 
     Yields:
-        What is told how many are done, and of how many.
+        A function to call with how many are done, and of how many.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -156,7 +167,20 @@ def counting(verb: str, unit: str, total: int | None = None) -> Iterator[Callabl
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(unit, total=total)
-        yield lambda done, of: progress.update(bar, completed=done, total=of)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+
+def print_line(text: str, *, markup: bool = True) -> None:
+    """Prints a line of a result; where it is too long, the terminal breaks it."""
+    out().print(text, markup=markup, soft_wrap=True)
+
+
+def print_result(document: T, show: Callable[[T], None], *, as_json: bool) -> None:
+    """Prints a result: as JSON, or with a function that shows it to people."""
+    if as_json:
+        print_json(document)
+    else:
+        show(document)
 
 
 def print_json(document: object) -> None:
@@ -170,13 +194,6 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - plain JSON values
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     raise TypeError(f"{type(value).__name__} is no JSON value.")
-
-
-def _report(error: ConcordError, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"error": {"code": error.code, "message": error.message, "field": error.field}})
-    mark = click.style("error:", fg="red", bold=True)
-    click.echo(f"{mark} {error.message}", err=True)
 
 
 def ask(question: str) -> bool:

@@ -1,8 +1,7 @@
-"""Where things are on this machine: the home folder, the project, and what runs of it.
+"""Where things are on this machine: the home folder, the project's folder, and the service that runs.
 
-While `concord up` runs it holds a lock in the home folder. The kernel drops that lock however the
-process ends, so what is written beside it is believed only while the lock is held, and nothing has
-to be cleaned up after a crash.
+While `concord up` runs it holds a lock in the home folder. The kernel drops that lock however the process
+ends, so the state file beside it counts only while the lock is held, and a crash leaves nothing to clean up.
 """
 
 import contextlib
@@ -16,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from concord.cli.files.out_file import replacing
 from concord.errors import ConfigurationError, Conflict
 from concord.util import private_files as private
 
@@ -25,41 +25,41 @@ if TYPE_CHECKING:
 
 # Settings and client import pydantic and httpx; only commands that use them pay for it.
 
-NEEDED: Final = ("bentoml", "mlflow", "onnxruntime", "sklearn", "skl2onnx")
-"""Modules that tell whether what training and nodes need is installed."""
+REQUIRED_MODULES: Final = ("bentoml", "mlflow", "onnxruntime", "sklearn", "skl2onnx")
+"""What training and nodes need; an installation of the client alone does not have them."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """The home folder and what is below it."""
+    """The home folder (CONCORD_HOME), and where things are in it."""
 
-    home: Path
-
-    @property
-    def lock(self) -> Path:
-        """Held while `concord up` runs."""
-        return self.home / "run" / "up.lock"
+    folder: Path
 
     @property
-    def state(self) -> Path:
+    def lock_file(self) -> Path:
+        """Locked while `concord up` runs."""
+        return self.folder / "run" / "up.lock"
+
+    @property
+    def state_file(self) -> Path:
         """What runs, as JSON; true only while the lock is held."""
-        return self.home / "run" / "up.json"
+        return self.folder / "run" / "up.json"
 
     @property
     def versions(self) -> Path:
-        """What nodes are to serve: a file a node, named as it."""
-        return self.home / "versions"
+        """The folder of desired versions: a file a node, named as the node's model."""
+        return self.folder / "versions"
 
-    def served(self, name: str) -> Path:
-        """The versions that were fetched for a node."""
-        return self.home / "served" / name
+    def served(self, model: str) -> Path:
+        """The folder of the versions that were fetched for a node."""
+        return self.folder / "served" / model
 
-    def log(self, name: str) -> Path:
+    def log(self, process: str) -> Path:
         """The log of a process."""
-        return self.home / "logs" / f"{name}.log"
+        return self.folder / "logs" / f"{process}.log"
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def hold_lock(self) -> Iterator[None]:
         """Holds the lock for as long as everything runs.
 
         Raises:
@@ -67,48 +67,47 @@ class Home:
             ConfigurationError: The home folder cannot be written.
         """
         try:
-            private.make_folder(self.lock.parent)
-            file = self.lock.open("a")
+            private.make_folder(self.lock_file.parent)
+            file = self.lock_file.open("a")
         except OSError as error:
             raise ConfigurationError(
-                f"{self.home} cannot be written ({error.strerror}). CONCORD_HOME names another folder.",
+                f"{self.folder} cannot be written ({error.strerror}). CONCORD_HOME names another folder.",
                 field="CONCORD_HOME",
             ) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                process = self.running().get("pid", "unknown")
+                process = self.read_state().get("pid", "unknown")
                 raise Conflict(
-                    f"Concord runs in {self.home} already (process {process}). "
+                    f"Concord runs in {self.folder} already (process {process}). "
                     "Stop it with Ctrl-C there, or give this one another folder (CONCORD_HOME) and --port."
                 ) from None
-            self.state.unlink(missing_ok=True)
+            self.state_file.unlink(missing_ok=True)
             try:
                 yield
             finally:
-                self.state.unlink(missing_ok=True)
+                self.state_file.unlink(missing_ok=True)
 
-    def note(self, document: Mapping[str, Any]) -> None:
+    def write_state(self, document: Mapping[str, Any]) -> None:
         """Writes what runs, for other commands."""
-        fresh = self.state.with_suffix(".new")
-        fresh.write_text(json.dumps(document, indent=1), "utf-8")
-        fresh.replace(self.state)
+        with replacing(self.state_file) as file:
+            file.write(json.dumps(document, indent=1).encode())
 
-    def running(self) -> dict[str, Any]:
-        """What `concord up` noted, if it runs in this home; else nothing."""
+    def read_state(self) -> dict[str, Any]:
+        """What `concord up` runs in this home folder; empty where it does not run."""
         try:
-            with self.lock.open("rb") as file:
+            with self.lock_file.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             with contextlib.suppress(OSError, ValueError):
-                return dict(json.loads(self.state.read_text("utf-8")))
+                return dict(json.loads(self.state_file.read_text("utf-8")))
         except OSError:
             pass
         return {}
 
 
-def settings() -> "Settings":
+def read_settings() -> "Settings":
     """The environment's settings, with the home folder as an absolute path.
 
     Raises:
@@ -116,31 +115,32 @@ def settings() -> "Settings":
     """
     from concord.settings import Settings
 
-    read = Settings.read()
-    return read.model_copy(update={"home": read.home.absolute()})
+    settings = Settings.read()
+    return settings.model_copy(update={"home": settings.home.absolute()})
 
 
-def home() -> Home:
-    """The place that the environment names."""
-    return Home(settings().home)
+def find_home() -> Home:
+    """The home folder that the environment names."""
+    return Home(read_settings().home)
 
 
-def service_url(of: "Settings") -> str:
+def service_url(settings: "Settings") -> str:
     """CONCORD_URL; else the address of what runs in the home folder; else the default."""
-    if "url" in of.model_fields_set:
-        return of.url
-    return str(Home(of.home).running().get("url") or of.url)
+    if "url" in settings.model_fields_set:
+        return settings.url
+    return str(Home(settings.home).read_state().get("url") or settings.url)
 
 
 def connect(timeout: float = 10.0) -> "Client":
     """A client of the consensus service that the environment means, with the environment's token."""
     from concord.client import Client
 
-    read = settings()
-    return Client(service_url(read), timeout, read.token.get_secret_value() if read.token else None)
+    settings = read_settings()
+    token = settings.token.get_secret_value() if settings.token else None
+    return Client(service_url(settings), timeout, token)
 
 
-def project() -> Path:
+def find_project() -> Path:
     """The folder that holds `training/`, `bentos/` and `frontend/`.
 
     Raises:
@@ -152,7 +152,7 @@ def project() -> Path:
             "This installation holds Concord's library and client only. To train and run models, clone the "
             "repository and use `uv run concord up` there."
         )
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    missing = [module for module in REQUIRED_MODULES if find_spec(module) is None]
     if missing:
         raise ConfigurationError(
             f"{', '.join(missing)} is not installed. `uv sync` in {root} installs what is needed."
@@ -160,17 +160,16 @@ def project() -> Path:
     return root
 
 
-def environment(root: Path, home: Path) -> dict[str, str]:
-    """What the processes that are started here find in their environment."""
+def process_environment(root: Path, home: Path) -> dict[str, str]:
+    """The environment of processes that are started here: this one's, and what they need beside it."""
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
     # A token is the command line's: no service has a use for it.
     ours = {"PROMETHEUS_MULTIPROC_DIR", "CONCORD_TOKEN"}
-    kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {
         "BENTOML_DO_NOT_TRACK": "true",
         "OTEL_SDK_DISABLED": "true",
         "MALLOC_ARENA_MAX": "2",
-        **kept,
+        **{name: value for name, value in os.environ.items() if name not in ours},
         "PYTHONPATH": path,
         # Or a folder `training` wherever the user happens to be would be run instead of ours.
         "PYTHONSAFEPATH": "1",
@@ -179,6 +178,6 @@ def environment(root: Path, home: Path) -> dict[str, str]:
     }
 
 
-def python(*arguments: str) -> list[str]:
-    """A command that runs a module of this interpreter's."""
+def python_command(*arguments: str) -> list[str]:
+    """A command that runs this interpreter."""
     return [sys.executable, *arguments]

@@ -1,20 +1,21 @@
-"""A way from a laptop to a service inside the cluster: `kubectl port-forward`, while it is needed."""
+"""Access from a laptop to a service inside the cluster, with `kubectl port-forward`, while it is needed."""
 
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from concord.cli.up.processes import tethered
 from concord.errors import ConfigurationError, ServiceAway
 
-FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
+FORWARDING: Final = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 
 
 @contextmanager
-def forwarded(namespace: str, service: str, port: int) -> Iterator[str]:
-    """The address at which a service answers on this machine; the port is one that is free.
+def forward_port(namespace: str, service: str, port: int) -> Iterator[str]:
+    """Yields the address at which a service answers on this machine, at a port that is free.
 
     Raises:
         ConfigurationError: There is no kubectl here.
@@ -32,17 +33,17 @@ def forwarded(namespace: str, service: str, port: int) -> Iterator[str]:
         tethered(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
     try:
-        yield _address(process, service)
+        yield _read_address(process, service)
     finally:
         process.terminate()
         process.communicate()
 
 
-def _address(process: "subprocess.Popen[bytes]", service: str) -> str:
+def _read_address(process: "subprocess.Popen[bytes]", service: str) -> str:
     assert process.stdout is not None
-    found = FORWARDING.match(process.stdout.readline().decode())
-    if found:
-        return f"http://127.0.0.1:{found[1]}"
+    forwarding = FORWARDING.match(process.stdout.readline().decode())
+    if forwarding:
+        return f"http://127.0.0.1:{forwarding[1]}"
     process.terminate()
-    said = process.communicate()[1].decode().strip().splitlines() or ["kubectl ended without a word."]
-    raise ServiceAway(f"There is no way to the service {service}: {said[-1]}")
+    errors = process.communicate()[1].decode().strip().splitlines() or ["kubectl ended without a word."]
+    raise ServiceAway(f"There is no way to the service {service}: {errors[-1]}")

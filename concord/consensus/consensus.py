@@ -173,7 +173,7 @@ class Consensus:
         due = [verdict.id for verdict in result.verdicts if verdict.settlement == "due"]
         if not due:
             return result
-        heights = await self._settler.settled(due, SETTLED_SECONDS)
+        heights = await self._settler.wait_settled(due, SETTLED_SECONDS)
         verdicts = [
             replace(verdict, settlement="settled", block=heights[verdict.id])
             if verdict.id in heights

@@ -82,7 +82,7 @@ class Ensembles:
             UnknownName: There is no such task.
         """
         settings = self._declared.get(self.asks(task) or task)
-        if settings is None and not self._settler.known:
+        if settings is None and not self._settler.ledger_read:
             # It may be one that only the ledger knows.
             raise self._not_started(task)
         if settings is None:
@@ -191,7 +191,7 @@ class Ensembles:
 
     def _not_started(self, task: str) -> ConcordError:
         """Why what needs stakes is refused for now."""
-        if self._settler.known:
+        if self._settler.ledger_read:
             return JournalUnavailable(
                 f"No node of {task[:60]} has an account, and none can be opened without the journal."
             )

@@ -21,7 +21,8 @@ from concord.http.client import ClientResponse, HttpClient
 from concord.observability import metrics
 from concord.policies import voting
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import (
+from concord.types.answers import Outcome
+from concord.types.nodes import (
     CHALLENGER_HEADER,
     MODEL_HEADER,
     REQUEST_ID_HEADER,
@@ -30,7 +31,6 @@ from concord.types.answers import (
     VOTES_TYPE,
     NodeInfo,
     NodeStatus,
-    Outcome,
 )
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from concord.consensus.node_client import NodeClient, NodeDescription, Question,
 from concord.errors import ConcordError, ConfigurationError
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import MODEL_HEADER, NodeInfo
+from concord.types.nodes import MODEL_HEADER, NodeInfo
 from concord.util.background import spawn
 
 PROBE_SECONDS: Final = 1.0

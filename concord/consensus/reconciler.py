@@ -22,7 +22,7 @@ from concord.observability import metrics
 from concord.policies.stake import MICRO
 from concord.policies.voting import PPM
 from concord.settlement.settler import Settler
-from concord.settlement.standing import needed, review
+from concord.settlement.standing import release_missing_voters, review
 from concord.tasks.schema import TaskSchema
 from concord.util.background import spawn
 
@@ -167,7 +167,9 @@ class Reconciler:
         for name, settings in self._ensembles.declared.items():
             if name in state.tasks:
                 task = state.tasks[name]
-                due = review(name, task, self._malformed(name)).events or needed(name, task, settings.nodes)
+                due = review(name, task, self._malformed(name)).events or release_missing_voters(
+                    name, task, settings.nodes
+                )
                 if due:
                     yield due
 
@@ -207,7 +209,7 @@ class Reconciler:
     def _show_state(self) -> None:
         """Brings the metrics up to date with the newest block, and counts what it took from nodes."""
         head = self._settler.head
-        if self._counted_height is None and self._settler.known:
+        if self._counted_height is None and self._settler.ledger_read:
             # What was settled before the start is no event of this process.
             self._counted_height = head.height
         for block in head.blocks if self._counted_height is not None else ():
@@ -215,7 +217,7 @@ class Reconciler:
                 for body in block.events.values():
                     if body["kind"] == "settle":
                         _count_debits(body)
-        self._counted_height = head.height if self._settler.known else None
+        self._counted_height = head.height if self._settler.ledger_read else None
         metrics.LEDGER_HEIGHT.set(head.height)
         for name, task in self._ensembles.states().items():
             _show_accounts(name, task)

@@ -13,6 +13,7 @@ import orjson
 from starlette.types import Receive, Scope
 
 from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaType
+from concord.http.tokens import Token
 
 LISTEN_AFTER_SECONDS: Final = 0.05
 """How long a request takes before it listens for its caller hanging up, at least."""
@@ -44,6 +45,8 @@ class Request:
     max_body_bytes: int
     is_read: bool
     """Whether the body has been read (or there is none), so that only a hang-up can still arrive."""
+    token: Token = field(init=False)
+    """The caller's token; set only where the endpoint needs one."""
 
     def header(self, name: str) -> str | None:
         """The first header of that name (in lower case)."""

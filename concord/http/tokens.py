@@ -1,4 +1,4 @@
-"""Access tokens: who may label, read and administer, by hashes in a TOML file.
+"""Access tokens of the HTTP API: their rights, and the file that holds their hashes.
 
     [tokens.crm]
     sha256 = "9f86d081884c7d65…"
@@ -6,24 +6,25 @@
     reads = true
     administers = false
 
-A token is 32 random bytes and cannot be guessed, so its plain SHA-256 is enough. It is compared with every
-entry in constant time. The file is read again when it has changed, since a mounted Secret is updated in
-place. A file that has become wrong changes nothing; without the file there are no tokens, and what needed one
-still does. A token reaches no log, message or metric; its name does.
+A token is 32 random bytes, so a plain SHA-256 is enough: it cannot be guessed, and a slow hash would
+only slow the service. A caller's token is compared with every entry in constant time. The file is read
+again when it has changed, since a mounted Secret is updated in place. A file that becomes invalid changes
+nothing; one that is deleted takes all tokens away and opens nothing that was closed. Logs, messages and
+metrics show a token's name, never the token.
 """
 
 import hashlib
 import hmac
 import logging
-import re
 import secrets
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, StrictBool, StringConstraints, ValidationError
+from pydantic.dataclasses import dataclass
 
 from concord.errors import ConfigurationError, Forbidden, Unauthorized
 
@@ -33,37 +34,39 @@ ALL_TASKS: Final = "*"
 TOKEN_BYTES: Final = 32
 """256 random bits, as many as the hash has."""
 
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-"""A token's name: a TOML key without quotes, and the source of its labels in the journal."""
-
-_TASK: Final = re.compile(r"\w{1,64}")
-_MUST_BE: Final = {
+_FORMS: Final = {
+    "name": "letters, digits, _ and -, at most 64",
     "sha256": "the 64 hex digits of the token's hash",
-    "labels": 'a list of tasks, or ["*"]',
+    "labels": 'a list of tasks\' names, or ["*"] for every task',
     "reads": "true or false",
     "administers": "true or false",
 }
+"""What each field of a token holds."""
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", hide_input_in_errors=True))
 class Token:
-    """A token's name, hash and rights.
+    """A token's name and its rights.
 
     Attributes:
-        name: Its name, which is the source of its labels.
+        name: A TOML key without quotes; the source of its labels in the journal.
         sha256: Hash of the token, in hex.
         labels: The tasks that it may label, or `*`.
-        reads: Whether it reads rounds.
-        administers: Whether it releases nodes and moves stake.
+        reads: Whether it may read rounds.
+        administers: Whether it may release nodes, move stake and decide about versions.
     """
 
-    name: str
-    sha256: str = field(repr=False)
-    labels: frozenset[str] = frozenset()
-    reads: bool = False
-    administers: bool = False
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    sha256: Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")] = field(repr=False)
+    labels: frozenset[Annotated[str, Field(pattern=r"^(\*|\w{1,64})$")]] = frozenset()
+    reads: StrictBool = False
+    administers: StrictBool = False
+
+    def __post_init__(self) -> None:
+        if not (self.labels or self.reads or self.administers):
+            raise ValueError("it may do nothing: say which tasks it labels, or that it reads or administers")
 
     def may_label(self, task: str) -> bool:
         """Whether it may label rounds of a task."""
@@ -76,34 +79,17 @@ class Token:
         rights = [f"labels {labels}"] if labels else []
         rights += ["reads rounds"] if self.reads else []
         rights += ["administers"] if self.administers else []
-        return " and ".join(rights) or "does nothing"
-
-
-class _TokenEntry(BaseModel):
-    """A section of the file."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    sha256: str = Field(pattern="^[0-9a-fA-F]{64}$")
-    labels: frozenset[str] = Field(default=frozenset(), strict=False)
-    reads: bool = False
-    administers: bool = False
-
-
-class _TokensFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    tokens: dict[str, _TokenEntry] = {}
+        return " and ".join(rights)
 
 
 class Tokens:
-    """The tokens of a file, as it is now.
+    """The tokens of a file, read again whenever it changes.
 
     Args:
-        path: The file; without one there are no tokens.
+        path: The file; if there is none, there are no tokens.
 
     Raises:
-        ConfigurationError: The file is there and wrong.
+        ConfigurationError: The file exists and is invalid.
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,22 +100,22 @@ class Tokens:
 
     @property
     def are_off(self) -> bool:
-        """Whether there is no token, so that no caller labels or administers."""
+        """Whether there are no tokens, so that labels and administration are off."""
         self._refresh()
         return not self._tokens
 
     @property
     def guard_rounds(self) -> bool:
-        """Whether reading rounds needs a token, because some token has the right to."""
+        """Whether reading rounds needs a token, as some token has the right to."""
         self._refresh()
         return self._guarded
 
     def bearer(self, authorization: str | None) -> Token:
-        """The token that a request shows in its `Authorization` header.
+        """The token in a request's `Authorization` header.
 
         Raises:
             Forbidden: There are no tokens.
-            Unauthorized: It shows none, or an unknown one.
+            Unauthorized: The header has no token, or an unknown one.
         """
         if self.are_off:
             raise Forbidden(
@@ -137,35 +123,29 @@ class Tokens:
                 "concord tokens add NAME --labels TASK.",
                 code="tokens_off",
             )
-        scheme, _, shown = (authorization or "").strip().partition(" ")
-        if scheme.lower() != "bearer" or not shown.strip():
+        scheme, _, secret = (authorization or "").strip().partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
             raise Unauthorized(
                 "This needs a token: send the header 'Authorization: Bearer TOKEN' "
                 "(the command line takes it from CONCORD_TOKEN).",
                 field="authorization",
             )
-        token = self._find(shown.strip())
-        if token is None:
+        digest = hash_of(secret.strip())
+        # Every entry is compared, so that the time does not depend on which one matches.
+        matches = [token for token in self._tokens if hmac.compare_digest(digest, token.sha256)]
+        if not matches:
             raise Unauthorized(
                 "This token is not known here. `concord tokens list` shows an operator which are.",
                 field="authorization",
             )
-        return token
-
-    def _find(self, shown: str) -> Token | None:
-        digest, match = hash_of(shown), None
-        for token in self._tokens:
-            # All of them, even after a match: the time must not depend on it.
-            if hmac.compare_digest(digest, token.sha256):
-                match = token
-        return match
+        return matches[0]
 
     def _refresh(self) -> None:
         """Reads the file again if it has changed."""
         version = _version(self._path)
         if version == self._version:
             return
-        # Also where it cannot be read: it is tried again when it changes, and reported once.
+        # Before reading, so that an invalid file is reported once and tried again when it changes.
         self._version = version
         try:
             fresh = load(self._path) if version else ()
@@ -179,8 +159,21 @@ class Tokens:
 
 
 def make() -> str:
-    """A new token."""
+    """A new random token."""
     return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def make_entry(name: str, secret: str, **rights: Any) -> Token:  # noqa: ANN401 - `Token` checks them
+    """The entry of a token in the file.
+
+    Raises:
+        ConfigurationError: Its name or a right is invalid, or it has no right.
+    """
+    try:
+        return Token(name=name, sha256=hash_of(secret), **rights)
+    except ValidationError as error:
+        field_name, problem = _problem(error)
+        raise ConfigurationError(f"Token {name[:70]!r}: {problem}.", field=field_name) from error
 
 
 def hash_of(token: str) -> str:
@@ -192,27 +185,24 @@ def load(path: Path) -> tuple[Token, ...]:
     """Reads a tokens' file.
 
     Raises:
-        ConfigurationError: It cannot be read, is no TOML, or has an entry that is not allowed.
+        ConfigurationError: It cannot be read, is no TOML, or has an invalid entry.
     """
     try:
-        file = _TokensFile.model_validate(tomllib.loads(path.read_text("utf-8")))
+        document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise _wrong(path, f"it cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        # Not in the decoder's own words: they may quote a token in the wrong place.
+        # Without the decoder's message, which may quote a token that was put in the file by mistake.
         raise _wrong(path, "it is no TOML") from error
-    except ValidationError as error:
-        raise _wrong(path, _reason(error)) from None
-    tokens = tuple(
-        Token(name, entry.sha256.lower(), entry.labels, entry.reads, entry.administers)
-        for name, entry in file.tokens.items()
-    )
-    try:
-        for token in tokens:
-            check(token)
-    except ConfigurationError as error:
-        raise _wrong(path, error.message.rstrip(".")) from error
-    _check_distinct(path, tokens)
+    entries = document.get("tokens", {})
+    if not isinstance(entries, dict) or document.keys() - {"tokens"}:
+        raise _wrong(path, "it holds sections [tokens.NAME] and nothing else")
+    tokens = tuple(_read(path, name, entry) for name, entry in entries.items())
+    names: dict[str, str] = {}
+    for token in tokens:
+        if other := names.get(token.sha256):
+            raise _wrong(path, f"tokens.{other} and tokens.{token.name} are the same token")
+        names[token.sha256] = token.name
     return tokens
 
 
@@ -228,63 +218,40 @@ def render(tokens: Iterable[Token]) -> str:
 
 
 def guards(tokens: Iterable[Token]) -> bool:
-    """Whether with these tokens reading rounds needs one, because some token has the right to."""
+    """Whether with these tokens reading rounds needs a token: one of them has the right to."""
     return any(token.reads or token.administers for token in tokens)
 
 
-def check(token: Token) -> None:
-    """Refuses a name that cannot be written, a task that is none, and a token that may do nothing.
-
-    Raises:
-        ConfigurationError: Says what is wrong.
-    """
-    if NAME.fullmatch(token.name) is None:
-        raise ConfigurationError(
-            f"A token's name is made of letters, digits, _ and -, at most 64, not {token.name[:70]!r}.",
-            field="name",
-        )
-    odd = next((task for task in token.labels if task != ALL_TASKS and not _TASK.fullmatch(task)), None)
-    if odd is not None:
-        raise ConfigurationError(f"{odd[:70]!r} is no task's name; '*' means every task.", field="labels")
-    if not (token.labels or token.reads or token.administers):
-        raise ConfigurationError(
-            f"Token {token.name} may do nothing: say which tasks it labels, or that it reads or administers.",
-            field="labels",
-        )
+def _read(path: Path, name: str, entry: object) -> Token:
+    if not isinstance(entry, dict) or "name" in entry:
+        raise _wrong(path, f"tokens.{name[:64]} is no section of sha256, labels, reads and administers")
+    try:
+        return Token(name=name, **entry)
+    except ValidationError as error:
+        raise _wrong(path, f"tokens.{name[:64]}: {_problem(error)[1]}") from error
 
 
-def _reason(error: ValidationError) -> str:
-    """What is wrong with a file, without its values: one of them may be a token in the wrong place."""
-    first = error.errors(include_input=False)[0]
-    path = [str(part)[:64] for part in first["loc"]]
-    if len(path) < 2 or path[0] != "tokens":
-        return "it holds sections [tokens.NAME] and nothing else"
-    section = f"tokens.{path[1]}"
-    if len(path) == 2:
-        return f"{section} is no section"
-    if first["type"] == "extra_forbidden":
-        return f"{section}: {path[2]!r} is not known; {', '.join(_MUST_BE)} are"
-    return f"{section}: {path[2]} must be {_MUST_BE[path[2]]}"
-
-
-def _check_distinct(path: Path, tokens: Iterable[Token]) -> None:
-    names: dict[str, str] = {}
-    for token in tokens:
-        if token.sha256 in names:
-            raise _wrong(path, f"tokens.{names[token.sha256]} and tokens.{token.name} are the same token")
-        names[token.sha256] = token.name
+def _problem(error: ValidationError) -> tuple[str, str]:
+    """Field and description of the first problem, without the value, which may be a token."""
+    details = error.errors(include_input=False, include_url=False)[0]
+    if not details["loc"]:
+        return "labels", str(details["ctx"]["error"])
+    name = str(details["loc"][0])
+    if name in _FORMS:
+        return name, f"{name} must be {_FORMS[name]}"
+    return name, f"{name[:64]!r} is not known; {', '.join(_FORMS)} are"
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:
-    """Changes when the file does; None without a file. Links are followed: Secrets are mounted as such."""
+    """Changes whenever the file does; None without one. Links are followed, as mounted Secrets are links."""
     try:
-        stat = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
     except OSError:
         return (0, 0, 0)
-    return stat.st_mtime_ns, stat.st_ino, stat.st_size
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
-def _wrong(path: Path, what: str) -> ConfigurationError:
-    return ConfigurationError(f"The tokens' file {path}: {what}.", field="CONCORD_TOKENS")
+def _wrong(path: Path, problem: str) -> ConfigurationError:
+    return ConfigurationError(f"The tokens' file {path}: {problem}.", field="CONCORD_TOKENS")

@@ -1,8 +1,8 @@
-"""The journal: rounds, their labels and settlements, claims of settlers, and what the ledger was seen to be.
+"""The journal: rounds, labels, claims of settlers and hashes of blocks, in one SQL database.
 
-`store` is the class that callers use and `rows` what goes in and comes out; `tables` names every table,
-`database` reaches the database, and `migrations` brings one to the tables of this version. Only this
-package imports SQLAlchemy.
+`journal` has the class that callers use, and `rows` its values. `search` and `streams` read rounds, newest or
+oldest first; `labels` writes labels. `tables` declares every table, `database` connects, and `migrations`
+brings a database to the tables of this version. Only this package imports SQLAlchemy.
 """
 
 from concord.journal.journal import Journal
@@ -11,10 +11,10 @@ from concord.journal.rows import (
     JudgedRound,
     KeptRound,
     Labelled,
-    LabelledRound,
     LabelRow,
     Origin,
     RoundRow,
+    SettlementRound,
     StoredRound,
 )
 from concord.journal.search import LabelState, RoundFilters
@@ -27,9 +27,9 @@ __all__ = [
     "LabelRow",
     "LabelState",
     "Labelled",
-    "LabelledRound",
     "Origin",
     "RoundFilters",
     "RoundRow",
+    "SettlementRound",
     "StoredRound",
 ]

@@ -1,10 +1,9 @@
-"""How the journal reaches its database: engine, transactions, faults, and the dialects' differences.
+"""The journal's connection to its database: engine, transactions, errors, and differences of dialects.
 
-SQLite is opened so that a commit is on disk when it returns (WAL, synchronous FULL), that a writer
-takes its lock at once instead of failing half-way, and that what is deleted is overwritten. A server
-(MySQL, MariaDB, PostgreSQL) is spoken to under READ COMMITTED, where inserts don't wait for claimers,
-and with bounds on every wait, because one that hangs must look like one that is away. A fault of the
-database becomes `JournalUnavailable`, whose message never carries a value of a row.
+With SQLite a commit is on disk when it returns (WAL, synchronous FULL), a writer takes its lock when it
+begins, and deleted data is overwritten. With a server (MySQL, MariaDB, PostgreSQL) transactions are READ
+COMMITTED, so that inserts don't wait for claimers, and every wait has a limit. An error of the database
+becomes `JournalUnavailable`, whose message never holds a value of a row.
 """
 
 import functools
@@ -26,31 +25,37 @@ from concord.errors import ConfigurationError, JournalUnavailable
 from concord.util import private_files as private
 
 BUSY_MS = 2_000
-"""A writer waits so long for another process's transaction; theirs take milliseconds, and callers wait."""
+"""How long a writer waits for another process's transaction, which takes milliseconds."""
 
 CONNECT_SECONDS: Final = 3
 """A server in the same cluster accepts within milliseconds."""
 
 REPLY_SECONDS: Final = 3
-"""A server that says nothing for so long hangs; our statements take milliseconds."""
+"""A server that does not reply for so long is taken for away; our statements take milliseconds."""
 
 LOCK_SECONDS: Final = 2
-"""A statement waits so long for another replica's transaction."""
+"""How long a statement waits for another replica's transaction."""
 
 PATIENT_SECONDS: Final = 300
-"""The same for what is long on a large journal: another version's tables, and old features."""
+"""`REPLY_SECONDS` of statements that are long on a large journal: migrations, and expiry of features."""
 
 TRIES: Final = 4
-"""How often a transaction is tried that lost to another one: a deadlock, or a lock that stayed taken."""
+"""Attempts of a transaction that was rolled back because of another one: a deadlock or a lock timeout."""
 
 _CONTENDED: Final = {1020, 1205, 1213, "40001", "40P01", "55P03"}
-"""Codes of MySQL and states of PostgreSQL that mean: rolled back because of another, try again."""
+"""Codes of MySQL and states of PostgreSQL for a transaction that was rolled back because of another one."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 CHUNK: Final = 500
 """Ids in one statement; SQLite admits 32,766 variables and others fewer bytes."""
+
+_INSERTS: Final[dict[str, Callable[[sa.Table], postgresql.Insert | sqlite.Insert]]] = {
+    "postgresql": postgresql.insert,
+    "sqlite": sqlite.insert,
+}
+"""Inserts with ON CONFLICT; MySQL and MariaDB have ON DUPLICATE KEY instead."""
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_MS}",
@@ -61,12 +66,12 @@ _PRAGMAS = (
 
 
 class Database:
-    """One engine, and the two kinds of transaction that the journal makes."""
+    """The engines of a URL, and the kinds of transaction that the journal uses."""
 
     def __init__(self, url: str) -> None:
         try:
             self._engine = _engine(url, REPLY_SECONDS)
-            # Its connections are closed after use, and with them the lock of a migration.
+            # Its connections are closed after use, which releases the lock of a migration.
             self._patient = _engine(url, PATIENT_SECONDS, poolclass=sa.pool.NullPool)
         except (ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
             raise ConfigurationError(
@@ -88,12 +93,12 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether this is a file of SQLite's."""
+        """Whether the database is SQLite."""
         return self.dialect.name == "sqlite"
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that is durable when the block ends, or never was."""
+        """A transaction that writes; it is durable when the block ends."""
         with _faults(), self._writing.begin() as connection:
             yield connection
 
@@ -111,7 +116,7 @@ class Database:
 
     @contextmanager
     def migrating(self) -> Iterator[sa.Connection]:
-        """A transaction that no other process migrates beside: SQLite's own lock, or one of the server's."""
+        """A transaction that only one process holds at a time, by SQLite's lock or one of the server's."""
         with self.patient() as connection:
             if self.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('concord-journal'))")
@@ -124,7 +129,7 @@ class Database:
             yield connection
 
     def make_file(self) -> None:
-        """Creates SQLite's file and its folder, if they are missing, for their owner alone."""
+        """Creates SQLite's file and its folder, if they are missing, readable by their owner alone."""
         name = self._engine.url.database or ""
         if not self.is_sqlite or not name or name.startswith((":memory:", "file:")):
             return
@@ -136,7 +141,7 @@ class Database:
             raise JournalUnavailable(f"The journal's file cannot be made: {error.strerror}.") from error
 
     def wipe_log(self) -> None:
-        """Takes what was forgotten out of SQLite's write-ahead log too, as soon as nobody reads it."""
+        """Removes deleted data from SQLite's write-ahead log too, as soon as no reader needs it."""
         if self.is_sqlite:
             with (
                 _faults(),
@@ -145,43 +150,40 @@ class Database:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def insert_new(self, table: sa.Table) -> sa.Insert:
-        """An insert that leaves rows alone whose key is there."""
+        """An insert that skips rows whose key exists."""
         keys = list(table.primary_key.columns)
-        if self.dialect.name == "postgresql":
-            return postgresql.insert(table).on_conflict_do_nothing(index_elements=keys)
-        if self.is_sqlite:
-            return sqlite.insert(table).on_conflict_do_nothing(index_elements=keys)
+        if self.dialect.name in _INSERTS:
+            return _INSERTS[self.dialect.name](table).on_conflict_do_nothing(index_elements=keys)
         return mysql.insert(table).on_duplicate_key_update({keys[0].name: keys[0]})
 
     def upsert(self, table: sa.Table, row: dict[str, Any]) -> sa.Insert:
-        """An insert that replaces the row whose key is there."""
+        """An insert that replaces the row whose key exists."""
         keys = list(table.primary_key.columns)
-        if self.dialect.name == "postgresql":
-            return postgresql.insert(table).values(row).on_conflict_do_update(index_elements=keys, set_=row)
-        if self.is_sqlite:
-            return sqlite.insert(table).values(row).on_conflict_do_update(index_elements=keys, set_=row)
+        if self.dialect.name in _INSERTS:
+            insert = _INSERTS[self.dialect.name](table).values(row)
+            return insert.on_conflict_do_update(index_elements=keys, set_=row)
         return mysql.insert(table).values(row).on_duplicate_key_update(row)
 
     def close(self) -> None:
-        """Gives all connections back."""
+        """Closes all connections."""
         self._engine.dispose()
         self._patient.dispose()
 
 
 class FastInsert:
-    """Inserts that are compiled once and then handed to the driver with plain values, many rows each.
+    """Inserts that are compiled once and passed to the driver with plain values, many rows each.
 
     SQLAlchemy's own executemany costs several µs a row for values that need no conversion. And SQLite's
-    lets go of Python's lock at each row, which a busy event loop gives back only after 5 ms: one
-    statement of 64 rows is then a hundred times as fast as 64 of one.
+    releases the GIL at each row, which a busy event loop returns only after 5 ms: one statement of 64 rows is
+    then a hundred times as fast as 64 of one.
     """
 
     SIZES: Final = (64, 8, 1)
-    """Rows in one statement; a group is cut into as few as these make."""
+    """Rows in one statement, largest first."""
 
     BYTES: Final = 1 << 20
-    """Of several rows' values in one statement to a server, which refuses one above 4 to 64 MiB; escaped
-    they take up to twice as many."""
+    """Bytes of several rows in one statement to a server, which refuses more than 4 to 64 MiB; escaped values
+    take up to twice as many."""
 
     def __init__(self, database: Database, table: sa.Table, columns: tuple[str, ...]) -> None:
         in_table = tuple(column.name for column in table.columns if column.name in columns)
@@ -203,9 +205,9 @@ class FastInsert:
 
 
 def chunks(items: Iterable[_T]) -> Iterable[list[_T]]:
-    """Cuts items into as many as one statement takes."""
-    found = list(items)
-    return (found[i : i + CHUNK] for i in range(0, len(found), CHUNK))
+    """Splits items into lists that one statement takes."""
+    all_ = list(items)
+    return (all_[i : i + CHUNK] for i in range(0, len(all_), CHUNK))
 
 
 def _size(values: Sequence[Any]) -> int:
@@ -215,7 +217,7 @@ def _size(values: Sequence[Any]) -> int:
 def _compile(
     database: Database, table: sa.Table, columns: tuple[str, ...], size: int
 ) -> tuple[str, tuple[str, ...]]:
-    """The SQL of one insert of `size` rows, and the names of its parameters where they have names."""
+    """The SQL of one insert of `size` rows, and the names of its parameters if they are named."""
     named: list[dict[str, Any]] = [
         {name: sa.bindparam(f"{name}_{row}") for name in columns} for row in range(size)
     ]
@@ -233,7 +235,7 @@ class _Contended(JournalUnavailable):
 
 
 def retried(transaction: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Makes a method of one transaction try again where it lost to another process's."""
+    """Decorates a method of one transaction: it is retried if another transaction made it roll back."""
 
     @functools.wraps(transaction)
     def trying(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -248,11 +250,14 @@ def retried(transaction: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 def _engine(url: str, reply_seconds: int, **options: Any) -> sa.Engine:  # noqa: ANN401 - SQLAlchemy's own
-    made = sa.make_url(url)
-    server = made.get_backend_name()
+    parsed = sa.make_url(url)
+    server = parsed.get_backend_name()
+    if server != "sqlite":
+        # A group under MySQL's REPEATABLE READ would lock the gaps into which others insert.
+        options["isolation_level"] = "READ COMMITTED"
+        if "poolclass" not in options:
+            options["pool_timeout"] = CONNECT_SECONDS
     if server in {"mysql", "mariadb"}:
-        # A group under REPEATABLE READ would lock the gaps into which others insert.
-        options |= {"isolation_level": "READ COMMITTED", "pool_timeout": CONNECT_SECONDS}
         options["connect_args"] = {
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": reply_seconds,
@@ -260,16 +265,13 @@ def _engine(url: str, reply_seconds: int, **options: Any) -> sa.Engine:  # noqa:
             "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}",
         }
     elif server == "postgresql":
-        options |= {"isolation_level": "READ COMMITTED", "pool_timeout": CONNECT_SECONDS}
         options["connect_args"] = {
             "connect_timeout": CONNECT_SECONDS,
             "options": f"-c statement_timeout={reply_seconds * 1000} -c lock_timeout={LOCK_SECONDS * 1000}",
             "tcp_user_timeout": reply_seconds * 1000,
         }
-    if options.get("poolclass") is not None:
-        options.pop("pool_timeout", None)
     # Values stay out of every message and log line.
-    return sa.create_engine(made, hide_parameters=True, pool_pre_ping=server != "sqlite", **options)
+    return sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=server != "sqlite", **options)
 
 
 @contextmanager
@@ -278,7 +280,7 @@ def _faults() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        # MySQL's drivers number their faults, PostgreSQL's name a state, SQLite's a word.
+        # MySQL's drivers number their errors, PostgreSQL's name a state, SQLite's a word.
         code = cause.args[0] if cause.args and isinstance(cause.args[0], int) else None
         code = code or getattr(cause, "sqlstate", None)
         named = getattr(cause, "sqlite_errorname", None) or type(cause).__name__

@@ -1,33 +1,27 @@
-"""The journal: every round that was answered, and the queue of settlements, in one SQL database.
+"""The journal: every answered round, and the queue of settlements, in one SQL database.
 
-Synchronous on purpose: the service calls it in a thread, and one writer thread hands over groups of
-rounds. It stores verdicts, features and evidence as the bytes that it is given and looks into none.
-Labels are `concord.journal.labels`' part of it.
+Its methods block and are called in threads. Verdicts, features and evidence are stored as opaque bytes.
 
-How a settlement is claimed. `claim` puts due rounds under a batch id that nobody else has, and notes
-the ledger's height. The batch id makes the key of the event in the ledger, so whoever tries a claim
-again, its claimer or another replica after a crash, either finds the block of that key above the
-noted height or appends it; two who try at once write one block. Taking up another's claim is
-therefore harmless and needs no lease. Claimed rounds never go back into the queue: under another key
-they could be settled twice.
+How a settlement is claimed. `claim` puts due rounds under a unique batch id and notes the ledger's height.
+The batch id makes the key of the event in the ledger. So a settler that tries a claim again, its claimer or
+another replica after a crash, either finds the block of that key above the noted height or appends it; two
+that try at once write one block. Taking over another replica's claim is therefore harmless and needs no
+lease. Claimed rounds never return to the queue: under another key they could be settled twice.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
 
 from concord.errors import LedgerBroken
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
-from concord.journal.judged import judged_rounds
-from concord.journal.kept import kept_rounds, labelled_rounds
-from concord.journal.labels import Labels
+from concord.journal.labels import Labels, read_disputes
 from concord.journal.rows import (
     Claim,
     JudgedRound,
@@ -37,17 +31,24 @@ from concord.journal.rows import (
     LabelRow,
     Origin,
     RoundRow,
+    SettlementRound,
     StoredRound,
 )
-from concord.journal.search import COLUMNS, READ, RoundFilters, find_rounds
-from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, rounds, schemas, segments
+from concord.journal.search import COLUMNS, READ, WITH_LABELS, RoundFilters, find_rounds
+from concord.journal.streams import judged_rounds, kept_rounds, labelled_rounds
+from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, labels, rounds, schemas, segments
+from concord.util.times import now
 
 _INSERTED = (*COLUMNS, "batch")
 _values = attrgetter(*COLUMNS)
 
-
-def _now() -> int:
-    return time.time_ns() // 1000
+_READ_SETTLEMENT: Final[sa.Select[Any]] = sa.select(
+    *(rounds.c[name] for name in ("id", "task", "policy", "evidence")),
+    labels.c.label,
+    rounds.c.block,
+    rounds.c.record,
+).select_from(WITH_LABELS)
+"""A round in the order of `SettlementRound`."""
 
 
 class Journal:
@@ -60,17 +61,17 @@ class Journal:
         clock: µs since the epoch.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], int] = _now) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], int] = now) -> None:
         self._database = Database(url)
         self._clock = clock
         self._insert_rounds = FastInsert(self._database, rounds, _INSERTED)
         self._labels = Labels(self._database)
         self._migrating = threading.Lock()
-        # Up to where this process has been through: the next time it begins there.
+        # Time and height up to which this process has dropped features and bytes of blocks.
         self._expired = self._cleared = 0
 
     def migrate(self) -> None:
-        """Brings the database to the tables of this version; safe to call by several processes."""
+        """Migrates the database to the tables of this version; several processes may do so at once."""
         # Alembic takes a quarter of a second to import, and only this needs it.
         from alembic import command  # noqa: PLC0415
         from alembic.config import Config  # noqa: PLC0415
@@ -86,12 +87,12 @@ class Journal:
             command.upgrade(config, "head")
 
     def ping(self) -> None:
-        """Asks the database whether it is there."""
+        """Checks that the database serves."""
         with self._database.reading() as connection:
             connection.execute(sa.select(sa.literal(1)))
 
     def close(self) -> None:
-        """Gives all connections back."""
+        """Closes all connections."""
         self._database.close()
 
     # Rounds
@@ -111,27 +112,14 @@ class Journal:
             row = connection.execute(READ.where(rounds.c.id == id)).first()
         return None if row is None else StoredRound(*row)
 
-    def rounds(
-        self,
-        task: str | None = None,
-        status: str | None = None,
-        since: int | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> tuple[list[StoredRound], str | None]:
-        """One page of the rounds of a task, of a status, since a time (µs); as `find` finds them."""
-        return self.find(RoundFilters(task, status, since), limit, after)
-
     def find(
-        self, wanted: RoundFilters, limit: int = 50, after: str | None = None
+        self, filters: RoundFilters | None = None, limit: int = 50, after: str | None = None
     ) -> tuple[list[StoredRound], str | None]:
-        """One page of rounds, newest first.
-
-        Pages do not shift when rounds come in: a cursor names the last round that was seen.
+        """One page of rounds, newest first; pages do not shift when rounds come in.
 
         Args:
-            wanted: Which rounds.
-            limit: Rounds on the page, at most: one for which rounds are looked through may be shorter.
+            filters: Which rounds; None for all.
+            limit: Rounds on the page, at most: a page for which rounds are checked one by one may be shorter.
             after: The cursor that came with the page before.
 
         Returns:
@@ -140,21 +128,21 @@ class Journal:
         Raises:
             InvalidInput: The cursor is none that was given out.
         """
-        return find_rounds(self._database, wanted, limit, after)
+        return find_rounds(self._database, filters or RoundFilters(), limit, after)
 
     def kept(self, task: str, since: int, limit: int) -> Iterator[list[KeptRound]]:
-        """The newest `limit` rounds of a task since a time (µs) whose rows are kept, oldest first."""
+        """The newest `limit` rounds of a task since a time (µs) whose features are kept, oldest first."""
         return kept_rounds(self._database, task, since, limit)
 
     def labelled(
         self, task: str, since: int = 0, limit: int = 500, after: str | None = None
     ) -> tuple[list[LabelledRound], str | None]:
-        """One page of the rounds of a task that have a label and whose rows are kept, oldest first.
+        """One page of the labelled rounds of a task whose features are kept, oldest first.
 
         Args:
             task: The task.
             since: Only rounds of this time, in µs since the epoch, or later.
-            limit: Rounds on the page, at most: one that lay between many without a label is shorter.
+            limit: Rounds on the page, at most: among many rounds without a label a page is shorter.
             after: The cursor that came with the page before.
 
         Returns:
@@ -171,30 +159,30 @@ class Journal:
 
     def heights(self, ids: Iterable[str]) -> dict[str, int]:
         """Id → height of its block, of those rounds that are settled."""
-        found: dict[str, int] = {}
+        heights: dict[str, int] = {}
         with self._database.reading() as connection:
-            for some in chunks(ids):
+            for chunk in chunks(ids):
                 query = sa.select(rounds.c.id, rounds.c.block).where(
-                    rounds.c.id.in_(some), rounds.c.block.is_not(None)
+                    rounds.c.id.in_(chunk), rounds.c.block.is_not(None)
                 )
-                found.update((row[0], row[1]) for row in connection.execute(query))
-        return found
+                heights.update((row[0], row[1]) for row in connection.execute(query))
+        return heights
 
     @retried
     def forget(self, ids: Iterable[str]) -> int:
-        """Drops the features of rounds for good, and says of how many."""
+        """Deletes the features of rounds; returns of how many."""
         forgotten = 0
         with self._database.writing() as connection:
-            for some in chunks(ids):
+            for chunk in chunks(ids):
                 forgotten += connection.execute(
-                    rounds.update().where(rounds.c.id.in_(some), KEPT).values(features=None)
+                    rounds.update().where(rounds.c.id.in_(chunk), KEPT).values(features=None)
                 ).rowcount
         if forgotten:
             self._database.wipe_log()
         return forgotten
 
     def expire(self, before: int) -> int:
-        """Drops the features of all rounds older than `before` (µs since the epoch), and says of how many."""
+        """Deletes the features of rounds older than `before` (µs since the epoch); returns of how many."""
         expired = 0
         # In chunks, so that the writer of rounds waits for milliseconds and not for a month of rows. Where an
         # index of the kept ones alone cannot be had (MySQL), finding them takes a walk over all that is old.
@@ -206,13 +194,13 @@ class Journal:
                 .limit(CHUNK)
             )
             with self._database.patient() as connection:
-                some = connection.execute(old).all()
-                if some:
-                    which = rounds.c.id.in_([row[0] for row in some])
-                    connection.execute(rounds.update().where(which).values(features=None))
-            expired += len(some)
-            self._expired = some[-1][1] if len(some) == CHUNK else max(self._expired, before)
-            if len(some) < CHUNK:
+                chunk = connection.execute(old).all()
+                if chunk:
+                    in_chunk = rounds.c.id.in_([row[0] for row in chunk])
+                    connection.execute(rounds.update().where(in_chunk).values(features=None))
+            expired += len(chunk)
+            self._expired = chunk[-1][1] if len(chunk) == CHUNK else max(self._expired, before)
+            if len(chunk) < CHUNK:
                 break
         if expired:
             self._database.wipe_log()
@@ -222,56 +210,60 @@ class Journal:
 
     @retried
     def label(self, rows: Sequence[LabelRow]) -> list[Labelled]:
-        """Labels rounds in one transaction, durable on return, and says of each label what became of it.
+        """Labels rounds in one transaction, durable on return; returns the result of each label.
 
-        A round has one label: the same again is known, another one is kept as a dispute and changes nothing.
-        A round that was answered under `wager` and has evidence becomes due.
+        A round has one label: the same again is `known`, another one is kept as a dispute and changes
+        nothing. A round that was answered under `wager` and has evidence becomes due.
         """
         with self._database.writing() as connection:
             return self._labels.write(connection, rows)
 
     def origins(self, ids: Iterable[str]) -> dict[str, Origin]:
         """Id → task and time, of those rounds that are there."""
+        origins = {}
         with self._database.reading() as connection:
-            return self._labels.origins(connection, ids)
+            for chunk in chunks(ids):
+                query = sa.select(rounds.c.id, rounds.c.task, rounds.c.time).where(rounds.c.id.in_(chunk))
+                origins.update({row[0]: Origin(row[1], row[2]) for row in connection.execute(query)})
+        return origins
 
     def disputes(self, id: str) -> list[LabelRow]:  # noqa: A002
         """The labels of a round that came after another one, oldest first."""
         with self._database.reading() as connection:
-            return self._labels.disputes(connection, id)
+            return read_disputes(connection, id)
 
     # Settlements
 
-    def rounds_of_block(self, height: int, task: str) -> list[StoredRound]:
-        """The rounds of a task that a block settled, by id: as its Merkle tree has them."""
-        query = READ.where(rounds.c.block == height, rounds.c.task == task)
+    def rounds_of_block(self, height: int, task: str) -> list[SettlementRound]:
+        """The rounds of a task that a block settled, sorted by id, as in its Merkle tree."""
+        query = _READ_SETTLEMENT.where(rounds.c.block == height, rounds.c.task == task)
         with self._database.reading() as connection:
-            found = [StoredRound(*row) for row in connection.execute(query)]
+            settled = [SettlementRound(*row) for row in connection.execute(query)]
         # Not by the database, which may sort texts in another way.
-        return sorted(found, key=lambda one: one.id)
+        return sorted(settled, key=lambda round_: round_.id)
 
     def due_count(self) -> int:
-        """Rounds whose settlement is due, claimed or not."""
+        """The number of rounds whose settlement is due, claimed or not."""
         with self._database.reading() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(rounds).where(QUEUED)) or 0
 
     @retried
-    def claim(self, batch: str, noted_height: int, limit: int) -> list[StoredRound]:
-        """Claims up to `limit` due rounds, oldest first, under a batch id that nobody else uses."""
+    def claim(self, batch: str, noted_height: int, limit: int) -> list[SettlementRound]:
+        """Claims up to `limit` due rounds, oldest first, under a unique batch id."""
         oldest = (
             sa.select(rounds.c.id)
             .where(rounds.c.batch == DUE)
             .order_by(rounds.c.time)
             .limit(limit)
-            # What another claimer is just taking is not waited for; SQLite has one writer at a time.
+            # Rounds that another claimer is taking are skipped; SQLite has one writer at a time.
             .with_for_update(skip_locked=True)
         )
         with self._database.writing() as connection:
             ids = connection.scalars(oldest).all()
             if not ids:
                 return []
-            for some in chunks(ids):
-                connection.execute(rounds.update().where(rounds.c.id.in_(some)).values(batch=batch))
+            for chunk in chunks(ids):
+                connection.execute(rounds.update().where(rounds.c.id.in_(chunk)).values(batch=batch))
             connection.execute(
                 claims.insert().values(batch=batch, noted_height=noted_height, time=self._clock())
             )
@@ -281,14 +273,14 @@ class Journal:
         """Claims that are not marked as settled and at least `age` µs old."""
         old = claims.c.time <= self._clock() - age
         with self._database.reading() as connection:
-            found = connection.execute(sa.select(claims.c.batch, claims.c.noted_height).where(old)).all()
-            read = [Claim(row[0], row[1], tuple(_claimed(connection, row[0]))) for row in found]
-        # Under READ COMMITTED another replica may mark a claim between the two queries: it is done then.
-        return [claim for claim in read if claim.rounds]
+            rows = connection.execute(sa.select(claims.c.batch, claims.c.noted_height).where(old)).all()
+            found = [Claim(row[0], row[1], tuple(_claimed(connection, row[0]))) for row in rows]
+        # Under READ COMMITTED another replica may mark a claim between the two queries, and then it is done.
+        return [claim for claim in found if claim.rounds]
 
     @retried
     def mark_settled(self, batch: str, height: int, block_hash: str, records: Mapping[str, bytes]) -> None:
-        """Writes the block's height and hash and each round's record; the claim is done. Again is harmless.
+        """Writes the block's height and hash and each round's record, and closes the claim. Idempotent.
 
         Raises:
             LedgerBroken: Another hash was noted for this height.
@@ -300,15 +292,15 @@ class Journal:
                     rounds.update()
                     .where(rounds.c.id == sa.bindparam("round_id"), rounds.c.block.is_(None))
                     .values(block=height, batch=None, record=sa.bindparam("round_record")),
-                    [{"round_id": one, "round_record": record} for one, record in records.items()],
+                    [{"round_id": id_, "round_record": record} for id_, record in records.items()],
                 )
             connection.execute(claims.delete().where(claims.c.batch == batch))
 
-    # What the ledger was seen to be
+    # Blocks and segments of the ledger
 
     @retried
     def note_blocks(self, noted: Iterable[tuple[int, str, bytes | None]], sealed: int = 0) -> None:
-        """Notes blocks by height, hash and bytes, and drops the bytes of those up to height `sealed`.
+        """Notes blocks by height, hash and bytes, and deletes the bytes of those up to height `sealed`.
 
         Raises:
             LedgerBroken: Another hash was noted for one of the heights.
@@ -328,7 +320,7 @@ class Journal:
                     )
                     .values(document=None)
                 )
-        # Heights are noted in their order, so what lies below was noted without its bytes since.
+        # Heights are noted in their order, so no block below has its bytes any more.
         self._cleared = max(self._cleared, sealed)
 
     def newest_block(self) -> tuple[int, str] | None:
@@ -340,17 +332,17 @@ class Journal:
 
     def noted_blocks(self) -> list[tuple[int, str]]:
         """Height and hash of every block that was noted, lowest first."""
-        return [(height, known) for height, known, _ in self.noted_documents()]
+        return [(height, block_hash) for height, block_hash, _ in self.noted_documents()]
 
     def noted_documents(self) -> list[tuple[int, str, bytes | None]]:
-        """The same with the bytes of blocks that were not sealed yet: what a head is rebuilt from."""
+        """The same with the bytes of blocks that are not sealed yet, from which a head is rebuilt."""
         query = sa.select(blocks.c.height, blocks.c.hash, blocks.c.document).order_by(blocks.c.height)
         with self._database.reading() as connection:
             return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
     @retried
     def keep_segment(self, name: str, data: bytes) -> None:
-        """Keeps a segment that leaves the ledger's store; the same again is harmless."""
+        """Keeps a segment that leaves the ledger's store. Idempotent."""
         row = {"name": name, "data": data, "archived": datetime.fromtimestamp(self._clock() / 1e6, UTC)}
         with self._database.writing() as connection:
             connection.execute(self._database.insert_new(segments).values(row))
@@ -364,7 +356,7 @@ class Journal:
 
     @retried
     def save_schema(self, task: str, digest: str, document: Mapping[str, Any]) -> None:
-        """Keeps the schema that a task was last seen with."""
+        """Keeps the latest schema of a task."""
         saved = datetime.fromtimestamp(self._clock() / 1e6, UTC)
         row = {"task": task, "digest": digest, "document": orjson.dumps(document), "saved": saved}
         with self._database.writing() as connection:
@@ -373,37 +365,38 @@ class Journal:
     def schemas(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """Task → digest and document of its schema."""
         with self._database.reading() as connection:
-            found = connection.execute(sa.select(schemas.c.task, schemas.c.digest, schemas.c.document)).all()
-        return {row[0]: (row[1], orjson.loads(row[2])) for row in found}
+            rows = connection.execute(sa.select(schemas.c.task, schemas.c.digest, schemas.c.document)).all()
+        return {row[0]: (row[1], orjson.loads(row[2])) for row in rows}
 
     def _note(self, connection: sa.Connection, rows: Sequence[tuple[int, str, bytes | None]]) -> None:
         if not rows:
             return
-        known: dict[int, str] = {}
-        for some in chunks([row[0] for row in rows]):
-            query = sa.select(blocks.c.height, blocks.c.hash).where(blocks.c.height.in_(some))
-            known.update((row[0], row[1]) for row in connection.execute(query))
-        for height, found, _ in rows:
-            if known.get(height, found) != found:
+        noted: dict[int, str] = {}
+        for chunk in chunks([row[0] for row in rows]):
+            query = sa.select(blocks.c.height, blocks.c.hash).where(blocks.c.height.in_(chunk))
+            noted.update((row[0], row[1]) for row in connection.execute(query))
+        for height, block_hash, _ in rows:
+            if noted.get(height, block_hash) != block_hash:
                 raise LedgerBroken(
                     f"Block {height} has another hash than the journal noted: the chain is forked."
                 )
         fresh = [
-            dict(zip(("height", "hash", "document"), row, strict=True)) for row in rows if row[0] not in known
+            dict(zip(("height", "hash", "document"), row, strict=True)) for row in rows if row[0] not in noted
         ]
         if fresh:
             connection.execute(self._database.insert_new(blocks), fresh)
 
 
-def _claimed(connection: sa.Connection, batch: str) -> list[StoredRound]:
-    query = READ.where(rounds.c.batch == batch).order_by(rounds.c.time, rounds.c.id)
-    return [StoredRound(*row) for row in connection.execute(query)]
+def _claimed(connection: sa.Connection, batch: str) -> list[SettlementRound]:
+    query = _READ_SETTLEMENT.where(rounds.c.batch == batch).order_by(rounds.c.time, rounds.c.id)
+    return [SettlementRound(*row) for row in connection.execute(query)]
 
 
 def _newest_bare(connection: sa.Connection) -> int:
     """The highest block that was noted without its bytes; 0 where there is none.
 
-    No block below it has any, and looking for some takes a server seconds, once there are millions.
+    No block below it has its bytes. Searching all of them would take a server seconds, once there are
+    millions.
     """
     query = sa.select(blocks.c.height).where(blocks.c.document.is_(None))
     return connection.scalar(query.order_by(blocks.c.height.desc()).limit(1)) or 0

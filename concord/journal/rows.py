@@ -1,4 +1,4 @@
-"""What the journal takes in and gives back: rounds, labels and claims, as values that decide nothing."""
+"""Rows of the journal as values: rounds, labels and claims."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ LabelStatus = Literal["accepted", "known", "conflict", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class RoundRow:
-    """A round as it is recorded.
+    """A round to be recorded.
 
     Attributes:
         id: 32 hex digits.
@@ -24,7 +24,7 @@ class RoundRow:
         verdict: JSON of the answer as the caller got it.
         features: JSON of the row; None once forgotten or expired.
         evidence: Canonical JSON of the integers that settling needs.
-        due: Whether the round moves money.
+        due: Whether the round moves stake.
     """
 
     id: str
@@ -43,13 +43,13 @@ class RoundRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredRound(RoundRow):
-    """A round as it is read back.
+    """A round with its label and its block.
 
     Attributes:
         block: Height of the block that settled it.
         block_hash: Hash of that block.
-        record: Canonical JSON of what the settlement did, a leaf under the block's Merkle root.
-        label: What was true: a class's number, or a value in steps of the task's resolution.
+        record: Canonical JSON of its settlement, a leaf under the block's Merkle root.
+        label: The label: a class's number, or a value in steps of the task's resolution.
         label_source: Name of the token that the label came with.
         label_time: When it came, in µs since the epoch.
     """
@@ -63,15 +63,38 @@ class StoredRound(RoundRow):
 
 
 @dataclass(frozen=True, slots=True)
+class SettlementRound:
+    """The part of a round that settling and its audit read.
+
+    Attributes:
+        id: 32 hex digits.
+        task: The task's name.
+        policy: `wager` or `seed`.
+        evidence: JSON of the answer and the votes, as integers.
+        label: The label as in `StoredRound`; `seed` needs none.
+        block: Height of the block that settled it.
+        record: Canonical JSON of its settlement.
+    """
+
+    id: str
+    task: str
+    policy: str
+    evidence: bytes | None
+    label: int | None = None
+    block: int | None = None
+    record: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeptRound:
-    """What drift is seen in: a round whose row is kept, with its label if it has one.
+    """A round whose features are kept, with its label if it has one: drift is measured on these.
 
     Attributes:
         id: 32 hex digits.
         time: µs since the epoch.
         features: JSON of the row.
         verdict: JSON of the answer.
-        label: What was true: a class's number, or a value in steps of the task's resolution.
+        label: The label: a class's number, or a value in steps of the task's resolution.
     """
 
     id: str
@@ -83,7 +106,7 @@ class KeptRound:
 
 @dataclass(frozen=True, slots=True)
 class LabelledRound:
-    """What a model can learn from: a round whose row is kept, and what was true.
+    """A labelled round whose features are kept: a training row.
 
     Attributes:
         id: 32 hex digits.
@@ -100,14 +123,14 @@ class LabelledRound:
 
 @dataclass(frozen=True, slots=True)
 class JudgedRound:
-    """What two versions are compared on: a labelled round's votes.
+    """Votes and label of a round: two versions are compared on these.
 
     Attributes:
         id: 32 hex digits.
         time: µs since the epoch.
         evidence: JSON of the votes as integers.
-        label: What was true: a class's number, or a value in steps of the task's resolution.
-        label_time: When that came, in µs since the epoch.
+        label: The label: a class's number, or a value in steps of the task's resolution.
+        label_time: When it came, in µs since the epoch.
     """
 
     id: str
@@ -119,14 +142,14 @@ class JudgedRound:
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """A label of a round as it came in.
+    """A label of a round, to be written.
 
     Attributes:
         id: The round.
         label: A class's number, or a value in steps of the task's resolution.
         source: Name of the token that it came with.
         time: µs since the epoch.
-        request_id: Id of the request that brought it.
+        request_id: Id of its request.
     """
 
     id: str
@@ -138,16 +161,16 @@ class LabelRow:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What became of a label.
+    """The result of writing a label.
 
     Attributes:
         id: The round.
         status: `accepted`: it is the round's label now; `known`: it was already; `conflict`: the round has
             another label, and this one is kept as a dispute; `unknown`: there is no such round.
-        settlement: `none`: the round moves no money; `due`: a block follows; `settled`: it is in `block`.
+        settlement: `none`: the round moves no stake; `due`: a block follows; `settled`: it is in `block`.
         block: Height of the block that settled the round.
-        label: The label that stands; None for an unknown round.
-        source: Whose it is.
+        label: The round's label; None for an unknown round.
+        source: Name of the token that the round's label came with.
     """
 
     id: str
@@ -160,10 +183,10 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What must be known of a round before it is labelled.
+    """Task and time of a round, by which its label is read and checked.
 
     Attributes:
-        task: Whose schema reads the label.
+        task: The task whose schema reads the label.
         time: When it was answered, in µs since the epoch.
     """
 
@@ -173,14 +196,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Rounds that were claimed together and are not marked as settled.
+    """Rounds that a settler claimed together and has not marked as settled.
 
     Attributes:
-        batch: The id that makes the event's key.
-        noted_height: Ledger height below which the key cannot be.
+        batch: The batch id, which makes the key of the ledger's event.
+        noted_height: Ledger height when it was claimed; the event can only be above.
         rounds: The rounds, in the order of their time.
     """
 
     batch: str
     noted_height: int
-    rounds: tuple[StoredRound, ...]
+    rounds: tuple[SettlementRound, ...]

@@ -1,8 +1,7 @@
 """Every table of the journal, in types that SQLite, MySQL, MariaDB and PostgreSQL all have.
 
-Times that code compares and pages by are µs since the epoch in a BIGINT: exact, fast, and the same
-everywhere. Times for people go through `UtcDateTime`, because SQLite and MySQL give back datetimes
-without a zone. JSON is kept as bytes, as it was sent: nobody queries inside it.
+Times that code compares are µs since the epoch in a BIGINT. Times for people are `UtcDateTime`, because
+SQLite and MySQL return datetimes without a zone. JSON is stored as bytes; no query reads inside it.
 """
 
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ NAMES = sa.MetaData(
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
-    """Stores UTC and gives back aware datetimes; refuses naive ones."""
+    """A column of aware datetimes, stored in UTC; naive ones are refused."""
 
     impl = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
@@ -31,7 +30,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """Says of a stored datetime what it is: UTC."""
+        """Adds the zone, UTC, to a stored datetime."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 
@@ -81,7 +80,7 @@ sa.Index("ix_rounds_queue", rounds.c.batch, rounds.c.time, sqlite_where=QUEUED, 
 sa.Index("ix_rounds_kept", rounds.c.time, sqlite_where=KEPT, postgresql_where=KEPT)
 sa.Index("ix_rounds_block", rounds.c.block, rounds.c.task, sqlite_where=SETTLED, postgresql_where=SETTLED)
 
-# One a round: what was true, by whose word. A class's number, or a value in steps of the resolution.
+# One for each round: a class's number or a value in steps of the resolution, and the token that it came with.
 labels = sa.Table(
     "labels",
     NAMES,
@@ -93,7 +92,7 @@ labels = sa.Table(
     **ON_MYSQL,
 )
 
-# Labels that came after another one, kept as evidence. They change nothing.
+# Labels that came after another one and differ from it. They change nothing.
 disputes = sa.Table(
     "disputes",
     NAMES,

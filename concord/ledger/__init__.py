@@ -1,9 +1,10 @@
-"""The ledger: settlements in hash-chained blocks, and every balance a fold over them.
+"""The ledger: events in hash-chained blocks; balances are a fold over them.
 
-`events` says what can happen and `state` what it does, `chain` links blocks, `segments` and `head`
-are the two kinds of object that are stored, `store` is what a place to store them must offer,
-`files` and `configmaps` are two places, `book` is the `Ledger` that callers use, `audit` proves or rebuilds
-what is stored, and `importing` takes in what another ledger exported.
+`ledger` has the class that callers use. `events` makes events and `state` folds them; `chain` links blocks,
+`head` and `segments` are the two kinds of stored object, and `store` is the protocol that `file_store` and
+`configmap_store` implement. `audit` verifies or rebuilds what is stored, `exports` reads blocks that another
+ledger wrote, `proofs` checks a round against them, and `decisions` lists the decisions about a node's
+versions.
 """
 
 from typing import TYPE_CHECKING
@@ -22,10 +23,10 @@ __all__ = ["Block", "FileStore", "Head", "Ledger", "State", "Store", "open_store
 
 
 def open_store(settings: "Settings") -> Store:
-    """The store that the settings name; a cluster is connected to on its first call."""
+    """The store that the settings name; a cluster is connected on the first call."""
     if settings.ledger_configmap is None:
         return FileStore(settings.ledger_dir)
-    # Only here, so that a laptop's ledger needs nothing of a cluster's.
+    # Imported here, because a ledger in files needs no cluster.
     from concord.kubernetes.api import Cluster  # noqa: PLC0415
     from concord.ledger.configmap_store import ConfigMapStore  # noqa: PLC0415
 

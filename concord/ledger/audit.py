@@ -1,18 +1,17 @@
-"""Proving that what is stored is what was written, and making a deleted head anew.
+"""The audit of the chain, and the rebuilding of a deleted head.
 
-An audit trusts nothing that was read before: it reads every stored byte again, from the newest
-segment back to the first block, replays each block, and compares the hashes that the journal noted
-when it settled, so that an old head put back is found though it is sound in itself. It reports and
-never raises for what it finds, and it changes nothing.
+An audit reads every stored byte again, from the newest segment back to the first block, replays each block,
+and compares the hashes that the journal noted, so an old head that was put back is found though it is sound
+in itself. Problems are reported and not raised, and nothing is changed.
 """
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from concord.errors import Conflict, LedgerBroken
-from concord.ledger.chain import GENESIS, Block, replay
+from concord.ledger.chain import Block, replay
 from concord.ledger.head import Head, decode_head, encode_head
 from concord.ledger.segments import Segment, SegmentRef, Segments, decode
 from concord.ledger.state import State
@@ -22,13 +21,13 @@ HEAD_IS_GONE = (
     "The ledger's head is gone. `concord ledger rebuild` makes it anew from the segments and the journal."
 )
 
-Noted = tuple[int, str, bytes | None]
-"""Height, hash and, while it is not sealed, canonical JSON of a block that the journal noted."""
+NotedBlock = tuple[int, str, bytes | None]
+"""Height, hash and, until it is sealed, bytes of a block that the journal noted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What an audit found.
+class ChainReport:
+    """The result of an audit of the chain.
 
     Attributes:
         height: Height of the head.
@@ -37,7 +36,7 @@ class Report:
         segments: Segments that were read.
         noted: Blocks that were compared with the journal.
         orphans: Segments of lost swaps, which the chain does not name; harmless.
-        problems: Sentences, empty where all is well.
+        problems: Sentences; empty where all is well.
     """
 
     height: int
@@ -50,25 +49,17 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found."""
+        """Whether no problem was found."""
         return not self.problems
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            "ok": self.ok,
-            "height": self.height,
-            "hash": self.hash,
-            "blocks": self.blocks,
-            "segments": self.segments,
-            "noted": self.noted,
-            "orphans": list(self.orphans),
-            "problems": list(self.problems),
-        }
+        lists = {"orphans": list(self.orphans), "problems": list(self.problems)}
+        return {"ok": self.ok, **asdict(self), **lists}
 
 
-class _Walk:
-    """One pass over a stored chain, from its head to its first block."""
+class _ChainReader:
+    """Reads and replays a stored chain, from its head to its first block."""
 
     def __init__(self, store: Store, archive: SegmentArchive | None) -> None:
         self._segments = Segments(store, archive, cached=1)
@@ -76,139 +67,133 @@ class _Walk:
         self.hashes: dict[int, str] = {}
         self.names: set[str] = set()
 
-    def run(self, stored: tuple[bytes, str]) -> None:
-        """Replays everything; raises LedgerBroken at what it finds first."""
+    def read(self, stored: tuple[bytes, str]) -> None:
+        """Replays everything; raises LedgerBroken at the first problem."""
         self.head = decode_head(*stored)
-        self._note(self.head.blocks)
-        ref, end = self.head.segment, self._end_of(self.head.segment)
-        height, previous = (ref.last, ref.block) if ref else (0, GENESIS)
-        replay(self.head.blocks, end, height, previous)
+        self._add_hashes(self.head.blocks)
+        ref = self.head.segment
+        replay(self.head.blocks, self._replay(ref), self.head.sealed, self.head.sealed_hash)
         while ref is not None:
             segment = self._segments.read(ref)
-            if segment.state != self._end_of(segment.before):
+            if segment.state != self._replay(segment.before):
                 raise LedgerBroken(
                     f"Segment {ref.name} starts from another state than its predecessor ends with."
                 )
             ref = segment.before
 
-    def _end_of(self, ref: SegmentRef | None) -> State:
-        if ref is None:
-            return State()
-        segment = self._segments.read(ref)
-        self.names.add(ref.name)
-        self._note(segment.blocks)
-        return replay(segment.blocks, segment.state, segment.height_before, segment.hash_before)
+    def _replay(self, ref: SegmentRef | None) -> State:
+        """The state after a segment's last block."""
+        if ref is not None:
+            self.names.add(ref.name)
+            self._add_hashes(self._segments.read(ref).blocks)
+        return self._segments.state_after(ref)
 
-    def _note(self, blocks: Iterable[Block]) -> None:
+    def _add_hashes(self, blocks: Iterable[Block]) -> None:
         self.hashes.update((block.height, block.hash) for block in blocks)
 
 
 def audit(
     store: Store, archive: SegmentArchive | None, noted: Mapping[int, str] | Iterable[tuple[int, str]]
-) -> Report:
-    """Reads and replays all that is stored and compares it with the hashes that were noted."""
-    # The journal's notes first: a block that comes in between is then one more than noted, not one less.
+) -> ChainReport:
+    """Reads and replays everything that is stored, and compares the hashes that were noted."""
+    # The notes are read first: a block that is appended meanwhile is then not noted yet, instead of missing.
     expected = dict(noted)
     stored = store.read_head()
     names = store.list_segments()
-    walk, problems = _Walk(store, archive), []
+    chain, problems = _ChainReader(store, archive), []
     if stored is not None:
         try:
-            walk.run(stored)
+            chain.read(stored)
         except LedgerBroken as error:
             problems.append(error.message)
     elif names or expected:
         problems.append(HEAD_IS_GONE)
     if stored is not None:
-        problems += _differences(walk, expected, whole=not problems)
-    orphans = () if problems else tuple(name for name in names if name not in walk.names)
-    return Report(
-        walk.head.height,
-        walk.head.hash,
-        len(walk.hashes),
-        len(walk.names),
+        problems += _differences(chain, expected, whole=not problems)
+    orphans = () if problems else tuple(name for name in names if name not in chain.names)
+    return ChainReport(
+        chain.head.height,
+        chain.head.hash,
+        len(chain.hashes),
+        len(chain.names),
         len(expected),
         orphans,
         tuple(problems),
     )
 
 
-def _differences(walk: _Walk, expected: Mapping[int, str], *, whole: bool) -> list[str]:
-    beyond = [height for height in expected if height > walk.head.height]
-    found = []
-    if beyond and walk.head.height:
-        found.append(
-            f"The journal notes block {max(beyond)}, the head ends at {walk.head.height}: "
-            "an old head was put back."
+def _differences(chain: _ChainReader, expected: Mapping[int, str], *, whole: bool) -> list[str]:
+    """How the chain differs from the hashes that were noted; `whole`: it was read to its first block."""
+    end = chain.head.height
+    beyond = [height for height in expected if height > end]
+    problems = []
+    if beyond and end:
+        problems.append(
+            f"The journal notes block {max(beyond)}, the head ends at {end}: an old head was put back."
         )
-    found += [
+    problems += [
         f"Block {height} has another hash than the journal noted."
-        for height in sorted(expected.keys() & walk.hashes.keys())
-        if walk.hashes[height] != expected[height]
+        for height in sorted(expected.keys() & chain.hashes.keys())
+        if chain.hashes[height] != expected[height]
     ]
-    if whole and not walk.head.height and expected:
-        found.append("The ledger is empty, and the journal notes blocks.")
-    return found
+    if whole and not end and expected:
+        problems.append("The ledger is empty, and the journal notes blocks.")
+    return problems
 
 
 def rebuild(
-    store: Store, archive: SegmentArchive | None, noted: Iterable[Noted], *, replace: bool = False
+    store: Store, archive: SegmentArchive | None, noted: Iterable[NotedBlock], *, replace: bool = False
 ) -> None:
     """Writes a head from the newest whole chain of segments and the journal's unsealed blocks.
 
-    A head that is there is never replaced if it is sound: it may hold blocks that nobody noted yet.
+    A sound head is never replaced: it may hold blocks that were not noted yet.
 
     Raises:
         Conflict: There is a head, and it is sound or not to be replaced.
-        LedgerBroken: What is left does not reach or does not fit the blocks that were noted.
-        LedgerConflict: Somebody swapped the head meanwhile.
+        LedgerBroken: Blocks that were noted are missing, or others than were noted are left.
+        LedgerConflict: Another writer swapped the head meanwhile.
     """
     notes = sorted(noted)
     stored = store.read_head()
     if stored is not None and not replace:
         raise Conflict("The ledger has a head; there is nothing to rebuild.")
-    if stored is not None and audit(store, archive, [(height, known) for height, known, _ in notes]).ok:
+    if stored is not None and audit(store, archive, [note[:2] for note in notes]).ok:
         raise Conflict("The ledger's head is sound; there is nothing to rebuild.")
-    data = _rebuilt(store, archive, notes)
+    data = _rebuild_head(store, archive, notes)
     store.swap_head(data, stored[1] if stored else None)
 
 
-def _rebuilt(store: Store, archive: SegmentArchive | None, notes: Sequence[Noted]) -> bytes:
+def _rebuild_head(store: Store, archive: SegmentArchive | None, notes: Sequence[NotedBlock]) -> bytes:
     segments = Segments(store, archive)
-    ref, segment = _newest(store, archive)
+    ref, segment = _newest_whole(store, archive)
     sealed = ref.last if ref else 0
     blocks = tuple(Block.read(data) for height, _, data in notes if data is not None and height > sealed)
     if not blocks and segment is not None:
-        # Nothing is known after the segment, and a head holds at least one block: take its blocks back in.
+        # No block after the segment was noted, and a head holds at least one block: unseal the segment.
         blocks, ref = segment.blocks, segment.before
     if not blocks:
         raise LedgerBroken("Neither the segments nor the journal hold a block that a head could be made of.")
-    end = State() if ref is None else _end(segments.read(ref))
-    state = replay(blocks, end, *((ref.last, ref.block) if ref else (0, GENESIS)))
-    head = Head(state, blocks, ref)
+    before = Head(segments.state_after(ref), segment=ref)
+    head = Head(replay(blocks, before.state, before.sealed, before.sealed_hash), blocks, ref)
     if notes and notes[-1][0] > head.height:
         raise LedgerBroken(f"Block {notes[-1][0]} was noted and cannot be found: not all can be rebuilt.")
     data = encode_head(head)
-    walk = _Walk(store, archive)
-    walk.run((data, ""))
-    if found := _differences(walk, {height: known for height, known, _ in notes}, whole=True):
-        raise LedgerBroken(f"The ledger cannot be rebuilt: {found[0]}")
+    chain = _ChainReader(store, archive)
+    chain.read((data, ""))
+    if problems := _differences(chain, dict(note[:2] for note in notes), whole=True):
+        raise LedgerBroken(f"The ledger cannot be rebuilt: {problems[0]}")
     return data
 
 
-def _newest(store: Store, archive: SegmentArchive | None) -> tuple[SegmentRef | None, Segment | None]:
-    """The segment that reaches highest and has all before it; a lost swap's will do, its blocks are real."""
+def _newest_whole(store: Store, archive: SegmentArchive | None) -> tuple[SegmentRef | None, Segment | None]:
+    """The highest segment whose predecessors are all there; one of a lost swap holds the same blocks."""
     by_height = sorted(store.list_segments(), key=lambda name: int(name.split("-")[2]), reverse=True)
     for name in by_height:
         try:
             ref, segment = decode(name, store.read_segment(name) or b"")
-            # A walk of its own: what a broken candidate led to is no part of another's chain.
-            deque(Segments(store, archive).back(ref), maxlen=0)
+            # New `Segments` for each candidate: those read from a broken one are of another chain.
+            deque(Segments(store, archive).walk_back(ref), maxlen=0)
         except LedgerBroken:
             continue
         return ref, segment
     return None, None
-
-
-def _end(segment: Segment) -> State:
-    return replay(segment.blocks, segment.state, segment.height_before, segment.hash_before)

@@ -1,13 +1,12 @@
-"""Canonical JSON, and blocks that are chained by their hashes.
+"""Blocks that are chained by their hashes, and canonical JSON.
 
-A block's bytes are its canonical JSON (sorted keys, no spaces, UTF-8, no floats) and its hash is
-their SHA-256, so there is one way to write it and any other way is a change. It carries the hash of
-the state that it leads to: who replays the chain knows at which block the money went another way.
-The module reads no clock and no store, and repairs nothing.
+A block's bytes are its canonical JSON (sorted keys, no spaces, UTF-8, no floats), and its hash is their
+SHA-256. It carries the hash of the state that it leads to, so a replay finds the first block whose state
+differs.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,17 +17,17 @@ from concord.ledger.events import Body, Event
 from concord.ledger.state import State, fold
 
 FORMAT = 1
-"""Version of everything that is stored; a reader refuses what it does not know."""
+"""Version of all stored formats; a reader refuses others."""
 
 GENESIS = "0" * 64
 """The `previous` of the first block."""
 
 TICK = 1000
-"""µs that a block's time is at least after the one before it."""
+"""Least µs between the times of two blocks."""
 
 
 def canonical(value: object) -> bytes:
-    """Writes plain JSON values in the one canonical way.
+    """Writes plain JSON values as canonical JSON.
 
     >>> canonical({"b": 1, "a": "é"}).decode()
     '{"a":"é","b":1}'
@@ -40,10 +39,10 @@ def canonical(value: object) -> bytes:
 
 
 def read_canonical(data: bytes, what: str) -> Any:  # noqa: ANN401 - JSON is anything
-    """Reads canonical JSON, and nothing else that happens to be JSON.
+    """Reads canonical JSON; other JSON is refused.
 
     Raises:
-        LedgerBroken: It is no JSON, or not as `canonical` would have written it.
+        LedgerBroken: It is no JSON, or not as `canonical` writes it.
     """
     try:
         value = orjson.loads(data)
@@ -66,7 +65,7 @@ def state_hash(state: State) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One link of the chain.
+    """A block of the chain.
 
     Attributes:
         height: 1 for the first.
@@ -88,7 +87,7 @@ class Block:
 
     @classmethod
     def build(cls, height: int, previous: str, time: int, events: Mapping[str, Body], state: str) -> "Block":
-        """Makes a block and its bytes."""
+        """Makes a block with its bytes and hash."""
         document = {
             "format": FORMAT,
             "height": height,
@@ -105,13 +104,13 @@ class Block:
         """Reads a block from its bytes.
 
         Raises:
-            LedgerBroken: These are no block's bytes.
+            LedgerBroken: They are not the bytes of a block.
         """
         return cls.from_json(read_canonical(data, "A block"), data)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], data: bytes | None = None) -> "Block":
-        """Makes a block from its parsed JSON; `data` are its bytes where they are known."""
+        """Makes a block from its parsed JSON, and its bytes if the caller has them."""
         try:
             if document["format"] != FORMAT or len(document) != 6:
                 raise LedgerBroken(f"A block of format {document['format']} is not known here.")
@@ -135,11 +134,11 @@ class Block:
 def extend(
     state: State, events: Sequence[Event], *, height: int, previous: str, last_time: int, now: int
 ) -> tuple[Block, State]:
-    """Builds the block that follows, and the state that it leads to.
+    """Builds the next block, and the state that it leads to.
 
     Args:
         state: The state before it.
-        events: What happens in it; their keys differ.
+        events: Its events, of different keys.
         height: Its height.
         previous: Hash of the block before.
         last_time: Time of the block before, in µs.
@@ -158,8 +157,24 @@ def check_link(block: Block, height: int, previous: str) -> None:
         )
 
 
+def check_links(blocks: Iterable[Block], height: int, previous: str) -> None:
+    """Raises LedgerBroken unless blocks follow each other, and the first the one of `height`."""
+    for block in blocks:
+        check_link(block, height, previous)
+        height, previous = block.height, block.hash
+
+
+def fold_chain(blocks: Iterable[Block]) -> Iterator[tuple[Block, State, State]]:
+    """Each block of a whole chain with the states before and after it; checked as by `replay`."""
+    state, height, previous = State(), 0, GENESIS
+    for block in blocks:
+        after = replay([block], state, height, previous)
+        yield block, state, after
+        state, height, previous = after, block.height, block.hash
+
+
 def replay(blocks: Iterable[Block], state: State, height: int = 0, previous: str = GENESIS) -> State:
-    """Folds blocks onto a state and checks every link and every state hash.
+    """Folds blocks onto a state; checks every link and every state hash.
 
     Args:
         blocks: Blocks in the order of their heights.
@@ -168,7 +183,7 @@ def replay(blocks: Iterable[Block], state: State, height: int = 0, previous: str
         previous: Hash of that block.
 
     Raises:
-        LedgerBroken: At the first block that does not follow, or does not lead to the state it names.
+        LedgerBroken: A block does not follow the one before, or does not lead to the state that it names.
     """
     for block in blocks:
         check_link(block, height, previous)

@@ -1,10 +1,9 @@
-"""The ledger in a cluster's ConfigMaps: the head is one that is swapped, each segment one that is immutable.
+"""A store in a cluster's ConfigMaps: one for the head, and an immutable one for each segment.
 
-The swap is a PUT with the `resourceVersion` that was read: the API server lets one of several through,
-and what it answered is durable in etcd. A PUT that nobody answered may have been carried out; that is
-`LedgerUnavailable`, and the ledger finds out by its events' keys. The head's ConfigMap may be there
-without a head (the chart renders it so) and what others wrote on it, labels and annotations, stays.
-This module neither deletes nor patches, except a segment that archiving has copied.
+The swap is a PUT with the `resourceVersion` that was read: the API server accepts one of several, and then it
+is durable in etcd. A PUT without an answer may have been carried out; that is `LedgerUnavailable`, and the
+ledger finds out by its events' keys. The head's ConfigMap may exist without a head, as the chart renders it,
+and keeps labels and annotations of others. Only segments that were archived are deleted.
 """
 
 import base64
@@ -31,20 +30,20 @@ HEAD_KEY: Final = "head.json"
 SEGMENT_KEY: Final = "blocks.jsonl.gz"
 
 LEDGER_LABEL: Final = "concord.dev/ledger"
-"""On a segment: the name of its head's ConfigMap, by which it is listed."""
+"""Label of a segment: the name of its head's ConfigMap, by which segments are listed."""
 
 _SEGMENT = re.compile(r"ledger(-[1-9]\d*-[1-9]\d*-[0-9a-f]{8})")
 _INHERITED = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/part-of")
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _HeadObject:
     """The head's ConfigMap as it was read or written last.
 
     Attributes:
-        metadata: With what others wrote on it.
-        rest: All else, without the head.
-        data: The head; None where it holds none.
+        metadata: Its metadata, with labels and annotations of others.
+        rest: All other fields, without the head.
+        data: The head; None if it holds none.
     """
 
     metadata: Mapping[str, Any]
@@ -60,51 +59,51 @@ class ConfigMapStore:
     """A `Store` in the ConfigMaps of one namespace.
 
     Args:
-        name: Of the head's ConfigMap; segments are called `<name>-<first>-<last>-<hash>`.
+        name: Name of the head's ConfigMap; segments are called `<name>-<first>-<last>-<hash>`.
         connect: Makes the connection, on the first call.
     """
 
     def __init__(self, name: str, connect: Callable[[], Cluster]) -> None:
         self._name, self._connect = name, connect
         self._connected: Cluster | None = None
-        self._known: _Known | None = None
+        self._head: _HeadObject | None = None
         self._lock = threading.Lock()
 
     def is_there(self) -> bool:
-        """Whether the head's ConfigMap is there, be it without a head: else a name is probably misspelt."""
+        """Whether the head's ConfigMap exists, with or without a head: else its name is probably misspelt."""
         with self._faults():
             return self._cluster.metadata("configmaps", self._name) is not None
 
     def read_head(self) -> tuple[bytes, str] | None:
         """The head's bytes and the `resourceVersion` of its ConfigMap.
 
-        Every replica looks once a second and several times a block. So what it asks for is the metadata,
-        1 KB, and the 64 KiB themselves only where the version is another one.
+        Every replica reads it once a second and several times a block. So it requests the metadata, 1 KB, and
+        the 64 KiB only if the version has changed.
         """
-        known = self._known
+        head = self._head
         with self._faults():
-            if known is not None and known.data is not None:
+            if head is not None and head.data is not None:
                 metadata = self._cluster.metadata("configmaps", self._name)
-                if metadata is not None and metadata["resourceVersion"] == known.revision:
-                    return known.data, known.revision
-            known = self._read()
-        return None if known is None or known.data is None else (known.data, known.revision)
+                if metadata is not None and metadata["resourceVersion"] == head.revision:
+                    return head.data, head.revision
+            head = self._read()
+        return None if head is None or head.data is None else (head.data, head.revision)
 
     def swap_head(self, data: bytes, expected: str | None) -> str:
         """Replaces the head if its ConfigMap still has the expected version."""
         with self._faults():
-            known = self._known
-            if known is None or expected is None or known.revision != expected:
-                known = self._read()
-            if (known.revision if known is not None and known.data is not None else None) != expected:
+            head = self._head
+            if head is None or expected is None or head.revision != expected:
+                head = self._read()
+            if (head.revision if head is not None and head.data is not None else None) != expected:
                 raise LedgerConflict("The ledger's head has moved since it was read.")
             try:
-                return self._write(known, data)
+                return self._write(head, data)
             except (Conflict, UnknownName) as error:
                 raise LedgerConflict("The ledger's head has moved since it was read.") from error
 
     def write_segment(self, name: str, data: bytes) -> None:
-        """Keeps a segment, once, in a ConfigMap that can never be changed."""
+        """Stores a segment in an immutable ConfigMap."""
         body = self._object(self._object_name(name), {LEDGER_LABEL: self._name})
         body |= {"immutable": True, "binaryData": {SEGMENT_KEY: base64.b64encode(data).decode()}}
         with self._faults():
@@ -117,11 +116,11 @@ class ConfigMapStore:
     def read_segment(self, name: str) -> bytes | None:
         """The bytes of a segment, or None."""
         with self._faults():
-            found = self._cluster.get("configmaps", self._object_name(name))
-        if found is None:
+            document = self._cluster.get("configmaps", self._object_name(name))
+        if document is None:
             return None
         try:
-            return base64.b64decode(found["binaryData"][SEGMENT_KEY], validate=True)
+            return base64.b64decode(document["binaryData"][SEGMENT_KEY], validate=True)
         except (KeyError, TypeError, binascii.Error) as error:
             raise LedgerBroken(f"The ConfigMap of segment {name} holds none.") from error
 
@@ -129,11 +128,11 @@ class ConfigMapStore:
         """Names of all segments."""
         with self._faults():
             names = self._cluster.names("configmaps", f"{LEDGER_LABEL}={self._name}")
-        found = (f"ledger{name.removeprefix(self._name)}" for name in names if name.startswith(self._name))
-        return sorted(name for name in found if _SEGMENT.fullmatch(name))
+        segments = (f"ledger{name.removeprefix(self._name)}" for name in names if name.startswith(self._name))
+        return sorted(name for name in segments if _SEGMENT.fullmatch(name))
 
     def delete_segment(self, name: str) -> None:
-        """Removes a segment, for which an account of its own has the right."""
+        """Deletes a segment; only the archiver's service account has this right."""
         with self._faults():
             try:
                 self._cluster.delete("configmaps", self._object_name(name))
@@ -142,7 +141,7 @@ class ConfigMapStore:
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
-        """What the cluster says, as errors of the ledger; that there is no way to it stays what it is."""
+        """Turns the cluster's errors into the ledger's, except those of connecting."""
         try:
             yield
         except (LedgerError, Conflict, UnknownName):
@@ -159,29 +158,28 @@ class ConfigMapStore:
                 self._connected = self._connect()
             return self._connected
 
-    def _read(self) -> _Known | None:
-        found = self._cluster.get("configmaps", self._name)
-        self._known = None if found is None else _known(found)
-        return self._known
+    def _read(self) -> _HeadObject | None:
+        document = self._cluster.get("configmaps", self._name)
+        self._head = None if document is None else _read_head_object(document)
+        return self._head
 
-    def _write(self, known: _Known | None, data: bytes) -> str:
-        if known is None:
+    def _write(self, head: _HeadObject | None, data: bytes) -> str:
+        if head is None:
             body = self._object(self._name, {})
             write = self._cluster.create
         else:
-            body = {**known.rest, "metadata": dict(known.metadata)}
+            body = {**head.rest, "metadata": dict(head.metadata)}
             write = self._cluster.replace
         body["data"] = {**body.get("data", {}), HEAD_KEY: data.decode()}
-        self._known = _known({**body, "metadata": write("configmaps", body)})
-        return self._known.revision
+        self._head = _read_head_object({**body, "metadata": write("configmaps", body)})
+        return self._head.revision
 
     def _object(self, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
-        known = self._known
-        given = known.metadata.get("labels") or {} if known else {}
+        of_head = self._head.metadata.get("labels") or {} if self._head else {}
         own = {
             "app.kubernetes.io/name": "concord",
             "app.kubernetes.io/part-of": "concord",
-            **{label: given[label] for label in _INHERITED if label in given},
+            **{label: of_head[label] for label in _INHERITED if label in of_head},
             "app.kubernetes.io/component": "ledger",
             "app.kubernetes.io/managed-by": "concord",
             **labels,
@@ -189,14 +187,14 @@ class ConfigMapStore:
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": own}}
 
     def _object_name(self, segment: str) -> str:
-        found = _SEGMENT.fullmatch(segment)
-        if found is None:
+        match = _SEGMENT.fullmatch(segment)
+        if match is None:
             raise LedgerError(f"{segment!r} is no name of a segment.")
-        return f"{self._name}{found[1]}"
+        return f"{self._name}{match[1]}"
 
 
-def _known(found: Mapping[str, Any]) -> _Known:
-    others = dict(found.get("data") or {})
+def _read_head_object(document: Mapping[str, Any]) -> _HeadObject:
+    others = dict(document.get("data") or {})
     head = others.pop(HEAD_KEY, None)
-    rest = {name: value for name, value in found.items() if name != "metadata"} | {"data": others}
-    return _Known(found["metadata"], rest, None if head is None else head.encode())
+    rest = {name: value for name, value in document.items() if name != "metadata"} | {"data": others}
+    return _HeadObject(document["metadata"], rest, None if head is None else head.encode())

@@ -1,8 +1,4 @@
-"""The story of a node's versions, as the ledger has it: what was decided, by whom and why.
-
-An account knows its last decision, and the block that holds it is found by its key; the account before
-that block knows the one before. Nothing is searched for, so a story costs as much as it is long.
-"""
+"""The decisions about a node's versions in the ledger: what was decided, by whom and why."""
 
 from typing import Final
 
@@ -12,56 +8,50 @@ from concord.ledger.state import State
 from concord.types.explanation import Decided
 from concord.util.times import iso
 
-USUAL: Final = 4
-"""Decisions that are told: a challenge, a promotion and a rollback, and what was before."""
+DECISIONS: Final = 4
+"""Enough for a challenge, a promotion, a rollback and the decision before."""
 
 
-def appointed_words(body: Body) -> str:
-    """A decision in words, from its event."""
+def describe_decision(body: Body) -> str:
+    """A decision in a sentence, from its event."""
     version, before = body["version"], body["from"]
-    what = {
+    actions = {
         "challenge": f"version {version} entered probation beside {before}",
         "promote": f"version {version} was promoted over {before}",
         "rollback": f"version {version} came back instead of {before}",
         "dismiss": f"version {version} left, and {before} serves alone",
     }
-    return f"{what[body['action']]}, by {body['by']}: {body['why']}"
+    return f"{actions[body['action']]}, by {body['by']}: {body['why']}"
 
 
-def story(ledger: Ledger, task: str, node: str, newest: State, most: int = USUAL) -> list[Decided]:
+def list_decisions(
+    ledger: Ledger, task: str, node: str, state: State, limit: int = DECISIONS
+) -> list[Decided]:
     """The last decisions about a node's versions, oldest first.
 
+    An account names its last decision, and the account before that block the one before.
+
     Args:
-        ledger: Where they stand.
+        ledger: Where they are recorded.
         task: The node's task.
         node: The node.
-        newest: The state from which to look back.
-        most: How many are told.
+        state: The state after the newest decision.
+        limit: Decisions, at most.
     """
-    found: list[Decided] = []
-    state = newest
-    while len(found) < most:
+    decisions: list[Decided] = []
+    while len(decisions) < limit:
         account = state.tasks[task].accounts.get(node) if task in state.tasks else None
-        last = account.appointment if account else None
-        if last is None:
+        if account is None or account.appointment is None:
             break
-        key = appointment_key(task, node, last.number)
-        block = ledger.holding(key)
+        key = appointment_key(task, node, account.appointment.number)
+        block = ledger.find_event(key)
         if block is None:
             break
-        body = block.events[key]
-        found.append(
-            Decided(
-                node,
-                iso(body["at"]),
-                block.height,
-                body["action"],
-                body["version"],
-                body["from"],
-                body["by"],
-                body["why"],
-                appointed_words(body),
-            )
-        )
+        decisions.append(_read_decision(node, block.height, block.events[key]))
         state = ledger.state_before(block.height)
-    return found[::-1]
+    return decisions[::-1]
+
+
+def _read_decision(node: str, height: int, body: Body) -> Decided:
+    action, version, before, by, why = (body[name] for name in ("action", "version", "from", "by", "why"))
+    return Decided(node, iso(body["at"]), height, action, version, before, by, why, describe_decision(body))

@@ -1,8 +1,8 @@
-"""What can be written into the ledger: one constructor for each kind of event.
+"""Events of the ledger: a constructor for each kind.
 
-An event is plain JSON of integers, strings, lists and objects, with a key. The same key and the
-same body twice is one event; the same key with another body is refused. The bodies name tasks and
-nodes, never a row, a feature or a person: nothing that is written here can be taken back.
+An event is a key and a body of plain JSON without floats. The same key with the same body is one event; the
+same key with another body is refused. Bodies name tasks and nodes, never a row, a feature or a person,
+because nothing can be deleted from the ledger.
 """
 
 import hashlib
@@ -13,15 +13,15 @@ from typing import Any
 import orjson
 
 from concord.errors import InvalidInput
-from concord.policies.scoring import PPM
 from concord.policies.stake import Action, JailReason, Standing
+from concord.policies.voting import PPM
 
 Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A key and what happens under it."""
+    """A key and a body."""
 
     key: str
     body: Body
@@ -34,10 +34,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class NodeSums:
-    """What one settlement does to one node; under `seed` only the first two are not 0.
+    """The sums of one settlement for one node; under `seed` only the first two are not 0.
 
     Attributes:
-        rounds: Rounds that the node voted in; under `wager`, that its version of then answered.
+        rounds: Rounds that the node voted in; under `wager`, with the version of its account.
         delta: Σ δ in µS.
         levelling: In µS.
         score: Σ q in ppm.
@@ -53,14 +53,14 @@ class NodeSums:
     hits: int = 0
 
     def to_json(self) -> list[int]:
-        """The numbers in the order of `consensus.md`; hits behind them, where there are any."""
+        """The numbers in the order of `consensus.md`; hits last, if there are any."""
         sums = [self.rounds, self.delta, self.levelling, self.score, self.regret]
         return [*sums, self.hits] if self.hits else sums
 
 
 @dataclass(frozen=True, slots=True)
 class TrialSums:
-    """What one settlement adds to the record of a node's challenger: its version, rounds and Σ q in ppm."""
+    """The sums of one settlement for a node's challenger: version, rounds and Σ q in ppm."""
 
     version: str
     rounds: int
@@ -73,7 +73,7 @@ class TrialSums:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a settlement under `wager` teaches beside its sums.
+    """Sums of challengers, and σ, after a settlement under `wager`.
 
     Attributes:
         trials: Node → the sums of its challenger.
@@ -93,32 +93,30 @@ def params(
     opens: Sequence[str] | None = None,
     score: str = "hit",
 ) -> Event:
-    """Opens a task, or changes how it is settled.
+    """Opens a task, or changes its parameters.
 
-    Its key names its content. It states how things shall be, so whether it is already there is seen in
-    the state: a task that goes back to former parameters gets an event of the same key again.
+    The key is made of the parameters, so a task that returns to former ones gets an event of the same key
+    again.
 
     Args:
         task: The task's name.
         policy: `wager` or `seed`.
-        asks: The task whose nodes this one asks, where it has none of its own.
-        members: The nodes that it asks, where not all.
-        opens: The nodes that open the task; any that comes later begins in probation. None: all may.
-        score: What `wager` pays for in a classification: `hit` or `brier`.
+        asks: The task whose nodes this one asks, if it has none of its own.
+        members: The nodes that it asks, if not all.
+        opens: The nodes that open the task; a later one starts on probation. None: no node does.
+        score: The score that `wager` pays for in a classification: `hit` or `brier`.
     """
     if policy not in {"wager", "seed"}:
         raise InvalidInput(f"A policy is wager or seed, not {policy!r}.", field="policy")
     if score not in {"hit", "brier"}:
         raise InvalidInput(f"A score is hit or brier, not {score!r}.", field="score")
-    body: dict[str, Any] = {"kind": "params", "task": task, "policy": policy}
-    if asks is not None:
-        body["asks"] = asks
-    if members is not None:
-        body["members"] = list(members)
-    if opens is not None:
-        body["opens"] = sorted(opens)
-    if score != "hit":
-        body["score"] = score
+    optional = {
+        "asks": asks,
+        "members": None if members is None else list(members),
+        "opens": None if opens is None else sorted(opens),
+        "score": None if score == "hit" else score,
+    }
+    body = {"kind": "params", "task": task, "policy": policy, **_without_none(optional)}
     return Event(f"params:{task}:{_digest(body)[:16]}", body)
 
 
@@ -127,17 +125,17 @@ def open_account(task: str, node: str, deposit: int, accuracy: int, version: str
     if deposit < 0 or not 0 <= accuracy <= PPM:
         raise InvalidInput("A deposit is 0 µS or more, an accuracy 0 to 1,000,000 ppm.", field="deposit")
     body = {"kind": "open", "task": task, "node": node, "deposit": deposit, "accuracy": accuracy}
-    return Event(f"open:{task}:{node}", body | ({"version": version} if version is not None else {}))
+    return Event(f"open:{task}:{node}", body | _without_none({"version": version}))
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is decided about a node's versions, by whom and why.
+    """A decision about a node's versions.
 
     Attributes:
         action: `challenge`, `promote`, `rollback` or `dismiss`.
         version: The version that it is about.
-        before: The champion when it was decided; `packaged` where the registry does not know it.
+        before: The champion when it was decided; `packaged` if it is not in the registry.
         by: Name of the token.
         why: The reason, for people.
     """
@@ -150,13 +148,13 @@ class Decision:
 
 
 def appoint(task: str, node: str, decision: Decision, at: int, changes: int) -> Event:
-    """Says what a node is to serve from now on; that it does is `promote`'s to say.
+    """Records a decision about the versions that a node is to serve; `promote` records that it serves them.
 
     Args:
         task: The task's name.
         node: The node.
-        decision: What is decided.
-        at: When, in µs since the epoch.
+        decision: The decision.
+        at: Time in µs since the epoch.
         changes: The account's changes so far, which make the key.
     """
     body = {
@@ -179,7 +177,7 @@ def appointment_key(task: str, node: str, changes: int) -> str:
 
 
 def promote(task: str, node: str, version: str, changes: int) -> Event:
-    """Says that a node serves another version, whose record starts anew or goes on from its trial.
+    """Records that a node serves another version, whose record starts anew or continues that of its trial.
 
     Args:
         task: The task's name.
@@ -192,12 +190,12 @@ def promote(task: str, node: str, version: str, changes: int) -> Event:
 
 
 def jail(task: str, node: str, reason: JailReason, measured: int, changes: int) -> Event:
-    """Takes a node out of the answers.
+    """Jails a node: its votes do not count.
 
     Args:
         task: The task's name.
         node: The node.
-        reason: What it has done.
+        reason: Why.
         measured: Its regret in ppm, its malformed answers, or its stake in µS.
         changes: The account's changes so far, which make the key.
     """
@@ -214,7 +212,7 @@ def release(task: str, node: str, *, to: Standing, by: str, why: str, key: str) 
         to: `active` or `probation`.
         by: `rule` or `operator`.
         why: The reason, for people.
-        key: What makes it one event.
+        key: The rest of the event's key.
     """
     if to not in {"active", "probation"}:
         raise InvalidInput(f"A node is released to active or probation, not {to!r}.", field="to")
@@ -243,33 +241,29 @@ def settle(
     treasury: int = 0,
     learned: Learned | None = None,
 ) -> Event:
-    """Settles a task's rounds of one batch that were answered under one policy.
+    """Settles the rounds of one batch, task and policy.
 
     Args:
         batch: Id of the batch that the rounds were claimed under; it makes the key.
         task: The task's name.
         policy: The policy that they were answered under.
-        rounds: How many they are.
+        rounds: Their number.
         root: Merkle root over their records, sorted by id.
         nodes: Node → its sums.
-        treasury: What the treasury gains, in µS; with all δ and levelling it sums to 0.
-        learned: What else they teach, under `wager`.
+        treasury: Gain of the treasury in µS; with all δ and levelling it sums to 0.
+        learned: Sums of challengers and σ, under `wager`.
     """
-    body: dict[str, Any] = {
-        "kind": "settle",
-        "task": task,
-        "policy": policy,
-        "rounds": rounds,
-        "root": root,
-        "nodes": {node: sums.to_json() for node, sums in nodes.items()},
-        "treasury": treasury,
-    }
-    if learned and learned.trials:
-        body["trials"] = {node: sums.to_json() for node, sums in learned.trials.items()}
-    if learned and learned.sigma is not None:
-        body["sigma"] = learned.sigma
-    # A batch may hold rounds of both policies, where a task's was changed in between.
+    body = {"kind": "settle", "task": task, "policy": policy, "rounds": rounds, "root": root}
+    body |= {"nodes": {node: sums.to_json() for node, sums in nodes.items()}, "treasury": treasury}
+    if learned:
+        trials = {node: sums.to_json() for node, sums in learned.trials.items()}
+        body |= _without_none({"trials": trials or None, "sigma": learned.sigma})
+    # A batch may hold rounds of both policies, if a task's policy was changed in between.
     return Event(f"settle:{batch}:{task}" + (":wager" if policy == "wager" else ""), body)
+
+
+def _without_none(fields: Body) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _payment(kind: str, task: str, node: str, amount: int, key: str) -> Event:

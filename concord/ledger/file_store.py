@@ -1,13 +1,12 @@
-"""The ledger in a folder of files, for a machine without a cluster.
+"""A store in a folder of files, for a machine without a cluster.
 
-Everything is written to a temporary file, synced, renamed and the folder synced, so a crash leaves
-the old bytes or the new ones and never a mixture. A lock on a file of its own makes the swap of the
-head one step among all processes of the machine; the kernel drops it when its holder dies. It must
-not be put on a network file system that has no such locks.
+Files are written to a temporary file, synced and renamed, and the folder is synced, so a crash leaves the old
+bytes or the new ones. A lock on a file of its own makes the swap of the head atomic among all processes of
+the machine; the kernel releases it when its holder dies. Network file systems without such locks are not
+supported.
 """
 
 import fcntl
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from concord.errors import LedgerConflict, LedgerError, LedgerUnavailable
+from concord.ledger.chain import digest
 from concord.util import private_files as private
 
 _SEGMENT = re.compile(r"ledger-\d+-\d+-[0-9a-f]{8}")
@@ -35,7 +35,7 @@ class FileStore:
                 data = self._head.read_bytes()
             except FileNotFoundError:
                 return None
-        return data, _revision(data)
+        return data, digest(data)
 
     def swap_head(self, data: bytes, expected: str | None) -> str:
         """Replaces the head if it still has the expected revision."""
@@ -44,10 +44,10 @@ class FileStore:
             if (current[1] if current else None) != expected:
                 raise LedgerConflict("The ledger's head has moved since it was read.")
             self._write(self._head, data)
-        return _revision(data)
+        return digest(data)
 
     def write_segment(self, name: str, data: bytes) -> None:
-        """Keeps a segment, once."""
+        """Stores a segment."""
         path = self._path(name)
         with self._locked():
             if not path.exists():
@@ -70,7 +70,7 @@ class FileStore:
         return sorted(name for name in names if _SEGMENT.fullmatch(name))
 
     def delete_segment(self, name: str) -> None:
-        """Removes a segment."""
+        """Deletes a segment."""
         with self._locked():
             self._path(name).unlink(missing_ok=True)
             _sync_folder(self._folder)
@@ -81,7 +81,7 @@ class FileStore:
         return self._folder / f"{name}{_SUFFIX}"
 
     def _write(self, path: Path, data: bytes) -> None:
-        # The lock is held, so one fixed name is enough and a crash leaves no litter behind.
+        # The lock is held, so one fixed name is enough, and a crash leaves one such file at most.
         temporary = self._folder / "writing.tmp"
         with open(temporary, "wb", opener=private.opener) as file:
             file.write(data)
@@ -111,10 +111,6 @@ class FileStore:
             raise LedgerUnavailable(
                 f"The ledger's folder {self._folder} does not serve: {error.strerror}."
             ) from error
-
-
-def _revision(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""The head: the one object of the ledger that changes, and how its bytes are read and written.
+"""The head: the one stored object that changes.
 
-It holds the state, the blocks that are not sealed yet and the reference to the newest segment. Its
-bytes are canonical JSON with a seal, the SHA-256 of all the rest, so that any changed character is
-found on reading, before anything is appended to it.
+It holds the state, the blocks not sealed yet and the reference to the newest segment. Its bytes are canonical
+JSON with a seal, the SHA-256 of all the rest, so a changed character is found on reading, before anything is
+appended.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from concord.ledger.chain import (
     GENESIS,
     Block,
     canonical,
-    check_link,
+    check_links,
     digest,
     read_canonical,
     state_hash,
@@ -31,7 +31,7 @@ class Head:
         state: The state after the last block.
         blocks: The blocks not sealed yet; there is at least one, except before the first.
         segment: The newest segment.
-        revision: The store's word for these bytes; None where no head is stored yet.
+        revision: The store's revision of these bytes; None where no head is stored yet.
     """
 
     state: State
@@ -59,6 +59,11 @@ class Head:
         """Height up to which blocks stand in segments."""
         return self.segment.last if self.segment else 0
 
+    @property
+    def sealed_hash(self) -> str:
+        """Hash of the last block in a segment."""
+        return self.segment.block if self.segment else GENESIS
+
     def block(self, height: int) -> Block | None:
         """An unsealed block by its height."""
         index = height - self.sealed - 1
@@ -66,7 +71,10 @@ class Head:
 
     def height_of(self, key: str, since: int = 0) -> int | None:
         """Height of the newest unsealed block above `since` that holds an event of this key."""
-        return next((b.height for b in reversed(self.blocks) if b.height > since and key in b.events), None)
+        return next(
+            (block.height for block in reversed(self.blocks) if block.height > since and key in block.events),
+            None,
+        )
 
 
 def encode_head(head: Head) -> bytes:
@@ -87,11 +95,12 @@ def decode_head(data: bytes, revision: str) -> Head:
     """Reads a head, and checks seal, chain and state.
 
     Raises:
-        LedgerBroken: These are not the bytes of a head as it was written.
+        LedgerBroken: The bytes were changed, or are not those of a head.
     """
     document = read_canonical(data, "The ledger's head")
     try:
-        if digest(canonical({k: v for k, v in document.items() if k != "seal"})) != document["seal"]:
+        sealed = {name: value for name, value in document.items() if name != "seal"}
+        if digest(canonical(sealed)) != document["seal"]:
             raise LedgerBroken("The ledger's head is not what was written: its seal does not fit.")
         if document["format"] != FORMAT:
             raise LedgerBroken(f"A head of format {document['format']} is not known here.")
@@ -105,10 +114,7 @@ def decode_head(data: bytes, revision: str) -> Head:
 
 
 def _check(head: Head, stated: str) -> None:
-    height, previous = head.sealed, head.segment.block if head.segment else GENESIS
-    for block in head.blocks:
-        check_link(block, height, previous)
-        height, previous = block.height, block.hash
+    check_links(head.blocks, head.sealed, head.sealed_hash)
     if not head.blocks or stated != head.hash:
         raise LedgerBroken("The ledger's head names another last block than it holds.")
     if head.blocks[-1].state != state_hash(head.state):

@@ -1,46 +1,42 @@
-"""The ledger as callers use it: read the head, append events, read blocks back.
+"""The ledger: reads the head, appends events, reads blocks back.
 
-Any number of writers may append. Each builds its block on the head that it read and swaps the head
-only if nobody else did meanwhile; else it reads again, looks whether its events have come in by
-another hand, and builds anew. So an event's key decides that it happens once, whoever wrote it and
-however often it was tried. A head that does not follow the one read before raises `LedgerBroken`,
-and nothing is appended to it. This module never repairs, forgets or edits.
+Any number of writers may append. Each builds its block on the head that it read, and swaps the head only if
+it is unchanged; else it reads the head again, checks whether another writer has appended its events, and
+builds a new block. So an event's key makes it happen once, however often it is tried. A head that does not
+follow the one read before raises `LedgerBroken`, and nothing is appended to it.
 """
 
 import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice, takewhile
 
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
-from concord.ledger.audit import HEAD_IS_GONE, Noted, Report, audit, rebuild
-from concord.ledger.chain import GENESIS, Block, canonical, digest, extend, replay
+from concord.ledger.audit import HEAD_IS_GONE, ChainReport, NotedBlock, audit, rebuild
+from concord.ledger.chain import Block, canonical, extend, replay
 from concord.ledger.events import Event
+from concord.ledger.exports import Lines, import_blocks
 from concord.ledger.head import Head, decode_head, encode_head
-from concord.ledger.imports import Lines, import_blocks
-from concord.ledger.segments import Segments, encode
+from concord.ledger.segments import Segments, check_bytes, encode
 from concord.ledger.state import State, fold_task
 from concord.ledger.store import SegmentArchive, Store
 from concord.observability import metrics
+from concord.util.times import now
 
 Build = Callable[[State], Sequence[Event]]
-"""Makes the events from the state that they will be folded onto."""
+"""Makes events from the state that they will be folded onto."""
 
 HEAD_LIMIT = 64 * 1024
-"""Bytes of a head: etcd keeps every version of it for ten minutes."""
+"""Bytes of a head, at most: etcd keeps every version of it for ten minutes."""
 
 KEPT_SEGMENTS = 500
 """Segments that archiving leaves in the store."""
 
 ATTEMPTS = 100
-"""Swaps that a writer may lose in a row before it gives up; with jitter that takes minutes."""
-
-
-def now() -> int:
-    """µs since the epoch."""
-    return time.time_ns() // 1000
+"""Swaps that a writer tries before it gives up; with jitter that takes minutes."""
 
 
 class Ledger:
@@ -48,12 +44,12 @@ class Ledger:
 
     Args:
         store: Where head and segments are.
-        archive: Where segments went that archiving took out of the store.
+        archive: Where segments are that archiving took out of the store.
         clock: µs since the epoch.
-        sleep: Waits so many seconds.
+        sleep: Waits for a number of seconds.
         rng: Source of the jitter after a lost swap.
-        limit: Bytes that a head may have before its blocks are sealed.
-        checkpoint: Told each step of an append by its name; tests kill the process there.
+        limit: Bytes of a head above which its blocks are sealed.
+        checkpoint: Called with the name of each step of an append; tests kill the process there.
     """
 
     def __init__(
@@ -78,21 +74,21 @@ class Ledger:
         """The newest head, read from the store; parsed only if it has changed.
 
         Raises:
-            LedgerBroken: It is not what was written, gone, or older than one that was read before.
+            LedgerBroken: It was changed or deleted, or is older than one that was read before.
         """
         with self._lock:
-            found = self._store.read_head()
-            if found is None:
-                self._refuse_missing_head()
-            elif found[1] != self._head.revision:
-                head = decode_head(*found)
+            stored = self._store.read_head()
+            if stored is None:
+                self._check_never_stored()
+            elif stored[1] != self._head.revision:
+                head = decode_head(*stored)
                 self._check_follows(head)
                 self._head = head
             return self._head
 
     @property
     def newest(self) -> Head:
-        """The head as it was read last, without a look at the store."""
+        """The head as it was read last; the store is not read."""
         return self._head
 
     def append(
@@ -104,48 +100,28 @@ class Ledger:
         attempts: int = ATTEMPTS,
         whole: bool = False,
     ) -> Block:
-        """Appends those events that are not there yet, as one block.
+        """Appends the events that the chain does not hold yet, as one block.
 
         Args:
-            events: The events, or what makes them from the state they will be folded onto. Made events
-                are known by their keys alone: another writer may have made them from another state.
-            since: Height above which their keys are looked for; None looks through the whole chain.
+            events: The events, or a function that makes them from the state that they will be folded onto.
+            since: Height above which their keys are searched; None searches the whole chain.
             gap: µs that must lie between the last block and this one.
             attempts: Swaps to try before giving up.
-            whole: The events belong together, so where one stands all do: what is made anew of the state
-                that they led to is not what they were.
+            whole: The events belong together, so if the chain holds one of them, it holds all.
 
         Returns:
-            The new block; where all events were there already, the newest block that holds one of them.
+            The new block; where the chain holds all events, the newest block that holds one of them.
 
         Raises:
-            Conflict: A key is there with another body, or an event cannot happen in this state.
-            LedgerBroken: The stored chain is not what was written; nothing was appended.
-            LedgerConflict: Other writers were faster, each time; nothing was appended.
-            LedgerError: The store does not serve; whether the block is there is to be looked up by its key.
+            Conflict: A key is taken by another event, or an event cannot happen in this state.
+            LedgerBroken: The stored chain was changed; nothing was appended.
+            LedgerConflict: Other writers were faster at each attempt; nothing was appended.
+            LedgerError: The store does not serve; whether the block was appended, its key tells.
         """
         for attempt in range(attempts):
-            head = self._head_after(gap)
-            wanted = events(head.state) if callable(events) else events
-            missing, there = self._missing(head, wanted, since, bodies=not callable(events))
-            if there is not None and (whole or not missing):
-                return there
-            if not missing:
-                raise LedgerError("There is nothing to append.")
-            block, state = extend(
-                head.state,
-                missing,
-                height=head.height + 1,
-                previous=head.hash,
-                last_time=head.time,
-                now=self._clock(),
-            )
-            try:
-                self._swap(head, block, state)
-            except LedgerConflict:
-                self._sleep(self._rng.uniform(0, min(1.0, 0.005 * 2**attempt)))
-                continue
-            return block
+            with suppress(LedgerConflict):
+                return self._append_once(events, since, self._head_after(gap), whole=whole)
+            self._sleep(self._rng.uniform(0, min(1.0, 0.005 * 2**attempt)))
         raise LedgerConflict(f"Another writer was faster, {attempts} times in a row.")
 
     def block(self, height: int) -> Block:
@@ -157,7 +133,7 @@ class Ledger:
         return list(self.stream(start, stop))
 
     def stream(self, start: int = 1, stop: int | None = None) -> Iterator[Block]:
-        """The same blocks one after the other, of which only a segment's are in memory at a time."""
+        """The same blocks one after the other; only one segment of them is in memory at a time."""
         head = self.head()
         start, stop = max(1, start), min(head.height + 1, stop or head.height + 1)
         if start <= head.sealed:
@@ -170,35 +146,29 @@ class Ledger:
         if not 1 <= height <= head.height + 1:
             raise UnknownName(f"There is no block {height}.", code="unknown_block", field="height")
         if height > head.sealed:
-            base = self._base(head)
-            return replay(head.blocks[: height - head.sealed - 1], base, head.sealed, self._sealed_hash(head))
-        segment = self._segments.holding(head.segment, height)
-        before = segment.blocks[: height - segment.height_before - 1]
-        return replay(before, segment.state, segment.height_before, segment.hash_before)
+            before = head.blocks[: height - head.sealed - 1]
+            return replay(before, self._segments.state_after(head.segment), head.sealed, head.sealed_hash)
+        return self._segments.segment_at(head.segment, height).state_at(height - 1)
 
-    def holding(self, key: str) -> Block | None:
+    def find_event(self, key: str) -> Block | None:
         """The newest block that holds an event of this key."""
-        head = self.head()
-        height = head.height_of(key, 0)
-        if height is None and head.sealed:
-            height = self._segments.height_of(key, head.segment, 0)
-        return None if height is None else self._block(head, height)
+        return self._find_key(self.head(), key, 0)
 
-    def verify(self, noted: Mapping[int, str] | Iterable[tuple[int, str]] = ()) -> Report:
-        """Reads everything that is stored, replays it, and compares the hashes noted in the journal."""
+    def verify(self, noted: Mapping[int, str] | Iterable[tuple[int, str]] = ()) -> ChainReport:
+        """Reads and replays everything that is stored, and compares the hashes that the journal noted."""
         return audit(self._store, self._archive, noted)
 
-    def rebuild(self, noted: Iterable[Noted], *, replace: bool = False) -> Head:
-        """Makes the head anew from segments and the journal's blocks, where it was deleted.
+    def rebuild(self, noted: Iterable[NotedBlock], *, replace: bool = False) -> Head:
+        """Rebuilds a head that was deleted, from segments and the journal's blocks.
 
         Args:
-            noted: What the journal noted.
-            replace: Put it in the place of a head that is there and is not what was written.
+            noted: The blocks that the journal noted.
+            replace: Whether to replace a stored head that was changed.
 
         Raises:
             Conflict: There is a head, and it is sound or not to be replaced.
-            LedgerBroken: What is left does not reach the blocks that were noted.
-            LedgerConflict: Somebody swapped the head meanwhile.
+            LedgerBroken: Blocks that were noted are in no segment and no note.
+            LedgerConflict: Another writer swapped the head meanwhile.
         """
         with self._lock:
             rebuild(self._store, self._archive, noted, replace=replace)
@@ -206,15 +176,15 @@ class Ledger:
             return self.head()
 
     def import_blocks(self, lines: Lines) -> Head:
-        """Takes in the blocks that another ledger exported; this one must be empty.
+        """Imports the blocks that another ledger exported; this one must be empty.
 
         Args:
             lines: Opens the export, which is read twice.
 
         Raises:
-            InvalidInput: A line is no block, or none that follows the one before.
+            InvalidInput: A line is no block, or does not follow the one before.
             Conflict: This ledger is not empty.
-            LedgerConflict: Somebody else wrote into it meanwhile.
+            LedgerConflict: Another writer wrote into it meanwhile.
         """
         with self._lock:
             import_blocks(self._store, lines, self._limit)
@@ -228,14 +198,13 @@ class Ledger:
         """
         if self._archive is None:
             raise LedgerError("There is no archive to copy segments to.")
-        here = set(self._store.list_segments())
-        beyond = islice(self._segments.back(self.head().segment), keep, None)
-        # The oldest go first, so what lies before one that is gone is gone too, and need not be read.
-        moved = list(takewhile(lambda ref: ref.name in here, beyond))
+        stored = set(self._store.list_segments())
+        beyond = islice(self._segments.walk_back(self.head().segment), keep, None)
+        # The oldest are moved first, so all before one that was moved were moved too, and need not be read.
+        moved = list(takewhile(lambda ref: ref.name in stored, beyond))
         for ref in reversed(moved):
-            data = self._segments.stored(ref)
-            if digest(data) != ref.stored:
-                raise LedgerBroken(f"Segment {ref.name} is not what was written: its bytes have changed.")
+            data = self._segments.read_bytes(ref)
+            check_bytes(data, ref)
             self._archive.keep_segment(ref.name, data)
             if self._archive.kept_segment(ref.name) != data:
                 raise LedgerBroken(f"The archive holds another segment {ref.name}.")
@@ -248,7 +217,7 @@ class Ledger:
 
     def _head_after(self, gap: int) -> Head:
         head = self.head()
-        # A head from the future, by a clock that runs ahead, stops nobody for longer than the gap.
+        # A head from the future, by a clock that runs ahead, delays a writer for the gap at most.
         while gap and (wait := min(gap, head.time + gap - self._clock())) > 0:
             self._sleep(wait / 1e6)
             before, head = head, self.head()
@@ -256,36 +225,52 @@ class Ledger:
                 break
         return head
 
-    def _missing(
-        self, head: Head, events: Sequence[Event], since: int | None, *, bodies: bool
+    def _append_once(
+        self, events: Sequence[Event] | Build, since: int | None, head: Head, *, whole: bool
+    ) -> Block:
+        if callable(events):
+            # Another writer may have made them from another state, so their keys alone are compared.
+            missing, newest = self._split_missing(head, events(head.state), since, compare_bodies=False)
+        else:
+            missing, newest = self._split_missing(head, events, since, compare_bodies=True)
+        if newest is not None and (whole or not missing):
+            return newest
+        if not missing:
+            raise LedgerError("There is nothing to append.")
+        previous, time = head.hash, self._clock()
+        block, state = extend(
+            head.state, missing, height=head.height + 1, previous=previous, last_time=head.time, now=time
+        )
+        self._swap(head, block, state)
+        return block
+
+    def _split_missing(
+        self, head: Head, events: Sequence[Event], since: int | None, *, compare_bodies: bool
     ) -> tuple[list[Event], Block | None]:
+        """The events that the chain does not hold, and the newest block that holds one of the others."""
         missing: dict[str, Event] = {}
-        there: Block | None = None
+        newest: Block | None = None
         for event in events:
-            block = self._holding(head, event, since)
-            known = block.events[event.key] if block else getattr(missing.get(event.key), "body", None)
-            if bodies and known is not None and canonical(known) != canonical(event.body):
+            block = self._find(head, event, since)
+            body = block.events[event.key] if block else getattr(missing.get(event.key), "body", None)
+            if compare_bodies and body is not None and canonical(body) != canonical(event.body):
                 raise Conflict(f"The key {event.key!r} is taken by another event.", field="key")
             if block is None:
                 missing[event.key] = event
-            elif there is None or block.height > there.height:
-                there = block
-        return list(missing.values()), there
+            elif newest is None or block.height > newest.height:
+                newest = block
+        return list(missing.values()), newest
 
-    def _holding(self, head: Head, event: Event, since: int | None) -> Block | None:
-        """The block that holds an event, if it stands."""
-        if event.kind == "open":
-            task = head.state.tasks.get(event.body["task"])
-            if task is None or event.body["node"] not in task.accounts:
-                return None
-            since = 0
-        elif event.kind == "params":
-            if not _stands(event, head.state):
-                return None
-            since = 0
-        height = head.height_of(event.key, since or 0)
-        if height is None and (since or 0) < head.sealed:
-            height = self._segments.height_of(event.key, head.segment, since or 0)
+    def _find(self, head: Head, event: Event, since: int | None) -> Block | None:
+        """The block that holds an event; None for an opening or parameters that are not in force."""
+        if event.kind in {"open", "params"}:
+            return self._find_key(head, event.key, 0) if _is_in_force(event, head.state) else None
+        return self._find_key(head, event.key, since or 0)
+
+    def _find_key(self, head: Head, key: str, since: int) -> Block | None:
+        height = head.height_of(key, since)
+        if height is None and since < head.sealed:
+            height = self._segments.height_of(key, head.segment, since)
         return None if height is None else self._block(head, height)
 
     def _block(self, head: Head, height: int) -> Block:
@@ -293,7 +278,7 @@ class Ledger:
             raise UnknownName(f"There is no block {height}.", code="unknown_block", field="height")
         block = head.block(height)
         if block is None:
-            segment = self._segments.holding(head.segment, height)
+            segment = self._segments.segment_at(head.segment, height)
             block = segment.blocks[height - segment.height_before - 1]
         return block
 
@@ -319,42 +304,33 @@ class Ledger:
                 self._head = replace(grown, revision=revision)
 
     def _seal(self, head: Head, block: Block, state: State) -> Head:
-        ref, data = encode(self._base(head), head.blocks, head.segment)
+        ref, data = encode(self._segments.state_after(head.segment), head.blocks, head.segment)
         ref = self._segments.write(ref, data)
         self._checkpoint("segment-written")
         return Head(state, (block,), ref)
 
-    def _base(self, head: Head) -> State:
-        """The state before the head's first block."""
-        if head.segment is None:
-            return State()
-        segment = self._segments.read(head.segment)
-        return replay(segment.blocks, segment.state, segment.height_before, segment.hash_before)
-
     def _check_follows(self, head: Head) -> None:
-        known = self._head
-        if not known.height:
+        before = self._head
+        if not before.height:
             return
-        if head.height < known.height:
+        if head.height < before.height:
             raise LedgerBroken(
-                f"The ledger's head is at block {head.height} and was at {known.height} before: "
+                f"The ledger's head is at block {head.height} and was at {before.height} before: "
                 "an old one was put back."
             )
-        if self._block(head, known.height).hash != known.hash:
-            raise LedgerBroken(f"Block {known.height} is another one than before: the chain is forked.")
+        if self._block(head, before.height).hash != before.hash:
+            raise LedgerBroken(f"Block {before.height} is another one than before: the chain is forked.")
 
-    def _refuse_missing_head(self) -> None:
-        known = self._head.revision is not None
-        if (known or self._store.list_segments()) and self._store.read_head() is None:
+    def _check_never_stored(self) -> None:
+        """Raises LedgerBroken if there was a head: one was read before, or there are segments."""
+        was_read = self._head.revision is not None
+        if (was_read or self._store.list_segments()) and self._store.read_head() is None:
             raise LedgerBroken(HEAD_IS_GONE)
 
-    @staticmethod
-    def _sealed_hash(head: Head) -> str:
-        return head.segment.block if head.segment else GENESIS
 
-
-def _stands(event: Event, state: State) -> bool:
-    """Whether the parameters of an event are those in force."""
-    name = event.body["task"]
-    task = state.tasks.get(name)
-    return task is not None and fold_task(task, event) == task
+def _is_in_force(event: Event, state: State) -> bool:
+    """Whether the account of an `open` event is open, or the parameters of a `params` event hold."""
+    task = state.tasks.get(event.body["task"])
+    if task is None:
+        return False
+    return event.body["node"] in task.accounts if event.kind == "open" else fold_task(task, event) == task

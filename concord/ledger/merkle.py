@@ -1,7 +1,7 @@
 """A Merkle tree over the records of a settlement, so that one record can be proved without the others.
 
-The tree of RFC 6962: leaves and inner nodes are hashed with different prefixes, so that no inner
-node can pass for a record, and a last node without a partner moves up as it is.
+The tree of RFC 6962: leaves and inner nodes are hashed with different prefixes, so no inner node passes for a
+record, and a last node without a sibling moves up unchanged.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def merkle_root(records: Sequence[bytes]) -> str:
 
 
 def merkle_proof(records: Sequence[bytes], index: int) -> list[Step]:
-    """The path from record `index` to the root: one sibling a layer, where it has one."""
+    """The path from record `index` to the root: its sibling in each layer where it has one."""
     layer, steps = [_leaf(record) for record in records], []
     while len(layer) > 1:
         sibling = index ^ 1

@@ -1,49 +1,41 @@
-"""Checking the proof of one round against an export of the ledger, and against nothing else.
+"""Checks the proof of one round against an export of the ledger, without journal, store or network.
 
-The proof holds the round's record, its path to a Merkle root, and where the chain names that root. Whoever
-has both files needs no journal, no store and no network. The export is read once, a block at a time, and
-what is kept of it is the state; a block is believed only if it follows the one before and leads to the
-state that it names, which every later block is chained to.
-
-What this cannot say is whether the chain is the one that others know: its last hash is told, to be compared.
+The proof holds the round's record, its path to a Merkle root, and the event that names that root. Whether the
+export is the chain that others have, only its last hash shows, which the result names.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
-import orjson
+import pydantic
 
 from concord.errors import InvalidInput, LedgerBroken
-from concord.ledger.chain import GENESIS, Block, read_canonical, replay
-from concord.ledger.merkle import Step, proves
-from concord.ledger.state import State
-
-MOST_LINE: Final = 1 << 20
-"""Bytes of a line of an export: a block fits into a head of 64 KiB, so a longer line is none."""
+from concord.ledger.chain import Block, read_canonical
+from concord.ledger.exports import read_export
+from concord.ledger.merkle import proves
 
 MOST_STEPS: Final = 64
-"""Steps of a path that is looked at: of so many, a tree has more leaves than there are rounds."""
+"""Steps of a path, at most: a tree with longer paths has more leaves than there are rounds."""
 
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_Step = tuple[Literal["left", "right"], Annotated[str, pydantic.Field(pattern="^[0-9a-f]{64}$")]]
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(strict=True))
 class ProofDocument:
-    """A proof as it stands in a file.
+    """A proof, as it is written in a file.
 
     Attributes:
         record: The record's bytes.
         path: Side and hash of each sibling, from the record up.
-        root: The Merkle root that they are said to lead to.
+        root: The Merkle root that record and path should lead to.
         event: Key of the event that names it.
         block: Height of its block.
         block_hash: Hash of its block.
     """
 
     record: bytes
-    path: tuple[Step, ...]
+    path: Annotated[tuple[_Step, ...], pydantic.Field(max_length=MOST_STEPS)]
     root: str
     event: str
     block: int
@@ -51,34 +43,21 @@ class ProofDocument:
 
     @classmethod
     def read(cls, data: bytes) -> "ProofDocument":
-        """Reads what `concord explain ID --proof FILE` wrote.
-
-        Raises:
-            InvalidInput: It is no such document.
-        """
+        """Reads what `concord explain ID --proof FILE` wrote; InvalidInput if it is no such document."""
         try:
-            document = orjson.loads(data)
-            texts = {name: document[name] for name in ("record", "root", "event", "block_hash")}
-            path, block = document["path"], document["block"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise _no_proof(
-                "it is no JSON object with record, path, root, event, block and block_hash"
+            return pydantic.TypeAdapter(cls).validate_json(data)
+        except pydantic.ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            where = ".".join(map(str, problem["loc"])) or "the file"
+            raise InvalidInput(
+                f"This is no proof: {where}: {problem['msg']}. `concord explain ID --proof FILE` writes one.",
+                field="PROOF",
             ) from error
-        if not all(isinstance(text, str) for text in texts.values()) or type(block) is not int:
-            raise _no_proof("record, root, event and block_hash are texts, and block is a number")
-        if not isinstance(path, list) or len(path) > MOST_STEPS or not all(map(_is_step, path)):
-            raise _no_proof('its path is a list of ["left" or "right", a hash in 64 hexadecimal digits]')
-        steps = tuple((str(side), str(sibling)) for side, sibling in path)
-        try:
-            record = texts["record"].encode()
-        except UnicodeEncodeError as error:
-            raise _no_proof("its record is no text") from error
-        return cls(record, steps, texts["root"], texts["event"], block, texts["block_hash"])
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
-    """What a proof has shown.
+class ProvenRound:
+    """A round that a proof has proven.
 
     Attributes:
         round: The round's id.
@@ -88,7 +67,7 @@ class Proven:
         block: Height of the block.
         height: Height of the export's last block.
         hash: Hash of that block.
-        record: The record that is proven, as JSON.
+        record: Its record, as JSON.
     """
 
     round: str
@@ -101,8 +80,8 @@ class Proven:
     record: Mapping[str, Any]
 
 
-def prove(lines: Iterable[bytes], proof: ProofDocument) -> Proven:
-    """Checks an export, and in it a proof.
+def check_proof(lines: Iterable[bytes], proof: ProofDocument) -> ProvenRound:
+    """Checks an export, and a proof against it.
 
     Args:
         lines: The export's lines, oldest block first; read once.
@@ -111,34 +90,30 @@ def prove(lines: Iterable[bytes], proof: ProofDocument) -> Proven:
     Raises:
         LedgerBroken: The export is no chain, or does not prove the record; says why.
     """
-    state, height, previous = State(), 0, GENESIS
-    found: Block | None = None
-    for number, line in enumerate(lines, 1):
-        try:
-            if len(line) > MOST_LINE:
-                raise LedgerBroken(f"It is longer than {MOST_LINE} bytes, and so no block.")
-            block = Block.read(line.removesuffix(b"\n"))
-            state = replay([block], state, height, previous)
-        except LedgerBroken as error:
-            raise LedgerBroken(f"The export is no chain, line {number}: {error.message}") from error
-        except AttributeError as error:
-            # Parts of another type than ours: nobody's block, and nothing that a sentence could say more of.
-            raise LedgerBroken(f"The export is no chain, line {number}: this is no block.") from error
-        height, previous = block.height, block.hash
-        if height == proof.block:
-            found = block
-    if not height:
-        raise LedgerBroken("The export holds no block.")
-    if found is None:
-        raise LedgerBroken(f"The export ends at block {height}, and the proof is of block {proof.block}.")
-    body = _event(found, proof)
-    record = _record(body, proof)
-    return Proven(
-        record["id"], record["task"], record["policy"], body["rounds"], found.height, height, previous, record
+    named: Block | None = None
+    for block, _before, _after in read_export(lines):
+        last = block
+        if block.height == proof.block:
+            named = block
+    if named is None:
+        raise LedgerBroken(
+            f"The export ends at block {last.height}, and the proof is of block {proof.block}."
+        )
+    body = _find_event(named, proof)
+    record = _check_record(body, proof)
+    return ProvenRound(
+        record["id"],
+        record["task"],
+        record["policy"],
+        body["rounds"],
+        named.height,
+        last.height,
+        last.hash,
+        record,
     )
 
 
-def _event(block: Block, proof: ProofDocument) -> Mapping[str, Any]:
+def _find_event(block: Block, proof: ProofDocument) -> Mapping[str, Any]:
     """The event that names the proof's root."""
     if block.hash != proof.block_hash:
         raise LedgerBroken(
@@ -153,8 +128,8 @@ def _event(block: Block, proof: ProofDocument) -> Mapping[str, Any]:
     return body
 
 
-def _record(body: Mapping[str, Any], proof: ProofDocument) -> dict[str, Any]:
-    """The record, if it lies under the event's root and is of its task."""
+def _check_record(body: Mapping[str, Any], proof: ProofDocument) -> dict[str, Any]:
+    """The proof's record; LedgerBroken unless it is under the event's root and of its task."""
     rounds = body.get("rounds")
     if type(rounds) is not int or rounds < 1:
         raise LedgerBroken("The settlement does not say how many rounds it settled.")
@@ -171,19 +146,3 @@ def _record(body: Mapping[str, Any], proof: ProofDocument) -> dict[str, Any]:
     if (record["task"], record["policy"]) != (body["task"], body["policy"]):
         raise LedgerBroken("The record is of another task or policy than the settlement.")
     return record
-
-
-def _is_step(step: object) -> bool:
-    return (
-        isinstance(step, list)
-        and len(step) == 2
-        and step[0] in ("left", "right")
-        and isinstance(step[1], str)
-        and _HASH.fullmatch(step[1]) is not None
-    )
-
-
-def _no_proof(why: str) -> InvalidInput:
-    return InvalidInput(
-        f"This is no proof: {why}. `concord explain ID --proof FILE` writes one.", field="PROOF"
-    )

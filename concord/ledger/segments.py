@@ -1,9 +1,8 @@
-"""Sealed blocks: how a segment is written, how it is read back, and the chain of segments.
+"""Segments: sealed blocks in immutable objects, and the chain of them.
 
-A segment is gzip of JSON lines: a header with the state before its first block and the reference to
-the segment before it, then one block a line. A reference carries two digests. The one over the lines
-says what was sealed and outlives another gzip; the one over the stored bytes makes any changed bit of
-the file visible, also one that decompresses to the same lines. Nothing is read without both.
+A segment is gzip of JSON lines: a header with the state before its first block and the reference to the
+segment before it, then one block a line. A reference has two digests, which are both checked on reading: the
+one over the lines is the same whatever gzip wrote it; the one over the stored bytes shows every changed bit.
 """
 
 import gzip
@@ -17,22 +16,31 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from concord.errors import LedgerBroken, LedgerConflict
-from concord.ledger.chain import FORMAT, GENESIS, Block, canonical, check_link, digest, read_canonical
+from concord.ledger.chain import (
+    FORMAT,
+    GENESIS,
+    Block,
+    canonical,
+    check_links,
+    digest,
+    read_canonical,
+    replay,
+)
 from concord.ledger.state import State
 from concord.ledger.store import SegmentArchive, Store
 
 _NAME = re.compile(r"ledger-([1-9]\d*)-([1-9]\d*)-([0-9a-f]{8})")
 
 INDEXED = 64
-"""Newest segments whose keys are kept: some hours of blocks, and a claim is taken up after half a minute."""
+"""Newest segments whose keys are kept in memory: some hours of blocks; claims are half a minute old."""
 
 WAYPOINTS = 4096
-"""References that are kept, some 3 MB: two weeks of a block every ten seconds without a gap."""
+"""References kept in memory, some 3 MB: two weeks of a block every ten seconds without a gap."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRef:
-    """What names a segment for good.
+    """The name and digests of a segment.
 
     Attributes:
         name: `ledger-<first>-<last>-<8 hex of the last block's hash>`.
@@ -62,7 +70,7 @@ class SegmentRef:
 
     @classmethod
     def from_json(cls, document: Mapping[str, str] | None) -> "SegmentRef | None":
-        """Reads a reference, or None where there was none."""
+        """Reads a reference, or None where there is none."""
         if document is None:
             return None
         try:
@@ -75,7 +83,7 @@ class SegmentRef:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment as read: what stood before it, and its blocks."""
+    """A segment's content: the reference before it, the state before its blocks, and the blocks."""
 
     before: SegmentRef | None
     state: State
@@ -91,6 +99,11 @@ class Segment:
         """Hash of the block before its first."""
         return self.before.block if self.before else GENESIS
 
+    def state_at(self, height: int | None = None) -> State:
+        """The state after its block of a height, or after its last; LedgerBroken as by `replay`."""
+        blocks = self.blocks if height is None else self.blocks[: height - self.height_before]
+        return replay(blocks, self.state, self.height_before, self.hash_before)
+
 
 def encode(state: State, blocks: Sequence[Block], before: SegmentRef | None) -> tuple[SegmentRef, bytes]:
     """Writes blocks as a segment.
@@ -104,10 +117,8 @@ def encode(state: State, blocks: Sequence[Block], before: SegmentRef | None) -> 
     if before is not None:
         header["before"] = before.to_json()
     content = b"".join(line + b"\n" for line in [canonical(header), *(block.data for block in blocks)])
-    last = blocks[-1]
-    name = f"ledger-{blocks[0].height}-{last.height}-{last.hash[:8]}"
     data = gzip.compress(content, mtime=0)
-    return SegmentRef(name, digest(content), digest(data), last.hash), data
+    return SegmentRef(_name(blocks), digest(content), digest(data), blocks[-1].hash), data
 
 
 def decode(name: str, data: bytes) -> tuple[SegmentRef, Segment]:
@@ -132,17 +143,14 @@ def decode(name: str, data: bytes) -> tuple[SegmentRef, Segment]:
     except (KeyError, TypeError, AttributeError) as error:
         raise LedgerBroken(f"Segment {name} has a header that lacks a part.") from error
     segment = Segment(SegmentRef.from_json(header.get("before")), state, blocks)
-    _check(name, segment)
+    check_links(blocks, segment.height_before, segment.hash_before)
+    if name != _name(blocks):
+        raise LedgerBroken(f"Segment {name} holds other blocks than its name says.")
     return SegmentRef(name, digest(content), digest(data), blocks[-1].hash), segment
 
 
-def _check(name: str, segment: Segment) -> None:
-    height, previous = segment.height_before, segment.hash_before
-    for block in segment.blocks:
-        check_link(block, height, previous)
-        height, previous = block.height, block.hash
-    if name != f"ledger-{segment.blocks[0].height}-{height}-{previous[:8]}":
-        raise LedgerBroken(f"Segment {name} holds other blocks than its name says.")
+def _name(blocks: Sequence[Block]) -> str:
+    return f"ledger-{blocks[0].height}-{blocks[-1].height}-{blocks[-1].hash[:8]}"
 
 
 def _heights(name: str) -> tuple[int, int]:
@@ -153,72 +161,59 @@ def _heights(name: str) -> tuple[int, int]:
 
 
 class Segments:
-    """The sealed part of a chain, read from its newest reference backwards, as far as it is asked for.
+    """The sealed part of a chain, read backwards from its newest segment as far as is needed.
 
-    What it keeps in memory does not grow with the chain: some parsed segments, the keys of the newest
-    ones, and references with gaps between them, which widen as they become too many. What lies further
-    back is read again.
+    Its memory does not grow with the chain: it keeps some parsed segments, the keys of the newest ones, and
+    references with gaps between them, which widen as they become too many. The rest is read again.
 
     Args:
         store: Where segments are.
-        archive: Where those are that are not in the store any more.
+        archive: Where segments are that have left the store.
         cached: Parsed segments to keep.
-        indexed: Newest segments whose keys are kept.
-        waypoints: References to keep.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        archive: SegmentArchive | None = None,
-        *,
-        cached: int = 8,
-        indexed: int = INDEXED,
-        waypoints: int = WAYPOINTS,
-    ) -> None:
-        self._store, self._archive = store, archive
-        self._cached, self._indexed = cached, indexed
+    def __init__(self, store: Store, archive: SegmentArchive | None = None, *, cached: int = 8) -> None:
+        self._store, self._archive, self._cached = store, archive, cached
         self._cache: OrderedDict[SegmentRef, Segment] = OrderedDict()
         self._indices: dict[SegmentRef, _Index] = {}
         self._newest: SegmentRef | None = None
-        self._way = _Way(waypoints)
-        # Callers read from several threads; each change of what is kept is one step. Reading itself is
-        # not under it, so that who looks far back delays nobody.
+        self._waypoints = _Waypoints(WAYPOINTS)
+        # Guards what is kept, for callers in several threads; it is not held while a segment is read.
         self._lock = threading.Lock()
 
     def write(self, ref: SegmentRef, data: bytes) -> SegmentRef:
-        """Stores a segment and returns its reference, which is another one if it was there already.
+        """Stores a segment and returns its reference, which is another one if it was stored already.
 
-        A writer that lost its swap may have left it, packed by another version of gzip.
+        A writer that lost its swap may have stored it, packed by another version of gzip.
         """
         try:
             self._store.write_segment(ref.name, data)
         except LedgerConflict:
-            there, _ = decode(ref.name, self._store.read_segment(ref.name) or b"")
-            if there.content != ref.content:
+            stored, _ = decode(ref.name, self._store.read_segment(ref.name) or b"")
+            if stored.content != ref.content:
                 raise LedgerBroken(f"Segment {ref.name} is there with other blocks.") from None
-            return there
+            return stored
         return ref
 
     def read(self, ref: SegmentRef) -> Segment:
         """Reads a segment from the store or the archive, and checks it against its reference.
 
         Raises:
-            LedgerBroken: It is gone, or not what was written.
+            LedgerBroken: It is gone or was changed.
         """
         with self._lock:
             if ref in self._cache:
                 self._cache.move_to_end(ref)
                 return self._cache[ref]
-        segment = read_checked(self.stored(ref), ref)
+        segment = _decode_checked(self.read_bytes(ref), ref)
         with self._lock:
             self._cache[ref] = segment
             while len(self._cache) > self._cached:
                 self._cache.popitem(last=False)
         return segment
 
-    def stored(self, ref: SegmentRef) -> bytes:
-        """The stored bytes of a segment, wherever it is."""
+    def read_bytes(self, ref: SegmentRef) -> bytes:
+        """The stored bytes of a segment, from the store or the archive."""
         data = self._store.read_segment(ref.name)
         if data is None and self._archive is not None:
             data = self._archive.kept_segment(ref.name)
@@ -226,33 +221,37 @@ class Segments:
             raise LedgerBroken(f"Segment {ref.name} is gone.")
         return data
 
-    def back(self, newest: SegmentRef | None, height: int | None = None) -> Iterator[SegmentRef]:
-        """References back to the first, from the one that holds `height` on, or from the newest.
+    def state_after(self, ref: SegmentRef | None) -> State:
+        """The state after a segment's last block; without a segment, the first state."""
+        return State() if ref is None else self.read(ref).state_at()
+
+    def walk_back(self, newest: SegmentRef | None, height: int | None = None) -> Iterator[SegmentRef]:
+        """References back to the first, from the segment that holds `height` on, or from the newest.
 
         Raises:
-            LedgerBroken: A segment is broken, or the chain is not the one that was read before.
+            LedgerBroken: A segment is broken, or the chain is another one than was read before.
         """
         if newest is None:
             return
-        self._join(newest)
+        self._check_same_chain(newest)
         height = newest.last if height is None else height
         with self._lock:
-            ref: SegmentRef | None = self._way.nearest(height, newest)
+            ref: SegmentRef | None = self._waypoints.nearest(height, newest)
         while ref is not None:
             with self._lock:
-                self._way.note(ref)
+                self._waypoints.note(ref)
             if ref.first <= height:
                 yield ref
             ref = self.read(ref).before
 
-    def holding(self, newest: SegmentRef | None, height: int) -> Segment:
+    def segment_at(self, newest: SegmentRef | None, height: int) -> Segment:
         """The segment that holds the block of a height, which must be sealed."""
-        return self.read(next(self.back(newest, height)))
+        return self.read(next(self.walk_back(newest, height)))
 
     def blocks(self, newest: SegmentRef | None, start: int, stop: int) -> Iterator[Block]:
         """Sealed blocks from height `start` up to but not including `stop`, one segment at a time."""
         refs: list[SegmentRef] = []
-        for ref in self.back(newest, stop - 1) if start < stop else ():
+        for ref in self.walk_back(newest, stop - 1) if start < stop else ():
             if ref.last < start:
                 break
             refs.append(ref)
@@ -264,7 +263,7 @@ class Segments:
     def height_of(self, key: str, newest: SegmentRef | None, since: int) -> int | None:
         """Height of the newest sealed block above `since` that holds an event of this key."""
         if newest is not None:
-            self._join(newest)
+            self._check_same_chain(newest)
         ref = newest
         while ref is not None and ref.last > since:
             index = self._index(ref)
@@ -274,19 +273,19 @@ class Segments:
             ref = index.before
         return None
 
-    def _join(self, newest: SegmentRef) -> None:
-        """Checks that a reference and the newest one that was seen before belong to one chain."""
+    def _check_same_chain(self, newest: SegmentRef) -> None:
+        """Raises LedgerBroken unless a reference and the newest one that was read before are of one chain."""
         with self._lock:
-            known = self._newest = self._newest or newest
-            if newest.last > known.last:
-                later, earlier = newest, known
+            before = self._newest = self._newest or newest
+            if newest.last > before.last:
+                later, earlier = newest, before
             else:
-                later, earlier = self._way.nearest(newest.last, known), newest
+                later, earlier = self._waypoints.nearest(newest.last, before), newest
         ref: SegmentRef | None = later
         while ref is not None and ref.last > earlier.last:
             ref = self.read(ref).before
         if ref != earlier:
-            raise LedgerBroken(f"Segment {known.name} is no part of the chain any more.")
+            raise LedgerBroken(f"Segment {before.name} is no part of the chain any more.")
         with self._lock:
             if self._newest is None or newest.last > self._newest.last:
                 self._newest = newest
@@ -301,34 +300,33 @@ class Segments:
             )
             with self._lock:
                 self._indices[ref] = index
-                while len(self._indices) > self._indexed:
+                while len(self._indices) > INDEXED:
                     del self._indices[min(self._indices, key=_last)]
         return index
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Where each key of a segment is: its newest block."""
+    """The keys of a segment's events, with the height of the newest block that holds each."""
 
     before: SegmentRef | None
     heights: Mapping[str, int]
 
 
-class _Way:
-    """References of one chain with gaps between them: where a search for an old block begins."""
+class _Waypoints:
+    """References of one chain with gaps between them, from which a search for an old block begins."""
 
     def __init__(self, size: int) -> None:
         self._size, self._stride = size, 1
         self._refs: list[SegmentRef] = []
 
     def nearest(self, height: int, newest: SegmentRef) -> SegmentRef:
-        """The lowest one known that reaches `height`, and none after `newest`."""
+        """The lowest one kept that reaches `height`, and none after `newest`."""
         at = bisect_left(self._refs, height, key=_last)
-        found = self._refs[at] if at < len(self._refs) else newest
-        return min(found, newest, key=_last)
+        return min(self._refs[at] if at < len(self._refs) else newest, newest, key=_last)
 
     def note(self, ref: SegmentRef) -> None:
-        """Keeps a reference, unless there is one close by; where they are too many, the gaps double."""
+        """Keeps a reference unless another one is close; where they are too many, the gaps double."""
         at = bisect_left(self._refs, ref.last, key=_last)
         beside = self._refs[max(0, at - 1) : at + 1]
         if all(abs(other.last - ref.last) >= self._stride for other in beside):
@@ -336,9 +334,9 @@ class _Way:
         while len(self._refs) > self._size:
             self._stride *= 2
             spread: list[SegmentRef] = []
-            for one in self._refs:
-                if not spread or one.last - spread[-1].last >= self._stride:
-                    spread.append(one)
+            for kept in self._refs:
+                if not spread or kept.last - spread[-1].last >= self._stride:
+                    spread.append(kept)
             self._refs = spread
 
 
@@ -346,11 +344,15 @@ def _last(ref: SegmentRef) -> int:
     return ref.last
 
 
-def read_checked(data: bytes, ref: SegmentRef) -> Segment:
-    """Decodes stored bytes that must be exactly what a reference names."""
-    if digest(data) != ref.stored:
-        raise LedgerBroken(f"Segment {ref.name} is not what was written: its bytes have changed.")
-    found, segment = decode(ref.name, data)
-    if found != ref:
+def _decode_checked(data: bytes, ref: SegmentRef) -> Segment:
+    check_bytes(data, ref)
+    stored, segment = decode(ref.name, data)
+    if stored != ref:
         raise LedgerBroken(f"Segment {ref.name} is not what its reference says.")
     return segment
+
+
+def check_bytes(data: bytes, ref: SegmentRef) -> None:
+    """Raises LedgerBroken unless stored bytes are those of a reference."""
+    if digest(data) != ref.stored:
+        raise LedgerBroken(f"Segment {ref.name} is not what was written: its bytes have changed.")

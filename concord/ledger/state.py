@@ -1,42 +1,42 @@
-"""Balances as a fold over events: what each kind of event does, and what always holds.
+"""The ledger's state: accounts as a fold over events.
 
-The events of a block have no order of their own, so they are folded by kind (parameters, openings,
-decisions about versions, new versions, deposits, settlements, jailings, releases, withdrawals) and then
-by key. After every event the money of its task must add up exactly (I1) and no account may be below zero
-(I2); a fold that breaks this raises `LedgerBroken` and never mends a number. An event that its author
-could have known to be wrong raises one of the caller's errors instead.
+The events of a block have no order of their own, so they are folded by kind (parameters, openings, decisions
+about versions, new versions, deposits, settlements, jailings, releases, withdrawals) and then by key. After
+every event the money of its task must add up exactly (I1), and no account may be below zero (I2); else
+`LedgerBroken` is raised. An event that does not fit the state raises one of the caller's errors.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from concord.errors import Conflict, InvalidInput, LedgerBroken, UnknownName
 from concord.ledger.events import Body, Event, NodeSums
-from concord.policies.scoring import PPM, Trial, faded, next_regret
-from concord.policies.stake import MICRO, Account, Appointment
+from concord.policies.scoring import Trial, faded, next_regret
+from concord.policies.stake import MICRO, Account, Action, Appointment, Standing
+from concord.policies.voting import PPM
 
 PROBATION_ROUNDS: Final = 20
-"""Labelled rounds that a newcomer, or a version that nobody knows, is watched for."""
+"""Labelled rounds for which a new node, or a version without a record, is watched."""
 
 SHADOW_ROUNDS: Final = 50
-"""Labelled rounds after which a jailed node's regret is looked at, and counted anew."""
+"""Labelled rounds after which a jailed node's regret is reviewed, and counted anew."""
 
 FEWEST_ACTIVE: Final = 2
-"""A consensus of one is none: where fewer would count, nobody waits in probation and nobody is jailed."""
+"""Least number of voters: where fewer would count, no node waits on probation and none is jailed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """One task's money and how it is settled; amounts in µS.
+    """One task's parameters and accounts; amounts in µS.
 
     Attributes:
         policy: `wager` or `seed`.
-        asks: The task whose nodes it asks, where it has none of its own.
-        members: The nodes that it asks, where not all.
-        opens: The nodes that opened it, so that any other begins in probation; None: all did.
-        score: What `wager` pays for in a classification.
-        treasury: What slashing took.
+        asks: The task whose nodes it asks, if it has none of its own.
+        members: The nodes that it asks, if not all.
+        opens: The nodes that opened it; any other starts on probation. None: no node does.
+        score: The score that `wager` pays for in a classification.
+        treasury: The sum of what slashing took.
         paid_in: All deposits ever.
         paid_out: All withdrawals ever.
         labels: Labelled rounds that were settled.
@@ -70,8 +70,8 @@ class TaskState:
 
     @property
     def active(self) -> dict[str, Account]:
-        """The accounts of the nodes that count."""
-        return {node: one for node, one in self.accounts.items() if one.standing == "active"}
+        """The accounts of the nodes whose votes count."""
+        return {node: account for node, account in self.accounts.items() if account.standing == "active"}
 
     @property
     def imbalance(self) -> int:
@@ -80,57 +80,40 @@ class TaskState:
         return held - (self.paid_in - self.paid_out)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; what is not set is left out, as it was before there was such a thing."""
-        document: dict[str, Any] = {
-            "policy": self.policy,
-            "treasury": self.treasury,
-            "paid_in": self.paid_in,
-            "paid_out": self.paid_out,
-            "accounts": {node: _account_json(account) for node, account in self.accounts.items()},
-        }
-        if self.asks is not None:
-            document["asks"] = self.asks
-        if self.members is not None:
-            document["members"] = list(self.members)
-        if self.opens is not None:
-            document["opens"] = list(self.opens)
-        if self.score != "hit":
-            document["score"] = self.score
-        if self.labels:
-            document["labels"] = self.labels
-        if self.sigma is not None:
-            document["sigma"] = self.sigma
+        """Plain JSON values."""
+        document = _to_json(self, always=("policy", "treasury", "paid_in", "paid_out"))
+        document["accounts"] = {node: _account_json(account) for node, account in self.accounts.items()}
         return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "TaskState":
         """Reads what `to_json` wrote."""
-        given = dict(document)
-        given["accounts"] = {node: _read_account(account) for node, account in given["accounts"].items()}
+        values = dict(document)
+        values["accounts"] = {node: _read_account(account) for node, account in values["accounts"].items()}
         for name in ("members", "opens"):
-            if name in given:
-                given[name] = tuple(given[name])
-        return cls(**given)
+            if name in values:
+                values[name] = tuple(values[name])
+        return cls(**values)
 
 
-_ALWAYS: Final = ("stake", "deposit", "accuracy", "rounds")
-_LATER: Final = tuple((one.name, one.default) for one in fields(Account) if one.name not in _ALWAYS)
-
-
-def _account_json(account: Account) -> dict[str, Any]:
-    document = {name: getattr(account, name) for name in _ALWAYS}
-    for name, default in _LATER:
-        value = getattr(account, name)
-        if value != default:
-            document[name] = _plain(value) if name in _NESTED else value
-    return document
+def _to_json(instance: "TaskState | Account", always: Container[str]) -> dict[str, Any]:
+    """Fields as JSON; those beyond `always` only if set, so that older states keep their bytes."""
+    values = {field_.name: (getattr(instance, field_.name), field_.default) for field_ in fields(instance)}
+    return {
+        name: [*value] if isinstance(value, tuple) else value
+        for name, (value, default) in values.items()
+        if name in always or value != default
+    }
 
 
 _NESTED: Final = {"trial": Trial, "appointment": Appointment}
 
 
-def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - one of the dataclasses above
-    return {name: one for name, one in asdict(value).items() if one is not None}
+def _account_json(account: Account) -> dict[str, Any]:
+    document = _to_json(account, always=("stake", "deposit", "accuracy", "rounds"))
+    for name in _NESTED.keys() & document.keys():
+        document[name] = {key: value for key, value in asdict(document[name]).items() if value is not None}
+    return document
 
 
 def _read_account(document: Mapping[str, Any]) -> Account:
@@ -140,7 +123,7 @@ def _read_account(document: Mapping[str, Any]) -> Account:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that the blocks up to one height add up to."""
+    """The state of all tasks at one height."""
 
     tasks: Mapping[str, TaskState] = field(default_factory=dict)
 
@@ -165,7 +148,7 @@ def fold(state: State, events: Iterable[Event]) -> State:
     """Applies the events of one block.
 
     Raises:
-        CallerError: An event that does not fit: no such task or account, or too little to withdraw.
+        CallerError: An event does not fit: no such task or account, or too little stake to withdraw.
         LedgerBroken: The money does not add up afterwards.
     """
     for event in in_order(events):
@@ -175,17 +158,13 @@ def fold(state: State, events: Iterable[Event]) -> State:
 
 def in_order(events: Iterable[Event]) -> list[Event]:
     """The events of one block in the order in which they are folded."""
-    return sorted(events, key=_place)
+    return sorted(events, key=lambda event: (list(_RULES).index(event.kind), event.key))
 
 
 def fold_task(task: TaskState, event: Event) -> TaskState:
-    """A task's state after one event of its own, as `fold` has it."""
+    """A task's state after one of its events, folded as by `fold`."""
     name = event.body["task"]
     return fold(State({name: task}), [event]).tasks[name]
-
-
-def _place(event: Event) -> tuple[int, str]:
-    return list(_RULES).index(event.kind), event.key
 
 
 def _apply(state: State, event: Event) -> State:
@@ -223,32 +202,20 @@ def _open(state: State, body: Body) -> TaskState:
     if node in task.accounts:
         raise Conflict(f"The account of {node!r} in {body['task']!r} is open already.", field="node")
     counts = task.opens is None or node in task.opens or len(task.active) < FEWEST_ACTIVE
-    account = Account(deposit, deposit, body["accuracy"], version=body.get("version"))
-    if not counts:
-        account = replace(account, standing="probation")
+    standing: Standing = "active" if counts else "probation"
+    account = Account(deposit, deposit, body["accuracy"], version=body.get("version"), standing=standing)
     return replace(_with(task, node, account), paid_in=task.paid_in + deposit)
-
-
-_APPOINTED: Final = frozenset({"challenge", "promote", "rollback", "dismiss"})
 
 
 def _appoint(state: State, body: Body) -> TaskState:
     task = state.task(body["task"])
     account, action = task.account(body["node"]), body["action"]
-    if action not in _APPOINTED:
+    if action not in get_args(Action):
         raise InvalidInput(f"{action!r} is no decision about a version.", field="action")
     before = account.appointment
     previous = {"promote": body["from"], "rollback": None}.get(action, before.previous if before else None)
-    appointment = Appointment(
-        action,
-        body["version"],
-        body["from"],
-        body["by"],
-        body["at"],
-        account.changes,
-        previous,
-        task.sigma,
-    )
+    version, champion, by, at = (body[name] for name in ("version", "from", "by", "at"))
+    appointment = Appointment(action, version, champion, by, at, account.changes, previous, task.sigma)
     return _with(task, body["node"], replace(account, appointment=appointment, changes=account.changes + 1))
 
 
@@ -256,18 +223,18 @@ def _promote(state: State, body: Body) -> TaskState:
     task = state.task(body["task"])
     before, version = task.account(body["node"]), body["version"]
     if before.version == version:
-        # By a writer whose head was a moment old; it would cost the version its record.
+        # A writer with an outdated head; the version would lose its record.
         raise Conflict(f"{body['node']} serves version {version} already.", field="node")
     account = replace(before, version=version, changes=before.changes + 1)
     if before.version is None:
-        # What it has answered so far is taken for this version's: nobody said otherwise.
+        # Its answers so far are counted as this version's, since no version was stated.
         return _with(task, body["node"], account)
     tried = before.trial if before.trial and before.trial.version == version else Trial(version)
     account = replace(
         account,
         score=tried.score,
         answered=tried.answered,
-        # Or who lies would do so under a new version each time.
+        # Else a node could lie under a new version each time.
         regret=before.regret if before.standing == "active" and tried.rounds < PROBATION_ROUNDS else 0,
         labelled=0,
         hits=0,
@@ -281,7 +248,7 @@ def _promote(state: State, body: Body) -> TaskState:
 
 
 def _shadowed(before: Account, version: str) -> Trial | None:
-    """The record of the version that was served, where it answers on beside the one that was promoted."""
+    """The record of the version before, if it continues as challenger of the promoted one."""
     appointed = before.appointment
     if appointed is None or before.version is None:
         return None
@@ -305,7 +272,7 @@ def _withdraw(state: State, body: Body) -> TaskState:
             f"{body['node']} holds {account.stake / MICRO:,.6f} stake, less than is to be withdrawn.",
             field="amount",
         )
-    # A node that won more than it put in may take it out; its deposit is then used up.
+    # A node may withdraw more than it paid in, if it won it; then its deposit is 0.
     account = replace(account, stake=account.stake - amount, deposit=max(0, account.deposit - amount))
     return replace(_with(task, body["node"], account), paid_out=task.paid_out + amount)
 
@@ -324,7 +291,7 @@ def _settle(state: State, body: Body) -> TaskState:
     for node, (version, rounds, score) in body.get("trials", {}).items():
         trial = accounts[node].trial
         if trial is None or trial.version != version:
-            if _keeps_its_trial(accounts[node], version):
+            if _keeps_trial(accounts[node], version):
                 continue
             trial = Trial(version)
         accounts[node] = replace(accounts[node], trial=trial.after(rounds, score))
@@ -337,11 +304,11 @@ def _settle(state: State, body: Body) -> TaskState:
     )
 
 
-def _keeps_its_trial(account: Account, version: str) -> bool:
-    """Whether rounds of another version leave the record of the one under trial alone.
+def _keeps_trial(account: Account, version: str) -> bool:
+    """Whether rounds of another challenger leave the account's trial unchanged.
 
-    While a promotion is rolled the former champion is the challenger already, and labels of rounds from
-    before a decision come after it. Where nobody ever decided, it is as it was before there were decisions.
+    While a promotion is rolled out the former champion is the challenger already, and labels of rounds from
+    before a decision come after it. Without any decision, another challenger starts a new trial.
     """
     appointed = account.appointment
     if appointed is None:
@@ -351,7 +318,7 @@ def _keeps_its_trial(account: Account, version: str) -> bool:
 
 
 def _learn(account: Account, sums: NodeSums) -> Account:
-    """The account with the scores of a block's rounds."""
+    """The account after a block's rounds, with their scores."""
     n = sums.rounds
     account = replace(
         account,
@@ -363,8 +330,8 @@ def _learn(account: Account, sums: NodeSums) -> Account:
     )
     if account.standing == "active":
         return account
-    looked_at = account.standing == "jailed" and account.watched >= SHADOW_ROUNDS
-    watched, regret = (0, 0) if looked_at else (account.watched, account.watched_regret)
+    is_reviewed = account.standing == "jailed" and account.watched >= SHADOW_ROUNDS
+    watched, regret = (0, 0) if is_reviewed else (account.watched, account.watched_regret)
     return replace(account, watched=watched + n, watched_regret=regret + sums.regret)
 
 
@@ -393,7 +360,7 @@ def _release(state: State, body: Body) -> TaskState:
         account,
         standing=body["to"],
         reason=None,
-        # Paying in buys back a vote, not a record.
+        # A deposit gives the vote back, and not the record.
         regret=account.regret if account.reason == "stake" else 0,
         watched=0,
         watched_regret=0,

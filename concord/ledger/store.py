@@ -1,8 +1,8 @@
-"""What a place that keeps a ledger must offer: one head that is swapped, and segments that never change.
+"""The protocol of a ledger's store: one head that is swapped, and segments that never change.
 
-The protocol knows bytes and names and nothing of blocks. Whoever implements it passes the suite in
-`tests/unit/ledger/conformance.py`. Its one hard promise is the swap: of several writers that read the same
-revision, exactly one gets through, and what it wrote is durable when the call returns.
+A store holds bytes under names. Of several writers that read the same revision exactly one may swap the head,
+and its bytes are durable when the call returns. Implementations pass the suite in
+`tests/unit/ledger/conformance.py`.
 """
 
 from typing import Protocol
@@ -21,31 +21,31 @@ class Store(Protocol):
             The new revision.
 
         Raises:
-            LedgerConflict: Somebody else was faster.
+            LedgerConflict: Another writer was faster.
         """
 
     def write_segment(self, name: str, data: bytes) -> None:
-        """Keeps a segment; the same bytes again are harmless.
+        """Stores a segment. Idempotent.
 
         Raises:
-            LedgerConflict: There is one of this name with other bytes; it stays as it is.
+            LedgerConflict: A segment of this name has other bytes; it is not changed.
         """
 
     def read_segment(self, name: str) -> bytes | None:
-        """The bytes of a segment; None where there is none of this name."""
+        """The bytes of a segment; None if there is none of this name."""
 
     def list_segments(self) -> list[str]:
-        """Names of all segments, those included that no head names."""
+        """Names of all segments, also of those that no head names."""
 
     def delete_segment(self, name: str) -> None:
-        """Removes a segment, if it is there; only archiving does this."""
+        """Deletes a segment, if it exists; only archiving does this."""
 
 
 class SegmentArchive(Protocol):
-    """Where old segments go to; the journal is one."""
+    """Where old segments are archived, for example in the journal."""
 
     def keep_segment(self, name: str, data: bytes) -> None:
-        """Keeps a segment durably; the same again is harmless."""
+        """Stores a segment durably. Idempotent."""
 
     def kept_segment(self, name: str) -> bytes | None:
         """The bytes of a kept segment, or None."""

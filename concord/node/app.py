@@ -22,7 +22,7 @@ from concord.node.challenger import Absent, Challenger
 from concord.node.model import Answers, OnnxModel
 from concord.observability import logs, metrics
 from concord.tasks.schema import Rows
-from concord.types.answers import (
+from concord.types.nodes import (
     CHALLENGER_HEADER,
     MODEL_HEADER,
     ROWS_TYPE,

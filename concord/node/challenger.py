@@ -14,7 +14,7 @@ from concord.errors import ConfigurationError
 from concord.node.model import Answers, OnnxModel
 from concord.observability import metrics
 from concord.tasks.schema import Rows
-from concord.types.answers import ChallengerInfo, NodeInfo
+from concord.types.nodes import ChallengerInfo, NodeInfo
 
 SLOW_SECONDS: Final = 0.1
 """Half of the grace period of a poll: a longer wait for the challenger would make the champion late."""

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from concord.errors import ConfigurationError
 from concord.tasks.schema import Rows, TaskSchema
-from concord.types.answers import NodeInfo
+from concord.types.nodes import NodeInfo
 
 Answers = npt.NDArray[np.float32]
 

@@ -1,51 +1,48 @@
-"""How good an answer was, and how good a version has been lately: integers in ppm.
+"""Scores of votes against the true label or value, and their faded sums: integers in ppm.
 
-Scores compare one vote with the true label or value; `Trial` and the account of a node add them up with
-a memory that fades by 1 % a round, so that the last hundred labelled rounds are most of what counts.
+Sums fade by 1 % a labelled round, so the last hundred rounds or so make most of a record.
 Sources: quadratic score, Brier 1950 and Gneiting & Raftery 2007; the constants, `consensus.md` section 2.
-The module moves no stake, and knows neither tasks nor time.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-PPM: Final = 1_000_000
-"""A whole, in parts per million."""
+from concord.policies.voting import PPM
 
 FIRST_SCORE: Final = 14 * PPM
 FIRST_ANSWERED: Final = 20 * PPM
-"""A version starts as one that scored 0.7 in each of twenty rounds: neither trusted nor written off."""
+"""A version starts as if it had scored 0.7 in each of twenty rounds."""
 
 ALLOWED_REGRET: Final = 200_000
-"""Regret (ppm a round) that is forgiven: an honest node may be that much worse than the mean for ever."""
+"""Regret (ppm a round) that is forgiven: a node may always be that much worse than the mean."""
 
 SIGMAS: Final = 3
 """A value that misses by three times the usual error scores 0."""
 
 
 def hit(vote: Sequence[int], label: int) -> int:
-    """Score `hit` in ppm: whole if the lowest class with the highest probability is the label."""
+    """Score `hit` in ppm: 1 if the lowest class with the highest probability is the label, else 0."""
     return PPM if vote.index(max(vote)) == label else 0
 
 
 def brier(vote: Sequence[int], label: int) -> int:
-    """Quadratic score 1 − ½‖p − e‖² in ppm, of probabilities in ppm."""
+    """Quadratic score 1 − ½‖p − e‖² in ppm, of probabilities p in ppm; e is 1 at the label."""
     distance = sum([(p - (PPM if k == label else 0)) ** 2 for k, p in enumerate(vote)])
     if label >= len(vote):
-        # A class that there was not yet when the round was answered: nobody gave it anything.
+        # A class that did not exist yet when the round was answered: its probability was 0.
         distance += PPM * PPM
     return (2 * PPM * PPM - distance) // (2 * PPM)
 
 
 def closeness(value: int, truth: int, sigma: int) -> int:
-    """Score of a value in ppm: 1 − min(3σ, |v − y|) / 3σ, all in steps of the resolution."""
+    """Score of a value v in ppm: 1 − min(3σ, |v − y|) / 3σ; value and truth y in steps of the resolution."""
     reach = SIGMAS * sigma
     return PPM - PPM * min(reach, abs(value - truth)) // reach
 
 
 def faded(total: int, rounds: int) -> int:
-    """What is left of a sum after so many more rounds: ⌊total · 0.99ⁿ⌋, exactly."""
+    """A sum faded over n more rounds: ⌊total · 0.99ⁿ⌋, exactly."""
     return total * cast("int", 99**rounds) // cast("int", 100**rounds)
 
 
@@ -62,13 +59,13 @@ def next_sigma(sigma: int, error: int, rounds: int) -> int:
 
 
 def next_regret(regret: int, gained: int, rounds: int) -> int:
-    """Regret after a block: what the node lost against the mean, less what is forgiven, never below 0."""
+    """Regret after a block: plus what the node lost against the mean, less what is forgiven; at least 0."""
     return max(0, regret + gained - ALLOWED_REGRET * rounds)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The record of a version that is tried beside the one that counts.
+    """The record of a challenger: a version that answers beside the one that counts.
 
     Attributes:
         version: Version in the registry.
@@ -88,7 +85,7 @@ class Trial:
         return PPM * self.score // self.answered
 
     def after(self, rounds: int, score: int) -> "Trial":
-        """The record with the scores of some more rounds."""
+        """The record after more rounds, with the sum of their scores."""
         return Trial(
             self.version,
             self.rounds + rounds,

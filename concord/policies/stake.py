@@ -1,51 +1,48 @@
 """The rules by which stake moves: pure functions over integers, one for each policy.
 
-Stake is counted in µS (1 stake = 1,000,000 µS) and probabilities in ppm, so that a replay gives
-the same bytes on every machine. Every share is apportioned by largest remainder with ties by node
-id, every other inexact division is floored. A block is settled against the stakes at its start and
-its rounds are taken by id, so the order in which they arrived cannot matter. The module refuses to
-see a float, a clock or a store; what a settlement is written into is `concord.ledger`'s business.
+Stake is counted in µS (1 stake = 1,000,000 µS). Shares are apportioned by largest remainder with ties by node
+id; every other inexact division is floored. A block is settled against the stakes at its start and its rounds
+are taken by id, so the order in which they arrived does not matter.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from concord.policies.scoring import FIRST_ANSWERED, FIRST_SCORE, PPM, Trial
-from concord.policies.voting import apportion
+from concord.policies.scoring import FIRST_ANSWERED, FIRST_SCORE, Trial
+from concord.policies.voting import PPM, apportion
 
 MICRO = 1_000_000
 """µS in one stake."""
 
 SLASH_DIVISOR = 10
-"""Policy `seed` takes ⌊balance / 10⌋ of a node that dissents."""
+"""Policy `seed` takes ⌊stake / 10⌋ of a node that dissents."""
 
 MIN_STAKE = 10 * MICRO
-"""Below this, a node has no part in a settlement by `wager`."""
-
+"""Below this, a node takes no part in a settlement by `wager`."""
 
 Standing = Literal["active", "probation", "jailed"]
-"""Whether a node counts, has yet to show what it can, or has shown what it does."""
+"""Whether a node's vote counts, is watched until it does, or is excluded."""
 
 JailReason = Literal["regret", "invalid", "stake"]
 
 Action = Literal["challenge", "promote", "rollback", "dismiss"]
-"""What is decided about a node's versions."""
+"""A decision about a node's versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """The last decision about which versions a node is to serve.
+    """The last decision about the versions that a node is to serve.
 
     Attributes:
         action: What was decided.
-        version: The version that it is about: who challenges, who becomes champion, or who leaves.
+        version: The version that challenges, becomes champion, or is dismissed.
         before: The champion when it was decided.
-        by: Name of the token.
-        at: When, in µs since the epoch.
-        number: The account's changes before it, which name its event.
+        by: Name of the token that decided.
+        at: Time in µs since the epoch.
+        number: The account's changes before it, which make the key of its event.
         previous: The version that a rollback returns to; None where there is none.
-        sigma: σ of the task then, by which a comparison since is scored; None for classes.
+        sigma: σ of the task then, which scores the comparison of both versions since; None for classes.
     """
 
     action: Action
@@ -59,39 +56,39 @@ class Appointment:
 
     @property
     def champion(self) -> str:
-        """The version that counts from then on."""
+        """The version whose votes count after the decision."""
         return self.version if self.action in {"promote", "rollback"} else self.before
 
     @property
     def challenger(self) -> str | None:
-        """The version that answers beside the champion from then on."""
+        """The version that answers beside the champion after the decision."""
         return {"challenge": self.version, "promote": self.before}.get(self.action)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the ledger knows of one node in one task.
+    """The account of one node in one task.
 
-    Stake and deposit are the node's; score, answered, regret, labelled and hits belong to the version that it
-    serves and start anew with another.
+    Stake and deposit belong to the node; score, answered, regret, labelled and hits belong to the version
+    that it serves, and another version starts with new ones.
 
     Attributes:
         stake: Balance in µS.
-        deposit: What was paid in and not withdrawn, in µS; quorum and levelling count it.
+        deposit: What was paid in and not withdrawn, in µS; quorum and levelling use it.
         accuracy: Accuracy stated when the account was opened, in ppm.
-        rounds: Settled rounds that the node voted in; under `wager`, that its version then answered.
-        version: The version that the record belongs to; None where none was stated yet.
+        rounds: Settled rounds that the node voted in; under `wager`, with the version that it served then.
+        version: The version that the record belongs to; None where the node has not stated one yet.
         score: A, the faded sum of scores in ppm.
         answered: N, the faded number of labelled rounds, in ppm.
-        regret: C, what it lost against the mean beyond what is forgiven, in ppm.
+        regret: C, how much worse than the mean it scored, beyond what is forgiven, in ppm.
         labelled: Labelled rounds that its version answered.
         hits: Those of them in which its answer was right.
-        standing: Whether it counts.
+        standing: Whether its vote counts.
         reason: Why it is jailed; None unless it is.
-        watched: Labelled rounds since it entered probation or jail, in jail since the last look at them.
-        watched_regret: Its regret in those, in ppm.
-        changes: Changes of standing and version so far; they make the keys of the next ones.
-        trial: The record of the version that is tried beside its own.
+        watched: Labelled rounds since it entered probation or jail; in jail, since they were last reviewed.
+        watched_regret: Its regret in those rounds, in ppm.
+        changes: Changes of standing and version so far; they make the key of the next one.
+        trial: The record of its challenger.
         appointment: The last decision about its versions; None before the first.
     """
 
@@ -121,7 +118,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class SeedRound:
-    """A round to be settled by `seed`: the class that was answered, and the class of each vote."""
+    """A round to be settled under `seed`: its id, the class that was answered, and each node's class."""
 
     id: str
     answer: int
@@ -130,10 +127,10 @@ class SeedRound:
 
 @dataclass(frozen=True, slots=True)
 class SeedSettlement:
-    """What a block's rounds do under `seed`.
+    """The effect of a block's rounds under `seed`.
 
     Attributes:
-        deltas: Round id → node → change in µS; every node that voted and has an account is named.
+        deltas: Round id → node → change in µS, of every node that voted and has an account.
         treasury: What the treasury gains, in µS.
         balances: Node → balance afterwards, in µS.
     """
@@ -145,7 +142,7 @@ class SeedSettlement:
 
 @dataclass(frozen=True, slots=True)
 class WagerSettlement:
-    """What a block's labelled rounds do under `wager`.
+    """The effect of a block's labelled rounds under `wager`.
 
     Attributes:
         deltas: Round id → node → change in µS; each round sums to 0.
@@ -159,36 +156,35 @@ class WagerSettlement:
 
 
 def settle_seed(balances: Mapping[str, int], rounds: Iterable[SeedRound]) -> SeedSettlement:
-    """Slashes ⌊10 %⌋ of what is left of each node, for each round that it dissents in.
+    """Takes ⌊10 %⌋ of what a node has left for each round in which it dissents.
 
-    A node that did not vote keeps its balance, and so does the vote of a node without an account.
+    A node that did not vote keeps its balance; votes of nodes without an account are left out.
 
     >>> settle_seed({"a": 1000, "b": 1000}, [SeedRound("r1", 2, {"a": 2, "b": 1})]).balances
     {'a': 1000, 'b': 900}
     """
     left = {node: balances[node] for node in sorted(balances)}
     deltas: dict[str, dict[str, int]] = {}
-    for one in sorted(rounds, key=lambda r: r.id):
-        moved = {
-            node: 0 if one.votes[node] == one.answer else -(left[node] // SLASH_DIVISOR)
-            for node in sorted(one.votes.keys() & left.keys())
+    for round_ in sorted(rounds, key=lambda round_: round_.id):
+        deltas[round_.id] = {
+            node: 0 if round_.votes[node] == round_.answer else -(left[node] // SLASH_DIVISOR)
+            for node in sorted(round_.votes.keys() & left.keys())
         }
-        for node, delta in moved.items():
+        for node, delta in deltas[round_.id].items():
             left[node] += delta
-        deltas[one.id] = moved
     return SeedSettlement(deltas, sum(balances.values()) - sum(left.values()), left)
 
 
 def wager_round(stakes: Mapping[str, int], scores: Mapping[str, int], block_rounds: int) -> dict[str, int]:
-    """One round's δ = λ S (s − Σ S s / M), with λ = min(10 %, 1 / 2B), to the sum 0.
+    """Deltas of one round: δ = λ S (s − Σ S s / ΣS) with λ = min(10 %, 1 / 2B); they sum to 0.
 
     Args:
         stakes: Node → stake at the block's start, in µS.
-        scores: Node → score in ppm, for the nodes that were counted in the round.
+        scores: Node → score in ppm, of the nodes that were counted in the round.
         block_rounds: B, the labelled rounds of the block.
 
     Returns:
-        Node → δ in µS, for those counted nodes whose stake reaches `MIN_STAKE`.
+        Node → δ in µS, of those of them whose stake reaches `MIN_STAKE`.
     """
     nodes = [node for node in sorted(scores) if stakes.get(node, 0) >= MIN_STAKE]
     if not nodes:
@@ -200,7 +196,9 @@ def wager_round(stakes: Mapping[str, int], scores: Mapping[str, int], block_roun
 
 
 def level(stakes: Mapping[str, int], deposits: Mapping[str, int], block_rounds: int) -> dict[str, int]:
-    """Levelling k (D ΣS / ΣD − S) with k = min(0.5 % · B, ½), to the sum 0: what follows drift.
+    """Levelling: k (D ΣS / ΣD − S) with k = min(0.5 % · B, ½); sums to 0.
+
+    It moves stakes towards their share of the deposits, so that weights can follow drift.
 
     Args:
         stakes: Active node → stake in µS.
@@ -222,16 +220,17 @@ def settle_wager(
     deposits: Mapping[str, int],
     scores: Mapping[str, Mapping[str, int]],
 ) -> WagerSettlement:
-    """Settles the labelled rounds of a block: each δ against the stakes at its start, then levelling.
+    """Settles the labelled rounds of a block: deltas against the stakes at its start, then levelling.
 
     Args:
         stakes: Active node → stake at the block's start, in µS.
         deposits: The same nodes' deposits in µS.
-        scores: Round id → node → score in ppm (`hit` or `brier`), for the nodes counted in that round.
+        scores: Round id → node → score in ppm (`hit` or `brier`), of the nodes counted in that round.
     """
-    deltas = {one: wager_round(stakes, scores[one], len(scores)) for one in sorted(scores)}
+    deltas = {id_: wager_round(stakes, scores[id_], len(scores)) for id_ in sorted(scores)}
     after = {
-        node: stakes[node] + sum(moved.get(node, 0) for moved in deltas.values()) for node in sorted(stakes)
+        node: stakes[node] + sum(of_round.get(node, 0) for of_round in deltas.values())
+        for node in sorted(stakes)
     }
     levelling = level(after, deposits, len(scores))
     return WagerSettlement(

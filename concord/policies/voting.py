@@ -1,10 +1,8 @@
-"""From votes to one answer: the answering half of the policies `seed` and `wager`.
+"""Pooling votes into one answer, under the policies `seed` and `wager`.
 
-Pure functions over integers (`consensus.md` sections 1 and 2): probabilities and weights in ppm
-that sum to exactly 1,000,000, values as counts of the task's resolution. A node's floats become
-integers once, in `read_probabilities` and `read_values`; nothing after that sees a float, so the
-same votes give the same answer on any machine. The module knows no network, no time and no money
-movement.
+Pure functions over integers (`consensus.md` sections 1 and 2): probabilities and weights in ppm that sum to
+exactly 1,000,000, values as counts of the task's resolution. `read_probabilities` and `read_values` turn a
+node's floats into integers; nothing after them uses floats, so equal votes give equal answers on any machine.
 """
 
 from collections.abc import Sequence
@@ -17,33 +15,40 @@ import numpy as np
 import numpy.typing as npt
 
 PPM = 1_000_000
-"""One whole, in ppm."""
+"""One, in parts per million."""
 
 SUM_TOLERANCE = 0.001
 """How far a node's probabilities may miss a sum of 1 and still be a vote."""
 
 WARM_LABELS = 20
-"""Labelled rounds of a task from which on skill is believed and the linear pool answers: as many as a
-newcomer is on probation for. With 50 a lone expert is found too late: docs/consensus.md has both."""
+"""Labelled rounds of a task from which on skill weighs and the linear pool answers: as many as a new node is
+on probation for. With 50 a single expert gains its weight too late: docs/consensus.md shows both."""
 
 CAP = 600_000
 """Largest weight (ppm) of one node while another has any."""
 
 FEW_ROWS = 4
 FEW_CLASSES = 7
-"""So few numbers are read faster one by one; numpy adds as many in the same order, so nothing differs."""
+"""Up to this size a plain loop is faster than numpy; both add in the same order, so the results are equal."""
 
 VALUE_LIMIT = 1 << 53
-"""Values are counts that a float holds exactly; anything beyond is no vote."""
+"""A float holds smaller counts exactly; a value beyond is no valid vote."""
 
 Method = Literal["weighted_mean", "weighted_median", "stake_mean", "linear"]
 
 
 @dataclass(frozen=True, slots=True)
 class Voter:
-    """One node's say in a task at one height: stake and deposit in µS, accuracy and skill in ppm, version.
+    """A node as the vote weighs it, at one height of the ledger.
 
-    One that does not count (`counts`) sits aside: it is asked at most, and no rule here may see it.
+    Attributes:
+        node: Its name.
+        stake: In µS.
+        deposit: In µS.
+        accuracy: As stated when its account was opened, in ppm.
+        skill: Mean score in ppm.
+        counts: Whether its vote counts. A non-voter is at most asked; the rules here expect voters only.
+        version: The version that it serves.
     """
 
     node: str
@@ -56,16 +61,16 @@ class Voter:
 
 
 class PooledAnswer(NamedTuple):
-    """One row decided.
+    """The answer to one row, and how it came about.
 
     Attributes:
         answer: Class index, or value in steps of the resolution.
         weights: Per voter, in ppm; sums to 1,000,000.
-        choices: Per voter, the class that it names; empty for values.
-        agreement: Weight (ppm) of those whose own answer it is; for values, that are within σ of it.
+        choices: Per voter, its most probable class; empty for values.
+        agreement: Weight (ppm) of the voters with the same answer; for values, of those within σ of it.
         method: How the votes were pooled.
         pooled: Per class, in ppm; None for a value.
-        mean: Numerator and denominator of the seed's weighted mean of class numbers.
+        mean: Numerator and denominator of the weighted mean of class numbers, under `seed`.
     """
 
     answer: int
@@ -80,7 +85,7 @@ class PooledAnswer(NamedTuple):
 def read_probabilities(
     answers: npt.NDArray[np.floating],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Turns a node's float probabilities into ppm by largest remainder.
+    """Turns a node's probabilities into ppm by largest remainder.
 
     Args:
         answers: Shape (rows, classes).
@@ -91,14 +96,14 @@ def read_probabilities(
     """
     if len(answers) <= FEW_ROWS and answers.shape[1] <= FEW_CLASSES:
         return _read_few(answers.tolist())
-    given = answers.astype(np.float64)
+    shares = answers.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        sums = given.sum(axis=1)
+        sums = shares.sum(axis=1)
         # A NaN or an infinity fails both comparisons.
-        valid = (given.min(axis=1) >= 0) & (np.abs(sums - 1) <= SUM_TOLERANCE)
+        valid = (shares.min(axis=1) >= 0) & (np.abs(sums - 1) <= SUM_TOLERANCE)
     if not valid.all():
-        given, sums = np.where(valid[:, None], given, 0), np.where(valid, sums, 1)
-    exact = given / sums[:, None] * PPM
+        shares, sums = np.where(valid[:, None], shares, 0), np.where(valid, sums, 1)
+    exact = shares / sums[:, None] * PPM
     floors = np.floor(exact)
     missing = np.where(valid, PPM - floors.sum(axis=1), 0)
     if not missing.any():
@@ -147,7 +152,7 @@ def read_values(
 
 
 def one_hot(label: int, classes: int) -> list[int]:
-    """The vote of a node that names a class and no probabilities."""
+    """The vote in ppm of a node that answers with a class and no probabilities."""
     return [PPM if k == label else 0 for k in range(classes)]
 
 
@@ -156,19 +161,19 @@ def argmax(pooled: Sequence[int]) -> int:
     return pooled.index(max(pooled))
 
 
-def seed(seats: Sequence[Voter], votes: Sequence[Sequence[int]]) -> PooledAnswer:
-    """Decides by the workshop's rule: the weighted mean of class numbers, rounded half to even.
+def seed(voters: Sequence[Voter], votes: Sequence[Sequence[int]]) -> PooledAnswer:
+    """Pools votes under `seed`: the weighted mean of class numbers, rounded half to even.
 
     Args:
-        seats: The voters, sorted by node.
+        voters: The voters, sorted by node.
         votes: Their probabilities in ppm, in the same order.
 
     Source: `consensus.md` section 1.
     """
     classes = tuple(argmax(vote) for vote in votes)
-    raw = [seat.accuracy * seat.stake for seat in seats]
+    raw = [voter.accuracy * voter.stake for voter in voters]
     if not any(raw):
-        raw = [1] * len(seats)
+        raw = [1] * len(voters)
     numerator, denominator = sum(w * k for w, k in zip(raw, classes, strict=True)), sum(raw)
     answer = _round_half_even(numerator, denominator)
     weights = split(PPM, raw)
@@ -180,24 +185,24 @@ def seed(seats: Sequence[Voter], votes: Sequence[Sequence[int]]) -> PooledAnswer
 
 
 def wager(
-    seats: Sequence[Voter], votes: Sequence[Sequence[int]], labelled: int = 0, warm: int = WARM_LABELS
+    voters: Sequence[Voter], votes: Sequence[Sequence[int]], labelled: int = 0, warm: int = WARM_LABELS
 ) -> PooledAnswer:
-    """Decides a classification under `wager`.
+    """Pools the votes of a classification under `wager`.
 
     Args:
-        seats: The voters, sorted by node.
+        voters: The voters, sorted by node.
         votes: Their probabilities in ppm, in the same order.
         labelled: Labelled rounds of the task so far.
         warm: Below so many of them each class gets the lower stake-weighted median of its
-            probabilities; from then on the linear opinion pool answers.
+            probabilities; from then on the linear opinion pool gives the answer.
 
     Source: `consensus.md` section 2, "Answering".
     """
-    stakes = _stakes(seats)
+    stakes = _stakes(voters)
     if labelled < warm:
         weights, (pooled, method) = _shares(stakes), _median_pool(stakes, votes)
     else:
-        weights, method = skill_weights(seats), "linear"
+        weights, method = skill_weights(voters), "linear"
         pooled = apportion([sum(map(mul, weights, column)) for column in zip(*votes, strict=True)], PPM)
     choices = tuple([argmax(vote) for vote in votes])
     answer = _argmax_by_stake(pooled, choices, stakes)
@@ -206,40 +211,40 @@ def wager(
 
 
 def wager_value(
-    seats: Sequence[Voter], values: Sequence[int], sigma: int, labelled: int = 0, warm: int = WARM_LABELS
+    voters: Sequence[Voter], values: Sequence[int], sigma: int, labelled: int = 0, warm: int = WARM_LABELS
 ) -> PooledAnswer:
-    """Decides a regression under `wager`: the lower weighted median of the values.
+    """Pools the values of a regression under `wager`: their lower weighted median.
 
     Args:
-        seats: The voters, sorted by node.
+        voters: The voters, sorted by node.
         values: Their values in steps of the resolution.
-        sigma: The task's scale of error, in the same steps; agreement counts who is within it.
+        sigma: The task's usual error, in the same steps; agreement counts the voters within it.
         labelled: Labelled rounds of the task so far.
-        warm: Below so many of them a node weighs its stake alone.
+        warm: Below so many of them the weights are the stakes alone.
     """
-    stakes = _stakes(seats)
+    stakes = _stakes(voters)
     # The median is taken over the exact stakes: weights in ppm would let the order of names decide a tie.
-    weights, exact = (_shares(stakes), stakes) if labelled < warm else 2 * (skill_weights(seats),)
+    weights, exact = (_shares(stakes), stakes) if labelled < warm else 2 * (skill_weights(voters),)
     answer = lower_median(values, exact)
     agreement = sum(w for w, v in zip(weights, values, strict=True) if abs(v - answer) <= sigma)
     return PooledAnswer(answer, weights, (), agreement, "weighted_median")
 
 
-def skill_weights(seats: Sequence[Voter]) -> tuple[int, ...]:
-    """Weights (ppm) by stake and skill: S·g, where g falls with the 8th power of the lag in skill.
+def skill_weights(voters: Sequence[Voter]) -> tuple[int, ...]:
+    """Weights (ppm) by stake and skill: S·g, g = (1 − (max b − b))⁸ with the skill b.
 
-    One node above `CAP` is cut to it while another has any weight; the others share the rest.
+    A weight above `CAP` is cut to it while another voter has any; the others share the rest.
     """
-    return _skill_shares(_stakes(seats), tuple([seat.skill for seat in seats]))
+    return _skill_shares(_stakes(voters), tuple([voter.skill for voter in voters]))
 
 
 @lru_cache(1024)
 def _skill_shares(stakes: tuple[int, ...], skills: tuple[int, ...]) -> tuple[int, ...]:
-    """The same, once for each block and set of voters."""
+    """`skill_weights`, computed once for each block and set of voters."""
     best = max(skills)
     raw = [stake * _eighth_power(PPM - (best - skill)) for stake, skill in zip(stakes, skills, strict=True)]
     if not any(raw):
-        # Whoever has stake lags too far behind somebody who has none.
+        # Every voter with stake lags too far behind one without stake.
         raw = list(stakes)
     total, first = sum(raw), raw.index(max(raw))
     others = [0 if i == first else weight for i, weight in enumerate(raw)]
@@ -304,7 +309,7 @@ def split(total: int, weights: Sequence[int]) -> list[int]:
 
 @lru_cache(1024)
 def _shares(stakes: tuple[int, ...]) -> tuple[int, ...]:
-    """Weights (ppm) by stake alone; they stay the same from block to block, for the same voters."""
+    """Weights (ppm) by stake alone."""
     return tuple(split(PPM, stakes))
 
 
@@ -326,8 +331,8 @@ def _argmax_by_stake(pooled: Sequence[int], choices: Sequence[int], stakes: Sequ
     return max(tied, key=lambda k: (behind[k], -k))
 
 
-def _stakes(seats: Sequence[Voter]) -> tuple[int, ...]:
-    stakes = tuple([seat.stake for seat in seats])
+def _stakes(voters: Sequence[Voter]) -> tuple[int, ...]:
+    stakes = tuple([voter.stake for voter in voters])
     return stakes if any(stakes) else (1,) * len(stakes)
 
 

@@ -1,96 +1,192 @@
-"""Settling every block again from the journal's rounds, and comparing all that it said.
+"""The audit of settlements: settles every block again from the journal's rounds, and compares.
 
-`concord.ledger.audit` proves that the blocks are what was written, and that balances follow from their
-sums. This one proves the sums: each block's rounds are settled on the state before it by the rule itself,
-and the events, the records byte for byte and the Merkle roots must come out the same. So a label, a vote or
-a record that was changed in the journal is found, and so is a round that is missing there or too many.
-
-The state is folded block by block, so nothing is read twice, and the rounds of one block at a time are in
-memory. It finds and names, and changes nothing.
+`concord.ledger.audit` proves that the blocks are unchanged and that balances follow from their sums. This
+audit proves the sums: each block's rounds are settled on the state before it, and events, records and Merkle
+roots must come out the same. So it finds a label, a vote or a record that was changed in the journal, and
+rounds that are missing or too many there.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any, Final
 
-from concord.errors import LedgerBroken
-from concord.journal import Journal
-from concord.ledger.chain import GENESIS, replay
+from concord.errors import ConcordError, LedgerBroken
+from concord.journal import Journal, SettlementRound
+from concord.ledger.chain import Block, fold_chain
+from concord.ledger.events import Event
 from concord.ledger.ledger import Ledger
 from concord.ledger.state import State
-from concord.settlement.resettle import resettle
+from concord.settlement import differences
+from concord.settlement.batch import group_rounds, settle_batch
 
 MOST_PROBLEMS: Final = 100
-"""Problems that are told; a chain beside another chain's journal has one for every block."""
+"""Problems in a report; a chain beside another chain's journal has one in every block."""
+
+Groups = Mapping[tuple[str, str], Sequence[SettlementRound]]
+"""Task and policy → rounds, sorted by id."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeepReport:
-    """What settling again came to.
+@dataclass(slots=True)
+class SettlementReport:
+    """The result of an audit of settlements.
 
     Attributes:
         height: Height up to which the chain was folded.
         blocks: Blocks that were settled again.
-        rounds: Rounds that were.
-        unmarked: Those of them that the journal has under a claim still: their block is a moment old.
-        problems: Sentences; empty where every block says what its rounds come to.
-        more: Problems beyond those that are told.
+        rounds: Rounds that were settled again.
+        unmarked: Those of them that are under a claim in the journal still: their block is a moment old.
+        problems: Sentences that name the block, and the round where possible; empty where all is well.
+        more: Problems beyond `MOST_PROBLEMS`.
     """
 
-    height: int
-    blocks: int
-    rounds: int
-    unmarked: int
-    problems: tuple[str, ...]
+    height: int = 0
+    blocks: int = 0
+    rounds: int = 0
+    unmarked: int = 0
+    problems: list[str] = field(default_factory=list)
     more: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found."""
+        """Whether no problem was found."""
         return not self.problems
+
+    def add(self, *problems: str) -> None:
+        """Adds problems, or counts those for which there is no room."""
+        room = MOST_PROBLEMS - len(self.problems)
+        self.problems += problems[:room]
+        self.more += len(problems[room:])
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            "ok": self.ok,
-            "height": self.height,
-            "blocks": self.blocks,
-            "rounds": self.rounds,
-            "unmarked": self.unmarked,
-            "problems": list(self.problems),
-            "more": self.more,
-        }
+        return {"ok": self.ok, **asdict(self)}
 
 
-def deep_audit(
-    ledger: Ledger, journal: Journal, seen: Callable[[int, int], None] = lambda _height, _of: None
-) -> DeepReport:
+def audit_settlements(
+    ledger: Ledger, journal: Journal, progress: Callable[[int, int], None] = lambda _height, _of: None
+) -> SettlementReport:
     """Settles every block again.
+
+    The state is folded block by block, so nothing is read twice, and one block's rounds are in memory at a
+    time.
 
     Args:
         ledger: The chain; one that `verify` finds sound.
         journal: Its rounds.
-        seen: Told the height of each block that was looked at, and the head's.
+        progress: Called with the height of each block that was audited, and the head's.
 
     Raises:
         JournalUnavailable: The journal is away.
         LedgerUnavailable: The store is.
     """
-    state, height, previous, end = State(), 0, GENESIS, ledger.head().height
-    blocks = rounds = unmarked = more = 0
-    problems: list[str] = []
+    report, end = SettlementReport(), ledger.head().height
     try:
-        for block in ledger.stream(1, end + 1):
-            after = replay([block], state, height, previous)
-            found = resettle(block, state, after, journal)
-            room = MOST_PROBLEMS - len(problems)
-            problems += found.problems[:room]
-            more += len(found.problems[room:])
-            blocks += found.settles
-            rounds += found.rounds
-            unmarked += found.unmarked
-            state, height, previous = after, block.height, block.hash
-            seen(height, end)
+        for block, before, after in fold_chain(ledger.stream(1, end + 1)):
+            _BlockAudit(block, before, after, journal, report).run()
+            report.height = block.height
+            progress(block.height, end)
     except LedgerBroken as error:
-        problems.append(f"Nothing after block {height} was settled again: {error.message}")
-    return DeepReport(height, blocks, rounds, unmarked, tuple(problems), more)
+        report.add(f"Nothing after block {report.height} was settled again: {error.message}")
+    return report
+
+
+class _BlockAudit:
+    """The audit of one block; where one part of a block cannot be settled again, the others are.
+
+    Args:
+        block: The block.
+        before: The state that it was built on.
+        after: The state that it leads to.
+        journal: Where its rounds are.
+        report: What is counted and found goes here.
+    """
+
+    def __init__(
+        self, block: Block, before: State, after: State, journal: Journal, report: SettlementReport
+    ) -> None:
+        self._block, self._before, self._after = block, before, after
+        self._journal, self._report = journal, report
+        self._settlements = [event for event in block.event_list if event.kind == "settle"]
+        self._where = f"Block {block.height}"
+
+    def run(self) -> None:
+        """Settles the block again and adds to the report."""
+        self._report.blocks += bool(self._settlements)
+        batches = {_batch(event.key) for event in self._settlements}
+        if len(batches) > 1:
+            self._report.add(f"{self._where} settles {len(batches)} batches, and a block settles one.")
+            return
+        groups = self._read_rounds(*batches)
+        settled = {_task_and_policy(event) for event in self._settlements}
+        for (task, policy), rounds in groups.items():
+            if (task, policy) not in settled:
+                self._report.add(differences.unsettled(self._where, task, policy, rounds))
+        for batch in batches:
+            self._settle(batch, groups)
+
+    def _read_rounds(self, batch: str | None = None) -> Groups:
+        """The journal's rounds of the block."""
+        groups = self._read_marked()
+        if all(
+            len(groups.get(_task_and_policy(event), ())) >= int(event.body["rounds"])
+            for event in self._settlements
+        ):
+            return groups
+        # Between a block and its mark in the journal its rounds are under the claim that made it.
+        claimed = [
+            round_ for claim in self._journal.open_claims() if claim.batch == batch for round_ in claim.rounds
+        ]
+        self._report.unmarked += len(claimed)
+        return group_rounds(claimed) if claimed else self._read_marked()
+
+    def _read_marked(self) -> Groups:
+        tasks = sorted(self._after.tasks)
+        return group_rounds(
+            round_ for task in tasks for round_ in self._journal.rounds_of_block(self._block.height, task)
+        )
+
+    def _settle(self, batch: str, groups: Groups) -> None:
+        fit: dict[tuple[str, str], Sequence[SettlementRound]] = {}
+        broken: set[str] = set()
+        for event in self._settlements:
+            key = _task_and_policy(event)
+            problems = differences.unfit_rounds(self._where, event, groups.get(key, ()))
+            self._report.add(*problems)
+            if problems:
+                broken.add(key[0])
+            else:
+                fit[key] = groups.get(key, ())
+        self._report.rounds += sum(map(len, fit.values()))
+        if fit:
+            self._compare(batch, fit, broken)
+
+    def _compare(self, batch: str, groups: Groups, broken: set[str]) -> None:
+        try:
+            settlement = settle_batch(batch, list(chain.from_iterable(groups.values())), self._before)
+        except (ConcordError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # The journal may hold anything in the place of votes, and the audit goes on.
+            self._report.add(f"{self._where} cannot be settled again: {error}")
+            return
+        computed = {event.key: event for event in settlement.events}
+        for event in self._settlements:
+            key = _task_and_policy(event)
+            if key in groups and event.key in computed:
+                problems = differences.compare_settlement(
+                    self._where, event, computed[event.key], groups[key], settlement.records
+                )
+                self._report.add(*problems)
+            elif key in groups:
+                self._report.add(
+                    f"{self._where} settles under the key {event.key!r}, which is none of a settlement's."
+                )
+        self._report.add(*differences.compare_standing(self._block, computed, self._before, broken))
+
+
+def _batch(key: str) -> str:
+    """The batch that a settlement's key names."""
+    return key.split(":")[1] if ":" in key else key
+
+
+def _task_and_policy(event: Event) -> tuple[str, str]:
+    return str(event.body["task"]), str(event.body["policy"])

@@ -1,26 +1,27 @@
-"""What a settlement needs of a round: its answer and its votes as integers, as JSON in the journal.
+"""Evidence of a round: its answer and votes as integers, as JSON in the journal.
 
-Written once, when a round is decided, and read when it settles, perhaps months later. Under `seed` a
-vote is a class; under `wager` it is the version that voted and its probabilities in ppm, or its value
-in steps of the resolution. Shadows and challengers stand apart, since they are scored and never paid.
-The module decides nothing and refuses to guess: what it cannot read is an error.
+Written when a round is decided, and read when it settles. Under `seed` a vote is a class; under `wager` it is
+the version that voted and its probabilities in ppm, or its value in steps of the resolution. Shadows and
+challengers are kept apart, since they are scored and move no stake.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from concord.errors import LedgerBroken
+from concord.ledger.chain import canonical
 
 RawVote = Sequence[Any]
-"""A vote as it is written: its version (or None), then its integers."""
+"""A vote as it is written: its version or None, then its integers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """One vote: who cast it by version, and its integers."""
+    """A vote: the version that cast it, and its integers."""
 
     version: str | None
     counts: tuple[int, ...]
@@ -28,13 +29,13 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A round under `wager` as it was decided.
+    """Answer and votes of a round under `wager`.
 
     Attributes:
         answer: Class index, or value in steps of the resolution.
-        votes: Node → its ballot, of the nodes that counted.
-        shadows: The same of nodes that are scored and did not count.
-        challengers: The same of versions that were tried beside a node's own.
+        votes: Node → its ballot, of the voters.
+        shadows: The same of non-voters, which are scored.
+        challengers: Node → the ballot of its challenger.
         scale: Usual error that the task's schema states, in steps; None for a classification.
     """
 
@@ -47,7 +48,7 @@ class Evidence:
 
 def write_seed(answer: int, votes: Mapping[str, int]) -> bytes:
     """Evidence of a round under `seed`: the class that was answered, and each node's class."""
-    return orjson.dumps({"answer": answer, "votes": votes}, option=orjson.OPT_SORT_KEYS)
+    return canonical({"answer": answer, "votes": votes})
 
 
 def write(
@@ -57,33 +58,26 @@ def write(
     challengers: Mapping[str, RawVote] | None = None,
     scale: int | None = None,
 ) -> bytes:
-    """Evidence of a round under `wager`; what is empty is left out.
+    """Evidence of a round under `wager`; empty parts are left out.
 
     >>> write(1, {"knn": ["3", 0, 1_000_000]}).decode()
     '{"answer":1,"votes":{"knn":["3",0,1000000]}}'
     """
-    document: dict[str, Any] = {"answer": answer, "votes": votes}
-    if shadows:
-        document["shadows"] = shadows
-    if challengers:
-        document["challengers"] = challengers
-    if scale is not None:
-        document["scale"] = scale
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    optional = {"shadows": shadows or None, "challengers": challengers or None, "scale": scale}
+    present = {name: value for name, value in optional.items() if value is not None}
+    return canonical({"answer": answer, "votes": votes, **present})
 
 
 def read_seed(round_id: str, data: bytes | None) -> tuple[int, dict[str, int]]:
     """Answer and classes of a round under `seed`; LedgerBroken where they cannot be read."""
-    try:
+    with _readable(round_id):
         document: dict[str, Any] = orjson.loads(data or b"")
         return int(document["answer"]), {str(node): int(vote) for node, vote in document["votes"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(round_id) from error
 
 
 def read(round_id: str, data: bytes | None) -> Evidence:
     """Evidence of a round under `wager`; LedgerBroken where it cannot be read."""
-    try:
+    with _readable(round_id):
         document: dict[str, Any] = orjson.loads(data or b"")
         return Evidence(
             int(document["answer"]),
@@ -92,20 +86,22 @@ def read(round_id: str, data: bytes | None) -> Evidence:
             _ballots(document.get("challengers", {})),
             int(document["scale"]) if "scale" in document else None,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(round_id) from error
 
 
-def _ballots(written: Mapping[str, RawVote]) -> dict[str, Ballot]:
-    return {node: _ballot(vote) for node, vote in written.items()}
+def _ballots(votes: Mapping[str, RawVote]) -> dict[str, Ballot]:
+    return {node: _ballot(vote) for node, vote in votes.items()}
 
 
-def _ballot(written: RawVote) -> Ballot:
-    version, *counts = written
-    if not isinstance(version, str | None) or not counts or any(type(one) is not int for one in counts):
+def _ballot(vote: RawVote) -> Ballot:
+    version, *counts = vote
+    if not isinstance(version, str | None) or not counts or any(type(count) is not int for count in counts):
         raise ValueError("A vote is a version and integers.")
     return Ballot(version, tuple(counts))
 
 
-def _unreadable(round_id: str) -> LedgerBroken:
-    return LedgerBroken(f"The evidence of round {round_id} cannot be read.")
+@contextmanager
+def _readable(round_id: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LedgerBroken(f"The evidence of round {round_id} cannot be read.") from error

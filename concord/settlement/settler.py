@@ -1,28 +1,24 @@
-"""The settler: moves due rounds from the journal into the ledger, in the steps of `consensus.md` section 4.
+"""The settler: settles the journal's due rounds in blocks of the ledger (`consensus.md` section 4).
 
-    claim due rounds under a batch id ─▶ append a block, the batch id its events' key ─▶ note the block
+    claim due rounds under a batch id ─▶ append a block, the batch id in its events' keys ─▶ note the block
     ─▶ write height, hash and records beside the rounds
 
-Whatever step a crash interrupts, the claim is still open; the next start, or another replica, looks
-the batch up by its key in the blocks since and marks it or tries it again. An answer never waits for
-any of this, unless its caller asked to: then blocks come after 200 ms instead of 10 s, measured from
-the head's time and so for all writers together. Where journal or ledger are away, at the start or later,
-it tries until they are back. Where the stored chain is not what was written, it stops for good, keeps
-the reason as its `alarm`, and never tries to mend it.
+A crash leaves the claim open; the next start, or another replica, looks its key up in the blocks since, and
+marks the rounds or tries again. A block comes 10 s after the last one, or 200 ms if a caller waits for it,
+measured from the head's time and so for all writers together. While journal or ledger are away, the settler
+retries. If the stored chain is not what was written, it stops for good and keeps the reason as its `alarm`.
 """
 
 import asyncio
 import logging
 import random
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import count
 from typing import ParamSpec, TypeVar
 
 from concord.errors import (
-    ConcordError,
     JournalUnavailable,
     LedgerBroken,
     LedgerConflict,
@@ -37,7 +33,9 @@ from concord.ledger.ledger import Build
 from concord.observability import metrics
 from concord.policies.stake import MICRO
 from concord.settlement.batch import Settlement, settle_batch
+from concord.settlement.noted_blocks import NotedBlocks
 from concord.util.background import run_to_end
+from concord.util.times import now
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -45,36 +43,29 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 URGENT = 200_000
-"""µs between blocks where a caller waits: etcd keeps ten minutes of heads."""
+"""µs between blocks while a caller waits: etcd keeps ten minutes of heads."""
 
 PATIENT = 10_000_000
-"""µs between blocks where nobody waits."""
+"""µs between blocks while no caller waits."""
 
 BATCH = 1000
-"""Rounds that one block settles; what is left waits for the next, which comes as if a caller waited: at a
+"""Rounds that one block settles, at most; if more are due, the next block comes as if a caller waited: at a
 thousand labels a second, one block in ten seconds would fall behind for good."""
 
-NOTED_AT_ONCE = 500
-"""Blocks that are in memory, and in one transaction of the journal, while they are noted."""
-
 REFRESH = 1.0
-"""Seconds between two looks at the head, which other replicas move too."""
+"""Seconds between two reads of the head, which other replicas move too."""
 
 ABANDONED = 30_000_000
-"""µs after which a claim is taken up that its claimer has not finished."""
+"""µs after which another settler takes over a claim that its claimer has not finished."""
 
 START_SECONDS = 3.0
-"""How long the start waits for a journal or ledger that is away; what it is there for is answered without."""
+"""How long the start waits for a journal or ledger that is away; answers need neither."""
 
 _LONGEST_BACKOFF = 10.0
 
 
-def _now() -> int:
-    return time.time_ns() // 1000
-
-
 class Settler:
-    """Settles the due rounds of one journal in one ledger, beside any number of others that do.
+    """Settles the due rounds of one journal in one ledger, beside any number of other settlers.
 
     Args:
         ledger: Where blocks go.
@@ -82,8 +73,8 @@ class Settler:
         clock: µs since the epoch, the same as the ledger's.
         sleep: Waits so many seconds.
         rng: Source of the jitter.
-        batch_id: Makes ids that nobody else makes.
-        checkpoint: Told each step by its name; tests kill the process there.
+        batch_id: Makes unique ids.
+        checkpoint: Called with the name of each step; tests kill the process there.
     """
 
     def __init__(
@@ -91,23 +82,24 @@ class Settler:
         ledger: Ledger,
         journal: Journal,
         *,
-        clock: Callable[[], int] = _now,
+        clock: Callable[[], int] = now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
         batch_id: Callable[[], str] = lambda: secrets.token_hex(16),
         checkpoint: Callable[[str], None] = lambda _step: None,
     ) -> None:
         self._ledger, self._journal = ledger, journal
+        self._blocks = NotedBlocks(ledger, journal)
         self._clock, self._sleep, self._batch_id, self._checkpoint = clock, sleep, batch_id, checkpoint
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
         self.head = Head(State())
         """The newest head that was seen, at most about a second old."""
         self._alarm: str | None = None
-        self._known = self._caught_up = False
+        self._ledger_read = self._compared = False
         self._catching_up: asyncio.Task[None] | None = None
-        self._open: list[Claim] = []
+        self._claims: list[Claim] = []
         self._waiting, self._behind = 0, False
-        self._due, self._hurry, self._settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._due, self._urgent, self._settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @property
     def alarm(self) -> str | None:
@@ -115,23 +107,23 @@ class Settler:
         return self._alarm
 
     @property
-    def known(self) -> bool:
-        """Whether the ledger has been read: before it has, nobody here knows what any node's stake is."""
-        return self._known or self._alarm is not None
+    def ledger_read(self) -> bool:
+        """Whether the ledger has been read; before that the nodes' stakes are unknown."""
+        return self._ledger_read or self._alarm is not None
 
     @property
     def started(self) -> bool:
-        """Whether ledger and journal have been compared, so that something may be appended."""
-        return self._caught_up or self._alarm is not None
+        """Whether ledger and journal have been compared, so that blocks may be appended."""
+        return self._compared or self._alarm is not None
 
     async def start(self) -> None:
-        """Reads the head, migrates the journal, compares the two, and takes up the claims of a crash.
+        """Reads the head, migrates the journal, compares the two, and takes over claims that a crash left.
 
-        Where one of them is away, `run` goes on with this, and the service starts without: its answers need
-        neither. A broken ledger is an alarm and no error for the same reason.
+        While one of them is away, the service starts without it, since answers need neither, and `run`
+        continues with this. For the same reason a broken ledger is an alarm and no error.
 
         Raises:
-            ConfigurationError: There is no way to one of them.
+            ConfigurationError: One of them cannot be reached from here.
         """
         self._catching_up = asyncio.create_task(self._catch_up(), name="catching up")
         done, _ = await asyncio.wait([self._catching_up], timeout=START_SECONDS)
@@ -140,18 +132,18 @@ class Settler:
         self._due.set()
 
     async def run(self) -> None:
-        """Settles until it is cancelled; a step under way is finished first."""
+        """Settles until it is cancelled; a step under way is completed first."""
         await (self._catching_up or self._catch_up())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._refresh_forever())
             group.create_task(self._settle_forever())
 
     def fail(self, error: BaseException) -> None:
-        """Raises the alarm because `run` has ended by a bug; answers go on, settling does not."""
+        """Sets the alarm because `run` has ended by a bug; answers go on, settling does not."""
         self._alarm = f"Settling has stopped by an error of ours: {error}"
 
     def notify(self) -> None:
-        """Says that rounds are due."""
+        """Wakes the settler: rounds are due."""
         self._due.set()
 
     async def append(self, events: Sequence[Event] | Build) -> Block:
@@ -161,19 +153,19 @@ class Settler:
             events: The events, or what makes them from the state that they will be folded onto.
 
         Raises:
-            CallerError: An event that cannot happen, or whose key another one has.
+            CallerError: An event cannot happen, or another one has its key.
             LedgerBroken: The alarm.
-            LedgerError: The store does not serve, or did not since the start; again is harmless.
-            JournalUnavailable: The block stands and could not be noted; again is harmless.
+            LedgerError: The store does not serve, or has not since the start; a retry is harmless.
+            JournalUnavailable: The block is appended and could not be noted; a retry is harmless.
         """
         if self._alarm is not None:
             raise LedgerBroken(self._alarm)
-        if self._catching_up is not None and not self._caught_up:
+        if self._catching_up is not None and not self._compared:
             raise LedgerUnavailable("The ledger and the journal have not been compared since the start yet.")
         return await self._guarded(self._append, events)
 
-    async def settled(self, ids: Iterable[str], timeout: float) -> dict[str, int]:  # noqa: ASYNC109
-        """Waits until rounds are settled, and makes blocks come sooner meanwhile.
+    async def wait_settled(self, ids: Iterable[str], timeout: float) -> dict[str, int]:  # noqa: ASYNC109
+        """Waits until rounds are settled; meanwhile blocks come sooner.
 
         Args:
             ids: The rounds.
@@ -182,73 +174,64 @@ class Settler:
         Returns:
             Id → height of its block, of those that were settled in time.
         """
-        wanted, found = set(ids), dict[str, int]()
+        open_, heights = set(ids), dict[str, int]()
         self._waiting += 1
-        self._hurry.set()
+        self._urgent.set()
         self._due.set()
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    while wanted - found.keys() and self._alarm is None:
-                        pulse = self._settled
+                    while open_ and self._alarm is None:
+                        settled = self._settled
                         with suppress(JournalUnavailable):
-                            found |= await asyncio.to_thread(self._journal.heights, wanted - found.keys())
-                        if wanted - found.keys():
-                            # Another replica may settle them, and does not tell this one.
-                            await self._nap(REFRESH / 2, pulse)
+                            heights |= await asyncio.to_thread(self._journal.heights, open_)
+                            open_ -= heights.keys()
+                        if open_:
+                            # Another replica may settle them, which shows only in the journal.
+                            await self._sleep_until(REFRESH / 2, settled)
         finally:
             self._waiting -= 1
             if not self._waiting:
-                self._hurry.clear()
-        if any(height > self.head.height for height in found.values()):
-            # Another replica wrote it; who hears here of a block may look here at what it led to.
+                self._urgent.clear()
+        if any(height > self.head.height for height in heights.values()):
+            # Another replica wrote the block; callers that learn of it here may read its state here.
             with suppress(LedgerError, JournalUnavailable):
                 await self._guarded(self._refresh)
-        return found
+        return heights
 
     # The loops
 
     async def _catch_up(self) -> None:
         """Migrates the journal and reads the head, each as soon as it serves, and then compares the two."""
-        first: list[Callable[[], object]] = [self._journal.migrate, self._read_head]
-        failures = 0
-        while not self._caught_up:
-            fault = None
-            for step in first[:]:
-                failed = await self._attempt(step)
-                fault = failed or fault
-                if failed is None:
-                    first.remove(step)
-            if not first and self._alarm is None:
-                fault = await self._attempt(self._recover)
-            if fault is None:
-                self._caught_up = True
-                break
-            failures += 1
-            _log.warning("start_waits", extra={"reason": fault.message, "failures": failures})
-            await self._sleep(min(1.0, self._backoff(failures)))
+        await asyncio.gather(self._retry(self._journal.migrate), self._retry(self._read_head))
+        if self._alarm is None:
+            await self._retry(self._recover)
+        self._compared = True
 
-    async def _attempt(self, step: Callable[[], object]) -> ConcordError | None:
-        """Takes a step of the start; what makes it worth another try, or None. The alarm is not worth one."""
-        try:
-            await self._guarded(step)
-        except LedgerBroken:
-            return None
-        except (JournalUnavailable, LedgerError) as error:
-            return error
-        return None
+    async def _retry(self, step: Callable[[], object]) -> None:
+        """Runs a step of the start until journal and ledger serve, or the alarm is set."""
+        for failures in count(1):
+            try:
+                await self._guarded(step)
+            except LedgerBroken:
+                return
+            except (JournalUnavailable, LedgerError) as error:
+                _log.warning("start_waits", extra={"reason": error.message, "failures": failures})
+                await self._sleep(min(1.0, self._backoff(failures)))
+            else:
+                return
 
     async def _refresh_forever(self) -> None:
         while self._alarm is None:
             await self._sleep(REFRESH)
-            # What does not serve is the settling loop's to report; here the old head is good enough.
+            # The settling loop reports what does not serve; here the old head is good enough.
             with suppress(LedgerError, JournalUnavailable):
                 await self._guarded(self._refresh)
 
     async def _settle_forever(self) -> None:
         failures = 0
         while self._alarm is None:
-            await self._nap(PATIENT / 1e6, self._due)
+            await self._sleep_until(PATIENT / 1e6, self._due)
             await self._until_block_may_come()
             self._due.clear()
             try:
@@ -264,22 +247,22 @@ class Settler:
                 failures = 0
             if more:
                 self._due.set()
-            self._tell_waiting()
-        self._tell_waiting()
+            self._wake_waiting()
+        self._wake_waiting()
 
     async def _until_block_may_come(self) -> None:
         entered = self._clock()
         while True:
-            now = self._clock()
-            # A head from the future, by a clock that runs ahead, must not stop everybody.
-            last = self.head.time if self.head.time <= now else entered
-            left = last + (URGENT if self._waiting or self._behind else PATIENT) - now
+            time = self._clock()
+            # A head from the future, by a clock that runs ahead, must not stop the other writers.
+            last = self.head.time if self.head.time <= time else entered
+            left = last + (URGENT if self._waiting or self._behind else PATIENT) - time
             if left <= 0 or self._alarm is not None:
                 return
-            await self._nap(min(left / 1e6, REFRESH), *(() if self._waiting else (self._hurry,)))
+            await self._sleep_until(min(left / 1e6, REFRESH), *(() if self._waiting else (self._urgent,)))
 
-    async def _nap(self, seconds: float, *events: asyncio.Event) -> None:
-        """Sleeps until the time is over or one of the events is set."""
+    async def _sleep_until(self, seconds: float, *events: asyncio.Event) -> None:
+        """Sleeps until the seconds are over or one of the events is set."""
         waits = [asyncio.ensure_future(event.wait()) for event in events]
         waits.append(asyncio.ensure_future(self._sleep(seconds)))  # type: ignore[arg-type]
         try:
@@ -288,7 +271,7 @@ class Settler:
             for wait in waits:
                 wait.cancel()
 
-    def _tell_waiting(self) -> None:
+    def _wake_waiting(self) -> None:
         self._settled.set()
         self._settled = asyncio.Event()
 
@@ -296,10 +279,10 @@ class Settler:
         return min(_LONGEST_BACKOFF, 0.1 * 2.0 ** min(failures, 10)) * self._rng.uniform(0.5, 1)
 
     async def _guarded(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Runs a step in a thread, keeps the head it leads to; a broken ledger raises the alarm."""
+        """Runs a step in a thread and keeps the head that it leads to; a broken ledger sets the alarm."""
         try:
-            # To its end, lest whoever cancelled closes the journal under it.
-            result = await run_to_end(step, *args, **kwargs)
+            # To its end: the service that cancels this closes the journal next.
+            return await run_to_end(step, *args, **kwargs)
         except LedgerBroken as error:
             if self._alarm is None:
                 self._alarm = error.message
@@ -310,136 +293,102 @@ class Settler:
             raise
         finally:
             self.head = self._ledger.newest
-        return result
 
     # The steps, in a thread
 
     def _read_head(self) -> None:
         self._ledger.head()
-        self._known = True
+        self._ledger_read = True
 
     def _recover(self) -> None:
-        self._check_noted()
-        self._open = self._journal.open_claims()
-        self._check_known()
-        self._note()
+        self._blocks.check()
+        self._claims = self._journal.open_claims()
+        self._check_due_rounds()
+        self._blocks.note()
 
-    def _check_known(self) -> None:
+    def _check_due_rounds(self) -> None:
         """Raises LedgerBroken if rounds are due that the ledger may have settled already.
 
-        An older journal beside a newer ledger holds such rounds, and they would be settled twice. Every
-        settlement is noted here or stands under an open claim: its claim was there before its block.
+        An older journal beside a newer ledger holds such rounds, and they would be settled twice. Otherwise
+        the journal knows every settlement: its block is noted, or its claim, which is older, is open.
         """
-        if self._journal.due_count() and self._unknown():
-            self._open = self._journal.open_claims()
-            unknown = self._unknown()
-            if unknown:
+        if self._journal.due_count() and self._blocks.unclaimed_settlement(self._claims):
+            # A claim may have been made since they were read.
+            self._claims = self._journal.open_claims()
+            height = self._blocks.unclaimed_settlement(self._claims)
+            if height:
                 raise LedgerBroken(
-                    f"Block {unknown} settles rounds that the journal has no trace of: the journal is older "
+                    f"Block {height} settles rounds that the journal has no trace of: the journal is older "
                     "than the ledger, and what is due in it may be settled already."
                 )
-
-    def _unknown(self) -> int | None:
-        """Height of the first settlement that the journal neither noted nor has a claim of."""
-        newest = self._journal.newest_block()
-        claimed = {claim.batch for claim in self._open}
-        start = (newest[0] if newest else 0) + 1
-        for block in self._ledger.stream(start, self._ledger.newest.height + 1):
-            settled = {key.split(":")[1] for key, body in block.events.items() if body["kind"] == "settle"}
-            if settled - claimed:
-                return block.height
-        return None
 
     def _refresh(self) -> None:
         before = self._ledger.newest.height
         if self._ledger.head().height > before:
-            # Another process wrote it, and may not know this journal.
-            self._note()
+            # Another process wrote it, perhaps one with another journal.
+            self._blocks.note()
 
     def _append(self, events: Sequence[Event] | Build) -> Block:
-        self._check_noted()
+        self._blocks.check()
         block = self._ledger.append(events, gap=URGENT)
-        self._note()
+        self._blocks.note()
         return block
 
     def _step(self) -> bool:
         """Settles one claim, an open one first; True if there may be more to do."""
-        self._check_noted()
-        if not self._open:
-            self._open = self._journal.open_claims(ABANDONED)
-        if not self._open:
+        self._blocks.check()
+        if not self._claims:
+            self._claims = self._journal.open_claims(ABANDONED)
+        if not self._claims:
             batch, height = self._batch_id(), self._ledger.newest.height
             claimed = self._journal.claim(batch, height, BATCH)
             self._behind = len(claimed) >= BATCH
             if not claimed:
                 return False
-            self._open.append(Claim(batch, height, tuple(claimed)))
+            self._claims.append(Claim(batch, height, tuple(claimed)))
             self._checkpoint("claimed")
-        return self._finish(self._open[0])
+        return self._settle(self._claims[0])
 
-    def _finish(self, claim: Claim) -> bool:
+    def _settle(self, claim: Claim) -> bool:
+        """Appends the claim's block and marks its rounds; True if there may be more to do."""
+        built: list[Settlement] = []
+
+        def build(state: State) -> Sequence[Event]:
+            built.append(settle_batch(claim.batch, claim.rounds, state))
+            return built[-1].events
+
         try:
-            block = self._ledger.append(
-                lambda state: settle_batch(claim.batch, claim.rounds, state).events,
-                claim.noted_height,
-                gap=URGENT,
-                attempts=1,
-                whole=True,
-            )
+            block = self._ledger.append(build, claim.noted_height, gap=URGENT, attempts=1, whole=True)
         except LedgerConflict:
-            # Another writer's block came first, so this one has to wait for its turn again.
+            # Another writer's block came first, so this one waits for its turn again.
             return True
         self._checkpoint("appended")
-        self._note()
+        self._blocks.note()
         self._checkpoint("noted")
-        settlement = self._settlement_in(block, claim)
-        # Before the journal says so: who hears there of a block may look at what it led to.
+        settlement = self._settlement_of(block, claim, built[-1])
+        # Before the journal says so: a caller that learns of a block there may read its state here.
         self.head = self._ledger.newest
         self._journal.mark_settled(claim.batch, block.height, block.hash, settlement.records)
         self._checkpoint("marked")
-        _count(settlement)
-        self._open.pop(0)
-        return bool(self._open) or len(claim.rounds) >= BATCH
+        _count_debits(settlement)
+        self._claims.pop(0)
+        return bool(self._claims) or len(claim.rounds) >= BATCH
 
-    def _settlement_in(self, block: Block, claim: Claim) -> Settlement:
-        """The claim's settlement as the block has it; another writer may have built it on another state."""
+    def _settlement_of(self, block: Block, claim: Claim, built: Settlement) -> Settlement:
+        """The claim's settlement in the block; another writer may have built it on another state."""
+        if _holds(block, built):
+            return built
         settlement = settle_batch(claim.batch, claim.rounds, self._ledger.state_before(block.height))
-        for event in settlement.events:
-            if canonical(block.events.get(event.key)) != canonical(event.body):
-                raise LedgerBroken(f"Block {block.height} settles batch {claim.batch} not as its rounds say.")
+        if not _holds(block, settlement):
+            raise LedgerBroken(f"Block {block.height} settles batch {claim.batch} not as its rounds say.")
         return settlement
 
-    def _check_noted(self) -> None:
-        """Compares the head with the newest block that was noted: an old one may have been put back."""
-        noted = self._journal.newest_block()
-        head = self._ledger.head()
-        if noted is None:
-            return
-        height, known = noted
-        if head.height < height:
-            raise LedgerBroken(
-                f"The journal notes block {height}, the ledger's head ends at {head.height}: "
-                "an old head was put back."
-            )
-        if self._ledger.block(height).hash != known:
-            raise LedgerBroken(
-                f"Block {height} has another hash than the journal noted: the chain is forked."
-            )
 
-    def _note(self) -> None:
-        """Notes every block that the journal has not seen, with its bytes while only the head has them."""
-        noted = self._journal.newest_block()
-        head = self._ledger.head()
-        fresh = self._ledger.stream(noted[0] + 1 if noted else 1, head.height + 1)
-        # Some at a time: to a new journal beside an old ledger all blocks are fresh.
-        while some := list(islice(fresh, NOTED_AT_ONCE)):
-            self._journal.note_blocks(
-                [(one.height, one.hash, one.data if one.height > head.sealed else None) for one in some],
-                head.sealed,
-            )
+def _holds(block: Block, settlement: Settlement) -> bool:
+    return all(canonical(block.events.get(event.key)) == canonical(event.body) for event in settlement.events)
 
 
-def _count(settlement: Settlement) -> None:
+def _count_debits(settlement: Settlement) -> None:
     for task, (right, wrong) in settlement.debits.items():
         metrics.DEBITS.labels(task, "true").inc(right / MICRO)
         metrics.DEBITS.labels(task, "false").inc(wrong / MICRO)

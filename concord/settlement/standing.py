@@ -1,13 +1,12 @@
-"""Who counts: the changes of standing that a task's state calls for, as events for the ledger.
+"""Changes of standing that follow from a task's state, as events for the ledger.
 
     probation ──20 labelled rounds──▶ active ──regret, malformed answers, no stake──▶ jailed
         ▲                                ▲                                              │
         └──────── a new version ─────────┼──────────────── good as a shadow ────────────┘
 
-A pure function of the state, so that every replica that sees the same head comes to the same events
-under the same keys, and one of them writes each once. A jailing that would leave too few who count is
-withheld and shown, never carried out: a consensus of one is worse than a bad node among several. An
-operator's release is an event like the others and needs no leave from here.
+A pure function of the state, so replicas with the same head make the same events under the same keys, and
+each is written once. A jailing that would leave too few voters is withheld and reported: a consensus of one
+is worse than a bad node among several.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -17,23 +16,23 @@ from typing import Final
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import FEWEST_ACTIVE, PROBATION_ROUNDS, SHADOW_ROUNDS, TaskState, fold_task
-from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, MIN_STAKE, Account, JailReason
+from concord.policies.voting import PPM
 
 MOST_REGRET: Final = 6 * PPM
-"""C above this jails: a node that lies every time is there in eight rounds, a random one in about thirty."""
+"""C above this jails: a node that always lies reaches it in eight rounds, a random one in about thirty."""
 
 SHADOW_REGRET: Final = 100_000
-"""Mean regret (ppm a round) up to which a jailed node has shown that it is as good as the others."""
+"""Mean regret (ppm a round) up to which a jailed node is as good as the others."""
 
 INVALID_ANSWERS: Final = 3
 INVALID_WINDOW: Final = 100
-"""So many malformed answers among so many of a node's last ones jail it."""
+"""So many malformed answers among so many of a node's latest ones jail it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A jailing that is due and would leave too few."""
+    """A jailing that is due and would leave too few voters."""
 
     node: str
     reason: JailReason
@@ -41,19 +40,19 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a task's state calls for: the events that are due, and the jailings that may not be."""
+    """The changes of standing that are due in a task, and the jailings that are withheld."""
 
     events: tuple[Event, ...]
     withheld: tuple[Withheld, ...]
 
 
 def review(name: str, task: TaskState, malformed: Mapping[str, int] | None = None) -> Review:
-    """The changes of standing that are due in a task under `wager`; under `seed` everybody counts.
+    """Finds the changes of standing that are due in a task under `wager`; under `seed` every node counts.
 
     Args:
         name: The task's name.
         task: Its state.
-        malformed: Node → malformed answers among its last `INVALID_WINDOW`, as far as a service saw them.
+        malformed: Node → malformed answers among its last `INVALID_WINDOW`, as far as this service saw them.
     """
     if task.policy != "wager":
         return Review((), ())
@@ -65,9 +64,9 @@ def review(name: str, task: TaskState, malformed: Mapping[str, int] | None = Non
     for node, reason, measured in _accused(task, malformed or {}):
         account = task.accounts[node]
         if node in released:
-            # Two changes of one node in one block have no order; the next review sees to it.
+            # Two changes of one node in one block have no order; the next review makes the second.
             continue
-        if account.standing == "active" and not _may_go(task, node):
+        if account.standing == "active" and not _can_spare(task, node):
             withheld.append(Withheld(node, reason))
             continue
         due.append(events.jail(name, node, reason, measured, account.changes))
@@ -75,37 +74,37 @@ def review(name: str, task: TaskState, malformed: Mapping[str, int] | None = Non
     return Review(tuple(due), tuple(withheld))
 
 
-def needed(name: str, task: TaskState, declared: Container[str]) -> tuple[Event, ...]:
-    """Releases from probation where fewer than two of the nodes that are declared count.
+def release_missing_voters(name: str, task: TaskState, declared: Container[str]) -> tuple[Event, ...]:
+    """Releases from probation where fewer than two of the declared nodes count.
 
-    Nodes that left the nodes file still count in the ledger, where nobody can see that they are gone. Were
-    all of those who are there on probation, no round would have its quorum, and none of them ever be watched.
+    Nodes that left the nodes file still count in the ledger, which cannot tell that they are gone. If all
+    declared nodes were on probation, no round would reach its quorum, and no probation would end.
 
     Args:
         name: The task's name.
         task: Its state.
-        declared: The nodes that there are.
+        declared: The nodes of the nodes file.
     """
     if task.policy != "wager":
         return ()
     missing = FEWEST_ACTIVE - sum(node in declared for node in task.active)
-    waiting = [
+    ready = [
         (node, account)
         for node, account in sorted(task.accounts.items())
         if node in declared and _may_count(account)
     ]
     why = "fewer than two nodes of the nodes file count"
     return tuple(
-        # What the nodes file says is the operator's word; from the ledger alone it does not follow.
+        # It follows from the operator's nodes file, and not from the ledger alone.
         events.release(name, node, to="active", by="operator", why=why, key=_key(name, node, account))
-        for node, account in waiting[: max(0, missing)]
+        for node, account in ready[: max(0, missing)]
     )
 
 
 def _releases(name: str, task: TaskState) -> Iterator[Event]:
     active = len(task.active)
     for node, account in sorted(task.accounts.items()):
-        why = _why_released(account, active)
+        why = _release_reason(account, active)
         if why is not None:
             active += 1
             yield events.release(name, node, to="active", by="rule", why=why, key=_key(name, node, account))
@@ -120,8 +119,8 @@ def _may_count(account: Account) -> bool:
     return account.standing == "probation" and account.regret <= MOST_REGRET and account.stake >= MIN_STAKE
 
 
-def _why_released(account: Account, active: int) -> str | None:
-    """Why a node counts from now on, in words; None if it does not, or did before."""
+def _release_reason(account: Account, active: int) -> str | None:
+    """Why a node is released, in words; None if it is not."""
     n, regret = account.watched, account.watched_regret
     if _may_count(account):
         if n >= PROBATION_ROUNDS:
@@ -135,21 +134,21 @@ def _why_released(account: Account, active: int) -> str | None:
 
 
 def _accused(task: TaskState, malformed: Mapping[str, int]) -> list[tuple[str, JailReason, int]]:
-    """Nodes that are to be jailed, with the reason and what was measured; the most regret first."""
-    found: list[tuple[str, JailReason, int]] = []
-    free = {node: one for node, one in task.accounts.items() if one.standing != "jailed"}
+    """Nodes that are to be jailed, with the reason and the measured value; the most regret first."""
+    accused: list[tuple[str, JailReason, int]] = []
+    free = {node: account for node, account in task.accounts.items() if account.standing != "jailed"}
     for node, account in sorted(free.items(), key=lambda item: (-item[1].regret, item[0])):
         if account.regret > MOST_REGRET:
-            found.append((node, "regret", account.regret))
+            accused.append((node, "regret", account.regret))
         elif malformed.get(node, 0) >= INVALID_ANSWERS:
-            found.append((node, "invalid", malformed[node]))
+            accused.append((node, "invalid", malformed[node]))
         elif account.stake < MIN_STAKE and account.standing == "active":
-            found.append((node, "stake", account.stake))
-    return found
+            accused.append((node, "stake", account.stake))
+    return accused
 
 
-def _may_go(task: TaskState, node: str) -> bool:
-    """Whether enough would count without an active node: two, and half of all deposits."""
-    left = {other: one for other, one in task.active.items() if other != node}
-    deposits = sum(one.deposit for one in task.accounts.values())
-    return len(left) >= FEWEST_ACTIVE and 2 * sum(one.deposit for one in left.values()) >= deposits
+def _can_spare(task: TaskState, node: str) -> bool:
+    """Whether enough voters would be left without this one: two, and half of all deposits."""
+    deposits_left = [account.deposit for voter, account in task.active.items() if voter != node]
+    deposits = sum(account.deposit for account in task.accounts.values())
+    return len(deposits_left) >= FEWEST_ACTIVE and 2 * sum(deposits_left) >= deposits

@@ -1,23 +1,23 @@
-"""What drift is told as, on the wire and on a terminal. Values only; `concord.drift.report` finds them."""
+"""Wire types of drift reports; `concord.drift.report` makes them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-Standing = Literal["steady", "drifted", "too_few_rows"]
+DriftStatus = Literal["steady", "drifted", "too_few_rows"]
 Test = Literal["kolmogorov_smirnov", "chi_squared", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Shares of a column's rows in the bins of its profile, then and now: what a picture of it is drawn from.
+    """Shares of a column's rows in the bins of its profile, in the training data and now, for a chart.
 
     Attributes:
-        before: Of the rows that were learned from, one a bin.
-        now: Of the rows that were looked at.
+        before: Of the training rows, one a bin.
+        now: Of the compared rows.
         edges: Of a number: where one bin ends and the next begins; the outer bins are open.
-        least: Of a number: the smallest that was learned from.
+        least: Of a number: the smallest in the training data.
         most: The largest.
-        choices: Of a choice: its text in each bin but the last, which holds any other.
+        choices: Of a choice: the text of each bin but the last, which counts all others.
     """
 
     before: list[float]
@@ -30,29 +30,29 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far a column's rows are from those that were learned from.
+    """How far a column's rows are from the training data.
 
     Attributes:
         name: The column.
         status: `drifted`: significant, and the index or the share of new values is at least 0.1.
         rows: Rows that were compared.
-        psi: Population stability index of the values, or of said and missing cells where `test` is `missing`;
-            like the four after it None for too few rows.
+        psi: Population stability index of the values, or of present and missing cells where `test` is
+            `missing`; None for too few rows, like the four fields after it.
         test: Which test gave the smaller p-value.
         statistic: Its statistic.
         p_value: Of this column alone.
-        adjusted: The same by Holm, over all that was tested together.
+        adjusted: The p-value adjusted by Holm over all tests of the report.
         significant: Whether `adjusted` is at most the level.
-        missing: Share of cells that say nothing.
-        missing_before: The same in the data that was learned from.
-        unseen: Share of rows with a choice that no row had that was learned from.
-        outside: Share of rows with a number beyond the least and the largest that was learned from.
-        exact: Whether the profile tells all values apart; else the distance is found at its points only.
-        shares: How the rows are spread, then and now; None for too few rows.
+        missing: Share of missing cells.
+        missing_before: The same in the training data.
+        unseen: Share of rows with a choice that no training row had.
+        outside: Share of rows with a number below the smallest or above the largest in the training data.
+        exact: Whether the profile distinguishes all values; else the distance is computed at its points only.
+        shares: Shares of the bins; None for too few rows.
     """
 
     name: str
-    status: Standing
+    status: DriftStatus
     rows: int
     psi: float | None
     test: Test | None
@@ -70,7 +70,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswers:
-    """What a node's version answers, against its answers to the rows that were held out from its fit."""
+    """A version's live answers, compared with its answers to the rows held out from its training."""
 
     node: str
     version: str
@@ -79,11 +79,11 @@ class NodeAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Labelled rounds that follow one another.
+    """Successive labelled rounds and their mean error.
 
     Attributes:
-        since: Time of the first of them.
-        labelled: How many.
+        since: Time of the first round.
+        labelled: Number of rounds.
         error: Their mean error, as in `ErrorDrift`.
     """
 
@@ -94,20 +94,20 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class ErrorDrift:
-    """Whether the consensus' errors have grown, by ADWIN over the labelled rounds in their order.
+    """Whether the errors of the consensus have grown, by ADWIN over the labelled rounds in their order.
 
     Attributes:
-        labelled: Labelled rounds that were looked at.
+        labelled: Labelled rounds that were read.
         status: `drifted`: the newest change was a rise.
-        error: Mean error of the newest stretch: share of wrong answers, or error / (error + usual error).
-        error_before: The same before the newest change; None where there was none.
-        since: Time of the round at which the newest change was noticed.
-        problem: Why there is no answer, for people.
-        course: How errors went, oldest first, in at most thirty stretches of as many rounds.
+        error: Mean error since the newest change: share of wrong answers, or error / (error + usual error).
+        error_before: The same before the newest change; None without a change.
+        since: Time of the round at which the newest change was detected.
+        problem: Why there is no result, for people.
+        course: Mean errors, the oldest first, of at most thirty stretches of equally many rounds.
     """
 
     labelled: int
-    status: Standing
+    status: DriftStatus
     error: float | None = None
     error_before: float | None = None
     since: str | None = None
@@ -122,22 +122,22 @@ class DriftReport:
     Attributes:
         task: The task.
         status: `drifted` if anything is, `too_few_rows` if no column could be compared.
-        rows: Rows that were looked at.
-        since: Time of the oldest of them; None of a file.
-        until: Time of the newest.
-        least_rows: Below so many there is no answer.
-        level: Chance of a false alarm in the report as a whole.
-        profile: Digest of the profile that they were compared with.
-        profile_rows: Rows that were learned from.
-        profile_nodes: Nodes whose models carry it.
+        rows: Rows that were read.
+        since: Time of the oldest row; None for a file.
+        until: Time of the newest row; None for a file.
+        least_rows: Rows below which there is no result.
+        level: Probability of a false alarm in the report as a whole.
+        profile: Digest of the training profile.
+        profile_rows: Its training rows.
+        profile_nodes: The nodes whose models have it.
         features: One a feature, in the schema's order.
-        target: What was true, against the answers that were learned from.
-        answers: What each node's version answers.
-        errors: Whether errors have grown; None of a file.
+        target: The labels, compared with those of the training data.
+        answers: The answers of each node's version.
+        errors: Whether errors have grown; None for a file.
     """
 
     task: str
-    status: Standing
+    status: DriftStatus
     rows: int
     since: str | None
     until: str | None

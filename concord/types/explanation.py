@@ -1,7 +1,6 @@
-"""What an explanation of a round consists of: values that travel over HTTP beside the round itself.
+"""Explanations of rounds; `concord.explain` makes them.
 
-They decide nothing and look nothing up; `concord.explain.explanation` makes them. Stake is in stake units, and
-weights, probabilities, skills and scores are in 0..1, as everywhere on the wire.
+Stake is in stake units; weights, probabilities, skills and scores are in 0..1.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ Stage = Literal["settled", "due", "awaits_label", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What the version said that is tried beside a node's own; it is scored and never counts."""
+    """The vote of the version that is tried beside a node's own; it is scored and does not count."""
 
     version: str | None
     label: str | None = None
@@ -23,16 +22,16 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class VoteExplanation:
-    """What one node said in a round, what it weighed and why, and what became of it.
+    """One node's vote in a round, its weight and the reason, and what it gained or lost by it.
 
     Attributes:
-        counted: Whether its vote was part of the answer.
-        weight: Its share of the say.
+        counted: Whether the vote was part of the answer.
+        weight: Its share of all weights.
         why: The weight's reason, for people.
-        stake: What it held when the round was decided; None where it had no account.
+        stake: Its stake when the round was decided; None where it had no account.
         skill: Its skill at that time.
-        right: Whether its own answer was what was true; None as long as that is not known.
-        score: What it was paid by; None where no stake of its own was in the round.
+        right: Whether its own answer was right; None without a label.
+        score: The score that it was paid by; None where it had no stake in the round.
         quality: Its quadratic score, or how close its value came.
         delta: Stake that the round gave it or took from it; None until settled.
     """
@@ -57,7 +56,7 @@ class VoteExplanation:
 
 @dataclass(frozen=True, slots=True)
 class StatedLabel:
-    """A label as somebody gave it: a class, or a value; by the name of the token that it came with."""
+    """A label as it was sent: a class or a value; `source` is the name of its token."""
 
     label: str | None
     value: float | None
@@ -67,7 +66,7 @@ class StatedLabel:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The label that stands, and the ones that came later and contradict it; those change nothing."""
+    """The label that counts, and later ones that contradict it and change nothing."""
 
     stands: StatedLabel
     disputes: list[StatedLabel] = field(default_factory=list)
@@ -83,7 +82,7 @@ class Settled:
         event: Key of its event in the block.
         rounds: Rounds of the same task and policy that it settled.
         levelling: Node → stake that the block moved towards the deposits.
-        note: What is the round's and what is the block's, for people.
+        note: Which numbers are the round's and which are the block's, for people.
     """
 
     block: int
@@ -96,7 +95,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What proves a settlement's record to anybody who has the ledger's export.
+    """The Merkle proof of a settlement's record, to be checked against an export of the ledger.
 
     Attributes:
         record: The record as text; its UTF-8 bytes are the leaf.
@@ -122,9 +121,9 @@ class Decided:
     Attributes:
         node: The node.
         time: When it was made.
-        block: Height of the block that holds it.
+        block: Height of its block.
         action: `challenge`, `promote`, `rollback` or `dismiss`.
-        version: What it was about.
+        version: The version that it was about.
         before: The champion until then.
         by: Name of the token.
         why: The reason that was given.
@@ -144,19 +143,19 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a round was answered as it was, what was true, and what that did.
+    """Why a round was answered as it was, its label, and its settlement.
 
     Attributes:
-        stage: How far its settlement is.
+        stage: The stage of its settlement.
         summary: The stage in a sentence: what it waits for, or why it never settles.
         method: How weights and answer were made, in a sentence.
         votes: One a node, sorted.
         truth: None as long as there is no label.
         settlement: None until settled.
         proof: None until settled.
-        row: Why what was asked is not there any more; None where it is.
+        row: Why the row is not kept any more; None where it is.
         problem: Why a part is missing; None where none is.
-        decisions: The newest about the versions of its nodes, oldest first, whenever they were made.
+        decisions: The newest decisions about the versions of its nodes, oldest first.
     """
 
     stage: Stage

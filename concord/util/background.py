@@ -45,3 +45,11 @@ async def run_to_end(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
         await asyncio.wait([work])
         work.exception()
         raise
+
+
+async def run_exclusive(
+    lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+) -> _T:
+    """Runs a step to its end in a thread while holding the lock, even if the caller is cancelled."""
+    async with lock:
+        return await run_to_end(step, *args, **kwargs)

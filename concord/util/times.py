@@ -1,6 +1,12 @@
-"""Times as they are written on the wire."""
+"""Times: µs since the epoch, and as they are written on the wire."""
 
+import time
 from datetime import UTC, datetime
+
+
+def now() -> int:
+    """The clock, in µs since the epoch."""
+    return time.time_ns() // 1000
 
 
 def iso(micros: int) -> str:

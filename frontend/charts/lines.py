@@ -1,10 +1,9 @@
-"""Figures over time as lines: a picture, its key in words, and the same for those who do not see it.
+"""Draws indicators over time as lines, with a legend.
 
-Lines differ by their dashes as well as by their colour. Time runs from left to right over all that was asked
-for, so that a short history looks short; it is written in the time of the browser.
+Lines differ by their dashes as well as by their colour. The axis spans all of the time that was asked for, so
+that a short history looks short; times are those of the browser.
 """
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,23 +12,21 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
-from frontend.charts import palette as shades
-from frontend.charts import votes as pictures
+from frontend.charts.theme import legend, line_colours
 from frontend.data.series import Point
-from frontend.text import language
-from frontend.text.language import say
+from frontend.text.language import _
 
 HEIGHT: Final = 180
 FEW_POINTS: Final = 20
-"""So few are drawn as dots too: a line of one point is nothing to see."""
+"""Up to so many points are drawn as dots too: a line of one point is invisible."""
 
 _DASHES: Final = ([1, 0], [6, 4], [2, 3])
 _SIGNS: Final = ("━━", "╍╍", "┉┉")
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line.
+class ChartLine:
+    """A line of a chart.
 
     Attributes:
         name: In the reader's language.
@@ -41,16 +38,16 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What lines are drawn in.
+class ChartFrame:
+    """Axes and number formats of a chart.
 
     Attributes:
         since: Left end, in seconds since the epoch.
         until: Right end.
-        format: Of numbers, in d3's way.
-        factor: By which values are multiplied, as seconds to milliseconds.
+        format: Of numbers, as d3 has it.
+        factor: Values are multiplied by it, such as from seconds to milliseconds.
         most: Top of the axis; None: as high as the values are.
-        clock: Of times, in d3's way.
+        clock: Of times, as d3 has it.
     """
 
     since: float
@@ -61,65 +58,65 @@ class Frame:
     clock: str = "%H:%M"
 
 
-def picture(lines: Sequence[Line], frame: Frame, *, is_light: bool) -> alt.Chart:
-    """The lines.
+def draw_lines(lines: Sequence[ChartLine], frame: ChartFrame, *, is_light: bool) -> alt.Chart:
+    """Draws the lines.
 
     Args:
         lines: At most three.
-        frame: What they are drawn in.
-        is_light: Whether it is drawn on white.
+        frame: Axes and formats.
+        is_light: Whether the page has a light background.
     """
     names = [line.name for line in lines]
-    rows = rows_of(lines, frame.factor)
-    few = max((len(line.points) for line in lines), default=0) <= FEW_POINTS
-    # Without a value an axis would say nothing of its unit, and no value is below zero.
-    top = frame.most or max((row["value"] or 0.0 for row in rows), default=0.0) * 1.1 or 1.0
-    scale = alt.Scale(domain=[0, top])
-    frame_of = pd.DataFrame(rows, columns=["time", "value", "line"])
+    rows = line_rows(lines, frame.factor)
+    is_short = max((len(line.points) for line in lines), default=0) <= FEW_POINTS
+    colours = alt.Scale(domain=names, range=line_colours(is_light=is_light))
     chart: alt.Chart = (
-        alt.Chart(frame_of)
-        # Of the points a screen reader hears nothing but a group without a name; the table has them.
-        .mark_line(strokeWidth=2, point={"size": 30, "aria": False} if few else False)
+        alt.Chart(pd.DataFrame(rows, columns=["time", "value", "line"]))
+        # A screen reader reads points as a group without a name; the table has them.
+        .mark_line(strokeWidth=2, point={"size": 30, "aria": False} if is_short else False)
         .encode(
-            x=alt.X(
-                "time:T",
-                title=None,
-                scale=alt.Scale(domain=[_instant(frame.since), _instant(frame.until)]),
-                axis=alt.Axis(format=frame.clock, tickCount=4, labelOverlap=True),
-            ),
-            y=alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(format=frame.format, tickCount=4)),
-            color=alt.Color(
-                "line:N", legend=None, scale=alt.Scale(domain=names, range=shades.of(is_light=is_light))
-            ),
+            x=_time_axis(frame),
+            y=_value_axis(frame, rows),
+            color=alt.Color("line:N", legend=None, scale=colours),
             strokeDash=alt.StrokeDash(
                 "line:N", legend=None, scale=alt.Scale(domain=names, range=list(_DASHES))
             ),
             tooltip=[
-                alt.Tooltip("time:T", title=say("Time"), format="%d.%m. %H:%M:%S"),
-                alt.Tooltip("line:N", title=say("Curve")),
-                alt.Tooltip("value:Q", title=say("Value"), format=frame.format),
+                alt.Tooltip("time:T", title=_("Time"), format="%d.%m. %H:%M:%S"),
+                alt.Tooltip("line:N", title=_("Curve")),
+                alt.Tooltip("value:Q", title=_("Value"), format=frame.format),
             ],
         )
         .properties(height=HEIGHT)
     )
-    if language.current() == "fr":
-        chart = chart.configure(locale={"number": pictures.FRENCH})
-    if is_light:
-        chart = chart.configure_axis(labelColor=pictures.INK, titleColor=pictures.INK)
     return chart
 
 
-def key(lines: Sequence[Line], *, is_light: bool) -> str:
-    """What the lines stand for, as HTML that wraps on a narrow screen."""
-    return " ".join(
-        f'<span style="white-space: nowrap; margin-right: 1rem">'
-        f'<span aria-hidden="true" style="color: {colour}">{sign}</span> {html.escape(line.name)}</span>'
-        for line, colour, sign in zip(lines, shades.of(is_light=is_light), _SIGNS, strict=False)
+def _time_axis(frame: ChartFrame) -> alt.X:
+    return alt.X(
+        "time:T",
+        title=None,
+        scale=alt.Scale(domain=[_to_iso(frame.since), _to_iso(frame.until)]),
+        axis=alt.Axis(format=frame.clock, tickCount=4, labelOverlap=True),
     )
 
 
-def rows_of(lines: Sequence[Line], factor: float = 1.0) -> list[dict[str, Any]]:
-    """One row a point; a point without a value interrupts its line."""
+def _value_axis(frame: ChartFrame, rows: Sequence[dict[str, Any]]) -> alt.Y:
+    """From 0 to a little above the highest value; without a value to 1, so that the axis shows its unit."""
+    top = frame.most or max((row["value"] or 0.0 for row in rows), default=0.0) * 1.1 or 1.0
+    axis = alt.Axis(format=frame.format, tickCount=4)
+    return alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=axis)
+
+
+def lines_legend(lines: Sequence[ChartLine], *, is_light: bool) -> str:
+    """The legend of the lines, as HTML."""
+    colours = line_colours(is_light=is_light)
+    names = [line.name for line in lines]
+    return legend(zip(colours, _SIGNS, names, strict=False))
+
+
+def line_rows(lines: Sequence[ChartLine], factor: float = 1.0) -> list[dict[str, Any]]:
+    """A row for each point; a point without a value interrupts its line."""
     return [
         {
             "time": point.time * 1000,
@@ -131,6 +128,6 @@ def rows_of(lines: Sequence[Line], factor: float = 1.0) -> list[dict[str, Any]]:
     ]
 
 
-def _instant(at: float) -> str:
-    """An end of the axis as Vega takes it for a time; a number there is one to it, and no time."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+def _to_iso(seconds: float) -> str:
+    """A time for Vega's axis, where a number of milliseconds would not count as a time."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

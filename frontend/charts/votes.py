@@ -1,13 +1,9 @@
-"""Votes as pictures: bars of class probabilities, or values on an axis.
+"""Draws votes: bars of class probabilities, or values on an axis.
 
-A node's weight is the thickness of its bar, or the size of its dot, relative to the heaviest; the
-number stands beside its name.
-The consensus is drawn with the votes, so that one sees who agrees with it. Colours are dark enough
-for white text on them and differ in lightness, and every share is written on its bar: the picture
-does not need its colours. Node names come first and are never cut.
+A node's weight is the thickness of its bar or the size of its dot, relative to the heaviest. The consensus is
+drawn with the votes. Every share is written on its bar, and node names come first and are never cut.
 """
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -16,104 +12,85 @@ import pandas as pd
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict, Vote
-from frontend.text import language
-from frontend.text import wording as words
-from frontend.text.language import mark, say, told
+from frontend.charts.theme import PALETTE, legend
+from frontend.text import wording
+from frontend.text.language import N_, _, task_gettext
 
-PALETTE: Final = ("#1d4ed8", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#0e7490", "#a21caf")
-"""White text on each has a contrast of 4.5 : 1 or more, and each 2.5 : 1 or more against both backgrounds."""
-
-CONSENSUS: Final = mark("Consensus")
-INK: Final = "#31333f"
+CONSENSUS: Final = N_("Consensus")
 ROW_PIXELS: Final = 46
 AXIS_PIXELS: Final = 60
 WRITTEN_SHARE: Final = 0.13
 """A narrower part of a bar has no room for its own percentage at 375 px."""
 
-FRENCH: Final = {"decimal": ",", "thousands": "\u202f", "grouping": [3], "currency": ["", "\u00a0€"]}
-"""How Vega writes numbers on a French axis."""
-
 _LINES: Final = "split(datum.label, '\\n')"
 """Vega breaks an axis label into lines only where it is given a list."""
 
 
-def of(schema: TaskSchema, verdict: Verdict, *, is_light: bool) -> alt.LayerChart:
-    """The picture of a verdict's votes.
-
-    Args:
-        schema: The task's.
-        verdict: With at least one vote that counts.
-        is_light: Whether it is drawn on white, where Streamlit's own grey is too pale to read.
-    """
-    chart = _values(schema, verdict) if schema.is_regression else _probabilities(schema, verdict)
-    if language.current() == "fr":
-        chart = chart.configure(locale={"number": FRENCH})
-    return chart.configure_axis(labelColor=INK, titleColor=INK) if is_light else chart
+def draw_votes(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
+    """Draws a verdict with at least one vote that counts."""
+    return _draw_values(schema, verdict) if schema.is_regression else _draw_probabilities(schema, verdict)
 
 
-def legend(schema: TaskSchema, verdict: Verdict) -> str:
-    """What the colours stand for, as HTML, which wraps on a narrow screen where Vega would cut."""
+def votes_legend(schema: TaskSchema, verdict: Verdict) -> str:
+    """The legend of the votes, as HTML."""
     if verdict.value is not None:
-        keys = [(PALETTE[0], "●", say("a node's value")), (PALETTE[1], "┆", say("consensus"))]
-    else:
-        names = [told(label.name) for label in schema.labels]
-        keys = [(colour, "■", name) for colour, name in zip(_colours(len(names)), names, strict=True)]
-    return " ".join(
-        f'<span style="white-space: nowrap; margin-right: 1rem">'
-        f'<span aria-hidden="true" style="color: {colour}">{sign}</span> {html.escape(name)}</span>'
-        for colour, sign, name in keys
-    )
+        return legend([(PALETTE[0], "●", _("a node's value")), (PALETTE[1], "┆", _("consensus"))])
+    names = [task_gettext(label.name) for label in schema.labels]
+    return legend((colour, "■", name) for colour, name in zip(_colours(len(names)), names, strict=True))
 
 
-def shares(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
+def list_bar_parts(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
     """One part of a bar for each voter and class: who, which class, from where to where."""
-    bars = [(_who(vote), _thickness(vote, verdict), vote.probabilities) for vote in _by_weight(verdict)]
+    bars = [
+        (_name_with_weight(vote), _thickness(vote, verdict), vote.probabilities)
+        for vote in _by_weight(verdict)
+    ]
     if verdict.probabilities:
-        bars.insert(0, ("\n".join((say(CONSENSUS), say("all votes"))), 1.0, verdict.probabilities))
-    return [part for bar in bars for part in _parts(schema, *bar)]
+        bars.insert(0, ("\n".join((_(CONSENSUS), _("all votes"))), 1.0, verdict.probabilities))
+    return [part for bar in bars for part in _bar_parts(schema, *bar)]
 
 
-def points(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
+def list_dots(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
     """One dot for each voter."""
     return [
         {
-            "who": _who(vote),
+            "who": _name_with_weight(vote),
             "thickness": _thickness(vote, verdict),
             "value": vote.value,
-            "text": words.value(schema, vote.value or 0.0),
+            "text": wording.format_value(schema, vote.value or 0.0),
         }
         for vote in _by_weight(verdict)
     ]
 
 
 def _by_weight(verdict: Verdict) -> list[Vote]:
-    return sorted(words.voters(verdict.votes), key=lambda vote: (-vote.weight, vote.node))
+    return sorted(wording.select_cast(verdict.votes), key=lambda vote: (-vote.weight, vote.node))
 
 
-def _who(vote: Vote) -> str:
-    return "\n".join((vote.node, say("weight {weight}", weight=words.percent(vote.weight))))
+def _name_with_weight(vote: Vote) -> str:
+    return "\n".join((vote.node, _("weight {weight}", weight=wording.format_share(vote.weight))))
 
 
 def _thickness(vote: Vote, verdict: Verdict) -> float:
-    return vote.weight / (max(one.weight for one in verdict.votes) or 1.0)
+    return vote.weight / (max(other.weight for other in verdict.votes) or 1.0)
 
 
-def _parts(
+def _bar_parts(
     schema: TaskSchema, who: str, thickness: float, probabilities: Mapping[str, float] | None
 ) -> Iterator[dict[str, Any]]:
     start = 0.0
     for label in schema.labels:
         share = (probabilities or {}).get(label.name, 0.0)
-        part = {"label": told(label.name), "share": share, "start": start, "end": start + share}
-        part["written"] = words.percent(share)
+        part = {"label": task_gettext(label.name), "share": share, "start": start, "end": start + share}
+        part["written"] = wording.format_share(share)
         yield {"who": who, "thickness": thickness, **part}
         start += share
 
 
-def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
-    frame = pd.DataFrame(shares(schema, verdict))
-    names = [told(label.name) for label in schema.labels]
-    base = alt.Chart(frame).encode(y=_rows(list(frame["who"].unique())))
+def _draw_probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
+    frame = pd.DataFrame(list_bar_parts(schema, verdict))
+    names = [task_gettext(label.name) for label in schema.labels]
+    base = alt.Chart(frame).encode(y=_node_axis(list(frame["who"].unique())))
     bars = base.mark_bar(stroke="white", strokeWidth=1).encode(
         x=alt.X(
             "start:Q", title=None, axis=alt.Axis(format="%", tickCount=4), scale=alt.Scale(domain=[0, 1])
@@ -127,9 +104,9 @@ def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
             legend=None,
         ),
         tooltip=[
-            alt.Tooltip("who:N", title=say("Node")),
-            alt.Tooltip("label:N", title=say("Class")),
-            alt.Tooltip("share:Q", title=say("Probability"), format=".1%"),
+            alt.Tooltip("who:N", title=_("Node")),
+            alt.Tooltip("label:N", title=_("Class")),
+            alt.Tooltip("share:Q", title=_("Probability"), format=".1%"),
         ],
     )
     written = (
@@ -138,20 +115,20 @@ def _probabilities(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
         .mark_text(color="white", fontSize=12, fontWeight="bold")
         .encode(x="middle:Q", text="written:N")
     )
-    return _framed([bars, written], frame["who"].nunique())
+    return _stack([bars, written], frame["who"].nunique())
 
 
-def _values(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
-    frame = pd.DataFrame(points(schema, verdict))
+def _draw_values(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
+    frame = pd.DataFrame(list_dots(schema, verdict))
     assert schema.value is not None
     x = alt.X(
         "value:Q",
-        title=words.unit(schema.value.unit) or None,
+        title=wording.format_unit(schema.value.unit) or None,
         # Room on both sides, so that no number beside a dot leaves the picture.
-        scale=alt.Scale(domain=_room([*frame["value"], verdict.value or 0.0]), nice=False),
+        scale=alt.Scale(domain=_pad_range([*frame["value"], verdict.value or 0.0]), nice=False),
         axis=alt.Axis(tickCount=4, format="~s"),
     )
-    base = alt.Chart(frame).encode(y=_rows(list(frame["who"])))
+    base = alt.Chart(frame).encode(y=_node_axis(list(frame["who"])))
     line = (
         alt.Chart(pd.DataFrame([{"value": verdict.value}]))
         .mark_rule(strokeDash=[5, 4], strokeWidth=2, color=PALETTE[1])
@@ -160,12 +137,12 @@ def _values(schema: TaskSchema, verdict: Verdict) -> alt.LayerChart:
     dots = base.mark_circle(color=PALETTE[0], opacity=1, stroke="white", strokeWidth=1.5).encode(
         x=x,
         size=alt.Size("thickness:Q", scale=alt.Scale(domain=[0, 1], range=[50, 450]), legend=None),
-        tooltip=[alt.Tooltip("who:N", title=say("Node")), alt.Tooltip("text:N", title=say("Value"))],
+        tooltip=[alt.Tooltip("who:N", title=_("Node")), alt.Tooltip("text:N", title=_("Value"))],
     )
-    return _framed([line, dots], len(frame))
+    return _stack([line, dots], len(frame))
 
 
-def _rows(order: list[str]) -> alt.Y:
+def _node_axis(order: list[str]) -> alt.Y:
     return alt.Y(
         "who:N",
         sort=order,
@@ -176,7 +153,7 @@ def _rows(order: list[str]) -> alt.Y:
     )
 
 
-def _framed(layers: list[alt.Chart], count: int) -> alt.LayerChart:
+def _stack(layers: list[alt.Chart], count: int) -> alt.LayerChart:
     return alt.LayerChart(layer=layers).properties(height=ROW_PIXELS * count + AXIS_PIXELS)
 
 
@@ -184,7 +161,7 @@ def _colours(count: int) -> list[str]:
     return [PALETTE[i % len(PALETTE)] for i in range(count)]
 
 
-def _room(values: Sequence[float]) -> list[float]:
+def _pad_range(values: Sequence[float]) -> list[float]:
     low, high = min(values), max(values)
     room = (high - low) * 0.25 or max(abs(high) * 0.1, 1.0)
     return [low - room, high + room]

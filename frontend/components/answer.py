@@ -1,127 +1,114 @@
-"""An answer with its evidence: the sentence, how sure, who agreed, what each node did.
+"""Draws an answer: its sentence, how sure it is, the agreement, and what each node did.
 
-It shows a verdict and adds nothing to it. Where a verdict is no answer (below the quorum, when the
-operator wants no error), it says so instead of showing a sentence as if nodes had agreed on it.
+A verdict without an answer (below the quorum, where the operator wants no error) is shown as such.
 """
 
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
-from frontend.charts import votes as pictures
-from frontend.components import states
-from frontend.components import vote_table as votes
-from frontend.data.service import Answer
-from frontend.text import wording as words
-from frontend.text.language import say, say_count
+from frontend.charts.votes import draw_votes, votes_legend
+from frontend.components import states, vote_table
+from frontend.components.chart import show_chart
+from frontend.components.message import show_copyable, show_list, show_small
+from frontend.data.service import AnsweredRow
+from frontend.text import wording
+from frontend.text.language import _, ngettext
 
 
-def show(schema: TaskSchema, answer: Answer) -> None:
+def show_answer(schema: TaskSchema, answer: AnsweredRow) -> None:
     """Shows an answer from its sentence to its round id."""
     verdict = answer.verdict
     if verdict.status == "no_quorum":
-        _without_quorum(schema, verdict)
+        _show_without_quorum(schema, verdict)
     else:
-        _sentence(schema, verdict)
-        _status(verdict)
-        _figures(schema, verdict)
-        st.subheader(say("How each node voted"))
-        st.html(pictures.legend(schema, verdict))
-        st.altair_chart(
-            pictures.of(schema, verdict, is_light=st.context.theme.type == "light"),
-            width="stretch",
-            alt=words.describe(schema, verdict),
-            theme="streamlit",
-        )
-    votes.table(schema, verdict)
-    _reference(schema, answer)
+        _show_sentence(schema, verdict)
+        _show_status(verdict)
+        _show_metrics(schema, verdict)
+        st.subheader(_("How each node voted"))
+        st.html(votes_legend(schema, verdict))
+        show_chart(draw_votes(schema, verdict), wording.describe_votes(schema, verdict))
+    vote_table.show_votes(schema, verdict)
+    _show_reference(schema, answer)
 
 
-def _sentence(schema: TaskSchema, verdict: Verdict) -> None:
-    look = words.tone(schema, verdict)
-    st.markdown(f"## :{look.colour}[{look.icon} {words.plain(words.sentence(schema, verdict))}]")
+def _show_sentence(schema: TaskSchema, verdict: Verdict) -> None:
+    badge = wording.answer_badge(schema, verdict)
+    st.markdown(f"## {badge.markdown(wording.escape(wording.format_answer(schema, verdict)))}")
 
 
-def _without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
-    states.no_quorum((verdict.error or {}).get("message") or say("Too few nodes voted."))
-    said = words.plain(words.sentence(schema, verdict))
-    if said:
-        st.markdown(say("The operator has this answered instead, without the nodes: **{said}**", said=said))
-    votes.absent(verdict)
+def _show_without_quorum(schema: TaskSchema, verdict: Verdict) -> None:
+    states.show_no_quorum((verdict.error or {}).get("message") or _("Too few nodes voted."))
+    fallback = wording.escape(wording.format_answer(schema, verdict))
+    if fallback:
+        st.markdown(_("The operator has this answered instead, without the nodes: **{said}**", said=fallback))
+    vote_table.show_absent(verdict)
 
 
-def _status(verdict: Verdict) -> None:
-    voted, all_of_them = len(words.voters(verdict.votes)), len(words.counted(verdict.votes))
+def _show_status(verdict: Verdict) -> None:
+    voted, expected = len(wording.select_cast(verdict.votes)), len(wording.select_voters(verdict.votes))
     if verdict.status == "ok":
-        text = say_count("ok · the node voted", "ok · all {count} nodes voted", all_of_them)
+        text = ngettext("ok · the node voted", "ok · all {count} nodes voted", expected)
         st.badge(text, icon=":material/check:", color="green")
-        _aside(verdict)
-        return
-    text = say("degraded · {voted} of {nodes} nodes voted", voted=voted, nodes=all_of_them)
-    st.badge(text, icon=":material/warning:", color="orange")
-    st.markdown(
-        say("The answer stands: those who voted hold the quorum. Without a vote, and without weight here:")
-    )
-    votes.absent(verdict)
-    _aside(verdict)
+    else:
+        text = _("degraded · {voted} of {nodes} nodes voted", voted=voted, nodes=expected)
+        st.badge(text, icon=":material/warning:", color="orange")
+        st.markdown(
+            _("The answer stands: those who voted hold the quorum. Without a vote, and without weight here:")
+        )
+        vote_table.show_absent(verdict)
+    for line in wording.describe_non_voters(verdict.votes):
+        show_small(line)
 
 
-def _aside(verdict: Verdict) -> None:
-    """Says of the nodes that were not to count why."""
-    for line in words.aside(verdict.votes):
-        st.markdown(words.small(line))
-
-
-def _figures(schema: TaskSchema, verdict: Verdict) -> None:
+def _show_metrics(schema: TaskSchema, verdict: Verdict) -> None:
     with st.container(horizontal=True, gap="medium"):
         if schema.is_regression:
-            _spread(schema, verdict)
+            _show_spread(schema, verdict)
         elif verdict.probabilities and verdict.label:
             sure = verdict.probabilities.get(verdict.label, 0.0)
-            _figure(say("How sure"), words.percent(sure), words.sureness(sure))
+            _show_metric(_("How sure"), wording.format_share(sure), wording.describe_certainty(sure))
         if verdict.agreement is not None:
-            _figure(
-                say("Agreement"),
-                words.percent(verdict.agreement),
-                say("of the weight, {share}", share=words.agreement(verdict.agreement)),
+            _show_metric(
+                _("Agreement"),
+                wording.format_share(verdict.agreement),
+                _("of the weight, {share}", share=wording.describe_agreement(verdict.agreement)),
             )
 
 
-def _spread(schema: TaskSchema, verdict: Verdict) -> None:
-    values = [vote.value for vote in words.voters(verdict.votes) if vote.value is not None]
+def _show_spread(schema: TaskSchema, verdict: Verdict) -> None:
+    values = [vote.value for vote in wording.select_cast(verdict.votes) if vote.value is not None]
     if values:
-        low, high = words.value(schema, min(values)), words.value(schema, max(values))
-        spread = words.value(schema, max(values) - min(values))
-        _figure(say("Spread of the votes"), spread, say("from {low} to {high}", low=low, high=high))
+        low, high = wording.format_value(schema, min(values)), wording.format_value(schema, max(values))
+        spread = wording.format_value(schema, max(values) - min(values))
+        _show_metric(_("Spread of the votes"), spread, _("from {low} to {high}", low=low, high=high))
 
 
-def _figure(name: str, figure: str, in_words: str) -> None:
+def _show_metric(name: str, value: str, in_words: str) -> None:
     with st.container(width="content", gap=None):
-        st.metric(name, figure, width="content")
-        st.markdown(words.small(in_words))
+        st.metric(name, value, width="content")
+        show_small(in_words)
 
 
-def _reference(schema: TaskSchema, answer: Answer) -> None:
+def _show_reference(schema: TaskSchema, answer: AnsweredRow) -> None:
     verdict = answer.verdict
-    st.markdown(words.small(say("Id of this round")))
-    st.code(verdict.id, language=None, wrap_lines=True)
-    decided = say(
+    show_copyable(_("Id of this round"), verdict.id)
+    decided = _(
         "Decided on block {height} under policy {policy}, by {how}; {money}.",
         height=verdict.height,
         policy=verdict.policy,
-        how=words.how(verdict.pool),
-        money=words.money(verdict),
+        how=wording.describe_pooling(verdict.pool),
+        money=wording.describe_settlement(verdict),
     )
-    st.markdown(words.small(decided))
+    show_small(decided)
     if answer.row is None:
         return
-    with st.expander(say("What was asked")):
-        lines = [
-            f"- {words.label(feature)}: **{_said(answer.row.get(feature.name))}**"
+    with st.expander(_("What was asked")):
+        show_list(
+            f"{wording.format_feature(feature)}: **{_format_input(answer.row.get(feature.name))}**"
             for feature in schema.features
-        ]
-        st.markdown("\n".join(lines))
+        )
 
 
-def _said(entered: float | str | None) -> str:
-    return words.plain(entered if isinstance(entered, str) else words.number(float(entered or 0)))
+def _format_input(value: float | str | None) -> str:
+    return wording.escape(value if isinstance(value, str) else wording.format_number(float(value or 0)))

@@ -1,8 +1,7 @@
-"""What is asked before anything is changed, and what is said afterwards.
+"""A button with a dialog that says what will happen and asks for the reason, which the ledger keeps.
 
-A button opens a dialog that says what will happen and asks for the reason, which the ledger keeps. Only
-the button in the dialog acts. What the service refuses is said in the dialog, which stays open: the same
-press again is the same act, by its key, so nobody does a thing twice by being unsure.
+Only the button in the dialog acts. A refusal is shown in the dialog, which stays open: pressing again
+repeats the same action under the same key, so the service does nothing twice.
 """
 
 import secrets
@@ -14,34 +13,35 @@ from typing import Final
 import streamlit as st
 
 from concord.errors import ConcordError
-from frontend.text import wording as words
-from frontend.text.language import say
+from frontend.components.message import show_list
+from frontend.text import wording
+from frontend.text.language import _
 
 MOST_REASON: Final = 200
 """Characters that the ledger keeps of a reason."""
 
-SAID_SECONDS: Final = 15
-"""How long it stands that something was done."""
+DONE_SECONDS: Final = 15
+"""How long the page shows that something was done."""
 
 _OPEN: Final = "confirm/open"
-"""Where a session keeps which act is being confirmed, and the key of this attempt."""
+"""Where a session keeps the action that is being confirmed, and the key of this attempt."""
 
 _DONE: Final = "confirm/done"
 
-Act = Callable[[str, str], str]
-"""Does it, for a reason and under a key, and returns the sentence that says so."""
+ActionCallback = Callable[[str, str], str]
+"""Acts, for a reason and under a key, and returns the sentence that says what was done."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """Something that a person may do.
+class ConfirmedAction:
+    """An action that a person confirms in a dialog.
 
     Attributes:
         name: Tells it from all others on its page.
         button: What the button says, on the page and in the dialog.
         icon: Streamlit's name of its sign.
         effects: What will happen, each a sentence of Markdown.
-        act: Does it.
+        act: Carries it out.
         hindrance: Why it cannot be done now; None where it can.
     """
 
@@ -49,85 +49,85 @@ class Step:
     button: str
     icon: str
     effects: Sequence[str]
-    act: Act
+    act: ActionCallback
     hindrance: str | None = None
 
 
-def offer(step: Step) -> None:
-    """Draws the button of a step, and its dialog once it has been pressed."""
+def offer_action(action: ConfirmedAction) -> None:
+    """Draws the button of an action, and its dialog once it has been pressed."""
     st.button(
-        step.button,
-        icon=step.icon,
-        key=f"confirm/{step.name}",
-        disabled=step.hindrance is not None,
-        help=step.hindrance,
+        action.button,
+        icon=action.icon,
+        key=f"confirm/{action.name}",
+        disabled=action.hindrance is not None,
+        help=action.hindrance,
         on_click=_open,
-        args=(step.name,),
+        args=(action.name,),
         width="stretch",
     )
     name, key = st.session_state.get(_OPEN, ("", ""))
-    if name != step.name:
+    if name != action.name:
         return
-    if step.hindrance is None:
-        st.dialog(step.button, icon=step.icon, on_dismiss=_close)(_ask)(step, key)
+    if action.hindrance is None:
+        st.dialog(action.button, icon=action.icon, on_dismiss=_close)(_ask)(action, key)
     else:
         # Somebody else was faster.
         _close()
 
 
-def done() -> None:
-    """Says, at the top of a page, what was done last, for a while: pages draw themselves anew."""
-    said, end = st.session_state.get(_DONE, ("", 0.0))
+def show_done() -> None:
+    """Shows for a while, at the top of a page, what was done last."""
+    sentence, end = st.session_state.get(_DONE, ("", 0.0))
     if time.monotonic() < end:
-        st.success(said, icon=":material/check_circle:")
+        st.success(sentence, icon=":material/check_circle:")
 
 
-def _ask(step: Step, key: str) -> None:
-    st.markdown(say("This is what will happen:"))
-    st.markdown("\n".join(f"- {effect}" for effect in step.effects))
+def _ask(action: ConfirmedAction, key: str) -> None:
+    st.markdown(_("This is what will happen:"))
+    show_list(action.effects)
     reason = st.text_input(
-        say("Reason"),
+        _("Reason"),
         key=f"confirm/reason/{key}",
         max_chars=MOST_REASON,
-        help=say("One line; it stays in the ledger for good, for everybody to read."),
+        help=_("One line; it stays in the ledger for good, for everybody to read."),
     )
     with st.container(horizontal=True):
-        is_confirmed = st.button(step.button, key="confirm/yes", type="primary", icon=step.icon)
-        if st.button(say("Cancel"), key="confirm/no"):
+        is_confirmed = st.button(action.button, key="confirm/yes", type="primary", icon=action.icon)
+        if st.button(_("Cancel"), key="confirm/no"):
             _close()
             st.rerun()
     if is_confirmed:
-        _do(step, reason.strip(), key)
+        _do(action, reason.strip(), key)
 
 
-def _do(step: Step, reason: str, key: str) -> None:
+def _do(action: ConfirmedAction, reason: str, key: str) -> None:
     if not reason:
-        st.error(say("Say why: the ledger keeps a reason with every change."), icon=":material/edit:")
+        st.error(_("Say why: the ledger keeps a reason with every change."), icon=":material/edit:")
         return
     try:
-        with st.spinner(say("Working…")):
-            said = step.act(reason, key)
+        with st.spinner(_("Working…")):
+            sentence = action.act(reason, key)
     except ConcordError as error:
-        refused(error)
+        _show_refusal(error)
         return
-    st.session_state[_DONE] = (said, time.monotonic() + SAID_SECONDS)
+    st.session_state[_DONE] = (sentence, time.monotonic() + DONE_SECONDS)
     _close()
     st.rerun()
 
 
-def refused(error: ConcordError) -> None:
-    """Says why something was not done, in the service's words, and what to do."""
+def _show_refusal(error: ConcordError) -> None:
+    """Shows why the service refused, and what to do."""
     st.error(
-        say("**This was refused.** {message}", message=words.plain(error.message)), icon=":material/block:"
+        _("**This was refused.** {message}", message=wording.escape(error.message)), icon=":material/block:"
     )
     if error.code in {"unauthorized", "forbidden"}:
-        st.markdown(say("It takes a token that administers. Nothing was changed."))
+        st.markdown(_("It takes a token that administers. Nothing was changed."))
     elif error.code == "service_away":
         st.markdown(
-            say("Whether it was carried out is not known. Press again: what was done is not done twice.")
+            _("Whether it was carried out is not known. Press again: what was done is not done twice.")
         )
     elif error.code == "conflict":
-        st.markdown(say("Nothing was changed. Close this, and look at how things are now."))
+        st.markdown(_("Nothing was changed. Close this, and look at how things are now."))
 
 
 def _open(name: str) -> None:

@@ -1,8 +1,7 @@
-"""A form built from a task's schema, and nothing but the schema.
+"""Builds the input form of a task from its schema.
 
-Inputs start empty: a number that nobody chose should not be asked about. The page checks only that
-nothing is missing; what is admitted is the service's to say, and what it says is shown beside the
-input it is about. Entries are kept per task and schema, so that switching tasks loses nothing.
+Inputs start empty. The page checks only that nothing is missing; the service checks the values, and its
+message is shown beside the input. Inputs are kept per task and schema.
 """
 
 import math
@@ -15,19 +14,19 @@ from streamlit.delta_generator import DeltaGenerator
 
 from concord.errors import InvalidInput
 from concord.tasks.schema import Feature, TaskSchema
-from frontend.text import wording as words
-from frontend.text.language import mark, say, told
+from frontend.text import wording
+from frontend.text.language import N_, _, task_gettext
 
 SAFE_INTEGER: Final = (1 << 53) - 1
 """The largest whole number that a browser holds exactly; Streamlit refuses larger bounds."""
 
-EMPTY: Final = mark("Fill this in.")
+EMPTY: Final = N_("Fill this in.")
 
-Entered = float | int | str | None
+InputValue = float | int | str | None
 
 
 @dataclass(frozen=True)
-class Entry:
+class FormEntry:
     """What a form holds now.
 
     Attributes:
@@ -36,35 +35,35 @@ class Entry:
         is_submitted: Whether the person has just asked.
     """
 
-    values: Mapping[str, Entered]
+    values: Mapping[str, InputValue]
     slots: Mapping[str, DeltaGenerator]
     is_submitted: bool
 
     def row(self) -> dict[str, float | str]:
-        """The columns that hold something."""
+        """The columns that were filled in."""
         return {name: value for name, value in self.values.items() if value is not None}
 
     def missing(self) -> dict[str, str]:
-        """A message for each column that holds nothing."""
-        return {name: say(EMPTY) for name, value in self.values.items() if value is None}
+        """A message for each column that is empty."""
+        return {name: _(EMPTY) for name, value in self.values.items() if value is None}
 
     def mark(self, problems: Mapping[str, str]) -> None:
         """Shows messages beside the inputs that they are about."""
         for name, message in problems.items():
             if name in self.slots:
-                self.slots[name].error(words.plain(message), icon=":material/error:")
+                self.slots[name].error(wording.escape(message), icon=":material/error:")
 
 
-def draw(schema: TaskSchema, button: str) -> Entry:
+def draw_form(schema: TaskSchema, button: str) -> FormEntry:
     """Draws the form of a task.
 
     Args:
         schema: What to ask for.
         button: What the button says.
     """
-    st.button(say("Fill in the example"), icon=":material/edit_note:", on_click=_fill, args=(schema,))
+    st.button(_("Fill in the example"), icon=":material/edit_note:", on_click=_fill, args=(schema,))
     with st.form(f"form/{schema.task}", enter_to_submit=True):
-        values: dict[str, Entered] = {}
+        values: dict[str, InputValue] = {}
         slots: dict[str, DeltaGenerator] = {}
         # Row by row, so that on a narrow screen, where columns stack, the order stays the schema's.
         for start in range(0, len(schema.features), 2):
@@ -72,20 +71,20 @@ def draw(schema: TaskSchema, button: str) -> Entry:
                 with column, st.container(gap="xxsmall"):
                     values[feature.name] = _input(schema, feature)
                     slots[feature.name] = st.empty()
-                    st.markdown(f":small[{words.plain(words.hint(feature))}]")
+                    st.markdown(f":small[{wording.escape(wording.describe_range(feature))}]")
         is_submitted = st.form_submit_button(
             button, type="primary", icon=":material/how_to_vote:", width="stretch"
         )
-    return Entry(values, slots, is_submitted)
+    return FormEntry(values, slots, is_submitted)
 
 
 def _key(schema: TaskSchema, feature: Feature) -> str:
-    """An input's name in the session; another schema's entries are not read as this one's."""
+    """The key of an input in the session; the digest keeps inputs of another schema apart."""
     return f"{schema.task}/{schema.digest[:12]}/{feature.name}"
 
 
 def _fill(schema: TaskSchema) -> None:
-    """Enters the schema's example, as far as the schema itself admits it."""
+    """Fills in the schema's example, without values that the schema itself refuses."""
     for feature in schema.features:
         try:
             read = feature.read(feature.example)
@@ -95,29 +94,29 @@ def _fill(schema: TaskSchema) -> None:
         st.session_state[_key(schema, feature)] = int(read) if feature.kind == "integer" else value
 
 
-def _input(schema: TaskSchema, feature: Feature) -> Entered:
+def _input(schema: TaskSchema, feature: Feature) -> InputValue:
     if feature.kind == "choice":
         return st.selectbox(
-            words.label(feature),
+            wording.format_feature(feature),
             feature.choices,
             index=None,
-            placeholder=say("Choose"),
-            format_func=told,
+            placeholder=_("Choose"),
+            format_func=task_gettext,
             key=_key(schema, feature),
             help=_help(feature),
             persist_state="session",
         )
     whole = feature.kind == "integer"
     least, most = _bounds(feature)
-    value: Entered = st.number_input(
-        words.label(feature),
+    value: InputValue = st.number_input(
+        wording.format_feature(feature),
         min_value=least,
         max_value=most,
         value=None,
         step=int(_step(feature)) if whole else _step(feature),
         # %g shows a number as it was entered, where %f would cut or pad it.
         format="%d" if whole else "%g",
-        placeholder=say("e.g. {example}", example=words.number(float(feature.example))),
+        placeholder=_("e.g. {example}", example=wording.format_number(float(feature.example))),
         key=_key(schema, feature),
         help=_help(feature),
         persist_state="session",
@@ -126,15 +125,15 @@ def _input(schema: TaskSchema, feature: Feature) -> Entered:
 
 
 def _help(feature: Feature) -> str:
-    parts = [words.plain(told(feature.description))] if feature.description else []
-    if words.hint(feature):
-        parts.append(say("Admitted: {hint}.", hint=words.plain(words.hint(feature))))
-    parts.append(say("Column `{name}`.", name=feature.name.replace("`", "")))
+    parts = [wording.escape(task_gettext(feature.description))] if feature.description else []
+    if wording.describe_range(feature):
+        parts.append(_("Admitted: {hint}.", hint=wording.escape(wording.describe_range(feature))))
+    parts.append(_("Column `{name}`.", name=feature.name.replace("`", "")))
     return " ".join(parts)
 
 
 def _bounds(feature: Feature) -> tuple[float | None, float | None]:
-    """What the input itself refuses; whole numbers for an integer, as Streamlit wants it."""
+    """The bounds of the input; whole numbers for an integer, as Streamlit wants them."""
     low, high = feature.minimum, feature.maximum
     if feature.kind != "integer":
         return (None if low is None else float(low)), (None if high is None else float(high))
@@ -144,7 +143,7 @@ def _bounds(feature: Feature) -> tuple[float | None, float | None]:
 
 
 def _step(feature: Feature) -> float:
-    """What + and − add: a tenth of the example's order of magnitude; 1 at least for whole numbers."""
+    """The step of + and −: a tenth of the example's order of magnitude; at least 1 for whole numbers."""
     size = abs(float(feature.example)) or 1.0
     step = 10.0 ** (math.floor(math.log10(size)) - 1)
     return max(1.0, step) if feature.kind == "integer" else step

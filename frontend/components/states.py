@@ -1,92 +1,98 @@
-"""What a page shows when there is no answer: nothing asked, nobody there, not ready, refused.
+"""What a page shows when there is no answer: nothing asked, the service away, not ready, or a refusal.
 
-Every state says what happened, what it means for the person's entries, and what to do next. None
-shows a stack trace, and none blames the person for what the service did.
+Every state says what happened, what becomes of the person's inputs, and what to do next.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import streamlit as st
 
 from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import TaskSummary
-from frontend.components import vote_table as votes
+from concord.types.tasks import TaskSummary
+from frontend.components import vote_table
+from frontend.components.message import offer_refresh, show_copyable
 from frontend.data import service
 from frontend.data.service import Refusal
-from frontend.text import wording as words
-from frontend.text.language import mark, say, say_count, told
+from frontend.text import wording
+from frontend.text.language import N_, _, ngettext, task_gettext
 
 WATCH_SECONDS = 5
 """How often an open page looks for new tasks and for a service that is back."""
 
-Sight = tuple[tuple[str, str, bool], ...]
-"""What there is to see of the tasks: name, title, whether ready; empty while the service is away."""
+TaskStates = tuple[tuple[str, str, bool], ...]
+"""Name, title and readiness of each task; empty while the service is away."""
 
 
-def sight(url: str) -> Sight:
-    """What there is to see now."""
+def read_task_states(url: str) -> TaskStates:
+    """The tasks as they are now."""
     try:
-        return tuple((task.task, task.title, task.ready) for task in service.tasks(url))
+        return tuple((task.task, task.title, task.ready) for task in service.list_tasks(url))
     except ConcordError:
         return ()
 
 
 @st.fragment(run_every=WATCH_SECONDS)
-def watch(url: str, seen: Sight) -> None:
-    """Draws the page anew once something else is to be seen: a new task, a service that is back."""
-    if sight(url) != seen:
+def rerun_on_change(read: Callable[[], object], drawn: object) -> None:
+    """Draws the page anew once it would show something else, such as a new task.
+
+    Args:
+        read: What there is to show now.
+        drawn: What the page was drawn from.
+    """
+    if read() != drawn:
         st.rerun()
 
 
 @st.fragment(run_every=WATCH_SECONDS)
-def _retry(url: str, drawn: float) -> None:
+def _retry(url: str, since: float) -> None:
     # Where tasks are answered all the time, and only something else was not, `watch` notices nothing.
-    if time.monotonic() - drawn > WATCH_SECONDS / 2 and sight(url):
+    if time.monotonic() - since > WATCH_SECONDS / 2 and read_task_states(url):
         st.rerun()
 
 
-def away(url: str, error: ConcordError) -> None:
-    """Nothing answers what this page asks, or what answers is no consensus service."""
-    _away(url, error)
+def show_away(url: str, error: ConcordError) -> None:
+    """Shows that the service does not answer, or that what answers is no consensus service."""
+    _show_away(url, error)
     _retry(url, time.monotonic())
 
 
-def _away(url: str, error: ConcordError) -> None:
+def _show_away(url: str, error: ConcordError) -> None:
     st.error(
-        say("**The consensus service is away.** Nothing can be asked until it is back."),
+        _("**The consensus service is away.** Nothing can be asked until it is back."),
         icon=":material/cloud_off:",
     )
-    st.markdown(say("Start it in a terminal, in the project's folder:"))
+    st.markdown(_("Start it in a terminal, in the project's folder:"))
     st.code("uv run concord up", language="bash")
     st.markdown(
-        say(
+        _(
             "This page looked at `{url}`; the setting `CONCORD_URL` names another address. It looks again by "
             "itself every {seconds} seconds.",
             url=url,
             seconds=WATCH_SECONDS,
         )
     )
-    _again(say("Try again"), "away")
-    with st.expander(say("What went wrong")):
-        st.markdown(words.plain(error.message))
+    st.button(_("Try again"), icon=":material/refresh:", on_click=service.clear_cache, key="again/away")
+    with st.expander(_("What went wrong")):
+        st.markdown(wording.escape(error.message))
 
 
-def no_tasks() -> None:
-    """The service is there and knows no task."""
+def show_no_tasks() -> None:
+    """Shows that the service has no task yet."""
     st.info(
-        say("**There is no task yet.** A task appears here by itself once it is trained."),
+        _("**There is no task yet.** A task appears here by itself once it is trained."),
         icon=":material/inbox:",
     )
     st.code("uv run concord up", language="bash")
-    _again(say("Look again"), "no-tasks")
+    offer_refresh(service.clear_cache, "again/no-tasks")
 
 
-def nothing_asked(button: str) -> None:
-    """The form waits."""
+def show_nothing_asked(button: str) -> None:
+    """Shows what to do before anything was asked."""
     st.info(
-        say(
+        _(
             "**Nothing has been asked yet.** Fill in the form, or take the example, then press “{button}”.",
             button=button,
         ),
@@ -94,13 +100,13 @@ def nothing_asked(button: str) -> None:
     )
 
 
-def not_ready(url: str, task: TaskSummary) -> None:
-    """Too few nodes are up for a quorum."""
+def show_not_ready(url: str, task: TaskSummary) -> None:
+    """Shows that too few nodes are up for a quorum, and which."""
     st.warning(
-        say(
+        _(
             "**{task} is not ready.** {up} of its {nodes} nodes are up, and that is too few for an answer. "
             "They may still be starting; this page looks again every {seconds} seconds.",
-            task=words.plain(told(task.title)),
+            task=wording.escape(task_gettext(task.title)),
             up=task.nodes_up,
             nodes=task.nodes,
             seconds=WATCH_SECONDS,
@@ -108,14 +114,16 @@ def not_ready(url: str, task: TaskSummary) -> None:
         icon=":material/hourglass_top:",
     )
     with suppress(ConcordError):
-        votes.states(service.nodes(url, task.task))
-    _again(say("Look again"), "not-ready")
+        vote_table.show_node_states(service.list_nodes(url, task.task))
+    offer_refresh(service.clear_cache, "again/not-ready")
 
 
-def incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
-    """Some inputs hold nothing."""
-    names = ", ".join(words.label(feature) for feature in schema.features if feature.name in problems)
-    text = say_count(
+def show_incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
+    """Shows which inputs are empty."""
+    names = ", ".join(
+        wording.format_feature(feature) for feature in schema.features if feature.name in problems
+    )
+    text = ngettext(
         "**One entry is missing:** {names}. Nothing was asked yet.",
         "**{count} entries are missing:** {names}. Nothing was asked yet.",
         len(problems),
@@ -124,66 +132,57 @@ def incomplete(problems: dict[str, str], schema: TaskSchema) -> None:
     st.warning(text, icon=":material/edit:")
 
 
-def refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
-    """The service was asked and gave no answer."""
-    shown = {
-        # Nobody's question is sent again without them.
-        "service_away": lambda: _away(url, ConcordError(refusal.message)),
-        "no_quorum": lambda: _no_quorum(refusal, schema),
-        "invalid_input": lambda: _invalid(refusal),
-        "overloaded": _overloaded,
-    }.get(refusal.code)
-    if shown is not None:
-        shown()
+def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
+    """Shows why the service gave no answer, and what to do."""
+    if refusal.code == "service_away":
+        # Without `_retry`: a question is sent again by the person alone.
+        _show_away(url, ConcordError(refusal.message))
+        return
+    if refusal.code == "no_quorum":
+        show_no_quorum(refusal.message)
+        if refusal.verdict is not None:
+            vote_table.show_absent(refusal.verdict)
+            vote_table.show_votes(schema, refusal.verdict)
+    elif refusal.code == "invalid_input":
+        _show_invalid(refusal)
+    elif refusal.code == "overloaded":
+        _show_overloaded()
     else:
-        text = say("**The service gave no answer.** {message}", message=words.plain(refusal.message))
+        text = _("**The service gave no answer.** {message}", message=wording.escape(refusal.message))
         st.error(text, icon=":material/error:")
         st.markdown(
-            say("Your entries are kept. Try again; if it happens again, tell the operator the number below.")
+            _("Your entries are kept. Try again; if it happens again, tell the operator the number below.")
         )
-    if refusal.code != "service_away":
-        number = say("Number of this question · {code}", code=words.plain(refusal.code))
-        st.markdown(words.small(number))
-        st.code(refusal.request_id, language=None, wrap_lines=True)
+    label = _("Number of this question · {code}", code=wording.escape(refusal.code))
+    show_copyable(label, refusal.request_id)
 
 
-def no_quorum(message: str) -> None:
-    """Too few nodes voted: the sentence, and what to do."""
-    st.error(say("**No consensus.** {message}", message=words.plain(message)), icon=":material/groups:")
+def show_no_quorum(message: str) -> None:
+    """Shows that too few nodes voted, and what to do."""
+    st.error(_("**No consensus.** {message}", message=wording.escape(message)), icon=":material/groups:")
     st.markdown(
-        say(
+        _(
             "Too few nodes gave a usable answer, and Concord does not guess. Your entries are kept: ask "
             "again in a few seconds. If it stays so, tell the operator which nodes are missing."
         )
     )
 
 
-def _no_quorum(refusal: Refusal, schema: TaskSchema) -> None:
-    no_quorum(refusal.message)
-    if refusal.verdict is not None:
-        votes.absent(refusal.verdict)
-        votes.table(schema, refusal.verdict)
-
-
-def _invalid(refusal: Refusal) -> None:
-    text = mark(
+def _show_invalid(refusal: Refusal) -> None:
+    text = N_(
         "**The service does not accept this.** {message} Look at the entry that is marked in the form. "
         "Nothing was asked of the nodes."
     )
     if not refusal.column:
-        text = mark("**The service does not accept this.** {message} Nothing was asked of the nodes.")
-    st.warning(say(text, message=words.plain(refusal.message)), icon=":material/edit:")
+        text = N_("**The service does not accept this.** {message} Nothing was asked of the nodes.")
+    st.warning(_(text, message=wording.escape(refusal.message)), icon=":material/edit:")
 
 
-def _overloaded() -> None:
+def _show_overloaded() -> None:
     st.warning(
-        say(
+        _(
             "**Too many questions wait at the moment.** Yours was not asked, and your entries are kept: "
             "wait a second and ask again."
         ),
         icon=":material/traffic:",
     )
-
-
-def _again(text: str, key: str) -> None:
-    st.button(text, icon=":material/refresh:", on_click=service.forget, key=f"again/{key}")

@@ -1,4 +1,4 @@
-"""Which task a page is about: a box to choose from, and the page's address, so that it can be passed on."""
+"""Draws the choice of a task, which the page's address names, so that it can be passed on."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,70 +7,98 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import TaskSummary
+from concord.types.tasks import TaskSummary
 from frontend.components import states
+from frontend.components.message import show_small
 from frontend.data import service
-from frontend.text import wording as words
-from frontend.text.language import say, told
+from frontend.text import wording
+from frontend.text.language import _, task_gettext
 
 _ADDRESS: Final = "task"
 _KEPT: Final = "task/kept"
-"""Where a session keeps its choice when it goes to another page, which empties the address."""
 
 
-def tasks(url: str) -> list[TaskSummary]:
-    """All tasks; none where there is nothing to choose from, which the page says then."""
+def list_tasks(url: str) -> list[TaskSummary]:
+    """All tasks; where there is none, the page says why."""
     try:
-        found = service.tasks(url)
+        tasks = service.list_tasks(url)
     except ConcordError as error:
-        states.away(url, error)
+        states.show_away(url, error)
         return []
-    if not found:
-        states.no_tasks()
-    return found
+    if not tasks:
+        states.show_no_tasks()
+    return tasks
 
 
-def schema(url: str, task: TaskSummary) -> TaskSchema | None:
-    """What a task asks; None where no node has answered yet, or nothing answers, which the page says."""
+def pick(url: str) -> TaskSummary | None:
+    """Draws the choice of a task; where there is no task, the page says why and the result is None."""
+    tasks = list_tasks(url)
+    return pick_task(tasks) if tasks else None
+
+
+def read_schema(url: str, task: TaskSummary) -> TaskSchema | None:
+    """A task's schema; where no node has answered yet, the page says so and the result is None."""
     try:
-        return service.schema(url, task.task)
+        return service.read_schema(url, task.task)
     except ConcordError as error:
         if error.code == "no_quorum":
-            states.not_ready(url, task)
+            states.show_not_ready(url, task)
         else:
-            states.away(url, error)
+            states.show_away(url, error)
         return None
 
 
-def task(tasks: Sequence[TaskSummary]) -> TaskSummary:
-    """Draws the box, what the task is about and how it stands, and returns what was chosen.
+def pick_task(tasks: Sequence[TaskSummary]) -> TaskSummary:
+    """Draws the choice, what the task is about and how it stands, and returns what was chosen.
 
     Args:
         tasks: At least one.
     """
-    by_name = {task.task: task for task in tasks}
-    names = list(by_name)
-    stated = st.query_params.get(_ADDRESS) or st.session_state.get(_KEPT, "")
-    name = st.selectbox(
-        say("Task"),
-        names,
-        index=names.index(stated) if stated in by_name else 0,
-        format_func=lambda name: words.task_name(by_name[name], tasks) if name in by_name else name,
-        key=_ADDRESS,
-        on_change=_name_in_address,
-    )
-    chosen = by_name[name or names[0]]
-    st.session_state[_KEPT] = chosen.task
+    name = pick_name(tasks)
+    chosen = next((task for task in tasks if task.task == name), tasks[0])
     facts = [
-        say("{up} of {nodes} nodes up", up=chosen.nodes_up, nodes=chosen.nodes),
-        say("policy {policy}", policy=chosen.policy),
+        _("{up} of {nodes} nodes up", up=chosen.nodes_up, nodes=chosen.nodes),
+        _("policy {policy}", policy=chosen.policy),
     ]
     if chosen.asks:
-        facts.append(say("asks the nodes of {task}", task=words.plain(chosen.asks)))
-    st.markdown(words.plain(told(chosen.description)))
-    st.markdown(words.small(" · ".join(facts)))
+        facts.append(_("asks the nodes of {task}", task=wording.escape(chosen.asks)))
+    st.markdown(wording.escape(task_gettext(chosen.description)))
+    show_small(" · ".join(facts))
     return chosen
 
 
-def _name_in_address() -> None:
-    st.query_params[_ADDRESS] = st.session_state[_ADDRESS]
+def pick_name(
+    tasks: Sequence[TaskSummary], key: str = _ADDRESS, kept: str = _KEPT, *, with_all: bool = False
+) -> str | None:
+    """Draws the choice alone, and has the page's address name it.
+
+    Args:
+        tasks: At least one.
+        key: Of the box.
+        kept: Where the session keeps the choice when it goes to another page, which empties the address.
+        with_all: Whether there is an entry for all tasks together, which is None and is chosen at first.
+    """
+    by_name = {task.task: task for task in tasks}
+    names = [None, *by_name] if with_all else [*by_name]
+    current = st.query_params.get(_ADDRESS) or st.session_state.get(kept)
+    chosen = st.selectbox(
+        _("Task"),
+        names,
+        index=names.index(current) if current in by_name else 0,
+        format_func=lambda name: (
+            wording.format_task(by_name[name], tasks) if name in by_name else name or _("All tasks")
+        ),
+        key=key,
+        on_change=_name_in_address,
+        args=(key,),
+    )
+    st.session_state[kept] = chosen
+    return chosen
+
+
+def _name_in_address(key: str) -> None:
+    chosen = st.session_state[key]
+    if chosen is None:
+        st.query_params.pop(_ADDRESS, None)
+    else:
+        st.query_params[_ADDRESS] = chosen

@@ -1,4 +1,4 @@
-"""Every node's vote in words and as a table; the picture of the same is in `frontend.charts.votes`."""
+"""Shows the votes as a table and in words; `frontend.charts.votes` draws them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,84 +7,76 @@ import pandas as pd
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import NodeView, Verdict, Vote
-from frontend.text import wording as words
-from frontend.text.language import say, told
+from concord.types.answers import Verdict, Vote
+from concord.types.nodes import NodeView
+from frontend.components.message import show_list
+from frontend.components.table import show_table
+from frontend.text import wording
+from frontend.text.language import _, task_gettext
 
 
-def rows(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
-    """The table's rows, the weightiest vote first; what a node did not say is None."""
+def list_vote_rows(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]:
+    """The table's rows, the heaviest vote first; missing values are None."""
     ordered = sorted(verdict.votes, key=lambda vote: (-vote.weight, vote.node))
     is_pooled = verdict.pool is not None
     return [_row(schema, vote, is_weighed=is_pooled and vote.outcome == "voted") for vote in ordered]
 
 
-def table(schema: TaskSchema, verdict: Verdict) -> None:
-    """Shows who voted what, with which weight, how fast."""
-    frame = pd.DataFrame(rows(schema, verdict))
+def show_votes(schema: TaskSchema, verdict: Verdict) -> None:
+    """Shows each node's vote, weight and latency."""
+    frame = pd.DataFrame(list_vote_rows(schema, verdict))
     column = st.column_config.NumberColumn
-    st.dataframe(
+    show_table(
         frame,
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=words.describe(schema, verdict),
-        column_config={
-            say("Node"): st.column_config.TextColumn(pinned=True),
-            say("Version"): st.column_config.TextColumn(help=say("Version of the model in the registry.")),
-            say("Probability"): column(format="%.1f%%", help=say("How sure the node is of its own vote.")),
-            say("Weight"): column(format="%.1f%%", help=say("The node's share in this answer.")),
-            say("Latency (ms)"): column(format="%.1f", help=say("From asking the node to its answer.")),
-            say("Outcome"): st.column_config.TextColumn(help=say("What the node did in this round.")),
+        wording.describe_votes(schema, verdict),
+        {
+            _("Node"): st.column_config.TextColumn(pinned=True),
+            _("Version"): st.column_config.TextColumn(help=_("Version of the model in the registry.")),
+            _("Probability"): column(format="%.1f%%", help=_("How sure the node is of its own vote.")),
+            _("Weight"): column(format="%.1f%%", help=_("The node's share in this answer.")),
+            _("Latency (ms)"): column(format="%.1f", help=_("From asking the node to its answer.")),
+            _("Outcome"): st.column_config.TextColumn(help=_("What the node did in this round.")),
         },
     )
 
 
-def absent(verdict: Verdict) -> None:
-    """Says of every node that did not vote what happened."""
-    lines = words.absent(verdict.votes)
-    if lines:
-        st.markdown("\n".join(f"- {line}" for line in lines))
+def show_absent(verdict: Verdict) -> None:
+    """Lists the voters that did not vote, and what happened."""
+    show_list(wording.describe_absent(verdict.votes))
 
 
-def states(nodes: Sequence[NodeView]) -> None:
+def show_node_states(nodes: Sequence[NodeView]) -> None:
     """Shows which nodes of a task are up, and why the others are not."""
     frame = pd.DataFrame(
         [
             {
-                say("Node"): node.node,
-                say("State"): f"{'✔' if node.status == 'up' else '✕'} {say(node.status)}",
-                say("Standing"): say(node.standing),
-                say("Version"): node.version,
-                say("Reason"): node.reason or node.standing_reason,
+                _("Node"): node.node,
+                _("State"): f"{'✔' if node.status == 'up' else '✕'} {_(node.status)}",
+                _("Standing"): _(node.standing),
+                _("Version"): node.version,
+                _("Reason"): node.reason or node.standing_reason,
             }
             for node in nodes
         ]
     )
-    st.dataframe(
-        frame,
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=say("The nodes and whether they are up."),
-    )
+    show_table(frame, _("The nodes and whether they are up."))
 
 
 def _row(schema: TaskSchema, vote: Vote, *, is_weighed: bool) -> dict[str, Any]:
-    look = words.OUTCOMES[vote.outcome]
+    badge = wording.OUTCOMES[vote.outcome]
     return {
-        say("Node"): vote.node,
-        **_said(schema, vote),
-        say("Weight"): vote.weight * 100 if is_weighed else None,
-        say("Outcome"): f"{look.symbol} {say(look.word)}",
-        say("Latency (ms)"): vote.latency_ms,
-        say("Version"): vote.version,
+        _("Node"): vote.node,
+        **_vote_cells(schema, vote),
+        _("Weight"): vote.weight * 100 if is_weighed else None,
+        _("Outcome"): badge.text,
+        _("Latency (ms)"): vote.latency_ms,
+        _("Version"): vote.version,
     }
 
 
-def _said(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
+def _vote_cells(schema: TaskSchema, vote: Vote) -> dict[str, Any]:
     if schema.is_regression:
-        return {say("Vote"): None if vote.value is None else words.value(schema, vote.value)}
+        return {_("Vote"): None if vote.value is None else wording.format_value(schema, vote.value)}
     share = (vote.probabilities or {}).get(vote.label or "")
-    label = None if vote.label is None else told(vote.label)
-    return {say("Vote"): label, say("Probability"): None if share is None else share * 100}
+    label = None if vote.label is None else task_gettext(vote.label)
+    return {_("Vote"): label, _("Probability"): None if share is None else share * 100}

@@ -1,1 +1,1 @@
-"""data."""
+"""What several pages fetch, from the consensus service, Prometheus and MLflow; cached for seconds."""

@@ -1,7 +1,7 @@
-"""The service's `/metrics` as counts: what the live figures need, and nothing of the rest.
+"""Reads the service's `/metrics`: the counts that the live indicators need.
 
-It reads Prometheus's text format with Prometheus's own parser, line by line, because of some thousand lines
-only a few hundred are about calls and rounds. It refuses what is no such text.
+Prometheus's own parser reads the few hundred lines about calls and rounds, of some thousand. Text in
+another format is refused.
 """
 
 import re
@@ -11,22 +11,22 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from concord.errors import ServiceAway
-from frontend.data import series as courses
-from frontend.data.series import Key, Sample
+from frontend.data import series
+from frontend.data.series import CountKey, Sample
 
 _STARTED: Final = "process_start_time_seconds"
-_PLAIN: Final = (courses.CALLS, courses.AGREEMENT_SUM, courses.AGREEMENT_COUNT)
+_PLAIN: Final = (series.CALLS, series.AGREEMENT_SUM, series.AGREEMENT_COUNT)
 _DETAILED: Final[Mapping[str, str]] = {
-    courses.ROUNDS: "status",
-    courses.LATENCY_BUCKET: "le",
-    courses.OVERHEAD_BUCKET: "le",
+    series.ROUNDS: "status",
+    series.LATENCY_BUCKET: "le",
+    series.OVERHEAD_BUCKET: "le",
 }
-_WANTED: Final = (*_PLAIN, *_DETAILED, courses.HTTP, _STARTED)
+_READ: Final = (*_PLAIN, *_DETAILED, series.HTTP, _STARTED)
 _PREDICTION: Final = re.compile(r".*/(predict|infer)")
 """Routes of predictions, as the rules of the service's objectives have them."""
 
 
-def sample(text: str, time: float) -> Sample:
+def parse_sample(text: str, time: float) -> Sample:
     """What a process states at a moment.
 
     Args:
@@ -37,7 +37,7 @@ def sample(text: str, time: float) -> Sample:
         ServiceAway: It is no text of metrics, or of another service's.
     """
     process: float | None = None
-    counts: dict[Key, float] = {}
+    counts: dict[CountKey, float] = {}
     try:
         for name, labels, value in _lines(text):
             key = _key(name, labels)
@@ -47,24 +47,24 @@ def sample(text: str, time: float) -> Sample:
                 counts[key] = counts.get(key, 0.0) + value
     except (ValueError, KeyError, IndexError) as error:
         raise ServiceAway("The service's metrics cannot be read.", field="CONCORD_URL") from error
-    if f"# TYPE {courses.HTTP} counter" not in text:
+    if f"# TYPE {series.HTTP} counter" not in text:
         raise ServiceAway("These metrics are not of a consensus service.", field="CONCORD_URL")
     return Sample(time, process, counts)
 
 
 def _lines(text: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
-    wanted = "\n".join(line for line in text.splitlines() if line.startswith(_WANTED))
-    for family in text_string_to_metric_families(wanted + "\n"):
-        for one in family.samples:
-            if one.name in _WANTED:
-                yield one.name, one.labels, one.value
+    lines = "\n".join(line for line in text.splitlines() if line.startswith(_READ))
+    for family in text_string_to_metric_families(lines + "\n"):
+        for sample in family.samples:
+            if sample.name in _READ:
+                yield sample.name, sample.labels, sample.value
 
 
-def _key(name: str, labels: Mapping[str, str]) -> Key | None:
+def _key(name: str, labels: Mapping[str, str]) -> CountKey | None:
     if name in _PLAIN:
-        return Key(name, labels["task"], "")
+        return CountKey(name, labels["task"], "")
     if name in _DETAILED:
-        return Key(name, labels["task"], labels[_DETAILED[name]])
-    if name == courses.HTTP and _PREDICTION.fullmatch(labels["route"]):
-        return Key(name, "", "failed" if labels["status"].startswith("5") else "answered")
+        return CountKey(name, labels["task"], labels[_DETAILED[name]])
+    if name == series.HTTP and _PREDICTION.fullmatch(labels["route"]):
+        return CountKey(name, "", "failed" if labels["status"].startswith("5") else "answered")
     return None

@@ -1,8 +1,7 @@
-"""MLflow over HTTP, as far as a page shows it: what a run measured, and the pictures that it kept.
+"""Reads runs and plots from MLflow over HTTP.
 
-The page imports neither MLflow nor the training. A run ends before its version is registered, so what is
-read of it stays true and is kept; failures never are. A password in MLflow's address, or in its variables, is
-used and shown nowhere: not in a message, and not in a link.
+A run ends before its version is registered, so what was read of it does not change and is cached; errors
+are not. A password in MLflow's address or variables appears in no message and no link.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import httpx
 import streamlit as st
 
 from concord.errors import ServiceAway
-from concord.rollout.mlflow import tracking
+from concord.rollout.tracking_server import read_tracking_server
 from concord.settings import Settings
 
 KEPT_SECONDS: Final = 600
@@ -21,11 +20,11 @@ MOST_KEPT: Final = 200
 """Runs, and pictures of 15 to 30 kB, in memory."""
 
 LARGEST: Final = 4 << 20
-"""Bytes of a picture; ours have 1 % of it."""
+"""Bytes of a response; the training's plots have 1 % of it."""
 
 CONNECT_SECONDS: Final = 2.0
 READ_SECONDS: Final = 5.0
-"""MLflow answers these within a tenth of a second; who takes longer is away."""
+"""MLflow answers these within a tenth of a second; one that takes longer counts as away."""
 
 PLOTS: Final = "plots"
 """The folder of a run's artifacts that holds its pictures."""
@@ -38,18 +37,16 @@ class Run:
     """What fitted a version.
 
     Attributes:
-        experiment: Id of the experiment that it belongs to, for links.
         metrics: What it measured on held-out rows.
         plots: File names of its pictures.
     """
 
-    experiment: str
     metrics: dict[str, float]
     plots: tuple[str, ...]
 
 
 @st.cache_data(ttl=KEPT_SECONDS, show_spinner="…", max_entries=MOST_KEPT)
-def run(registry: str, run_id: str) -> Run | None:
+def read_run(registry: str, run_id: str) -> Run | None:
     """A run; None where MLflow has none of this id any more.
 
     Args:
@@ -59,23 +56,24 @@ def run(registry: str, run_id: str) -> Run | None:
     Raises:
         ServiceAway: MLflow does not serve; as everywhere here.
     """
-    found = _json(registry, "/api/2.0/mlflow/runs/get", run_id=run_id)
-    if found is None:
+    response = _json(registry, "/api/2.0/mlflow/runs/get", run_id=run_id)
+    if response is None:
         return None
     listed = _json(registry, "/api/2.0/mlflow/artifacts/list", run_id=run_id, path=PLOTS) or {}
-    document = found.get("run", {})
+    document = response.get("run", {})
     measured = document.get("data", {}).get("metrics", [])
     return Run(
-        str(document.get("info", {}).get("experiment_id", "")),
-        {str(one["key"]): float(one["value"]) for one in measured},
+        {str(entry["key"]): float(entry["value"]) for entry in measured},
         tuple(
-            str(one["path"]).rpartition("/")[2] for one in listed.get("files", []) if not one.get("is_dir")
+            str(entry["path"]).rpartition("/")[2]
+            for entry in listed.get("files", [])
+            if not entry.get("is_dir")
         ),
     )
 
 
 @st.cache_data(ttl=KEPT_SECONDS, show_spinner="…", max_entries=MOST_KEPT)
-def plot(registry: str, run_id: str, name: str) -> bytes | None:
+def read_plot(registry: str, run_id: str, name: str) -> bytes | None:
     """A picture of a run as PNG; None where there is none of this name."""
     response = _get(registry, "/get-artifact", run_id=run_id, path=f"{PLOTS}/{name}")
     if response is None:
@@ -85,7 +83,7 @@ def plot(registry: str, run_id: str, name: str) -> bytes | None:
     return response.content
 
 
-def page(address: str, *parts: str) -> str:
+def page_link(address: str, *parts: str) -> str:
     """A link into MLflow's own page.
 
     Args:
@@ -97,16 +95,10 @@ def page(address: str, *parts: str) -> str:
     return f"{bare}/#/{'/'.join(quote(part, safe='') for part in parts)}"
 
 
-def forget() -> None:
-    """Drops what is kept."""
-    run.clear()
-    plot.clear()
-
-
 @st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
 def connect(registry: str) -> httpx.Client:
     """The connections to MLflow, shared by all sessions."""
-    server = tracking(registry, Settings.read())
+    server = read_tracking_server(registry, Settings.read())
     return httpx.Client(
         auth=server.user,
         headers=server.headers,
@@ -122,15 +114,15 @@ def _json(registry: str, endpoint: str, **query: str) -> dict[str, Any] | None:
         return None
     try:
         document = response.json()
-    except ValueError as error:
-        raise _away(registry, "what answers is no MLflow") from error
+    except ValueError:
+        document = None
     if not isinstance(document, dict):
         raise _away(registry, "what answers is no MLflow")
     return document
 
 
 def _get(registry: str, endpoint: str, **query: str) -> httpx.Response | None:
-    """What MLflow answers, read as far as is sensible; None where it says that there is no such thing."""
+    """MLflow's response, up to `LARGEST` bytes; None for a 404."""
     try:
         with connect(registry).stream("GET", endpoint, params=query) as response:
             body = b""
@@ -148,4 +140,4 @@ def _get(registry: str, endpoint: str, **query: str) -> httpx.Response | None:
 
 
 def _away(registry: str, why: str) -> ServiceAway:
-    return ServiceAway(f"{page(registry).removesuffix('/#/')}: {why}.", field="MLFLOW_TRACKING_URI")
+    return ServiceAway(f"{page_link(registry).removesuffix('/#/')}: {why}.", field="MLFLOW_TRACKING_URI")

@@ -1,8 +1,8 @@
-"""The live figures from Prometheus, by its HTTP API: what is asked stands in one table.
+"""Reads the live indicators from Prometheus by its HTTP API; `QUERIES` has the query of each.
 
-It asks only for metrics that `concord.observability.metrics` has, and for what the chart's rules record where that adds up
-to the same: a recorded p99 of several tasks, or of several installations, is no p99 of them together. What
-Prometheus does not say is no point, never a zero.
+Queries use the metrics of `concord.observability.metrics`, and the chart's recording rules where those add
+up to the same: a recorded p99 of several tasks is no p99 of them together. A missing value is no point,
+never a zero.
 """
 
 import math
@@ -15,42 +15,36 @@ import httpx
 import streamlit as st
 
 from concord.errors import ConcordError, ServiceAway
-from frontend.data import series as courses
-from frontend.data.series import Course, Point
+from frontend.data import series
+from frontend.data.series import IndicatorSeries, Point
 
 QUERIES: Final[Mapping[str, str]] = {
-    courses.REQUESTS: "sum(rate(concord_round_seconds_count{OF}[5m]))",
-    courses.ROWS: "sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m]))",
+    series.REQUESTS: "sum(rate(concord_round_seconds_count{OF}[5m]))",
+    series.ROWS: "sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m]))",
     **{
-        name: f"histogram_quantile({share}, sum by (le) (rate(concord_round_seconds_bucket{{OF}}[5m])))"
-        for name, share in zip(courses.LATENCY, courses.QUANTILES, strict=True)
+        name: f"histogram_quantile({share}, sum by (le) (rate(concord_{metric}_seconds_bucket{{OF}}[5m])))"
+        for metric, names in (("round", series.LATENCY), ("overhead", series.OVERHEAD))
+        for name, share in zip(names, series.QUANTILES, strict=True)
     },
-    **{
-        name: f"histogram_quantile({share}, sum by (le) (rate(concord_overhead_seconds_bucket{{OF}}[5m])))"
-        for name, share in zip(courses.OVERHEAD, courses.QUANTILES, strict=True)
-    },
-    courses.AGREEMENT: (
+    series.AGREEMENT: (
         "sum(rate(concord_agreement_sum{OF}[5m])) / sum(rate(concord_agreement_count{OF}[5m]))"
     ),
-    courses.NO_QUORUM: (
-        '(sum(concord:rounds:rate5m{OF status="no_quorum"}) '
-        'or sum(rate(concord_rounds_total{OF status="no_quorum"}[5m])) '
-        "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
-        "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
-    ),
-    courses.DEGRADED: (
-        '(sum(concord:rounds:rate5m{OF status="degraded"}) '
-        'or sum(rate(concord_rounds_total{OF status="degraded"}[5m])) '
-        "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
-        "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
-    ),
-    courses.FAILED: (
+    **{
+        status: (
+            f'(sum(concord:rounds:rate5m{{OF status="{status}"}}) '
+            f'or sum(rate(concord_rounds_total{{OF status="{status}"}}[5m])) '
+            "or 0 * sum(rate(concord_rounds_total{OF}[5m]))) "
+            "/ (sum(concord:rounds:rate5m{OF}) or sum(rate(concord_rounds_total{OF}[5m])))"
+        )
+        for status in (series.NO_QUORUM, series.DEGRADED)
+    },
+    series.FAILED: (
         '(sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)", status=~"5.."}[5m])) '
         'or 0 * sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))) '
         '/ sum(rate(concord_http_requests_total{OF route=~".*/(predict|infer)"}[5m]))'
     ),
 }
-"""Figure → PromQL. `OF` becomes the matchers of task and installation; five minutes as in the rules."""
+"""Indicator → PromQL. `OF` becomes the matchers of task and namespace; five minutes as in the rules."""
 
 SCRAPED: Final = "count(concord_waiting_rows{OF})"
 """Whether any consensus service is scraped: this metric is there before anything was asked."""
@@ -64,11 +58,11 @@ LEAST_STEP: Final = 15
 
 WAIT_SECONDS: Final = 3.0
 FRESH_SECONDS: Final = 10
-"""How old figures may be, and how long one that is away is left alone: twenty people are one question."""
+"""How old indicators may be, and how long a Prometheus that is away is not asked again."""
 
 
 @dataclass(frozen=True)
-class Place:
+class PrometheusServer:
     """Where Prometheus is.
 
     Attributes:
@@ -80,23 +74,23 @@ class Place:
     namespace: str | None = None
 
 
-def matched(query: str, task: str | None, namespace: str | None) -> str:
+def fill_matchers(query: str, task: str | None, namespace: str | None) -> str:
     """A query about one task, or all, of one installation, or all.
 
-    >>> matched('sum(concord:rounds:rate5m{OF status="ok"})', "iris", None)
+    >>> fill_matchers('sum(concord:rounds:rate5m{OF status="ok"})', "iris", None)
     'sum(concord:rounds:rate5m{task="iris", status="ok"})'
     """
     matchers = {"task": task, "namespace": namespace}
-    said = " ".join(f'{name}="{_quoted(value)}",' for name, value in matchers.items() if value)
-    return query.replace("OF", said).replace("{ ", "{")
+    text = " ".join(f'{name}="{_quoted(value)}",' for name, value in matchers.items() if value)
+    return query.replace("OF", text).replace("{ ", "{")
 
 
 @st.cache_resource(ttl=FRESH_SECONDS, max_entries=100, show_spinner=False)
-def course(place: Place, task: str | None, seconds: int) -> Course | ConcordError:
-    """Figures of the last seconds, or why there are none; that is kept as well.
+def query_series(server: PrometheusServer, task: str | None, seconds: int) -> IndicatorSeries | ConcordError:
+    """Indicators of the last seconds, or why there are none, which is cached as well.
 
     Args:
-        place: Where.
+        server: Prometheus.
         task: One task; None for all together.
         seconds: How far back.
     """
@@ -104,27 +98,21 @@ def course(place: Place, task: str | None, seconds: int) -> Course | ConcordErro
     end = math.floor(time.time() / step) * step
     span = {"start": end - seconds, "end": end, "step": step}
     try:
-        if not _points(place, matched(SCRAPED, None, place.namespace), span):
+        if not _points(server, fill_matchers(SCRAPED, None, server.namespace), span):
             raise ServiceAway(
                 "Prometheus answers and has no metrics of Concord: it does not scrape the service, or "
                 "CONCORD_PROMETHEUS_NAMESPACE names another installation.",
                 field="CONCORD_PROMETHEUS",
             )
-        figures = [figure for figure in QUERIES if task is None or figure != courses.FAILED]
+        indicators = [indicator for indicator in QUERIES if task is None or indicator != series.FAILED]
         lines = {
-            figure: _points(place, matched(QUERIES[figure], task, place.namespace), span)
-            for figure in figures
+            indicator: _points(server, fill_matchers(QUERIES[indicator], task, server.namespace), span)
+            for indicator in indicators
         }
-        asked = _points(place, matched(ASKED, task, place.namespace), span)
+        asked = _points(server, fill_matchers(ASKED, task, server.namespace), span)
     except ConcordError as error:
         return error
-    return Course(lines, was_asked=any(point.value for point in asked))
-
-
-def forget() -> None:
-    """Drops what is kept."""
-    course.clear()
-    _connect.clear()
+    return IndicatorSeries(lines, was_asked=any(point.value for point in asked))
 
 
 @st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
@@ -132,19 +120,19 @@ def _connect(url: str) -> httpx.Client:
     return httpx.Client(base_url=url, timeout=WAIT_SECONDS, trust_env=False)
 
 
-def _points(place: Place, query: str, span: Mapping[str, int]) -> list[Point]:
+def _points(server: PrometheusServer, query: str, span: Mapping[str, int]) -> list[Point]:
     """The one series that a query has, oldest first."""
-    document = _ask(place, {"query": query, **span})
+    document = _ask(server, {"query": query, **span})
     try:
-        series = document["data"]["result"]
-        return [Point(float(at), _number(value)) for one in series[:1] for at, value in one["values"]]
+        result = document["data"]["result"]
+        return [Point(float(at), _number(value)) for entry in result[:1] for at, value in entry["values"]]
     except (KeyError, TypeError, ValueError) as error:
         raise _away("What answers there is no Prometheus.") from error
 
 
-def _ask(place: Place, query: Mapping[str, str | int]) -> dict[str, Any]:
+def _ask(server: PrometheusServer, query: Mapping[str, str | int]) -> dict[str, Any]:
     try:
-        response = _connect(place.url).post("/api/v1/query_range", data=dict(query))
+        response = _connect(server.url).post("/api/v1/query_range", data=dict(query))
     except httpx.HTTPError as error:
         raise _away(f"Prometheus does not answer ({error or type(error).__name__}).") from error
     try:

@@ -1,11 +1,10 @@
-"""Rounds: finding and reading them, and saying what was true.
+"""Reads rounds, and labels one.
 
-What is read with a session's token is kept under that session's key (`access.reading`), so nobody sees
-it who may not. A round changes when its label comes and when its block does: what was read of it is
-dropped as soon as the page itself has labelled it.
+What a token opened is cached under its session's key (`access.find_reader`), so that nobody else sees it.
+Labelling a round drops the cache, since the round changes with its label and with its block.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import streamlit as st
@@ -13,24 +12,23 @@ import streamlit as st
 from concord.client import Client, results_of
 from concord.errors import ConcordError, Refused
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import LabelResult, Round, RoundPage, SettlementStatus
-from frontend.data.service import Reader
+from concord.types.answers import SettlementStatus
+from concord.types.rounds import LabelResult, Round, RoundPage
+from frontend.data.service import HASH_READER, Reader
 
 FRESH_SECONDS: Final = 3
 """How old a list, or a round, may be."""
 
-KEPT: Final = 500
-"""Pages and rounds that are kept at once, of all sessions."""
+MOST_KEPT: Final = 500
+"""Pages and rounds that are cached at once, of all sessions."""
 
-PAGE: Final = 25
-"""Rounds in a list: what one looks through without getting lost."""
-
-_WAIT = "…"
+PAGE_ROUNDS: Final = 25
+"""Rounds on a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which rounds are looked for; None: any. Times are ISO 8601 with their zone."""
+    """Which rounds to list; None: any. Times are ISO 8601 with their zone."""
 
     status: str | None = None
     label: str | None = None
@@ -41,11 +39,11 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What became of a label.
+class LabelReport:
+    """What the service did with a label.
 
     Attributes:
-        truth: What was said.
+        truth: The label.
         status: `accepted`, `known`, or the code of why not.
         message: The service's sentence; empty where it was taken.
         settlement: `none`: no stake moves by it; `due`: the block follows; `settled`: it is in `block`.
@@ -60,28 +58,30 @@ class Told:
 
     @property
     def is_good(self) -> bool:
-        """Whether it is what the round is labelled with now."""
+        """Whether the round has this label now."""
         return self.status in ("accepted", "known")
 
 
-def page(reader: Reader, url: str, task: str, filters: Filters, after: str | None = None) -> RoundPage:
+@st.cache_data(ttl=FRESH_SECONDS, max_entries=MOST_KEPT, show_spinner="…", hash_funcs=HASH_READER)
+def read_page(reader: Reader, task: str, filters: Filters, after: str | None = None) -> RoundPage:
     """A page of a task's rounds, newest first, a few seconds old at most."""
-    return _page(reader.client, reader.key, url, task, filters, after)
+    return reader.client.rounds(task=task, limit=PAGE_ROUNDS, after=after, **asdict(filters))
 
 
-def one(reader: Reader, url: str, round_id: str) -> Round:
+@st.cache_data(ttl=FRESH_SECONDS, max_entries=MOST_KEPT, show_spinner="…", hash_funcs=HASH_READER)
+def read_round(reader: Reader, round_id: str) -> Round:
     """A round with its explanation, a few seconds old at most."""
-    return _one(reader.client, reader.key, url, round_id)
+    return reader.client.round(round_id)
 
 
-def forget() -> None:
-    """Drops what is kept, so that the next look is a new one."""
-    _page.clear()
-    _one.clear()
+def clear_cache() -> None:
+    """Drops what is cached."""
+    read_page.clear()
+    read_round.clear()
 
 
-def tell(client: Client, schema: TaskSchema, round_id: str, truth: str | float) -> Told:
-    """Says what was true of a round, and waits for its block.
+def label_round(client: Client, schema: TaskSchema, round_id: str, truth: str | float) -> LabelReport:
+    """Labels a round, and waits for its block.
 
     Args:
         client: With a token.
@@ -91,35 +91,17 @@ def tell(client: Client, schema: TaskSchema, round_id: str, truth: str | float) 
     """
     label = {"id": round_id, "value" if schema.is_regression else "label": truth}
     try:
-        found = client.feedback([label], settled=True).labels
+        results = client.feedback([label], settled=True).labels
     except ConcordError as error:
-        found = results_of(error) if isinstance(error, Refused) else []
-        if not found:
-            return Told(truth, error.code, error.message)
+        results = results_of(error) if isinstance(error, Refused) else []
+        if not results:
+            return LabelReport(truth, error.code, error.message)
     finally:
-        forget()
-    return _told(truth, found[0])
+        clear_cache()
+    return _make_report(truth, results[0])
 
 
-def _told(truth: str | float, result: LabelResult) -> Told:
+def _make_report(truth: str | float, result: LabelResult) -> LabelReport:
     error = result.error or {}
     status = error.get("code") or result.status
-    return Told(truth, status, error.get("message") or "", result.settlement, result.block)
-
-
-@st.cache_data(ttl=FRESH_SECONDS, max_entries=KEPT, show_spinner=_WAIT)
-def _page(
-    _client: Client,
-    key: str,  # noqa: ARG001 - whose cache it is
-    url: str,  # noqa: ARG001 - whose service it is
-    task: str,
-    filters: Filters,
-    after: str | None,
-) -> RoundPage:
-    sought = {name: getattr(filters, name) for name in Filters.__slots__}
-    return _client.rounds(task=task, limit=PAGE, after=after, **sought)
-
-
-@st.cache_data(ttl=FRESH_SECONDS, max_entries=KEPT, show_spinner=_WAIT)
-def _one(_client: Client, key: str, url: str, round_id: str) -> Round:  # noqa: ARG001 - likewise
-    return _client.round(round_id)
+    return LabelReport(truth, status, error.get("message") or "", result.settlement, result.block)

@@ -1,8 +1,8 @@
-"""Figures of how asking goes, over time: one shape, be they Prometheus's or of the service's own metrics.
+"""Indicators over time, computed from samples of the service's metrics or read from Prometheus.
 
-A call is one request for one or more rows, and each row is a round. The figures are those of calls (how
-many, how long, what Concord adds to the slowest node that counted) and of rounds (how many, how far nodes
-agree, how many end below the quorum). Pure functions; nothing here asks anybody.
+A call is one request for one or more rows, and each row is a round. Indicators are of calls (how many,
+their latency, Concord's overhead over the slowest node that counted) and of rounds (how many, their
+agreement, and the share below the quorum). Pure functions.
 """
 
 import math
@@ -19,16 +19,16 @@ AGREEMENT: Final = "agreement"
 NO_QUORUM: Final = "no_quorum"
 DEGRADED: Final = "degraded"
 FAILED: Final = "failed"
-FIGURES: Final = (REQUESTS, ROWS, *LATENCY, *OVERHEAD, AGREEMENT, NO_QUORUM, DEGRADED, FAILED)
-"""Two a second each, six in seconds, and four shares; `failed` is known of all tasks together only."""
+INDICATORS: Final = (REQUESTS, ROWS, *LATENCY, *OVERHEAD, AGREEMENT, NO_QUORUM, DEGRADED, FAILED)
+"""Two per second, six in seconds, and four shares; `failed` exists for all tasks together only."""
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
 
 LOOK_BACK: Final = 60.0
-"""Seconds that a figure looks back at least: of a call now and then there is no p99 in five."""
+"""Least seconds over which an indicator is computed: five seconds of few calls have no p99."""
 
 
-class Key(NamedTuple):
+class CountKey(NamedTuple):
     """What a cumulative count is of: a metric, a task (empty: of none), and its status, bound or outcome."""
 
     metric: str
@@ -36,7 +36,7 @@ class Key(NamedTuple):
     detail: str
 
 
-Counts = Mapping[Key, float]
+MetricCounts = Mapping[CountKey, float]
 """Cumulative counts of one process at one moment, or their increase between two."""
 
 ROUNDS: Final = "concord_rounds_total"
@@ -51,29 +51,29 @@ HTTP: Final = "concord_http_requests_total"
 
 @dataclass(frozen=True)
 class Point:
-    """A figure's value at a time, in seconds since the epoch; None where there is none, as of no request."""
+    """An indicator's value at a time, in seconds since the epoch; None without a value, as without calls."""
 
     time: float
     value: float | None
 
 
 @dataclass(frozen=True)
-class Course:
-    """Figures over time.
+class IndicatorSeries:
+    """Indicators over time.
 
     Attributes:
-        lines: Figure → its points, oldest first.
+        lines: Indicator → its points, oldest first.
         was_asked: Whether anything was asked since the service started.
-        is_partial: Whether other processes answered meanwhile, whose figures are not in here.
+        is_partial: Whether other processes answered meanwhile, which are left out.
     """
 
     lines: Mapping[str, Sequence[Point]]
     was_asked: bool
     is_partial: bool = False
 
-    def now(self, figure: str) -> float | None:
-        """The newest value of a figure."""
-        points = self.lines.get(figure, ())
+    def newest(self, indicator: str) -> float | None:
+        """The newest value of an indicator."""
+        points = self.lines.get(indicator, ())
         return points[-1].value if points else None
 
     def is_quiet(self) -> bool:
@@ -93,14 +93,14 @@ class Sample:
 
     time: float
     process: float | None
-    counts: Counts
+    counts: MetricCounts
 
 
-def course(samples: Sequence[Sample], task: str | None, since: float, step: float) -> Course:
-    """Figures at samples that lie a step or more apart, each over a step or `LOOK_BACK` seconds before it.
+def compute_series(samples: Sequence[Sample], task: str | None, since: float, step: float) -> IndicatorSeries:
+    """Indicators at samples that lie a step or more apart, each over a step or `LOOK_BACK` seconds before it.
 
     Counts of several processes are never mixed: where more than one answers at the same time, as of a service
-    with replicas, the figures are those of the one that answered last.
+    with replicas, the indicators are those of the one that answered last.
 
     Args:
         samples: Oldest first.
@@ -108,25 +108,27 @@ def course(samples: Sequence[Sample], task: str | None, since: float, step: floa
         since: No point is older.
         step: Seconds.
     """
-    lines: dict[str, list[Point]] = {figure: [] for figure in FIGURES}
-    processes = _processes(samples)
-    shown = _successive(processes, samples[-1]) if samples else []
-    for earlier, later in (pair for line in shown for pair in _stretches(line, step)):
+    lines: dict[str, list[Point]] = {indicator: [] for indicator in INDICATORS}
+    processes = _split_by_process(samples)
+    successive = _select_successive(processes, samples[-1]) if samples else []
+    for earlier, later in (pair for line in successive for pair in _pair_samples(line, step)):
         if later.time >= since:
-            found = figures(increase(earlier.counts, later.counts), task, later.time - earlier.time)
-            for figure, value in found.items():
-                lines[figure].append(Point(later.time, value))
+            values = compute_indicators(
+                count_increase(earlier.counts, later.counts), task, later.time - earlier.time
+            )
+            for indicator, value in values.items():
+                lines[indicator].append(Point(later.time, value))
     total = _sum(samples[-1].counts, CALLS, task) if samples else 0.0
-    return Course(lines, was_asked=total > 0, is_partial=len(shown) < len(processes))
+    return IndicatorSeries(lines, was_asked=total > 0, is_partial=len(successive) < len(processes))
 
 
-def increase(earlier: Counts, later: Counts) -> Counts:
+def count_increase(earlier: MetricCounts, later: MetricCounts) -> MetricCounts:
     """What was added; a count that the earlier sample lacks has begun at zero."""
     return {key: value - earlier.get(key, 0.0) for key, value in later.items()}
 
 
-def figures(added: Counts, task: str | None, seconds: float) -> dict[str, float | None]:
-    """The figures of a stretch of time.
+def compute_indicators(added: MetricCounts, task: str | None, seconds: float) -> dict[str, float | None]:
+    """The indicators of a span of time.
 
     Args:
         added: What was added to each count.
@@ -134,19 +136,21 @@ def figures(added: Counts, task: str | None, seconds: float) -> dict[str, float 
         seconds: How long it took.
     """
     calls, rounds = _sum(added, CALLS, task), _sum(added, ROUNDS, task)
-    found: dict[str, float | None] = {REQUESTS: calls / seconds, ROWS: rounds / seconds}
+    values: dict[str, float | None] = {REQUESTS: calls / seconds, ROWS: rounds / seconds}
     for names, metric in ((LATENCY, LATENCY_BUCKET), (OVERHEAD, OVERHEAD_BUCKET)):
         buckets = _buckets(added, metric, task)
-        found |= {name: quantile(share, buckets) for name, share in zip(names, QUANTILES, strict=True)}
-    found[AGREEMENT] = _ratio(_sum(added, AGREEMENT_SUM, task), _sum(added, AGREEMENT_COUNT, task))
-    for figure in (NO_QUORUM, DEGRADED):
-        found[figure] = _ratio(_sum(added, ROUNDS, task, figure), rounds)
+        values |= {
+            name: interpolate_quantile(share, buckets) for name, share in zip(names, QUANTILES, strict=True)
+        }
+    values[AGREEMENT] = _ratio(_sum(added, AGREEMENT_SUM, task), _sum(added, AGREEMENT_COUNT, task))
+    for indicator in (NO_QUORUM, DEGRADED):
+        values[indicator] = _ratio(_sum(added, ROUNDS, task, indicator), rounds)
     if task is None:
-        found[FAILED] = _ratio(_sum(added, HTTP, None, "failed"), _sum(added, HTTP, None))
-    return found
+        values[FAILED] = _ratio(_sum(added, HTTP, None, "failed"), _sum(added, HTTP, None))
+    return values
 
 
-def quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | None:
+def interpolate_quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | None:
     """A quantile by linear interpolation within its bucket, as PromQL's `histogram_quantile` finds it.
 
     Args:
@@ -166,44 +170,44 @@ def quantile(share: float, buckets: Sequence[tuple[float, float]]) -> float | No
     return low
 
 
-def _stretches(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample, Sample]]:
+def _pair_samples(line: Sequence[Sample], step: float) -> Iterator[tuple[Sample, Sample]]:
     """Pairs of samples: later ones a step or more apart, and the newest; each with one `LOOK_BACK` older."""
     times = [sample.time for sample in line]
-    drawn = -math.inf
-    for place, sample in enumerate(line[1:], 1):
-        if sample.time - drawn >= step or place == len(line) - 1:
-            reach = bisect_right(times, sample.time - max(step, LOOK_BACK)) - 1
-            yield line[max(0, reach)], sample
-            drawn = sample.time
+    newest = -math.inf
+    for index, sample in enumerate(line[1:], 1):
+        if sample.time - newest >= step or index == len(line) - 1:
+            earlier = bisect_right(times, sample.time - max(step, LOOK_BACK)) - 1
+            yield line[max(0, earlier)], sample
+            newest = sample.time
 
 
-def _processes(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """The samples of each process that has answered, told by its start, or by counts that began anew."""
+def _split_by_process(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """The samples of each process; a new process is recognised by its start, or by counts that fell."""
     lines: list[list[Sample]] = []
     open_: dict[float | None, list[Sample]] = {}
     for sample in samples:
         line = open_.get(sample.process)
-        if line is None or _fell(line[-1].counts, sample.counts):
+        if line is None or _has_fallen(line[-1].counts, sample.counts):
             open_[sample.process] = line = []
             lines.append(line)
         line.append(sample)
     return lines
 
 
-def _successive(lines: Sequence[Sequence[Sample]], newest: Sample) -> list[Sequence[Sample]]:
-    """The line with the newest sample and those that ended before it began, and so on back."""
-    kept: list[Sequence[Sample]] = []
+def _select_successive(lines: Sequence[Sequence[Sample]], newest: Sample) -> list[Sequence[Sample]]:
+    """The process with the newest sample, and those that ended before it began, and so on."""
+    selected: list[Sequence[Sample]] = []
     for line in sorted(lines, key=lambda line: (line[-1] is newest, line[-1].time), reverse=True):
-        if not kept or line[-1].time < kept[0][0].time:
-            kept.insert(0, line)
-    return kept
+        if not selected or line[-1].time < selected[0][0].time:
+            selected.insert(0, line)
+    return selected
 
 
-def _fell(earlier: Counts, later: Counts) -> bool:
+def _has_fallen(earlier: MetricCounts, later: MetricCounts) -> bool:
     return any(later.get(key, 0.0) < value for key, value in earlier.items())
 
 
-def _sum(counts: Counts, metric: str, task: str | None, detail: str | None = None) -> float:
+def _sum(counts: MetricCounts, metric: str, task: str | None, detail: str | None = None) -> float:
     return sum(
         value
         for key, value in counts.items()
@@ -211,7 +215,7 @@ def _sum(counts: Counts, metric: str, task: str | None, detail: str | None = Non
     )
 
 
-def _buckets(counts: Counts, metric: str, task: str | None) -> list[tuple[float, float]]:
+def _buckets(counts: MetricCounts, metric: str, task: str | None) -> list[tuple[float, float]]:
     by_bound: dict[float, float] = {}
     for key, value in counts.items():
         if key.metric == metric and task in (None, key.task):

@@ -1,13 +1,11 @@
-"""What the pages know of the consensus service, and how they ask it.
+"""Fetches from the consensus service, for all pages.
 
-All sessions of one page process share one connection a server. What changes seldom is kept for
-seconds, so that twenty people looking at a page are one question to the service. Failures are
-never kept. A question that the service refuses is an answer too, a `Refusal`: the page has a
-sentence for each.
+All sessions of a page process share one connection to a server. Tasks, nodes and schemas are cached for
+seconds, so that twenty people on a page are one request to the service; errors are not cached.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +14,10 @@ import streamlit as st
 from concord.client import Client, verdicts_of
 from concord.errors import ConcordError, Refused
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import NodeView, TaskSummary, Verdict
+from concord.tasks.values import Row
+from concord.types.answers import Verdict
+from concord.types.nodes import NodeView
+from concord.types.tasks import TaskSummary
 
 FRESH_SECONDS: Final = 3
 """How old a list of tasks or nodes may be. People notice a node's restart, not three seconds."""
@@ -24,13 +25,9 @@ FRESH_SECONDS: Final = 3
 SCHEMA_SECONDS: Final = 30
 """How old a schema may be; it changes with a training, and a 422 drops it at once."""
 
-_WAIT = "…"
-
-Row = Mapping[str, float | str]
-
 
 @dataclass(frozen=True)
-class Answer:
+class AnsweredRow:
     """A verdict, and the row that it is about; None once that was forgotten or has expired."""
 
     row: Row | None
@@ -71,45 +68,51 @@ class Reader:
     key: str = ""
 
 
+HASH_READER: Final[dict[str | type, Callable[[Reader], tuple[str, str]]]] = {
+    Reader: lambda reader: (reader.client.url, reader.key)
+}
+"""For caches of functions that take a `Reader`: what they hold belongs to its service and its key."""
+
+
 @st.cache_resource(show_spinner=False, on_release=Client.close)
 def connect(url: str) -> Client:
     """The connection to a server, shared by all sessions."""
     return Client(url)
 
 
-@st.cache_data(ttl=FRESH_SECONDS, show_spinner=_WAIT)
-def tasks(url: str) -> list[TaskSummary]:
+@st.cache_data(ttl=FRESH_SECONDS, show_spinner="…")
+def list_tasks(url: str) -> list[TaskSummary]:
     """All tasks, a few seconds old at most."""
     return connect(url).tasks()
 
 
-@st.cache_data(ttl=FRESH_SECONDS, show_spinner=_WAIT)
-def nodes(url: str, task: str) -> list[NodeView]:
+@st.cache_data(ttl=FRESH_SECONDS, show_spinner="…")
+def list_nodes(url: str, task: str) -> list[NodeView]:
     """The nodes of a task, a few seconds old at most."""
     return connect(url).nodes(task)
 
 
-@st.cache_data(ttl=SCHEMA_SECONDS, show_spinner=_WAIT)
-def schema(url: str, task: str) -> TaskSchema:
+@st.cache_data(ttl=SCHEMA_SECONDS, show_spinner="…")
+def read_schema(url: str, task: str) -> TaskSchema:
     """A task's schema."""
     return connect(url).schema(task)
 
 
-def forget() -> None:
-    """Drops what is kept, so that the next look is a new one."""
-    tasks.clear()
-    nodes.clear()
-    schema.clear()
+def clear_cache() -> None:
+    """Drops what is cached."""
+    list_tasks.clear()
+    list_nodes.clear()
+    read_schema.clear()
 
 
-def ask(url: str, task: str, row: Row) -> Answer | Refusal:
+def predict(url: str, task: str, row: Row) -> AnsweredRow | Refusal:
     """Asks all nodes of a task about one row."""
     client, request_id = connect(url), f"page-{secrets.token_hex(8)}"
     try:
-        return Answer(row, client.predict(task, [row], request_id=request_id).verdicts[0])
+        return AnsweredRow(row, client.predict(task, [row], request_id=request_id).verdicts[0])
     except ConcordError as error:
         if error.code in ("invalid_input", "unknown_task"):
-            forget()
+            clear_cache()
         verdicts = verdicts_of(error) if isinstance(error, Refused) else []
         verdict = verdicts[0] if verdicts else None
         return Refusal(row, error.code, error.message, _column(error.field), request_id, verdict)

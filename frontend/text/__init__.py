@@ -1,1 +1,1 @@
-"""text."""
+"""The reader's language: translation, the wording of answers, numbers, times, and the service's sentences."""

@@ -1,29 +1,27 @@
-"""The language that a page speaks to its reader: English stands in the code, others in `languages/*.po`.
+"""Translates the page's texts: English stands in the code, other languages in `languages/*.po`.
 
-A page is drawn in the language that its address names (`?lang=fr`) or once named, else in the browser's.
-Catalogues are GNU gettext's, read by Babel, which writes numbers in each language's way too. What a task
-calls itself and its answers comes from its schema: it is said in another language where the catalogue
-knows the text, and as it stands otherwise.
+The language is the one that the address names (`?lang=fr`) or named before, else the browser's. Catalogues
+are GNU gettext's, read by Babel, which formats numbers too. A text of a task's schema is translated where
+the catalogue has it, and stays as it is otherwise.
 """
 
-import gettext
 import io
 from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Final
 
 import streamlit as st
-from babel import Locale
+from babel import Locale, numbers
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 NAMES: Final = {"en": "English", "fr": "Français"}
-"""Languages, each by its own name; the first is that of the code."""
+"""Language → its own name; the first is the language of the code."""
 
 ADDRESS: Final = "lang"
-"""The address's parameter."""
+"""The parameter of the address."""
 
 CATALOGUES: Final = Path(__file__).with_name("languages")
 
@@ -34,22 +32,22 @@ _PLACE: Final = "language"
 
 
 def choose() -> str:
-    """Settles which language the session speaks from now on, and returns it."""
-    stated = st.query_params.get(ADDRESS, "")
-    if stated in NAMES:
-        st.session_state[_PLACE] = stated
+    """Chooses the session's language, and returns it."""
+    in_address = st.query_params.get(ADDRESS, "")
+    if in_address in NAMES:
+        st.session_state[_PLACE] = in_address
     elif _PLACE not in st.session_state:
-        st.session_state[_PLACE] = of_browser(st.context.locale)
+        st.session_state[_PLACE] = match_browser(st.context.locale)
     return current()
 
 
-def speak(language: str) -> None:
-    """Has the session speak a language, and the address say so."""
+def set_language(language: str) -> None:
+    """Sets the session's language, and writes it to the address."""
     st.query_params[ADDRESS] = language
     st.session_state[_PLACE] = language
 
 
-def of_browser(locale: str | None) -> str:
+def match_browser(locale: str | None) -> str:
     """The language for a browser's `fr-CA`."""
     language = (locale or "").partition("-")[0].lower()
     return language if language in NAMES else next(iter(NAMES))
@@ -62,52 +60,58 @@ def current() -> str:
     return str(st.session_state.get(_PLACE, next(iter(NAMES))))
 
 
-def say(text: str, **values: object) -> str:
-    """A text in the reader's language.
+def gettext(text: str, **values: object) -> str:
+    """Translates a text of the page's into the reader's language, as `_` elsewhere.
 
     Args:
         text: In English, with the names of values in braces.
-        values: What stands there; they are not translated.
+        values: Put in after the translation; they are not translated.
     """
-    said = _catalogue(current()).gettext(text) if text else ""
-    return said.format(**values) if values else said
+    translated = _catalogue(current()).gettext(text) if text else ""
+    return translated.format(**values) if values else translated
 
 
-def say_count(one: str, many: str, count: int, **values: object) -> str:
-    """A text about so many things, which is `{count}` in it."""
-    said = _catalogue(current()).ngettext(one, many, count)
-    return said.format(count=decimal(count), **values)
+def ngettext(singular: str, plural: str, count: int, **values: object) -> str:
+    """Translates a text about a number of things, which stands in it as `{count}`."""
+    translated = _catalogue(current()).ngettext(singular, plural, count)
+    return translated.format(count=format_decimal(count), **values)
 
 
-def told(text: str) -> str:
-    """A text of a task's schema in the reader's language, where the catalogue knows it."""
+def task_gettext(text: str) -> str:
+    """Translates a text of a task's schema; one that the catalogue lacks stays as it is."""
     return _catalogue(current()).pgettext(TASK, text) if text else ""
 
 
-def mark(text: str) -> str:
-    """Leaves a text as it is, and has it in the catalogues: `say` says it later."""
+def gettext_noop(text: str) -> str:
+    """Marks a text for the catalogues, as `N_` elsewhere, and returns it untranslated."""
     return text
 
 
-def decimal(value: float, pattern: str = "#,##0.######") -> str:
-    """A number in the reader's way of writing, by a pattern of Unicode's CLDR."""
-    return format_decimal(value, format=pattern, locale=current())
+_, N_ = gettext, gettext_noop
+"""The names that gettext's users give them."""
 
 
-def percent(share: float, decimals: int = 0) -> str:
+def format_decimal(value: float, pattern: str = "#,##0.######") -> str:
+    """A number as the reader's language writes it, by a pattern of Unicode's CLDR."""
+    return numbers.format_decimal(value, format=pattern, locale=current())
+
+
+def format_percent(share: float, decimals: int = 0) -> str:
     """A share in 0..1 as a percentage."""
     pattern = Locale.parse(current()).percent_formats[None].pattern
-    return decimal(share, pattern.replace("#,##0", "#,##0" + ("." + "0" * decimals if decimals else "")))
+    return format_decimal(
+        share, pattern.replace("#,##0", "#,##0" + ("." + "0" * decimals if decimals else ""))
+    )
 
 
 @lru_cache
-def _catalogue(language: str) -> gettext.NullTranslations:
+def _catalogue(language: str) -> NullTranslations:
     path = CATALOGUES / f"{language}.po"
     if not path.exists():
-        return gettext.NullTranslations()
+        return NullTranslations()
     with path.open("rb") as file:
         messages = read_po(file, locale=language)
     compiled = io.BytesIO()
     write_mo(compiled, messages)
     compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    return GNUTranslations(compiled)

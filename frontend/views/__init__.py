@@ -1,1 +1,1 @@
-"""One module a page; each has `show(url)`, and `frontend/app.py` lists them."""
+"""The pages, a package each: `page.py` draws it, `data.py` fetches what only this page needs."""

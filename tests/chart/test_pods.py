@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tests.chart import rendering
-from training.upkeep.limits import PREFIX, Limits
+from training.upkeep.limits import PREFIX, UpkeepLimits
 
 ALLOWED_VOLUMES = {
     "configMap",
@@ -366,11 +366,11 @@ def test_upkeeps_limits_are_those_of_the_values_and_by_default_its_own(render, o
             for name, value in env.items():
                 if name.startswith(PREFIX):
                     patch.setenv(name, value)
-            return Limits.read(), {name for name in env if name.startswith(PREFIX)}
+            return UpkeepLimits.read(), {name for name in env if name.startswith(PREFIX)}
 
     found, names = limits()
-    assert found == Limits()
-    assert names == {f"{PREFIX}{field.upper()}" for field in Limits.model_fields}
+    assert found == UpkeepLimits()
+    assert names == {f"{PREFIX}{field.upper()}" for field in UpkeepLimits.model_fields}
     assert limits(limits={"probationMost": 3_000_000})[0].probation_most == 3_000_000
 
 

@@ -8,7 +8,7 @@ import pytest
 from concord.errors import JournalUnavailable
 from concord.journal import Journal
 from tests.e2e import test_journal_mariadb as shared
-from tests.unit import test_journal as suite
+from tests.unit.journal import test_journal as suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
@@ -92,7 +92,7 @@ def test_migrating_again_changes_nothing(migrated):
     journal = Journal(migrated)
     journal.record([suite.row(1)])
     journal.migrate()
-    assert suite.ids(journal.rounds()[0]) == [1]
+    assert suite.ids(journal.find()[0]) == [1]
     journal.close()
 
 

@@ -3,10 +3,10 @@
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.training.database.conformance import task
+from tests.unit.training.data.database.conformance import task
 from training.data.database.address import read_address
-from training.data.database.bookkeeping import make_table, migrate, tables
-from training.data.database.engine import Database
+from training.data.database.bookkeeping import list_tables, make_table, migrate
+from training.data.database.engine import RowDatabase
 
 pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
@@ -16,7 +16,7 @@ def open_database(server):
     opened, url = [], server.empty()
 
     def make():
-        opened.append(Database(read_address(url, "iris")))
+        opened.append(RowDatabase(read_address(url, "iris")))
         return opened[-1]
 
     yield make
@@ -35,10 +35,10 @@ def test_what_was_done_before_an_error_is_undone_and_the_lock_is_free(open_datab
         patch.setattr(sa.Table, "create", fails)
         with pytest.raises(ArithmeticError):
             make_table(one, task("iris"))
-    assert tables(other) == []
+    assert list_tables(other) == []
     monkeypatch.setattr("training.data.database.engine.LOCK_SECONDS", 5)
     make_table(other, task("iris"))
-    assert [found["name"] for found in tables(one)] == ["iris"]
+    assert [found["name"] for found in list_tables(one)] == ["iris"]
 
 
 def test_a_connection_that_is_cut_while_tables_are_made_is_replaced(open_database, server, monkeypatch):
@@ -55,4 +55,4 @@ def test_a_connection_that_is_cut_while_tables_are_made_is_replaced(open_databas
     monkeypatch.setattr(sa.Table, "create", cutting)
     make_table(database, task("iris"))
     assert cut
-    assert [found["name"] for found in tables(database)] == ["iris"]
+    assert [found["name"] for found in list_tables(database)] == ["iris"]

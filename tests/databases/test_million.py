@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tests.sizes import sized
-from tests.unit.training.database.conformance import LOAN, lines_of, task
-from training.data.database.loading import BATCH
+from tests.unit.training.data.database.conformance import LOAN, lines_of, task
+from training.data.database.loader import BATCH
 from training.data.sources import read_rows
 
 ROOT = Path(__file__).parents[2]

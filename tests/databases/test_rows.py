@@ -6,9 +6,9 @@ import pytest
 
 from concord.errors import ConfigurationError
 from tests.databases.servers import PASSWORD
-from tests.unit.training.database import conformance
+from tests.unit.training.data.database import conformance
 from training.data.database.address import read_address
-from training.data.database.looking import listing
+from training.data.database.inspection import list_tables
 
 pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
@@ -23,7 +23,7 @@ def url(server):
 
 def complaint(url):
     with pytest.raises(ConfigurationError) as caught:
-        listing(read_address(url, "iris"))
+        list_tables(read_address(url, "iris"))
     assert PASSWORD not in caught.value.message
     assert "secret" not in caught.value.message
     return caught.value.message
@@ -48,7 +48,7 @@ def test_a_server_that_cannot_be_reached_is_told(server):
 def test_the_password_may_stand_apart_from_the_url(server, monkeypatch):
     server.empty()
     monkeypatch.setenv("CONCORD_DATA_PASSWORD", PASSWORD)
-    assert listing(read_address(server.url(password=None), "iris")) == []
+    assert list_tables(read_address(server.url(password=None), "iris")) == []
 
 
 def test_a_user_who_may_not_make_tables_is_told_which_rights_are_needed(server, csv_file):
@@ -67,7 +67,7 @@ def test_a_user_who_may_not_make_tables_is_told_which_rights_are_needed(server, 
 
 def test_a_transaction_whose_connection_was_cut_is_tried_again(server, csv_file, monkeypatch):
     url, cut = server.empty(), []
-    monkeypatch.setattr("training.data.database.sources.BATCH", 10)
+    monkeypatch.setattr("training.data.database.load_file.BATCH", 10)
     path = csv_file(conformance.IRIS, *conformance.flowers(30))
 
     def tell(_done):
@@ -76,10 +76,10 @@ def test_a_transaction_whose_connection_was_cut_is_tried_again(server, csv_file,
             cut.append(True)
             server.cut()
 
-    from training.data.database.sources import load_file
+    from training.data.database.load_file import load_file
 
     summary, _ = load_file(
-        conformance.task("iris"), path, read_address(url, "iris"), tell=tell, say=print, refused=None
+        conformance.task("iris"), path, read_address(url, "iris"), report=tell, show_note=print, refused=None
     )
     assert cut
     assert (summary.loaded, len(conformance.lines_of(url, "iris", "row_key"))) == (30, 30)

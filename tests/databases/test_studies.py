@@ -6,15 +6,15 @@ import time
 import pytest
 from optuna.trial import TrialState
 
-from training.data.dataset import generated
+from training.data.dataset import generate_rows
 from training.search.agreement import Agreement
 from training.search.claims import Claims
-from training.search.database import open_storage
-from training.search.identity import Identity
+from training.search.identity import StudyIdentity
 from training.search.optimiser import NUMBER, Optimiser, open_study
 from training.search.settings import digest
 from training.search.space import Space
-from training.search.worker import beating
+from training.search.storage import open_storage
+from training.search.worker import heartbeat
 from training.task import SEED
 from training.tasks import select
 
@@ -50,7 +50,7 @@ def together(work):
 def test_workers_that_start_at_once_make_the_tables_and_share_all_trials(url):
     task = select(["iris"])[0]
     space = Space.of(task.schema)
-    identity = Identity.of(task, generated(task, SEED), space, 5, SEED)
+    identity = StudyIdentity.of(task, generate_rows(task, SEED), space, 5, SEED)
     fitted, parents = [], []
 
     def work():
@@ -59,7 +59,7 @@ def test_workers_that_start_at_once_make_the_tables_and_share_all_trials(url):
         optimiser = Optimiser(storage, open_study(storage, identity), space, claims, SEED)
         mine = Agreement(storage.engine, identity.name, "parent").offer(claims.owner)
         parents.append(mine)
-        with beating(claims):
+        with heartbeat(claims):
             while claims.counts()[0] < TRIALS:
                 claim = claims.claim(TRIALS, optimiser.learns)
                 if claim is None:
@@ -67,7 +67,7 @@ def test_workers_that_start_at_once_make_the_tables_and_share_all_trials(url):
                     continue
                 trial, settings = optimiser.settings(claim)
                 fitted.append((claim.number, digest(settings)))
-                optimiser.tell(trial, claim.number / TRIALS, {"scores": [0.5, 0.6], "reason": None})
+                optimiser.store_result(trial, claim.number / TRIALS, {"scores": [0.5, 0.6], "reason": None})
                 claims.finish(claim)
         storage.engine.dispose()
 

@@ -1,6 +1,6 @@
 """The journal on a real MariaDB: what it promises on SQLite, several replicas at once, a server that goes.
 
-The functions of `tests/unit/test_journal.py` that need nothing of SQLite's run here as they are.
+The functions of `tests/unit/journal/test_journal.py` that need nothing of SQLite's run here as they are.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ import pytest
 import sqlalchemy as sa
 
 from concord.errors import JournalUnavailable
-from concord.journal import Journal
+from concord.journal import Journal, RoundFilters
 from concord.ledger import FileStore, Ledger
 from concord.settings import Settings
 from concord.settlement.settler import Settler
 from tests.service.settling import World, after_slashes, due_round
-from tests.unit import test_journal as suite
+from tests.unit.journal import test_journal as suite
 
 IMAGE = "mariadb:10.11"
 PASSWORD = "p@ss/w:rd%"
@@ -141,7 +141,7 @@ class ServerWorld(World):
 def test_ids_and_names_are_told_apart_by_every_letter(journal):
     journal.record([suite.row(0xAB), suite.row(1, task="Iris")])
     assert journal.round(suite.row(0xAB).id.upper()) is None
-    assert suite.ids(journal.rounds(task="iris")[0]) == [0xAB]
+    assert suite.ids(journal.find(RoundFilters(task="iris"))[0]) == [0xAB]
 
 
 def test_bytes_of_any_kind_and_size_come_back(journal):
@@ -265,7 +265,7 @@ def test_three_settlers_settle_every_round_once(world):
         for turn in range(9):
             waiting = world.record(40, journal=replicas[turn % 3]._journal)
             replicas[turn % 3].notify()
-            found |= await replicas[turn % 3].settled(waiting, 15)
+            found |= await replicas[turn % 3].wait_settled(waiting, 15)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

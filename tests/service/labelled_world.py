@@ -50,8 +50,8 @@ class LabelledWorld(World):
             self.label(row.id, label)
         return row.id
 
-    def label(self, one, label, source="crm"):
-        return self.journal.label([LabelRow(one, label, source, 10, "r")])[0]
+    def label(self, round_id, label, source="crm"):
+        return self.journal.label([LabelRow(round_id, label, source, 10, "r")])[0]
 
     def settle(self):
         """Settles everything that is due, in as many blocks as that takes; returns the height."""
@@ -64,9 +64,9 @@ class LabelledWorld(World):
         with sa.create_engine(f"sqlite:///{self.folder / 'journal.sqlite'}").begin() as connection:
             assert connection.execute(sa.text(statement), values).rowcount
 
-    def proof(self, one):
+    def proof(self, round_id):
         """The proof of a settled round, made from the journal alone."""
-        stored = self.journal.round(one)
+        stored = self.journal.round(round_id)
         leaves = [
             other
             for other in self.journal.rounds_of_block(stored.block, stored.task)
@@ -78,7 +78,7 @@ class LabelledWorld(World):
             for e in block.event_list
             if e.kind == "settle" and e.body["task"] == stored.task and e.body["policy"] == stored.policy
         )
-        path = merkle_proof([leaf.record for leaf in leaves], [leaf.id for leaf in leaves].index(one))
+        path = merkle_proof([leaf.record for leaf in leaves], [leaf.id for leaf in leaves].index(round_id))
         return ProofDocument(
             stored.record, tuple(path), event.body["root"], event.key, block.height, block.hash
         )

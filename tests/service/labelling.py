@@ -14,8 +14,8 @@ RIGHTS = {
 
 def write_tokens(home, *names):
     """Writes a tokens' file; the token of `crm` is `secret-crm`."""
-    known = [Token(name, hash_of(f"secret-{name}"), **RIGHTS[name]) for name in names]
-    (home / "tokens.toml").write_text(render(known))
+    tokens = [Token(name, hash_of(f"secret-{name}"), **RIGHTS[name]) for name in names]
+    (home / "tokens.toml").write_text(render(tokens))
 
 
 class Caller:
@@ -38,7 +38,7 @@ def ask(stack, count=1, task="iris", row=None):
 
 
 def statuses(response):
-    return [one["status"] for one in response.json()["labels"]]
+    return [result["status"] for result in response.json()["labels"]]
 
 
 def label(round_id, label="virginica"):

@@ -13,9 +13,10 @@ import numpy as np
 import onnx
 
 from concord.settings import Settings
+from training.fit_tasks import prepare
 from training.fitting.fit import fit
+from training.registry.recording import record_fit
 from training.registry.registry import Registry
-from training.run import prepare
 from training.task import SEED
 from training.tasks import select
 
@@ -56,7 +57,7 @@ def main(*arguments):
     registry = Registry(Settings.read().home)
     for task, data, parts in prepare(select(named), paths, SEED):
         fitted = fit(task, LIKENESS.get(task.name, "logistic_regression"), data, parts, SEED)
-        registry.record(replace(fitted, node=LIAR, onnx=twisted(task, fitted.onnx)))
+        record_fit(registry, replace(fitted, node=LIAR, onnx=twisted(task, fitted.onnx)))
 
 
 if __name__ == "__main__":

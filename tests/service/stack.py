@@ -14,7 +14,7 @@ from concord.client import Client
 from concord.node.app import NodeApi
 from concord.observability.logs import AccessLog
 from concord.tasks.schema import Feature, Label, TaskSchema, Value
-from concord.types.answers import VOTES_TYPE, NodeInfo
+from concord.types.nodes import VOTES_TYPE, NodeInfo
 
 IRIS = TaskSchema(
     task="iris",
@@ -73,15 +73,15 @@ class Node:
     profile: bytes | None = None
 
     def __post_init__(self):
-        self._app = NodeApi(self.model, AccessLog(enabled=False), profile=self.profile).application
+        self.api = NodeApi(self.model, AccessLog(enabled=False), profile=self.profile)
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http" or scope["path"] != "/v1/votes":
-            await self._app(scope, receive, send)
+            await self.api.application(scope, receive, send)
             return
         self.asked.append({k.decode(): v.decode() for k, v in scope["headers"]})
         if self.fault is None:
-            await self._app(scope, receive, send)
+            await self.api.application(scope, receive, send)
         elif self.fault == "hang":
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -94,7 +94,7 @@ class Node:
 
         if isinstance(self.fault, float):
             await asyncio.sleep(self.fault)
-            await self._app(scope, receive, send)
+            await self.api.application(scope, receive, send)
             return
         message = await receive()
         rows = len(message["body"]) // (4 * len(self.model.schema.features))

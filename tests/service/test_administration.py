@@ -69,8 +69,8 @@ def test_the_same_key_happens_once(stack, operator, where):
 
 
 def test_without_a_key_each_payment_is_one_of_its_own(operator):
-    one, two = (operator.do("deposit", {"amount": 1}).json() for _ in range(2))
-    assert two["stake"] == pytest.approx(one["stake"] + 1, abs=1e-9)
+    first, second = (operator.do("deposit", {"amount": 1}).json() for _ in range(2))
+    assert second["stake"] == pytest.approx(first["stake"] + 1, abs=1e-9)
 
 
 def test_more_than_is_held_is_a_conflict_and_moves_nothing(stack, operator):
@@ -81,14 +81,14 @@ def test_more_than_is_held_is_a_conflict_and_moves_nothing(stack, operator):
 
 
 @pytest.mark.parametrize("amount", [0, -1, 0.0000001, 1.0000001, 1e10, "5", True, None, [1]])
-def test_an_amount_that_is_none_is_refused(operator, amount):
+def test_an_invalid_amount_is_refused(operator, amount):
     response = operator.do("deposit", {"amount": amount})
     assert error(response) == (422, "invalid_input")
     assert response.json()["error"]["field"] == "amount"
 
 
 @pytest.mark.parametrize("body", [{}, [], {"amount": 1, "stake": 2}, {"amount": 1, "key": "a b"}])
-def test_a_body_that_says_something_else_is_refused(operator, body):
+def test_a_body_with_other_fields_is_refused(operator, body):
     assert operator.do("deposit", body).status_code == 422
 
 
@@ -114,7 +114,7 @@ def test_only_a_token_that_administers_may(stack, action):
     assert error(Operator(stack, None).do(action, {})) == (401, "unauthorized")
 
 
-def test_only_a_token_that_administers_has_everything_settled_again(stack, operator):
+def test_only_a_token_that_administers_may_audit(stack, operator):
     def audit(headers):
         return stack.http.get("/v1/ledger/audit", headers=headers)
 
@@ -198,7 +198,7 @@ def test_an_amount_that_is_no_number_is_not_even_sent(command, amount):
 
 
 def test_an_operator_without_an_answer_is_told_the_key_to_try_again_with(command, monkeypatch):
-    monkeypatch.setattr("concord.cli.commands.administration.secrets.token_hex", lambda _n: "k" * 16)
+    monkeypatch.setattr("concord.cli.operations.secrets.token_hex", lambda _n: "k" * 16)
     monkeypatch.setattr("concord.cli.home.service_url", lambda _of: "http://127.0.0.1:1")
     result = command("stake", "deposit", "iris", "knn", "1")
     assert result.exit_code == 1
@@ -206,19 +206,19 @@ def test_an_operator_without_an_answer_is_told_the_key_to_try_again_with(command
 
 
 def test_a_file_of_labels_is_sent_by_the_command_line(stack, command, tmp_path):
-    one, two = ask(stack, 2)
+    round_id, other_id = ask(stack, 2)
     file = tmp_path / "labels.csv"
-    file.write_text(f"id,label\n{one},virginica\n{two},0\n{'0' * 32},setosa\n")
+    file.write_text(f"id,label\n{round_id},virginica\n{other_id},0\n{'0' * 32},setosa\n")
     result = command("feedback", str(file), "--json", token="secret-crm")
     shown = json.loads(result.stdout)
     assert (result.exit_code, shown["status"]) == (1, {"accepted": 2, "unknown": 1})
     assert [failure["line"] for failure in shown["failures"]] == [4]
     journal = stack.api.service.journal
-    assert [journal.round(id_).label for id_ in (one, two)] == [2, 0]
+    assert [journal.round(id_).label for id_ in (round_id, other_id)] == [2, 0]
 
 
-def test_the_command_line_says_what_its_token_may_not(stack, command):
-    (one,) = ask(stack)
-    result = command("feedback", one, "virginica")
+def test_the_command_line_says_which_right_its_token_lacks(stack, command):
+    (round_id,) = ask(stack)
+    result = command("feedback", round_id, "virginica")
     assert result.exit_code == 2
     assert "Token operator administers." in result.stderr

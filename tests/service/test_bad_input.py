@@ -173,7 +173,7 @@ def test_refused_requests_leave_no_round_behind(http):
         ("application/json", b" " * 5_000_000, 413),
     ],
 )
-def test_a_node_refuses_what_is_no_question(module_stack, path, media_type, body, status):
+def test_a_node_refuses_an_invalid_call(module_stack, path, media_type, body, status):
     url = module_stack.nodes["knn"].url
     response = httpx.post(url + path, content=body, headers={"content-type": media_type})
     assert (response.status_code, set(response.json()["error"])) == (status, {"code", "message", "field"})

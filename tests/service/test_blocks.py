@@ -2,8 +2,8 @@
 
 import pytest
 
-from concord.api.endpoints import blocks as blocks_api
-from concord.api.endpoints.stakes import moves
+from concord.api.endpoints import stakes as stakes_api
+from concord.api.endpoints.stakes import sum_stake_moves
 from concord.errors import Refused
 from concord.ledger import FileStore, Ledger, events
 from concord.ledger.chain import Block
@@ -28,15 +28,15 @@ def block(height, *happened):
 
 
 def moved(blocks, before=None):
-    nodes, treasury = moves(blocks, "iris", before or {})
-    return {one.node: one for one in nodes}, treasury
+    nodes, treasury = sum_stake_moves(blocks, "iris", before or {})
+    return {moves.node: moves for moves in nodes}, treasury
 
 
 def test_pages_of_blocks_hold_every_block_once_newest_first(long_chain):
     height, heights, before = long_chain.client.ledger()["height"], [], None
     while True:
         page = long_chain.client.blocks(before=before, limit=17)
-        heights += [one.height for one in page.blocks]
+        heights += [view.height for view in page.blocks]
         before = page.before
         if before is None:
             break
@@ -45,8 +45,8 @@ def test_pages_of_blocks_hold_every_block_once_newest_first(long_chain):
 
 def test_a_block_of_a_page_is_the_block_of_its_height(long_chain):
     listed = long_chain.client.blocks(before=31, limit=1).blocks[0]
-    found = long_chain.client.block(30)
-    assert (listed.height, listed.hash, listed.events) == (30, found["hash"], found["events"])
+    block_ = long_chain.client.block(30)
+    assert (listed.height, listed.hash, listed.events) == (30, block_["hash"], block_["events"])
 
 
 def test_a_page_links_to_the_next_by_hash(long_chain):
@@ -61,29 +61,29 @@ def test_below_the_first_block_there_is_an_empty_page(long_chain):
 
 
 @pytest.mark.parametrize("query", [{"limit": 101}, {"limit": 0}, {"before": 0}, {"before": "x"}, {"upto": 3}])
-def test_a_page_of_no_bounds_is_refused(module_stack, query):
+def test_a_page_out_of_bounds_is_refused(module_stack, query):
     response = module_stack.http.get("/v1/ledger/blocks", params=query)
     assert (response.status_code, response.json()["error"]["field"]) == (422, next(iter(query)))
 
 
 def test_stakes_say_where_each_node_stood_and_stands(long_chain):
     page = long_chain.client.stakes("iris")
-    paid = {one.node: one for one in page.nodes}[NODE]
+    paid = {moves.node: moves for moves in page.nodes}[NODE]
     assert (paid.start, paid.end, paid.paid, paid.points[-1]) == (None, 1060.0, 1060.0, (page.last, 1060.0))
-    others = [one for one in page.nodes if one.node != NODE]
-    assert {(one.end, len(one.points)) for one in others} == {(1000.0, 1)}
+    others = [moves for moves in page.nodes if moves.node != NODE]
+    assert {(moves.end, len(moves.points)) for moves in others} == {(1000.0, 1)}
     assert (page.first, page.before) == (1, None)
 
 
 def test_stakes_look_at_so_many_blocks_and_say_where_the_older_ones_are(long_chain, monkeypatch):
-    monkeypatch.setattr(blocks_api, "MOST_BLOCKS", 10)
+    monkeypatch.setattr(stakes_api, "MOST_BLOCKS", 10)
     page = long_chain.client.stakes("iris", before=41)
-    paid = {one.node: one for one in page.nodes}[NODE]
+    paid = {moves.node: moves for moves in page.nodes}[NODE]
     assert (page.first, page.last, page.before) == (31, 40, 31)
     assert paid.end - paid.start == paid.paid == 10.0
 
 
-def test_stakes_before_the_first_block_are_nobodys(long_chain):
+def test_before_the_first_block_there_are_no_stakes(long_chain):
     page = long_chain.client.stakes("iris", before=1)
     assert (page.first, page.last, page.nodes) == (0, 0, [])
 
@@ -94,7 +94,7 @@ def test_stakes_of_a_task_that_is_not_there_are_a_404(module_stack):
     assert (caught.value.answered, caught.value.code) == (404, "unknown_task")
 
 
-def test_what_labels_and_levelling_moved_is_told_apart():
+def test_gains_by_labels_and_by_levelling_are_summed_apart():
     sums = {"knn": events.NodeSums(3, 2_000_000, -500_000), "svm": events.NodeSums(3, -2_000_000, 500_000)}
     settled = events.settle("b", "iris", "wager", rounds=3, root="00", nodes=sums)
     nodes, treasury = moved([block(2, settled)], {"knn": 10_000_000, "svm": 10_000_000})
@@ -103,7 +103,7 @@ def test_what_labels_and_levelling_moved_is_told_apart():
     assert treasury == 0
 
 
-def test_what_dissent_cost_under_seed_is_the_treasurys():
+def test_under_seed_the_treasury_gains_what_dissent_costs():
     settled = events.settle(
         "b", "iris", "seed", rounds=1, root="00", nodes={"knn": events.NodeSums(1, -5)}, treasury=5
     )

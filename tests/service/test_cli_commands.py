@@ -81,9 +81,9 @@ def test_without_a_quorum_the_evidence_is_shown_with_status_1(run_without_quorum
     assert "No answer." in shown.stdout
     for word in ("unavailable", "invalid", "voted", "Round "):
         assert word in shown.stdout
-    told = run_without_quorum("predict", "iris", *ASKED, "--json")
-    verdict = json.loads(told.stdout)["verdicts"][0]
-    assert (told.exit_code, json.loads(told.stdout)["error"]["code"]) == (1, "no_quorum")
+    result = run_without_quorum("predict", "iris", *ASKED, "--json")
+    verdict = json.loads(result.stdout)["verdicts"][0]
+    assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (1, "no_quorum")
     assert {vote["node"]: vote["outcome"] for vote in verdict["votes"]} == {
         "knn": "unavailable", "svm": "invalid", "tree": "voted",
     }  # fmt: skip
@@ -149,7 +149,7 @@ def test_the_demo_plays_the_workshops_example_twice_in_a_row_and_goes_on(run):
         assert [node["after"] for node in played["nodes"]] == [1000, left, 1000, left]
 
 
-def test_the_demo_tells_a_newcomer_what_happened_within_80_columns(run):
+def test_the_demo_shows_a_newcomer_what_happened_within_80_columns(run):
     shown = run("demo").stdout
     assert max(map(len, shown.splitlines())) <= 80
     for words in (
@@ -206,12 +206,12 @@ def test_the_readmes_way_from_a_token_to_an_explanation_is_as_printed(start_stac
     commands = [shlex.split(line) for line in re.findall(r"^uv run concord (.*)$", part, re.MULTILINE)]
     assert [command[0] for command in commands] == ["tokens", "feedback", "explain", "nodes"]
     printed = re.search(r"[0-9a-f]{32}", readme)[0]
-    asked = stack.predict(query="?recorded=true").json()["verdicts"][0]["id"]
+    round_id = stack.predict(query="?recorded=true").json()["verdicts"][0]["id"]
     env = {"CONCORD_HOME": str(stack.home), "CONCORD_URL": stack.url, "COLUMNS": "80"}
     shown = []
     for command in commands:
-        words = [asked if word == printed else word for word in command]
-        result = CliRunner(env=env).invoke(main, words, prog_name="concord")
+        arguments = [round_id if word == printed else word for word in command]
+        result = CliRunner(env=env).invoke(main, arguments, prog_name="concord")
         assert result.exit_code == 0, result.output
         shown.append(result.stdout)
         if command[0] == "tokens":

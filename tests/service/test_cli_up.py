@@ -111,20 +111,23 @@ def test_with_monitoring_all_addresses_answer_every_process_is_scraped_and_every
     nodes = ("decision_tree", "knn", "logistic_regression", "random_forest", "svm")
     assert titles(ready["page"]) == TITLES
     models = httpx.get(f"{ready['mlflow']}/api/2.0/mlflow/registered-models/search", timeout=10).json()
-    assert {one["name"] for one in models["registered_models"]} == {f"iris.{node}" for node in nodes}
+    assert {model["name"] for model in models["registered_models"]} == {f"iris.{node}" for node in nodes}
     url = ready["prometheus"]
 
-    def asked(query):
+    def targets(query):
         answer = httpx.get(f"{url}/api/v1/query", params={"query": query}, timeout=10).json()
-        return {(one["metric"]["component"], one["metric"].get("node")) for one in answer["data"]["result"]}
+        return {
+            (sample["metric"]["component"], sample["metric"].get("node"))
+            for sample in answer["data"]["result"]
+        }
 
-    known = {("node", name) for name in nodes} | {(name, None) for name in ("consensus", "page", "mlflow")}
+    expected = {("node", name) for name in nodes} | {(name, None) for name in ("consensus", "page", "mlflow")}
     end = time.monotonic() + 60
-    while asked("up == 1") != known:
+    while targets("up == 1") != expected:
         assert time.monotonic() < end, httpx.get(f"{url}/api/v1/targets").text
         time.sleep(0.5)
     for metric in WATCHED:
-        assert asked(f"{metric} > 0") == known, metric
+        assert targets(f"{metric} > 0") == expected, metric
     groups = httpx.get(f"{url}/api/v1/rules").json()["data"]["groups"]
     assert [rule for group in groups for rule in group["rules"] if rule.get("lastError")] == []
     running = children(up.pid)

@@ -15,7 +15,7 @@ from concord.journal import LabelRow
 from concord.types.drift import ErrorDrift
 from tests.service.stack import IRIS, Node, StandInModel, iris_nodes, species, wait_until
 from training.data.dataset import Dataset
-from training.fitting.profile import profile
+from training.fitting.profile import build_profile
 from training.task import Answer, Rule
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ def flowers(rows, seed=0, **shifts):
 def learned(answered=2):
     """The profile of a model that answered the rows that were held out with one class."""
     rows, answers = flowers(1000, 1).astype(np.float32), np.arange(1000) % 3
-    document = profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[answered] * 200])
+    document = build_profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[answered] * 200])
     return orjson.dumps(document)
 
 
@@ -155,7 +155,7 @@ def test_metrics_say_how_far_each_feature_is_and_whether_that_is_chance(start_pr
     assert float(lines['concord_drift_rows{task="iris"}']) == 300
 
 
-def test_the_detector_is_told_of_the_same_errors_once(start_profiled, monkeypatch):
+def test_the_detector_runs_once_for_the_same_errors(start_profiled, monkeypatch):
     stack = start_profiled()
     ids, told = ask(stack, flowers(200)), []
 
@@ -163,7 +163,7 @@ def test_the_detector_is_told_of_the_same_errors_once(start_profiled, monkeypatc
         told.append(len(errors))
         return ErrorDrift(len(errors), "steady", 0.1)
 
-    monkeypatch.setattr("concord.drift.live.error_drift", detector)
+    monkeypatch.setattr("concord.drift.live.detect_error_drift", detector)
     journal = stack.api.service.journal
     journal.label([LabelRow(one, 2, "crm", 1, "r") for one in ids[:150]])
     assert [drift_of(stack)["errors"]["error"] for _ in range(3)] == [0.1] * 3
@@ -177,7 +177,7 @@ def test_a_node_that_is_promoted_is_compared_with_the_profile_of_its_new_version
     client = stack.api.service.node_clients.by_node("iris")["knn"]
     before, served = client.training_profile, stack.nodes["knn"].model
     served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
-    stack.nodes["knn"]._app._profile = learned(0)
+    stack.nodes["knn"].api._profile = learned(0)
     stack.predict()
     wait_until(lambda: client.training_profile is not None and client.training_profile is not before)
     ask(stack, flowers(200))
@@ -256,8 +256,8 @@ def test_amid_a_promotion_the_new_version_and_its_other_data_are_explained(start
     before, served = client.training_profile, stack.nodes["knn"].model
     served.info, served.tag = replace(served.info, version="2"), "iris.knn/2"
     rows, answers = flowers(700, 9).astype(np.float32), np.arange(700) % 3
-    document = profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[2] * 200])
-    stack.nodes["knn"]._app._profile = orjson.dumps(document)
+    document = build_profile(TASK, rows, Dataset("iris", rows, answers), answers, np.eye(3)[[2] * 200])
+    stack.nodes["knn"].api._profile = orjson.dumps(document)
     stack.predict()
     wait_until(lambda: client.training_profile is not before)
     shown = " ".join(run(stack, "drift", "iris").stdout.split())

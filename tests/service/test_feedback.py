@@ -25,52 +25,52 @@ def crm(stack):
     return Caller(stack)
 
 
-@pytest.mark.parametrize("given", ["virginica", 2, 2.0])
-def test_a_label_is_taken_by_name_and_by_number(stack, crm, given):
-    (one,) = ask(stack)
-    response = crm.send(label(one, given))
+@pytest.mark.parametrize("value", ["virginica", 2, 2.0])
+def test_a_label_is_taken_by_name_and_by_number(stack, crm, value):
+    (round_id,) = ask(stack)
+    response = crm.send(label(round_id, value))
     (result,) = response.json()["labels"]
     assert response.status_code == 200
-    assert result == {"id": one, "status": "accepted", "settlement": "due", "block": None, "error": None}
-    stored = stack.api.service.journal.round(one)
+    assert result == {"id": round_id, "status": "accepted", "settlement": "due", "block": None, "error": None}
+    stored = stack.api.service.journal.round(round_id)
     assert (stored.label, stored.label_source) == (2, "crm")
 
 
 def test_one_label_may_be_the_body_itself(stack, crm):
-    (one,) = ask(stack)
-    assert statuses(crm.send(id=one, label="setosa")) == ["accepted"]
+    (round_id,) = ask(stack)
+    assert statuses(crm.send(id=round_id, label="setosa")) == ["accepted"]
 
 
 def test_a_label_is_taken_the_moment_its_round_was_answered(stack, crm):
     for _ in range(5):
-        one = stack.predict().json()["verdicts"][0]["id"]
-        assert statuses(crm.send(label(one))) == ["accepted"]
+        round_id = stack.predict().json()["verdicts"][0]["id"]
+        assert statuses(crm.send(label(round_id))) == ["accepted"]
 
 
 def test_the_same_label_again_is_known_and_changes_nothing(stack, crm):
-    (one,) = ask(stack)
-    crm.send(label(one))
-    before = stack.api.service.journal.round(one)
-    again = Caller(stack, "all").send(label(one, 2))
-    after = stack.api.service.journal.round(one)
+    (round_id,) = ask(stack)
+    crm.send(label(round_id))
+    before = stack.api.service.journal.round(round_id)
+    again = Caller(stack, "all").send(label(round_id, 2))
+    after = stack.api.service.journal.round(round_id)
     assert (again.status_code, statuses(again)) == (200, ["known"])
     assert (after.label_source, after.label_time) == (before.label_source, before.label_time)
 
 
 def test_a_second_label_is_refused_with_409_and_kept_as_a_dispute(stack, crm):
-    (one,) = ask(stack)
-    crm.send(label(one))
-    response = Caller(stack, "all").send(label(one, "setosa"))
+    (round_id,) = ask(stack)
+    crm.send(label(round_id))
+    response = Caller(stack, "all").send(label(round_id, "setosa"))
     journal = stack.api.service.journal
     assert (response.status_code, response.json()["error"]["code"]) == (409, "conflict")
     assert statuses(response) == ["conflict"]
-    assert [(row.label, row.source) for row in journal.disputes(one)] == [(0, "all")]
-    assert journal.round(one).label == 2
+    assert [(row.label, row.source) for row in journal.disputes(round_id)] == [(0, "all")]
+    assert journal.round(round_id).label == 2
 
 
 def test_of_two_labels_in_one_call_the_second_is_a_conflict_unless_it_is_the_same(stack, crm):
-    one, two = ask(stack, 2)
-    response = crm.send(label(one), label(two), label(one, 2), label(two, 0))
+    round_id, other_id = ask(stack, 2)
+    response = crm.send(label(round_id), label(other_id), label(round_id, 2), label(other_id, 0))
     assert (response.status_code, statuses(response)) == (200, ["accepted", "accepted", "known", "conflict"])
 
 
@@ -82,12 +82,12 @@ def test_an_unknown_id_is_a_404_that_names_it(crm):
 
 
 @pytest.mark.parametrize("odd", ["", "nonsense", "\x00", "A" * 32, "é" * 500, "' OR 1=1 --"])
-def test_an_id_that_is_none_is_unknown_too(crm, odd):
+def test_an_invalid_id_is_unknown_too(crm, odd):
     assert (crm.send(label(odd)).status_code, statuses(crm.send(label(odd)))) == (404, ["unknown"])
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("fields", "words"),
     [
         ({"label": "rose"}, "setosa, versicolor, virginica"),
         ({"label": "Virginica"}, "no such class"),
@@ -104,20 +104,20 @@ def test_an_id_that_is_none_is_unknown_too(crm, odd):
         ({"label": 1, "labels": 1}, "Unknown field 'labels'"),
     ],
 )
-def test_a_wrong_label_is_a_422_with_its_reason_and_the_round_keeps_none(stack, crm, said, words):
-    (one,) = ask(stack)
-    response = crm.send({"id": one, **said})
+def test_a_wrong_label_is_a_422_with_its_reason_and_the_round_keeps_none(stack, crm, fields, words):
+    (round_id,) = ask(stack)
+    response = crm.send({"id": round_id, **fields})
     error = response.json()["error"]
     assert (response.status_code, error["code"], statuses(response)) == (422, "invalid_label", ["invalid"])
     assert words in error["message"]
     assert error["field"].startswith("labels[0]")
-    assert stack.api.service.journal.round(one).label is None
+    assert stack.api.service.journal.round(round_id).label is None
 
 
 @pytest.mark.parametrize("item", [None, 3, "x", [], {"label": 1}, {"id": 3, "label": 1}])
-def test_what_is_no_label_at_all_is_invalid_and_hinders_no_other(stack, crm, item):
-    (one,) = ask(stack)
-    response = crm.send(item, label(one))
+def test_an_item_that_is_no_label_is_invalid_and_does_not_affect_others(stack, crm, item):
+    (round_id,) = ask(stack)
+    response = crm.send(item, label(round_id))
     assert (response.status_code, statuses(response)) == (200, ["invalid", "accepted"])
 
 
@@ -128,14 +128,14 @@ def test_every_label_gets_its_own_answer_and_the_wrong_ones_touch_nothing(stack,
     response = crm.send(label(old), label(good), label("f" * 32), label(wrong, "rose"), label(good, "setosa"))
     assert response.status_code == 200
     assert statuses(response) == ["expired", "accepted", "unknown", "invalid", "conflict"]
-    codes = [one["error"] and one["error"]["code"] for one in response.json()["labels"]]
+    codes = [result["error"] and result["error"]["code"] for result in response.json()["labels"]]
     assert codes == ["expired", None, "unknown_round", "invalid_label", "conflict"]
     assert statuses(films.send(label(other))) == ["forbidden"]
     journal = stack.api.service.journal
-    assert [journal.round(one).label for one in (old, good, wrong, other)] == [None, 2, None, None]
+    assert [journal.round(round_id).label for round_id in (old, good, wrong, other)] == [None, 2, None, None]
 
 
-def test_what_is_refused_moves_neither_the_ledger_nor_any_other_label(start_stack):
+def test_refused_labels_move_neither_the_ledger_nor_other_labels(start_stack):
     """The next label that is taken makes the next block, with one round in it and no more."""
     stack = start_stack()
     write_tokens(stack.home, "crm", "films")
@@ -153,7 +153,7 @@ def test_what_is_refused_moves_neither_the_ledger_nor_any_other_label(start_stac
         Caller(stack, "films").send(label(fresh)),
         crm.send(*[label(fresh)] * 100_000),
     ]
-    assert [one.status_code for one in refused] == [404, 422, 409, 410, 401, 403, 413]
+    assert [response.status_code for response in refused] == [404, 422, 409, 410, 401, 403, 413]
     assert books(stack) == before
     crm.send(label(last), query="?settled=true")
     assert books(stack) == {name: count + 1 for name, count in before.items()}
@@ -189,8 +189,8 @@ def test_a_label_that_comes_too_late_is_a_410(stack, crm):
 
 
 def test_a_token_for_another_task_is_a_403_that_names_it_and_not_the_label(stack):
-    (one,) = ask(stack)
-    response = Caller(stack, "films").send(label(one))
+    (round_id,) = ask(stack)
+    response = Caller(stack, "films").send(label(round_id))
     error = response.json()["error"]
     assert (response.status_code, error["code"], statuses(response)) == (403, "forbidden_task", ["forbidden"])
     assert error["message"] == "Token films labels film_rating; this round is one of iris."
@@ -200,27 +200,27 @@ def test_a_token_for_another_task_is_a_403_that_names_it_and_not_the_label(stack
     "headers", [{}, {"authorization": "Bearer foreign"}, {"authorization": "Basic eA=="}]
 )
 def test_a_foreign_token_is_a_401_and_labels_nothing(stack, headers):
-    (one,) = ask(stack)
-    response = stack.http.post("/v1/feedback", json={"labels": [label(one)]}, headers=headers)
+    (round_id,) = ask(stack)
+    response = stack.http.post("/v1/feedback", json={"labels": [label(round_id)]}, headers=headers)
     assert (response.status_code, response.json()["error"]["code"]) == (401, "unauthorized")
     assert response.headers["www-authenticate"] == "Bearer"
     assert "foreign" not in response.text
-    assert stack.api.service.journal.round(one).label is None
+    assert stack.api.service.journal.round(round_id).label is None
 
 
 def test_a_hundred_thousand_labels_at_once_are_a_413_and_none_is_taken(stack, crm):
-    (one,) = ask(stack)
-    response = crm.send(*[label(one)] * 100_000)
+    (round_id,) = ask(stack)
+    response = crm.send(*[label(round_id)] * 100_000)
     assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
-    assert stack.api.service.journal.round(one).label is None
+    assert stack.api.service.journal.round(round_id).label is None
 
 
 def test_more_labels_than_a_call_takes_are_a_422_and_none_is_taken(stack, crm):
-    (one,) = ask(stack)
-    response = crm.send(*[label(one)] * 1001)
+    (round_id,) = ask(stack)
+    response = crm.send(*[label(round_id)] * 1001)
     assert (response.status_code, response.json()["error"]["code"]) == (422, "too_many_labels")
     assert "1000" in response.json()["error"]["message"]
-    assert stack.api.service.journal.round(one).label is None
+    assert stack.api.service.journal.round(round_id).label is None
 
 
 @pytest.mark.parametrize(
@@ -243,10 +243,10 @@ def test_a_bad_body_is_refused_with_its_reason(stack, crm, content, status, code
 
 
 def test_a_misspelt_flag_is_refused_and_not_ignored(stack, crm):
-    (one,) = ask(stack)
-    response = crm.send(label(one), query="?setled=true")
+    (round_id,) = ask(stack)
+    response = crm.send(label(round_id), query="?setled=true")
     assert (response.status_code, response.json()["error"]["field"]) == (422, "setled")
-    assert stack.api.service.journal.round(one).label is None
+    assert stack.api.service.journal.round(round_id).label is None
 
 
 def test_a_round_without_a_quorum_takes_its_label_and_never_settles(start_stack):
@@ -256,8 +256,8 @@ def test_a_round_without_a_quorum_takes_its_label_and_never_settles(start_stack)
     for node in nodes.values():
         node.fault = "error"
     answer = stack.http.post("/v1/tasks/iris/predict?recorded=true", json={"rows": [IRIS.example]})
-    one = answer.json()["verdicts"][0]["id"]
-    (result,) = Caller(stack).send(label(one)).json()["labels"]
+    round_id = answer.json()["verdicts"][0]["id"]
+    (result,) = Caller(stack).send(label(round_id)).json()["labels"]
     assert (result["status"], result["settlement"]) == ("accepted", "none")
 
 
@@ -273,15 +273,15 @@ def amounts(*values):
     [(12.5, 1250), (0.125, 12), (0.135, 14), (1e13, 10**15), (7, 700), (-3.004, -300), (0, 0)],
 )
 def test_a_value_is_counted_in_steps_of_the_resolution_half_to_even(amount_stack, value, steps):
-    (one,) = ask(amount_stack, task="loan_amount", row=AMOUNT.example)
-    assert statuses(Caller(amount_stack).send({"id": one, "value": value})) == ["accepted"]
-    assert amount_stack.api.service.journal.round(one).label == steps
+    (round_id,) = ask(amount_stack, task="loan_amount", row=AMOUNT.example)
+    assert statuses(Caller(amount_stack).send({"id": round_id, "value": value})) == ["accepted"]
+    assert amount_stack.api.service.journal.round(round_id).label == steps
 
 
 @pytest.mark.parametrize("value", [1e300, "12.5", True, None, 10**19])
 def test_a_value_that_cannot_be_counted_is_invalid(amount_stack, value):
-    (one,) = ask(amount_stack, task="loan_amount", row=AMOUNT.example)
-    response = Caller(amount_stack).send({"id": one, "value": value})
+    (round_id,) = ask(amount_stack, task="loan_amount", row=AMOUNT.example)
+    response = Caller(amount_stack).send({"id": round_id, "value": value})
     assert (response.status_code, statuses(response)) == (422, ["invalid"])
 
 
@@ -298,14 +298,14 @@ def amount_stack(tmp_path_factory):
 def test_settled_waits_for_the_block(start_stack):
     stack = start_stack()
     write_tokens(stack.home, "crm")
-    one, two = ask(stack, 2)
-    response = Caller(stack).send(label(one), label("0" * 32), label(two), query="?settled=true")
+    round_id, other_id = ask(stack, 2)
+    response = Caller(stack).send(label(round_id), label("0" * 32), label(other_id), query="?settled=true")
     first, unknown, second = response.json()["labels"]
     height = stack.client.ledger()["height"]
     assert (first["settlement"], second["settlement"]) == ("settled", "settled")
     assert 0 < first["block"] <= height
     assert unknown["status"] == "unknown"
-    again = Caller(stack).send(label(one)).json()["labels"][0]
+    again = Caller(stack).send(label(round_id)).json()["labels"][0]
     assert (again["status"], again["settlement"], again["block"]) == ("known", "settled", first["block"])
 
 
@@ -324,33 +324,33 @@ def test_a_seed_round_keeps_its_own_settlement_when_it_is_labelled(start_stack):
 def test_without_the_journal_a_label_is_a_503_and_is_taken_when_it_is_back(start_stack):
     stack = start_stack()
     write_tokens(stack.home, "crm")
-    one, two = ask(stack, 2)
+    round_id, other_id = ask(stack, 2)
     path = stack.home / "journal.sqlite"
     lock = sqlite3.connect(path, isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
     try:
-        response = Caller(stack).send(label(one), label(two))
+        response = Caller(stack).send(label(round_id), label(other_id))
     finally:
         lock.execute("ROLLBACK")
         lock.close()
     assert (response.status_code, response.json()["error"]["code"]) == (503, "journal_unavailable")
-    assert stack.api.service.journal.round(one).label is None
-    assert statuses(Caller(stack).send(label(one), label(two))) == ["accepted", "accepted"]
+    assert stack.api.service.journal.round(round_id).label is None
+    assert statuses(Caller(stack).send(label(round_id), label(other_id))) == ["accepted", "accepted"]
 
 
 def test_without_tokens_feedback_is_off_with_its_remedy(start_stack):
     stack = start_stack()
-    (one,) = ask(stack)
-    response = Caller(stack).send(label(one))
+    (round_id,) = ask(stack)
+    response = Caller(stack).send(label(round_id))
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (403, "tokens_off")
     assert "concord tokens add" in error["message"]
 
 
-def test_rounds_are_open_until_a_tokens_right_it_is_to_read_them(start_stack):
+def test_rounds_are_open_until_a_token_has_the_right_to_read_them(start_stack):
     stack = start_stack()
-    (one,) = ask(stack)
-    paths = ("/v1/rounds", f"/v1/rounds/{one}")
+    (round_id,) = ask(stack)
+    paths = ("/v1/rounds", f"/v1/rounds/{round_id}")
     write_tokens(stack.home, "crm")
     assert [stack.http.get(path).status_code for path in paths] == [200, 200]
     write_tokens(stack.home, "crm", "reader", "operator")
@@ -361,50 +361,50 @@ def test_rounds_are_open_until_a_tokens_right_it_is_to_read_them(start_stack):
     for name in ("reader", "operator"):
         headers = Caller(stack, name).headers
         assert [stack.http.get(path, headers=headers).status_code for path in paths] == [200, 200]
-    response = Caller(stack, "reader").send(label(one))
+    response = Caller(stack, "reader").send(label(round_id))
     assert (response.status_code, response.json()["error"]["code"]) == (403, "forbidden")
     assert stack.http.get("/v1/nodes").status_code == 200
 
 
-def test_the_client_labels_and_says_what_became_of_each(stack):
-    one, two = ask(stack, 2)
+def test_the_client_sends_labels_and_returns_a_result_for_each(stack):
+    round_id, other_id = ask(stack, 2)
     with Client(stack.url, token="secret-crm\n") as client:
-        response = client.feedback([label(one), label("0" * 32)])
+        response = client.feedback([label(round_id), label("0" * 32)])
         with pytest.raises(Refused) as caught:
-            client.feedback([label(two, "rose")])
+            client.feedback([label(other_id, "rose")])
     assert [result.status for result in response.labels] == ["accepted", "unknown"]
     assert (caught.value.answered, caught.value.code) == (422, "invalid_label")
 
 
-def test_labels_are_counted_by_what_became_of_them_and_by_their_age(stack, crm):
-    (one,) = ask(stack)
+def test_labels_are_counted_by_status_and_age(stack, crm):
+    (round_id,) = ask(stack)
     before = metric(stack, 'concord_labels_total{status="accepted",task="iris"}')
-    crm.send(label(one), label("0" * 32))
+    crm.send(label(round_id), label("0" * 32))
     after = metric(stack, 'concord_labels_total{status="accepted",task="iris"}')
     assert after - before == 1
     assert metric(stack, 'concord_labels_total{status="unknown",task=""}') >= 1
     assert metric(stack, 'concord_label_age_seconds_count{task="iris"}') >= 1
 
 
-def test_the_metrics_tell_what_a_settled_label_made_of_the_nodes(start_stack):
+def test_metrics_show_the_nodes_after_a_settled_label(start_stack):
     """One of four is wrong: all that was taken was its, it is the less skilled, and the accounts add up."""
     stack = start_stack(iris_nodes(knn=1, forest=2, svm=2, tree=2))
     write_tokens(stack.home, "crm")
-    (one,) = ask(stack)
+    (round_id,) = ask(stack)
     debits = [f'concord_debits_total{{right="{right}",task="iris"}}' for right in ("false", "true")]
     before = [metric(stack, name) for name in debits]
-    Caller(stack).send(label(one), query="?settled=true")
+    Caller(stack).send(label(round_id), query="?settled=true")
     wait_until(lambda: metric(stack, 'concord_labelled_rounds{task="iris"}') == 1)
 
     wrong, right = (metric(stack, name) - was for name, was in zip(debits, before, strict=True))
-    told = {
+    samples = {
         name: [metric(stack, f'concord_{name}{{node="{node}",task="iris"}}') for node in ("knn", "tree")]
         for name in ("hit_rate", "skill")
     }
 
     assert (wrong, right) == (pytest.approx(75), 0)
-    assert told["hit_rate"] == [0, 1]
-    assert told["skill"] == pytest.approx([0.66, 0.714423], abs=0.01)
+    assert samples["hit_rate"] == [0, 1]
+    assert samples["skill"] == pytest.approx([0.66, 0.714423], abs=0.01)
     assert metric(stack, 'concord_imbalance{task="iris"}') == 0
     assert 'concord_imbalance{task="iris"}' in stack.http.get("/metrics").text
 
@@ -417,11 +417,11 @@ def metric(stack, name):
 def test_no_log_line_holds_a_token_or_a_label(start_stack, caplog):
     stack = start_stack()
     write_tokens(stack.home, "crm")
-    (one,) = ask(stack)
+    (round_id,) = ask(stack)
     caplog.clear()
     with caplog.at_level("DEBUG"):
-        Caller(stack).send(label(one, "versicolor"))
-        Caller(stack).send(label(one, "a-rose"))
+        Caller(stack).send(label(round_id, "versicolor"))
+        Caller(stack).send(label(round_id, "a-rose"))
         stack.http.post("/v1/feedback", json={}, headers={"authorization": "Bearer foreign-token"})
     written = caplog.text + "".join(str(vars(record)) for record in caplog.records)
     assert not any(word in written for word in ("secret-crm", "foreign-token", "versicolor", "a-rose"))
@@ -429,20 +429,20 @@ def test_no_log_line_holds_a_token_or_a_label(start_stack, caplog):
 
 def test_callers_at_once_label_every_round_once(stack):
     ids = ask(stack, 200)
-    found, lock = [], threading.Lock()
+    results, lock = [], threading.Lock()
 
     def send(name):
         for start in range(0, 200, 50):
-            response = Caller(stack, name).send(*[label(one) for one in ids[start : start + 50]])
+            response = Caller(stack, name).send(*[label(round_id) for round_id in ids[start : start + 50]])
             with lock:
-                found.extend(statuses(response))
+                results.extend(statuses(response))
 
     threads = [threading.Thread(target=send, args=(name,)) for name in ("crm", "all", "crm")]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (found.count("accepted"), found.count("known")) == (200, 400)
+    assert (results.count("accepted"), results.count("known")) == (200, 400)
 
 
 @pytest.mark.slow
@@ -451,16 +451,18 @@ def test_a_thousand_labels_a_second_settle_without_a_loss(start_stack):
     """Calls of 100 at the pace of 1,000 a second: none is refused, and all are settled soon after."""
     stack = start_stack()
     write_tokens(stack.home, "crm")
-    ids = [one for _ in range(5) for one in ask(stack, 1000)]
+    ids = [round_id for _ in range(5) for round_id in ask(stack, 1000)]
     crm, began = Caller(stack), time.monotonic()
     for turn, start in enumerate(range(0, len(ids), 100)):
         time.sleep(max(0, began + turn / 10 - time.monotonic()))
-        assert set(statuses(crm.send(*[label(one) for one in ids[start : start + 100]]))) == {"accepted"}
+        assert set(statuses(crm.send(*[label(round_id) for round_id in ids[start : start + 100]]))) == {
+            "accepted"
+        }
     assert time.monotonic() - began < 8
 
     def settled():
         # Who waits makes blocks come sooner: each takes 1,000 rounds.
-        crm.send(*[label(one) for one in ids[-100:]], query="?settled=true")
+        crm.send(*[label(round_id) for round_id in ids[-100:]], query="?settled=true")
         return stack.api.service.journal.due_count() == 0
 
     wait_until(settled, 30)

@@ -20,7 +20,7 @@ from concord.client import Client
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger, State
 from concord.ledger.state import fold
-from concord.settlement.audit import deep_audit
+from concord.settlement.audit import audit_settlements
 from concord.settlement.batch import settle_batch
 from tests.ports import free_port
 from tests.service.stack import IRIS, Node, StandInModel, species, wait_until
@@ -64,7 +64,8 @@ def service(home):
     """The service in a process of its own; yields the process and the address."""
     port = free_port()
     env = os.environ | {"CONCORD_HOME": str(home), "CONCORD_LOG_LEVEL": "WARNING"}
-    process = subprocess.Popen([sys.executable, "-m", "concord.api", "--port", str(port)], env=env)
+    command = [sys.executable, "-m", "uvicorn", "--factory", "concord.api.app:create", f"--port={port}"]
+    process = subprocess.Popen([*command, "--no-access-log"], env=env)
     try:
         yield psutil.Process(process.pid), f"http://127.0.0.1:{port}"
     finally:
@@ -96,7 +97,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Load:
-    """What became of the labels, and what the load was like; seconds."""
+    """Results of the labels, and the load's times in seconds."""
 
     statuses: Counter
     settlements: Counter
@@ -129,14 +130,14 @@ def all_are_in(client):
 
 def asked(url, token, count):
     """Id and truth of each of so many rounds."""
-    found = []
+    rounds = []
     with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
         teacher = Teacher(http, token)
         for first in range(0, count, ROWS_IN_A_CALL):
             numbers = range(first, first + ROWS_IN_A_CALL)
             verdicts = teacher.ask(*map(row, numbers))
-            found += [(one["id"], CLASSES[k % 3]) for one, k in zip(verdicts, numbers, strict=True)]
-    return found
+            rounds += [(verdict["id"], CLASSES[k % 3]) for verdict, k in zip(verdicts, numbers, strict=True)]
+    return rounds
 
 
 def label_all(running, *, settled, callers):
@@ -147,19 +148,19 @@ def label_all(running, *, settled, callers):
     ):
         teacher = Teacher(http, running.token)
 
-        def call(some):
+        def call(rounds):
             began = time.monotonic()
-            labels = [{"id": one, "label": truth} for one, truth in some]
+            labels = [{"id": id_, "label": truth} for id_, truth in rounds]
             return teacher.send(labels, settled=settled)["labels"], time.monotonic() - began
 
         start, before, pending = time.monotonic(), running.cpu, []
         for first in range(0, len(running.rounds), IN_A_CALL):
             time.sleep(max(0.0, start + first / RATE - time.monotonic()))
             pending.append(pool.submit(call, running.rounds[first : first + IN_A_CALL]))
-        answers = [one.result() for one in pending]
+        answers = [future.result() for future in pending]
     return Load(
-        Counter(one["status"] for labels, _ in answers for one in labels),
-        Counter(one["settlement"] for labels, _ in answers for one in labels),
+        Counter(result["status"] for results, _ in answers for result in results),
+        Counter(result["settlement"] for results, _ in answers for result in results),
         time.monotonic() - start,
         running.cpu - before,
         max(seconds for _, seconds in answers),
@@ -239,10 +240,10 @@ def check_against_a_replay(running, shown):
         for batch in batches:
             there |= {event.key: event for event in settle_batch(batch, rounds, state).events}
         state = fold(state, there.values())
-    report = deep_audit(ledger, journal)
+    report = audit_settlements(ledger, journal)
     journal.close()
     assert sorted(seen) == sorted(one for one, _ in running.rounds)
     assert state.to_json()["tasks"] == shown["tasks"]
     assert state.task("iris").labels == len(running.rounds)
     assert len(set(state.task("iris").balances.values())) > 1
-    assert (report.ok, report.rounds, report.problems) == (True, len(running.rounds), ())
+    assert (report.ok, report.rounds, report.problems) == (True, len(running.rounds), [])

@@ -4,7 +4,7 @@ import pytest
 
 from concord.client import Client
 from concord.errors import DataError, Refused, ServiceAway
-from concord.journal import LabelRow, RoundRow, kept
+from concord.journal import LabelRow, RoundRow, streams
 from tests.service.labelling import write_tokens
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel
 from training.data.sources import read_rows
@@ -27,7 +27,7 @@ def record(stack, count, task="iris", features=FLOWER, first=0):
 
 
 def label(stack, ids, value=2):
-    stack.api.service.journal.label([LabelRow(one, value, "crm", 1, "r") for one in ids])
+    stack.api.service.journal.label([LabelRow(round_id, value, "crm", 1, "r") for round_id in ids])
 
 
 def page(stack, **query):
@@ -37,45 +37,45 @@ def page(stack, **query):
 
 
 def test_labelled_rows_come_oldest_first_in_pages_and_each_once(start_stack, monkeypatch):
-    monkeypatch.setattr(kept, "ROWS", 7)
+    monkeypatch.setattr(streams, "ROWS", 7)
     stack = start_stack()
     ids = record(stack, 50)
     label(stack, ids[::3])
     first = page(stack, limit=4)
-    assert [one["id"] for one in first["rows"]] == ids[:12:3]
+    assert [row["id"] for row in first["rows"]] == ids[:12:3]
     assert first["rows"][1]["time"] == "1970-01-01T00:00:03.000+00:00"
     assert (first["rows"][0]["label"], first["rows"][0]["features"]["petal_width"]) == ("virginica", 1.6)
-    assert [one.id for one in stack.client.labelled("iris", at_once=4)] == ids[::3]
-    since = [one.id for one in stack.client.labelled("iris", since="1970-01-01T00:00:30+00:00")]
+    assert [row.id for row in stack.client.labelled("iris", at_once=4)] == ids[::3]
+    since = [row.id for row in stack.client.labelled("iris", since="1970-01-01T00:00:30+00:00")]
     assert since == ids[30::3]
 
 
 def test_a_page_looks_at_so_many_rounds_and_the_next_one_goes_on(start_stack, monkeypatch):
-    monkeypatch.setattr(kept, "ROWS", 5)
-    monkeypatch.setattr(kept, "LOOKED_AT", 10)
+    monkeypatch.setattr(streams, "ROWS", 5)
+    monkeypatch.setattr(streams, "LOOKED_AT", 10)
     stack = start_stack()
     ids = record(stack, 30)
     label(stack, [ids[27]])
     first = page(stack)
     assert first["rows"] == []
     assert first["next"] is not None
-    assert [one.id for one in stack.client.labelled("iris")] == [ids[27]]
+    assert [row.id for row in stack.client.labelled("iris")] == [ids[27]]
 
 
-def test_what_was_forgotten_or_has_no_label_is_not_given_out(start_stack):
+def test_forgotten_and_unlabelled_rows_are_left_out(start_stack):
     stack = start_stack()
     ids = record(stack, 4)
     label(stack, ids[:2])
     stack.api.service.journal.forget([ids[0]])
-    assert [one["id"] for one in page(stack)["rows"]] == [ids[1]]
+    assert [row["id"] for row in page(stack)["rows"]] == [ids[1]]
 
 
-def test_a_value_is_told_in_its_unit(start_stack):
+def test_a_value_comes_in_its_unit(start_stack):
     node = Node(StandInModel(AMOUNT, "ridge", lambda row: [1.0]))
     stack = start_stack({"ridge": node}, task="loan_amount")
     label(stack, record(stack, 1, "loan_amount", b'{"age":40,"region":"Corse"}'), 1_234_550)
-    (one,) = stack.client.labelled("loan_amount")
-    assert one.label == 12345.5
+    (row,) = stack.client.labelled("loan_amount")
+    assert row.label == 12345.5
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_value_is_told_in_its_unit(start_stack):
         ({"since": "x"}, "since"),
     ],
 )
-def test_a_question_that_is_none_is_refused_by_its_field(module_stack, query, field):
+def test_an_invalid_query_is_refused_with_its_field(module_stack, query, field):
     response = module_stack.http.get("/v1/tasks/iris/labelled", params=query)
     assert (response.status_code, response.json()["error"]["field"]) == (422, field)
 
@@ -123,7 +123,7 @@ def test_training_reads_the_journal_over_http_with_its_token(start_stack, monkey
     assert (data.answers.tolist(), data.times.tolist()) == ([2, 2, 2], [0, SECOND, 2 * SECOND])
 
 
-def test_a_service_that_is_away_is_said_to_be(monkeypatch):
+def test_training_reports_a_service_that_is_away(monkeypatch):
     monkeypatch.setenv("CONCORD_URL", "http://127.0.0.1:9")
     with pytest.raises(ServiceAway):
         read_rows(select(["iris"])[0], "journal")

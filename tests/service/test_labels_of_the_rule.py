@@ -108,9 +108,9 @@ def votes_of(verdicts, node):
 def start(start_stack):
     """Starts a stack and gives it a teacher."""
 
-    def start(nodes=None, said="label", terms="", **options):
+    def start(nodes=None, field="label", terms="", **options):
         stack = start_stack(nodes, terms=f"{UNHURRIED}\n{terms}", **options)
-        return stack, Teacher(stack.http, give_token(stack.home), options.get("task", "iris"), said)
+        return stack, Teacher(stack.http, give_token(stack.home), options.get("task", "iris"), field)
 
     return start
 
@@ -177,7 +177,7 @@ def test_a_value_is_paid_by_how_close_it_was(start):
     """Reckoned by hand: σ = 1,000.00 EUR, so misses of 500 score 1 − 1/6 and one of 3,500 scores 0."""
     values = {"ann": 10_000.0, "bob": 11_000.0, "cleo": 14_000.0}
     nodes = {n: Node(StandInModel(AMOUNT, n, lambda _, v=v: [v])) for n, v in values.items()}
-    _, teacher = start(nodes, task="loan_amount", said="value")
+    _, teacher = start(nodes, task="loan_amount", field="value")
     (verdict,) = teacher.ask(AMOUNT.example)
     (height,) = teacher.label([verdict], [10_500.0])
     settled = teacher.settlement(height)

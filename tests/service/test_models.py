@@ -1,4 +1,4 @@
-"""Versions by the API: who is tried, promoted, watched, taken back, and what is written down of it."""
+"""Versions by the API: challenge, promotion, watch and rollback, and what is recorded of them."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from concord.cli import main
 from concord.client import Client
 from concord.errors import Refused, ServiceAway
-from concord.rollout.desired import Entry
+from concord.types.models import DesiredVersions
 from tests.service.conftest import serving, starting
 from tests.service.fake_mlflow import FakeMlflow
 from tests.service.following import FollowingNode, naming
@@ -35,15 +35,15 @@ def registry():
 
 
 class World:
-    """A stack whose node `knn` follows its entry, and an operator of it."""
+    """A stack whose node `knn` serves its desired versions, and an operator of it."""
 
     def __init__(self, stack, mlflow, client):
         self.stack, self.mlflow, self.client = stack, mlflow, client
 
     def model(self):
-        return next(one for one in self.client.models() if one.name == MODEL)
+        return next(model for model in self.client.models() if model.name == MODEL)
 
-    def entry(self):
+    def desired(self):
         path = self.stack.home / "versions" / MODEL
         return json.loads(path.read_text()) if path.exists() else {}
 
@@ -55,18 +55,18 @@ class World:
         return self.stack.http.post(f"/v1/models/{MODEL}/{action}", json=body, headers=headers)
 
     def settle_down(self):
-        """Waits until the node serves what is wanted."""
+        """Waits until the node serves the desired versions."""
         wait_until(lambda: not self.model().rolling)
 
     def events(self):
         height = self.client.ledger()["height"]
-        blocks = [self.client.block(one) for one in range(1, height + 1)]
+        blocks = [self.client.block(number) for number in range(1, height + 1)]
         return [body for block in blocks for body in block["events"].values() if body["kind"] == "appoint"]
 
 
 @contextlib.contextmanager
 def opened(start, home):
-    """A stack whose node `knn` follows its entry, beside a registry."""
+    """A stack whose node `knn` serves its desired versions, beside a registry."""
     mlflow = registry()
     node = FollowingNode(home / "versions", "knn", naming(v6=0, v7=2, v8=2, v9=1))
     others = iris_nodes(logistic_regression=2, decision_tree=1)
@@ -99,35 +99,36 @@ def still_world(tmp_path_factory):
 
 
 def test_a_model_is_listed_with_what_is_served_wanted_and_registered(still_world):
-    found = still_world.model()
-    assert (found.champion, found.challenger, found.phase, found.rolling) == ("7", None, "serving", False)
-    assert (found.wanted.champion, found.previous, found.since) == (None, None, None)
-    assert [one.version for one in found.registry.versions] == ["9", "8", "7", "6"]
-    seven = found.registry.versions[2]
+    model = still_world.model()
+    assert (model.champion, model.challenger, model.phase, model.rolling) == ("7", None, "serving", False)
+    assert (model.wanted.champion, model.previous, model.since) == (None, None, None)
+    assert [version.version for version in model.registry.versions] == ["9", "8", "7", "6"]
+    seven = model.registry.versions[2]
     assert (seven.aliases, seven.metric, seven.value) == (["champion"], "accuracy", 0.9)
 
 
 def test_a_challenger_is_tried_promoted_watched_and_taken_back(world):
     world.stack.nodes["knn"].follows = False
-    found = world.do("challenge", "9", "It passed the gate.")
-    assert (found.phase, found.rolling) == ("probation", True)
+    model = world.do("challenge", "9", "It passed the gate.")
+    assert (model.phase, model.rolling) == ("probation", True)
     world.stack.nodes["knn"].follows = True
-    assert world.entry() == {"challenger": "9"}
+    assert world.desired() == {"challenger": "9"}
     world.settle_down()
     assert (world.model().champion, world.model().challenger) == ("7", "9")
-    found = world.do("promote", why="Better by 0.4 on 60 rounds.")
-    assert world.entry() == {"champion": "9", "challenger": "7"}
-    assert (found.phase, found.previous) == ("watch", "7")
+    model = world.do("promote", why="Better by 0.4 on 60 rounds.")
+    assert world.desired() == {"champion": "9", "challenger": "7"}
+    assert (model.phase, model.previous) == ("watch", "7")
     assert world.mlflow.aliases(MODEL) == {"champion": "9"}
     assert world.mlflow.tags(MODEL) == {"concord.previous": "7"}
     world.settle_down()
-    found = world.do("rollback", why="It turned bad.")
-    assert world.entry() == {"champion": "7"}
-    assert (found.phase, found.previous) == ("serving", None)
+    model = world.do("rollback", why="It turned bad.")
+    assert world.desired() == {"champion": "7"}
+    assert (model.phase, model.previous) == ("serving", None)
     assert (world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL)) == ({"champion": "7"}, {})
     world.settle_down()
     assert [
-        (one["action"], one["version"], one["from"], one["by"], one["why"]) for one in world.events()
+        (event["action"], event["version"], event["from"], event["by"], event["why"])
+        for event in world.events()
     ] == [
         ("challenge", "9", "7", "operator", "It passed the gate."),
         ("promote", "9", "7", "operator", "Better by 0.4 on 60 rounds."),
@@ -146,13 +147,13 @@ def test_both_versions_are_compared_on_the_labelled_rounds_of_their_phase(world)
     crm = Caller(world.stack)
     tried = [id_ for _ in range(8) for id_ in ask(world.stack, 5)]
     # The truth is versicolor: 9 says so, 7 says virginica.
-    assert crm.send(*[label(one, "versicolor") for one in (before, *tried)]).status_code == 200
-    found = world.client.compare(MODEL)
-    assert (found.phase, found.score, found.rounds) == ("probation", "hit", 40)
-    assert (found.champion.version, found.champion.score) == ("7", 0)
-    assert (found.challenger.version, found.challenger.score) == ("9", 1)
-    assert (found.difference, found.verdict) == (1, "better")
-    assert 0 < found.low < found.high <= 1
+    assert crm.send(*[label(id_, "versicolor") for id_ in (before, *tried)]).status_code == 200
+    comparison = world.client.compare(MODEL)
+    assert (comparison.phase, comparison.score, comparison.rounds) == ("probation", "hit", 40)
+    assert (comparison.champion.version, comparison.champion.score) == ("7", 0)
+    assert (comparison.challenger.version, comparison.challenger.score) == ("9", 1)
+    assert (comparison.difference, comparison.verdict) == (1, "better")
+    assert 0 < comparison.low < comparison.high <= 1
     later = world.client.compare(MODEL, since="2999-01-01T00:00:00Z")
     assert (later.rounds, later.difference, later.verdict) == (0, None, "too_few")
 
@@ -167,10 +168,10 @@ def test_features_that_were_forgotten_are_not_missed_by_a_comparison(world):
     world.settle_down()
     wait_until(lambda: ask_until_tried(world))
     ids = ask(world.stack, 31)
-    Caller(world.stack).send(*[label(one, "virginica") for one in ids])
+    Caller(world.stack).send(*[label(id_, "virginica") for id_ in ids])
     world.stack.api.service.journal.forget(ids)
-    found = world.client.compare(MODEL)
-    assert (found.rounds, found.verdict) == (31, "worse")
+    comparison = world.client.compare(MODEL)
+    assert (comparison.rounds, comparison.verdict) == (31, "worse")
 
 
 def test_without_a_challenger_there_is_nothing_to_compare(still_world):
@@ -203,10 +204,10 @@ def test_without_a_challenger_there_is_nothing_to_compare(still_world):
         ("dismiss", [], 422, "body"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_changes_nothing(still_world, action, body, status, field):
+def test_an_invalid_decision_is_refused_and_changes_nothing(still_world, action, body, status, field):
     response = still_world.post(action, body)
     assert (response.status_code, response.json()["error"]["field"]) == (status, field)
-    assert (still_world.entry(), still_world.events()) == ({}, [])
+    assert (still_world.desired(), still_world.events()) == ({}, [])
     assert still_world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "9"}
 
 
@@ -225,12 +226,12 @@ def test_a_node_that_is_not_there_is_named(still_world):
         assert (refused.value.answered, refused.value.code) == (404, "unknown_model")
 
 
-def test_what_is_expected_and_is_not_so_changes_nothing(world):
+def test_a_decision_with_outdated_expectations_changes_nothing(world):
     world.do("challenge", "9", expect={"champion": "7", "challenger": None})
     with pytest.raises(Refused, match="champion 7 and challenger 9 by now") as refused:
         world.do("promote", "8", expect={"champion": "6", "challenger": None})
     assert (refused.value.answered, refused.value.field) == (409, "expect")
-    assert world.entry() == {"challenger": "9"}
+    assert world.desired() == {"challenger": "9"}
     assert len(world.events()) == 1
 
 
@@ -262,25 +263,25 @@ def test_the_same_call_again_changes_nothing_more(world):
     ]
     for action, version, expect in steps:
         world.do(action, version, expect=expect)
-        once = world.entry(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
+        once = world.desired(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
         world.settle_down()
         world.do(action, version, expect=expect)
-        again = world.entry(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
+        again = world.desired(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
         assert again == once, action
         world.settle_down()
     assert len(world.events()) == len(steps)
 
 
 @pytest.mark.parametrize("step", ["set_alias", "write", "restart", "append"])
-def test_a_decision_that_died_half_way_is_ended_by_the_same_call(world, monkeypatch, step):
+def test_a_decision_that_died_half_way_is_completed_by_the_same_call(world, monkeypatch, step):
     world.do("challenge", "9")
     world.settle_down()
-    appointing = world.stack.api.service.rollout
+    rollout = world.stack.api.service.rollout
     owner = {
-        "set_alias": appointing._registry,
-        "write": appointing._entries,
-        "restart": appointing._entries,
-        "append": appointing._settler,
+        "set_alias": rollout._inventory.registry,
+        "write": rollout._inventory.desired,
+        "restart": rollout._inventory.desired,
+        "append": rollout._settler,
     }[step]
 
     def die(*_args, **_kwargs):
@@ -289,16 +290,16 @@ def test_a_decision_that_died_half_way_is_ended_by_the_same_call(world, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, die)
         assert world.post("promote", {"why": "x"}).status_code == 500
-    found = world.do("promote", why="x")
-    assert (found.phase, found.wanted.champion, found.wanted.challenger) == ("watch", "9", "7")
+    model = world.do("promote", why="x")
+    assert (model.phase, model.wanted.champion, model.wanted.challenger) == ("watch", "9", "7")
     assert (world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL)) == (
         {"champion": "9"},
         {"concord.previous": "7"},
     )
-    assert [one["action"] for one in world.events()] == ["challenge", "promote"]
+    assert [event["action"] for event in world.events()] == ["challenge", "promote"]
 
 
-def test_of_two_at_once_one_wins_and_the_other_is_told(world):
+def test_of_two_calls_at_once_one_wins_and_the_other_is_refused(world):
     expect = {"champion": "7", "challenger": None}
     with ThreadPoolExecutor(2) as pool:
         answers = list(
@@ -309,81 +310,81 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(world):
         )
     assert sorted(answer.status_code for answer in answers) == [202, 409]
     assert len(world.events()) == 1
-    assert world.entry()["challenger"] == world.events()[0]["version"]
+    assert world.desired()["challenger"] == world.events()[0]["version"]
 
 
-def test_an_entry_that_somebody_else_wrote_in_between_stays(world, monkeypatch):
-    entries = world.stack.api.service.inventory.entries
-    wrote = type(entries).write
+def test_desired_versions_that_somebody_else_wrote_in_between_stay(world, monkeypatch):
+    store = world.stack.api.service.inventory.desired
+    write = type(store).write
 
-    def overtaken(name, expected, wanted):
-        wrote(entries, name, expected, Entry("6"))
-        wrote(entries, name, expected, wanted)
+    def overtaken(name, expected, desired):
+        write(store, name, expected, DesiredVersions("6"))
+        write(store, name, expected, desired)
 
-    monkeypatch.setattr(entries, "write", overtaken)
-    with pytest.raises(Refused, match="somebody else has changed it"):
+    monkeypatch.setattr(store, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed them"):
         world.do("promote", "9")
-    assert world.entry() == {"champion": "6"}
+    assert world.desired() == {"champion": "6"}
     # And the registry's alias says what is served, not what was to be.
     assert world.mlflow.aliases(MODEL)["champion"] == "6"
     assert world.events() == []
 
 
 def test_a_challenge_that_was_faster_than_a_promotion_leaves_the_champions_alias(world, monkeypatch):
-    entries = world.stack.api.service.inventory.entries
-    wrote = type(entries).write
+    store = world.stack.api.service.inventory.desired
+    write = type(store).write
 
-    def overtaken(name, expected, wanted):
-        wrote(entries, name, expected, Entry(None, "8"))
-        wrote(entries, name, expected, wanted)
+    def overtaken(name, expected, desired):
+        write(store, name, expected, DesiredVersions(None, "8"))
+        write(store, name, expected, desired)
 
-    monkeypatch.setattr(entries, "write", overtaken)
-    with pytest.raises(Refused, match="somebody else has changed it"):
+    monkeypatch.setattr(store, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed them"):
         world.do("promote", "9")
     assert world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "8"}
 
 
-def test_a_conflict_is_told_even_if_the_registry_is_away_by_then(world, monkeypatch):
-    entries = world.stack.api.service.inventory.entries
-    wrote = type(entries).write
+def test_a_conflict_is_answered_even_if_the_registry_is_away_by_then(world, monkeypatch):
+    store = world.stack.api.service.inventory.desired
+    write = type(store).write
 
-    def overtaken(name, expected, wanted):
-        wrote(entries, name, expected, Entry("6"))
+    def overtaken(name, expected, desired):
+        write(store, name, expected, DesiredVersions("6"))
         world.mlflow.fault = 503
-        wrote(entries, name, expected, wanted)
+        write(store, name, expected, desired)
 
-    monkeypatch.setattr(entries, "write", overtaken)
-    with pytest.raises(Refused, match="somebody else has changed it") as refused:
+    monkeypatch.setattr(store, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed them") as refused:
         world.do("promote", "9")
     assert refused.value.answered == 409
 
 
-def test_who_asks_while_a_list_is_made_gets_the_next_one_and_all_who_do_the_same(world, monkeypatch):
-    overview = world.stack.api.service.inventory
-    looked, asked, held, go = [], [], threading.Event(), threading.Event()
-    every, models = overview.entries.all, overview.models
+def test_requests_that_wait_while_a_list_is_made_share_the_next_one(world, monkeypatch):
+    inventory = world.stack.api.service.inventory
+    reads, requests, held, go = [], [], threading.Event(), threading.Event()
+    read_all, list_models = inventory.desired.read_all, inventory.list_models
 
     def counted():
-        asked.append(1)
-        return models()
+        requests.append(1)
+        return list_models()
 
     def slow():
-        looked.append(1)
+        reads.append(1)
         held.set()
         assert go.wait(20)
-        return every()
+        return read_all()
 
-    monkeypatch.setattr(overview, "models", counted)
-    monkeypatch.setattr(overview.entries, "all", slow)
+    monkeypatch.setattr(inventory, "list_models", counted)
+    monkeypatch.setattr(inventory.desired, "read_all", slow)
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(lambda: world.stack.http.get("/v1/models").json())
         assert held.wait(20)
         others = [pool.submit(lambda: world.stack.http.get("/v1/models").json()) for _ in range(5)]
-        wait_until(lambda: len(asked) == 6)
+        wait_until(lambda: len(requests) == 6)
         go.set()
-        lists = [one.result(20) for one in [first, *others]]
-    assert len(looked) == 2
-    assert all(one == lists[0] for one in lists)
+        lists = [future.result(20) for future in [first, *others]]
+    assert len(reads) == 2
+    assert all(models == lists[0] for models in lists)
 
 
 # What is away
@@ -395,34 +396,34 @@ def test_without_mlflow_nothing_is_changed_and_it_is_named(world):
         with pytest.raises(Refused, match=r"The registry http://127\.0\.0\.1") as refused:
             world.do(action, version)
         assert refused.value.answered == 503
-    found = world.model()
-    assert (found.champion, found.registry) == ("7", None)
-    assert "does not serve" in found.problem
-    assert (world.entry(), world.events()) == ({}, [])
+    model = world.model()
+    assert (model.champion, model.registry) == ("7", None)
+    assert "does not serve" in model.problem
+    assert (world.desired(), world.events()) == ({}, [])
 
 
 def test_without_a_registry_nodes_are_listed_and_nothing_is_brought_in(start_stack):
     stack = start_stack()
     write_tokens(stack.home, "operator")
     with Client(stack.url, token="secret-operator") as client:
-        assert [one.champion for one in client.models()] == ["1"] * 4
-        assert {one.registry for one in client.models()} == {None}
+        assert [model.champion for model in client.models()] == ["1"] * 4
+        assert {model.registry for model in client.models()} == {None}
         with pytest.raises(Refused, match="MLFLOW_TRACKING_URI") as refused:
             client.appoint(MODEL, "challenge", "9", "x")
     assert (refused.value.answered, refused.value.code) == (409, "no_registry")
 
 
-def test_where_entries_cannot_be_read_what_nodes_say_is_listed_and_compared(world, monkeypatch):
+def test_where_desired_versions_cannot_be_read_what_nodes_serve_is_listed_and_compared(world, monkeypatch):
     world.do("challenge", "9")
     world.settle_down()
 
     def away():
         raise ServiceAway("The cluster's API does not serve.")
 
-    monkeypatch.setattr(world.stack.api.service.inventory.entries, "all", away)
-    found = world.model()
-    assert (found.champion, found.challenger, found.phase) == ("7", "9", "probation")
-    assert (found.wanted.challenger, found.problem) == (None, "The cluster's API does not serve.")
+    monkeypatch.setattr(world.stack.api.service.inventory.desired, "read_all", away)
+    model = world.model()
+    assert (model.champion, model.challenger, model.phase) == ("7", "9", "probation")
+    assert (model.wanted.challenger, model.problem) == (None, "The cluster's API does not serve.")
     assert world.client.compare(MODEL).challenger.version == "9"
     with pytest.raises(Refused, match="The cluster's API does not serve"):
         world.do("promote")
@@ -432,14 +433,14 @@ def test_where_entries_cannot_be_read_what_nodes_say_is_listed_and_compared(worl
 # What is packaged
 
 
-def test_a_packaged_version_of_another_registry_is_no_shadow_and_can_be_gone_back_to(world):
+def test_a_packaged_version_of_another_registry_is_no_challenger_and_can_be_rolled_back_to(world):
     world.mlflow.register(MODEL, "7", schema=SCHEMA, digest="f" * 64)
-    found = world.do("promote", "9")
-    assert world.entry() == {"champion": "9"}
-    assert (found.phase, found.previous) == ("serving", "packaged")
+    model = world.do("promote", "9")
+    assert world.desired() == {"champion": "9"}
+    assert (model.phase, model.previous) == ("serving", "packaged")
     world.settle_down()
-    found = world.do("rollback")
-    assert (world.entry(), found.previous) == ({}, None)
+    model = world.do("rollback")
+    assert (world.desired(), model.previous) == ({}, None)
     assert world.events()[-1]["version"] == "packaged"
     world.settle_down()
     assert world.model().champion == "7"
@@ -449,31 +450,31 @@ def test_what_was_promoted_before_there_was_a_ledger_of_it_can_be_taken_back(wor
     world.mlflow.models[MODEL]["tags"]["concord.previous"] = "6"
     assert world.model().previous == "6"
     world.do("rollback")
-    assert world.entry() == {"champion": "6"}
+    assert world.desired() == {"champion": "6"}
 
 
-# What is told
+# What is shown
 
 
-def test_the_story_is_told_by_history_explanation_and_command_line(world):
+def test_history_explanation_and_command_line_show_the_decisions(world):
     world.do("challenge", "9", "It passed the gate.")
     world.settle_down()
     world.do("promote", why="Better by 0.4 on 60 rounds.")
     world.settle_down()
     world.do("rollback", why="It turned [bad].")
-    (one,) = ask(world.stack)
-    told = world.client.round(one).explanation.decisions
-    assert [(each.node, each.action, each.why) for each in told] == [
+    (id_,) = ask(world.stack)
+    decisions = world.client.round(id_).explanation.decisions
+    assert [(decision.node, decision.action, decision.why) for decision in decisions] == [
         ("knn", "challenge", "It passed the gate."),
         ("knn", "promote", "Better by 0.4 on 60 rounds."),
         ("knn", "rollback", "It turned [bad]."),
     ]
     history = [entry.reason for entry in world.client.history("iris", "knn").entries]
     assert "version 9 was promoted over 7, by operator: Better by 0.4 on 60 rounds." in history
-    shown = run(world.stack, "explain", one).output
+    shown = run(world.stack, "explain", id_).output
     assert "Version 9 entered probation beside 7, by operator: It passed the gate." in shown
     height = world.client.ledger()["height"]
-    shown = "".join(run(world.stack, "ledger", "show", str(one + 1)).output for one in range(height))
+    shown = "".join(run(world.stack, "ledger", "show", str(number + 1)).output for number in range(height))
     assert "knn: version 7 came back instead of 9, by operator: It turned [bad]." in " ".join(shown.split())
 
 
@@ -487,7 +488,7 @@ def test_the_records_of_both_versions_go_on_through_promotion_and_rollback(world
     world.do("challenge", "9")
     world.settle_down()
     wait_until(lambda: ask_until_tried(world))
-    crm.send(*[label(one) for one in ask(world.stack, 6)], query="?settled=true")
+    crm.send(*[label(id_) for id_ in ask(world.stack, 6)], query="?settled=true")
     wait_until(lambda: account().get("trial", {}).get("rounds") == 6)
     world.do("promote")
     wait_until(lambda: account()["version"] == "9")
@@ -503,7 +504,7 @@ def test_a_ledger_with_decisions_verifies_and_settles_again_alike(world):
     world.settle_down()
     wait_until(lambda: ask_until_tried(world))
     ids = ask(world.stack, 5)
-    Caller(world.stack).send(*[label(one) for one in ids], query="?settled=true")
+    Caller(world.stack).send(*[label(id_) for id_ in ids], query="?settled=true")
     world.do("promote")
     assert world.client.verify()["ok"] is True
     assert world.client.audit()["ok"] is True

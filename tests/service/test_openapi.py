@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from concord.api.endpoint import PerTask, Undocumented
 from concord.http.tokens import Token, hash_of, render
 from tests.service.stack import IRIS
 
@@ -24,7 +25,7 @@ def test_the_page_for_people_loads_nothing_from_elsewhere(module_stack):
     assert "<script" not in page
 
 
-def test_what_needs_a_token_says_so_where_there_are_any(start_stack):
+def test_the_document_says_which_endpoints_need_a_token(start_stack):
     stack = start_stack()
     off = stack.http.get("/openapi.json").json()["paths"]["/v1/feedback"]["post"]["security"]
     assert off == [{}, {"token": []}]
@@ -32,10 +33,10 @@ def test_what_needs_a_token_says_so_where_there_are_any(start_stack):
     document = stack.http.get("/openapi.json").json()
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     secured = {
-        path: one["security"]
+        path: operation["security"]
         for path, item in document["paths"].items()
-        for one in item.values()
-        if "security" in one
+        for operation in item.values()
+        if "security" in operation
     }
     must = [{"token": []}]
     assert secured == {
@@ -57,13 +58,40 @@ def test_what_needs_a_token_says_so_where_there_are_any(start_stack):
     assert "Bearer $CONCORD_TOKEN" in stack.http.get("/docs").text
 
 
+def test_every_route_is_in_the_document_or_left_out_for_a_reason(module_stack):
+    document = module_stack.http.get("/openapi.json").json()
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    documented, left_out = set(), {}
+    for endpoint in module_stack.api.endpoints:
+        path = endpoint.path
+        if isinstance(endpoint.operation, Undocumented):
+            left_out[path] = endpoint.operation.reason
+            continue
+        if isinstance(endpoint.operation, PerTask):
+            path = path.format(task="iris")
+        documented.add((endpoint.method, path))
+    assert described == documented
+    assert left_out.keys() == {"/openapi.json", "/docs", "/"}
+    assert all(left_out.values())
+
+
+def test_an_endpoint_answers_401_without_a_token_exactly_if_it_declares_a_right(start_stack):
+    stack = start_stack()
+    reader = Token("reader", hash_of("x"), reads=True)
+    (stack.home / "tokens.toml").write_text(render([reader]))
+    for endpoint in stack.api.endpoints:
+        path = endpoint.path.replace("{height}", "1").replace("{", "").replace("}", "")
+        response = stack.http.request(endpoint.method, path)
+        assert (response.status_code == 401) == (endpoint.needs is not None), endpoint.path
+
+
 @pytest.mark.slow
 @pytest.mark.guard
 @pytest.mark.parametrize("token", [None, "secret-root"], ids=["without tokens", "with every right"])
 def test_schemathesis_finds_nothing_on_either_api(module_stack, tmp_path, token):
     if token:
-        known = Token("root", hash_of(token), frozenset({"*"}), reads=True, administers=True)
-        (module_stack.home / "tokens.toml").write_text(render([known]))
+        root = Token("root", hash_of(token), frozenset({"*"}), reads=True, administers=True)
+        (module_stack.home / "tokens.toml").write_text(render([root]))
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         "run",

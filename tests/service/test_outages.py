@@ -158,14 +158,14 @@ def test_three_settlers_settle_every_round_once_and_keep_the_pace_together(world
             await one.start()
         running = [asyncio.create_task(one.run()) for one in replicas]
         waiting = [
-            asyncio.create_task(one.settled(world.record(7, journal=one._journal), 20))
+            asyncio.create_task(one.wait_settled(world.record(7, journal=one._journal), 20))
             for _ in range(6)
             for one in replicas
         ]
         found = [height for some in await asyncio.gather(*waiting) for height in some.values()]
         more = []
         for turn in range(9):
-            more += (await replicas[turn % 3].settled(world.record(5), 20)).values()
+            more += (await replicas[turn % 3].wait_settled(world.record(5), 20)).values()
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -190,7 +190,7 @@ def test_a_settlement_whose_swap_was_not_answered_lands_once(world, api_server, 
         await settler.start()
         running = asyncio.create_task(settler.run())
         api_server.fault, api_server.fault_verbs = fault, {"update"}
-        asked = asyncio.create_task(settler.settled(waiting, 20))
+        asked = asyncio.create_task(settler.wait_settled(waiting, 20))
         await asyncio.to_thread(wait_until, lambda: api_server.struck)
         api_server.lift()
         found = await asked

@@ -90,13 +90,13 @@ def test_a_request_id_that_could_do_harm_is_replaced(start_stack, stated):
 def test_rounds_are_paged_newest_first(start_stack):
     stack = start_stack()
     ids = [stack.predict(query="?recorded=true").json()["verdicts"][0]["id"] for _ in range(5)]
-    seen = [one.id for one in stack.client.all_rounds(task="iris")]
+    listed = [round_.id for round_ in stack.client.all_rounds(task="iris")]
     page = stack.client.rounds(limit=2)
-    assert seen == ids[::-1]
-    assert [one.id for one in stack.client.rounds(limit=2, after=page.after).rounds] == [ids[2], ids[1]]
+    assert listed == ids[::-1]
+    assert [round_.id for round_ in stack.client.rounds(limit=2, after=page.after).rounds] == [ids[2], ids[1]]
 
 
-def test_seed_slashes_whoever_dissents_and_the_ledger_has_it(start_stack):
+def test_seed_slashes_a_node_that_dissents(start_stack):
     stack = start_stack(terms='policy = "seed"')
     verdict = stack.predict(query="?settled=true").json()["verdicts"][0]
     assert verdict["pool"]["mean"] == pytest.approx(1.63)
@@ -143,10 +143,10 @@ def test_no_feature_value_is_in_a_log_a_metric_or_the_ledger(start_stack, caplog
     assert "7.777" not in logged
 
 
-def test_what_is_counted_of_a_declared_task_is_there_before_the_first_round(start_stack):
+def test_a_declared_task_has_its_metrics_before_the_first_round(start_stack):
     stack = start_stack()
-    told = stack.http.get("/metrics").text
-    assert 'concord_rounds_total{status="no_quorum",task="iris"}' in told
+    text = stack.http.get("/metrics").text
+    assert 'concord_rounds_total{status="no_quorum",task="iris"}' in text
 
 
 def test_metrics_tell_rounds_outcomes_and_overhead(start_stack):
@@ -167,14 +167,14 @@ def test_metrics_tell_rounds_outcomes_and_overhead(start_stack):
 def test_a_client_reads_the_metrics_and_the_page_finds_its_figures_in_them(start_stack):
     stack = start_stack()
     with Client(stack.url) as client:
-        before = exposition.sample(client.metrics(), 0.0)
+        before = exposition.parse_sample(client.metrics(), 0.0)
         stack.predict()
-        added = courses.increase(before.counts, exposition.sample(client.metrics(), 2.0).counts)
-    found = courses.figures(added, "iris", 2.0)
+        added = courses.count_increase(before.counts, exposition.parse_sample(client.metrics(), 2.0).counts)
+    found = courses.compute_indicators(added, "iris", 2.0)
     assert (found[courses.REQUESTS], found[courses.ROWS], found[courses.NO_QUORUM]) == (0.5, 0.5, 0.0)
     assert found[courses.AGREEMENT] == 0.5
     assert 0 < found[courses.OVERHEAD[0]] <= found[courses.LATENCY[2]]
-    assert courses.figures(added, None, 2.0)[courses.FAILED] == 0.0
+    assert courses.compute_indicators(added, None, 2.0)[courses.FAILED] == 0.0
 
 
 def test_requests_that_meet_share_a_call_that_names_them_all(start_stack):
@@ -210,22 +210,22 @@ def test_a_task_opened_in_the_ledger_borrows_the_nodes_of_another(start_stack):
 
     stack = start_stack()
     ledger = Ledger(FileStore(stack.home / "ledger"))
-    members = ["decision_tree", "knn"]
+    nodes = ["decision_tree", "knn"]
     ledger.append(
         [
-            events.params("workshop", "seed", asks="iris", members=members),
-            *[events.open_account("workshop", node, 1_000_000_000, 500_000) for node in members],
+            events.params("workshop", "seed", asks="iris", members=nodes),
+            *[events.open_account("workshop", node, 1_000_000_000, 500_000) for node in nodes],
         ]
     )
     wait_until(lambda: "workshop" in [task.task for task in stack.client.tasks()])
     verdict = stack.predict(task="workshop", query="?settled=true").json()["verdicts"][0]
-    assert [vote["node"] for vote in verdict["votes"]] == members
+    assert [vote["node"] for vote in verdict["votes"]] == nodes
     assert stack.accounts("workshop") != stack.accounts("iris")
 
 
 def test_a_new_version_is_noticed_and_stated(start_stack):
     stack = start_stack()
-    stack.nodes["knn"]._app._model = StandInModel(IRIS, "knn", species(2), version="2")
+    stack.nodes["knn"].api._model = StandInModel(IRIS, "knn", species(2), version="2")
     stack.predict()
     wait_until(lambda: stack.client.nodes("iris")[1].version == "2")
 
@@ -239,7 +239,7 @@ def test_a_policy_that_another_replica_has_set_back_is_set_again(start_stack, mo
     wait_until(lambda: stack.client.task("iris").policy == "seed")
 
 
-def test_a_version_that_another_replica_has_taken_back_is_not_written_by_turns(start_stack, monkeypatch):
+def test_a_version_taken_back_by_another_replica_is_not_written_again_and_again(start_stack, monkeypatch):
     """Two replicas may see two pods of one node for long, and each promotion starts its record anew."""
     monkeypatch.setattr(reconciler, "CONTRADICTED_SECONDS", 0.2)
     stack = start_stack()

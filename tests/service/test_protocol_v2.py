@@ -11,12 +11,12 @@ INFER = "/v2/models/iris/infer"
 
 def tensors(rows=1, **changes):
     """One tensor per feature; `changes` replace parts of the first."""
-    found = [
+    tensors = [
         {"name": name, "shape": [rows], "datatype": "FP64", "data": [value] * rows}
         for name, value in IRIS.example.items()
     ]
-    found[0] |= changes
-    return {"inputs": found}
+    tensors[0] |= changes
+    return {"inputs": tensors}
 
 
 def test_it_answers_as_v1_does(module_stack):

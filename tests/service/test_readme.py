@@ -58,7 +58,7 @@ def serve(iris_environment, tmp_path):
 
 def family(process):
     """The process, what descends from it, and what is left of its group."""
-    group = [one for one in psutil.process_iter() if group_of(one.pid) == process.pid]
+    group = [member for member in psutil.process_iter() if group_of(member.pid) == process.pid]
     try:
         return {*group, *psutil.Process(process.pid).children(recursive=True)}
     except psutil.NoSuchProcess:
@@ -73,9 +73,9 @@ def group_of(pid):
 
 
 def kill(process):
-    for one in family(process):
+    for member in family(process):
         with contextlib.suppress(psutil.NoSuchProcess):
-            one.kill()
+            member.kill()
     process.wait(END_SECONDS)
 
 

@@ -16,9 +16,8 @@ from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
 from tests.service.test_real_labels import all_count, stream
 from tests.service.up import CONCORD, Up
-from training.data.dataset import read
-from training.data.table import load
-from training.run import prepare
+from training.data.dataset import read_file
+from training.fit_tasks import prepare
 from training.task import SEED
 from training.tasks import select
 
@@ -55,7 +54,7 @@ def teacher(env):
 def films():
     """Films that were held out from the fit, and those that are newer than all of it."""
     ((task, _, parts),) = prepare(select(["film_rating"]), {"film_rating": str(OLD)}, SEED)
-    recent = read(task, load(RECENT))
+    recent = read_file(task, RECENT)
     return stream(task, parts.test.rows, parts.test.answers), stream(task, recent.rows, recent.answers)
 
 

@@ -14,16 +14,15 @@ from concord.client import Client
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger
 from concord.settings import NodesFile
-from concord.settlement.audit import deep_audit
+from concord.settlement.audit import audit_settlements
 from tests.homes import ALL_TASKS, DATA, FILES, ROOT, environment
 from tests.ports import free_base, free_port
 from tests.service.liars import LIAR
 from tests.service.stack import wait_until
 from tests.service.teaching import Teacher, give_token
 from tests.service.up import Up
-from training.data.dataset import read
-from training.data.table import load
-from training.run import prepare
+from training.data.dataset import read_file
+from training.fit_tasks import prepare
 from training.task import SEED
 from training.tasks import select
 
@@ -79,7 +78,7 @@ def streams():
     for task, _, parts in prepare(select(()), {task: str(path) for task, path in FILES.items()}, SEED):
         found[task.name] = stream(task, parts.test.rows, parts.test.answers)
     (films,) = select(["film_rating"])
-    recent = read(films, load(RECENT))
+    recent = read_file(films, RECENT)
     found["film_recent"] = stream(films, recent.rows, recent.answers)
     return found
 
@@ -203,9 +202,9 @@ def test_the_jail_catches_the_liar_and_nobody_else(teacher, name, streams, servi
 def test_every_block_of_it_settles_again_to_the_same(services, name):
     home = services[name].home
     journal = Journal(f"sqlite:///{home / 'journal.sqlite'}")
-    report = deep_audit(Ledger(FileStore(home / "ledger"), archive=journal), journal)
+    report = audit_settlements(Ledger(FileStore(home / "ledger"), archive=journal), journal)
     journal.close()
-    assert (report.ok, report.problems) == (True, ())
+    assert (report.ok, report.problems) == (True, [])
     assert report.rounds > 0
 
 

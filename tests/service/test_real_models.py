@@ -13,7 +13,7 @@ from concord.api import ConsensusApi
 from concord.client import Client
 from concord.node.app import NodeApi, OnnxModel
 from concord.observability.logs import AccessLog
-from concord.settings import NodesFile, Settings
+from concord.settings import NodesFile, Settings, TaskSettings
 from tests.homes import ALL_TASKS, FILES, environment
 from tests.service.conftest import serving
 from tests.service.stack import wait_until
@@ -39,7 +39,11 @@ def client(folders, tmp_path_factory):
         urls = {
             name: serve(NodeApi(OnnxModel(folder), quiet).application)[1] for name, folder in folders.items()
         }
-        declared = NodesFile.of(f"{name}={url}" for name, url in urls.items())
+        tasks = {}
+        for name, url in urls.items():
+            task, _, node = name.partition(".")
+            tasks.setdefault(task, {})[node] = url
+        declared = NodesFile(tasks={task: TaskSettings(nodes=nodes) for task, nodes in tasks.items()})
         settings = Settings(home=tmp_path_factory.mktemp("service"), log_level="WARNING")
         _, url = serve(ConsensusApi.from_settings(settings, declared).application)
         with Client(url) as client:

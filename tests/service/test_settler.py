@@ -59,14 +59,14 @@ def play(settler, scene):
 def test_a_round_is_settled_and_knows_its_block_and_its_record(world):
     settler = world.settler()
     world.open_task(settler)
-    (one,) = world.record()
+    (id_,) = world.record()
 
     async def scene():
         settler.notify()
-        return await settler.settled([one], 10)
+        return await settler.wait_settled([id_], 10)
 
-    assert play(settler, scene) == {one: 2}
-    stored, block = world.journal.round(one), world.ledger().block(2)
+    assert play(settler, scene) == {id_: 2}
+    stored, block = world.journal.round(id_), world.ledger().block(2)
     record = orjson.loads(stored.record)
     assert (stored.block, stored.block_hash, settler.head.height) == (2, block.hash, 2)
     assert record["deltas"] == {
@@ -90,11 +90,11 @@ def test_v1_again_and_again_through_journal_and_ledger(world):
     world.open_task(settler)
 
     async def scene():
-        seen = []
+        balances = []
         for _ in range(4):
-            await settler.settled(world.record(), 10)
-            seen.append(settler.head.state.task("workshop").balances["random_forest"])
-        return seen
+            await settler.wait_settled(world.record(), 10)
+            balances.append(settler.head.state.task("workshop").balances["random_forest"])
+        return balances
 
     assert play(settler, scene) == [900_000_000, 810_000_000, 729_000_000, 656_100_000]
 
@@ -103,7 +103,7 @@ def test_rounds_that_wait_together_share_a_block(world):
     settler = world.settler()
     world.open_task(settler)
     waiting = world.record(25)
-    heights = play(settler, lambda: settler.settled(waiting, 10))
+    heights = play(settler, lambda: settler.wait_settled(waiting, 10))
     assert set(heights.values()) == {2}
     assert world.balances()["random_forest"] == after_slashes(25)
 
@@ -112,7 +112,7 @@ def test_more_rounds_than_a_block_takes_are_settled_in_several(world):
     settler = world.settler()
     world.open_task(settler)
     waiting = world.record(BATCH + 1)
-    heights = play(settler, lambda: settler.settled(waiting, 15))
+    heights = play(settler, lambda: settler.wait_settled(waiting, 15))
     assert sorted(set(heights.values())) == [2, 3]
 
 
@@ -121,7 +121,7 @@ def test_tasks_are_settled_side_by_side_in_one_block(world):
     world.open_task(settler)
     world.open_task(settler, "workshop_two")
     waiting = [*world.record(2), *world.record(1, "workshop_two")]
-    assert set(play(settler, lambda: settler.settled(waiting, 10)).values()) == {3}
+    assert set(play(settler, lambda: settler.wait_settled(waiting, 10)).values()) == {3}
     assert (world.balances()["random_forest"], world.balances("workshop_two")["random_forest"]) == (810, 900)
 
 
@@ -130,7 +130,7 @@ def test_a_node_that_did_not_vote_or_has_no_account_is_left_alone(world):
     world.open_task(settler)
     votes = {node: vote for node, vote in VOTES.items() if node != "decision_tree"} | {"stranger": 0}
     waiting = world.record(evidence=orjson.dumps({"answer": 2, "votes": votes}))
-    play(settler, lambda: settler.settled(waiting, 10))
+    play(settler, lambda: settler.wait_settled(waiting, 10))
     assert world.balances()["decision_tree"] == 1000
     assert world.ledger().head().state.task("workshop").account("decision_tree").rounds == 0
 
@@ -142,14 +142,14 @@ def test_an_older_journal_put_back_is_an_alarm_and_settles_nothing_twice(world):
     world.journal.close()
     old = (world.folder / "journal.sqlite").read_bytes()
     settler = world.settler()
-    assert play(settler, lambda: settler.settled(waiting, 10)) == {waiting[0]: 2}
+    assert play(settler, lambda: settler.wait_settled(waiting, 10)) == {waiting[0]: 2}
     before = world.balances()
     world.journal.close()
     for rest in world.folder.glob("journal.sqlite-*"):
         rest.unlink()
     (world.folder / "journal.sqlite").write_bytes(old)
     again = world.settler()
-    assert play(again, lambda: again.settled(waiting, 1)) == {}
+    assert play(again, lambda: again.wait_settled(waiting, 1)) == {}
     assert "older than the ledger" in again.alarm
     assert world.balances() == before
 
@@ -157,16 +157,16 @@ def test_an_older_journal_put_back_is_an_alarm_and_settles_nothing_twice(world):
 def test_rounds_that_were_due_before_the_start_are_settled_without_a_word(world):
     settler = world.settler()
     world.open_task(settler)
-    (one,) = world.record()
+    (id_,) = world.record()
     settler = world.settler()
-    assert play(settler, lambda: settler.settled([one], 10)) == {one: 2}
+    assert play(settler, lambda: settler.wait_settled([id_], 10)) == {id_: 2}
 
 
 def test_a_round_that_is_not_due_times_out_and_says_nothing(world):
     settler = world.settler()
     world.open_task(settler)
     waiting = world.record(due=False)
-    assert play(settler, lambda: settler.settled(waiting, 0.4)) == {}
+    assert play(settler, lambda: settler.wait_settled(waiting, 0.4)) == {}
 
 
 @pytest.mark.parametrize(("waits", "least", "most"), [(True, URGENT, PATIENT), (False, PATIENT, 3 * PATIENT)])
@@ -181,7 +181,7 @@ def test_blocks_come_at_the_pace_of_who_waits_measured_from_the_heads_time(world
             waiting = world.record()
             settler.notify()
             while settler.head.height < height:
-                await (settler.settled(waiting, 5) if waits else asyncio.sleep(0.01))
+                await (settler.wait_settled(waiting, 5) if waits else asyncio.sleep(0.01))
 
     play(settler, scene)
     first, second, third = (block.time for block in ledger.blocks())
@@ -211,32 +211,32 @@ def test_what_one_block_cannot_hold_is_settled_at_the_pace_of_those_who_wait(wor
 def test_a_caller_who_comes_later_hurries_a_block_that_would_have_waited(world):
     settler = world.settler()
     world.open_task(settler)
-    (one,) = world.record()
+    (id_,) = world.record()
 
     async def scene():
         settler.notify()
         await asyncio.sleep(0.5)
         before = settler.head.height
-        return before, await settler.settled([one], 5)
+        return before, await settler.wait_settled([id_], 5)
 
-    assert play(settler, scene) == (1, {one: 2})
+    assert play(settler, scene) == (1, {id_: 2})
 
 
 def test_what_another_replica_settles_reaches_who_waits_here(world):
     mine, other = world.settler(), world.settler(journal=world.open_journal())
     world.open_task(mine)
-    (one,) = world.record()
+    (id_,) = world.record()
 
     async def scene():
         await other.start()
         mine._step = lambda: False
-        waiting = asyncio.create_task(mine.settled([one], 10))
+        waiting = asyncio.create_task(mine.wait_settled([id_], 10))
         await asyncio.sleep(0.3)
         await asyncio.to_thread(other._step)
         # Whoever hears of the block looks at what it led to, and not a second later.
         return await waiting, mine.head.height
 
-    assert play(mine, scene) == ({one: 2}, 2)
+    assert play(mine, scene) == ({id_: 2}, 2)
 
 
 def test_two_replicas_settle_every_round_once(world):
@@ -246,13 +246,13 @@ def test_two_replicas_settle_every_round_once(world):
     async def scene():
         await settlers[1].start()
         second = asyncio.create_task(settlers[1].run())
-        found = {}
+        heights = {}
         for turn in range(4):
             waiting = world.record(5)
-            found |= await settlers[turn % 2].settled(waiting, 15)
+            heights |= await settlers[turn % 2].wait_settled(waiting, 15)
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
-        return found
+        return heights
 
     assert len(play(settlers[0], scene)) == 20
     assert world.balances()["random_forest"] == after_slashes(20)
@@ -262,12 +262,12 @@ def test_two_replicas_settle_every_round_once(world):
 def test_a_claim_is_taken_up_by_two_at_once_and_settled_once(world):
     first, second = world.settler(), world.settler(journal=world.open_journal())
     world.open_task(first)
-    (one,) = world.record()
+    (id_,) = world.record()
     world.journal.claim("b1", 1, 10)
     first._recover()
     second._recover()
     assert (first._step(), second._step()) == (False, False)
-    assert (world.ledger().head().height, world.journal.round(one).block) == (2, 2)
+    assert (world.ledger().head().height, world.journal.round(id_).block) == (2, 2)
     assert world.balances()["random_forest"] == 900
 
 
@@ -292,12 +292,12 @@ def test_a_claim_that_lost_its_swap_waits_for_its_turn_and_is_settled_on_the_new
 def test_a_claim_that_nobody_finished_is_taken_up_after_a_while(world, monkeypatch):
     settler = world.settler()
     world.open_task(settler)
-    (one,) = world.record()
+    (id_,) = world.record()
     world.open_journal().claim("gone", 1, 10)
     assert not settler._step()
     monkeypatch.setattr("concord.settlement.settler.ABANDONED", 0)
     settler._step()
-    assert world.journal.round(one).block == 2
+    assert world.journal.round(id_).block == 2
 
 
 def test_appended_events_are_noted_in_the_journal_and_returned_as_their_block(world):
@@ -351,7 +351,7 @@ def test_a_journal_that_fails_for_a_while_is_tried_again(world, caplog):
 
     world.journal.mark_settled = failing
     with caplog.at_level(logging.WARNING):
-        assert play(settler, lambda: settler.settled(waiting, 10)) == {waiting[0]: 2}
+        assert play(settler, lambda: settler.wait_settled(waiting, 10)) == {waiting[0]: 2}
     assert [record.message for record in caplog.records] == ["settling_failed"] * 2
     assert (world.balances()["random_forest"], settler.alarm) == (900, None)
 
@@ -370,7 +370,7 @@ def test_a_store_that_fails_for_a_while_is_tried_again(world):
         return revision
 
     store.swap_head = failing
-    assert play(settler, lambda: settler.settled(waiting, 10)) == {waiting[0]: 2}
+    assert play(settler, lambda: settler.wait_settled(waiting, 10)) == {waiting[0]: 2}
     assert world.balances()["random_forest"] == 900
 
 
@@ -384,7 +384,7 @@ def test_a_broken_ledger_raises_the_alarm_once_and_nothing_is_appended(world, ca
         head.write_bytes(broken)
         waiting = world.record()
         settler.notify()
-        assert await settler.settled(waiting, 5) == {}
+        assert await settler.wait_settled(waiting, 5) == {}
         with pytest.raises(LedgerBroken):
             await settler.append([events.params("more", "seed")])
         return broken
@@ -438,7 +438,7 @@ def test_a_round_that_cannot_be_settled_is_an_alarm_and_stays_due(world, fields)
     settler = world.settler()
     world.open_task(settler)
     waiting = world.record(**fields)
-    play(settler, lambda: settler.settled(waiting, 5))
+    play(settler, lambda: settler.wait_settled(waiting, 5))
     assert settler.alarm
     assert world.journal.due_count() == 1
 
@@ -446,16 +446,16 @@ def test_a_round_that_cannot_be_settled_is_an_alarm_and_stays_due(world, fields)
 def test_a_labelled_round_of_a_task_that_is_not_opened_yet_waits_for_its_accounts(world):
     settler = world.settler()
     votes = {node: ["1", 0, 1_000_000] for node in ACCURACIES}
-    (one,) = world.record(task="late", policy="wager", due=False, evidence=evidence.write(1, votes))
-    world.journal.label([LabelRow(one, 1, "crm", 10, "r")])
+    (id_,) = world.record(task="late", policy="wager", due=False, evidence=evidence.write(1, votes))
+    world.journal.label([LabelRow(id_, 1, "crm", 10, "r")])
 
     async def scene():
-        await settler.settled([one], 0.5)
+        await settler.wait_settled([id_], 0.5)
         opened = [events.open_account("late", node, 1000 * MICRO, 900_000) for node in ACCURACIES]
         await settler.append([events.params("late", "wager"), *opened])
-        return await settler.settled([one], 10)
+        return await settler.wait_settled([id_], 10)
 
-    assert play(settler, scene) == {one: 2}
+    assert play(settler, scene) == {id_: 2}
     assert settler.alarm is None
 
 
@@ -480,14 +480,14 @@ def test_being_cancelled_ends_the_run_between_two_steps(world):
     async def scene():
         world.record()
         settler.notify()
-        await settler.settled(["nobody"], 0.15)
+        await settler.wait_settled(["nobody"], 0.15)
 
     play(settler, scene)
     assert world.journal.open_claims() == [] or world.journal.due_count() == 1
 
 
 def test_a_new_journal_beside_a_long_ledger_takes_its_blocks_in_some_at_a_time(world, monkeypatch):
-    monkeypatch.setattr("concord.settlement.settler.NOTED_AT_ONCE", 3)
+    monkeypatch.setattr("concord.settlement.noted_blocks.NOTED_AT_ONCE", 3)
     ledger, groups = world.ledger(), []
     for number in range(8):
         ledger.append([events.params(f"task{number}", "seed")])

@@ -126,13 +126,13 @@ def record_and_settle(folder, say, checkpoint):
     settler = world.settler(checkpoint)
     settler._recover()
     for _ in range(DURING):
-        for one in world.record():
-            say(f"recorded {one}")
+        for id_ in world.record():
+            say(f"recorded {id_}")
     while settler._step():
         pass
-    for one in world.journal.rounds()[0]:
-        if one.block is not None:
-            say(f"settled {one.id} {one.block} {one.block_hash}")
+    for round_ in world.journal.find()[0]:
+        if round_.block is not None:
+            say(f"settled {round_.id} {round_.block} {round_.block_hash}")
 
 
 def check_after_recovery(folder, acknowledged):
@@ -141,11 +141,11 @@ def check_after_recovery(folder, acknowledged):
     settler._recover()
     while settler._step() or world.journal.due_count():
         pass
-    stored = {one.id: one for one in world.journal.rounds()[0]}
-    for said, one, *block in (line.split() for line in acknowledged):
-        assert said == "recorded" or [str(stored[one].block), stored[one].block_hash] == block
-        assert one in stored
-    settled = Counter(one.block for one in stored.values())
+    stored = {round_.id: round_ for round_ in world.journal.find()[0]}
+    for step, id_, *block in (line.split() for line in acknowledged):
+        assert step == "recorded" or [str(stored[id_].block), stored[id_].block_hash] == block
+        assert id_ in stored
+    settled = Counter(id_.block for id_ in stored.values())
     blocks = {
         b.height: sum(e["rounds"] for e in b.events.values() if e["kind"] == "settle")
         for b in world.ledger().blocks()
@@ -172,7 +172,7 @@ def in_a_process_that_may_die(work):
             os._exit(status)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        said = pipe.read().splitlines()
+        lines = pipe.read().splitlines()
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return said, status
+    return lines, status

@@ -21,7 +21,7 @@ from tests.service.up import Up
 pytestmark = pytest.mark.slow
 
 ROW = {"sepal_length": 6.0, "sepal_width": 2.7, "petal_length": 5.1, "petal_width": 1.6}
-ASKERS = 8
+CALLERS = 8
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +46,12 @@ def up(env, base):
         yield up
 
 
-class Asked:
-    """Callers that ask without a pause, and what they got."""
+class Callers:
+    """Callers that ask without a pause, and the statuses that they got."""
 
     def __init__(self, url):
         self.statuses, self._url, self._over = Counter(), url, threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(ASKERS)]
+        self._threads = [threading.Thread(target=self._ask) for _ in range(CALLERS)]
 
     def __enter__(self):
         for thread in self._threads:
@@ -69,16 +69,16 @@ class Asked:
                 try:
                     answer = http.post("/v1/tasks/iris/predict", json={"rows": [ROW]})
                     verdicts = answer.json().get("verdicts", [])
-                    words = verdicts[0]["status"] if answer.status_code == 200 else answer.status_code
+                    status = verdicts[0]["status"] if answer.status_code == 200 else answer.status_code
                 except httpx.HTTPError as error:
-                    words = type(error).__name__
-                self.statuses[words] += 1
+                    status = type(error).__name__
+                self.statuses[status] += 1
 
 
-def write(up, name, entry):
+def write(up, name, desired):
     path = up.home / "versions" / name
     fresh = path.with_name(f".{name}")
-    fresh.write_text(json.dumps(entry))
+    fresh.write_text(json.dumps(desired))
     fresh.replace(path)
 
 
@@ -93,8 +93,8 @@ def serves(up, name, version):
 
 
 def test_no_round_is_degraded_while_a_node_takes_another_version_on(up):
-    with Asked(up.url) as asked:
-        wait_until(lambda: asked.statuses["ok"] > 100)
+    with Callers(up.url) as callers:
+        wait_until(lambda: callers.statuses["ok"] > 100)
         old = [pid_of(up, "iris.knn")]
         write(up, "iris.knn", {"champion": "2"})
         assert up.until("replaced")["name"] == "iris.knn"
@@ -105,7 +105,7 @@ def test_no_round_is_degraded_while_a_node_takes_another_version_on(up):
         up.until("replaced")
         wait_until(lambda: serves(up, "iris.knn", "1"))
         wait_until(lambda: not any(map(psutil.pid_exists, old)))
-    assert set(asked.statuses) == {"ok"}
+    assert set(callers.statuses) == {"ok"}
 
 
 def test_a_challenger_is_asked_beside_the_packaged_champion(up):
@@ -116,19 +116,19 @@ def test_a_challenger_is_asked_beside_the_packaged_champion(up):
     assert info["version"] == "2"
 
 
-def test_a_version_that_cannot_be_had_changes_nothing_and_is_said(up):
+def test_a_version_that_cannot_be_had_changes_nothing_and_is_reported(up):
     write(up, "iris.knn", {"champion": "99"})
-    said = up.until("fetch_failed")
-    assert "iris.knn has no version 99" in said["reason"]
-    assert "concord models promote iris.knn VERSION" in said["reason"]
+    event = up.until("fetch_failed")
+    assert "iris.knn has no version 99" in event["reason"]
+    assert "concord models promote iris.knn VERSION" in event["reason"]
     assert serves(up, "iris.knn", "1")
 
 
-def test_entries_are_honoured_by_the_next_start_unless_the_registry_moved_on(up, env, base):
+def test_desired_versions_are_honoured_by_the_next_start_unless_the_registry_moved_on(up, env, base):
     (up.home / "versions" / "iris.knn").unlink()
     up.end()
     with started(env, base) as again:
-        # The fit named version 2 champion, so that the entry of the node svm is of the past.
+        # The fit named version 2 champion, so the desired version of the node svm is outdated.
         assert [event["name"] for event in again.events if event.get("event") == "outdated"] == ["iris.svm"]
         write(up, "iris.svm", {"champion": "2", "challenger": "1"})
         again.until("replaced")

@@ -1,4 +1,4 @@
-"""A `concord up` with real processes, and the events that it tells."""
+"""A `concord up` with real processes, and the events that it reports."""
 
 import json
 import signal

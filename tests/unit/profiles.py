@@ -7,7 +7,7 @@ import numpy as np
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import Feature, Label, TaskSchema
 from training.data.dataset import Dataset
-from training.fitting.profile import profile
+from training.fitting.profile import build_profile
 from training.task import Answer, Rule
 
 GRADES = ("low", "middle", "high")
@@ -31,7 +31,7 @@ def document_of(numbers, codes=None, *, answers=None, votes=None, empty=None, **
     codes = np.zeros(len(numbers)) if codes is None else np.asarray(codes)
     rows = np.column_stack([numbers, codes]).astype(np.float32)
     data = Dataset("toy", rows, np.zeros(len(rows)), empty=empty or {})
-    return profile(task_of(**options), rows, data, answers, votes)
+    return build_profile(task_of(**options), rows, data, answers, votes)
 
 
 def reference_of(*columns, **options):

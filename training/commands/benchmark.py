@@ -8,28 +8,29 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from concord.errors import InvalidInput, TrainingError
 from concord.settings import Settings
-from training.commands.console import COLUMNS, SCREEN, TrainingCommand, complain
+from training.commands.console import PROGRESS_COLUMNS, SCREEN, TrainingCommand, complain, make_table
 from training.task import SEED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.search.leaderboard import Row
-    from training.search.registration import Enlisted
+    from training.search.leaderboard import LeaderboardRow
+    from training.search.registration import RegisteredWinner
     from training.search.session import Session
+    from training.search.worker import SearchLimits
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
 # ruff: noqa: PLC0415, FBT001, PLR0913, PLR0917
 
 TRIALS = 50
-"""Where neither trials nor minutes are said: a few minutes on a laptop, and five times the algorithms."""
+"""Trials by default: a few minutes on a laptop, and five times the algorithms."""
 
 SHOWN = 10
 """Leaders in the table; the whole board is an artifact of the parent run."""
@@ -71,14 +72,38 @@ def benchmark_command(
     folds and seed are the same; started again after Ctrl-C or a crash, it goes on. SOURCE is a CSV file,
     URL#table, `journal`, or `generator`.
     """
-    from training.data.sources import read_rows
-    from training.search.session import Session
-    from training.search.worker import Limits
-    from training.tasks import select
+    limits = _limits(trials, minutes, trial_seconds)
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    session = _open_session(name, source, study, folds, seed)
+    try:
+        _search(session, limits, workers)
+    except KeyboardInterrupt:
+        _exit_interrupted(session, limits.trials)
+    rows = session.rows()
+    session.publish(rows)
+    winners = session.register_winners(rows, count) if count else []
+    if as_json:
+        click.echo(json.dumps(_to_json(session, rows, winners), ensure_ascii=False))
+    else:
+        _show(session, rows, winners, count or 0)
+    _check_results(rows, winners, count or 0)
+
+
+def _limits(trials: int | None, minutes: float | None, trial_seconds: float) -> "SearchLimits":
+    from training.search.worker import SearchLimits
 
     if trials is not None and minutes is not None:
         raise InvalidInput("--trials and --minutes exclude each other; say one.", field="--minutes")
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    if minutes is not None:
+        return SearchLimits(None, minutes * 60, trial_seconds)
+    return SearchLimits(trials or TRIALS, None, trial_seconds)
+
+
+def _open_session(name: str, source: str, study: str | None, folds: int, seed: int) -> "Session":
+    from training.data.sources import read_rows
+    from training.search.session import Session
+    from training.tasks import select
+
     settings, task = Settings.read(), select([name])[0]
     if study is not None:
         settings = settings.model_copy(update={"study": study})
@@ -86,22 +111,15 @@ def benchmark_command(
         data = read_rows(task, source)
         session = Session(settings.home, settings.study_url, task, data, folds, seed)
     SCREEN.print(_introduction(session), highlight=False, soft_wrap=True)
-    wanted = None if minutes else trials or TRIALS
-    limits = Limits(wanted, minutes * 60 if minutes else None, trial_seconds)
-    try:
-        _search(session, limits, workers)
-    except KeyboardInterrupt:
-        _stopped(session, wanted)
-    rows = session.rows()
-    session.publish(rows)
-    winners = session.enlist(rows, count) if count else []
-    if as_json:
-        click.echo(json.dumps(_plain(session, rows, winners), ensure_ascii=False))
-    else:
-        _show(session, rows, winners, count or 0)
+    return session
+
+
+def _check_results(
+    rows: "Sequence[LeaderboardRow]", winners: "list[RegisteredWinner] | None", count: int
+) -> None:
     if not any(row.served for row in rows):
         raise TrainingError("No trial has come to a model that can be served; the table says why.")
-    if count and winners is not None and len(winners) < count:
+    if winners is not None and len(winners) < count:
         complain(
             TrainingError(f"Only {len(winners)} of {count} are registered: all others err on the same rows.")
         )
@@ -109,8 +127,8 @@ def benchmark_command(
 
 def _introduction(session: "Session") -> Text:
     finished, _ = session.counts
-    learned, held_out = len(session.parts.training.rows), len(session.parts.test.rows)
-    rows = f"{session.task.name}: {learned} rows in {session.identity.folds} folds, {held_out} held out"
+    training, held_out = len(session.parts.training.rows), len(session.parts.test.rows)
+    rows = f"{session.task.name}: {training} rows in {session.identity.folds} folds, {held_out} held out"
     name = session.identity.name
     if finished:
         study = f"Study {name} goes on from {finished} finished trials."
@@ -122,38 +140,34 @@ def _introduction(session: "Session") -> Text:
     return Text(f"{rows} ({session.data.name})\n{study}")
 
 
-def _search(session: "Session", limits: Any, workers: int) -> None:  # noqa: ANN401  `Limits`
-    with Progress(*COLUMNS, console=SCREEN) as progress:
+def _search(session: "Session", limits: "SearchLimits", workers: int) -> None:
+    with Progress(*PROGRESS_COLUMNS, console=SCREEN) as progress:
         bar = progress.add_task("Opening the registry", total=limits.trials)
-        seen = -1
+        shown = -1
 
-        def tell(finished: int) -> None:
-            nonlocal seen
-            if finished != seen:
-                seen = finished
+        def report_finished(finished: int) -> None:
+            nonlocal shown
+            if finished != shown:
+                shown = finished
                 best = _best(session.rows(), session.task.metric)
                 progress.update(bar, description=best, completed=finished)
 
-        session.search(limits, workers, tell)
-        _done(progress, bar)
+        session.search(limits, workers, report_finished)
+        finished = progress.tasks[bar].completed
+        progress.update(bar, total=finished, completed=finished)
 
 
-def _done(progress: Progress, bar: TaskID) -> None:
-    finished = progress.tasks[bar].completed
-    progress.update(bar, total=finished, completed=finished)
-
-
-def _best(rows: "Sequence[Row]", metric: str) -> str:
+def _best(rows: "Sequence[LeaderboardRow]", metric: str) -> str:
     if not rows or rows[0].interval is None:
         return "First trials"
     return f"{metric} {_number(rows[0].interval.mean)} {rows[0].algorithm}"
 
 
-def _stopped(session: "Session", wanted: int | None) -> NoReturn:
+def _exit_interrupted(session: "Session", most: int | None) -> NoReturn:
     finished, _ = session.counts
-    of = f" of {wanted}" if wanted else ""
+    total = f" of {most}" if most else ""
     SCREEN.print(
-        f"Stopped with {finished}{of} trials finished; what was under way will be begun again. "
+        f"Stopped with {finished}{total} trials finished; what was under way will be begun again. "
         "The same command goes on.",
         soft_wrap=True,
     )
@@ -165,13 +179,15 @@ def _as_interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _show(session: "Session", rows: "Sequence[Row]", winners: "list[Enlisted] | None", count: int) -> None:
-    from training.search.settings import written
+def _show(
+    session: "Session", rows: "Sequence[LeaderboardRow]", winners: "list[RegisteredWinner] | None", count: int
+) -> None:
+    from training.search.settings import settings_text
 
     console = Console(highlight=False)
     console.print(_table(session, rows))
     for row in [row for row in rows if row.served][:1]:
-        console.print(Text(f"The leader's settings: {written(row.settings)}."))
+        console.print(Text(f"The leader's settings: {settings_text(row.settings)}."))
     console.print(Text(_summary(rows)))
     for row in [row for row in rows if row.reason][:3]:
         console.print(Text(f"  trial {row.number} ({row.algorithm}): {row.reason}"))
@@ -182,7 +198,7 @@ def _show(session: "Session", rows: "Sequence[Row]", winners: "list[Enlisted] | 
         console.print("`concord up` serves them.")
 
 
-def _summary(rows: "Sequence[Row]") -> str:
+def _summary(rows: "Sequence[LeaderboardRow]") -> str:
     failed = sum(row.interval is None for row in rows)
     refused = sum(row.interval is not None and not row.served for row in rows)
     served = len(rows) - failed - refused
@@ -193,43 +209,37 @@ def _summary(rows: "Sequence[Row]") -> str:
     )
 
 
-def _table(session: "Session", rows: "Sequence[Row]") -> Table:
+def _table(session: "Session", rows: "Sequence[LeaderboardRow]") -> Table:
     metric = session.task.metric
     title = f"{session.task.name}, by {metric} in {session.identity.folds}-fold cross-validation"
     headings = ("", "algorithm", "trial", "mean", "low", "high", "", "s", "ONNX kB")
-    table = _made(title, headings, left={"algorithm"})
+    table = make_table(title, headings, left=["algorithm"])
     for row in [row for row in rows if row.interval][:SHOWN]:
         assert row.interval is not None
-        found = [_number(value) for value in (row.interval.mean, row.interval.low, row.interval.high)]
+        means = [_number(value) for value in (row.interval.mean, row.interval.low, row.interval.high)]
         size = "no" if row.size is None else f"{row.size / 1000:.0f}"
         level = "=" if row.level and row.rank > 1 else ""
         table.add_row(
-            str(row.rank), row.algorithm, str(row.number), *found, level, f"{row.seconds:.1f}", size
+            str(row.rank), row.algorithm, str(row.number), *means, level, f"{row.seconds:.1f}", size
         )
     return table
 
 
-def _made(title: str, headings: "Sequence[str]", left: "set[str]") -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
-    return table
-
-
-def _registered(session: "Session", winners: "Sequence[Enlisted]") -> Table:
+def _registered(session: "Session", winners: "Sequence[RegisteredWinner]") -> Table:
     metric = session.task.metric
     headings = ("model", "v", "trial", "folds", "held out", "likest")
-    table = _made(f"Registered, by {metric}; likest: its errors' correlation", headings, left={"model"})
-    for one in winners:
-        row = one.winner.row
+    title = f"Registered, by {metric}; likest: its errors' correlation"
+    table = make_table(title, headings, left=["model"])
+    for winner in winners:
+        row = winner.winner.row
         assert row.interval is not None
         table.add_row(
-            one.info.model,
-            one.info.version,
+            winner.info.model,
+            winner.info.version,
             str(row.number),
             _number(row.interval.mean),
-            _number(one.fitted.metrics[metric]),
-            f"{one.winner.twin:.2f}",
+            _number(winner.fitted.metrics[metric]),
+            f"{winner.winner.twin:.2f}",
         )
     return table
 
@@ -238,8 +248,10 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _plain(session: "Session", rows: "Sequence[Row]", winners: "list[Enlisted] | None") -> dict[str, Any]:
-    from training.search.leaderboard import plain
+def _to_json(
+    session: "Session", rows: "Sequence[LeaderboardRow]", winners: "list[RegisteredWinner] | None"
+) -> dict[str, Any]:
+    from training.search.leaderboard import row_to_json
 
     return {
         "study": session.identity.name,
@@ -248,20 +260,20 @@ def _plain(session: "Session", rows: "Sequence[Row]", winners: "list[Enlisted] |
         "folds": session.identity.folds,
         "seed": session.identity.seed,
         "data": {"name": session.data.name, "digest": session.data.digest},
-        "parent_run_id": session.record.parent,
+        "parent_run_id": session.runs.parent,
         "trials": {"finished": session.counts[0], "failed": sum(row.interval is None for row in rows)},
-        "leaderboard": [plain(row) for row in rows],
-        "registered": None if winners is None else [_plain_winner(one) for one in winners],
+        "leaderboard": [row_to_json(row) for row in rows],
+        "registered": None if winners is None else [_winner_to_json(winner) for winner in winners],
     }
 
 
-def _plain_winner(one: "Enlisted") -> dict[str, Any]:
+def _winner_to_json(winner: "RegisteredWinner") -> dict[str, Any]:
     return {
-        "model": one.info.model,
-        "version": one.info.version,
-        "run_id": one.info.run_id,
-        "trial": one.winner.row.number,
-        "likest": one.winner.twin,
-        "loss_together": one.winner.loss,
-        "held_out": one.fitted.metrics,
+        "model": winner.info.model,
+        "version": winner.info.version,
+        "run_id": winner.info.run_id,
+        "trial": winner.winner.row.number,
+        "likest": winner.winner.twin,
+        "loss_together": winner.winner.loss,
+        "held_out": winner.fitted.metrics,
     }

@@ -25,8 +25,8 @@ from training.commands.console import SCREEN, TrainingGroup
 
 if TYPE_CHECKING:
     from training.data.database.address import DatabaseAddress
-    from training.data.database.loading import Summary
-    from training.data.database.sources import Progress as Done
+    from training.data.database.load_file import LoadProgress
+    from training.data.database.loader import LoadSummary
     from training.task import Task
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
@@ -52,10 +52,10 @@ def data_group() -> None:
 @click.argument("source", metavar="FILE|tmdb:YEAR..YEAR")
 @click.option("--to", "url", required=True, metavar="URL[#TABLE]", help="The database, and the table.")
 @click.option(
-    "--refused", type=click.Path(path_type=Path), help="Where refused rows go; beside FILE unless said."
+    "--refused", type=click.Path(path_type=Path), help="Where refused rows go; by default beside FILE."
 )
 @click.option(
-    "--votes", type=click.IntRange(0), help="tmdb: films with at least so many votes; 50 unless said."
+    "--votes", type=click.IntRange(0), help="tmdb: films with at least so many votes; by default 50."
 )
 @click.option(
     "--older", type=click.IntRange(0), help="tmdb: ask again about films asked that many days ago; 30."
@@ -75,46 +75,47 @@ def load_command(
     Rows that are there already are known by their key, so the same command again adds only what is missing.
     """
     from training.data.database.address import read_address
-    from training.data.database.sources import load_file
 
-    of, address = _task(task), read_address(url, task)
+    address = read_address(url, task)
     if source.startswith("tmdb:"):
-        summary, beside = _gather(of, source, address, refused, votes, older)
+        summary, refused_file = _gather(_task(task), source, address, refused, votes, older)
+    elif votes is not None or older is not None:
+        raise InvalidInput("--votes and --older are about tmdb:YEAR..YEAR.", field="--votes")
     else:
-        if votes is not None or older is not None:
-            raise InvalidInput("--votes and --older are about tmdb:YEAR..YEAR.", field="--votes")
-        with _drawing(f"Loading {Path(source).name}") as tell:
-            summary, beside = load_file(
-                of,
-                Path(source).expanduser(),
-                address,
-                tell=tell,
-                say=lambda text: SCREEN.print(text, soft_wrap=True, highlight=False),
-                refused=refused,
-            )
+        summary, refused_file = _load(_task(task), Path(source).expanduser(), address, refused)
     if as_json:
-        said = {
-            "table": address.table,
-            **asdict(summary),
-            "refused_file": str(beside) if summary.refused else None,
-        }
-        click.echo(json.dumps(said, ensure_ascii=False))
+        refused_path = str(refused_file) if summary.refused else None
+        document = {"table": address.table, **asdict(summary), "refused_file": refused_path}
+        click.echo(json.dumps(document, ensure_ascii=False))
     else:
-        _show_summary(summary, address.shown, beside)
+        _show_summary(summary, address.shown, refused_file)
+
+
+def _load(
+    task: "Task", path: Path, address: "DatabaseAddress", refused: Path | None
+) -> "tuple[LoadSummary, Path]":
+    from training.data.database.load_file import load_file
+
+    def show_note(text: str) -> None:
+        SCREEN.print(text, soft_wrap=True, highlight=False)
+
+    with _progress_bar(f"Loading {path.name}") as report:
+        return load_file(task, path, address, report=report, show_note=show_note, refused=refused)
 
 
 def _gather(
-    of: "Task",
+    task: "Task",
     source: str,
     address: "DatabaseAddress",
     refused: Path | None,
     votes: int | None,
     older: int | None,
-) -> "tuple[Summary, Path]":
-    from training.data.tmdb.gathering import gather
+) -> "tuple[LoadSummary, Path]":
+    from training.data.tmdb.gathering import USUAL_DAYS, USUAL_VOTES, FilmOptions, gather_films
 
-    with _drawing("Asking TMDB") as tell:
-        return gather(of, source, address, tell=tell, refused=refused, votes=votes, older_days=older)
+    options = FilmOptions(USUAL_VOTES if votes is None else votes, USUAL_DAYS if older is None else older)
+    with _progress_bar("Asking TMDB") as report:
+        return gather_films(task, source, address, report=report, refused=refused, options=options)
 
 
 @data_group.command("show")
@@ -124,14 +125,14 @@ def _gather(
 def show_command(task: str | None, url: str, as_json: bool) -> None:
     """List the tables of rows in a database, or look into TASK's."""
     from training.data.database.address import read_address
-    from training.data.database.looking import listing, look
+    from training.data.database.inspection import describe_table, list_tables
 
     if task is None:
-        found = listing(read_address(url, "tables"))
-        click.echo(json.dumps({"tables": found}, ensure_ascii=False)) if as_json else _show_tables(found)
+        tables = list_tables(read_address(url, "tables"))
+        click.echo(json.dumps({"tables": tables}, ensure_ascii=False)) if as_json else _show_tables(tables)
         return
-    seen = look(_task(task), read_address(url, task))
-    click.echo(json.dumps(seen, ensure_ascii=False)) if as_json else _show_table(seen)
+    table = describe_table(_task(task), read_address(url, task))
+    click.echo(json.dumps(table, ensure_ascii=False)) if as_json else _show_table(table)
 
 
 @data_group.command("export")
@@ -145,8 +146,8 @@ def export_command(task: str, url: str, out: Path, force: bool, as_json: bool) -
     from training.data.database.address import read_address
     from training.data.database.export import export
 
-    with _drawing(f"Writing {out.name}") as tell:
-        rows = export(_task(task), read_address(url, task), out, force=force, tell=tell)
+    with _progress_bar(f"Writing {out.name}") as report:
+        rows = export(_task(task), read_address(url, task), out, force=force, report=report)
     if as_json:
         click.echo(json.dumps({"file": str(out), "rows": rows}))
     else:
@@ -160,8 +161,8 @@ def _task(name: str) -> "Task":
 
 
 @contextmanager
-def _drawing(verb: str) -> "Iterator[Callable[[Done], None]]":
-    """A bar on a terminal, a line every few seconds elsewhere; told of each step."""
+def _progress_bar(verb: str) -> "Iterator[Callable[[LoadProgress], None]]":
+    """A function that shows progress: a bar on a terminal, a line every few seconds elsewhere."""
     columns = (
         SpinnerColumn(),
         TextColumn(verb),
@@ -170,64 +171,63 @@ def _drawing(verb: str) -> "Iterator[Callable[[Done], None]]":
         TextColumn("{task.fields[rows]}"),
         TimeRemainingColumn(),
     )
-    began = said = time.monotonic()
-    with Progress(*columns, console=SCREEN, transient=True, disable=not SCREEN.is_terminal) as progress:
-        bar = progress.add_task(verb, total=None, rows="")
+    began = printed = time.monotonic()
+    with Progress(*columns, console=SCREEN, transient=True, disable=not SCREEN.is_terminal) as bars:
+        bar = bars.add_task(verb, total=None, rows="")
 
-        def tell(done: "Done") -> None:
-            nonlocal said
+        def report(progress: "LoadProgress") -> None:
+            nonlocal printed
             now = time.monotonic()
-            speed = done.summary.read / max(now - began, 1e-9)
-            rows = f"{done.summary.read:,} rows, {speed:,.0f}/s"
-            progress.update(bar, completed=done.done, total=done.total, rows=rows)
-            if not SCREEN.is_terminal and now - said >= LINE_SECONDS:
-                said = now
-                share = done.done / max(done.total, 1)
+            speed = progress.summary.read / max(now - began, 1e-9)
+            rows = f"{progress.summary.read:,} rows, {speed:,.0f}/s"
+            bars.update(bar, completed=progress.done, total=progress.total, rows=rows)
+            if not SCREEN.is_terminal and now - printed >= LINE_SECONDS:
+                printed = now
+                share = progress.done / max(progress.total, 1)
                 left = (now - began) * (1 - share) / max(share, 1e-9)
-                SCREEN.print(
-                    f"{verb}: {share:.0%}, {rows}, {left:.0f} s left", soft_wrap=True, highlight=False
-                )
+                line = f"{verb}: {share:.0%}, {rows}, {left:.0f} s left"
+                SCREEN.print(line, soft_wrap=True, highlight=False)
 
-        yield tell
+        yield report
 
 
-def _show_summary(summary: "Summary", shown: str, beside: Path) -> None:
+def _show_summary(summary: "LoadSummary", address: str, refused_file: Path) -> None:
     notes = [f"{summary.loaded:,} loaded"]
     notes += [f"{summary.changed:,} changed"] if summary.changed else []
     notes += [f"{summary.known:,} known already"] if summary.known else []
     notes += [f"{rows:,} without {column} left out" for column, rows in summary.dropped.items()]
     notes += [f"{summary.refused:,} refused"] if summary.refused else []
-    click.echo(f"{summary.read:,} rows read: {', '.join(notes)}. They are in {shown}.")
+    click.echo(f"{summary.read:,} rows read: {', '.join(notes)}. They are in {address}.")
     if summary.refused:
-        click.echo(f"The refused rows are in {beside}, each with its line and the reason.")
+        click.echo(f"The refused rows are in {refused_file}, each with its line and the reason.")
 
 
-def _show_tables(found: Sequence[Mapping[str, Any]]) -> None:
-    if not found:
+def _show_tables(tables: Sequence[Mapping[str, Any]]) -> None:
+    if not tables:
         click.echo("There are no tables of rows yet; `concord data load` makes one.")
         return
-    table = _table("table", "task", "rows", "loads", "newest load", right=("rows", "loads"))
-    for one in found:
-        newest = one["loads"][0] if one["loads"] else None
-        said = f"{newest['source']}, {newest['began_at']}" if newest else ""
-        table.add_row(one["table"], one["task"], f"{one['rows']:,}", str(len(one["loads"])), said)
-    click.echo(_drawn(table))
+    view = _table("table", "task", "rows", "loads", "newest load", right=("rows", "loads"))
+    for table in tables:
+        newest = table["loads"][0] if table["loads"] else None
+        load = f"{newest['source']}, {newest['began_at']}" if newest else ""
+        view.add_row(table["table"], table["task"], f"{table['rows']:,}", str(len(table["loads"])), load)
+    click.echo(_rendered(view))
 
 
-def _show_table(seen: Mapping[str, Any]) -> None:
-    click.echo(f"{seen['table']}: {seen['rows']:,} rows of {seen['task']} in {seen['database']}")
-    table = _table("column", "says nothing", "least", "mean", "most", "choices")
-    for column in seen["columns"]:
-        found = [column.get(name) for name in ("least", "mean", "most")]
-        numbers = ["" if one is None else f"{one:,.6g}" for one in found]
+def _show_table(table: Mapping[str, Any]) -> None:
+    click.echo(f"{table['table']}: {table['rows']:,} rows of {table['task']} in {table['database']}")
+    view = _table("column", "empty", "least", "mean", "most", "choices")
+    for column in table["columns"]:
+        values = [column.get(name) for name in ("least", "mean", "most")]
+        numbers = ["" if value is None else f"{value:,.6g}" for value in values]
         choices = ", ".join(f"{name} {rows:,}" for name, rows in column.get("choices", {}).items())
-        table.add_row(column["name"], f"{column['empty']:,}" if column["empty"] else "", *numbers, choices)
-    click.echo(_drawn(table))
-    table = _table("loaded from", "began", "ended", "read", "loaded", "changed", "known", "refused")
-    for load in seen["loads"]:
+        view.add_row(column["name"], f"{column['empty']:,}" if column["empty"] else "", *numbers, choices)
+    click.echo(_rendered(view))
+    view = _table("loaded from", "began", "ended", "read", "loaded", "changed", "known", "refused")
+    for load in table["loads"]:
         counts = [f"{load[name]:,}" for name in ("read", "loaded", "changed", "known", "refused")]
-        table.add_row(load["source"], load["began_at"], load["ended_at"] or "cut off", *counts)
-    click.echo(_drawn(table))
+        view.add_row(load["source"], load["began_at"], load["ended_at"] or "cut off", *counts)
+    click.echo(_rendered(view))
 
 
 def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -237,7 +237,7 @@ def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     return table
 
 
-def _drawn(table: Table) -> str:
+def _rendered(table: Table) -> str:
     from rich.console import Console
 
     console = Console(highlight=False)

@@ -11,10 +11,9 @@ from concord.settings import Settings
 from training.commands.console import SCREEN, TrainingCommand
 
 if TYPE_CHECKING:
-    from concord.client import Client
     from concord.tasks.schema import TaskSchema
     from concord.types.drift import DriftReport
-    from training.drift_report.tracking import Kept
+    from training.drift_report.tracking import ReportRun
 
 # Heavy modules are imported by the command that needs them; click hands a flag over as a plain argument.
 # ruff: noqa: PLC0415, FBT001
@@ -48,7 +47,7 @@ def drift_command(
     Without --from the consensus service at CONCORD_URL is asked about its newest rounds. MLflow is at
     MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
     """
-    from training.drift_report.tracking import keep
+    from training.drift_report.tracking import log_report
     from training.registry.registry import Registry
 
     if file is not None and (since is not None or limit is not None):
@@ -57,17 +56,17 @@ def drift_command(
         )
     report = _live(task, since, limit) if file is None else _read(task, file.read())
     with SCREEN.status("Drawing"):
-        kept = keep(report, _schema(task), source, Registry(Settings.read().home))
-    click.echo(json.dumps(asdict(kept)) if as_json else _said(kept))
+        run = log_report(report, _schema(task), source, Registry(Settings.read().home))
+    click.echo(json.dumps(asdict(run)) if as_json else _run_text(run))
 
 
-def _read(task: str, given: bytes) -> "DriftReport":
+def _read(task: str, document: bytes) -> "DriftReport":
     from pydantic import TypeAdapter, ValidationError
 
     from concord.types.drift import DriftReport
 
     try:
-        report = TypeAdapter(DriftReport).validate_json(given)
+        report = TypeAdapter(DriftReport).validate_json(document)
     except ValidationError as error:
         raise DataError(
             f"What --from names is no report as `concord drift {task} --json` prints it.", field="--from"
@@ -78,20 +77,15 @@ def _read(task: str, given: bytes) -> "DriftReport":
 
 
 def _live(task: str, since: str | None, limit: int | None) -> "DriftReport":
-    with _connect() as client:
+    from training.service import connect
+
+    with connect(SECONDS) as client:
         return client.drift(task, since=since, limit=limit)
-
-
-def _connect() -> "Client":
-    from concord.client import Client
-
-    settings = Settings.read()
-    token = settings.token.get_secret_value() if settings.token else None
-    return Client(settings.url, timeout=SECONDS, token=token)
 
 
 def _schema(task: str) -> "TaskSchema | None":
     """The task's schema, for units: as trained here, or as the service has it; pictures do without one."""
+    from training.service import connect
     from training.tasks import select
 
     try:
@@ -99,12 +93,12 @@ def _schema(task: str) -> "TaskSchema | None":
     except UnknownName:
         pass
     try:
-        with _connect() as client:
+        with connect(SECONDS) as client:
             return client.schema(task)
     except ConcordError:
         return None
 
 
-def _said(kept: "Kept") -> str:
-    where = kept.url or kept.page or kept.registry
-    return f"Run {kept.run_id} of the experiment {kept.experiment}\n{where}"
+def _run_text(run: "ReportRun") -> str:
+    address = run.url or run.page or run.registry
+    return f"Run {run.run_id} of the experiment {run.experiment}\n{address}"

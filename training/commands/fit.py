@@ -14,7 +14,7 @@ from rich.text import Text
 from concord.errors import InvalidInput
 from concord.settings import Settings
 from concord.util.urls import masked
-from training.commands.console import COLUMNS, SCREEN, TrainingCommand, complain
+from training.commands.console import PROGRESS_COLUMNS, SCREEN, TrainingCommand, complain, make_table
 from training.task import LOWER_IS_BETTER, SEED
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from training.data.dataset import Dataset
     from training.data.split import Split
-    from training.run import Result
+    from training.fit_tasks import FitResult
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -54,7 +54,7 @@ def fit_command(
     Without --data the rows come from each task's own seeded generator. Models go to MLflow at
     MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
     """
-    from training.registry.champions import missing
+    from training.registry.registry import missing
     from training.tasks import select
 
     home, chosen = Settings.read().home, select(tasks)
@@ -62,7 +62,7 @@ def fit_command(
         chosen = [task for task in chosen if missing([task], home)]
     results = _fit(chosen, dict(_pair(file) for file in files), seed, home) if chosen else []
     if as_json:
-        click.echo(json.dumps([_plain(result) for result in results]))
+        click.echo(json.dumps([_to_json(result) for result in results]))
     else:
         _show(results)
     failed = [result.error for result in results if result.error]
@@ -72,11 +72,11 @@ def fit_command(
         sys.exit(1)
 
 
-def _fit(chosen: "Sequence[Any]", files: dict[str, str], seed: int, home: Path) -> "list[Result]":
-    with Progress(*COLUMNS, console=SCREEN) as progress:
+def _fit(chosen: "Sequence[Any]", files: dict[str, str], seed: int, home: Path) -> "list[FitResult]":
+    with Progress(*PROGRESS_COLUMNS, console=SCREEN) as progress:
         bar = progress.add_task("Reading data", total=sum(len(task.nodes) for task in chosen))
+        from training.fit_tasks import fit_all, prepare
         from training.registry.registry import Registry
-        from training.run import fit_all, prepare
 
         prepared = prepare(chosen, files, seed)
         for task, data, parts in prepared:
@@ -105,25 +105,22 @@ def _pair(text: str) -> tuple[str, str]:
     return task, source
 
 
-def _show(results: "Sequence[Result]") -> None:
+def _show(results: "Sequence[FitResult]") -> None:
     if not results:
         click.echo("Every node has a champion; nothing to fit.")
     for task in dict.fromkeys(result.model.split(".")[0] for result in results):
-        mine = [result for result in results if result.model.startswith(f"{task}.")]
-        Console().print(_table(task, mine))
+        own = [result for result in results if result.model.startswith(f"{task}.")]
+        Console().print(_table(task, own))
 
 
-def _table(title: str, results: "Sequence[Result]") -> Table:
+def _table(title: str, results: "Sequence[FitResult]") -> Table:
     metric = results[0].metric
     columns = list(next((result.metrics for result in results if result.metrics), {}))
-    title = f"{title}, by {metric} on held-out rows"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
-    table.add_column("node", no_wrap=True)
-    for column in ["version", *columns, "fit s"]:
-        table.add_column(HEADINGS.get(column, column), justify="right", no_wrap=True)
+    headings = ["node", *(HEADINGS.get(column, column) for column in ["version", *columns, "fit s"])]
+    table = make_table(f"{title}, by {metric} on held-out rows", headings, left=["node"])
     sign = -1 if metric in LOWER_IS_BETTER else 1
     for result in sorted(
-        results, key=lambda found: sign * found.metrics.get(metric, float("-inf")), reverse=True
+        results, key=lambda result: sign * result.metrics.get(metric, float("-inf")), reverse=True
     ):
         cells = [f"{result.metrics[column]:.3f}" for column in columns if result.metrics]
         table.add_row(
@@ -135,7 +132,7 @@ def _table(title: str, results: "Sequence[Result]") -> Table:
     return table
 
 
-def _plain(result: "Result") -> dict[str, Any]:
+def _to_json(result: "FitResult") -> dict[str, Any]:
     return {
         "model": result.model,
         "version": result.info.version if result.info else None,

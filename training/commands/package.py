@@ -22,13 +22,13 @@ def package_command(names: tuple[str, ...], as_json: bool) -> None:
     NAME is a task (iris) or a model (iris.knn); all champions where none is named. What is already
     built from the same models and code is not built again.
     """
-    from training.packaging.models import package
+    from training.packaging.package import package
 
     with SCREEN.status("Packaging …") as status:
-        made = package(Settings.read().home, names, tell=status.update)
+        result = package(Settings.read().home, names, status.update)
     if as_json:
-        click.echo(json.dumps(asdict(made)))
+        click.echo(json.dumps(asdict(result)))
         return
-    for tag in made.bentos.values():
-        click.echo(f"{tag} {'unchanged' if tag in made.unchanged else 'built'}")
-    click.echo(f"{len(made.models)} models: {', '.join(made.models.values())}")
+    for tag in result.bentos.values():
+        click.echo(f"{tag} {'unchanged' if tag in result.unchanged else 'built'}")
+    click.echo(f"{len(result.models)} models: {', '.join(result.models.values())}")

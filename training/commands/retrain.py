@@ -49,30 +49,22 @@ def retrain_command(
     (chosen,) = select([task])
     with SCREEN.status("Opening the registry") as status:
         from training.registry.registry import Registry
-        from training.retraining import retrain
+        from training.retraining import RetrainOptions, retrain
 
-        found = retrain(
-            chosen,
-            Registry(Settings.read().home),
-            old=old,
-            new=new,
-            nodes=nodes,
-            seed=seed,
-            seeds=seeds,
-            tell=status.update,
-        )
+        options = RetrainOptions(old, new, nodes, seed, seeds)
+        retraining = retrain(chosen, Registry(Settings.read().home), options, status.update)
     if as_json:
-        click.echo(json.dumps(found.to_json(), ensure_ascii=False))
+        click.echo(json.dumps(retraining.to_json(), ensure_ascii=False))
     else:
         from training.commands.retrain_report import show
 
-        show(chosen, found, seed)
-    _leave(found)
+        show(chosen, retraining, seed)
+    _exit(retraining)
 
 
-def _leave(found: "Retraining") -> None:
-    failed = [node.error for node in found.nodes if node.error]
+def _exit(retraining: "Retraining") -> None:
+    failed = [node.error for node in retraining.nodes if node.error]
     for error in failed:
         complain(error)
-    if not found.passed:
+    if not retraining.passed:
         sys.exit(1 if failed else REFUSED)

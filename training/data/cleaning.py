@@ -1,9 +1,8 @@
-"""What the cells of a row are worth: numbers that a model learns from, or why there are none.
+"""Cleans rows: turns cells of text into the numbers that a model learns from, or says what is wrong.
 
-The worth of a cell is decided by the schema's `Feature.read`, the same code that reads a caller's request, so
-a model never learns from a row that it could not be asked about. Nothing is guessed: texts are not coerced,
-and an empty cell becomes what the task's `Rule` says. Files are long, so what is usual is decided by a
-comparison or two; everything else goes the whole way and gets its sentence.
+A cell is read by the schema's `Feature.read`, like a caller's request, so a model never learns from a row
+that it could not be asked about. An empty cell becomes what the task's `Rule` says. Files are long, so usual
+cells are read by a comparison or two, and only the others by `_cell`.
 """
 
 import re
@@ -33,15 +32,15 @@ UNDATED: Final = int(np.iinfo(np.int64).min)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-Read = Callable[[str], float | None]
+ReadCell = Callable[[str], float | None]
 
 
-class Cells(NamedTuple):
+class CleanRow(NamedTuple):
     """A row that was read.
 
     Attributes:
-        values: Of the features in their order; None where a cell says nothing.
-        answer: A class's number or a value; None where the cell says nothing.
+        values: Of the features in their order; None where a cell is empty.
+        answer: A class's number or a value; None where the cell is empty.
         key: The row's own name, where the task's data have one.
         time: Since when it is true, in µs since the epoch, or `UNDATED`.
     """
@@ -76,11 +75,11 @@ class Cleaner:
         self._time_place = header.index(task.observed) if task.observed in header else None
         self.has_times = self._time_place is not None
         self.columns = (*columns, self.answer.column)
-        self.ignored = tuple(one for one in header if one not in {*self.columns, task.observed})
+        self.ignored = tuple(name for name in header if name not in {*self.columns, task.observed})
         self._needed = [task.rule(column).fill is None for column in columns] + [True]
         self._pairs = list(zip(self._read, self._places, strict=True))
 
-    def read(self, cells: Sequence[str]) -> Cells:
+    def read(self, cells: Sequence[str]) -> CleanRow:
         """Reads one row.
 
         Raises:
@@ -90,10 +89,10 @@ class Cleaner:
         answer = self._read_answer(cells[self._answer_place])
         key = None if self._key_place is None else _key(str(self._task.key), cells[self._key_place])
         time = UNDATED if self._time_place is None else self._time(cells[self._time_place])
-        return Cells(values, answer, key, time)
+        return CleanRow(values, answer, key, time)
 
-    def lacks(self, row: Cells) -> str | None:
-        """The first column whose cell says nothing and is not filled in: for it the row is left out."""
+    def missing_column(self, row: CleanRow) -> str | None:
+        """The first column whose cell is empty and is not filled in: for it the row is left out."""
         if row.answer is not None and None not in row.values:
             return None
         for column, needed, cell in zip(self.columns, self._needed, (*row.values, row.answer), strict=True):
@@ -104,21 +103,18 @@ class Cleaner:
     def _time(self, text: str) -> int:
         column = str(self._task.observed)
         try:
-            return moment(column, text)
+            return read_time(column, text)
         except InvalidInput as error:
             raise InvalidInput(f"{error.message} Correct the cell, or empty it.", field=column) from None
 
 
-def fills(task: Task) -> list[float]:
-    """What an empty cell of each feature is read as; not a number where its row is left out."""
-    found = []
-    for feature in task.schema.features:
-        fill = task.rule(feature.name).fill
-        found.append(np.nan if fill is None else feature.read(fill))
-    return found
+def fill_values(task: Task) -> list[float]:
+    """What an empty cell of each feature is read as; NaN where its row is left out."""
+    fills = [(feature, task.rule(feature.name).fill) for feature in task.schema.features]
+    return [np.nan if fill is None else feature.read(fill) for feature, fill in fills]
 
 
-def moment(column: str, text: str) -> int:
+def read_time(column: str, text: str) -> int:
     """An ISO date or time in µs since the epoch, in UTC unless it names a zone; `UNDATED` of an empty cell.
 
     Raises:
@@ -128,41 +124,41 @@ def moment(column: str, text: str) -> int:
     if text in NOTHING:
         return UNDATED
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInput(
             f"{column} must be a date such as 2026-01-31, not {text[:40]!r}.", field=column
         ) from None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return (found - _EPOCH) // timedelta(microseconds=1)
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
-def number(name: str, text: str) -> float:
+def read_number(name: str, text: str) -> float:
     """A number of a text without blanks around it.
 
     Raises:
         InvalidInput: It is none, or too large for what a node takes.
     """
     if NUMBER.fullmatch(text):
-        found = float(text)
+        value = float(text)
         # What a node's float32 cannot hold would be learned from as an infinity.
-        if not abs(found) <= FLOAT32_MAX:
+        if not abs(value) <= FLOAT32_MAX:
             raise InvalidInput(f"{name} must be a finite number.", field=name)
-        return found
+        return value
     hint = " Decimals are written with a point." if NUMBER.fullmatch(text.replace(",", ".")) else ""
     raise InvalidInput(f"{name} must be a number, not the text {text[:40]!r}.{hint}", field=name)
 
 
-def _reader(task: Task, feature: Feature) -> Read:
-    """How a feature's cells are read: the usual ones at once, all others by `_cell`."""
+def _reader(task: Task, feature: Feature) -> ReadCell:
+    """A function that reads a feature's cells: the usual ones at once, all others by `_cell`."""
     if feature.kind == "choice":
         # A choice that stands for an empty cell is none of the usual ones.
         unknown = {*NOTHING, *task.rule(feature.name).unknown}
-        codes = {one: float(code) for code, one in enumerate(feature.choices) if one not in unknown}
+        codes = {name: float(code) for code, name in enumerate(feature.choices) if name not in unknown}
 
         def choice(text: str) -> float | None:
-            found = codes.get(text)
-            return _cell(task, feature, text) if found is None else found
+            code = codes.get(text)
+            return _cell(task, feature, text) if code is None else code
 
         return choice
     low = -FLOAT32_MAX if feature.minimum is None else max(feature.minimum, -FLOAT32_MAX)
@@ -171,9 +167,9 @@ def _reader(task: Task, feature: Feature) -> Read:
 
     def numeric(text: str) -> float | None:
         if match(text):
-            found = float(text)
-            if low <= found <= high and found not in empty and (not whole or found.is_integer()):
-                return found
+            value = float(text)
+            if low <= value <= high and value not in empty and (not whole or value.is_integer()):
+                return value
         return _cell(task, feature, text)
 
     return numeric
@@ -184,24 +180,24 @@ def _cell(task: Task, feature: Feature, text: str) -> float | None:
     if text in NOTHING:
         return None
     try:
-        value = normalize("NFC", text) if feature.kind == "choice" else number(feature.name, text)
+        value = normalize("NFC", text) if feature.kind == "choice" else read_number(feature.name, text)
         return None if value in task.rule(feature.name).unknown else feature.read(value)
     except InvalidInput as error:
-        near = get_close_matches(text, feature.choices, n=1)
-        remedy = f"Is it {near[0]!r}?" if near else "Correct the cell, or remove the row."
+        similar = get_close_matches(text, feature.choices, n=1)
+        remedy = f"Is it {similar[0]!r}?" if similar else "Correct the cell, or remove the row."
         raise InvalidInput(f"{error.message} {remedy}", field=feature.name) from None
 
 
-def _answers(task: Task, answer: Answer) -> Read:
-    """How the cells of the answer are read; a class's text is looked up once."""
+def _answers(task: Task, answer: Answer) -> ReadCell:
+    """A function that reads the cells of the answer; a class's text is looked up once."""
     if task.schema.is_regression or answer.grade:
         return lambda text: _answer(task, answer, text)
-    known: dict[str, float | None] = {}
+    codes: dict[str, float | None] = {}
 
     def label(text: str) -> float | None:
-        if text not in known:
-            known[text] = _answer(task, answer, text)
-        return known[text]
+        if text not in codes:
+            codes[text] = _answer(task, answer, text)
+        return codes[text]
 
     return label
 
@@ -213,8 +209,8 @@ def _answer(task: Task, answer: Answer, text: str) -> float | None:
     names = [label.name for label in task.schema.labels]
     try:
         if not names:
-            return number(column, text)
-        label = answer.grade(number(column, text)) if answer.grade else answer.names.get(text, text)
+            return read_number(column, text)
+        label = answer.grade(read_number(column, text)) if answer.grade else answer.names.get(text, text)
     except InvalidInput as error:
         raise InvalidInput(f"{error.message} Correct the cell, or remove the row.", field=column) from None
     if label not in names:
@@ -242,8 +238,9 @@ def _key(column: str, text: str) -> str | None:
 def _column(table: str, header: Sequence[str], name: str) -> int:
     if name in header:
         return header.index(name)
-    near = get_close_matches(name, header, n=1)
-    remedy = f"Is it {near[0]!r}? Then rename that one." if near else f"Its columns: {', '.join(header)}."
+    similar = get_close_matches(name, header, n=1)
+    columns = f"Its columns: {', '.join(header)}."
+    remedy = f"Is it {similar[0]!r}? Then rename that one." if similar else columns
     raise DataError(f"{table} has no column {name!r}. {remedy}", field=name)
 
 

@@ -1,9 +1,8 @@
-"""A CSV file line by line: nothing of it is held but the line that is read, however long the file is.
+"""Reads a CSV file, or a gzip of one, line by line, in the memory of one line.
 
-Spreadsheets save many things as CSV. What makes the whole file unreadable (another encoding, semicolons, a
-quote that never ends, a broken gzip) is an error with its remedy; a line that is only wrong itself is handed
-on with what is wrong about it, and who reads decides whether that ends the work. A gzip is known by its
-first bytes, whatever it is called.
+What makes the whole file unreadable (another encoding, semicolons, a quote that never ends, a broken gzip)
+is an error with its remedy. A line that alone is wrong is yielded with its fault, and the caller decides. A
+gzip is recognised by its first bytes.
 """
 
 import csv
@@ -14,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, BinaryIO, Final, Self
 from unicodedata import normalize
 
@@ -29,7 +27,7 @@ LONGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CsvLine:
     """A row of the file.
 
     Attributes:
@@ -79,9 +77,7 @@ class RowFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._text.close()
         self._raw.close()
 
@@ -90,7 +86,7 @@ class RowFile:
         """Bytes of the file that were read, of `size`."""
         return self._raw.tell()
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[CsvLine]:
         """The rows after the header; empty lines are none.
 
         Raises:
@@ -103,7 +99,18 @@ class RowFile:
                     f"{len(line.cells)} cells where the header names {width} columns. "
                     "Add the missing commas, or put quotes around a cell that contains one."
                 )
-                line = Line(line.number, line.cells, fault)
+                line = CsvLine(line.number, line.cells, fault)
+            yield line
+
+    def valid_lines(self) -> Iterator[CsvLine]:
+        """The rows after the header.
+
+        Raises:
+            DataError: One of them is no row, or what follows cannot be read at all.
+        """
+        for line in self:
+            if line.fault is not None:
+                raise DataError(f"{self.name}, line {line.number}: {line.fault}")
             yield line
 
     def _opened(self) -> IO[str]:
@@ -121,7 +128,7 @@ class RowFile:
                 )
             yield text
 
-    def _next(self) -> Line | None:
+    def _next(self) -> CsvLine | None:
         """The next row that is not empty; None at the end."""
         while True:
             number = self._begun + 1
@@ -135,7 +142,7 @@ class RowFile:
                         f"{self.name} is no CSV file: a quote that is opened in line {number} is never "
                         "closed. Close it, or save the file again as CSV with commas."
                     ) from error
-                return Line(
+                return CsvLine(
                     number, [], f"no CSV: {reason}. Put quotes around the whole cell, and double those in it."
                 )
             except UnicodeDecodeError as error:
@@ -148,7 +155,7 @@ class RowFile:
                 return None
             self._begun = self._reader.line_num
             if cells:
-                return Line(number, cells)
+                return CsvLine(number, cells)
 
     def _header(self) -> list[str]:
         line = self._next()

@@ -1,9 +1,8 @@
 """Turns a table of texts, from a file or a generator, into the numbers that models learn from.
 
-Whatever is wrong with a file is said with its column, its line as an editor counts it, and what
-to do. Only the columns of the schema and of the answer are kept: names of persons, customer ids
-and all the rest are dropped on reading and reach no other part of Concord. What a cell is worth is
-`cells`' business; here rows are gathered, or left out, and counted.
+An error names the column, the line as an editor counts it, and the remedy. Only the columns of the schema
+and of the answer are kept: names of persons, customer ids and the like reach no other part of Concord.
+`cleaning` reads the cells; here rows are collected, or left out, and counted.
 """
 
 import hashlib
@@ -19,12 +18,11 @@ import numpy.typing as npt
 
 from concord.errors import DataError, InvalidInput
 from concord.tasks.schema import Rows
-from training.data.cleaning import Cleaner, fills
-from training.data.csv_reader import Line, RowFile
-from training.data.table import Table, sound, tabulate
-from training.task import Task
+from training.data.cleaning import Cleaner, fill_values
+from training.data.csv_reader import CsvLine, RowFile
+from training.task import Columns, Task
 
-Answers = npt.NDArray[Any]
+AnswerArray = npt.NDArray[Any]
 """Class indices as int64, or values as float64, of shape (rows,)."""
 
 Times = npt.NDArray[np.int64]
@@ -39,18 +37,18 @@ class Dataset:
         name: File name or `generator`.
         rows: float32 of shape (rows, features), choices as their code.
         answers: Class indices or values, of shape (rows,).
-        dropped: Column whose cell says nothing → rows that were left out for it; a row counts once, for
+        dropped: Column whose cell is empty → rows that were left out for it; a row counts once, for
             its first such column.
-        empty: Feature → its cells that said nothing, in all rows that were read, filled in or not.
-        ignored: Columns of the file that nobody asked for.
-        times: Since when each row is true, in µs since the epoch, `UNDATED` where that is not said; None
+        empty: Feature → its empty cells, in all rows that were read, filled in or not.
+        ignored: Columns of the file that are not the task's.
+        times: Since when each row is true, in µs since the epoch, `UNDATED` where that is not stated; None
             where the source says it of no row.
         source: Where the rows are, for a record; without a password.
     """
 
     name: str
     rows: Rows
-    answers: Answers
+    answers: AnswerArray
     dropped: dict[str, int] = field(default_factory=dict)
     empty: dict[str, int] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
@@ -68,11 +66,11 @@ class Dataset:
         return hashlib.sha256(self.rows.tobytes() + self.answers.tobytes()).hexdigest()
 
 
-class Gathering:
-    """Rows as they come in, in as much memory as their numbers take."""
+class RowCollector:
+    """Collects rows, in as much memory as their numbers take."""
 
     def __init__(self, task: Task) -> None:
-        self._task, self._fills = task, fills(task)
+        self._task, self._fills = task, fill_values(task)
         self._rows, self._answers, self._times = array("f"), array("d"), array("q")
 
     def __len__(self) -> int:
@@ -80,21 +78,21 @@ class Gathering:
         return len(self._answers)
 
     def add(self, values: Iterable[float | None], answer: float, time: int) -> None:
-        """Takes in a row; what it doesn't say is filled in."""
+        """Adds a row; its empty cells are filled in."""
         pairs = zip(values, self._fills, strict=True)
         self._rows.extend([fill if value is None else value for value, fill in pairs])
         self._answers.append(answer)
         self._times.append(time)
 
     def extend(self, rows: Rows, answers: npt.NDArray[np.float64], times: Times) -> None:
-        """Takes in many rows at once, with nothing left to fill in."""
+        """Adds many rows without an empty cell at once."""
         self._rows.frombytes(np.ascontiguousarray(rows, np.float32).tobytes())
         self._answers.frombytes(answers.astype(np.float64).tobytes())
         self._times.frombytes(times.astype(np.int64).tobytes())
 
     def dataset(self, name: str, source: str, *, has_times: bool, **counts: Any) -> Dataset:  # noqa: ANN401
-        """All of them."""
-        answers: Answers = np.frombuffer(self._answers, dtype=np.float64)
+        """The data set of all rows."""
+        answers: AnswerArray = np.frombuffer(self._answers, dtype=np.float64)
         return Dataset(
             name=name,
             rows=np.frombuffer(self._rows, dtype=np.float32).reshape(len(self), -1),
@@ -105,34 +103,35 @@ class Gathering:
         )
 
 
-def generated(task: Task, seed: int) -> Dataset:
+def generate_rows(task: Task, seed: int) -> Dataset:
     """The rows of the task's own generator, through the same checks as a file's."""
-    columns = task.generate(np.random.default_rng(seed))
-    return read(task, tabulate(columns, source=f"generator:{seed}"))
+    return clean_columns(task, task.generate(np.random.default_rng(seed)), f"generator:{seed}")
 
 
-def read(task: Task, table: Table) -> Dataset:
-    """Turns texts into numbers, drops what the task's rules drop, and checks that there is enough to learn.
+def clean_columns(task: Task, columns: Columns, source: str = "generator") -> Dataset:
+    """The data set of a generator's columns, whose cells are read like a file's.
 
     Raises:
         DataError: Names the column, the line and the remedy.
     """
-    return _gathered(task, Cleaner(task, table.name, table.header), table, table.source)
+    cleaner = Cleaner(task, "generator", list(columns))
+    rows = enumerate(zip(*columns.values(), strict=True), start=2)
+    return _collect(task, cleaner, (CsvLine(n, [str(cell) for cell in cells]) for n, cells in rows), source)
 
 
 def read_file(task: Task, path: Path) -> Dataset:
-    """The same of a CSV file, without ever holding its texts.
+    """The data set of a CSV file, whose texts are not held in memory.
 
     Raises:
         DataError: Names the column, the line and the remedy.
     """
     with RowFile(path) as file:
         cleaner = Cleaner(task, file.name, file.header)
-        return _gathered(task, cleaner, sound(file), str(path.absolute()))
+        return _collect(task, cleaner, file.valid_lines(), str(path.absolute()))
 
 
-def _gathered(task: Task, cleaner: Cleaner, lines: Iterable[Line], source: str) -> Dataset:
-    rows, dropped, empty = Gathering(task), Counter[str](), Counter[str]()
+def _collect(task: Task, cleaner: Cleaner, lines: Iterable[CsvLine], source: str) -> Dataset:
+    rows, dropped, empty = RowCollector(task), Counter[str](), Counter[str]()
     names = [feature.name for feature in task.schema.features]
     for line in lines:
         try:
@@ -144,13 +143,13 @@ def _gathered(task: Task, cleaner: Cleaner, lines: Iterable[Line], source: str) 
             ) from None
         if None in row.values:
             empty.update(name for name, value in zip(names, row.values, strict=True) if value is None)
-        lacking = cleaner.lacks(row)
-        if lacking is not None:
-            dropped[lacking] += 1
+        missing = cleaner.missing_column(row)
+        if missing is not None:
+            dropped[missing] += 1
         else:
             assert row.answer is not None, "a row without an answer lacks it"
             rows.add(row.values, row.answer, row.time)
-    check_rows(cleaner.name, len(rows), dropped)
+    require_rows(cleaner.name, len(rows), dropped)
     return rows.dataset(
         cleaner.name,
         source,
@@ -161,8 +160,8 @@ def _gathered(task: Task, cleaner: Cleaner, lines: Iterable[Line], source: str) 
     )
 
 
-def check_rows(name: str, kept: int, dropped: Counter[str]) -> None:
-    """Refuses a table of which nothing is left.
+def require_rows(name: str, kept: int, dropped: Counter[str]) -> None:
+    """Refuses a table of which no row is left.
 
     Raises:
         DataError: It has no rows, or all of them lack a cell.
@@ -172,7 +171,7 @@ def check_rows(name: str, kept: int, dropped: Counter[str]) -> None:
     if not kept:
         column, times = dropped.most_common(1)[0]
         raise DataError(
-            f"{name} has no row left: column {column!r} says nothing in {times} of {dropped.total()}. "
+            f"{name} has no row left: column {column!r} is empty in {times} of {dropped.total()}. "
             "Fill it in.",
             field=column,
         )

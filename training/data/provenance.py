@@ -1,11 +1,11 @@
 """What a model learned from, as its run states it, so that the same rows can be found again.
 
-A run keeps sources and digests, and the hash of each row that was learned from, but no row: rows may be
-personal and have a term, hashes only answer whether a row that somebody has was among them.
+A run keeps sources, digests and the hash of each row that was learned from, but no row: rows may be personal
+data that must be deleted one day, and a hash only tells whether a given row was among them.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from training.data.dataset import Dataset
 
@@ -40,22 +40,12 @@ class Provenance:
     @classmethod
     def of(cls, data: Dataset, seed: int) -> "Provenance":
         """What finds these rows again; `seed` is the generator's, if they are its rows and don't say."""
-        made, _, stated = data.source.partition(":")
-        known = int(stated or seed) if made == "generator" else None
-        return cls(made if known is not None else data.source, data.digest, len(data.rows), known)
+        kind, _, stated = data.source.partition(":")
+        if kind == "generator":
+            return cls(kind, data.digest, len(data.rows), int(stated or seed))
+        return cls(data.source, data.digest, len(data.rows))
 
     @property
     def text(self) -> str:
         """The source as `--data` takes it."""
         return self.source if self.seed is None else f"{self.source}:{self.seed}"
-
-    @classmethod
-    def from_json(cls, document: Any) -> "Provenance":  # noqa: ANN401  JSON
-        """Reads one entry of `data.json`."""
-        seed = document.get("seed")
-        return cls(
-            str(document["source"]),
-            str(document["digest"]),
-            int(document["rows"]),
-            None if seed is None else int(seed),
-        )

@@ -1,21 +1,20 @@
-"""Rows of a task from wherever they are: a file, a database, the service's labelled rounds, a generator.
+"""Reads a task's rows from any source: a file, a database, the service's labelled rounds, a generator.
 
-`read_rows` is the one way in: fitting, benchmark, retraining and drift all take a source as this text and
-get a `Dataset` that says where its rows are and, where the source knows, when each of them was true. A
-source's password is in no message and in no record.
+Fitting, benchmark, retraining and drift all name a source by the text that `read_rows` takes. The data set
+states where its rows are and, if the source does, since when each of them is true. A source's password is in
+no message and in no record.
 """
 
 import re
 from pathlib import Path
 from typing import Final
 
-from concord.client import Client
 from concord.errors import DataError, InvalidInput
-from concord.settings import Settings
 from concord.util.urls import is_address
-from training.data.cleaning import moment
-from training.data.database.reading import read_table
-from training.data.dataset import Dataset, Gathering, generated, read_file
+from training.data.cleaning import read_time
+from training.data.database.read_table import read_table
+from training.data.dataset import Dataset, RowCollector, generate_rows, read_file
+from training.service import connect
 from training.task import SEED, Task
 
 GENERATOR: Final = "generator"
@@ -29,43 +28,41 @@ def read_rows(task: Task, source: str) -> Dataset:
 
     Args:
         task: Whose rows.
-        source: Path of a CSV file (`.csv` or `.csv.gz`), `URL#table` of a database (the task's table unless
-            said), `journal`, or `generator` or `generator:SEED`.
+        source: Path of a CSV file (`.csv` or `.csv.gz`), `URL#table` of a database (by default the
+            task's table), `journal`, or `generator` or `generator:SEED`.
 
     Raises:
         DataError: There is nothing to learn from; says what and what to do.
-        ConfigurationError: The database or the service cannot be reached by what was said.
+        ConfigurationError: The database or the service cannot be reached.
     """
     if source == JOURNAL:
         return _labelled(task)
-    made = _GENERATOR.fullmatch(source)
-    if made is not None:
-        return generated(task, int(made["seed"] or SEED))
+    generator = _GENERATOR.fullmatch(source)
+    if generator is not None:
+        return generate_rows(task, int(generator["seed"] or SEED))
     if is_address(source):
         return read_table(task, source)
     return read_file(task, Path(source).expanduser())
 
 
 def _labelled(task: Task) -> Dataset:
-    """Rows that live callers asked about, and their labels, over HTTP."""
-    settings = Settings.read()
-    token = settings.token.get_secret_value() if settings.token else None
-    rows = Gathering(task)
+    """Rows of live rounds and their labels, over HTTP."""
+    rows = RowCollector(task)
     names = [label.name for label in task.schema.labels]
     others = 0
-    with Client(settings.url, token=token) as concord:
-        for one in concord.labelled(task.name):
+    with connect() as client:
+        for labelled in client.labelled(task.name):
             try:
-                row = task.schema.read_row(one.features)
-                answer = float(one.label) if not names else float(names.index(str(one.label)))
+                row = task.schema.read_row(labelled.features)
+                answer = float(labelled.label) if not names else float(names.index(str(labelled.label)))
             except (InvalidInput, ValueError):
                 # Asked when the task had another schema.
                 others += 1
                 continue
-            rows.add(row, answer, moment("time", one.time))
+            rows.add(row, answer, read_time("time", labelled.time))
     if not rows:
         raise DataError(
-            f"The service at {settings.url} has no labelled rows of {task.name} whose features are kept. "
+            f"The service at {client.url} has no labelled rows of {task.name} whose features are kept. "
             "Labels come with `concord feedback`.",
             field="--data",
         )

@@ -1,9 +1,8 @@
-"""Parts the rows into those that models learn from and those they are judged on.
+"""Splits the rows into a training and a test part that share no row.
 
-No row is in both parts, and that is proved by hashes of what a model sees, not assumed: rows with
-the same features count once, since a copy in the training part would be a question whose answer
-the model has read. The split is seeded, and stratified for classes. It refuses data that a model
-cannot be judged on: one class, a class without rows, or too few rows.
+That is proved by hashes of what a model sees: rows with the same features count once, since a model would
+know the answer to a test row from its copy in the training part. The split is seeded, and stratified for
+classes. Data that a model cannot be judged on are refused: one class, a class without rows, or too few rows.
 """
 
 import hashlib
@@ -15,42 +14,45 @@ from sklearn.model_selection import train_test_split
 
 from concord.errors import DataError, TrainingError
 from concord.tasks.schema import Rows
-from training.data.dataset import Answers, Dataset
+from training.data.dataset import AnswerArray, Dataset
 from training.task import TEST_SHARE, Task
+
+RowIndices = npt.NDArray[np.intp]
+"""Places of rows in an array of them."""
 
 MIN_ROWS = 10
 """Rows needed of each class, or in all for a value: five folds of calibration and two to be judged on."""
 
 
-def hashes(rows: Rows) -> list[bytes]:
+def hash_rows(rows: Rows) -> list[bytes]:
     """SHA-256 of each row, float32 of shape (rows, features), as a model sees it: −0 is 0."""
     return [hashlib.sha256(row.tobytes()).digest() for row in rows + np.float32(0)]
 
 
 @dataclass(frozen=True)
-class Part:
+class LabelledRows:
     """Some rows with their answers."""
 
     rows: Rows
-    answers: Answers
+    answers: AnswerArray
 
     @property
     def hashes(self) -> frozenset[bytes]:
         """One digest a row, of the bytes that a model sees."""
-        return frozenset(hashes(self.rows))
+        return frozenset(hash_rows(self.rows))
 
 
 @dataclass(frozen=True)
 class Split:
     """The two parts, and how many copies of rows were left out."""
 
-    training: Part
-    test: Part
+    training: LabelledRows
+    test: LabelledRows
     copies: int
 
 
 def split(task: Task, data: Dataset, seed: int) -> Split:
-    """Parts the data 80/20.
+    """Splits the data 80/20.
 
     Raises:
         DataError: One class, a class without enough rows, or too few rows.
@@ -64,22 +66,24 @@ def split(task: Task, data: Dataset, seed: int) -> Split:
         random_state=seed,
         stratify=None if task.schema.is_regression else answers,
     )
-    pinned = np.isin(test, _places(task, rows))
+    pinned = np.isin(test, _pinned_places(task, rows))
     training, test = np.concatenate([training, test[pinned]]), test[~pinned]
     parts = Split(
-        Part(rows[training], answers[training]), Part(rows[test], answers[test]), len(data.rows) - len(kept)
+        LabelledRows(rows[training], answers[training]),
+        LabelledRows(rows[test], answers[test]),
+        len(data.rows) - len(kept),
     )
     if parts.training.hashes & parts.test.hashes:
         raise TrainingError(f"{task.name}: a test row is in the training set. This is a defect of the split.")
     return parts
 
 
-def _places(task: Task, rows: Rows) -> npt.NDArray[np.intp]:
-    found = [np.flatnonzero((rows == np.array(row, dtype=np.float32)).all(axis=1)) for row in task.pinned]
-    return np.concatenate(found) if found else np.array([], dtype=np.intp)
+def _pinned_places(task: Task, rows: Rows) -> RowIndices:
+    places = [np.flatnonzero((rows == np.array(row, dtype=np.float32)).all(axis=1)) for row in task.pinned]
+    return np.concatenate(places) if places else np.array([], dtype=np.intp)
 
 
-def _check(task: Task, name: str, answers: Answers) -> None:
+def _check(task: Task, name: str, answers: AnswerArray) -> None:
     column = task.answers[0].column
     if task.schema.is_regression:
         if len(answers) < MIN_ROWS:

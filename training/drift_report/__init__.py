@@ -1,1 +1,1 @@
-"""A drift report as people read it: pictures, a table, and the MLflow run that keeps them."""
+"""Drift reports for people: `plots` draws them, `html` writes their page, `tracking` keeps them in MLflow."""

@@ -1,7 +1,4 @@
-"""The report's table, as CSV for programs and as one page with the pictures in it for people.
-
-The page needs nothing beside it: MLflow shows it as an artifact, and a file manager opens it.
-"""
+"""A drift report as CSV for programs, and as one HTML page that contains its pictures for people."""
 
 import csv
 import io
@@ -40,7 +37,7 @@ tr.drifted td.status { font-weight: bold }
 img { max-width: 100%; display: block; margin: 1.2rem 0 }
 """
 
-_SAID: Final = {
+_STATUS_TEXT: Final = {
     "drifted": "The rows have drifted",
     "steady": "The rows look like those that were learned from",
     "too_few_rows": "Too few rows to say",
@@ -49,42 +46,42 @@ _SAID: Final = {
 
 def rows_of(report: DriftReport) -> list[tuple[str, ...]]:
     """One row a column, the features first; of `HEADINGS`."""
-    rows = [_row("feature", one.name, "", one) for one in report.features]
+    rows = [_row("feature", feature.name, "", feature) for feature in report.features]
     if report.target is not None:
         rows.append(_row("target", report.target.name, "", report.target))
-    rows += [_row("answers", said.node, said.version, said.difference) for said in report.answers]
+    rows += [_row("answers", node.node, node.version, node.difference) for node in report.answers]
     return rows
 
 
 def to_csv(report: DriftReport) -> str:
     """The table as CSV."""
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows([HEADINGS, *rows_of(report)])
-    return written.getvalue()
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([HEADINGS, *rows_of(report)])
+    return file.getvalue()
 
 
 def to_html(report: DriftReport, source: str, pictures: Sequence[tuple[str, bytes]]) -> str:
     """The whole report as one page.
 
     Args:
-        report: What is told.
+        report: The report.
         source: Where the rows are from, for people.
-        pictures: What each shows, and its PNG.
+        pictures: Caption and PNG of each.
     """
     title = f"Drift of {report.task}"
     images = "\n".join(
-        f'<img alt="{escape(what)}" src="data:image/png;base64,{b64encode(png).decode()}">'
-        for what, png in pictures
+        f'<img alt="{escape(caption)}" src="data:image/png;base64,{b64encode(png).decode()}">'
+        for caption, png in pictures
     )
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         f"<style>{_STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n"
-        f"<p><b>{_SAID[report.status]}.</b> {escape(_of_what(report, source))}</p>\n"
+        f"<p><b>{_STATUS_TEXT[report.status]}.</b> {escape(_description(report, source))}</p>\n"
         f"{_errors(report)}{_table(report)}\n{images}\n</body></html>\n"
     )
 
 
-def _of_what(report: DriftReport, source: str) -> str:
+def _description(report: DriftReport, source: str) -> str:
     when = f", from {report.since} to {report.until}" if report.since else ""
     return (
         f"{report.rows:,} rows of {source}{when}, against {report.profile_rows:,} that were learned from "
@@ -99,8 +96,8 @@ def _errors(report: DriftReport) -> str:
     if errors is None or not errors.labelled:
         return ""
     if errors.error is None:
-        said = errors.problem or "too few to say whether errors have grown."
-        return f"<p>{errors.labelled:,} labelled rounds: {escape(said)}</p>\n"
+        problem = errors.problem or "too few to say whether errors have grown."
+        return f"<p>{errors.labelled:,} labelled rounds: {escape(problem)}</p>\n"
     before = f", {errors.error_before:.3f} before {errors.since}" if errors.error_before is not None else ""
     grown = "Errors have grown" if errors.status == "drifted" else "Errors have not grown"
     return f"<p><b>{grown}:</b> {errors.error:.3f} now{before}; {errors.labelled:,} labelled rounds.</p>\n"
@@ -126,24 +123,22 @@ def _number(name: str) -> str:
     return "" if name in {"kind", "name", "version", "status", "test"} else ' class="number"'
 
 
-def _row(kind: str, name: str, version: str, one: Difference) -> tuple[str, ...]:
+def _row(kind: str, name: str, version: str, difference: Difference) -> tuple[str, ...]:
+    statistics = (difference.statistic, difference.p_value, difference.adjusted)
+    cells = (difference.missing, difference.missing_before, difference.unseen, difference.outside)
+    numbers = tuple(map(_number_text, (*statistics, *cells)))
+    index = _number_text(difference.psi)
     return (
         kind,
         name,
         version,
-        one.status,
-        str(one.rows),
-        _plain(one.psi),
-        one.test or "",
-        _plain(one.statistic),
-        _plain(one.p_value),
-        _plain(one.adjusted),
-        _plain(one.missing),
-        _plain(one.missing_before),
-        _plain(one.unseen),
-        _plain(one.outside),
+        difference.status,
+        str(difference.rows),
+        index,
+        difference.test or "",
+        *numbers,
     )
 
 
-def _plain(number: float | None) -> str:
+def _number_text(number: float | None) -> str:
     return "" if number is None else f"{number:.6g}"

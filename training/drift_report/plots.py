@@ -1,9 +1,8 @@
-"""Pictures of a drift report: how each column was spread then, and is now; what errors did meanwhile.
+"""Pictures of a drift report: the distribution of each column then and now, and the course of the errors.
 
-They are drawn from the report alone, so a picture of live rounds needs no round. Bins are those of the
-profile, all of one width: of a number they are the deciles of the rows that were learned from, so *then* is
-level, and every step in *now* is drift. Colours are Okabe and Ito's, which people who are colour-blind tell
-apart, and what has drifted is said in words too.
+They are drawn from the report alone. Bins are those of the profile, drawn with one width: of a number they
+are the deciles of the training rows, so *then* is level, and every step in *now* is drift. Colours are Okabe
+and Ito's, which colour-blind people can distinguish, and drifted columns are also named in words.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,14 +27,14 @@ MOST_PICTURES: Final = 40
 """Columns with a picture of their own, those that differ most; the table has all of them."""
 
 MOST_CHOICES: Final = 14
-"""Bars that are told apart in one picture; the rarer choices are drawn together."""
+"""Bars that can be distinguished in one picture; the rarer choices are drawn together."""
 
 _WIDE, _DOTS = 7.2, 120
 _HEIGHT: Final = 3.8
 _FONT: Final = {"size": 11}
 
 
-def draw(report: DriftReport, schema: TaskSchema | None) -> Iterator[tuple[str, str, Figure]]:
+def draw_report(report: DriftReport, schema: TaskSchema | None) -> Iterator[tuple[str, str, Figure]]:
     """File name, what it shows and picture, one after the other; of columns with too few rows there is none.
 
     Args:
@@ -44,17 +43,17 @@ def draw(report: DriftReport, schema: TaskSchema | None) -> Iterator[tuple[str, 
     """
     units = units_of(schema)
     targets = [report.target] if report.target else []
-    named = [(one, one.name) for one in [*report.features, *targets]]
-    named += [(said.difference, f"{said.node} v{said.version} answers") for said in report.answers]
-    told = [(one, name, one.shares) for one, name in named if one.shares is not None]
-    if any(one.psi is not None for one, _ in named):
+    named = [(column, column.name) for column in [*report.features, *targets]]
+    named += [(node.difference, f"{node.node} v{node.version} answers") for node in report.answers]
+    drawable = [(column, name, column.shares) for column, name in named if column.shares is not None]
+    if any(column.psi is not None for column, _ in named):
         yield "psi.png", "How far each column is", _indices(named)
-    differ = sorted(told, key=lambda of: -(of[0].psi or 0.0))[:MOST_PICTURES]
-    for place, (one, name, shares) in enumerate(differ, 1):
-        unit = units.get(one.name, "")
-        picture = (
-            _choices(one, name, shares, report) if shares.choices else _bins(one, name, shares, report, unit)
-        )
+    furthest = sorted(drawable, key=lambda drawn: -(drawn[0].psi or 0.0))[:MOST_PICTURES]
+    for place, (column, name, shares) in enumerate(furthest, 1):
+        if shares.choices:
+            picture = _choices(column, name, shares, report)
+        else:
+            picture = _bins(column, name, shares, report, units.get(column.name, ""))
         yield f"{place:02}-{file_name(name)}.png", name, picture
     if report.errors is not None and report.errors.course:
         yield "errors.png", "Errors of labelled rounds", _errors(report.errors, schema)
@@ -96,34 +95,34 @@ def _figure(title: str, below: str = "", height: float = _HEIGHT) -> tuple[Figur
     return figure, axes
 
 
-def _title(one: Difference, name: str) -> str:
-    said = {"drifted": "has drifted", "steady": "steady", "too_few_rows": "too few rows"}[one.status]
-    return f"{name}: {said}"
+def _title(column: Difference, name: str) -> str:
+    status = {"drifted": "has drifted", "steady": "steady", "too_few_rows": "too few rows"}[column.status]
+    return f"{name}: {status}"
 
 
-def _below(one: Difference) -> str:
-    """What the bars do not say."""
-    index = "" if one.psi is None else f"PSI {one.psi:.3f}"
-    told = [f"{index} (said and missing cells)" if one.test == "missing" else index]
-    if one.adjusted is not None:
-        told.append(f"p {one.adjusted:.1g} by Holm")
-    if one.outside:
-        told.append(f"{one.outside:.1%} out of range")
-    if one.missing:
-        told.append(f"{one.missing:.1%} missing, {one.missing_before:.1%} then")
-    return "; ".join(filter(None, told))
+def _below(column: Difference) -> str:
+    """Figures below the title."""
+    index = "" if column.psi is None else f"PSI {column.psi:.3f}"
+    parts = [f"{index} (filled and missing cells)" if column.test == "missing" else index]
+    if column.adjusted is not None:
+        parts.append(f"p {column.adjusted:.1g} by Holm")
+    if column.outside:
+        parts.append(f"{column.outside:.1%} out of range")
+    if column.missing:
+        parts.append(f"{column.missing:.1%} missing, {column.missing_before:.1%} then")
+    return "; ".join(filter(None, parts))
 
 
-def _legend(figure: Figure, axes: Any, one: Difference, report: DriftReport) -> None:  # noqa: ANN401 - untyped
+def _legend(figure: Figure, axes: Any, column: Difference, report: DriftReport) -> None:  # noqa: ANN401 - untyped
     then, now = axes.containers[:2]
-    labels = ["then: rows held out from the fit", f"now: {one.rows:,} rows"]
-    if all(said.difference is not one for said in report.answers):
+    labels = ["then: rows held out from the fit", f"now: {column.rows:,} rows"]
+    if all(node.difference is not column for node in report.answers):
         labels[0] = f"then: {report.profile_rows:,} rows learned from"
     figure.legend([then, now], labels, loc="outside lower right", ncols=2, frameon=False, fontsize=10)
 
 
-def _bins(one: Difference, name: str, shares: Shares, report: DriftReport, unit: str) -> Figure:
-    figure, axes = _figure(_title(one, name), _below(one))
+def _bins(column: Difference, name: str, shares: Shares, report: DriftReport, unit: str) -> Figure:
+    figure, axes = _figure(_title(column, name), _below(column))
     places = np.arange(len(shares.now))
     axes.bar(places - 0.2, shares.before, 0.4, color=THEN)
     axes.bar(places + 0.2, shares.now, 0.4, color=NOW, hatch="//", edgecolor="white", linewidth=0)
@@ -132,22 +131,22 @@ def _bins(one: Difference, name: str, shares: Shares, report: DriftReport, unit:
     if len({short(end) for end in ends if end is not None}) > 8:
         for label in axes.get_xticklabels():
             label.set(rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_xlabel(f"{one.name} [{unit}]" if unit else one.name, **_FONT)
+    axes.set_xlabel(f"{column.name} [{unit}]" if unit else column.name, **_FONT)
     _shares_axis(axes, "y")
-    _legend(figure, axes, one, report)
+    _legend(figure, axes, column, report)
     return figure
 
 
-def _choices(one: Difference, name: str, shares: Shares, report: DriftReport) -> Figure:
+def _choices(column: Difference, name: str, shares: Shares, report: DriftReport) -> Figure:
     names, before, now = _largest(shares)
-    figure, axes = _figure(_title(one, name), _below(one), max(_HEIGHT, 1.7 + 0.42 * len(names)))
+    figure, axes = _figure(_title(column, name), _below(column), max(_HEIGHT, 1.7 + 0.42 * len(names)))
     places = np.arange(len(names))
     axes.barh(places - 0.2, before, 0.4, color=THEN)
     axes.barh(places + 0.2, now, 0.4, color=NOW, hatch="//", edgecolor="white", linewidth=0)
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     _shares_axis(axes, "x")
-    _legend(figure, axes, one, report)
+    _legend(figure, axes, column, report)
     return figure
 
 
@@ -172,16 +171,16 @@ def _shares_axis(axes: Any, which: str) -> None:  # noqa: ANN401 - matplotlib's 
 
 
 def _indices(named: Sequence[tuple[Difference, str]]) -> Figure:
-    rows = [(one, name) for one, name in named if one.psi is not None]
-    rows = sorted(rows, key=lambda of: -(of[0].psi or 0.0))[:MOST_PICTURES]
+    rows = [(column, name) for column, name in named if column.psi is not None]
+    rows = sorted(rows, key=lambda row: -(row[0].psi or 0.0))[:MOST_PICTURES]
     figure, axes = _figure("Population stability index", height=max(_HEIGHT, 1.6 + 0.34 * len(rows)))
-    indices = [one.psi or 0.0 for one, _ in rows]
-    colours = [DRIFTED if one.status == "drifted" else THEN for one, _ in rows]
+    indices = [column.psi or 0.0 for column, _ in rows]
+    colours = [DRIFTED if column.status == "drifted" else THEN for column, _ in rows]
     bars = axes.barh(range(len(rows)), indices, 0.66, color=colours)
-    said = [f"{one.psi:.3f}{' drifted' if one.status == 'drifted' else ''}" for one, _ in rows]
-    words = axes.bar_label(bars, said, padding=4, fontsize=10, zorder=4)
-    for word in words:
-        word.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+    texts = [f"{column.psi:.3f}{' drifted' if column.status == 'drifted' else ''}" for column, _ in rows]
+    labels = axes.bar_label(bars, texts, padding=4, fontsize=10, zorder=4)
+    for label in labels:
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     axes.set_yticks(range(len(rows)), [name for _, name in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, max(0.32, 1.22 * max(indices)))
@@ -195,12 +194,12 @@ def _indices(named: Sequence[tuple[Difference, str]]) -> Figure:
 
 
 def _errors(errors: ErrorDrift, schema: TaskSchema | None) -> Figure:
-    grown = {"drifted": "have grown", "steady": "have not grown", "too_few_rows": "nobody can tell"}
+    grown = {"drifted": "have grown", "steady": "have not grown", "too_few_rows": "too few labels to say"}
     figure, axes = _figure(f"Errors of labelled rounds: {grown[errors.status]}")
-    ends = [0, *accumulate(one.labelled for one in errors.course)]
-    axes.stairs([one.error for one in errors.course], ends, color=THEN, linewidth=2, baseline=None)
+    ends = [0, *accumulate(point.labelled for point in errors.course)]
+    axes.stairs([point.error for point in errors.course], ends, color=THEN, linewidth=2, baseline=None)
     if errors.since is not None:
-        before = sum(one.labelled for one in errors.course if one.since < errors.since)
+        before = sum(point.labelled for point in errors.course if point.since < errors.since)
         axes.axvline(before, color=DRIFTED, linestyle="--", linewidth=1.5)
         axes.annotate(
             f" noticed here: {errors.error_before:.3f} to {errors.error:.3f} ",
@@ -216,7 +215,7 @@ def _errors(errors: ErrorDrift, schema: TaskSchema | None) -> Figure:
         [ends[place] for place in ticks],
         [f"{ends[place]:,}\n{_when(errors.course[place].since)}" for place in ticks],
     )
-    axes.set_ylim(0, 1.15 * max(0.1, *(one.error for one in errors.course)))
+    axes.set_ylim(0, 1.15 * max(0.1, *(point.error for point in errors.course)))
     axes.set_xlabel("Labelled rounds, and when the round was [UTC]", **_FONT)
     axes.set_ylabel(_error_axis(schema), **_FONT)
     axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.8)

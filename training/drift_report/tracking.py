@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import unquote, urlsplit
 
 from matplotlib.figure import Figure
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from concord.errors import TrainingError
@@ -20,19 +20,19 @@ from concord.tasks.schema import TaskSchema
 from concord.types.drift import DriftReport
 from concord.util.urls import masked
 from training.drift_report.html import to_csv, to_html
-from training.drift_report.plots import draw
+from training.drift_report.plots import draw_report
 from training.registry.registry import Registry
 from training.registry.versions import first_line
 
 PAGE = "report.html"
 
-_REFUSED = re.compile(r"[^\w.\- :/]")
-"""What MLflow takes in no metric's name."""
+_FORBIDDEN = re.compile(r"[^\w.\- :/]")
+"""Characters that MLflow refuses in a metric's name."""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Where a report is.
+class ReportRun:
+    """The MLflow run that keeps a report.
 
     Attributes:
         experiment: Name of the experiment.
@@ -51,11 +51,11 @@ class Kept:
     registry: str
 
 
-def keep(report: DriftReport, schema: TaskSchema | None, source: str, registry: Registry) -> Kept:
+def log_report(report: DriftReport, schema: TaskSchema | None, source: str, registry: Registry) -> ReportRun:
     """Makes the run and everything in it.
 
     Args:
-        report: What was seen.
+        report: The report.
         schema: The task, for units; None where it is not known.
         source: Where the rows are from, for people: `live rounds` or a file's name.
         registry: Where it goes.
@@ -63,67 +63,68 @@ def keep(report: DriftReport, schema: TaskSchema | None, source: str, registry: 
     Raises:
         TrainingError: MLflow refused or cannot be reached.
     """
-    name = f"{report.task}.drift"
     try:
-        experiment = registry.experiment(name)
-        run = registry.client.create_run(experiment, run_name=f"{report.status} {_stamp(report)}")
-        run_id = str(run.info.run_id)
-        try:
-            _fill(registry, run_id, report, schema, source)
-        except BaseException:
-            registry.client.set_terminated(run_id, "FAILED")
-            raise
-        registry.client.set_terminated(run_id)
+        run = _create_run(report, schema, source, registry)
     except (MlflowException, OSError) as error:
         raise TrainingError(
             f"The report on {report.task} could not be kept: {first_line(error)} "
             f"Check MLFLOW_TRACKING_URI ({masked(registry.uri)})."
         ) from error
-    where = masked(registry.uri)
-    served = registry.uri.startswith(("http://", "https://"))
-    return Kept(
-        experiment=name,
-        experiment_id=experiment,
-        run_id=run_id,
-        url=f"{where.rstrip('/')}{page_of(experiment, run_id)}" if served else None,
-        page=_file(str(run.info.artifact_uri)),
-        registry=where,
+    address, info = masked(registry.uri), run.info
+    is_server = registry.uri.startswith(("http://", "https://"))
+    return ReportRun(
+        experiment=f"{report.task}.drift",
+        experiment_id=info.experiment_id,
+        run_id=info.run_id,
+        url=f"{address.rstrip('/')}{run_page(info.experiment_id, info.run_id)}" if is_server else None,
+        page=_local_page(str(info.artifact_uri)),
+        registry=address,
     )
 
 
-def page_of(experiment: str, run_id: str) -> str:
-    """Where a run is on an MLflow server's page."""
+def run_page(experiment: str, run_id: str) -> str:
+    """The path of a run's page on an MLflow server."""
     return f"/#/experiments/{experiment}/runs/{run_id}"
+
+
+def _create_run(report: DriftReport, schema: TaskSchema | None, source: str, registry: Registry) -> Run:
+    experiment = registry.experiment(f"{report.task}.drift")
+    run = registry.client.create_run(experiment, run_name=f"{report.status} {_stamp(report)}")
+    run_id = str(run.info.run_id)
+    try:
+        _fill(registry, run_id, report, schema, source)
+    except BaseException:
+        registry.client.set_terminated(run_id, "FAILED")
+        raise
+    registry.client.set_terminated(run_id)
+    return run
 
 
 def _fill(
     registry: Registry, run_id: str, report: DriftReport, schema: TaskSchema | None, source: str
 ) -> None:
-    client, now = registry.client, time.time_ns() // 1_000_000
-    metrics = [Metric(metric, value, now, 0) for metric, value in metrics_of(report).items()]
-    for start in range(0, len(metrics), 1000):  # as many as MLflow takes in one call
-        client.log_batch(run_id, metrics=metrics[start : start + 1000])
-    client.log_batch(run_id, tags=[RunTag(tag, text) for tag, text in _tags(report, source).items()])
+    client = registry.client
+    registry.log(run_id, metrics=metrics_of(report), tags=_tags(report, source))
     client.log_dict(run_id, asdict(report), "drift.json")
     client.log_text(run_id, to_csv(report), "drift.csv")
     pictures = []
-    for file, what, figure in draw(report, schema):
+    for file, caption, figure in draw_report(report, schema):
         client.log_figure(run_id, figure, f"plots/{file}", save_kwargs={"dpi": figure.dpi})
-        pictures.append((what, _png(figure)))
+        pictures.append((caption, _png(figure)))
     client.log_text(run_id, to_html(report, source, pictures), PAGE)
 
 
 def metrics_of(report: DriftReport) -> dict[str, float]:
     """Metric → value: `psi.<column>`, `psi.answers.<node>`, how many have drifted, and the errors."""
-    found: dict[str, float] = {"rows": report.rows}
-    named = [(one.name, one) for one in report.features]
-    named += [(report.target.name, report.target)] if report.target else []
-    named += [(f"answers.{said.node}", said.difference) for said in report.answers]
-    for name, one in named:
-        if one.psi is not None:
-            found[f"psi.{_REFUSED.sub('_', name)}"[:250]] = one.psi
-    found["drifted"] = sum(one.status == "drifted" for _, one in named)
-    return found | dict(_errors(report))
+    differences = [(column.name, column) for column in report.features]
+    differences += [(report.target.name, report.target)] if report.target else []
+    differences += [(f"answers.{answers.node}", answers.difference) for answers in report.answers]
+    metrics: dict[str, float] = {"rows": report.rows}
+    for name, difference in differences:
+        if difference.psi is not None:
+            metrics[f"psi.{_FORBIDDEN.sub('_', name)}"[:250]] = difference.psi
+    metrics["drifted"] = sum(difference.status == "drifted" for _, difference in differences)
+    return metrics | dict(_errors(report))
 
 
 def _errors(report: DriftReport) -> Iterator[tuple[str, float]]:
@@ -138,8 +139,8 @@ def _errors(report: DriftReport) -> Iterator[tuple[str, float]]:
 
 
 def _tags(report: DriftReport, source: str) -> dict[str, str]:
-    versions = ", ".join(f"{said.node} {said.version}" for said in report.answers)
-    told = {
+    versions = ", ".join(f"{answers.node} {answers.version}" for answers in report.answers)
+    tags = {
         "concord.task": report.task,
         "concord.drift": report.status,
         "concord.profile": report.profile,
@@ -149,7 +150,7 @@ def _tags(report: DriftReport, source: str) -> dict[str, str]:
         "concord.since": report.since or "",
         "concord.until": report.until or "",
     }
-    return {name: text[:5000] for name, text in told.items() if text}
+    return {name: text for name, text in tags.items() if text}
 
 
 def _stamp(report: DriftReport) -> str:
@@ -157,11 +158,11 @@ def _stamp(report: DriftReport) -> str:
 
 
 def _png(figure: Figure) -> bytes:
-    written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=figure.dpi)
-    return written.getvalue()
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=figure.dpi)
+    return image.getvalue()
 
 
-def _file(artifacts: str) -> str | None:
-    split = urlsplit(artifacts)
-    return f"{unquote(split.path)}/{PAGE}" if split.scheme in {"file", ""} else None
+def _local_page(artifacts: str) -> str | None:
+    address = urlsplit(artifacts)
+    return f"{unquote(address.path)}/{PAGE}" if address.scheme in {"file", ""} else None

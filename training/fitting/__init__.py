@@ -1,1 +1,1 @@
-"""fitting."""
+"""Fits a node: trains, evaluates, converts to ONNX, and describes it by a profile and plots."""

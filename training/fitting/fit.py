@@ -1,7 +1,7 @@
-"""Fits one node of a task, and everything that is known about the result before it is kept.
+"""Fits one node of a task: fit, evaluate, convert to ONNX, compare.
 
-Fit, evaluate, convert, compare, in this order, and any failure stops the node: what comes out is
-either a model that may be registered or an error. Nothing is written here; `registry` does that.
+The result is a model that may be registered, or an error. Nothing is written here; `training.registry` does
+that.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from training.data.provenance import Provenance
 from training.data.split import Split
 from training.fitting.evaluate import Votes, evaluate, vote
 from training.fitting.onnx import compare, convert
-from training.fitting.profile import profile
+from training.fitting.profile import build_profile
 from training.task import Model, Task
 
 
@@ -83,18 +83,13 @@ class Fitted:
     def profile(self) -> dict[str, Any]:
         """What the rows that it learned from looked like, and its own answers to the others."""
         part = self.split.training
-        return profile(self.task, part.rows, self.data, part.answers, self.votes)
+        return build_profile(self.task, part.rows, self.data, part.answers, self.votes)
 
 
 def fit(
-    task: Task,
-    node: str,
-    data: Dataset,
-    split: Split,
-    seed: int,
-    make: Callable[[], Model] | None = None,
+    task: Task, node: str, data: Dataset, split: Split, seed: int, make: Callable[[], Model] | None = None
 ) -> Fitted:
-    """Fits a node on the training part and judges it on the other.
+    """Fits a node on the training part and evaluates it on the test part.
 
     Args:
         task: The task.
@@ -111,8 +106,7 @@ def fit(
     begin = time.perf_counter()
     learn(task, node, model, split)
     seconds = time.perf_counter() - begin
-    votes = vote(task, model, split.test.rows)
-    onnx = convert(task, node, model)
+    votes, onnx = vote(task, model, split.test.rows), convert(task, node, model)
     return Fitted(
         task=task,
         node=node,
@@ -130,8 +124,8 @@ def fit(
 
 
 @contextmanager
-def as_planned() -> Iterator[None]:
-    """Has scikit-learn not warn of what is wanted: epochs that end, and fewer rows than a batch has."""
+def expected_warnings_ignored() -> Iterator[None]:
+    """Ignores scikit-learn's warnings of a fixed number of epochs, and of fewer rows than a batch has."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", message="Got `batch_size` less than 1 or larger")
@@ -145,7 +139,7 @@ def learn(task: Task, node: str, model: Model, split: Split) -> None:
         TrainingError: scikit-learn refused.
     """
     try:
-        with as_planned():
+        with expected_warnings_ignored():
             model.fit(split.training.rows, split.training.answers)
     except ValueError as error:
         raise TrainingError(

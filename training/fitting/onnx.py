@@ -1,8 +1,8 @@
-"""Compiles a fitted pipeline to ONNX, and proves that it answers like the pipeline did.
+"""Converts a fitted pipeline to ONNX, and checks that it answers like the pipeline.
 
-A node loads ONNX and nothing else, so what is registered is what is compared here: the graph's
-answers on the held-out rows against scikit-learn's. A model that cannot be converted, or that
-differs, is refused with the step and the remedy; there is no fallback to a pickle.
+A node loads ONNX only, so the graph's answers on the held-out rows are compared with scikit-learn's. A model
+that cannot be converted, or that differs, is refused with the step and the remedy; there is no fallback to a
+pickle.
 
 The graph's contract, for models made elsewhere too: one input, float32 of shape (rows, features)
 in the schema's order, a choice as its index. A classification has an output `probabilities`,
@@ -20,7 +20,7 @@ from skl2onnx.common.data_types import FloatTensorType
 
 from concord.errors import TrainingError
 from concord.tasks.schema import Rows
-from training.data.dataset import Answers
+from training.data.dataset import AnswerArray
 from training.fitting.evaluate import Votes, vote
 from training.task import Model, Task
 
@@ -64,7 +64,7 @@ def convert(task: Task, node: str, model: Model) -> bytes:
     return data
 
 
-def compare(task: Task, node: str, model: Model, data: bytes, rows: Rows, answers: Answers) -> float:
+def compare(task: Task, node: str, model: Model, data: bytes, rows: Rows, answers: AnswerArray) -> float:
     """The largest difference between graph and pipeline on these rows.
 
     Args:
@@ -78,14 +78,14 @@ def compare(task: Task, node: str, model: Model, data: bytes, rows: Rows, answer
     Raises:
         TrainingError: It is above the tolerance, or one row is answered differently.
     """
-    expected, got = vote(task, model, rows), run(task, data, rows)
+    expected, actual = vote(task, model, rows), run(task, data, rows)
     scale = float(np.ptp(answers)) if task.schema.is_regression else 1.0
-    difference = float(np.abs(got - expected).max()) / (scale or 1.0)
+    difference = float(np.abs(actual - expected).max()) / (scale or 1.0)
     if not difference <= TOLERANCE:
         raise TrainingError(_differs(task, node, f"by {difference:.2g}, where {TOLERANCE:g} is allowed"))
-    other = int((got.argmax(axis=1) != expected.argmax(axis=1)).sum())
-    if other:
-        raise TrainingError(_differs(task, node, f"in the label of {other} of {len(rows)} rows"))
+    differing = int((actual.argmax(axis=1) != expected.argmax(axis=1)).sum())
+    if differing:
+        raise TrainingError(_differs(task, node, f"in the label of {differing} of {len(rows)} rows"))
     return difference
 
 
@@ -99,7 +99,7 @@ def run(task: Task, data: bytes, rows: Rows) -> Votes:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     output = "value" if task.schema.is_regression else "probabilities"
-    if output not in [found.name for found in session.get_outputs()]:
+    if output not in [declared.name for declared in session.get_outputs()]:
         raise TrainingError(
             f"{task.name}: the ONNX graph has no output {output!r}. See training/fitting/onnx.py."
         )

@@ -1,8 +1,4 @@
-"""Pictures of a fit, for the registry's pages: small PNG files, drawn without a display.
-
-Figures are made without pyplot, so nothing here touches matplotlib's global state or leaks a
-figure; a picture says nothing that the metrics beside it don't.
-"""
+"""Pictures of a fit for the registry's pages, drawn without pyplot and its global state."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,15 +8,15 @@ from matplotlib.figure import Figure
 from sklearn import metrics
 
 from concord.tasks.schema import TaskSchema
-from training.data.dataset import Answers
+from training.data.dataset import AnswerArray
 from training.fitting.evaluate import Votes
 
 SIZE = (4.5, 3.6)
 """Inches; at matplotlib's 100 dots an inch a picture has about 15 kB."""
 
 
-def draw(
-    schema: TaskSchema, votes: Votes, answers: Answers, losses: Sequence[float]
+def draw_fit(
+    schema: TaskSchema, votes: Votes, answers: AnswerArray, losses: Sequence[float]
 ) -> Iterator[tuple[str, Figure]]:
     """File name and picture, one after the other.
 
@@ -47,7 +43,7 @@ def _figure(title: str, x: str, y: str) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _predicted(schema: TaskSchema, values: Votes, answers: Answers) -> Figure:
+def _predicted(schema: TaskSchema, values: Votes, answers: AnswerArray) -> Figure:
     unit = schema.value.unit if schema.value else ""
     figure, axes = _figure("Held-out rows", f"Actual [{unit}]", f"Predicted [{unit}]")
     axes.scatter(answers, values, s=6, alpha=0.5)
@@ -56,8 +52,8 @@ def _predicted(schema: TaskSchema, values: Votes, answers: Answers) -> Figure:
     return figure
 
 
-def _confusion(names: list[str], said: Answers, answers: Answers) -> Figure:
-    counts = metrics.confusion_matrix(answers, said, labels=range(len(names)))
+def _confusion(names: list[str], predicted: AnswerArray, answers: AnswerArray) -> Figure:
+    counts = metrics.confusion_matrix(answers, predicted, labels=range(len(names)))
     figure, axes = _figure("Held-out rows", "Predicted", "Actual")
     axes.imshow(counts, cmap="Blues")
     axes.set(xticks=range(len(names)), xticklabels=names, yticks=range(len(names)), yticklabels=names)
@@ -67,7 +63,7 @@ def _confusion(names: list[str], said: Answers, answers: Answers) -> Figure:
     return figure
 
 
-def _roc(names: list[str], votes: Votes, answers: Answers) -> Figure:
+def _roc(names: list[str], votes: Votes, answers: AnswerArray) -> Figure:
     figure, axes = _figure("ROC on held-out rows", "False positive rate", "True positive rate")
     for place in [1] if len(names) == 2 else range(len(names)):
         if not 0 < (answers == place).sum() < len(answers):

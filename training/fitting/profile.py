@@ -1,10 +1,9 @@
-"""What each column looked like in the training rows, so that drift can be seen later.
+"""Builds the training profile of a model: how each column was distributed, so that drift can be measured.
 
 A profile is plain JSON and holds no row: of each number bins by quantile, and up to 16,384 points with
-counts at and between them (`concord.tasks.profile` says what for); of choices their shares; the share of
-cells that said nothing, and what the task's rules make of such cells. Beside the features stand the
-answers that were learned from, and the model's own answers to the rows that were held out, since a
-model's answers are spread otherwise than the truth. It decides nothing; the rules of drift do.
+counts at and between them (`concord.tasks.profile` says why); of choices their shares; the share of empty
+cells, and what the task's rules make of them. Beside the features are the answers that were learned from,
+and the model's own answers to the held-out rows, since they are distributed otherwise than the true ones.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from concord.tasks.profile import MOST_POINTS, most_points, number_cells
 from concord.tasks.schema import Rows
-from training.data.dataset import Answers, Dataset
+from training.data.dataset import AnswerArray, Dataset
 from training.fitting.evaluate import Votes
 from training.task import Task
 
@@ -25,24 +24,24 @@ VERSION = 2
 BINS = 10
 """Bins by quantile: deciles, as the population stability index is usually computed with."""
 
-Column = npt.NDArray[Any]
+ColumnArray = npt.NDArray[Any]
 
 
-def profile(
-    task: Task, rows: Rows, data: Dataset, answers: Answers | None = None, votes: Votes | None = None
+def build_profile(
+    task: Task, rows: Rows, data: Dataset, answers: AnswerArray | None = None, votes: Votes | None = None
 ) -> dict[str, Any]:
     """The reference profile of the training rows.
 
     Args:
-        task: Its features, and its rules for cells that say nothing.
+        task: Its features, and its rules for empty cells.
         rows: The training rows, float32 of shape (rows, features).
-        data: All rows that were read, for the cells that said nothing; those of dropped rows count too.
+        data: All rows that were read, for their empty cells; those of dropped rows count too.
         answers: The training rows' answers.
         votes: The model's answers to the rows that were held out.
     """
     schema = task.schema
     most = most_points(sum(not feature.choices for feature in schema.features))
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "version": VERSION,
         "rows": len(rows),
         "read": data.total,
@@ -55,11 +54,11 @@ def profile(
     }
     name = task.answers[0].column
     if answers is not None:
-        found["target"] = _of_answers(task, name, answers)
+        document["target"] = _of_answers(task, name, answers)
     if votes is not None:
-        said = votes[:, 0] if schema.is_regression else votes.argmax(axis=1)
-        found["held_out"] = _of_answers(task, name, said)
-    return found
+        predicted = votes[:, 0] if schema.is_regression else votes.argmax(axis=1)
+        document["held_out"] = _of_answers(task, name, predicted)
+    return document
 
 
 def _rules(task: Task, name: str) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def _rules(task: Task, name: str) -> dict[str, Any]:
     )
 
 
-def _of_answers(task: Task, name: str, answers: Column) -> dict[str, Any]:
+def _of_answers(task: Task, name: str, answers: ColumnArray) -> dict[str, Any]:
     value, labels = task.schema.value, [label.name for label in task.schema.labels]
     if value is not None:
         # As they are counted everywhere else.
@@ -78,7 +77,7 @@ def _of_answers(task: Task, name: str, answers: Column) -> dict[str, Any]:
     return {"name": name, "rows": len(answers)} | _of_column(answers, labels, MOST_POINTS)
 
 
-def _of_column(column: Column, choices: Sequence[str], most: int) -> dict[str, Any]:
+def _of_column(column: ColumnArray, choices: Sequence[str], most: int) -> dict[str, Any]:
     if choices:
         shares = np.bincount(column.astype(int), minlength=len(choices)) / len(column)
         return {"choices": dict(zip(choices, map(float, shares), strict=True))}
@@ -99,7 +98,7 @@ def _of_column(column: Column, choices: Sequence[str], most: int) -> dict[str, A
     }
 
 
-def _points(column: Column, most: int) -> npt.NDArray[np.float64]:
+def _points(column: ColumnArray, most: int) -> npt.NDArray[np.float64]:
     """All distinct values, or quantiles that are values if those are too many."""
     distinct = np.unique(column)
     if len(distinct) > most:

@@ -1,1 +1,1 @@
-"""packaging."""
+"""Packs champions into BentoML's model store (`package`) and builds the bentos that carry them (`bento`)."""

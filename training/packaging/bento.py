@@ -1,11 +1,9 @@
-"""Builds one bento from `bentos/NAME/bentofile.yaml`, unless the newest one is already made of the same.
+"""Builds one bento from `bentos/NAME/bentofile.yaml`, unless the newest one was built from the same inputs.
 
-The bentofile in the repository says what never changes: service, files, image. What depends on
-the machine's registry and on the lock is added here, in a copy below the home folder: the list of
-models, each under its registered name as alias, so that `bentoml.models.get("iris.knn")` inside
-the bento finds the version that was packed; the requirements of one dependency group of
-`uv.lock`, so that neither MLflow nor pytest land in an image; and a label with the digest of all
-of it, by which the next call sees that nothing is new.
+The bentofile in the repository states service, files and image. What depends on the machine's registry and
+on the lock is added in a copy below the home folder: the models, each under its registered name as alias;
+the requirements of one dependency group of `uv.lock`; and a label with the digest of all inputs, by which
+the next call recognises that nothing has changed.
 """
 
 import hashlib
@@ -93,7 +91,7 @@ def _requirements(group: str) -> list[str]:
         )
     options = ["--no-default-groups", "--no-emit-project", "--no-hashes", "--no-header", "--no-annotate"]
     command = [uv, "export", "--quiet", "--frozen", "--group", group, *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  fixed words
-    if done.returncode:
-        raise TrainingError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
-    return done.stdout.split("\n")[:-1]
+    export = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  fixed words
+    if export.returncode:
+        raise TrainingError(f"`{' '.join(command)}` failed: {export.stderr.strip()}")
+    return export.stdout.split("\n")[:-1]

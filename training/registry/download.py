@@ -1,6 +1,7 @@
-"""MLflow's registry as a pod asks it: with mlflow-skinny, with patience, and with errors that say what to do.
+"""Downloads of registered versions in a pod, with mlflow-skinny.
 
-What cannot be had because MLflow is away is waited for, within a bound; what is not there is refused at once.
+While MLflow does not serve, requests are repeated for a limited time; what MLflow does not have is an error
+at once.
 """
 
 import json
@@ -16,16 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from concord.errors import ConcordError, ServiceAway, TrainingError
 from concord.util.urls import masked
-from training.registry.versions import PROFILE_FILE, SCHEMA_TAG, URI_VARIABLE, Fetched, first_line
+from training.registry.versions import PROFILE_FILE, SCHEMA_TAG, URI_VARIABLE, VersionFiles, first_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow takes a second to import, which a node without an entry does not pay.
+# MLflow takes a second to import, which a node with its packaged version does not need.
 # ruff: noqa: PLC0415
 
 PATIENCE_SECONDS: Final = 60.0
-"""How long MLflow is waited for; kubelet tries again after that, less and less often."""
+"""Time limit for MLflow to serve; kubelet tries again after that, less and less often."""
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 LAST_PAUSE_SECONDS: Final = 8.0
@@ -33,7 +34,7 @@ LAST_PAUSE_SECONDS: Final = 8.0
 FINAL: Final = frozenset(
     {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED"}
 )
-"""MLflow's error codes that no waiting mends."""
+"""MLflow's error codes that no repetition changes."""
 
 REFERENCE: Final = re.compile(
     r"(?:models:/(?P<model>[^/@]+)/?(?=[@\d]))?(?:(?P<number>\d+)|@(?P<alias>[\w-]+))"
@@ -43,12 +44,12 @@ REFERENCE: Final = re.compile(
 _log = logging.getLogger(__name__)
 
 
-class Source:
-    """MLflow's registry, asked with patience.
+class RegistrySource:
+    """MLflow's registry, whose requests are repeated while it does not serve.
 
     Args:
         uri: Its address.
-        seconds: How long it is waited for, over all questions together.
+        seconds: Time limit, over all requests together.
         pause: Sleeps.
     """
 
@@ -69,65 +70,65 @@ class Source:
         self._uri, self._end, self._pause = masked(uri), time.monotonic() + seconds, pause
         self._seconds = seconds
 
-    def number(self, model: str, reference: str) -> str:
+    def resolve(self, model: str, reference: str) -> str:
         """The version that a reference means, as a number."""
-        found = REFERENCE.fullmatch(reference)
-        assert found is not None, "`read_entry` has looked."
-        if found["number"]:
-            return found["number"]
-        alias = found["alias"]
-        resolved = self._ask(
+        match = REFERENCE.fullmatch(reference)
+        assert match is not None, "`read_desired` has checked it."
+        if match["number"]:
+            return match["number"]
+        alias = match["alias"]
+        resolved = self._retry(
             model,
             lambda: self._client.get_model_version_by_alias(model, alias),
             f"{model} has no version with the alias {alias!r}.",
         )
         return str(resolved.version)
 
-    def fetch(self, model: str, version: str) -> Fetched:
+    def fetch(self, model: str, version: str) -> VersionFiles:
         """Downloads a version and checks it.
 
         Raises:
             TrainingError: It is unknown, none of Concord's, or not what was registered.
             ServiceAway: MLflow did not serve in time.
         """
-        found = self._ask(
+        registered = self._retry(
             model,
             lambda: self._client.get_model_version(model, version),
             f"{model} has no version {version}.",
         )
-        if SCHEMA_TAG not in found.tags:
+        if SCHEMA_TAG not in registered.tags:
             raise unserved(model, f"Version {version} of {model} carries no task's schema.")
-        gone = f"The file of {model} {version} is not there."
-        data = self._ask(model, lambda: _download(model, version), gone)
+        missing = f"The file of {model} {version} is not there."
+        onnx = self._retry(model, lambda: _download(model, version), missing)
         try:
-            fetched = Fetched.of(found, data)
+            files = VersionFiles.read(registered, onnx)
         except ConcordError as error:
             raise unserved(model, error.message) from error
         except ValueError as error:
             what = f"The tags of version {version} of {model} cannot be read: {first_line(error)}"
             raise unserved(model, what) from error
-        return replace(fetched, profile=self._profile(model, found.run_id))
+        return replace(files, profile=self._profile(model, registered.run_id))
 
     def _profile(self, model: str, run_id: str | None) -> dict[str, Any] | None:
-        """The profile that the version's run kept; a node serves without one, only its drift is not seen."""
+        """The profile that the version's run kept; a node without one has no drift report."""
         if not run_id:
             return None
         try:
-            found = self._ask(
+            profile = self._retry(
                 model, lambda: _download_profile(self._client, run_id), f"Run {run_id} is gone."
             )
         except (ConcordError, ValueError) as error:
             _log.warning("profile not fetched", extra={"of": model, "reason": first_line(error)})
             return None
-        return found if isinstance(found, dict) else None
+        return profile if isinstance(profile, dict) else None
 
-    def _ask(self, model: str, question: Callable[[], Any], unknown: str) -> Any:  # noqa: ANN401  what MLflow returns
+    def _retry(self, model: str, request: Callable[[], Any], unknown: str) -> Any:  # noqa: ANN401  what MLflow returns
         from mlflow.exceptions import MlflowException
 
         wait = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return question()
+                return request()
             except (MlflowException, OSError) as error:
                 code = getattr(error, "error_code", "")
                 if code in FINAL and "Invalid Host" not in str(error):
@@ -153,7 +154,7 @@ class Source:
 
 
 def unserved(model: str, what: str) -> TrainingError:
-    """An error that names the entry and the remedy."""
+    """An error that names the ConfigMap's entry and the remedy."""
     return TrainingError(
         f"{what} The entry {model} of what nodes are to serve asks for it: "
         f"`concord models promote {model} VERSION` names another, `concord models list` shows what there is.",
@@ -162,7 +163,7 @@ def unserved(model: str, what: str) -> TrainingError:
 
 
 def _download_profile(client: "MlflowClient", run_id: str) -> object:
-    if PROFILE_FILE not in {found.path for found in client.list_artifacts(run_id)}:
+    if PROFILE_FILE not in {artifact.path for artifact in client.list_artifacts(run_id)}:
         return None
     with tempfile.TemporaryDirectory() as folder:
         return json.loads(Path(client.download_artifacts(run_id, PROFILE_FILE, folder)).read_bytes())

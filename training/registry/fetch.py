@@ -1,14 +1,12 @@
-"""`python -m training.registry.fetch`: brings the versions that a node is told to serve, before the node starts.
+"""`python -m training.registry.fetch`: the init step of a node's pod, which downloads the desired versions.
 
-The init step of a node's pod. What is to be served stands in a file of the folder CONCORD_VERSIONS (a
-ConfigMap that is mounted), named as the node: `{"champion": "8", "challenger": "9"}`, each a number,
-`@champion` or `models:/iris.knn/8`. An alias is resolved to a number here and once. The step downloads
-each version, holds it against the digest that was registered, and places it below CONCORD_MODELS in
-one rename. Without an entry it removes what is there and ends at once, without importing MLflow: the
-node serves its packaged model.
+They are stated in a file of the folder CONCORD_VERSIONS (a mounted ConfigMap), named as the node:
+`{"champion": "8", "challenger": "9"}`, each a number, `@champion` or `models:/iris.knn/8`. An alias is
+resolved here, once. Each version is compared with its registered digest and placed below CONCORD_MODELS in
+one rename. Without the file, downloads of before are removed and the node serves its packaged model.
 
-A champion that cannot be had is an error and the pod does not start, because another version than
-the one that was asked for would be a lie. A challenger that cannot be had is only noted beside it.
+A champion that cannot be downloaded is an error and the pod does not start: it must not serve another version
+than the desired one. For a challenger the reason is written into its folder.
 """
 
 import hashlib
@@ -25,49 +23,49 @@ from typing import Final
 
 from concord.errors import ConcordError, ConfigurationError
 from concord.observability import logs
-from training.registry.download import PATIENCE_SECONDS, REFERENCE, Source
+from training.registry.download import PATIENCE_SECONDS, REFERENCE, RegistrySource
 from training.registry.versions import INFO_FILE, ONNX_FILE, URI_VARIABLE
 
 ROLES: Final = ("champion", "challenger")
 
 REFUSED_FILE: Final = "refused"
-"""In the challenger's folder, instead of a model: why it is not there. The node shows it."""
+"""In the challenger's folder, instead of a model: the reason, which the node shows."""
 
 _log = logging.getLogger("training.registry.fetch")
 
 
 @dataclass(frozen=True)
-class Order:
+class FetchSettings:
     """What is to be fetched, from the environment.
 
     Attributes:
         node: Registered name, `iris.knn`.
         models: Where the folders `champion` and `challenger` go.
-        entry: Role → reference; empty where the packaged model is served.
+        desired: Role → reference; empty where the packaged model is served.
         registry: Address of MLflow; empty where none is named.
-        seconds: How long it is waited for.
+        seconds: Time limit for MLflow to serve.
     """
 
     node: str
     models: Path
-    entry: Mapping[str, str]
+    desired: Mapping[str, str]
     registry: str
     seconds: float = PATIENCE_SECONDS
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> "Order":
-        """Reads it.
+    def read(cls, environment: Mapping[str, str]) -> "FetchSettings":
+        """Reads the settings.
 
         Raises:
-            ConfigurationError: A variable is missing, or the entry says something unknown.
+            ConfigurationError: A variable is missing, or the desired versions cannot be read.
         """
         for name in ("CONCORD_NODE", "CONCORD_MODELS", "CONCORD_VERSIONS"):
             if not environment.get(name):
                 raise ConfigurationError(f"{name} is not set.", field=name)
         node = environment["CONCORD_NODE"]
-        entry = read_entry(Path(environment["CONCORD_VERSIONS"]) / node, node)
+        desired = read_desired(Path(environment["CONCORD_VERSIONS"]) / node, node)
         registry = environment.get(URI_VARIABLE, "")
-        if entry and not registry:
+        if desired and not registry:
             raise ConfigurationError(f"{URI_VARIABLE} is not set; it names the registry.", field=URI_VARIABLE)
         seconds = environment.get("CONCORD_FETCH_SECONDS", str(PATIENCE_SECONDS))
         if not re.fullmatch(r"\d+(\.\d+)?", seconds):
@@ -75,34 +73,34 @@ class Order:
                 f"CONCORD_FETCH_SECONDS is a number of seconds, not {seconds!r}.",
                 field="CONCORD_FETCH_SECONDS",
             )
-        return cls(node, Path(environment["CONCORD_MODELS"]), entry, registry, float(seconds))
+        return cls(node, Path(environment["CONCORD_MODELS"]), desired, registry, float(seconds))
 
 
-def read_entry(path: Path, node: str) -> dict[str, str]:
-    """The node's entry, role → reference; empty where there is none.
+def read_desired(path: Path, node: str) -> dict[str, str]:
+    """The node's desired versions, role → reference; empty where none are stated.
 
     Raises:
-        ConfigurationError: It is not one; the message names the ConfigMap's key and the remedy.
+        ConfigurationError: They cannot be read; the message names the ConfigMap's key and the remedy.
     """
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return {}
     try:
-        entry = json.loads(text)
+        desired = json.loads(text)
     except ValueError as error:
         raise _wrong_entry(node, f"is not JSON: {error}.") from error
-    if not isinstance(entry, dict) or not entry or set(entry) - set(ROLES):
+    if not isinstance(desired, dict) or not desired or set(desired) - set(ROLES):
         raise _wrong_entry(node, "must be a JSON object that names `champion`, `challenger` or both.")
-    for role, reference in entry.items():
-        found = REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
-        if found is None or (found["model"] or node) != node:
+    for role, reference in desired.items():
+        match = REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
+        if match is None or (match["model"] or node) != node:
             raise _wrong_entry(
                 node,
                 f'names the {role} {reference!r}; a version is named as "8", "@champion" or '
                 f'"models:/{node}/8".',
             )
-    return dict(entry)
+    return dict(desired)
 
 
 def _wrong_entry(node: str, what: str) -> ConfigurationError:
@@ -113,41 +111,41 @@ def _wrong_entry(node: str, what: str) -> ConfigurationError:
     )
 
 
-def fetch(order: Order, source: Callable[[], Source]) -> dict[str, str]:
-    """Places what is ordered, and removes what is not.
+def fetch(settings: FetchSettings, connect: Callable[[], RegistrySource]) -> dict[str, str]:
+    """Places the desired versions, and removes others.
 
     Returns:
-        Role → what became of it, for the log.
+        Role → the outcome, for the log.
 
     Raises:
-        ConcordError: The champion cannot be had.
+        ConcordError: The champion cannot be downloaded.
     """
-    done: dict[str, str] = {}
-    registry = source() if order.entry else None
+    outcomes: dict[str, str] = {}
+    registry = connect() if settings.desired else None
     for role in ROLES:
-        reference = order.entry.get(role)
+        reference = settings.desired.get(role)
         if reference is None or registry is None:
-            shutil.rmtree(order.models / role, ignore_errors=True)
+            shutil.rmtree(settings.models / role, ignore_errors=True)
             continue
         try:
-            done[role] = _bring(order, role, reference, registry)
+            outcomes[role] = _fetch_role(settings, role, reference, registry)
         except ConcordError as error:
             if role == "champion":
                 raise
-            _note_refusal(order.models / role, error)
-            done[role] = f"refused: {error.message}"
-    return done
+            _note_refusal(settings.models / role, error)
+            outcomes[role] = f"refused: {error.message}"
+    return outcomes
 
 
-def _bring(order: Order, role: str, reference: str, registry: Source) -> str:
-    named = REFERENCE.fullmatch(reference)
-    number = named["number"] if named else None
-    if number and _is_there(order.models / role, order.node, number):
-        return f"{order.node}/{number} (was there)"
-    version = registry.number(order.node, reference)
-    fetched = registry.fetch(order.node, version)
-    place(order.models / role, fetched.write)
-    return f"{order.node}/{version}"
+def _fetch_role(settings: FetchSettings, role: str, reference: str, registry: RegistrySource) -> str:
+    match = REFERENCE.fullmatch(reference)
+    number = match["number"] if match else None
+    if number and _is_there(settings.models / role, settings.node, number):
+        return f"{settings.node}/{number} (was there)"
+    version = registry.resolve(settings.node, reference)
+    files = registry.fetch(settings.node, version)
+    replace_folder(settings.models / role, files.write)
+    return f"{settings.node}/{version}"
 
 
 def _is_there(folder: Path, node: str, number: str) -> bool:
@@ -162,11 +160,11 @@ def _is_there(folder: Path, node: str, number: str) -> bool:
 
 
 def _note_refusal(folder: Path, error: ConcordError) -> None:
-    place(folder, lambda fresh: (fresh / REFUSED_FILE).write_text(error.message, "utf-8"))
+    replace_folder(folder, lambda fresh: (fresh / REFUSED_FILE).write_text(error.message, "utf-8"))
 
 
-def place(folder: Path, write: Callable[[Path], object]) -> None:
-    """Fills a folder so that nobody ever sees half of it."""
+def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
+    """Fills a folder in one rename, so that no reader sees a part of it."""
     fresh, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     for path in (fresh, old):
         shutil.rmtree(path, ignore_errors=True)
@@ -182,16 +180,16 @@ def main() -> int:
     """Runs the step; returns its exit status."""
     logs.configure(os.environ.get("CONCORD_LOG_LEVEL", "INFO"))
     try:
-        order = Order.read(os.environ)
-        done = fetch(order, lambda: Source(order.registry, order.seconds))
+        settings = FetchSettings.read(os.environ)
+        outcomes = fetch(settings, lambda: RegistrySource(settings.registry, settings.seconds))
     except (ConcordError, OSError) as error:
         message = error.message if isinstance(error, ConcordError) else str(error)
         _log.critical("fetch failed", extra={"reason": message, "field": getattr(error, "field", None)})
         return 1
-    if done:
-        _log.info("versions fetched", extra={"node": order.node, **done})
+    if outcomes:
+        _log.info("versions fetched", extra={"node": settings.node, **outcomes})
     else:
-        _log.info("no version is asked for, the packaged one is served", extra={"node": order.node})
+        _log.info("no version is asked for, the packaged one is served", extra={"node": settings.node})
     return 0
 
 

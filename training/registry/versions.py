@@ -1,7 +1,6 @@
-"""A registered version: its tags in the registry, and its folder where a node reads it.
+"""A registered version: its tags in the registry, and the folder from which a node reads it.
 
-What fetches a version, into BentoML's store or into a pod, shares this module; it imports neither
-MLflow nor anything that fits.
+Packaging and the init step of a pod share this module, so it imports neither MLflow nor anything that fits.
 """
 
 import hashlib
@@ -13,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from concord.errors import TrainingError
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import NodeInfo
+from concord.types.nodes import NodeInfo
 from concord.util.urls import masked
 
 ALIAS: Final = "champion"
@@ -56,32 +55,34 @@ class RegisteredVersion(Protocol):
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A version as it leaves the registry."""
+class VersionFiles:
+    """A version's files: what a node states, its ONNX graph, and its reference profile if there is one."""
 
     info: NodeInfo
     onnx: bytes
     profile: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, found: RegisteredVersion, onnx: bytes, profile: dict[str, Any] | None = None) -> "Fetched":
-        """Reads what the version's tags state, and holds the file against their digest.
+    def read(
+        cls, registered: RegisteredVersion, onnx: bytes, profile: dict[str, Any] | None = None
+    ) -> "VersionFiles":
+        """Reads what the version's tags state, and compares the file with their digest.
 
         Raises:
             TrainingError: The file is not the one that was registered.
         """
-        digest, accuracy = hashlib.sha256(onnx).hexdigest(), found.tags.get(ACCURACY_TAG)
-        if found.tags.get(DIGEST_TAG, digest) != digest:
+        digest, accuracy = hashlib.sha256(onnx).hexdigest(), registered.tags.get(ACCURACY_TAG)
+        if registered.tags.get(DIGEST_TAG, digest) != digest:
             raise TrainingError(
-                f"{found.name}, version {found.version}: its file is not the one that was registered. "
-                "Fit it again."
+                f"{registered.name}, version {registered.version}: its file is not the one that was "
+                "registered. Fit it again."
             )
-        schema = TaskSchema.from_json(json.loads(found.tags[SCHEMA_TAG]))
+        schema = TaskSchema.from_json(json.loads(registered.tags[SCHEMA_TAG]))
         info = NodeInfo(
-            model=found.name,
+            model=registered.name,
             # MLflow gives a number from SQLite and a text over REST.
-            version=str(found.version),
-            run_id=found.run_id or "",
+            version=str(registered.version),
+            run_id=registered.run_id or "",
             digest=digest,
             schema_digest=schema.digest,
             schema=schema.to_json(),

@@ -2,8 +2,8 @@
 
 The bootstrap of the percentiles, paired: rows are drawn with replacement, and both models are measured on
 the same draw, so what makes a row hard for both cancels out (Efron and Tibshirani, An Introduction to the
-Bootstrap, 1993, chapter 13). A draw is a count for each row, and every metric of `training.fitting.evaluate` is
-computed from such counts for thousands of draws at once. Draws in which a metric is not defined, an area
+Bootstrap, 1993, chapter 13). A draw is a count for each row, and every metric of `training.fitting.evaluate`
+is computed from such counts for thousands of draws at once. Draws in which a metric is not defined, an area
 under a curve without one of two classes, are left out.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data.dataset import Answers
+from training.data.dataset import AnswerArray
 from training.fitting.evaluate import Votes
 from training.task import LOWER_IS_BETTER, Metric
 
@@ -24,15 +24,15 @@ LEVEL = 0.95
 AT_ONCE = 4_000_000
 """Counts that are held at a time: 32 MB."""
 
-Counts = npt.NDArray[np.float64]
+DrawCounts = npt.NDArray[np.float64]
 """How often each row was drawn, of shape (draws, rows)."""
 
-Measured = npt.NDArray[np.float64]
+DrawMetrics = npt.NDArray[np.float64]
 """A metric of each draw, of shape (draws,)."""
 
 
 @dataclass(frozen=True)
-class Interval:
+class ImprovementInterval:
     """How much better the challenger is, above 0 if it is.
 
     Attributes:
@@ -46,7 +46,9 @@ class Interval:
     high: float
 
 
-def improvement(metric: Metric, champion: Votes, challenger: Votes, answers: Answers, seed: int) -> Interval:
+def improvement(
+    metric: Metric, champion: Votes, challenger: Votes, answers: AnswerArray, seed: int
+) -> ImprovementInterval:
     """By how much the challenger is better, with its 95 % interval.
 
     Args:
@@ -59,22 +61,22 @@ def improvement(metric: Metric, champion: Votes, challenger: Votes, answers: Ans
     random, rows = np.random.default_rng(seed), len(answers)
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
 
-    def difference(counts: Counts) -> Measured:
+    def difference(counts: DrawCounts) -> DrawMetrics:
         after = measure(metric, challenger, answers, counts)
         return sign * (after - measure(metric, champion, answers, counts))
 
-    chunk, found = max(1, AT_ONCE // rows), []
+    chunk, differences = max(1, AT_ONCE // rows), []
     for start in range(0, RESAMPLES, chunk):
         draws = random.multinomial(rows, np.full(rows, 1 / rows), size=min(chunk, RESAMPLES - start))
-        found.append(difference(draws.astype(np.float64)))
-    told = np.concatenate(found)
-    told, tail = told[np.isfinite(told)], (1 - LEVEL) / 2
+        differences.append(difference(draws.astype(np.float64)))
+    defined = np.concatenate(differences)
+    defined, tail = defined[np.isfinite(defined)], (1 - LEVEL) / 2
     # Without a single draw there is no interval, and NaN is above no margin.
-    low, high = np.quantile(told, [tail, 1 - tail]) if len(told) else (np.nan, np.nan)
-    return Interval(float(difference(np.ones((1, rows)))[0]), float(low), float(high))
+    low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (np.nan, np.nan)
+    return ImprovementInterval(float(difference(np.ones((1, rows)))[0]), float(low), float(high))
 
 
-def measure(metric: Metric, votes: Votes, answers: Answers, counts: Counts) -> Measured:
+def measure(metric: Metric, votes: Votes, answers: AnswerArray, counts: DrawCounts) -> DrawMetrics:
     """A metric of each draw; NaN where it is not defined."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if metric in {"r2", "mae", "mse"}:
@@ -84,18 +86,18 @@ def measure(metric: Metric, votes: Votes, answers: Answers, counts: Counts) -> M
         if metric == "roc_auc":
             places = [1] if shares.shape[1] == 2 else range(shares.shape[1])
             areas = np.array([_area(shares[:, place], answers == place, counts) for place in places])
-            told = np.isfinite(areas)
-            return np.asarray(np.where(told, areas, 0.0).sum(axis=0) / told.sum(axis=0))
+            defined = np.isfinite(areas)
+            return np.asarray(np.where(defined, areas, 0.0).sum(axis=0) / defined.sum(axis=0))
         if metric in {"precision", "recall", "f1"}:
             return _of_confusion(metric, votes, answers, counts)
         return _mean(_losses(metric, shares, answers), counts)
 
 
-def _mean(values: npt.NDArray[np.float64], counts: Counts) -> Measured:
+def _mean(values: npt.NDArray[np.float64], counts: DrawCounts) -> DrawMetrics:
     return np.asarray(counts @ values / counts.sum(axis=1))
 
 
-def _of_values(metric: Metric, values: Votes, answers: Answers, counts: Counts) -> Measured:
+def _of_values(metric: Metric, values: Votes, answers: AnswerArray, counts: DrawCounts) -> DrawMetrics:
     errors = values - answers
     if metric == "mae":
         return _mean(np.abs(errors), counts)
@@ -108,29 +110,30 @@ def _of_values(metric: Metric, values: Votes, answers: Answers, counts: Counts) 
     return np.asarray(1 - squared / spread)
 
 
-def _losses(metric: Metric, shares: Votes, answers: Answers) -> npt.NDArray[np.float64]:
+def _losses(metric: Metric, shares: Votes, answers: AnswerArray) -> npt.NDArray[np.float64]:
     if metric == "accuracy":
         return np.asarray((shares.argmax(axis=1) == answers).astype(np.float64))
-    said = shares[np.arange(len(answers)), answers]
+    true_shares = shares[np.arange(len(answers)), answers]
     if metric == "log_loss":
-        return np.asarray(-np.log(np.clip(said, np.finfo(np.float64).eps, 1.0)))
+        return np.asarray(-np.log(np.clip(true_shares, np.finfo(np.float64).eps, 1.0)))
     classes = shares.shape[1]
     squared = ((shares - np.eye(classes)[answers]) ** 2).sum(axis=1)
     return np.asarray(squared / (2 if classes == 2 else 1))
 
 
-def _of_confusion(metric: Metric, votes: Votes, answers: Answers, counts: Counts) -> Measured:
-    classes, said = votes.shape[1], votes.argmax(axis=1)
-    found = []
+def _of_confusion(metric: Metric, votes: Votes, answers: AnswerArray, counts: DrawCounts) -> DrawMetrics:
+    classes, predicted = votes.shape[1], votes.argmax(axis=1)
+    values = []
     for place in [1] if classes == 2 else range(classes):
-        right = counts @ ((said == place) & (answers == place)).astype(np.float64)
-        claimed, there = counts @ (said == place).astype(float), counts @ (answers == place).astype(float)
-        under = {"precision": claimed, "recall": there, "f1": (claimed + there) / 2}[metric]
-        found.append(np.where(under > 0, right / under, 0.0))
-    return np.asarray(np.mean(found, axis=0))
+        is_predicted, is_true = predicted == place, answers == place
+        hits = counts @ (is_predicted & is_true).astype(float)
+        predictions, positives = counts @ is_predicted.astype(float), counts @ is_true.astype(float)
+        total = {"precision": predictions, "recall": positives, "f1": (predictions + positives) / 2}[metric]
+        values.append(np.where(total > 0, hits / total, 0.0))
+    return np.asarray(np.mean(values, axis=0))
 
 
-def _area(scores: npt.NDArray[np.float64], true: npt.NDArray[np.bool_], counts: Counts) -> Measured:
+def _area(scores: npt.NDArray[np.float64], true: npt.NDArray[np.bool_], counts: DrawCounts) -> DrawMetrics:
     """Share of pairs of a true and a false row in which the true one scores higher; ties count half."""
     values, tie = np.unique(scores, return_inverse=True)
     order = np.argsort(tie, kind="stable")

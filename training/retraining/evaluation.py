@@ -1,8 +1,8 @@
-"""What the test rows say of champion and challenger, looked at once.
+"""Measures champion and challenger on the test rows.
 
-Both are asked as a node asks them, by their ONNX graphs, on the same rows. Beside the metrics of a fit
-stand the paired interval of their difference, the same metrics for each group that the task names, and
-what probabilities or amounts are off by. Whether that is good enough is the gate's to say.
+Both answer as nodes do, with their ONNX graphs, on the same rows. Besides the metrics of a fit there are the
+paired interval of their difference, the same metrics for each group that the task names, and the calibration
+of probabilities or the bias of amounts. The gate decides whether that is good enough.
 """
 
 from collections.abc import Mapping
@@ -10,27 +10,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from concord.tasks.schema import Rows
-from training.data.dataset import Answers
-from training.data.split import Part
+from training.data.dataset import AnswerArray
+from training.data.split import LabelledRows
 from training.fitting.evaluate import Votes, evaluate
-from training.retraining.bootstrap import Interval, improvement, measure
+from training.retraining.bootstrap import ImprovementInterval, improvement, measure
 from training.task import Metric, Task
 
 LEAST_GROUP = 30
-"""Rows of a group below which one row more or less decides what is said of it."""
+"""Rows of a group below which one row more or less would decide its result."""
 
 BINS = 10
 """Of the expected calibration error: bins of equal width over the largest probability (Guo et al., 2017)."""
 
 
 @dataclass(frozen=True)
-class Side:
-    """One model on some rows.
+class SideMetrics:
+    """The metrics of one model on some rows.
 
     Attributes:
         metrics: Those of `training.fitting.evaluate`; in a group, those that mean something of few rows.
-        said: Mean of its values; of two classes the share that it calls the second; else None.
+        said: Mean of its answers; of two classes the share that it calls the second; else None.
     """
 
     metrics: Mapping[str, float]
@@ -39,7 +38,7 @@ class Side:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """What the test rows say of one group.
+    """Champion and challenger on the test rows of one group.
 
     Attributes:
         feature: The feature that makes it.
@@ -55,14 +54,14 @@ class RowGroup:
     choice: str
     rows: int
     true: float | None
-    champion: Side
-    challenger: Side
-    better: Interval | None
+    champion: SideMetrics
+    challenger: SideMetrics
+    better: ImprovementInterval | None
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the test rows say.
+    """Champion and challenger on the test rows.
 
     Attributes:
         metric: The task's own metric.
@@ -77,9 +76,9 @@ class Judgement:
 
     metric: Metric
     rows: int
-    champion: Side
-    challenger: Side
-    better: Interval
+    champion: SideMetrics
+    challenger: SideMetrics
+    better: ImprovementInterval
     groups: tuple[RowGroup, ...]
     calibration: Mapping[str, tuple[float, float]]
     spread: float
@@ -90,7 +89,7 @@ def group_metric(task: Task) -> Metric:
     return "mae" if task.schema.is_regression else "accuracy"
 
 
-def judge(task: Task, champion: Votes, challenger: Votes, test: Part, seed: int) -> Judgement:
+def judge(task: Task, champion: Votes, challenger: Votes, test: LabelledRows, seed: int) -> Judgement:
     """Measures both on the test rows.
 
     Args:
@@ -104,8 +103,8 @@ def judge(task: Task, champion: Votes, challenger: Votes, test: Part, seed: int)
     return Judgement(
         metric=task.metric,
         rows=len(test.rows),
-        champion=Side(evaluate(task.schema, champion, test.answers), _said(task, champion)),
-        challenger=Side(evaluate(task.schema, challenger, test.answers), _said(task, challenger)),
+        champion=SideMetrics(evaluate(task.schema, champion, test.answers), _said(task, champion)),
+        challenger=SideMetrics(evaluate(task.schema, challenger, test.answers), _said(task, challenger)),
         better=improvement(task.metric, champion, challenger, test.answers, seed),
         groups=tuple(_groups(task, champion, challenger, test, seed)),
         calibration=_calibration(task, champion, challenger, test.answers),
@@ -113,7 +112,7 @@ def judge(task: Task, champion: Votes, challenger: Votes, test: Part, seed: int)
     )
 
 
-def expected_calibration_error(votes: Votes, answers: Answers) -> float:
+def expected_calibration_error(votes: Votes, answers: AnswerArray) -> float:
     """Mean distance between how sure a model is and how often it is right, over bins of sureness."""
     sure, right = votes.max(axis=1), votes.argmax(axis=1) == answers
     places = np.minimum((sure * BINS).astype(int), BINS - 1)
@@ -121,61 +120,53 @@ def expected_calibration_error(votes: Votes, answers: Answers) -> float:
     return float(np.abs(gaps).sum() / len(answers))
 
 
-def _groups(task: Task, champion: Votes, challenger: Votes, test: Part, seed: int) -> list[RowGroup]:
-    found = []
+def _groups(task: Task, champion: Votes, challenger: Votes, test: LabelledRows, seed: int) -> list[RowGroup]:
+    groups = []
     for place, feature in enumerate(task.schema.features):
         if feature.name not in task.groups:
             continue
         for code, choice in enumerate(feature.choices):
-            these = _of_choice(test.rows, place, code)
-            if len(these):
-                found.append(_group(task, feature.name, choice, champion, challenger, test, these, seed))
-    return found
-
-
-def _of_choice(rows: Rows, place: int, code: int) -> Answers:
-    return np.flatnonzero(rows[:, place] == code)
+            places = np.flatnonzero(test.rows[:, place] == code)
+            if len(places):
+                part = LabelledRows(test.rows[places], test.answers[places])
+                votes = (champion[places], challenger[places])
+                groups.append(_group(task, feature.name, choice, votes, part, seed))
+    return groups
 
 
 def _group(
-    task: Task,
-    feature: str,
-    choice: str,
-    champion: Votes,
-    challenger: Votes,
-    test: Part,
-    these: Answers,
-    seed: int,
+    task: Task, feature: str, choice: str, votes: tuple[Votes, Votes], part: LabelledRows, seed: int
 ) -> RowGroup:
-    answers, before, after = test.answers[these], champion[these], challenger[these]
-    enough = len(these) >= LEAST_GROUP
+    enough = len(part.rows) >= LEAST_GROUP
     return RowGroup(
         feature=feature,
         choice=choice,
-        rows=len(these),
-        true=_mean(task, answers),
-        champion=_in_group(task, before, answers),
-        challenger=_in_group(task, after, answers),
-        better=improvement(group_metric(task), before, after, answers, seed) if enough else None,
+        rows=len(part.rows),
+        true=_mean(task, part.answers),
+        champion=_in_group(task, votes[0], part.answers),
+        challenger=_in_group(task, votes[1], part.answers),
+        better=improvement(group_metric(task), *votes, part.answers, seed) if enough else None,
     )
 
 
-def _in_group(task: Task, votes: Votes, answers: Answers) -> Side:
+def _in_group(task: Task, votes: Votes, answers: AnswerArray) -> SideMetrics:
     names: tuple[Metric, ...] = ("mae", "mse") if task.schema.is_regression else ("accuracy", "brier")
     once = np.ones((1, len(answers)))
-    return Side({name: float(measure(name, votes, answers, once)[0]) for name in names}, _said(task, votes))
+    return SideMetrics(
+        {name: float(measure(name, votes, answers, once)[0]) for name in names}, _said(task, votes)
+    )
 
 
 def _said(task: Task, votes: Votes) -> float | None:
     return _mean(task, votes[:, 0] if task.schema.is_regression else votes.argmax(axis=1))
 
 
-def _mean(task: Task, values: Answers) -> float | None:
+def _mean(task: Task, values: AnswerArray) -> float | None:
     return float(np.mean(values)) if task.schema.is_regression or len(task.schema.labels) == 2 else None
 
 
 def _calibration(
-    task: Task, champion: Votes, challenger: Votes, answers: Answers
+    task: Task, champion: Votes, challenger: Votes, answers: AnswerArray
 ) -> dict[str, tuple[float, float]]:
     both = (champion, challenger)
     if task.schema.is_regression:

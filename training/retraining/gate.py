@@ -1,8 +1,7 @@
-"""The gate: what a challenger must show on the test rows before anybody may ask it anything.
+"""The gate: the conditions that a challenger must meet on the test rows before it is registered.
 
-Pure rules over numbers that were measured elsewhere. Every condition is stated with its limit, what was
-measured, and a sentence; a refusal names all that failed, not the first. The gate is careful in one
-direction only: where a difference cannot be told from chance, the champion stays.
+Pure rules over measured numbers. Every condition has its limit, its measured value and a sentence; a refusal
+names all that failed. Where a difference may be chance, the champion stays.
 """
 
 from collections.abc import Sequence
@@ -13,8 +12,8 @@ from training.task import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What is asked of a challenger.
+class GateLimits:
+    """Limits of the conditions.
 
     Attributes:
         margin: Improvement that the interval's lower end must exceed, in the metric's unit where that ends
@@ -44,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model takes.
+    """The size and the time of a model.
 
     Attributes:
         size: Bytes of its ONNX file.
@@ -65,7 +64,7 @@ class Condition:
         name: A word for it.
         passed: Whether it is met.
         limit: What was asked; None where there is no number.
-        measured: What was found, to be compared with `limit`.
+        measured: The value that is compared with `limit`.
         reason: The same as a sentence.
     """
 
@@ -76,12 +75,14 @@ class Condition:
     reason: str
 
 
-def decide(found: Judgement, champion: Cost, challenger: Cost, limits: Limits) -> tuple[Condition, ...]:
+def decide(
+    judgement: Judgement, champion: Cost, challenger: Cost, limits: GateLimits
+) -> tuple[Condition, ...]:
     """Every condition that takes a measurement; `same_schema` comes before there can be one."""
     return (
-        better(found, limits),
-        groups(found, limits),
-        *calibration(found, limits),
+        better(judgement, limits),
+        groups(judgement, limits),
+        *calibration(judgement, limits),
         *costs(champion, challenger, limits),
     )
 
@@ -101,11 +102,11 @@ def same_schema(champion: str, challenger: str) -> Condition:
     )
 
 
-def better(found: Judgement, limits: Limits) -> Condition:
+def better(judgement: Judgement, limits: GateLimits) -> Condition:
     """Whether the improvement's whole interval lies above the margin."""
-    is_error = found.metric in LOWER_IS_BETTER
-    margin = limits.margin * (found.champion.metrics[found.metric] if is_error else 1.0)
-    interval = found.better
+    is_error = judgement.metric in LOWER_IS_BETTER
+    margin = limits.margin * (judgement.champion.metrics[judgement.metric] if is_error else 1.0)
+    interval = judgement.better
     sign = -1 if is_error else 1
     passed = interval.low > margin
     return Condition(
@@ -113,31 +114,33 @@ def better(found: Judgement, limits: Limits) -> Condition:
         passed,
         margin,
         interval.low,
-        f"{found.metric} changes by {number(sign * interval.estimate, signed=True)}, an improvement of "
-        f"{number(interval.low)} to {number(interval.high)} with 95 % confidence on {found.rows} rows; its "
-        f"lower end must be above {number(margin)}.",
+        f"{judgement.metric} changes by {number(sign * interval.estimate, signed=True)}, an improvement of "
+        f"{number(interval.low)} to {number(interval.high)} with 95 % confidence on {judgement.rows} rows; "
+        f"its lower end must be above {number(margin)}.",
     )
 
 
-def groups(found: Judgement, limits: Limits) -> Condition:
+def groups(judgement: Judgement, limits: GateLimits) -> Condition:
     """Whether no group that is large enough does worse by more than the limit."""
-    if not found.groups:
+    if not judgement.groups:
         return Condition("groups", passed=True, limit=None, measured=None, reason="The task names no groups.")
-    judged = [(group, worsening(group)) for group in found.groups if group.better is not None]
-    few = [f"{group.feature}={group.choice} ({group.rows})" for group in found.groups if group.better is None]
-    unsaid = f" Too few rows (below {LEAST_GROUP}) to judge {', '.join(few)}." if few else ""
+    judged = [(group, worsening(group)) for group in judgement.groups if group.better is not None]
+    few = [
+        f"{group.feature}={group.choice} ({group.rows})" for group in judgement.groups if group.better is None
+    ]
+    not_judged = f" Too few rows (below {LEAST_GROUP}) to judge {', '.join(few)}." if few else ""
     if not judged:
-        reason = f"No group has enough rows.{unsaid}"
+        reason = f"No group has enough rows.{not_judged}"
         return Condition("groups", passed=True, limit=None, measured=None, reason=reason)
-    worst, share = max(judged, key=lambda one: one[1])
+    worst, share = max(judged, key=lambda pair: pair[1])
     failed = [(group, worse) for group, worse in judged if worse > _limit(group, limits)]
     if failed:
-        said = "; ".join(_worse(group, worse) for group, worse in failed)
-        reason = f"Worse by more than {_limit(worst, limits):.0%}: {said}.{unsaid}"
+        worsened = "; ".join(_worse(group, worse) for group, worse in failed)
+        reason = f"Worse by more than {_limit(worst, limits):.0%}: {worsened}.{not_judged}"
     else:
         reason = (
             f"No group is worse by more than {_limit(worst, limits):.0%}; the least gain is {worst.feature}="
-            f"{worst.choice} with {-share:+.1%}.{unsaid}"
+            f"{worst.choice} with {-share:+.1%}.{not_judged}"
         )
     return Condition("groups", not failed, _limit(worst, limits), share, reason)
 
@@ -150,12 +153,12 @@ def worsening(group: RowGroup) -> float:
     return (after - before) / before if before else float(after > before)
 
 
-def calibration(found: Judgement, limits: Limits) -> Sequence[Condition]:
+def calibration(judgement: Judgement, limits: GateLimits) -> Sequence[Condition]:
     """Whether probabilities, or the mean amount, are no further off than before."""
     conditions = []
-    for name, (before, after) in found.calibration.items():
+    for name, (before, after) in judgement.calibration.items():
         if name == "bias":
-            limit, measured = max(abs(before), limits.bias * found.spread), abs(after)
+            limit, measured = max(abs(before), limits.bias * judgement.spread), abs(after)
             reason = (
                 f"The mean error is {number(after, signed=True)} (the champion's "
                 f"{number(before, signed=True)}); it may be up to {number(limit)} either way."
@@ -169,10 +172,10 @@ def calibration(found: Judgement, limits: Limits) -> Sequence[Condition]:
     return conditions
 
 
-def costs(champion: Cost, challenger: Cost, limits: Limits) -> Sequence[Condition]:
+def costs(champion: Cost, challenger: Cost, limits: GateLimits) -> Sequence[Condition]:
     """Whether the model's size and its time stay near the champion's."""
     most = max(limits.size * champion.size, limits.size_floor)
-    found = [
+    conditions = [
         Condition(
             "size",
             challenger.size <= most,
@@ -188,8 +191,8 @@ def costs(champion: Cost, challenger: Cost, limits: Limits) -> Sequence[Conditio
     ):
         longest = limits.latency * before + limits.latency_floor
         reason = f"{words} {after:.3f} ms here (the champion {before:.3f}); it may take up to {longest:.3f}."
-        found.append(Condition(name, after <= longest, longest, after, reason))
-    return found
+        conditions.append(Condition(name, after <= longest, longest, after, reason))
+    return conditions
 
 
 def number(value: float, *, signed: bool = False) -> str:
@@ -198,7 +201,7 @@ def number(value: float, *, signed: bool = False) -> str:
     return text if signed else text.removeprefix("+")
 
 
-def _limit(group: RowGroup, limits: Limits) -> float:
+def _limit(group: RowGroup, limits: GateLimits) -> float:
     return limits.group / 2 if "accuracy" in group.champion.metrics else limits.group
 
 

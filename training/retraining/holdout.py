@@ -1,10 +1,8 @@
-"""Sets rows aside that neither model has learned from, and proves it by their hashes.
+"""Sets test rows aside that neither model has learned from, and proves it by their hashes.
 
-Time runs forward: where the rows are dated, the test rows are the newest; where they are not, they are
-drawn with a seed, in each class alike, and whoever reads the result is told so. A row that the champion
-learned from is never a test row, and a test row is taken out of all that is learned from, old or new.
-Rows with the same features count once, because a copy would be a question whose answer was read. What
-cannot be proved, for want of the champion's hashes, is said and not assumed.
+Where the rows are dated, the test rows are the newest; otherwise they are drawn with a seed, in each class
+alike, and the result says so. A row that the champion learned from is never a test row, and a test row is
+removed from all that is learned from, old or new. Rows with the same features count once.
 """
 
 import hashlib
@@ -14,60 +12,59 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 from concord.errors import DataError, TrainingError
 from concord.tasks.schema import Rows
 from training.data.cleaning import UNDATED
-from training.data.dataset import Answers, Dataset, Times
-from training.data.split import Part, hashes
+from training.data.dataset import AnswerArray, Dataset, Times
+from training.data.split import LabelledRows, RowIndices, hash_rows
 from training.task import TEST_SHARE, Task
 
 LEAST_TEST = 20
 """Test rows below which any interval is too wide to support a difference."""
 
-Places = npt.NDArray[np.intp]
-Known = Literal["logged", "old data"]
-"""Where the champion's rows are known from: its run, or the data that it is said to have learned from."""
+
+HashSource = Literal["logged", "old data"]
+"""The source of the champion's hashes: its run, or the data that it is said to have learned from."""
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedRows:
     """The rows that a champion learned from.
 
     Attributes:
         hashes: One a row.
-        known: Where from.
+        source: Where the hashes are from.
     """
 
     hashes: frozenset[bytes]
-    known: Known
+    source: HashSource
 
 
 @dataclass(frozen=True)
-class Isolated:
+class HoldoutSplit:
     """Three parts that share no row, and what proves it.
 
     Attributes:
         old: Distinct rows of the old data that the new data lack.
         new: Distinct rows of the new data that may be learned from.
         times: When those were, in µs since the epoch; None where the source does not know.
-        test: Rows that nobody has learned from.
+        test: Rows that no model has learned from.
         by: How the test rows were chosen.
         proof: Counts, digests of the sorted hashes, and what the parts share, for the record.
     """
 
-    old: Part
-    new: Part
+    old: LabelledRows
+    new: LabelledRows
     times: Times | None
-    test: Part
+    test: LabelledRows
     by: Literal["time", "random"]
     proof: dict[str, Any]
 
 
-def isolate(task: Task, old: Dataset, new: Dataset, learned: Learned, seed: int) -> Isolated:
-    """Parts old and new rows into what may be learned from and what is judged on.
+def hold_out(task: Task, old: Dataset, new: Dataset, learned: LearnedRows, seed: int) -> HoldoutSplit:
+    """Splits old and new rows into those that may be learned from and test rows.
 
     Args:
         task: For its kind and its pinned rows.
@@ -83,32 +80,32 @@ def isolate(task: Task, old: Dataset, new: Dataset, learned: Learned, seed: int)
     times = new.times if new.times is not None and _dated(new.times) else None
     kept = _distinct(new.rows, times)
     rows, answers, times = new.rows[kept], new.answers[kept], None if times is None else times[kept]
-    names = hashes(rows)
+    row_hashes = hash_rows(rows)
     pinned = np.array(task.pinned, dtype=np.float32).reshape(-1, rows.shape[1])
-    taken = learned.hashes | set(hashes(pinned))
-    free = np.array([place for place, name in enumerate(names) if name not in taken], dtype=np.intp)
+    taken = learned.hashes | set(hash_rows(pinned))
+    free = np.flatnonzero([row_hash not in taken for row_hash in row_hashes])
     _check(task, new.name, answers[free], len(rows) - len(free))
-    test = drawn_share(task, free, answers, seed) if times is None else newest_share(free, times)
+    test = drawn_fifth(task, free, answers, seed) if times is None else newest_fifth(free, times)
     _check_test(task, answers[test])
     rest = np.setdiff1d(np.arange(len(rows)), test)
     parts = {
-        "old": _without(old, set(names)),
-        "new": Part(rows[rest], answers[rest]),
-        "test": Part(rows[test], answers[test]),
+        "old": _without(old, set(row_hashes)),
+        "new": LabelledRows(rows[rest], answers[rest]),
+        "test": LabelledRows(rows[test], answers[test]),
     }
-    by: Literal["time", "random"] = "random" if times is None else "time"
-    return Isolated(
-        **parts, times=None if times is None else times[rest], by=by, proof=_proof(parts, learned)
-    )
+    proof = _proof(parts, learned)
+    if times is None:
+        return HoldoutSplit(**parts, times=None, by="random", proof=proof)
+    return HoldoutSplit(**parts, times=times[rest], by="time", proof=proof)
 
 
-def newest_share(places: Places, times: Times) -> Places:
+def newest_fifth(places: RowIndices, times: Times) -> RowIndices:
     """The newest fifth of these places, the oldest of them first; of equal times the later place is newer."""
     ordered = places[np.argsort(times[places], kind="stable")]
     return ordered[-math.ceil(TEST_SHARE * len(places)) :]
 
 
-def drawn_share(task: Task, places: Places, answers: Answers, seed: int) -> Places:
+def drawn_fifth(task: Task, places: RowIndices, answers: AnswerArray, seed: int) -> RowIndices:
     """A fifth of these places, by chance; of each class alike, give or take one row."""
     if task.schema.is_regression:
         _, drawn = train_test_split(places, test_size=TEST_SHARE, random_state=seed)
@@ -120,9 +117,9 @@ def drawn_share(task: Task, places: Places, answers: Answers, seed: int) -> Plac
     return np.asarray(by_class[random.integers(step) :: step], dtype=np.intp)
 
 
-def digest_of(names: Collection[bytes]) -> str:
+def digest_of(row_hashes: Collection[bytes]) -> str:
     """SHA-256 of the sorted hashes: the same rows, the same digest, in whatever order."""
-    return hashlib.sha256(b"".join(sorted(names))).hexdigest()
+    return hashlib.sha256(b"".join(sorted(row_hashes))).hexdigest()
 
 
 def _dated(times: Times) -> bool:
@@ -130,25 +127,25 @@ def _dated(times: Times) -> bool:
     return bool((times != UNDATED).mean() > 2 * TEST_SHARE)
 
 
-def _distinct(rows: Rows, times: Times | None) -> Places:
+def _distinct(rows: Rows, times: Times | None) -> RowIndices:
     """One place for each distinct row: its last in time, or its first in the file."""
     order = np.arange(len(rows)) if times is None else np.argsort(times, kind="stable")[::-1]
-    seen: dict[bytes, int] = {}
-    for place, name in zip(order, hashes(rows[order]), strict=True):
-        seen.setdefault(name, int(place))
-    return np.array(sorted(seen.values()), dtype=np.intp)
+    places: dict[bytes, int] = {}
+    for place, row_hash in zip(order, hash_rows(rows[order]), strict=True):
+        places.setdefault(row_hash, int(place))
+    return np.array(sorted(places.values()), dtype=np.intp)
 
 
-def _without(data: Dataset, names: Collection[bytes]) -> Part:
-    seen: dict[bytes, int] = {}
-    for place, name in enumerate(hashes(data.rows)):
-        if name not in names:
-            seen.setdefault(name, place)
-    kept = np.array(list(seen.values()), dtype=np.intp)
-    return Part(data.rows[kept], data.answers[kept])
+def _without(data: Dataset, excluded: Collection[bytes]) -> LabelledRows:
+    places: dict[bytes, int] = {}
+    for place, row_hash in enumerate(hash_rows(data.rows)):
+        if row_hash not in excluded:
+            places.setdefault(row_hash, place)
+    kept = np.array(list(places.values()), dtype=np.intp)
+    return LabelledRows(data.rows[kept], data.answers[kept])
 
 
-def _check(task: Task, name: str, answers: Answers, learned: int) -> None:
+def _check(task: Task, name: str, answers: AnswerArray, learned: int) -> None:
     needed = math.ceil(LEAST_TEST / TEST_SHARE)
     if len(answers) < needed:
         already = f" ({learned} more were learned from already)" if learned else ""
@@ -169,7 +166,7 @@ def _check(task: Task, name: str, answers: Answers, learned: int) -> None:
         )
 
 
-def _check_test(task: Task, answers: Answers) -> None:
+def _check_test(task: Task, answers: AnswerArray) -> None:
     if not task.schema.is_regression and len(np.unique(answers)) == 1:
         label = task.schema.labels[int(answers[0])].name
         raise DataError(
@@ -179,12 +176,12 @@ def _check_test(task: Task, answers: Answers) -> None:
         )
 
 
-def _proof(parts: dict[str, Part], learned: Learned) -> dict[str, Any]:
-    names = {part: rows.hashes for part, rows in parts.items()}
+def _proof(parts: dict[str, LabelledRows], learned: LearnedRows) -> dict[str, Any]:
+    hashes = {name: part.hashes for name, part in parts.items()}
     shared = {
-        "old and test": len(names["old"] & names["test"]),
-        "new and test": len(names["new"] & names["test"]),
-        "champion and test": len(learned.hashes & names["test"]),
+        "old and test": len(hashes["old"] & hashes["test"]),
+        "new and test": len(hashes["new"] & hashes["test"]),
+        "champion and test": len(learned.hashes & hashes["test"]),
     }
     for pair, rows in shared.items():
         if rows:
@@ -192,7 +189,7 @@ def _proof(parts: dict[str, Part], learned: Learned) -> dict[str, Any]:
                 f"{pair} share {rows} rows. This is a defect of training/retraining/holdout.py."
             )
     counted = {
-        part: {"rows": len(found), "digest": digest_of(found)}
-        for part, found in [*names.items(), ("champion", learned.hashes)]
+        name: {"rows": len(own), "digest": digest_of(own)}
+        for name, own in [*hashes.items(), ("champion", learned.hashes)]
     }
-    return {"rows": counted, "champion's rows known from": learned.known, "shared": shared}
+    return {"rows": counted, "champion's rows known from": learned.source, "shared": shared}

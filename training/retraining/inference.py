@@ -1,8 +1,7 @@
-"""Asks champion and challenger as a node does: a model folder, its ONNX graph, one thread.
+"""Runs champion and challenger as a node does: a model folder, its ONNX graph, one thread.
 
-What a node would answer is judged, and not what a pipeline in this process says; and what a node would
-need is measured: the file's bytes, and the time for one row and for a batch, in turns, so that what else
-this machine does meets both models alike.
+Their answers are judged, and their costs measured: the file's bytes, and the time for one row and for a
+batch, in turns, so that other load on this machine affects both models alike.
 """
 
 import statistics
@@ -17,18 +16,18 @@ import numpy as np
 from concord.node.model import OnnxModel
 from concord.tasks.schema import Rows
 from training.fitting.evaluate import Votes
-from training.registry.versions import Fetched
+from training.registry.versions import VersionFiles
 from training.retraining.gate import Cost
 
 BATCH = 64
 """Rows of a batch: what a node is sent at once under load."""
 
 TURNS = 50
-"""Of each model; the median of fewer moves with what else the machine does."""
+"""Measurements of each model; the median of fewer varies with the machine's other load."""
 
 
 @contextmanager
-def opened(versions: Sequence[Fetched]) -> Iterator[list[OnnxModel]]:
+def load_models(versions: Sequence[VersionFiles]) -> Iterator[list[OnnxModel]]:
     """The versions as nodes would load them.
 
     Raises:
@@ -44,12 +43,12 @@ def opened(versions: Sequence[Fetched]) -> Iterator[list[OnnxModel]]:
         yield models
 
 
-def votes_of(model: OnnxModel, rows: Rows) -> Votes:
+def predict(model: OnnxModel, rows: Rows) -> Votes:
     """What it answers, of shape (rows, classes) or (rows, 1)."""
     return np.asarray(model.answer(np.ascontiguousarray(rows)), dtype=np.float64)
 
 
-def costs_of(models: Sequence[OnnxModel], sizes: Sequence[int], rows: Rows) -> list[Cost]:
+def measure_costs(models: Sequence[OnnxModel], sizes: Sequence[int], rows: Rows) -> list[Cost]:
     """Bytes and median milliseconds of each model.
 
     Args:
@@ -58,15 +57,15 @@ def costs_of(models: Sequence[OnnxModel], sizes: Sequence[int], rows: Rows) -> l
         rows: Rows to ask; they are repeated up to a batch.
     """
     batch = np.ascontiguousarray(np.resize(rows, (BATCH, rows.shape[1])))
-    ones: list[list[float]] = [[] for _ in models]
-    batches: list[list[float]] = [[] for _ in models]
+    row_times: list[list[float]] = [[] for _ in models]
+    batch_times: list[list[float]] = [[] for _ in models]
     for _ in range(TURNS):
         for place, model in enumerate(models):
-            ones[place].append(_milliseconds(model, batch[:1]))
-            batches[place].append(_milliseconds(model, batch))
+            row_times[place].append(_milliseconds(model, batch[:1]))
+            batch_times[place].append(_milliseconds(model, batch))
     return [
-        Cost(size, statistics.median(one), statistics.median(many))
-        for size, one, many in zip(sizes, ones, batches, strict=True)
+        Cost(size, statistics.median(of_row), statistics.median(of_batch))
+        for size, of_row, of_batch in zip(sizes, row_times, batch_times, strict=True)
     ]
 
 

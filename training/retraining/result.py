@@ -10,17 +10,17 @@ from concord.types.drift import DriftReport
 from training.fitting.evaluate import Votes
 from training.retraining.evaluation import Judgement
 from training.retraining.gate import Condition
-from training.retraining.holdout import Isolated
-from training.retraining.selection import Trial
+from training.retraining.holdout import HoldoutSplit
+from training.retraining.selection import Candidate
 
 
 @dataclass(frozen=True)
-class Measured:
-    """All that was found out of one node before the gate.
+class NodeMeasurement:
+    """All that was measured of one node before the gate.
 
     Attributes:
-        isolated: Which rows were learned from and which judged on.
-        trials: The candidates on the validation rows.
+        holdout: Which rows were learned from and which judged on.
+        candidates: The candidates on the validation rows.
         chosen: The one that was taken.
         seeds: The challenger's metrics on the test rows by seed; the first is the one that is registered.
         judgement: Champion and challenger on the test rows.
@@ -29,9 +29,9 @@ class Measured:
         origins: Old and new sources, for people.
     """
 
-    isolated: Isolated
-    trials: tuple[Trial, ...]
-    chosen: Trial
+    holdout: HoldoutSplit
+    candidates: tuple[Candidate, ...]
+    chosen: Candidate
     seeds: Mapping[int, Mapping[str, float]]
     judgement: Judgement
     votes: tuple[Votes, Votes]
@@ -41,8 +41,8 @@ class Measured:
     @property
     def mean(self) -> dict[str, float]:
         """The challenger's metrics as means over its seeds."""
-        names = next(iter(self.seeds.values()))
-        return {name: math.fsum(one[name] for one in self.seeds.values()) / len(self.seeds) for name in names}
+        names, runs = next(iter(self.seeds.values())), self.seeds.values()
+        return {name: math.fsum(metrics[name] for metrics in runs) / len(runs) for name in names}
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class NodeOutcome:
         run_id: The run that all of it is kept in; empty where there is none.
         conditions: The gate's; empty after an error.
         version: The challenger's, if it was registered.
-        measured: None if the schemas differ, or after an error.
-        notes: What is to be told besides.
+        measurement: None if the schemas differ, or after an error.
+        notes: Further sentences for the user.
         error: What kept the node from being retrained.
     """
 
@@ -65,36 +65,35 @@ class NodeOutcome:
     run_id: str = ""
     conditions: tuple[Condition, ...] = ()
     version: str | None = None
-    measured: Measured | None = None
+    measurement: NodeMeasurement | None = None
     notes: tuple[str, ...] = ()
     error: TrainingError | None = None
 
     @property
     def passed(self) -> bool:
         """Whether every condition is met."""
-        return bool(self.conditions) and all(one.passed for one in self.conditions)
+        return bool(self.conditions) and all(condition.passed for condition in self.conditions)
 
     @property
     def refused_by(self) -> tuple[Condition, ...]:
         """The conditions that failed."""
-        return tuple(one for one in self.conditions if not one.passed)
+        return tuple(condition for condition in self.conditions if not condition.passed)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON has it."""
-        found = self.measured
-        sides = found.judgement if found else None
+        judgement = self.measurement.judgement if self.measurement else None
         return {
             "model": self.model,
             "passed": self.passed,
             "version": self.version,
             "champion_version": self.champion,
             "run_id": self.run_id,
-            "conditions": [_plain(asdict(one)) for one in self.conditions],
-            "champion": _plain(sides.champion.metrics) if sides else {},
-            "challenger": _plain(sides.challenger.metrics) if sides else {},
+            "conditions": [_without_nan(asdict(condition)) for condition in self.conditions],
+            "champion": _without_nan(judgement.champion.metrics) if judgement else {},
+            "challenger": _without_nan(judgement.challenger.metrics) if judgement else {},
             "notes": list(self.notes),
             "error": self.error.message if self.error else None,
-        } | (_of_measured(found) if found else {})
+        } | (_measurement_to_json(self.measurement) if self.measurement else {})
 
 
 @dataclass(frozen=True)
@@ -114,32 +113,29 @@ class Retraining:
         return {"task": self.task, "passed": self.passed, "nodes": [node.to_json() for node in self.nodes]}
 
 
-def _of_measured(found: Measured) -> dict[str, Any]:
-    judgement = found.judgement
+def _measurement_to_json(measurement: NodeMeasurement) -> dict[str, Any]:
+    judgement, drift = measurement.judgement, measurement.drift
+    columns = [*drift.features, *([drift.target] if drift.target else [])]
     return {
         "test_rows": judgement.rows,
-        "test_by": found.isolated.by,
-        "proof": found.isolated.proof,
-        "chosen": {"basis": found.chosen.basis, "settings": dict(found.chosen.settings)},
-        "seeds": {str(seed): _plain(metrics) for seed, metrics in found.seeds.items()},
-        "challenger_mean": _plain(found.mean),
-        "better": {"metric": judgement.metric} | _plain(asdict(judgement.better)),
-        "groups": [_plain(asdict(group)) for group in judgement.groups],
+        "test_by": measurement.holdout.by,
+        "proof": measurement.holdout.proof,
+        "chosen": {"basis": measurement.chosen.basis, "settings": dict(measurement.chosen.settings)},
+        "seeds": {str(seed): _without_nan(metrics) for seed, metrics in measurement.seeds.items()},
+        "challenger_mean": _without_nan(measurement.mean),
+        "better": {"metric": judgement.metric} | _without_nan(asdict(judgement.better)),
+        "groups": [_without_nan(asdict(group)) for group in judgement.groups],
         "drift": {
-            "status": found.drift.status,
-            "drifted": [
-                one.name
-                for one in [*found.drift.features, *([found.drift.target] if found.drift.target else [])]
-                if one.status == "drifted"
-            ],
+            "status": drift.status,
+            "drifted": [column.name for column in columns if column.status == "drifted"],
         },
     }
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
     """JSON knows no NaN: what is not defined of these rows is null."""
     return {
-        name: _plain(value)
+        name: _without_nan(value)
         if isinstance(value, Mapping)
         else None
         if isinstance(value, float) and not math.isfinite(value)

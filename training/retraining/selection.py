@@ -1,9 +1,9 @@
-"""Chooses what a node learns from, and with which settings, without a look at the test rows.
+"""Chooses a node's training rows and settings on validation rows, without the test rows.
 
-Each candidate (old and new rows, or new rows alone, with each of the task's settings) learns from a part
-of what may be learned from and answers the rest: validation rows, which are new ones, since it is new rows
-that the model will be asked about. Dated rows are validated on their newest fifth. Others are drawn again
-each time, with the model's own seed changed too, so that neither a lucky draw nor a lucky start decides.
+Each candidate (old and new rows, or new rows alone, with each of the task's settings) learns from a part of
+the rows and answers the rest: validation rows, which are new ones, like those that the model will be asked
+about. Dated rows are validated on their newest fifth. Others are drawn again each time, with another seed of
+the model too, so that neither a lucky draw nor a lucky start decides.
 """
 
 import math
@@ -14,18 +14,18 @@ from typing import Any, Literal
 import numpy as np
 
 from concord.errors import DataError
-from training.data.split import MIN_ROWS, Part, Split
+from training.data.split import MIN_ROWS, LabelledRows, Split
 from training.fitting.evaluate import evaluate, vote
 from training.fitting.fit import learn
-from training.retraining.holdout import Isolated, drawn_share, newest_share
+from training.retraining.holdout import HoldoutSplit, drawn_fifth, newest_fifth
 from training.task import LOWER_IS_BETTER, Model, Task
 
 Basis = Literal["old and new", "new"]
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One candidate and what the validation rows said of it.
+class Candidate:
+    """One candidate and its scores on the validation rows.
 
     Attributes:
         basis: What it learned from.
@@ -38,6 +38,11 @@ class Trial:
     scores: tuple[float, ...]
 
     @property
+    def settings_text(self) -> str:
+        """The settings for people, by their last names; empty for the node's own."""
+        return ", ".join(f"{name.split('__')[-1]}={value}" for name, value in self.settings.items())
+
+    @property
     def mean(self) -> float:
         """Of the scores."""
         return float(np.mean(self.scores))
@@ -48,16 +53,16 @@ class Trial:
         return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else 0.0
 
 
-def basis_of(isolated: Isolated, basis: Basis, new: Part | None = None) -> Part:
+def rows_of_basis(holdout: HoldoutSplit, basis: Basis, new: LabelledRows | None = None) -> LabelledRows:
     """The rows of a basis; of the new ones only these, if they are given."""
-    new = new or isolated.new
+    new = new or holdout.new
     if basis == "new":
         return new
-    old = isolated.old
-    return Part(np.concatenate([old.rows, new.rows]), np.concatenate([old.answers, new.answers]))
+    old = holdout.old
+    return LabelledRows(np.concatenate([old.rows, new.rows]), np.concatenate([old.answers, new.answers]))
 
 
-def made(task: Task, node: str, settings: Mapping[str, Any], seed: int) -> Model:
+def build_pipeline(task: Task, node: str, settings: Mapping[str, Any], seed: int) -> Model:
     """An unfitted pipeline with these settings and with this seed wherever it takes one."""
     model: Any = task.nodes[node]()
     seeds = {name: seed for name in model.get_params() if name.split("__")[-1] == "random_state"}
@@ -71,14 +76,16 @@ def is_random(task: Task, node: str) -> bool:
     return any(name.split("__")[-1] == "random_state" for name in model.get_params())
 
 
-def candidates(task: Task, node: str, isolated: Isolated) -> list[tuple[Basis, Mapping[str, Any]]]:
+def possible_candidates(
+    task: Task, node: str, holdout: HoldoutSplit
+) -> list[tuple[Basis, Mapping[str, Any]]]:
     """What can be tried: new rows alone only if there are enough of each class.
 
     Raises:
         DataError: Not even old and new rows together are enough.
     """
     every: tuple[Basis, ...] = ("old and new", "new")
-    bases = [basis for basis in every if _enough(task, basis_of(isolated, basis))]
+    bases = [basis for basis in every if _enough(task, rows_of_basis(holdout, basis))]
     if not bases:
         raise DataError(
             f"{task.name}: old and new rows together hold fewer than {2 * MIN_ROWS} of a class beside the "
@@ -88,39 +95,39 @@ def candidates(task: Task, node: str, isolated: Isolated) -> list[tuple[Basis, M
     return [(basis, settings) for basis in bases for settings in task.settings.get(node, ({},))]
 
 
-def left_out(task: Task, isolated: Isolated) -> str | None:
+def why_not_new_alone(task: Task, holdout: HoldoutSplit) -> str | None:
     """Why new rows alone are not tried; None if they are."""
-    if _enough(task, isolated.new):
+    if _enough(task, holdout.new):
         return None
     labels = task.schema.labels
-    counts = {label.name: int((isolated.new.answers == place).sum()) for place, label in enumerate(labels)}
+    counts = {label.name: int((holdout.new.answers == place).sum()) for place, label in enumerate(labels)}
     few = ", ".join(f"{label} {rows}" for label, rows in counts.items() if rows < 2 * MIN_ROWS)
-    return f"New rows alone are too few to learn from ({few or len(isolated.new.rows)}): they are not tried."
+    return f"New rows alone are too few to learn from ({few or len(holdout.new.rows)}): they are not tried."
 
 
-def try_all(
-    task: Task, node: str, isolated: Isolated, seeds: int, seed: int, tell: Callable[[Trial], None]
-) -> tuple[Trial, ...]:
+def score_candidates(
+    task: Task, node: str, holdout: HoldoutSplit, seeds: int, seed: int, report: Callable[[Candidate], None]
+) -> tuple[Candidate, ...]:
     """Every candidate on the validation rows, in the order in which `choose` prefers them.
 
     Args:
         task: The task.
         node: The node's name in it.
-        isolated: The rows; the test rows are not touched.
+        holdout: The rows; the test rows are not touched.
         seeds: Repetitions, each with a draw and a model seed of its own.
         seed: The first of them.
-        tell: Hears each candidate's result.
+        report: Shows each candidate when it is scored.
     """
-    repeats = seeds if isolated.times is None or is_random(task, node) else 1
-    trials = []
-    for basis, settings in candidates(task, node, isolated):
-        scores = [_score(task, node, isolated, basis, settings, seed + place) for place in range(repeats)]
-        trials.append(Trial(basis, settings, tuple(scores)))
-        tell(trials[-1])
-    return tuple(trials)
+    repeats = seeds if holdout.times is None or is_random(task, node) else 1
+    scored = []
+    for basis, settings in possible_candidates(task, node, holdout):
+        scores = [_score(task, node, holdout, basis, settings, seed + place) for place in range(repeats)]
+        scored.append(Candidate(basis, settings, tuple(scores)))
+        report(scored[-1])
+    return tuple(scored)
 
 
-def choose(task: Task, trials: Sequence[Trial]) -> Trial:
+def choose(task: Task, candidates: Sequence[Candidate]) -> Candidate:
     """The first candidate that the best one is not shown to surpass.
 
     The repetitions are paired, the same rows and seeds for each candidate. One whose mean shortfall is
@@ -128,34 +135,34 @@ def choose(task: Task, trials: Sequence[Trial]) -> Trial:
     settings as declared are the safer choice (Breiman's rule of one standard error).
     """
     sign = -1.0 if task.metric in LOWER_IS_BETTER else 1.0
-    best = max(trials, key=lambda trial: sign * trial.mean)
+    best = max(candidates, key=lambda candidate: sign * candidate.mean)
 
-    def as_good(trial: Trial) -> bool:
-        shortfall = sign * (np.array(best.scores) - np.array(trial.scores))
+    def is_as_good(candidate: Candidate) -> bool:
+        shortfall = sign * (np.array(best.scores) - np.array(candidate.scores))
         error = shortfall.std(ddof=1) / math.sqrt(len(shortfall)) if len(shortfall) > 1 else 0.0
         return bool(shortfall.mean() <= error)
 
-    return next(trial for trial in trials if as_good(trial))
+    return next(candidate for candidate in candidates if is_as_good(candidate))
 
 
 def _score(
-    task: Task, node: str, isolated: Isolated, basis: Basis, settings: Mapping[str, Any], seed: int
+    task: Task, node: str, holdout: HoldoutSplit, basis: Basis, settings: Mapping[str, Any], seed: int
 ) -> float:
-    new, places = isolated.new, np.arange(len(isolated.new.rows))
+    new, places = holdout.new, np.arange(len(holdout.new.rows))
     chosen = (
-        newest_share(places, isolated.times)
-        if isolated.times is not None
-        else drawn_share(task, places, new.answers, seed)
+        newest_fifth(places, holdout.times)
+        if holdout.times is not None
+        else drawn_fifth(task, places, new.answers, seed)
     )
     rest = np.setdiff1d(places, chosen)
-    learned = basis_of(isolated, basis, Part(new.rows[rest], new.answers[rest]))
-    validation = Part(new.rows[chosen], new.answers[chosen])
-    model = made(task, node, settings, seed)
+    learned = rows_of_basis(holdout, basis, LabelledRows(new.rows[rest], new.answers[rest]))
+    validation = LabelledRows(new.rows[chosen], new.answers[chosen])
+    model = build_pipeline(task, node, settings, seed)
     learn(task, node, model, Split(learned, validation, 0))
     return evaluate(task.schema, vote(task, model, validation.rows), validation.answers)[task.metric]
 
 
-def _enough(task: Task, part: Part) -> bool:
+def _enough(task: Task, part: LabelledRows) -> bool:
     if task.schema.is_regression:
         return len(part.rows) >= MIN_ROWS
     # Twice, because a part of them is validated on.

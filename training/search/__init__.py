@@ -1,7 +1,7 @@
-"""Benchmark: which algorithm, with which settings, answers a task best, found by several workers together.
+"""The search behind `python -m training benchmark`: the algorithm and settings that answer a task best.
 
-`search` runs it, `claims` sees to it that no two workers fit the same, `optimiser` says what to try next,
-`crossval` measures, `record` tells MLflow, `board` ranks, `winners` chooses and `enlist` registers; `session`
-is all of it for one worker. The study lives in a SQL database, so processes on a laptop and pods in a cluster
-are the same to it.
+`session` is all of it for one worker: `worker` runs trials, `claims` prevents that two workers fit the same,
+`optimiser` proposes settings, `cross_validation` measures them, `tracking` keeps them in MLflow,
+`leaderboard` ranks, `winners` chooses and `registration` registers. The study is in a SQL database, which
+processes on a laptop and pods in a cluster share.
 """

@@ -1,4 +1,4 @@
-"""One value that all workers of a study hold by: the first that is offered.
+"""One value that all workers of a study share: the first that is offered.
 
 The database's primary key decides, so it holds for any number of workers that offer at once.
 """
@@ -38,8 +38,8 @@ class Agreement:
     def value(self) -> str | None:
         """What is agreed on; None: nothing yet."""
         with self._engine.connect() as connection:
-            found = connection.execute(sql.select(AGREED.c.value).filter_by(**self._key)).scalar()
-        return None if found is None else str(found)
+            value = connection.execute(sql.select(AGREED.c.value).filter_by(**self._key)).scalar()
+        return None if value is None else str(value)
 
     def offer(self, value: str, instead: str | None = None) -> str:
         """Offers a value, or one instead of another that is no good any more; returns the one that holds."""
@@ -52,6 +52,6 @@ class Agreement:
                     connection.execute(old.values(value=value))
         except IntegrityError:
             pass  # another worker was quicker
-        held = self.value
-        assert held is not None, "Nothing is ever removed."
-        return held
+        agreed = self.value
+        assert agreed is not None, "Nothing is ever removed."
+        return agreed

@@ -1,4 +1,4 @@
-"""Who works on which trial: one table beside Optuna's, so that no trial is run twice and none is lost.
+"""Which worker has which trial: one table beside Optuna's, so that no trial is run twice and none is lost.
 
 Optuna's own storage asks its users not to let several processes share SQLite, and finds duplicates only
 after they were begun. So a trial begins as a row here, and the database's own constraints are the judge: the
@@ -6,11 +6,11 @@ primary key gives each number to one worker, a unique column gives each set of s
 have no gap and none is given beyond what was asked for, so the count is exact.
 
 A worker that lives adds to its rows' `beat` every few seconds. Clocks of pods differ, so no time is
-compared: whoever sees the same beat for `STALE_SECONDS` of its own clock takes the row over, and the update
-that does so names the beat it saw, so that only one of several succeeds.
+compared: a worker that sees the same beat for `STALE_SECONDS` of its own clock takes the row over, and its
+update names the beat it saw, so that only one of several succeeds.
 
 A number may wait for lower ones: until those that it learns from are finished, and until the settings of all
-are in the study. So nothing that is proposed depends on who was quicker. It refuses to know what a trial is.
+are in the study. So nothing that is proposed depends on which worker was quicker.
 """
 
 import time
@@ -77,8 +77,8 @@ class Claims:
     def __init__(self, engine: sql.Engine, study: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._study, self._clock = engine, study, clock
         self.owner: Final = uuid.uuid4().hex
-        self._seen: dict[int, tuple[str, int, float]] = {}
-        self._given: set[int] = set()
+        self._beats: dict[int, tuple[str, int, float]] = {}
+        self._claimed: set[int] = set()
 
     @staticmethod
     def create(engine: sql.Engine) -> None:
@@ -92,10 +92,10 @@ class Claims:
             limit: How many trials the study is to have; None: there is always a next one.
             learns: How many of the first trials a number learns from; None: numbers don't wait for others.
         """
-        found = self._left_behind() or self._next(limit, learns)
-        if found is not None:
-            self._given.add(found.number)
-        return found
+        claim = self._left_behind() or self._next(limit, learns)
+        if claim is not None:
+            self._claimed.add(claim.number)
+        return claim
 
     def settle(self, claim: TrialClaim, digest: str) -> bool:
         """Gives settings to a claim; False where another trial of the study has them."""
@@ -105,36 +105,36 @@ class Claims:
             return False
         return True
 
-    def note(self, claim: TrialClaim, **known: int | str) -> None:
+    def note(self, claim: TrialClaim, **ids: int | str) -> None:
         """Keeps `trial` or `run` with a claim, for a worker that takes it over."""
-        self._write(self._own(claim).values(**known))
+        self._write(self._own(claim).values(**ids))
 
     def beat(self) -> None:
-        """Says that this worker lives."""
-        mine = CLAIMS.c.study == self._study, CLAIMS.c.owner == self.owner, ~CLAIMS.c.finished
-        self._write(CLAIMS.update().where(*mine).values(beat=CLAIMS.c.beat + 1))
+        """Shows that this worker lives."""
+        own = CLAIMS.c.study == self._study, CLAIMS.c.owner == self.owner, ~CLAIMS.c.finished
+        self._write(CLAIMS.update().where(*own).values(beat=CLAIMS.c.beat + 1))
 
     def finish(self, claim: TrialClaim) -> None:
-        """The trial is done; whoever lost it meanwhile changes nothing."""
+        """Marks the trial as done; a worker that lost it meanwhile changes nothing."""
         self._write(self._own(claim).values(finished=True))
 
     def holds(self, claim: TrialClaim) -> bool:
         """Whether the claim is still this worker's."""
-        mine = CLAIMS.c.study == self._study, CLAIMS.c.number == claim.number, CLAIMS.c.owner == self.owner
+        own = CLAIMS.c.study == self._study, CLAIMS.c.number == claim.number, CLAIMS.c.owner == self.owner
         with self._engine.connect() as connection:
-            return connection.execute(sql.select(CLAIMS.c.number).where(*mine)).first() is not None
+            return connection.execute(sql.select(CLAIMS.c.number).where(*own)).first() is not None
 
     def release(self) -> None:
-        """Lets go of what is not finished, so that others need not wait until it is stale."""
-        mine = CLAIMS.c.study == self._study, CLAIMS.c.owner == self.owner, ~CLAIMS.c.finished
-        self._write(CLAIMS.update().where(*mine).values(owner=None))
+        """Releases what is not finished, so that others need not wait until it is stale."""
+        own = CLAIMS.c.study == self._study, CLAIMS.c.owner == self.owner, ~CLAIMS.c.finished
+        self._write(CLAIMS.update().where(*own).values(owner=None))
 
     def counts(self) -> tuple[int, int]:
         """Trials that are finished, and those that are not."""
-        asked = sql.select(CLAIMS.c.finished).where(CLAIMS.c.study == self._study)
+        query = sql.select(CLAIMS.c.finished).where(CLAIMS.c.study == self._study)
         with self._engine.connect() as connection:
-            found = list(connection.execute(asked).scalars())
-        return sum(found), len(found) - sum(found)
+            finished = list(connection.execute(query).scalars())
+        return sum(finished), len(finished) - sum(finished)
 
     def _write(self, statement: sql.Insert | sql.Update) -> int:
         """Runs one statement in a transaction of its own; how many rows it met."""
@@ -155,10 +155,10 @@ class Claims:
         )
 
     def _next(self, limit: int | None, learns: Callable[[int], int] | None) -> TrialClaim | None:
-        asked = sql.select(sql.func.max(CLAIMS.c.number)).where(CLAIMS.c.study == self._study)
+        query = sql.select(sql.func.max(CLAIMS.c.number)).where(CLAIMS.c.study == self._study)
         while True:
             with self._engine.connect() as connection:
-                last = connection.execute(asked).scalar()
+                last = connection.execute(query).scalar()
             number = 0 if last is None else last + 1
             if limit is not None and number >= limit:
                 return None
@@ -173,21 +173,21 @@ class Claims:
     def _waits(self, number: int, learns: int) -> bool:
         """Whether a lower number is without settings, or one that this number learns from is not finished."""
         unready = CLAIMS.c.trial.is_(None) | ((CLAIMS.c.number < learns) & ~CLAIMS.c.finished)
-        asked = sql.select(CLAIMS.c.number).where(
+        query = sql.select(CLAIMS.c.number).where(
             CLAIMS.c.study == self._study, CLAIMS.c.number < number, unready
         )
         with self._engine.connect() as connection:
-            return connection.execute(asked).first() is not None
+            return connection.execute(query).first() is not None
 
     def _left_behind(self) -> TrialClaim | None:
-        asked = sql.select(CLAIMS).where(CLAIMS.c.study == self._study, ~CLAIMS.c.finished)
+        query = sql.select(CLAIMS).where(CLAIMS.c.study == self._study, ~CLAIMS.c.finished)
         with self._engine.connect() as connection:
-            rows = connection.execute(asked.order_by(CLAIMS.c.number)).all()
+            rows = connection.execute(query.order_by(CLAIMS.c.number)).all()
         for row in rows:
             if row.owner != self.owner:
                 if self._stale(row) and self._take(row):
                     return TrialClaim(row.number, row.trial, row.run, row.owners + 1)
-            elif row.number not in self._given:
+            elif row.number not in self._claimed:
                 # The database gave it to this worker, and its answer was lost with the connection.
                 return TrialClaim(row.number, row.trial, row.run, row.owners)
         return None
@@ -195,9 +195,9 @@ class Claims:
     def _stale(self, row: sql.Row) -> bool:  # type: ignore[type-arg]  # a row of this table
         if row.owner is None:
             return True
-        owner, beat, since = self._seen.get(row.number, ("", -1, 0.0))
+        owner, beat, since = self._beats.get(row.number, ("", -1, 0.0))
         if (owner, beat) != (row.owner, row.beat):
-            self._seen[row.number] = (row.owner, row.beat, self._clock())
+            self._beats[row.number] = (row.owner, row.beat, self._clock())
             return False
         return self._clock() - since >= STALE_SECONDS
 

@@ -1,8 +1,8 @@
 """Measures settings by cross-validation without leaks, and what the model would weigh as ONNX.
 
-The rows come from the training part of `training.data.split`: deduplicated, the held-out rows gone. Everything
-that learns, pre-processing too, is fitted inside the fold. Folds are stratified for classes, and the same
-for all settings of a study, so that scores can be compared fold by fold and answers row by row.
+The rows come from the training part of `training.data.split`: deduplicated, the held-out rows gone.
+Everything that learns, pre-processing too, is fitted inside the fold. Folds are stratified for classes, and
+the same for all settings of a study, so that scores can be compared fold by fold and answers row by row.
 """
 
 import math
@@ -14,19 +14,17 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from concord.errors import TrainingError
-from training.data.split import Part
+from training.data.split import LabelledRows, RowIndices
 from training.fitting.evaluate import Votes, evaluate, vote
-from training.fitting.fit import as_planned
+from training.fitting.fit import expected_warnings_ignored
 from training.fitting.onnx import compare, convert
 from training.search.pipelines import build
 from training.search.settings import ALGORITHM, SearchSettings
 from training.task import Model, Task
 
-Places = npt.NDArray[np.intp]
-
 
 @dataclass(frozen=True)
-class Measured:
+class TrialMeasurement:
     """What is known of settings after their folds.
 
     Attributes:
@@ -44,13 +42,15 @@ class Measured:
     refusal: str | None = None
 
 
-def folds(task: Task, part: Part, count: int, seed: int) -> list[tuple[Places, Places]]:
+def folds(task: Task, part: LabelledRows, count: int, seed: int) -> list[tuple[RowIndices, RowIndices]]:
     """Places of the rows to learn from, and of those to be judged on, for each fold."""
     kind = KFold if task.schema.is_regression else StratifiedKFold
     return list(kind(count, shuffle=True, random_state=seed).split(part.rows, part.answers))
 
 
-def measure(task: Task, settings: SearchSettings, part: Part, count: int, seed: int) -> Measured:
+def measure(
+    task: Task, settings: SearchSettings, part: LabelledRows, count: int, seed: int
+) -> TrialMeasurement:
     """Fits and judges settings on every fold.
 
     Raises:
@@ -66,13 +66,15 @@ def measure(task: Task, settings: SearchSettings, part: Part, count: int, seed: 
     metrics = {name: tuple(fold[name] for fold in scores) for name in scores[0]}
     if not math.isfinite(sum(metrics[task.metric])):
         raise TrainingError(f"{task.metric} is no number on every fold. Use fewer folds, or add rows.")
-    size, refusal = _as_onnx(task, settings, model, Part(part.rows[judged], part.answers[judged]))
-    return Measured(metrics, votes.astype(np.float32), time.perf_counter() - begin, size, refusal)
+    size, refusal = _as_onnx(task, settings, model, LabelledRows(part.rows[judged], part.answers[judged]))
+    return TrialMeasurement(metrics, votes.astype(np.float32), time.perf_counter() - begin, size, refusal)
 
 
-def _answer(task: Task, model: Model, part: Part, learned: Places, judged: Places, number: int) -> Votes:
+def _answer(
+    task: Task, model: Model, part: LabelledRows, learned: RowIndices, judged: RowIndices, number: int
+) -> Votes:
     try:
-        with as_planned():
+        with expected_warnings_ignored():
             model.fit(part.rows[learned], part.answers[learned])
         votes = vote(task, model, part.rows[judged])
     except ValueError as error:
@@ -83,7 +85,7 @@ def _answer(task: Task, model: Model, part: Part, learned: Places, judged: Place
 
 
 def _as_onnx(
-    task: Task, settings: SearchSettings, model: Model, judged: Part
+    task: Task, settings: SearchSettings, model: Model, judged: LabelledRows
 ) -> tuple[int | None, str | None]:
     name = str(settings[ALGORITHM])
     try:

@@ -1,9 +1,8 @@
-"""A process that fits, so that a monster can be ended and several cores are used.
+"""A process that fits, so that a fit can be ended and several cores are used.
 
-It is started afresh and not forked, knows neither database nor MLflow, and gets one question at a time:
-settings in, what was measured or a sentence out. Who waits for it may end it at any moment and start
-another. It computes with one thread, since there are as many fitters as cores were asked for, and ends with
-its parent.
+It is spawned and not forked, uses neither database nor MLflow, and gets one request at a time: settings in,
+a measurement or an error's text out. Its parent may end it at any moment and start another. It computes with
+one thread, since there are as many fitters as cores were asked for, and ends with its parent.
 """
 
 import multiprocessing
@@ -17,14 +16,14 @@ from multiprocessing.connection import Connection, wait
 from threadpoolctl import threadpool_limits
 
 from concord.errors import ConcordError
-from training.data.split import Part
-from training.search.cross_validation import Measured, measure
+from training.data.split import LabelledRows
+from training.search.cross_validation import TrialMeasurement, measure
 from training.search.settings import SearchSettings
 from training.task import Task
 
 
 @dataclass(frozen=True)
-class Work:
+class FitWork:
     """What a fitter needs to know once.
 
     Attributes:
@@ -35,7 +34,7 @@ class Work:
     """
 
     task: str
-    part: Part
+    part: LabelledRows
     folds: int
     seed: int
 
@@ -47,7 +46,7 @@ class Fitter:
         work: What it measures on.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: FitWork) -> None:
         self._work = work
         self._start()
 
@@ -58,7 +57,7 @@ class Fitter:
 
     @property
     def seconds(self) -> float:
-        """How long the present question has been under way; 0 while the process starts."""
+        """How long the present request has been under way; 0 while the process starts."""
         return time.monotonic() - self._since if self._ready else 0.0
 
     def ask(self, settings: SearchSettings) -> None:
@@ -71,19 +70,19 @@ class Fitter:
             self.restart()
             self._connection.send(dict(settings))
 
-    def answer(self) -> Measured | str | None:
-        """What it found, or why it found nothing; None: it has only now been ready to begin. Waits for it."""
+    def answer(self) -> TrialMeasurement | str | None:
+        """The measurement, or why there is none; None: the process has only now started. Waits for it."""
         try:
-            found: Measured | str | None = self._connection.recv()
+            result: TrialMeasurement | str | None = self._connection.recv()
         except (EOFError, OSError):
             self._process.join(5)
             code = self._process.exitcode
             self.restart()
             how = f"by signal {-code}" if code is not None and code < 0 else f"with exit status {code}"
             return f"The process that fitted it ended {how}; too little memory is the usual reason."
-        if found is None:
+        if result is None:
             self._ready, self._since = True, time.monotonic()
-        return found
+        return result
 
     def restart(self) -> None:
         """Ends the process, whatever it is doing, and starts another."""
@@ -98,14 +97,14 @@ class Fitter:
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, self._work), daemon=True)
+        self._connection, child_end = context.Pipe()
+        self._process = context.Process(target=serve, args=(child_end, self._work), daemon=True)
         self._process.start()
-        theirs.close()
+        child_end.close()
         self._ready, self._since = False, time.monotonic()
 
 
-def serve(connection: Connection, work: Work) -> None:
+def serve(connection: Connection, work: FitWork) -> None:
     """The process itself: answers until its parent is gone."""
     # Ctrl-C reaches the whole group; the parent decides what becomes of a fit.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -117,12 +116,12 @@ def serve(connection: Connection, work: Work) -> None:
     with threadpool_limits(1):
         while True:
             try:
-                connection.send(_measured(task, work, connection.recv()))
+                connection.send(_measure(task, work, connection.recv()))
             except (EOFError, OSError):
                 return
 
 
-def _measured(task: Task, work: Work, settings: SearchSettings) -> Measured | str:
+def _measure(task: Task, work: FitWork, settings: SearchSettings) -> TrialMeasurement | str:
     try:
         return measure(task, settings, work.part, work.folds, work.seed)
     except ConcordError as error:

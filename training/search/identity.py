@@ -31,8 +31,8 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Identity:
-    """A study's.
+class StudyIdentity:
+    """The identity of a study.
 
     Attributes:
         task: The task's name.
@@ -55,10 +55,10 @@ class Identity:
     proposals: int = PROPOSALS
 
     @classmethod
-    def of(cls, task: Task, data: Dataset, space: Space, folds: int, seed: int) -> "Identity":
+    def of(cls, task: Task, data: Dataset, space: Space, folds: int, seed: int) -> "StudyIdentity":
         """Of a benchmark that is about to begin or to go on."""
-        made = hashlib.sha256(repr(space).encode()).hexdigest()
-        return cls(task.name, data.digest, task.schema.digest, folds, seed, task.metric, made)
+        space_digest = hashlib.sha256(repr(space).encode()).hexdigest()
+        return cls(task.name, data.digest, task.schema.digest, folds, seed, task.metric, space_digest)
 
     @property
     def name(self) -> str:
@@ -66,7 +66,7 @@ class Identity:
         text = json.dumps(asdict(self), sort_keys=True)
         return f"{self.task}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
-    def differs(self, other: Mapping[str, object]) -> list[str]:
-        """In what another study's differs, in words."""
-        mine = asdict(self)
-        return [word for name, word in WORDS.items() if mine[name] != other.get(name)]
+    def differences(self, other: Mapping[str, object]) -> list[str]:
+        """What is different in another study's identity, in words."""
+        own = asdict(self)
+        return [word for name, word in WORDS.items() if own[name] != other.get(name)]

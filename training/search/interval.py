@@ -23,7 +23,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Interval:
+class FoldInterval:
     """A mean over folds, with its deviation and its interval at 95 %."""
 
     mean: float
@@ -32,7 +32,7 @@ class Interval:
     high: float
 
 
-def interval(scores: Sequence[float]) -> Interval:
+def fold_interval(scores: Sequence[float]) -> FoldInterval:
     """The corrected interval of the mean.
 
     Args:
@@ -41,10 +41,12 @@ def interval(scores: Sequence[float]) -> Interval:
     count = len(scores)
     mean, std = float(np.mean(scores)), float(np.std(scores, ddof=1))
     half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * sqrt(1 / count + 1 / (count - 1)) * std
-    return Interval(mean, std, mean - half, mean + half)
+    return FoldInterval(mean, std, mean - half, mean + half)
 
 
 def level_with(leader: Sequence[float], other: Sequence[float]) -> bool:
     """Whether the folds leave open which of two is better: 0 lies in the interval of their differences."""
-    found = interval([one - two for one, two in zip(leader, other, strict=True)])
-    return found.low <= 0 <= found.high
+    difference = fold_interval(
+        [score - other_score for score, other_score in zip(leader, other, strict=True)]
+    )
+    return difference.low <= 0 <= difference.high

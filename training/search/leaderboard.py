@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from training.search.interval import Interval, interval, level_with
+from training.search.interval import FoldInterval, fold_interval, level_with
 from training.search.optimiser import NUMBER
-from training.search.settings import ALGORITHM, SearchSettings, written
+from training.search.settings import ALGORITHM, SearchSettings, settings_text
 from training.search.space import Space
 from training.task import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True)
-class Row:
+class LeaderboardRow:
     """One trial of the board.
 
     Attributes:
@@ -41,7 +41,7 @@ class Row:
     number: int
     settings: SearchSettings
     scores: tuple[float, ...]
-    interval: Interval | None
+    interval: FoldInterval | None
     level: bool
     seconds: float
     size: int | None
@@ -59,7 +59,7 @@ class Row:
         return self.interval is not None and self.size is not None
 
 
-def board(trials: Sequence[FrozenTrial], space: Space, metric: str) -> list[Row]:
+def build_leaderboard(trials: Sequence[FrozenTrial], space: Space, metric: str) -> list[LeaderboardRow]:
     """Finished trials: those that can be served by score, then the others, then failures."""
     finished = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.FAIL)]
     rows = [_row(trial, space, metric) for trial in finished]
@@ -70,26 +70,26 @@ def board(trials: Sequence[FrozenTrial], space: Space, metric: str) -> list[Row]
     return ranked + [row for row in rows if row.interval is None]
 
 
-def as_csv(rows: Sequence[Row]) -> str:
+def leaderboard_csv(rows: Sequence[LeaderboardRow]) -> str:
     """The whole board as a CSV file."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(plain(rows[0])) if rows else ["rank"])
+    writer = csv.DictWriter(file, list(row_to_json(rows[0])) if rows else ["rank"])
     writer.writeheader()
-    writer.writerows(plain(row) | {"settings": written(row.settings)} for row in rows)
+    writer.writerows(row_to_json(row) | {"settings": settings_text(row.settings)} for row in rows)
     return file.getvalue()
 
 
-def plain(row: Row) -> dict[str, Any]:
+def row_to_json(row: LeaderboardRow) -> dict[str, Any]:
     """One row as JSON has it."""
-    found = row.interval
+    interval = row.interval
     return {
         "rank": row.rank,
         "trial": row.number,
         "algorithm": row.algorithm,
-        "mean": found.mean if found else None,
-        "std": found.std if found else None,
-        "low": found.low if found else None,
-        "high": found.high if found else None,
+        "mean": interval.mean if interval else None,
+        "std": interval.std if interval else None,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
         "level_with_leader": row.level,
         "seconds": row.seconds,
         "onnx_bytes": row.size,
@@ -99,29 +99,29 @@ def plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _row(trial: FrozenTrial, space: Space, metric: str) -> Row:
-    known = trial.user_attrs
-    scores = tuple(known.get("scores", ()))
-    return Row(
+def _row(trial: FrozenTrial, space: Space, metric: str) -> LeaderboardRow:
+    attributes = trial.user_attrs
+    scores = tuple(attributes.get("scores", ()))
+    return LeaderboardRow(
         rank=0,
-        number=int(known[NUMBER]),
+        number=int(attributes[NUMBER]),
         settings=space.settings(trial.params),
         scores=scores,
-        interval=bounded(interval(scores), metric) if scores else None,
+        interval=bounded(fold_interval(scores), metric) if scores else None,
         level=False,
-        seconds=float(known.get("seconds", 0.0)),
-        size=known.get("size"),
-        reason=str(known.get("reason") or ""),
-        run=str(known.get("run", "")),
+        seconds=float(attributes.get("seconds", 0.0)),
+        size=attributes.get("size"),
+        reason=str(attributes.get("reason") or ""),
+        run=str(attributes.get("run", "")),
     )
 
 
-def bounded(found: Interval, metric: str) -> Interval:
+def bounded(interval: FoldInterval, metric: str) -> FoldInterval:
     """An interval within what the metric can be; a t distribution ignores that no accuracy is above 1."""
-    low = found.low if metric == "r2" else max(found.low, 0.0)
-    return replace(found, low=low, high=found.high if metric in LOWER_IS_BETTER else min(found.high, 1.0))
+    low = interval.low if metric == "r2" else max(interval.low, 0.0)
+    high = interval.high if metric in LOWER_IS_BETTER else min(interval.high, 1.0)
+    return replace(interval, low=low, high=high)
 
 
-def _ranked(row: Row, rank: int, leader: Row) -> Row:
-    level = level_with(leader.scores, row.scores)
-    return replace(row, rank=rank, level=level)
+def _ranked(row: LeaderboardRow, rank: int, leader: LeaderboardRow) -> LeaderboardRow:
+    return replace(row, rank=rank, level=level_with(leader.scores, row.scores))

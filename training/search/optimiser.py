@@ -1,4 +1,4 @@
-"""What to try next, and what came of it: Optuna's study, as this package uses it.
+"""What to try next, and the results: Optuna's study, as this package uses it.
 
 Suggestions are made in a copy of the study in memory and stored only once `claims` has found them new, so
 the study holds no trial that was not run. The Tree-structured Parzen Estimator (Bergstra et al. 2011,
@@ -8,7 +8,7 @@ the study keeps it as failed, with its reason.
 What a trial's settings are follows from its number, the seed and the results of lower numbers, never from
 the clock: it learns from the trials up to `LAG` before it, and of those between it takes the settings as
 poor, so that they spread out, whether they are under way or done. So a study of the same rows and seed is
-the same study whoever works on it.
+the same study with any workers.
 """
 
 import warnings
@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from concord.errors import TrainingError
 from training.search.claims import Claims, TrialClaim
-from training.search.identity import Identity
+from training.search.identity import StudyIdentity
 from training.search.settings import ALGORITHM, SearchSettings, digest
 from training.search.space import Space
 from training.task import LOWER_IS_BETTER
@@ -46,7 +46,7 @@ IDENTITY: Final = "concord.identity"
 NUMBER: Final = "number"
 
 
-def open_study(storage: RDBStorage, identity: Identity) -> optuna.Study:
+def open_study(storage: RDBStorage, identity: StudyIdentity) -> optuna.Study:
     """The study of this identity, made where it is not there."""
     direction: Literal["maximize", "minimize"] = (
         "minimize" if identity.metric in LOWER_IS_BETTER else "maximize"
@@ -59,11 +59,15 @@ def open_study(storage: RDBStorage, identity: Identity) -> optuna.Study:
     return study
 
 
-def others(storage: RDBStorage, identity: Identity) -> list[tuple[str, list[str]]]:
+def other_studies(storage: RDBStorage, identity: StudyIdentity) -> list[tuple[str, list[str]]]:
     """The task's other studies, the newest first: name, and in what they differ."""
-    found = [study for study in optuna.get_all_study_summaries(storage) if study.study_name != identity.name]
-    kept = [(study.study_name, study.user_attrs.get(IDENTITY, {})) for study in reversed(found)]
-    return [(name, identity.differs(own)) for name, own in kept if own.get("task") == identity.task]
+    studies = [(study.study_name, study.user_attrs) for study in optuna.get_all_study_summaries(storage)]
+    identities = [(name, attributes.get(IDENTITY, {})) for name, attributes in reversed(studies)]
+    return [
+        (name, identity.differences(other))
+        for name, other in identities
+        if name != identity.name and other.get("task") == identity.task
+    ]
 
 
 class Optimiser:
@@ -73,7 +77,7 @@ class Optimiser:
         storage: The study's database.
         study: The study.
         space: What may be tried.
-        claims: Whose settings are whose.
+        claims: Which worker has which trial.
         seed: Of the suggestions; a trial's number is added.
     """
 
@@ -96,12 +100,12 @@ class Optimiser:
             Optuna's id of the trial, and the settings.
 
         Raises:
-            TrainingError: Nothing new was found.
+            TrainingError: All suggestions were tried before.
         """
-        found = self._begun(claim)
-        if found is not None:
-            self._claims.note(claim, trial=found[0])
-            return found
+        begun = self._begun(claim)
+        if begun is not None:
+            self._claims.note(claim, trial=begun[0])
+            return begun
         settings = self._new(claim)
         trial = self._storage.create_new_trial(self._id, self._template(claim, settings))
         self._claims.note(claim, trial=trial)
@@ -111,10 +115,10 @@ class Optimiser:
         """A trial as the database has it."""
         return self._storage.get_trial(trial)
 
-    def tell(self, trial: int, value: float | None, known: dict[str, Any]) -> bool:
-        """Keeps a trial's result; None: it failed. False where another worker has told it before."""
+    def store_result(self, trial: int, value: float | None, attributes: dict[str, Any]) -> bool:
+        """Keeps a trial's result; None: it failed. False where another worker has stored it before."""
         try:
-            for name, attribute in known.items():
+            for name, attribute in attributes.items():
                 self._storage.set_trial_user_attr(trial, name, attribute)
             state = TrialState.FAIL if value is None else TrialState.COMPLETE
             values = None if value is None else [value]
@@ -124,10 +128,10 @@ class Optimiser:
 
     def trials(self) -> list[FrozenTrial]:
         """All trials that were run, by the number of their claim."""
-        found = [trial for trial in self.study.get_trials(deepcopy=False) if NUMBER in trial.user_attrs]
-        # A worker that was taken for dead may have stored its trial beside the one of who took it over.
-        found.sort(key=lambda trial: trial.state.is_finished())
-        by_number = {int(trial.user_attrs[NUMBER]): trial for trial in found}
+        trials = [trial for trial in self.study.get_trials(deepcopy=False) if NUMBER in trial.user_attrs]
+        # A worker that was taken for dead may have stored its trial beside that of the one that took it over.
+        trials.sort(key=lambda trial: trial.state.is_finished())
+        by_number = {int(trial.user_attrs[NUMBER]): trial for trial in trials}
         return [by_number[number] for number in sorted(by_number)]
 
     def _begun(self, claim: TrialClaim) -> tuple[int, SearchSettings] | None:
@@ -174,7 +178,7 @@ class Optimiser:
         """The trials of lower numbers, those that it does not learn from as if they were under way."""
         # A number is given once all lower ones are here, so a trial's place is its number.
         lower, learns = self.trials()[:number], self.learns(number)
-        return [_known(trial, is_learned=place < learns) for place, trial in enumerate(lower)]
+        return [_for_estimator(trial, is_learned=place < learns) for place, trial in enumerate(lower)]
 
     def _focus(self, number: int, before: Sequence[FrozenTrial]) -> str | None:
         """The algorithm that a trial is kept for; None: the estimator chooses it too."""
@@ -208,8 +212,8 @@ def _sampler(seed: int) -> BaseSampler:
         return TPESampler(seed=seed, n_startup_trials=5, constant_liar=True)
 
 
-def _known(trial: FrozenTrial, *, is_learned: bool) -> FrozenTrial:
-    """A trial as the estimator is told of it."""
+def _for_estimator(trial: FrozenTrial, *, is_learned: bool) -> FrozenTrial:
+    """A trial as the estimator sees it."""
     if is_learned and trial.state is TrialState.COMPLETE:
         return trial
     # The estimator leaves failed trials out and would try their like again; pruned ones are its worst.

@@ -1,7 +1,7 @@
 """Builds the unfitted pipeline that settings describe, pre-processing inside.
 
-The same settings and seed build the same pipeline, whoever asks: a worker, a later registration, or a
-retraining that finds them with a registered version. Nothing here has seen a row.
+The same settings and seed build the same pipeline, for a worker, a later registration, or a
+retraining that finds them with a registered version.
 """
 
 from collections.abc import Callable, Mapping
@@ -76,8 +76,8 @@ def _columns(schema: TaskSchema, settings: SearchSettings) -> list[Any]:
     if not codes or (not one_hot and not view):
         return view
     coded = (_one_hot(schema, codes), codes) if one_hot else ("passthrough", codes)
-    seen = (make_pipeline(*view) if view else "passthrough", numbers)
-    return [make_column_transformer(*([seen] if numbers else []), coded)]
+    numeric = (make_pipeline(*view) if view else "passthrough", numbers)
+    return [make_column_transformer(*([numeric] if numbers else []), coded)]
 
 
 def _view(schema: TaskSchema, columns: str) -> list[Any]:

@@ -8,7 +8,7 @@ from optuna.exceptions import OptunaError
 from optuna.importance import MeanDecreaseImpurityImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from training.search.leaderboard import Row
+from training.search.leaderboard import LeaderboardRow
 from training.search.settings import ALGORITHM
 from training.task import LOWER_IS_BETTER
 
@@ -16,20 +16,22 @@ SHOWN = 15
 """Leaders in the picture of intervals."""
 
 ENOUGH = 12
-"""Trials of one algorithm from which on it can be said which of its settings matter."""
+"""Trials of one algorithm from which on the importance of its settings is drawn."""
 
 
-def draw(rows: Sequence[Row], trials: Sequence[FrozenTrial], metric: str) -> dict[str, Figure]:
+def draw_study(
+    rows: Sequence[LeaderboardRow], trials: Sequence[FrozenTrial], metric: str
+) -> dict[str, Figure]:
     """File name → picture."""
     scored = [row for row in rows if row.interval]
     if not scored:
         return {}
-    found = {"intervals.png": _intervals(scored[:SHOWN], metric), "trials.png": _course(scored, metric)}
-    important = _importance(scored[0], trials, metric)
-    return found | ({"importance.png": important} if important else {})
+    figures = {"intervals.png": _intervals(scored[:SHOWN], metric), "trials.png": _course(scored, metric)}
+    importance = _importance(scored[0], trials, metric)
+    return figures | ({"importance.png": importance} if importance else {})
 
 
-def _intervals(rows: Sequence[Row], metric: str) -> Figure:
+def _intervals(rows: Sequence[LeaderboardRow], metric: str) -> Figure:
     figure = Figure(figsize=(6.4, 0.8 + 0.3 * len(rows)), layout="tight")
     axes = figure.subplots()
     for place, row in enumerate(rows):
@@ -46,7 +48,7 @@ def _intervals(rows: Sequence[Row], metric: str) -> Figure:
     return figure
 
 
-def _course(rows: Sequence[Row], metric: str) -> Figure:
+def _course(rows: Sequence[LeaderboardRow], metric: str) -> Figure:
     figure = Figure(figsize=(6.4, 3.6), layout="tight")
     axes = figure.subplots()
     better = min if metric in LOWER_IS_BETTER else max
@@ -70,7 +72,7 @@ def _course(rows: Sequence[Row], metric: str) -> Figure:
     return figure
 
 
-def _importance(leader: Row, trials: Sequence[FrozenTrial], metric: str) -> Figure | None:
+def _importance(leader: LeaderboardRow, trials: Sequence[FrozenTrial], metric: str) -> Figure | None:
     own = [
         trial
         for trial in trials
@@ -82,13 +84,13 @@ def _importance(leader: Row, trials: Sequence[FrozenTrial], metric: str) -> Figu
     study.add_trials(own)
     try:
         evaluator = MeanDecreaseImpurityImportanceEvaluator(n_trees=32, seed=0)
-        found = get_param_importances(study, evaluator=evaluator)
+        importances = get_param_importances(study, evaluator=evaluator)
     except (OptunaError, ValueError, RuntimeError):
         return None  # all of its trials have one score
-    found.pop(ALGORITHM, None)
-    figure = Figure(figsize=(6.4, 0.8 + 0.3 * len(found)), layout="tight")
+    importances.pop(ALGORITHM, None)
+    figure = Figure(figsize=(6.4, 0.8 + 0.3 * len(importances)), layout="tight")
     axes = figure.subplots()
-    axes.barh([name.partition(".")[2] for name in found], list(found.values()))
+    axes.barh([name.partition(".")[2] for name in importances], list(importances.values()))
     axes.set(title=leader.algorithm, xlabel=f"Share in the difference of {metric} (trees over its trials)")
     axes.invert_yaxis()
     return figure

@@ -1,4 +1,4 @@
-"""Registers winners as nodes, by the way of every other fit: fit, judge on held-out rows, convert, compare.
+"""Registers winners as nodes, like every other fit: fit, judge on held-out rows, convert, compare.
 
 A node is called after its algorithm: `film_rating.extra_trees`; a second winner of the same algorithm is
 `extra_trees_2`. Where the task's file has a node of that name, which is of the same algorithm then, the
@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from concord.errors import TrainingError
-from concord.types.answers import NodeInfo
+from concord.types.nodes import NodeInfo
 from training.data.dataset import Dataset
 from training.data.split import Split
 from training.fitting.evaluate import Votes
 from training.fitting.fit import Fitted, fit
+from training.registry.recording import record_fit
 from training.registry.registry import Registry
-from training.search.leaderboard import Row
+from training.search.leaderboard import LeaderboardRow
 from training.search.pipelines import build
 from training.search.settings import SearchSettings
 from training.search.winners import Winner, choose
@@ -24,7 +25,7 @@ from training.task import Task
 
 
 @dataclass(frozen=True)
-class Enlisted:
+class RegisteredWinner:
     """A winner that was registered.
 
     Attributes:
@@ -38,45 +39,48 @@ class Enlisted:
     info: NodeInfo
 
 
-def enlist(
+def register_winners(
     task: Task,
     data: Dataset,
     parts: Split,
-    rows: Sequence[Row],
-    votes: Callable[[Row], Votes],
+    rows: Sequence[LeaderboardRow],
+    votes: Callable[[LeaderboardRow], Votes],
     registry: Registry,
     seed: int,
     count: int,
-) -> list[Enlisted]:
+) -> list[RegisteredWinner]:
     """Chooses and registers winners.
 
     A winner that can't be fitted on all training rows, or whose ONNX differs then, is passed over.
     """
-    passed: set[int] = set()
+    failed: set[int] = set()
     while True:
-        left = [row for row in rows if row.number not in passed]
+        left = [row for row in rows if row.number not in failed]
         winners = choose(left, votes, task.schema, parts.training.answers, count)
         fitted: list[Fitted] = []
-        for name, winner in zip(names(task, winners), winners, strict=True):
+        for name, winner in zip(name_nodes(task, winners), winners, strict=True):
             try:
                 fitted.append(_fitted(task, name, winner.row.settings, data, parts, seed))
             except TrainingError:
-                passed.add(winner.row.number)
+                failed.add(winner.row.number)
         if len(fitted) == len(winners):
             break
-    return [Enlisted(winner, one, registry.record(one)) for winner, one in zip(winners, fitted, strict=True)]
+    return [
+        RegisteredWinner(winner, fit_, record_fit(registry, fit_))
+        for winner, fit_ in zip(winners, fitted, strict=True)
+    ]
 
 
-def names(task: Task, winners: Sequence[Winner]) -> list[str]:
+def name_nodes(task: Task, winners: Sequence[Winner]) -> list[str]:
     """Each winner's node, by its algorithm and its place among winners of that."""
-    found: list[str] = []
+    nodes: list[str] = []
     for winner in winners:
         name, number = winner.row.algorithm, 1
-        while name in found or (number > 1 and name in task.nodes):
+        while name in nodes or (number > 1 and name in task.nodes):
             number += 1
             name = f"{winner.row.algorithm}_{number}"
-        found.append(name)
-    return found
+        nodes.append(name)
+    return nodes
 
 
 def with_winners(task: Task, registry: Registry) -> Task:
@@ -94,7 +98,7 @@ def with_recipe(task: Task, node: str, recipe: SearchSettings) -> Task:
         task,
         nodes={**task.nodes, node: lambda: build(task, recipe, int(recipe["seed"] or 0))},
         # What the file says of its own node's settings is about another pipeline.
-        settings={name: found for name, found in task.settings.items() if name != node},
+        settings={name: own for name, own in task.settings.items() if name != node},
         recipes={**task.recipes, node: recipe},
     )
 

@@ -1,7 +1,7 @@
-"""A benchmark of one task from its rows to its registered winners, as one worker takes part in it.
+"""One worker's part in the benchmark of a task, from its rows to its registered winners.
 
-Everything that workers share is found by the study's identity, so a worker that joins, one that is started
-again after a crash and the first one all do the same. It prints nothing.
+Everything that workers share is found by the study's identity, so the first worker, one that joins and one
+that is started again after a crash all do the same.
 """
 
 import fcntl
@@ -18,24 +18,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import InvalidInput, TrainingError
 from concord.util.private_files import make_folder
-from training.data.dataset import Answers, Dataset
+from training.data.dataset import AnswerArray, Dataset
 from training.data.split import split
 from training.fitting.evaluate import Votes
 from training.registry.registry import Registry
 from training.registry.versions import first_line
 from training.search.agreement import Agreement
 from training.search.claims import BEAT_SECONDS, Claims
-from training.search.database import URL_VARIABLE, open_storage
-from training.search.fit_process import Work
-from training.search.identity import Identity
-from training.search.leaderboard import Row, as_csv, board
-from training.search.optimiser import Optimiser, open_study, others
-from training.search.plots import draw
-from training.search.registration import Enlisted, enlist
+from training.search.fit_process import FitWork
+from training.search.identity import StudyIdentity
+from training.search.leaderboard import LeaderboardRow, build_leaderboard, leaderboard_csv
+from training.search.optimiser import Optimiser, open_study, other_studies
+from training.search.plots import draw_study
+from training.search.registration import RegisteredWinner, register_winners
 from training.search.settings import digest
 from training.search.space import Space
-from training.search.tracking import Record
-from training.search.worker import Limits, Search, beating
+from training.search.storage import URL_VARIABLE, open_storage
+from training.search.tracking import StudyRuns
+from training.search.worker import SearchLimits, SearchWorker, heartbeat
 from training.task import Task
 
 MOST_FOLDS: Final = 20
@@ -63,11 +63,11 @@ class Session:
         self.task, self.data, self._seed = task, data, seed
         self.parts = split(task, data, seed)
         _check_folds(task, self.parts.training.answers, folds)
-        self._work = Work(task.name, self.parts.training, folds, seed)
+        self._work = FitWork(task.name, self.parts.training, folds, seed)
         self._space = Space.of(task.schema)
-        self.identity = Identity.of(task, data, self._space, folds, seed)
+        self.identity = StudyIdentity.of(task, data, self._space, folds, seed)
         self._storage = open_storage(url)
-        self.others = others(self._storage, self.identity)
+        self.others = other_studies(self._storage, self.identity)
         self.study = open_study(self._storage, self.identity)
         self._claims = Claims(self._storage.engine, self.identity.name)
         self._home = home
@@ -87,17 +87,17 @@ class Session:
             return Registry(self._home)
 
     @cached_property
-    def record(self) -> Record:
+    def runs(self) -> StudyRuns:
         """The study's runs."""
-        record = Record(self.registry, self.identity, self._facts())
-        record.open(Agreement(self._storage.engine, self.identity.name, "parent"))
-        return record
+        runs = StudyRuns(self.registry, self.identity, self._facts())
+        runs.open(Agreement(self._storage.engine, self.identity.name, "parent"))
+        return runs
 
-    def search(self, limits: Limits, workers: int, tell: Callable[[int], None]) -> None:
-        """Works on the study; see `Search.run`."""
-        work = Search(self._work, self.task.metric, self._optimiser, self._claims, self.record, limits)
+    def search(self, limits: SearchLimits, workers: int, report_finished: Callable[[int], None]) -> None:
+        """Works on the study; see `SearchWorker.run`."""
+        worker = SearchWorker(self._work, self.task.metric, self._optimiser, self._claims, self.runs, limits)
         try:
-            work.run(workers, tell)
+            worker.run(workers, report_finished)
         except (SQLAlchemyError, OptunaError) as error:
             raise TrainingError(
                 f"The study's database does not serve: {first_line(error)} Check {URL_VARIABLE}; the "
@@ -105,48 +105,50 @@ class Session:
                 field=URL_VARIABLE,
             ) from error
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[LeaderboardRow]:
         """The leaderboard as it is now."""
-        return board(self._optimiser.trials(), self._space, self.task.metric)
+        return build_leaderboard(self._optimiser.trials(), self._space, self.task.metric)
 
-    def publish(self, rows: Sequence[Row]) -> None:
+    def publish(self, rows: Sequence[LeaderboardRow]) -> None:
         """Leaderboard and pictures, on the parent run."""
-        figures = draw(rows, self._optimiser.trials(), self.task.metric)
-        self.record.publish(as_csv(rows), figures, rows[0] if rows and rows[0].interval else None)
+        figures = draw_study(rows, self._optimiser.trials(), self.task.metric)
+        self.runs.publish(leaderboard_csv(rows), figures, rows[0] if rows and rows[0].interval else None)
 
-    def enlist(self, rows: Sequence[Row], count: int) -> list[Enlisted] | None:
+    def register_winners(self, rows: Sequence[LeaderboardRow], count: int) -> list[RegisteredWinner] | None:
         """Registers winners, which one worker does for all; None: another has done it for these trials.
 
-        A worker that waits takes over from one that dies at it.
+        A worker that waits takes over if that one dies.
         """
         trials = digest({str(row.number): row.run for row in rows})[:12]
-        turn = Claims(self._storage.engine, f"{self.identity.name}/{count} of {trials}")
+        claims = Claims(self._storage.engine, f"{self.identity.name}/{count} of {trials}")
         while True:
-            claim = turn.claim(1)
+            claim = claims.claim(1)
             if claim is not None:
                 break
-            if turn.counts()[0]:
+            if claims.counts()[0]:
                 return None
             time.sleep(BEAT_SECONDS)
         try:
-            with beating(turn):
-                done = self._enlist(rows, count)
-            turn.finish(claim)
+            with heartbeat(claims):
+                winners = self._register_winners(rows, count)
+            claims.finish(claim)
         finally:
-            turn.release()
-        return done
+            claims.release()
+        return winners
 
-    def _enlist(self, rows: Sequence[Row], count: int) -> list[Enlisted]:
+    def _register_winners(self, rows: Sequence[LeaderboardRow], count: int) -> list[RegisteredWinner]:
         votes: dict[int, Votes] = {}
 
-        def of(row: Row) -> Votes:
+        def votes_of(row: LeaderboardRow) -> Votes:
             if row.number not in votes:
-                votes[row.number] = self.record.votes(row.run)
+                votes[row.number] = self.runs.votes(row.run)
             return votes[row.number]
 
-        done = enlist(self.task, self.data, self.parts, rows, of, self.registry, self._seed, count)
-        self.record.enlisted({one.info.model: one.info.version for one in done})
-        return done
+        winners = register_winners(
+            self.task, self.data, self.parts, rows, votes_of, self.registry, self._seed, count
+        )
+        self.runs.log_registered({winner.info.model: winner.info.version for winner in winners})
+        return winners
 
     @cached_property
     def _optimiser(self) -> Optimiser:
@@ -169,7 +171,7 @@ class Session:
         }
 
 
-def _check_folds(task: Task, answers: Answers, folds: int) -> None:
+def _check_folds(task: Task, answers: AnswerArray, folds: int) -> None:
     rarest = len(answers) // 2 if task.schema.is_regression else int(np.bincount(answers).min())
     most = min(rarest, MOST_FOLDS)
     if not 2 <= folds <= most:

@@ -18,15 +18,15 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
-Value = str | int | float | bool | None
-SearchSettings = Mapping[str, Value]
+SettingValue = str | int | float | bool | None
+SearchSettings = Mapping[str, SettingValue]
 """One model's settings: `algorithm`, and each of its settings by name."""
 
 ALGORITHM = "algorithm"
 
 
 @dataclass(frozen=True)
-class Whole:
+class IntRange:
     """A whole number in `low`..`high`."""
 
     default: int
@@ -45,7 +45,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Real:
+class FloatRange:
     """A number in `low`..`high`, by its logarithm unless stated."""
 
     default: float
@@ -67,10 +67,10 @@ class Real:
 class OneOf:
     """One of some values; the first is the default."""
 
-    choices: tuple[Value, ...]
+    choices: tuple[SettingValue, ...]
 
     @property
-    def default(self) -> Value:
+    def default(self) -> SettingValue:
         """What is tried first."""
         return self.choices[0]
 
@@ -84,7 +84,7 @@ class OneOf:
         trial.suggest_categorical(name, self.choices)
 
 
-Setting = Whole | Real | OneOf
+Setting = IntRange | FloatRange | OneOf
 
 
 def digest(settings: SearchSettings) -> str:
@@ -96,7 +96,7 @@ def digest(settings: SearchSettings) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def written(settings: SearchSettings) -> str:
+def settings_text(settings: SearchSettings) -> str:
     """Settings for a table: short, without the algorithm.
 
     >>> written({"algorithm": "knn", "n_neighbors": 15, "C": 0.123456})
@@ -105,5 +105,5 @@ def written(settings: SearchSettings) -> str:
     return ", ".join(f"{name} {_short(value)}" for name, value in settings.items() if name != ALGORITHM)
 
 
-def _short(value: Value) -> str:
+def _short(value: SettingValue) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Chooses models that are good together, because a consensus of twins is no consensus.
+"""Chooses winners that are good together: the best models alone may all make the same errors.
 
 The loss of a mean of votes is the mean of their losses less their spread around it, for the Brier score as
 for the squared error (Krogh and Vedelsby 1995, "Neural Network Ensembles, Cross Validation, and Active
@@ -7,9 +7,9 @@ Learning", NeurIPS 7): with votes v of the chosen, their mean m and the truth y,
     ‖m − y‖²  =  mean ‖v − y‖²  −  mean ‖v − m‖²
 
 So the loss of the mean, over rows that no vote had learned from, weighs quality against diversity by
-itself, and no factor between them has to be guessed. The leader is chosen first; then, one by one,
-whichever lowers that loss most (or raises it least). A model whose errors go with those of a chosen one is
-its twin and is passed over: its errors' correlation is above `TWIN`.
+itself, and no factor between them has to be guessed. The leader is chosen first; then, one by one, the model
+that lowers that loss most (or raises it least). A model whose errors correlate with those of a chosen one by
+more than `TWIN` is its twin and is left out.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from concord.tasks.schema import TaskSchema
-from training.data.dataset import Answers
+from training.data.dataset import AnswerArray
 from training.fitting.evaluate import Votes
-from training.search.leaderboard import Row
+from training.search.leaderboard import LeaderboardRow
 
 TWIN = 0.95
 """Correlation of errors above which two models are one opinion; docs/benchmark-models.md has it measured."""
@@ -39,16 +39,16 @@ class Winner:
         twin: Its errors' greatest correlation with those of one chosen before it; 0 for the first.
     """
 
-    row: Row
+    row: LeaderboardRow
     loss: float
     twin: float
 
 
 def choose(
-    rows: Sequence[Row],
-    votes: Callable[[Row], Votes],
+    rows: Sequence[LeaderboardRow],
+    votes: Callable[[LeaderboardRow], Votes],
     schema: TaskSchema,
-    answers: Answers,
+    answers: AnswerArray,
     count: int,
 ) -> list[Winner]:
     """The winners, best first; fewer than asked for where the rest are twins of them.
@@ -66,16 +66,16 @@ def choose(
     chosen: list[Winner] = []
     while errors and len(chosen) < count:
         others = [errors[winner.row.number] for winner in chosen]
-        kept = {
+        losses = {
             number: loss(np.mean([*others, own], axis=0))
             for number, own in errors.items()
             if by_number[number] not in [winner.row for winner in chosen] and _likeness(own, others) <= TWIN
         }
-        if not kept:
+        if not losses:
             break
-        number = min(kept, key=lambda one: kept[one]) if chosen else next(iter(errors))
+        number = min(losses, key=lambda number: losses[number]) if chosen else next(iter(errors))
         twin = _likeness(errors[number], others)
-        chosen.append(Winner(by_number[number], kept[number], twin))
+        chosen.append(Winner(by_number[number], losses[number], twin))
     return chosen
 
 
@@ -84,16 +84,16 @@ def loss(errors: Votes) -> float:
     return float((errors**2).sum(axis=1).mean())
 
 
-def _candidates(rows: Sequence[Row]) -> Iterable[Row]:
+def _candidates(rows: Sequence[LeaderboardRow]) -> Iterable[LeaderboardRow]:
     served = [row for row in rows if row.served]
-    best: dict[str, Row] = {}
+    best: dict[str, LeaderboardRow] = {}
     for row in served:
         best.setdefault(row.algorithm, row)
     chosen = {row.number for row in [*served[:LOOKED_AT], *best.values()]}
     return [row for row in served if row.number in chosen]
 
 
-def _truth(schema: TaskSchema, answers: Answers) -> Votes:
+def _truth(schema: TaskSchema, answers: AnswerArray) -> Votes:
     if schema.is_regression:
         return np.asarray(answers, dtype=np.float64).reshape(-1, 1)
     return np.eye(schema.width)[answers]

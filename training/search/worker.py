@@ -1,8 +1,8 @@
-"""One worker's loop: claims trials, has them fitted, keeps what was found, until the study is complete.
+"""One worker's loop: claims trials, has them fitted and keeps the results, until the study is complete.
 
-Fitting happens in other processes (`fitter`); this one waits for them, ends those that take too long, and
-writes to database and MLflow. What a trial has found goes to MLflow, then to the study, and then the claim is
-closed, so whichever step a worker dies at, the next one goes on from there and the count is right.
+Fitting happens in other processes (`fit_process`); this one waits for them, ends those that take too long,
+and writes to database and MLflow. A trial's result goes to MLflow, then to the study, and then the claim is
+closed, so after a crash at any step the next worker goes on from there and the count is right.
 """
 
 import threading
@@ -18,10 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import ConcordError
 from training.search.claims import BEAT_SECONDS, Claims, TrialClaim
-from training.search.cross_validation import Measured
-from training.search.fit_process import Fitter, Work
+from training.search.cross_validation import TrialMeasurement
+from training.search.fit_process import Fitter, FitWork
 from training.search.optimiser import Optimiser
-from training.search.tracking import Record
+from training.search.tracking import StudyRuns
 
 PAUSE_SECONDS: Final = 0.5
 
@@ -30,7 +30,7 @@ MOST_OWNERS: Final = 3
 
 
 @dataclass(frozen=True)
-class Limits:
+class SearchLimits:
     """When to stop.
 
     Attributes:
@@ -45,7 +45,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningTrial:
     """A trial under way in a fitter."""
 
     claim: TrialClaim
@@ -53,41 +53,47 @@ class Running:
     run: str
 
 
-class Search:
+class SearchWorker:
     """A worker.
 
     Args:
         work: What is measured on.
         metric: What settings are compared by.
-        optimiser: Proposes and keeps.
-        claims: Whose trial is whose.
-        record: MLflow.
+        optimiser: Proposes settings and keeps results.
+        claims: Which worker has which trial.
+        runs: MLflow's runs of the study.
         limits: When to stop.
     """
 
     def __init__(
-        self, work: Work, metric: str, optimiser: Optimiser, claims: Claims, record: Record, limits: Limits
+        self,
+        work: FitWork,
+        metric: str,
+        optimiser: Optimiser,
+        claims: Claims,
+        runs: StudyRuns,
+        limits: SearchLimits,
     ) -> None:
         self._work, self._metric = work, metric
-        self._optimiser, self._claims, self._record, self._limits = optimiser, claims, record, limits
-        self._running: dict[Fitter, Running | None] = {}
+        self._optimiser, self._claims, self._runs, self._limits = optimiser, claims, runs, limits
+        self._running: dict[Fitter, RunningTrial | None] = {}
         self._begun = time.monotonic()
 
-    def run(self, workers: int, tell: Callable[[int], None]) -> None:
+    def run(self, workers: int, report_finished: Callable[[int], None]) -> None:
         """Works until the study is complete, or the time is over and what was begun is done.
 
         Args:
             workers: Processes that fit.
-            tell: Hears, now and then, how many trials are finished.
+            report_finished: Shows, now and then, how many trials are finished.
 
         Raises:
-            ServiceAway: MLflow does not take what was found; what was begun is left to others.
+            ServiceAway: MLflow takes no results; unfinished trials are left to others.
         """
-        with beating(self._claims):
+        with heartbeat(self._claims):
             try:
-                tell(self._claims.counts()[0])
+                report_finished(self._claims.counts()[0])
                 while self._step(workers):
-                    tell(self._claims.counts()[0])
+                    report_finished(self._claims.counts()[0])
             finally:
                 self._leave()
 
@@ -101,9 +107,9 @@ class Search:
             time.sleep(PAUSE_SECONDS)
             return True
         for connection in wait(list(busy), PAUSE_SECONDS):
-            self._hear(busy[connection])  # type: ignore[index]  # `wait` returns what it was given
+            self._collect(busy[connection])  # type: ignore[index]  # `wait` returns what it was given
         for fitter in busy.values():
-            self._end_monster(fitter)
+            self._end_overdue(fitter)
         return True
 
     def _complete(self) -> bool:
@@ -127,20 +133,20 @@ class Search:
 
     def _idle(self) -> Fitter:
         # A process is started with its first trial: where nothing is left to do, none is.
-        found = next((fitter for fitter, running in self._running.items() if running is None), None)
-        if found is None:
-            found = Fitter(self._work)
-            self._running[found] = None
-        return found
+        idle = next((fitter for fitter, running in self._running.items() if running is None), None)
+        if idle is None:
+            idle = Fitter(self._work)
+            self._running[idle] = None
+        return idle
 
     def _begin(self, claim: TrialClaim) -> None:
         trial, settings = self._optimiser.settings(claim)
         if self._optimiser.result(trial).state.is_finished():
             self._claims.finish(claim)  # its worker died just before it could
             return
-        run = self._record.begin(claim, settings)
+        run = self._runs.begin(claim, settings)
         self._claims.note(claim, run=run)
-        running = Running(claim, trial, run)
+        running = RunningTrial(claim, trial, run)
         if claim.owners > MOST_OWNERS:
             self._close(running, f"{MOST_OWNERS} workers ended while they fitted it.")
             return
@@ -148,51 +154,52 @@ class Search:
         self._running[fitter] = running
         fitter.ask(settings)
 
-    def _hear(self, fitter: Fitter) -> None:
-        found, running = fitter.answer(), self._running[fitter]
-        if found is None:
+    def _collect(self, fitter: Fitter) -> None:
+        result, running = fitter.answer(), self._running[fitter]
+        if result is None:
             return
-        assert running is not None, "Only busy fitters are listened to."
-        self._close(running, found)
+        assert running is not None, "Only busy fitters are read."
+        self._close(running, result)
         self._running[fitter] = None
 
-    def _end_monster(self, fitter: Fitter) -> None:
+    def _end_overdue(self, fitter: Fitter) -> None:
         running = self._running[fitter]
         if running is not None and fitter.seconds > self._limits.trial_seconds:
             fitter.restart()
             self._close(running, f"It took longer than {self._limits.trial_seconds:g} s.")
             self._running[fitter] = None
 
-    def _close(self, running: Running, found: Measured | str) -> None:
+    def _close(self, running: RunningTrial, result: TrialMeasurement | str) -> None:
         if not self._claims.holds(running.claim):
             return  # this worker was taken for dead, and another one has the trial
-        known: dict[str, object] = {"run": running.run}
+        attributes: dict[str, object] = {"run": running.run}
         value = None
-        if isinstance(found, str):
-            self._record.fail(running.run, found)
-            known["reason"] = found
+        if isinstance(result, str):
+            self._runs.fail(running.run, result)
+            attributes["reason"] = result
         else:
-            self._record.finish(running.run, self._metric, found)
-            scores = found.metrics[self._metric]
-            known |= {"scores": scores, "seconds": found.seconds, "size": found.size, "reason": found.refusal}
-            value = float(np.mean(scores)) if found.refusal is None else None
-        self._optimiser.tell(running.trial, value, known)
+            self._runs.finish(running.run, self._metric, result)
+            scores = result.metrics[self._metric]
+            attributes |= {"scores": scores, "seconds": result.seconds}
+            attributes |= {"size": result.size, "reason": result.refusal}
+            value = float(np.mean(scores)) if result.refusal is None else None
+        self._optimiser.store_result(running.trial, value, attributes)
         self._claims.finish(running.claim)
 
     def _leave(self) -> None:
-        """Ends the processes and lets go of what is not finished."""
+        """Ends the processes and releases unfinished trials."""
         unfinished = [running for running in self._running.values() if running]
         for fitter in self._running:
             fitter.end()
         self._claims.release()
         for running in unfinished:
             with suppress(ConcordError):
-                self._record.interrupt(running.run)
+                self._runs.interrupt(running.run)
 
 
 @contextmanager
-def beating(claims: Claims) -> Iterator[None]:
-    """Says that this worker lives, from a thread of its own: MLflow may keep the other waiting."""
+def heartbeat(claims: Claims) -> Iterator[None]:
+    """Shows that this worker lives, from a thread of its own: MLflow may keep the main one waiting."""
     stop = threading.Event()
 
     def beat() -> None:

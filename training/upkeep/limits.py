@@ -1,4 +1,4 @@
-"""How many labels upkeep wants to see before it does something; settings of its own, `CONCORD_UPKEEP_…`."""
+"""Limits of upkeep's decisions, in labelled rounds: the settings `CONCORD_UPKEEP_…`."""
 
 from typing import Self
 
@@ -10,18 +10,18 @@ from concord.errors import ConfigurationError
 PREFIX = "CONCORD_UPKEEP_"
 
 
-class Limits(BaseSettings):
-    """Settings of the decision."""
+class UpkeepLimits(BaseSettings):
+    """Labelled rounds after which upkeep acts."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     retrain_labels: int = Field(default=200, ge=1)
-    """Labelled rounds since the champion was registered before a retraining that drift asks for. A fifth of
-    them is judged on, and below 40 rows hardly any improvement is told from chance."""
+    """Labelled rounds since the champion was registered before a retraining because of drift. A fifth of
+    them are test rows, and below 40 rows hardly any improvement can be distinguished from chance."""
 
     fresh_labels: int = Field(default=2000, ge=0)
-    """Labelled rounds since the champion was registered that ask for a retraining without any drift; 0: none
-    ever do. Ten times the above: what nothing points to may wait."""
+    """Labelled rounds since the champion was registered that cause a retraining without any drift; 0: never.
+    Ten times the above: without drift it may wait."""
 
     pause_labels: int = Field(default=200, ge=1)
     """Labelled rounds since a challenger was refused, dismissed or rolled back before the next retraining.
@@ -29,7 +29,7 @@ class Limits(BaseSettings):
 
     probation_labels: int = Field(default=60, ge=1)
     """Labelled rounds that both versions answered before a challenger is promoted. Twice what a comparison
-    asks for at least: a decision that every caller feels."""
+    needs at least, since every caller is affected."""
 
     probation_most: int = Field(default=2000, ge=1)
     """Labelled rounds after which a challenger that was not shown better is dismissed. It costs the node as
@@ -47,10 +47,10 @@ class Limits(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """The environment's.
+        """Reads them from the environment.
 
         Raises:
-            ConfigurationError: A variable holds what it must not.
+            ConfigurationError: A variable has no valid value.
         """
         try:
             return cls()

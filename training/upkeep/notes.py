@@ -1,6 +1,6 @@
-"""What was refused last, a tag of the registered model: else the same rows would be learned from again.
+"""The last refusal of a model's retraining or challenger, as a tag of the registered model.
 
-The note is all that upkeep remembers. It is about one champion; with another one it counts no more.
+Without it a pass would learn from the same rows again. A note is about one champion and ends with it.
 """
 
 import json
@@ -25,12 +25,12 @@ MOST_CHARACTERS: Final = 1000
 
 @dataclass(frozen=True)
 class Note:
-    """What was refused.
+    """One refusal.
 
     Attributes:
         champion: The version that was served then.
-        until: When, ISO 8601 in UTC: labelled rounds after it are news.
-        why: What happened, a sentence.
+        until: When, ISO 8601 in UTC: labelled rounds after it are new.
+        why: The reason, a sentence.
         version: The version that was refused; None where none was registered.
     """
 

@@ -1,7 +1,7 @@
-"""Looks at the models of a task: over HTTP at the service, and at the notes in the registry.
+"""Observes models: their state at the service, over HTTP, and their notes in the registry.
 
-What costs little is asked first, and what a phase has no use for is not asked: no drift of a task whose
-models are all in probation, no comparison of a model that has no challenger.
+Only what a phase needs is requested: no drift of a task whose models are all in probation, no comparison of
+a model without a challenger.
 """
 
 from collections.abc import Callable
@@ -13,65 +13,64 @@ from concord.client import Client
 from concord.errors import Refused
 from concord.types.drift import DriftReport
 from concord.types.models import ModelView
-from training.upkeep.limits import Limits
+from training.upkeep.limits import UpkeepLimits
 from training.upkeep.notes import Note, Notes
-from training.upkeep.policy import Seen, most_labels
+from training.upkeep.policy import ModelState, most_labels
 
 NO_PROFILE: Final = "unknown_profile"
-"""The service's code where no model of a task carries a profile, so that nothing is said of its drift."""
+"""The service's code where no model of a task carries a profile, so that there is no drift report."""
 
 
 @dataclass
-class Sight:
-    """Looks once at one task; what was asked is kept for its other models.
+class Observer:
+    """Observes each model once; a task's drift and labels are requested once for all of its models.
 
     Attributes:
         client: The consensus service.
-        notes: What was refused last.
-        limits: Which numbers matter.
+        notes: The last refusals.
+        limits: Up to which number labels are counted.
         can_fit: Whether a model's pipeline is known here.
     """
 
     client: Client
     notes: Notes
-    limits: Limits
+    limits: UpkeepLimits
     can_fit: Callable[[ModelView], bool]
     _labels: dict[tuple[str, str | None], int] = field(default_factory=dict)
     _drift: dict[str, DriftReport | None] = field(default_factory=dict)
 
-    def look(self, view: ModelView) -> Seen:
-        """One model.
+    def observe(self, view: ModelView) -> ModelState:
+        """The state of one model.
 
         Raises:
             Refused: The service refuses, for want of a token as a rule.
             ServiceAway: It does not answer.
         """
-        wanted = view.wanted.challenger
-        seen = Seen(
+        state = ModelState(
             view.name,
             view.phase,
             view.champion,
-            view.challenger or wanted,
+            view.challenger or view.wanted.challenger,
             view.rolling,
             view.dropped,
             view.problem,
         )
         if view.problem or view.rolling or view.champion is None:
-            return seen
+            return state
         if view.phase != "serving":
-            return replace(seen, comparison=None if view.dropped else self.client.compare(view.name))
-        return self._serving(view, seen)
+            return replace(state, comparison=None if view.dropped else self.client.compare(view.name))
+        return self._serving(view, state)
 
-    def _serving(self, view: ModelView, seen: Seen) -> Seen:
+    def _serving(self, view: ModelView, state: ModelState) -> ModelState:
         note = self.notes.read(view.name)
         if note is not None and note.champion != view.champion:
             note = None
         champion = view.champion
-        since = registered(view, champion)
+        since = registration_time(view, champion)
         return replace(
-            seen,
-            passed=passed(view, note),
-            drifted=concerns(self._report(view.task), view, since),
+            state,
+            passed=passed_version(view, note),
+            drifted=drifted_parts(self._report(view.task), view, since),
             labels=self._count(view.task, since),
             labels_since_note=self._count(view.task, note.until) if note else 0,
             note=note,
@@ -97,13 +96,13 @@ class Sight:
         return self._drift[task]
 
 
-def registered(view: ModelView, version: str | None) -> str | None:
+def registration_time(view: ModelView, version: str | None) -> str | None:
     """When a version was registered; None where the registry does not know it."""
     versions = view.registry.versions if view.registry else []
-    return next((one.created for one in versions if one.version == version), None)
+    return next((listed.created for listed in versions if listed.version == version), None)
 
 
-def passed(view: ModelView, note: Note | None) -> str | None:
+def passed_version(view: ModelView, note: Note | None) -> str | None:
     """The version that the registry calls challenger, if it was not tried already."""
     version = view.registry.challenger if view.registry else None
     if version is None or version == view.champion or (note is not None and note.version == version):
@@ -111,23 +110,23 @@ def passed(view: ModelView, note: Note | None) -> str | None:
     return version
 
 
-def concerns(report: DriftReport | None, view: ModelView, since: str | None) -> tuple[str, ...]:
-    """What of a task's drift concerns one model's champion, in words.
+def drifted_parts(report: DriftReport | None, view: ModelView, since: str | None) -> tuple[str, ...]:
+    """Which parts of a task's drift concern one model's champion, in words.
 
     Features and labels concern those that learned from the profile's rows, answers the version that gave
     them, and a rise of the errors those that were champion before it.
     """
     if report is None:
         return ()
-    found = []
+    parts = []
     if view.node in report.profile_nodes:
         columns = [*report.features, *([report.target] if report.target else [])]
-        found += [column.name for column in columns if column.status == "drifted"]
+        parts += [column.name for column in columns if column.status == "drifted"]
     for answers in report.answers:
         if (answers.node, answers.version) == (view.node, view.champion):
-            found += ["its answers"] if answers.difference.status == "drifted" else []
+            parts += ["its answers"] if answers.difference.status == "drifted" else []
     errors = report.errors
     if errors is not None and errors.status == "drifted":
         is_after = since is None or errors.since is None or errors.since > since
-        found += [f"errors, {errors.error_before:.3f} to {errors.error:.3f}"] if is_after else []
-    return tuple(found)
+        parts += [f"errors, {errors.error_before:.3f} to {errors.error:.3f}"] if is_after else []
+    return tuple(parts)

@@ -1,9 +1,9 @@
-"""One pass over the models: look, decide, do; and what became of each of them.
+"""One pass over the models: observe, decide, act, and report the outcome of each.
 
-Each model is for itself: what goes wrong with one is said and the others go on. Models of a task that are to
-be retrained are so together, since they learn from the same rows. Whatever is decided goes to the service
-with the versions that this pass saw, so of two passes at once one finds that the other was quicker, which
-is no error. A refused retraining is none either.
+An error of one model is its outcome, and the others go on. Models of a task that are to be retrained are
+retrained together, since they learn from the same rows. Decisions go to the service with the versions that
+this pass has observed, so of two passes at once one is `too late`, which is no error. A refused retraining
+is none either.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,20 +13,21 @@ from typing import Literal, Protocol
 
 from concord.client import Client
 from concord.errors import ConcordError, DataError, Refused, ServiceAway
-from concord.policies.stake import Action as Appointing
+from concord.policies.stake import Action
 from concord.types.models import ModelView
+from training.progress import ReportStep, ignore_step
 from training.retraining.result import NodeOutcome, Retraining
-from training.upkeep.limits import Limits
+from training.upkeep.limits import UpkeepLimits
 from training.upkeep.notes import Note, Notes
-from training.upkeep.observe import Sight
-from training.upkeep.policy import Seen, UpkeepDecision, decide
+from training.upkeep.observe import Observer
+from training.upkeep.policy import ModelState, UpkeepDecision, decide
 
-Done = Literal[
+UpkeepOutcome = Literal[
     "nothing", "challenged", "refused", "promoted", "dismissed", "rolled back", "too late", "failed"
 ]
-"""`refused`: by the gate. `too late`: somebody else was quicker."""
+"""`refused`: by the gate. `too late`: another pass or a person was quicker."""
 
-PAST: dict[Appointing, Done] = {
+OUTCOMES: dict[Action, UpkeepOutcome] = {
     "challenge": "challenged",
     "promote": "promoted",
     "dismiss": "dismissed",
@@ -34,9 +35,9 @@ PAST: dict[Appointing, Done] = {
 }
 
 CONFLICT = 409
-"""The service's answer where what is differs from what was seen."""
+"""The service's status where its versions are not those that were observed."""
 
-MOST_WHY = 200
+MOST_REASON = 200
 """Characters of a reason that go to the ledger."""
 
 
@@ -52,24 +53,24 @@ class Retrain(Protocol):
 
 
 @dataclass(frozen=True)
-class Line:
-    """What became of one model.
+class UpkeepResult:
+    """The outcome of one model.
 
     Attributes:
         model: Registered name.
-        phase: Where it was.
+        phase: Its phase before.
         champion: The version that counts.
         challenger: The version beside it.
         done: What was done.
         why: The reason.
-        version: Of a challenge, the version.
+        version: The new challenger of a challenge.
     """
 
     model: str
     phase: str
     champion: str | None
     challenger: str | None
-    done: Done
+    done: UpkeepOutcome
     why: str
     version: str | None = None
 
@@ -80,132 +81,141 @@ def now() -> str:
 
 
 @dataclass
-class Passage:
+class UpkeepPass:
     """One pass.
 
     Attributes:
         client: The consensus service.
-        notes: What was refused last.
+        notes: The last refusals.
         retrain: Retrains.
         limits: Of the decision.
         can_fit: Whether a model's pipeline is known here.
-        tell: Hears what is being done.
+        report_step: Shows what is being done.
         clock: This moment.
     """
 
     client: Client
     notes: Notes
     retrain: Retrain
-    limits: Limits
+    limits: UpkeepLimits
     can_fit: Callable[[ModelView], bool]
-    tell: Callable[[str], None] = lambda _words: None
+    report_step: ReportStep = ignore_step
     clock: Callable[[], str] = now
     _began: str = field(init=False)
 
-    def run(self, views: Sequence[ModelView]) -> Iterator[Line]:
-        """Goes through the models, each with its line once it is done with.
+    def run(self, views: Sequence[ModelView]) -> Iterator[UpkeepResult]:
+        """Yields each model's outcome when the pass is done with it.
 
         Raises:
             ServiceAway: The service does not answer (any more).
         """
         self._began = self.clock()
-        sight = Sight(self.client, self.notes, self.limits, self.can_fit)
-        waiting: dict[str, list[tuple[Seen, UpkeepDecision]]] = {}
+        observer = Observer(self.client, self.notes, self.limits, self.can_fit)
+        waiting: dict[str, list[tuple[ModelState, UpkeepDecision]]] = {}
         for view in views:
-            self.tell(f"{view.name}: looking")
+            self.report_step(f"{view.name}: observing")
             try:
-                seen = sight.look(view)
+                state = observer.observe(view)
             except ServiceAway:
                 raise
             except ConcordError as error:
-                yield Line(view.name, view.phase, view.champion, view.challenger, "failed", error.message)
+                yield UpkeepResult(
+                    view.name, view.phase, view.champion, view.challenger, "failed", error.message
+                )
                 continue
-            decision = decide(seen, self.limits)
+            decision = decide(state, self.limits)
             if decision.action == "retrain":
-                waiting.setdefault(view.task, []).append((seen, decision))
+                waiting.setdefault(view.task, []).append((state, decision))
             else:
-                yield self._do(seen, decision)
+                yield self._act(state, decision)
         for task, due in waiting.items():
             yield from self._retrain(task, due)
 
-    def _do(self, seen: Seen, decision: UpkeepDecision) -> Line:
+    def _act(self, state: ModelState, decision: UpkeepDecision) -> UpkeepResult:
         action = decision.action
         if action == "wait" or action == "retrain":  # noqa: PLR1714  mypy tells the others apart by it
-            return _line(seen, "nothing", decision.why)
+            return _result(state, "nothing", decision.why)
         try:
-            # First, since a note too many costs one retraining less, and one too few the same one again.
+            # The note first: without it the same retraining would be repeated.
             if action == "rollback":
-                self._note(seen, decision.why, seen.champion)
-            elif action == "dismiss" and seen.phase == "probation":
-                self._note(seen, decision.why, seen.challenger)
-            return self._appoint(seen, action, decision.version, decision.why)
-        except ServiceAway:
-            raise
+                self._write_note(state, decision.why, state.champion)
+            elif action == "dismiss" and state.phase == "probation":
+                self._write_note(state, decision.why, state.challenger)
+            return self._appoint(state, action, decision.version, decision.why)
         except ConcordError as error:
-            return _line(seen, "failed", f"{decision.why} {error.message}")
+            return _failure(state, decision, error)
 
-    def _appoint(self, seen: Seen, action: Appointing, version: str | None, why: str) -> Line:
-        expect = {"champion": seen.champion, "challenger": seen.challenger}
+    def _appoint(self, state: ModelState, action: Action, version: str | None, why: str) -> UpkeepResult:
+        expect = {"champion": state.champion, "challenger": state.challenger}
         try:
-            self.client.appoint(seen.name, action, version, why=clipped(why), expect=expect)
+            self.client.appoint(state.name, action, version, why=shorten(why), expect=expect)
         except Refused as error:
             if error.answered != CONFLICT:
                 raise
-            return _line(seen, "too late", f"Somebody else was quicker: {error.message}")
-        return _line(seen, PAST[action], why, version)
+            return _result(state, "too late", f"Somebody else was quicker: {error.message}")
+        return _result(state, OUTCOMES[action], why, version)
 
-    def _retrain(self, task: str, due: Sequence[tuple[Seen, UpkeepDecision]]) -> Iterator[Line]:
-        self.tell(f"{task}: retraining")
-        nodes = [seen.name.rpartition(".")[2] for seen, _ in due]
+    def _retrain(self, task: str, due: Sequence[tuple[ModelState, UpkeepDecision]]) -> Iterator[UpkeepResult]:
+        self.report_step(f"{task}: retraining")
+        nodes = [state.name.rpartition(".")[2] for state, _ in due]
         try:
-            outcomes = {one.model: one for one in self.retrain(task, nodes).nodes}
-        except DataError as error:
-            # There will be more rows: nothing was tried that a note would have to prevent.
-            yield from (_line(seen, "nothing", f"{decision.why} {error.message}") for seen, decision in due)
-            return
-        except ServiceAway:
-            raise
+            outcomes = {outcome.model: outcome for outcome in self.retrain(task, nodes).nodes}
         except ConcordError as error:
-            yield from (_line(seen, "failed", f"{decision.why} {error.message}") for seen, decision in due)
+            # Rows that are too few will be more: nothing was tried that a note would have to prevent.
+            done: UpkeepOutcome = "nothing" if isinstance(error, DataError) else "failed"
+            yield from (_failure(state, decision, error, done) for state, decision in due)
             return
-        for seen, decision in due:
-            yield self._after(seen, decision, outcomes.get(seen.name))
+        for state, decision in due:
+            yield self._act_on_retraining(state, decision, outcomes.get(state.name))
 
-    def _after(self, seen: Seen, decision: UpkeepDecision, outcome: NodeOutcome | None) -> Line:
+    def _act_on_retraining(
+        self, state: ModelState, decision: UpkeepDecision, outcome: NodeOutcome | None
+    ) -> UpkeepResult:
         if outcome is None:
-            return _line(seen, "failed", f"{decision.why} It was left out of the retraining.")
+            return _result(state, "failed", f"{decision.why} It was left out of the retraining.")
         if outcome.error is not None:
-            return _line(seen, "failed", f"{decision.why} {outcome.error.message}")
+            return _result(state, "failed", f"{decision.why} {outcome.error.message}")
         try:
             if outcome.version is None:
-                why = f"The gate refused: {' '.join(one.reason for one in outcome.refused_by)}"
-                self._note(seen, why, None)
-                return _line(seen, "refused", f"{decision.why} {why}")
-            return self._appoint(seen, "challenge", outcome.version, f"{gate(outcome)} {decision.why}")
-        except ServiceAway:
-            raise
+                why = f"The gate refused: {' '.join(condition.reason for condition in outcome.refused_by)}"
+                self._write_note(state, why, None)
+                return _result(state, "refused", f"{decision.why} {why}")
+            return self._appoint(
+                state, "challenge", outcome.version, f"{gate_reason(outcome)} {decision.why}"
+            )
         except ConcordError as error:
-            return _line(seen, "failed", f"{decision.why} {error.message}")
+            return _failure(state, decision, error)
 
-    def _note(self, seen: Seen, why: str, version: str | None) -> None:
+    def _write_note(self, state: ModelState, why: str, version: str | None) -> None:
         # After a rollback the predecessor is champion again, and the note is about it.
-        champion = seen.challenger if version == seen.champion else seen.champion
+        champion = state.challenger if version == state.champion else state.champion
         if champion is not None:
-            self.notes.write(seen.name, Note(champion, self._began, why, version))
+            self.notes.write(state.name, Note(champion, self._began, why, version))
 
 
-def gate(outcome: NodeOutcome) -> str:
-    """What the gate saw, in a sentence."""
-    better = [one.reason for one in outcome.conditions if one.name == "better"]
-    first, _, _ = (better or [one.reason for one in outcome.conditions])[0].partition(";")
+def _failure(
+    state: ModelState, decision: UpkeepDecision, error: ConcordError, done: UpkeepOutcome = "failed"
+) -> UpkeepResult:
+    """The outcome of an error; a service that does not answer ends the pass."""
+    if isinstance(error, ServiceAway):
+        raise error
+    return _result(state, done, f"{decision.why} {error.message}")
+
+
+def gate_reason(outcome: NodeOutcome) -> str:
+    """The gate's main reason, as a sentence."""
+    reasons = {condition.name: condition.reason for condition in outcome.conditions}
+    first, _, _ = reasons.get("better", outcome.conditions[0].reason).partition(";")
     return f"It passed the gate: {first.rstrip('.')}."
 
 
-def clipped(text: str) -> str:
-    """A reason as the ledger takes it: one line, not too long."""
+def shorten(text: str) -> str:
+    """A reason as the ledger takes it: one line of limited length."""
     line = " ".join(text.split())
-    return line if len(line) <= MOST_WHY else f"{line[: MOST_WHY - 1].rstrip()}…"
+    return line if len(line) <= MOST_REASON else f"{line[: MOST_REASON - 1].rstrip()}…"
 
 
-def _line(seen: Seen, done: Done, why: str, version: str | None = None) -> Line:
-    return Line(seen.name, seen.phase, seen.champion, seen.challenger, done, " ".join(why.split()), version)
+def _result(state: ModelState, done: UpkeepOutcome, why: str, version: str | None = None) -> UpkeepResult:
+    return UpkeepResult(
+        state.name, state.phase, state.champion, state.challenger, done, " ".join(why.split()), version
+    )

@@ -1,7 +1,7 @@
-"""What operators do to nodes: release them, and pay stake in and out, as events of the ledger.
+"""`POST /v1/nodes/{task}/{node}/…`: operators release nodes, and pay stake in and out.
 
-Nothing here is undone or edited; a mistake is mended by another event. Each event has a key, so that
-who heard no answer asks again with the same one and nothing happens twice.
+Each change is an event of the ledger; a mistake is corrected by another event. Each event has a key, so
+that a request that got no answer is safely repeated with the same key.
 """
 
 import logging
@@ -11,16 +11,16 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from concord.api.auth import Access
+from concord.api.endpoint import Endpoint, Operation
+from concord.api.params import Schema, object_body, object_schema
 from concord.errors import Conflict, InvalidInput, UnknownName
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.http.tokens import Token
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.policies.stake import MICRO, MIN_STAKE
 from concord.service import Service
-from concord.types.answers import AccountView
+from concord.types.nodes import AccountView
 
 MOST_STAKE: Final = 10**9
 """Stake in one payment; in µS a number of JSON still holds a million such payments exactly."""
@@ -30,10 +30,10 @@ MOST_REASON: Final = 200
 
 _CONTROL: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 REASON: Final = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
-"""A line with something in it."""
+"""One line that is not empty."""
 
 KEY: Final = r"^[A-Za-z0-9._-]{1,64}$"
-"""A key of the caller's making: part of an event's key, which has colons."""
+"""An idempotency key: part of an event's key, whose parts are separated by colons."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,49 +42,63 @@ class Administration:
     """Writes operators' events.
 
     Args:
-        consensus: The service whose nodes are meant.
-        access: Knows who administers.
+        service: Has the nodes and the ledger.
     """
 
-    def __init__(self, service: Service, access: Access) -> None:
-        self._service, self._access = service, access
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
-    async def release(self, incoming: Request) -> Response:
-        """`POST /v1/nodes/{task}/{node}/release`: a jailed node, or one in probation, counts again."""
-        token, body = await self._asked(incoming, "reason", "key")
-        task, node = self._place(incoming)
-        why = reason(body.get("reason"))
+    def endpoints(self) -> list[Endpoint]:
+        """Release, deposit and withdrawal."""
+        amount: Schema = {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": MOST_STAKE,
+            "multipleOf": 0.000001,
+        }
+        line: Schema = {"type": "string", "maxLength": MOST_REASON, "pattern": REASON}
+        release = _describe_change(
+            "Let a node that is jailed or in probation count again",
+            "reason",
+            line,
+            "Its features are in order again.",
+        )
+        deposit = _describe_change("Pay stake into a node's account", "amount", amount, 100)
+        withdraw = _describe_change("Take stake out of a node's account", "amount", amount, 100)
+        return [
+            Endpoint("POST", "/v1/nodes/{task}/{node}/release", self.release, release, "administer"),
+            Endpoint("POST", "/v1/nodes/{task}/{node}/deposit", self.deposit, deposit, "administer"),
+            Endpoint("POST", "/v1/nodes/{task}/{node}/withdraw", self.withdraw, withdraw, "administer"),
+        ]
+
+    async def release(self, request: Request) -> Response:
+        """A jailed node, or one in probation, counts again."""
+        request.query()
+        body = object_body(await request.json(), "reason", "key")
+        task, node = self._find_account(request)
+        why = read_reason(body.get("reason"))
         self._check_stake(task, node)
-        event = events.release(task, node, to="active", by="operator", why=why, key=_key(incoming, body))
-        return await self._write(token, event, incoming)
+        event = events.release(task, node, to="active", by="operator", why=why, key=_read_key(request, body))
+        return await self._append(event, request)
 
-    async def deposit(self, incoming: Request) -> Response:
-        """`POST /v1/nodes/{task}/{node}/deposit`: pays stake in."""
-        return await self._pay(incoming, events.deposit)
+    async def deposit(self, request: Request) -> Response:
+        """Pays stake in."""
+        return await self._pay(request, events.deposit)
 
-    async def withdraw(self, incoming: Request) -> Response:
-        """`POST /v1/nodes/{task}/{node}/withdraw`: takes stake out."""
-        return await self._pay(incoming, events.withdraw)
+    async def withdraw(self, request: Request) -> Response:
+        """Takes stake out."""
+        return await self._pay(request, events.withdraw)
 
-    async def _pay(self, incoming: Request, payment: Callable[[str, str, int, str], Event]) -> Response:
-        token, body = await self._asked(incoming, "amount", "key")
-        task, node = self._place(incoming)
-        event = payment(task, node, _micros(body.get("amount")), _key(incoming, body))
-        return await self._write(token, event, incoming)
+    async def _pay(self, request: Request, payment: Callable[[str, str, int, str], Event]) -> Response:
+        request.query()
+        body = object_body(await request.json(), "amount", "key")
+        task, node = self._find_account(request)
+        event = payment(task, node, _read_micros(body.get("amount")), _read_key(request, body))
+        return await self._append(event, request)
 
-    async def _asked(self, incoming: Request, *fields: str) -> tuple[Token, dict[str, Any]]:
-        token = self._access.administrator(incoming)
-        incoming.query()
-        body = await incoming.json()
-        if not isinstance(body, dict):
-            raise InvalidInput(f"The body must be an object with {' and '.join(fields)}.", field="body")
-        extra = next((str(name)[:60] for name in body if name not in fields), None)
-        if extra is not None:
-            raise InvalidInput(f"Unknown field {extra!r}; known: {', '.join(fields)}.", field=extra)
-        return token, body
-
-    def _place(self, incoming: Request) -> tuple[str, str]:
-        task, node = incoming.path["task"], incoming.path["node"]
+    def _find_account(self, request: Request) -> tuple[str, str]:
+        """Task and node of the path, if the node has an account."""
+        task, node = request.path["task"], request.path["node"]
         self._service.ensembles.settings(task)
         state = self._service.settler.head.state.tasks.get(task)
         if state is None or node not in state.accounts:
@@ -94,7 +108,7 @@ class Administration:
         return task, node
 
     def _check_stake(self, task: str, node: str) -> None:
-        """Refuses to release who would be jailed again in a moment, because it has next to no stake."""
+        """Refuses to release a node that would be jailed again at once for its low stake."""
         account = self._service.settler.head.state.task(task).account(node)
         if account.stake < MIN_STAKE:
             raise Conflict(
@@ -103,7 +117,7 @@ class Administration:
                 field="node",
             )
 
-    async def _write(self, token: Token, event: Event, incoming: Request) -> Response:
+    async def _append(self, event: Event, request: Request) -> Response:
         block = await self._service.settler.append([event])
         task, node = event.body["task"], event.body["node"]
         _log.info(
@@ -111,9 +125,9 @@ class Administration:
             extra={
                 "kind": event.kind,
                 "of": f"{task}.{node}",
-                "by": token.name,
+                "by": request.token.name,
                 "height": block.height,
-                "request_id": incoming.request_id,
+                "request_id": request.request_id,
             },
         )
         account = self._service.settler.head.state.task(task).account(node)
@@ -129,21 +143,21 @@ class Administration:
         )
 
 
-def reason(given: object, field: str = "reason") -> str:
+def read_reason(text: object, field: str = "reason") -> str:
     """A reason that stays in the ledger for good; InvalidInput where it is none."""
-    if not isinstance(given, str) or len(given) > MOST_REASON or not re.fullmatch(REASON, given):
+    if not isinstance(text, str) or len(text) > MOST_REASON or not re.fullmatch(REASON, text):
         raise InvalidInput(
             f"Say why, in one line of at most {MOST_REASON} characters; it stays in the ledger for good.",
             field=field,
         )
-    return given.strip()
+    return text.strip()
 
 
-def _micros(given: object) -> int:
+def _read_micros(amount: object) -> int:
     """An amount of stake in µS, exactly as it was written."""
-    if type(given) is not int and type(given) is not float:
+    if type(amount) is not int and type(amount) is not float:
         raise InvalidInput("The amount must be a number of stake.", field="amount")
-    micros = Decimal(repr(given)) * MICRO
+    micros = Decimal(repr(amount)) * MICRO
     if not 0 < micros <= MOST_STAKE * MICRO or micros != int(micros):
         raise InvalidInput(
             f"The amount must be above 0 and at most {MOST_STAKE:,}, with at most six decimals.",
@@ -152,13 +166,25 @@ def _micros(given: object) -> int:
     return int(micros)
 
 
-def _key(incoming: Request, body: dict[str, Any]) -> str:
+def _read_key(request: Request, body: dict[str, Any]) -> str:
     """The caller's key, in a header or in the body; without one, a fresh one."""
-    stated = [key for key in (incoming.header("idempotency-key"), body.get("key")) if key is not None]
-    if not stated:
+    keys = [key for key in (request.header("idempotency-key"), body.get("key")) if key is not None]
+    if not keys:
         return os.urandom(16).hex()
-    if not all(isinstance(key, str) and re.fullmatch(KEY, key) for key in stated):
+    if not all(isinstance(key, str) and re.fullmatch(KEY, key) for key in keys):
         raise InvalidInput("A key is a text of letters, digits and . _ -, at most 64.", field="key")
-    if stated[-1] != stated[0]:
+    if keys[-1] != keys[0]:
         raise Conflict("Idempotency-Key and the body's key differ; say one.", field="key")
-    return str(stated[0])
+    return str(keys[0])
+
+
+def _describe_change(summary: str, field: str, schema: Schema, example: object) -> Operation:
+    key: Schema = {"type": "string", "pattern": KEY}
+    return Operation(
+        summary,
+        AccountView,
+        tag="administration",
+        errors=(409, 503),
+        body=object_schema({field: schema, "key": key}, [field]) | {"example": {field: example}},
+        headers={"idempotency-key": key},
+    )

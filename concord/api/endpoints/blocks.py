@@ -1,80 +1,75 @@
-"""The ledger's blocks to read, and who gained and lost stake by them. Nothing here changes anything.
+"""`/v1/ledger/blocks`: the ledger's blocks, newest first, or one by its height.
 
-Each question reads a bounded number of blocks, one question after the other, so that whoever reads far
-back is no burden on those who ask the nodes.
+Each request reads a bounded number of blocks, one request after the other, so that reading far back
+does not slow predictions.
 """
 
 import asyncio
-from collections.abc import Mapping
 from typing import Final
 
-from concord.api.endpoints.records import MOST_BLOCKS
-from concord.api.endpoints.stakes import moves
-from concord.api.params import int_param, run_exclusive
+from concord.api.endpoint import Endpoint, Operation
+from concord.api.params import before_param, int_param, int_schema
 from concord.errors import UnknownName
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.ledger.chain import Block
 from concord.service import Service
-from concord.types.answers import BlockPage, BlockView, StakesPage
+from concord.types.ledger import BlockPage, BlockView
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 MOST_LISTED: Final = 100
 """Blocks on a page: some 2 KiB each, as a rule."""
+
+MOST_BLOCKS: Final = 1000
+"""Blocks over which a history or a sum of stakes looks back at once."""
 
 
 class Blocks:
     """The blocks of one service's ledger."""
 
     def __init__(self, service: Service) -> None:
-        self._ledger, self._settler, self._ensembles = (
-            service.ledger,
-            service.settler,
-            service.ensembles,
-        )
-        self._looking_back = asyncio.Lock()
+        self._ledger, self._settler = service.ledger, service.settler
+        self._lock = asyncio.Lock()
 
-    async def block(self, incoming: Request) -> Response:
-        """`GET /v1/ledger/blocks/{height}`."""
-        incoming.query()
-        height = int_param(incoming.path, "height", default=0, least=1)
+    def endpoints(self) -> list[Endpoint]:
+        """A page of blocks, and one block."""
+        page = Operation(
+            "Blocks, newest first",
+            BlockPage,
+            errors=(503,),
+            query={"before": int_schema(), "limit": int_schema(most=MOST_LISTED)},
+        )
+        return [
+            Endpoint("GET", "/v1/ledger/blocks", self.list_blocks, page),
+            Endpoint("GET", "/v1/ledger/blocks/{height}", self.get_block, Operation("One block", BlockView)),
+        ]
+
+    async def get_block(self, request: Request) -> Response:
+        """The block of a height."""
+        request.query()
+        height = int_param(request.path, "height", default=0)
         if height > self._settler.head.height:
             raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
-        return json_response(_view(await run_exclusive(self._looking_back, self._ledger.block, height)))
+        return json_response(_make_view(await run_exclusive(self._lock, self._ledger.block, height)))
 
-    async def blocks(self, incoming: Request) -> Response:
-        """`GET /v1/ledger/blocks?before=&limit=`: newest first, below a height."""
-        query = incoming.query("before", "limit")
-        limit = int_param(query, "limit", default=20, least=1, most=MOST_LISTED)
-        return json_response(await run_exclusive(self._looking_back, self._page, self._stop(query), limit))
+    async def list_blocks(self, request: Request) -> Response:
+        """A page of blocks below a height."""
+        query = request.query("before", "limit")
+        limit = int_param(query, "limit", default=20, most=MOST_LISTED)
+        stop = before_param(query, self._settler.head.height)
+        return json_response(await run_exclusive(self._lock, self._read_page, stop, limit))
 
-    async def stakes(self, incoming: Request) -> Response:
-        """`GET /v1/ledger/stakes/{task}?before=`: over the newest 1,000 blocks below a height."""
-        task, query = incoming.path["task"], incoming.query("before")
-        self._ensembles.settings(task)
-        return json_response(await run_exclusive(self._looking_back, self._stakes, task, self._stop(query)))
-
-    def _stop(self, query: Mapping[str, str]) -> int:
-        """The height below which blocks are asked for: all that there are, unless the query says less."""
-        end = self._settler.head.height + 1
-        return min(int_param(query, "before", default=end, least=1), end)
-
-    def _page(self, stop: int, limit: int) -> BlockPage:
+    def _read_page(self, stop: int, limit: int) -> BlockPage:
         start = max(1, stop - limit)
-        found = self._ledger.blocks(start, stop) if stop > start else []
-        return BlockPage([_view(one) for one in reversed(found)], _older(start))
-
-    def _stakes(self, task: str, stop: int) -> StakesPage:
-        start = max(1, stop - MOST_BLOCKS)
-        state = self._ledger.state_before(start).tasks.get(task)
-        blocks = self._ledger.stream(start, stop) if stop > start else iter(())
-        nodes, treasury = moves(blocks, task, state.balances if state else {})
-        return StakesPage(task, start if stop > start else 0, stop - 1, treasury, nodes, _older(start))
+        blocks = self._ledger.blocks(start, stop) if stop > start else []
+        return BlockPage([_make_view(block) for block in reversed(blocks)], find_older_page(start))
 
 
-def _older(start: int) -> int | None:
+def find_older_page(start: int) -> int | None:
+    """`before` of the page that precedes a page's first height; None at the first block."""
     return start if start > 1 else None
 
 
-def _view(block: Block) -> BlockView:
+def _make_view(block: Block) -> BlockView:
     return BlockView(hash=block.hash, time_text=iso(block.time), **block.to_json())

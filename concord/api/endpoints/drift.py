@@ -1,41 +1,56 @@
-"""`GET /v1/tasks/{task}/drift` and `/profile`: are the rows still those that the models learned from?
+"""`GET /v1/tasks/{task}/drift` and `/profile`: how the newest rows differ from the training data.
 
-A report says nothing of a single row, yet it looks at a window that the caller chooses; so it needs the
-right to read rounds where that is a right. The profile is of training data, and open like the schema.
+A report names no single row, but its caller chooses the window, so it needs the right to read rounds
+where that is a right. The profile describes training data, and is open like the schema.
 """
 
 import asyncio
 
-from concord.api.params import int_param, run_exclusive, time_param
+from concord.api.endpoint import Endpoint, Operation
+from concord.api.params import TIME, int_param, int_schema, time_param
 from concord.drift.live import MOST_ROUNDS, USUAL_ROUNDS, LiveDrift
 from concord.http.application import json_response
 from concord.http.request import Request, Response
+from concord.types.drift import DriftReport
+from concord.util.background import run_exclusive
 
 
 class Drift:
-    """Answers for the drift of live rounds.
+    """Reports the drift of live rounds.
 
     Args:
-        live: Compares them.
+        live: Compares them with the training data.
     """
 
     def __init__(self, live: LiveDrift) -> None:
         self._live = live
         # A million rounds take a core half a minute: one report after the other.
-        self._counting = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def report(self, incoming: Request) -> Response:
-        """`GET /v1/tasks/{task}/drift?since=&limit=`: of the newest rounds whose rows are kept."""
-        query = incoming.query("since", "limit")
-        task = incoming.path["task"]
-        since = time_param(query["since"]) if "since" in query else 0
-        limit = int_param(query, "limit", default=USUAL_ROUNDS, least=1, most=MOST_ROUNDS)
-        carried = self._live.carried(task)
-        return json_response(
-            await run_exclusive(self._counting, self._live.report, carried, task, since, limit)
+    def endpoints(self) -> list[Endpoint]:
+        """Report and profile."""
+        report = Operation(
+            "How far the newest rows are from those that the models learned from",
+            DriftReport,
+            errors=(503,),
+            query={"since": TIME, "limit": int_schema(most=MOST_ROUNDS)},
         )
+        profile = Operation("What the rows looked like that the models learned from", errors=(503,))
+        return [
+            Endpoint("GET", "/v1/tasks/{task}/drift", self.get_report, report, "read"),
+            Endpoint("GET", "/v1/tasks/{task}/profile", self.get_profile, profile),
+        ]
 
-    async def profile(self, incoming: Request) -> Response:
-        """`GET /v1/tasks/{task}/profile`: as most of its models carry it."""
-        incoming.query()
-        return json_response(self._live.carried(incoming.path["task"]).reference.document)
+    async def get_report(self, request: Request) -> Response:
+        """The drift of the newest rounds whose rows are kept."""
+        query = request.query("since", "limit")
+        task = request.path["task"]
+        since = time_param(query, "since") or 0
+        limit = int_param(query, "limit", default=USUAL_ROUNDS, most=MOST_ROUNDS)
+        baseline = self._live.find_baseline(task)
+        return json_response(await run_exclusive(self._lock, self._live.report, baseline, task, since, limit))
+
+    async def get_profile(self, request: Request) -> Response:
+        """The training profile that most of the task's models carry."""
+        request.query()
+        return json_response(self._live.find_baseline(request.path["task"]).profile.document)

@@ -1,63 +1,83 @@
-"""`POST /v1/feedback`: labels in, what became of each out."""
+"""`POST /v1/feedback`: takes labels of rounds, answers what became of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from concord.api.auth import Access
+from concord.api.endpoint import REFERENCE, Endpoint, Operation
+from concord.api.params import FLAG, Schema, object_body, object_schema
 from concord.consensus.consensus import SETTLED_SECONDS
 from concord.errors import InvalidInput
 from concord.feedback import Feedback, LabelReceipt
 from concord.http.application import error_fields, json_response
 from concord.http.request import Request, Response
 from concord.service import Service
-from concord.types.answers import FeedbackResponse, LabelResult
+from concord.types.rounds import FeedbackResponse, LabelResult
 
-_ONE: Final = frozenset({"id", "label", "value"})
+_FORM: Final = ': {"labels": [{"id": …, "label": …}, …]}, or one label itself'
+_FIELDS: Final[Mapping[str, Schema]] = {
+    "id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "The round's id."},
+    "label": {
+        "type": ["string", "number"],
+        "description": "A class's name or number; of a regression the same as `value`.",
+    },
+    "value": {"type": "number", "description": "The value of a regression, in its unit."},
+}
+_LABEL: Final = object_schema(_FIELDS, ["id"]) | {"oneOf": [{"required": ["label"]}, {"required": ["value"]}]}
+_REFERENCE: Final[Schema] = {"$ref": REFERENCE.format(model="Label")}
+_LABELS: Final = object_schema(
+    {"labels": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _REFERENCE}}, ["labels"]
+)
+_REFUSAL: Final[Schema] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "object"}, "labels": {"type": "array"}},
+}
+"""Where no label was good: the first one's error, beside what became of each."""
+
+_OPERATION: Final = Operation(
+    "Say what was true of rounds; the same again changes nothing",
+    FeedbackResponse,
+    tag="labels",
+    errors=(404, 409, 410, 503),
+    query={"settled": FLAG},
+    body={"anyOf": [_LABELS, _REFERENCE], "example": {"labels": [{"id": f"{5:032x}", "label": 1}]}},
+    refusal="FeedbackRefusal",
+    components={"Label": _LABEL, "FeedbackRefusal": _REFUSAL},
+)
 
 
 class Labelling:
     """Takes labels over HTTP.
 
     Args:
-        consensus: The service whose rounds are labelled.
-        access: Knows who may.
+        service: Has the rounds that are labelled.
     """
 
-    def __init__(self, service: Service, access: Access) -> None:
-        self._access = access
+    def __init__(self, service: Service) -> None:
         self._most = service.settings.max_rows
-        self._feedback = Feedback(
-            service.journal,
-            service.ensembles,
-            service.settler,
-            label_days=service.settings.label_days,
-        )
+        days = service.settings.label_days
+        self._feedback = Feedback(service.journal, service.ensembles, service.settler, label_days=days)
 
-    async def feedback(self, incoming: Request) -> Response:
+    def endpoints(self) -> list[Endpoint]:
+        """Feedback."""
+        return [Endpoint("POST", "/v1/feedback", self.take_labels, _OPERATION, "label")]
+
+    async def take_labels(self, request: Request) -> Response:
         """200 with a result a label if one of them is the round's now; else the first one's error."""
-        token = self._access.labeller(incoming)
-        query = incoming.query("settled")
-        settled = incoming.flag(query, "settled")
-        items = _items(await incoming.json(), self._most)
-        outcomes = await self._feedback.take(token, items, incoming.request_id)
+        query = request.query("settled")
+        settled = request.flag(query, "settled")
+        items = _read_items(await request.json(), self._most)
+        receipts = await self._feedback.take(request.token, items, request.request_id)
         if settled:
-            outcomes = await self._feedback.settled(outcomes, SETTLED_SECONDS)
-        return _answer(outcomes, incoming.request_id)
+            receipts = await self._feedback.settled(receipts, SETTLED_SECONDS)
+        return _make_response(receipts, request.request_id)
 
 
-def _items(body: object, most: int) -> Sequence[object]:
-    if not isinstance(body, dict):
-        raise InvalidInput(
-            'The body must be an object: {"labels": [{"id": …, "label": …}, …]}, or one label itself.',
-            field="body",
-        )
-    if "labels" not in body and body.keys() & _ONE:
+def _read_items(body: object, most: int) -> Sequence[object]:
+    if isinstance(body, dict) and "labels" not in body and body.keys() & _FIELDS.keys():
         return [body]
-    extra = next((str(name)[:60] for name in body if name != "labels"), None)
-    if extra is not None:
-        raise InvalidInput(f"Unknown field {extra!r}; the body has one field, 'labels'.", field=extra)
-    labels = body.get("labels")
+    labels = object_body(body, "labels", form=_FORM).get("labels")
     if not isinstance(labels, list) or not labels:
         raise InvalidInput("'labels' must be a list of at least one label.", field="labels")
     if len(labels) > most:
@@ -69,18 +89,17 @@ def _items(body: object, most: int) -> Sequence[object]:
     return labels
 
 
-def _answer(outcomes: Sequence[LabelReceipt], request_id: str) -> Response:
-    first = next((one.error for one in outcomes if one.error), None)
-    refused = first if first and not any(one.is_good for one in outcomes) else None
-    response = FeedbackResponse(
-        request_id, [_result(one) for one in outcomes], error_fields(refused) if refused else None
-    )
-    document: dict[str, Any] = asdict(response)
+def _make_response(receipts: Sequence[LabelReceipt], request_id: str) -> Response:
+    first = next((receipt.error for receipt in receipts if receipt.error), None)
+    refused = first if first and not any(receipt.is_good for receipt in receipts) else None
+    error = error_fields(refused) if refused else None
+    results = [_make_result(receipt) for receipt in receipts]
+    document: dict[str, Any] = asdict(FeedbackResponse(request_id, results, error))
     if refused is None:
         del document["error"]
     return json_response(document, refused.status if refused else 200)
 
 
-def _result(outcome: LabelReceipt) -> LabelResult:
-    error = error_fields(outcome.error) if outcome.error else None
-    return LabelResult(outcome.id, outcome.status, outcome.settlement, outcome.block, error)
+def _make_result(receipt: LabelReceipt) -> LabelResult:
+    error = error_fields(receipt.error) if receipt.error else None
+    return LabelResult(receipt.id, receipt.status, receipt.settlement, receipt.block, error)

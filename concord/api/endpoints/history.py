@@ -1,18 +1,61 @@
-"""What the ledger's blocks did to one account, and why, in words."""
+"""`GET /v1/nodes/{task}/{node}/history`: what the ledger's blocks did to one account, and why, in words."""
 
+import asyncio
 from collections.abc import Iterable
 
+from concord.api.endpoint import Endpoint, Operation
+from concord.api.endpoints.blocks import MOST_BLOCKS
+from concord.api.endpoints.stakes import stake_changes
+from concord.api.params import before_param, int_schema
+from concord.errors import UnknownName
+from concord.http.application import json_response
+from concord.http.request import Request, Response
 from concord.ledger.chain import Block
-from concord.ledger.decisions import appointed_words
+from concord.ledger.decisions import describe_decision
 from concord.ledger.events import Body, NodeSums
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
-from concord.policies.scoring import PPM
 from concord.policies.stake import MICRO, Account
-from concord.types.answers import HistoryEntry
+from concord.policies.voting import PPM
+from concord.service import Service
+from concord.types.nodes import HistoryEntry, NodeHistory
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 
-def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[HistoryEntry]:
+class History:
+    """Tells the history of each account of one service's ledger."""
+
+    def __init__(self, service: Service) -> None:
+        self._ledger, self._settler, self._ensembles = service.ledger, service.settler, service.ensembles
+        # Reading far back takes long: one history after the other.
+        self._lock = asyncio.Lock()
+
+    def endpoints(self) -> list[Endpoint]:
+        """One node's history."""
+        history = Operation("What moved a node's stake", NodeHistory, query={"before": int_schema()})
+        return [Endpoint("GET", "/v1/nodes/{task}/{node}/history", self.get_history, history)]
+
+    async def get_history(self, request: Request) -> Response:
+        """The newest 1,000 blocks below a height."""
+        task, node = request.path["task"], request.path["node"]
+        query = request.query("before")
+        self._ensembles.settings(task)
+        if node not in self._ensembles.clients(task) and self._ensembles.account(task, node) is None:
+            raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
+        stop = before_param(query, self._settler.head.height)
+        return json_response(
+            NodeHistory(task, node, await run_exclusive(self._lock, self._read_entries, task, node, stop))
+        )
+
+    def _read_entries(self, task: str, node: str, stop: int) -> list[HistoryEntry]:
+        """Everything from blocks below `stop`, which never change while the chain grows."""
+        start = max(1, stop - MOST_BLOCKS)
+        state = self._ledger.state_before(start).tasks.get(task)
+        account = state.accounts.get(node) if state else None
+        return account_changes(self._ledger.stream(start, stop), task, node, account.stake if account else 0)
+
+
+def account_changes(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[HistoryEntry]:
     """The changes of one account in these blocks, oldest first.
 
     Args:
@@ -21,58 +64,57 @@ def entries(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[H
         node: Its node.
         stake: What it holds before the first of them, in µS.
     """
-    found = []
+    history = []
     for block in blocks:
         # In the order in which a block is folded, so that a jailing follows its settlement.
         for event in in_order(block.event_list):
-            change, rounds, reason = _change(event.body, task, node)
+            body = event.body
+            reason = _explain_event(body, task, node)
+            if reason is None:
+                continue
+            change = sum(amount for (name, _), amount in stake_changes(body).items() if name == node)
             stake += change
-            if reason is not None:
-                kind = event.kind
-                entry = HistoryEntry(
-                    block.height, iso(block.time), kind, change / MICRO, stake / MICRO, rounds, reason
+            rounds = NodeSums(*body["nodes"][node]).rounds if event.kind == "settle" else 0
+            history.append(
+                HistoryEntry(
+                    block.height, iso(block.time), event.kind, change / MICRO, stake / MICRO, rounds, reason
                 )
-                found.append(entry)
-    return found
+            )
+    return history
 
 
-def _change(body: Body, task: str, node: str) -> tuple[int, int, str | None]:
-    """What an event did to the account: µS, rounds, and why in words (None: nothing)."""
+def _explain_event(body: Body, task: str, node: str) -> str | None:
+    """Why an event concerns the account, in words; None where it does not."""
+    kind = body["kind"]
     if body["task"] != task:
-        return 0, 0, None
-    if body["kind"] == "settle" and node in body["nodes"]:
-        return _settled(body, NodeSums(*body["nodes"][node]))
+        return None
+    if kind == "settle" and node in body["nodes"]:
+        return explain_settlement(body, NodeSums(*body["nodes"][node]))
     if body.get("node") != node:
-        return 0, 0, None
-    if body["kind"] == "open":
-        return body["deposit"], 0, "account opened"
-    if body["kind"] in {"deposit", "withdraw"}:
-        amount = body["amount"] if body["kind"] == "deposit" else -body["amount"]
-        return amount, 0, "stake paid in" if amount > 0 else "stake withdrawn"
-    return 0, 0, _standing_changed(body)
+        return None
+    payments = {"open": "account opened", "deposit": "stake paid in", "withdraw": "stake withdrawn"}
+    return payments.get(kind) or explain_standing_change(body)
 
 
-def _settled(body: Body, sums: NodeSums) -> tuple[int, int, str]:
+def explain_settlement(body: Body, sums: NodeSums) -> str:
+    """A settlement's effect on one node, in words."""
     if body["policy"] == "seed":
-        # Who dissents with next to nothing loses nothing, so an unchanged stake tells of no agreement.
+        # A node with next to no stake loses nothing by dissent, so an unchanged stake shows no agreement.
         words = "dissented from the consensus" if sums.delta < 0 else "nothing taken"
-        return sums.delta, sums.rounds, f"{_counted(sums.rounds)} settled under seed: {words}"
+        return f"{_count_rounds(sums.rounds)} settled under seed: {words}"
     levelled = f", levelling {sums.levelling / MICRO:+,.4f}" if sums.levelling else ""
     words = f"{sums.hits} right, {sums.delta / MICRO:+,.4f} for it{levelled}"
-    return (
-        sums.delta + sums.levelling,
-        sums.rounds,
-        f"{_counted(sums.rounds)} with a label settled under wager: {words}",
-    )
+    return f"{_count_rounds(sums.rounds)} with a label settled under wager: {words}"
 
 
-def _counted(rounds: int) -> str:
+def _count_rounds(rounds: int) -> str:
     return "1 round" if rounds == 1 else f"{rounds} rounds"
 
 
-def _standing_changed(body: Body) -> str:
+def explain_standing_change(body: Body) -> str:
+    """An event about a node's standing or version, in words."""
     if body["kind"] == "appoint":
-        return appointed_words(body)
+        return describe_decision(body)
     if body["kind"] == "promote":
         return f"serves version {body['version']}: its record starts anew, or goes on from its trial"
     if body["kind"] == "release":
@@ -85,7 +127,7 @@ def _standing_changed(body: Body) -> str:
     }[body["reason"]]
 
 
-def standing_words(account: Account) -> str | None:
+def explain_standing(account: Account) -> str | None:
     """Why a node does not count, and what would change that, for people; None where it counts."""
     if account.standing == "active":
         return None

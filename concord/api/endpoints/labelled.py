@@ -1,7 +1,7 @@
-"""`GET /v1/tasks/{task}/labelled`: rows that were asked about and have a label since, to learn from anew.
+"""`GET /v1/tasks/{task}/labelled`: rows of answered rounds with their labels, to train models on.
 
-It gives rows themselves, so it needs the right to read rounds where that is a right. What was forgotten or
-has expired is not there any more, and neither is a label that its task's schema doesn't know.
+It gives out rows, so it needs the right to read rounds where that is a right. Rows that were forgotten or
+have expired are left out, and so are labels that the task's schema does not know.
 """
 
 import asyncio
@@ -10,18 +10,20 @@ from typing import Final
 
 import orjson
 
-from concord.api.params import int_param, run_exclusive, time_param
+from concord.api.endpoint import Endpoint, Operation
+from concord.api.params import CURSOR, TIME, int_param, int_schema, time_param
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.journal.rows import LabelledRound
 from concord.service import Service
-from concord.tasks.labels import said_label
+from concord.tasks.labels import decode_label
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import LabelledPage, LabelledRow
+from concord.types.rounds import LabelledPage, LabelledRow
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 MOST_ROWS: Final = 1000
-"""Rows on one page; with the rows in words, some 200 KB."""
+"""Rows on one page; as JSON some 200 KB."""
 
 USUAL_ROWS: Final = 500
 
@@ -30,28 +32,38 @@ class LabelledRounds:
     """Gives out labelled rows.
 
     Args:
-        consensus: Has the journal, and knows the tasks.
+        service: Has the journal and the tasks.
     """
 
     def __init__(self, service: Service) -> None:
         self._journal, self._ensembles = service.journal, service.ensembles
         # A page may look at tens of thousands of rounds: one after the other.
-        self._reading = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def page(self, incoming: Request) -> Response:
-        """`GET /v1/tasks/{task}/labelled?since=&limit=&after=`: oldest first, by when they were asked."""
-        query = incoming.query("since", "limit", "after")
-        schema = self._ensembles.schema(incoming.path["task"])
-        since = time_param(query["since"]) if "since" in query else 0
-        limit = int_param(query, "limit", default=USUAL_ROWS, least=1, most=MOST_ROWS)
-        found, after = await run_exclusive(
-            self._reading, self._journal.labelled, schema.task, since, limit, query.get("after")
+    def endpoints(self) -> list[Endpoint]:
+        """The pages."""
+        page = Operation(
+            "Rows that have a label, oldest first: what models learn from anew",
+            LabelledPage,
+            errors=(503,),
+            query={"since": TIME, "limit": int_schema(most=MOST_ROWS), "after": CURSOR},
         )
-        return json_response(LabelledPage(list(_rows(schema, found)), after))
+        return [Endpoint("GET", "/v1/tasks/{task}/labelled", self.list_rows, page, "read")]
+
+    async def list_rows(self, request: Request) -> Response:
+        """One page, oldest rounds first."""
+        query = request.query("since", "limit", "after")
+        schema = self._ensembles.schema(request.path["task"])
+        since = time_param(query, "since") or 0
+        limit = int_param(query, "limit", default=USUAL_ROWS, most=MOST_ROWS)
+        rounds, after = await run_exclusive(
+            self._lock, self._journal.labelled, schema.task, since, limit, query.get("after")
+        )
+        return json_response(LabelledPage(list(_decode_rows(schema, rounds)), after))
 
 
-def _rows(schema: TaskSchema, found: Sequence[LabelledRound]) -> Iterator[LabelledRow]:
-    for one in found:
-        label = said_label(schema, one.label)
+def _decode_rows(schema: TaskSchema, rounds: Sequence[LabelledRound]) -> Iterator[LabelledRow]:
+    for round_ in rounds:
+        label = decode_label(schema, round_.label)
         if label is not None:
-            yield LabelledRow(one.id, iso(one.time), orjson.loads(one.features), label)
+            yield LabelledRow(round_.id, iso(round_.time), orjson.loads(round_.features), label)

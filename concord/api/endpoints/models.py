@@ -1,151 +1,192 @@
-"""`/v1/models`: which version every node serves, how two compare, and the decisions about them.
+"""`/v1/models`: which versions the nodes serve, how two versions compare, and decisions about them.
 
-A list is open, as the nodes are; a comparison is made of labels and needs the right to read rounds where
-that is a right; decisions need a token that administers, and its name is written down with the reason.
+The list is open, as that of nodes is; a comparison uses labels, so it needs the right to read rounds where
+that is a right; decisions need a token that administers, and the ledger keeps its name with the reason.
 """
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
-from concord.api.auth import Access
-from concord.api.endpoints.administration import reason
-from concord.api.params import run_exclusive, time_param
+from concord.api.endpoint import Endpoint, Listed, Operation
+from concord.api.endpoints.administration import MOST_REASON, REASON, read_reason
+from concord.api.params import TIME, Schema, object_body, object_schema, time_param
 from concord.errors import Conflict, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.policies.stake import Action
-from concord.rollout.comparison import MOST_ROUNDS, Compared, Pairing, Score, compare
+from concord.rollout.comparison import MOST_ROUNDS, PairedDifference, Pairing, Score, compare
 from concord.rollout.planning import RolloutRequest
-from concord.rollout.state import Pair, RolloutState
+from concord.rollout.state import RolloutState, VersionPair
 from concord.service import Service
-from concord.types.models import Appointed, Comparison, Contender
+from concord.types.models import Appointed, Comparison, Contender, ModelView
+from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 VERSION: Final = r"^[1-9][0-9]{0,9}$"
 """A version's number, as the registry gives it."""
 
-_EXPECTED: Final = ("champion", "challenger")
+_VERSION: Final[Schema] = {"type": "string", "pattern": VERSION}
+_VERSION_OR_NONE: Final[Schema] = {"anyOf": [_VERSION, {"type": "null"}]}
+_REASON: Final[Schema] = {"type": "string", "maxLength": MOST_REASON, "pattern": REASON}
+_PAIR: Final[Mapping[str, Schema]] = {"champion": _VERSION_OR_NONE, "challenger": _VERSION_OR_NONE}
 
 
 class Models:
-    """Answers for models' versions.
+    """Lists, compares and decides about the versions of models.
 
     Args:
-        consensus: The service whose nodes are meant.
-        access: Knows who administers.
+        service: Has the inventory of versions and their rollout.
     """
 
-    def __init__(self, service: Service, access: Access) -> None:
-        self._service, self._access = service, access
-        self._overview, self._appointing = service.inventory, service.rollout
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._inventory, self._rollout = service.inventory, service.rollout
         # A million rounds take a core half a minute: one comparison after the other.
         self._comparing = asyncio.Lock()
 
-    async def listing(self, incoming: Request) -> Response:
-        """`GET /v1/models`."""
-        incoming.query()
-        return json_response({"models": await self._overview.models()})
+    def endpoints(self) -> list[Endpoint]:
+        """The list, the comparison and the four decisions."""
+        models = Listed("models", ModelView)
+        listing = Operation("The versions that nodes serve and try", models, tag="models")
+        comparison = Operation(
+            "Champion and challenger on the same labelled rounds",
+            Comparison,
+            tag="models",
+            errors=(409, 503),
+            query={"since": TIME},
+        )
+        challenge = _describe(
+            "Have a version answer beside the champion, for nothing", _VERSION, required=("version",)
+        )
+        promote = _describe("Make a version champion, and watch the old one beside it", _VERSION)
+        roll_back = _describe("Make the version before champion again")
+        dismiss = _describe("Have the challenger leave")
+        return [
+            Endpoint("GET", "/v1/models", self.list_models, listing),
+            Endpoint("GET", "/v1/models/{name}/compare", self.compare, comparison, "read"),
+            Endpoint("POST", "/v1/models/{name}/challenge", self.challenge, challenge, "administer"),
+            Endpoint("POST", "/v1/models/{name}/promote", self.promote, promote, "administer"),
+            Endpoint("POST", "/v1/models/{name}/rollback", self.roll_back, roll_back, "administer"),
+            Endpoint("POST", "/v1/models/{name}/dismiss", self.dismiss, dismiss, "administer"),
+        ]
 
-    async def compare(self, incoming: Request) -> Response:
-        """`GET /v1/models/{name}/compare?since=`: champion and challenger on the same labelled rounds."""
-        query = incoming.query("since")
-        since = time_param(query["since"]) if "since" in query else None
-        seen = await self._overview.seen(incoming.path["name"])
+    async def list_models(self, request: Request) -> Response:
+        """Every node's model."""
+        request.query()
+        return json_response({"models": await self._inventory.list_models()})
+
+    async def compare(self, request: Request) -> Response:
+        """Champion and challenger on the labelled rounds since their phase began, or since a time."""
+        since = time_param(request.query("since"), "since")
+        state = await self._inventory.read_state(request.path["name"])
         if since is None:
-            since = seen.since
-        pairing = self._pairing(seen)
-        task = seen.name.rpartition(".")[0]
+            since = state.since
+        pairing = self._pair_versions(state)
+        task = state.name.rpartition(".")[0]
         compared = await run_exclusive(self._comparing, self._compare, task, since or 0, pairing)
-        return json_response(_told(seen, pairing, since, compared))
+        return json_response(_make_comparison(state, pairing, since, compared))
 
-    async def challenge(self, incoming: Request) -> Response:
-        """`POST /v1/models/{name}/challenge`: a version answers beside the champion, for nothing."""
-        return await self._appoint(incoming, "challenge", "version")
+    async def challenge(self, request: Request) -> Response:
+        """A version answers beside the champion; its votes do not count."""
+        return await self._decide(request, "challenge", "version")
 
-    async def promote(self, incoming: Request) -> Response:
-        """`POST /v1/models/{name}/promote`: a version becomes champion, the old one is watched beside it."""
-        return await self._appoint(incoming, "promote", "version")
+    async def promote(self, request: Request) -> Response:
+        """A version becomes champion; the old one answers beside it."""
+        return await self._decide(request, "promote", "version")
 
-    async def roll_back(self, incoming: Request) -> Response:
-        """`POST /v1/models/{name}/rollback`: the version before becomes champion again."""
-        return await self._appoint(incoming, "rollback")
+    async def roll_back(self, request: Request) -> Response:
+        """The version before becomes champion again."""
+        return await self._decide(request, "rollback")
 
-    async def dismiss(self, incoming: Request) -> Response:
-        """`POST /v1/models/{name}/dismiss`: the challenger leaves."""
-        return await self._appoint(incoming, "dismiss")
+    async def dismiss(self, request: Request) -> Response:
+        """The challenger leaves."""
+        return await self._decide(request, "dismiss")
 
-    async def _appoint(self, incoming: Request, action: Action, *more: str) -> Response:
-        token = self._access.administrator(incoming)
-        incoming.query()
-        body = await incoming.json()
+    async def _decide(self, request: Request, action: Action, *more: str) -> Response:
+        request.query()
         fields = (*more, "why", "expect")
-        if not isinstance(body, dict):
-            raise InvalidInput(f"The body must be an object with {', '.join(fields)}.", field="body")
-        extra = next((str(name)[:60] for name in body if name not in fields), None)
-        if extra is not None:
-            raise InvalidInput(f"Unknown field {extra!r}; known: {', '.join(fields)}.", field=extra)
-        why = reason(body.get("why"), "why")
-        wish = RolloutRequest(action, _version(body, "version"), _pair(body.get("expect")))
-        if action == "challenge" and wish.version is None:
+        body = object_body(await request.json(), *fields)
+        why = read_reason(body.get("why"), "why")
+        decision = RolloutRequest(action, _read_version(body, "version"), _read_pair(body.get("expect")))
+        if action == "challenge" and decision.version is None:
             raise InvalidInput('Name the version that is to challenge, such as "9".', field="version")
-        view = await self._appointing.appoint(incoming.path["name"], wish, token.name, why)
+        view = await self._rollout.apply(request.path["name"], decision, request.token.name, why)
         return json_response(Appointed(view), 202)
 
-    def _pairing(self, seen: RolloutState) -> Pairing:
-        task, _, node = seen.name.rpartition(".")
-        champion, challenger = seen.pair
+    def _pair_versions(self, state: RolloutState) -> Pairing:
+        task, _, node = state.name.rpartition(".")
+        champion, challenger = state.pair
         if champion is None or challenger is None:
             raise Conflict(
-                f"{seen.name} has no challenger that could be compared; `concord models list` shows what it "
+                f"{state.name} has no challenger that could be compared; `concord models list` shows what it "
                 "has.",
                 code="no_challenger",
             )
-        state = self._service.ensembles.states().get(task)
+        policy = self._service.ensembles.states().get(task)
         is_value = self._service.ensembles.schema(task).value is not None
-        by_class: Score = "brier" if state is not None and state.score == "brier" else "hit"
-        last = seen.appointment
-        sigma = last.sigma if last is not None else state.sigma if state else None
+        by_class: Score = "brier" if policy is not None and policy.score == "brier" else "hit"
+        appointment = state.appointment
+        sigma = appointment.sigma if appointment is not None else policy.sigma if policy else None
         return Pairing(node, champion, challenger, "closeness" if is_value else by_class, sigma)
 
-    def _compare(self, task: str, since: int, pairing: Pairing) -> Compared:
+    def _compare(self, task: str, since: int, pairing: Pairing) -> PairedDifference:
         return compare(self._service.journal.judged(task, since, MOST_ROUNDS), pairing)
 
 
-def _told(seen: RolloutState, pairing: Pairing, since: int | None, found: Compared) -> Comparison:
+def _make_comparison(
+    state: RolloutState, pairing: Pairing, since: int | None, compared: PairedDifference
+) -> Comparison:
     return Comparison(
-        seen.name,
-        seen.phase,
+        state.name,
+        state.phase,
         None if since is None else iso(since),
         pairing.score,
-        Contender(pairing.champion, found.champion),
-        Contender(pairing.challenger, found.challenger),
-        found.rounds,
-        found.difference,
-        found.low,
-        found.high,
-        found.verdict,
+        Contender(pairing.champion, compared.champion),
+        Contender(pairing.challenger, compared.challenger),
+        compared.rounds,
+        compared.difference,
+        compared.low,
+        compared.high,
+        compared.verdict,
     )
 
 
-def _version(body: dict[str, Any], field: str, where: str = "") -> str | None:
+def _read_version(body: dict[str, Any], field: str, where: str = "") -> str | None:
     """A version's number, or None where none is named."""
-    given = body.get(field)
-    if given is None:
+    version = body.get(field)
+    if version is None:
         return None
-    if not isinstance(given, str) or not re.fullmatch(VERSION, given):
+    if not isinstance(version, str) or not re.fullmatch(VERSION, version):
         raise InvalidInput(
             f'A version is a number in quotes, such as "9"; {where}{field} is none.', field=where + field
         )
-    return given
+    return version
 
 
-def _pair(given: object) -> Pair | None:
-    if given is None:
+def _read_pair(expect: object) -> VersionPair | None:
+    if expect is None:
         return None
-    if not isinstance(given, dict) or set(given) != set(_EXPECTED):
+    if not isinstance(expect, dict) or set(expect) != set(_PAIR):
         raise InvalidInput(
             'expect is what was seen: {"champion": "8", "challenger": "9"}, null where there is none.',
             field="expect",
         )
-    return _version(given, "champion", "expect."), _version(given, "challenger", "expect.")
+    return _read_version(expect, "champion", "expect."), _read_version(expect, "challenger", "expect.")
+
+
+def _describe(summary: str, version: Schema | None = None, *, required: tuple[str, ...] = ()) -> Operation:
+    """The operation of a decision; `version` describes the version where one can be named."""
+    fields = {"why": _REASON, "expect": object_schema(_PAIR, list(_PAIR))}
+    example = {"why": "It was retrained on newer rows."}
+    if version is not None:
+        fields, example = {"version": version, **fields}, {"version": "9", **example}
+    return Operation(
+        summary,
+        Appointed,
+        tag="models",
+        errors=(409, 503),
+        body=object_schema(fields, [*required, "why"]) | {"example": example},
+        statuses=(202,),
+    )

@@ -1,12 +1,16 @@
-"""`POST /v1/tasks/{task}/predict`: rows of named columns in, verdicts with their evidence out."""
+"""`POST /v1/tasks/{task}/predict`: takes rows of named columns, answers verdicts with their evidence."""
 
 from typing import Any
 
 import orjson
 
+from concord.api.endpoint import REFERENCE, Endpoint, Operation, PerTask
+from concord.api.params import FLAG, Schema, object_body, object_schema
 from concord.errors import InvalidInput
 from concord.http.request import Request, Response
 from concord.service import Service
+from concord.tasks.schema import FLOAT32_MAX, Feature, TaskSchema
+from concord.types.answers import PredictResponse
 
 
 class Predictions:
@@ -15,13 +19,17 @@ class Predictions:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    def endpoints(self) -> list[Endpoint]:
+        """Prediction, described once for each task."""
+        return [Endpoint("POST", "/v1/tasks/{task}/predict", self.predict, PerTask(_describe_predict))]
+
     async def predict(self, request: Request) -> Response:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
         query = request.query("recorded", "settled")
         task, request_id = request.path["task"], request.request_id
         result = await self._service.consensus.predict(
             task,
-            _rows(await request.json(), self._service.settings.max_rows),
+            _read_rows(await request.json(), self._service.settings.max_rows),
             request_id,
             request.traceparent,
             recorded=request.flag(query, "recorded"),
@@ -29,7 +37,8 @@ class Predictions:
         )
         error = self._service.consensus.refusal(task, result)
         head = {"task": task, "request_id": request_id, **({"error": error} if error else {})}
-        body = orjson.dumps(head)[:-1] + b',"verdicts":[' + b",".join(result.encoded) + b"]}"
+        verdicts = b",".join(result.encoded)
+        body = orjson.dumps(head)[:-1] + b',"verdicts":[' + verdicts + b"]}"
         return Response(body, 503 if error else 200)
 
 
@@ -45,14 +54,37 @@ def check_row_count(count: int, most: int) -> None:
         )
 
 
-def _rows(body: object, most: int) -> list[dict[str, Any]]:
-    if not isinstance(body, dict):
-        raise InvalidInput('The body must be an object: {"rows": [{…}, …]}.', field="body")
-    extra = next((str(name)[:60] for name in body if name != "rows"), None)
-    if extra is not None:
-        raise InvalidInput(f"Unknown field {extra!r}; the body has one field, 'rows'.", field=extra)
-    rows = body.get("rows")
+def feature_schema(feature: Feature) -> Schema:
+    """JSON Schema of a feature's values."""
+    if feature.kind == "choice":
+        return {"type": "string", "enum": list(feature.choices), "description": feature.description}
+    return {
+        "type": feature.kind,
+        "minimum": -FLOAT32_MAX if feature.minimum is None else feature.minimum,
+        "maximum": FLOAT32_MAX if feature.maximum is None else feature.maximum,
+        "description": f"{feature.description} ({feature.range_text})".strip(),
+    }
+
+
+def _read_rows(body: object, most: int) -> list[dict[str, Any]]:
+    rows = object_body(body, "rows", form=': {"rows": [{…}, …]}').get("rows")
     if not isinstance(rows, list):
         raise InvalidInput("'rows' must be a list of objects, one a row.", field="rows")
     check_row_count(len(rows), most)
     return rows
+
+
+def _describe_predict(schema: TaskSchema) -> Operation:
+    row = f"row_{schema.task}"
+    items = {"$ref": REFERENCE.format(model=row)}
+    rows: Schema = {"type": "array", "minItems": 1, "maxItems": 1000, "items": items}
+    columns = {feature.name: feature_schema(feature) for feature in schema.features}
+    return Operation(
+        f"{schema.title}: ask all nodes and answer with their consensus",
+        PredictResponse,
+        tag="predict",
+        errors=(429, 503),
+        query={"recorded": FLAG, "settled": FLAG},
+        body=object_schema({"rows": rows}, ["rows"]) | {"example": {"rows": [schema.example]}},
+        components={row: object_schema(columns, list(columns)) | {"example": schema.example}},
+    )

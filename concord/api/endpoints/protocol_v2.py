@@ -1,17 +1,22 @@
-"""The Open Inference Protocol, version 2 (REST), over the same predictions.
+"""`/v2`: the Open Inference Protocol, version 2 (REST), over the same predictions.
 
-One tensor per feature goes in; `label` and `probabilities`, or `value`, come out, with `status` a
-row and the whole evidence as one JSON string in `parameters`. A task is a model here. Source:
+A task is a model here. One tensor per feature goes in; `label` and `probabilities`, or `value`, come
+out, with `status` a row and all verdicts as one JSON string in `parameters`. Source:
 https://github.com/open-inference/open-inference-protocol, specification/protocol/inference_rest.md.
 Errors look as the protocol says, `{"error": "message"}`, with `code` and `field` beside it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
-from concord.api.endpoints.predictions import check_row_count
+from concord import __version__
+from concord.api.endpoint import Endpoint, Operation, PerTask
+from concord.api.endpoints.health import Health, readiness_response
+from concord.api.endpoints.predictions import check_row_count, feature_schema
+from concord.api.params import Schema, object_schema
 from concord.errors import ConcordError, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response
@@ -32,69 +37,82 @@ STATED: Final = {"number": "FP64", "integer": "INT64", "choice": "BYTES"}
 """The type that a model's metadata names for it."""
 
 
+_TAG: Final = "open inference protocol"
+_ERROR: Final[Schema] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {"type": "string"},
+        "code": {"type": "string"},
+        "field": {"type": ["string", "null"]},
+    },
+}
+
+
 class ProtocolV2:
     """Health, metadata and inference as the protocol names them."""
 
-    def __init__(self, service: Service, version: str) -> None:
-        self._service = service
-        self._version = version
+    def __init__(self, service: Service) -> None:
+        self._service, self._health = service, Health(service)
 
-    async def server(self, incoming: Request) -> Response:
-        """`GET /v2`."""
-        incoming.query()
-        return json_response({"name": "concord", "version": self._version, "extensions": []})
+    def endpoints(self) -> list[Endpoint]:
+        """Inference first, then metadata and health."""
+        ready = _describe("Readiness", statuses=(200, 503))
+        model_ready = _describe("Model readiness", statuses=(200, 503))
+        return [
+            Endpoint("POST", "/v2/models/{task}/infer", self.infer, PerTask(_describe_infer)),
+            Endpoint("GET", "/v2", self.get_server, _describe("Server metadata")),
+            Endpoint("GET", "/v2/health/live", self._health.get_liveness, _describe("Liveness")),
+            Endpoint("GET", "/v2/health/ready", self._health.get_readiness, ready),
+            Endpoint("GET", "/v2/models/{task}", self.get_model, _describe("Model metadata", errors=(503,))),
+            Endpoint("GET", "/v2/models/{task}/ready", self.get_model_readiness, model_ready),
+        ]
 
-    async def live(self, incoming: Request) -> Response:
-        """`GET /v2/health/live`."""
-        incoming.query()
-        return json_response({"live": True})
+    async def get_server(self, request: Request) -> Response:
+        """The server's metadata."""
+        request.query()
+        return json_response({"name": "concord", "version": __version__, "extensions": []})
 
-    async def ready(self, incoming: Request) -> Response:
-        """`GET /v2/health/ready`: 200 once some task can reach its quorum."""
-        incoming.query()
-        return _readiness(None, ready=self._service.ready())
+    async def get_model(self, request: Request) -> Response:
+        """A task's tensors in and out."""
+        request.query()
+        task = request.path["task"]
+        return json_response(describe_model(task, self._service.ensembles.schema(task)))
 
-    async def model(self, incoming: Request) -> Response:
-        """`GET /v2/models/{task}`: the tensors in and out."""
-        incoming.query()
-        return json_response(
-            metadata(incoming.path["task"], self._service.ensembles.schema(incoming.path["task"]))
-        )
-
-    async def model_ready(self, incoming: Request) -> Response:
-        """`GET /v2/models/{task}/ready`."""
-        incoming.query()
-        task = incoming.path["task"]
+    async def get_model_readiness(self, request: Request) -> Response:
+        """200 while the task can reach its quorum."""
+        request.query()
+        task = request.path["task"]
         self._service.ensembles.settings(task)
-        return _readiness(task, ready=self._service.ensembles.is_ready(task))
+        return readiness_response(self._service.ensembles.is_ready(task), task)
 
-    async def infer(self, incoming: Request) -> Response:
-        """`POST /v2/models/{task}/infer`."""
-        incoming.query()
-        task = incoming.path["task"]
+    async def infer(self, request: Request) -> Response:
+        """Tensors in, tensors out."""
+        request.query()
+        task = request.path["task"]
         schema = self._service.ensembles.schema(task)
-        body = await incoming.json()
-        rows, wanted = read_request(body, schema, self._service.settings.max_rows)
-        response = await self._service.consensus.predict(
-            task, rows, incoming.request_id, incoming.traceparent
-        )
-        evidence = b"[" + b",".join(response.encoded) + b"]"
-        error = self._service.consensus.refusal(task, response)
+        body = await request.json()
+        rows, output_names = read_request(body, schema, self._service.settings.max_rows)
+        result = await self._service.consensus.predict(task, rows, request.request_id, request.traceparent)
+        evidence = b"[" + b",".join(result.encoded) + b"]"
+        error = self._service.consensus.refusal(task, result)
         if error is not None:
             refused = {"error": error["message"], "code": error["code"], "field": None}
             return json_response(refused | {"parameters": {"verdicts": evidence.decode()}}, 503)
-        outputs = write_outputs(response.verdicts, schema)
+        outputs = write_outputs(result.verdicts, schema)
         return json_response(
             {
                 "model_name": task,
-                "id": body.get("id", incoming.request_id),
+                "id": body.get("id", request.request_id),
                 "parameters": {"verdicts": evidence.decode()},
-                "outputs": [output for output in outputs if wanted is None or output["name"] in wanted],
+                "outputs": [
+                    output for output in outputs if output_names is None or output["name"] in output_names
+                ],
             }
         )
 
 
-def metadata(task: str, schema: TaskSchema) -> dict[str, Any]:
+def describe_model(task: str, schema: TaskSchema) -> dict[str, Any]:
     """What the protocol calls a model's metadata."""
     return {
         "name": task,
@@ -103,14 +121,14 @@ def metadata(task: str, schema: TaskSchema) -> dict[str, Any]:
             {"name": feature.name, "datatype": STATED[feature.kind], "shape": [-1]}
             for feature in schema.features
         ],
-        "outputs": _output_types(schema),
+        "outputs": _list_outputs(schema),
     }
 
 
 def read_request(
     body: object, schema: TaskSchema, most: int
 ) -> tuple[list[dict[str, Any]], frozenset[str] | None]:
-    """Turns tensors into rows of named columns, and says which outputs are wanted (None: all).
+    """Turns tensors into rows of named columns, beside the names of the requested outputs (None: all).
 
     Raises:
         InvalidInput: A tensor is missing, unknown, of another type or length.
@@ -125,31 +143,28 @@ def read_request(
     if not isinstance(body.get("id", ""), str):
         raise InvalidInput("'id' must be text.", field="id")
     _check_parameters(body, "parameters")
-    columns = _columns(body.get("inputs"), schema)
+    columns = _read_columns(body.get("inputs"), schema)
     count = len(next(iter(columns.values())))
     check_row_count(count, most)
     rows = [{name: data[row] for name, data in columns.items()} for row in range(count)]
-    return rows, _wanted(body.get("outputs"), schema)
+    return rows, _read_output_names(body.get("outputs"), schema)
 
 
 def write_outputs(verdicts: Sequence[Verdict], schema: TaskSchema) -> list[dict[str, Any]]:
     """The verdicts as tensors; a row without an answer has an empty label, or 0, and says so in `status`."""
-    count = len(verdicts)
-    status = {"name": "status", "datatype": "BYTES", "shape": [count], "data": [v.status for v in verdicts]}
+    columns: dict[str, list[Any]] = {"status": [verdict.status for verdict in verdicts]}
     if schema.is_regression:
-        values = [verdict.value or 0.0 for verdict in verdicts]
-        return [{"name": "value", "datatype": "FP64", "shape": [count], "data": values}, status]
-    names = [label.name for label in schema.labels]
-    shares = [
-        share
-        for verdict in verdicts
-        for share in ((verdict.probabilities or {}).get(name, 0.0) for name in names)
-    ]
-    labels = [verdict.label or "" for verdict in verdicts]
+        columns["value"] = [verdict.value or 0.0 for verdict in verdicts]
+    else:
+        columns["label"] = [verdict.label or "" for verdict in verdicts]
+        columns["probabilities"] = [
+            (verdict.probabilities or {}).get(label.name, 0.0)
+            for verdict in verdicts
+            for label in schema.labels
+        ]
     return [
-        {"name": "label", "datatype": "BYTES", "shape": [count], "data": labels},
-        {"name": "probabilities", "datatype": "FP64", "shape": [count, len(names)], "data": shares},
-        status,
+        output | {"shape": [len(verdicts), *output["shape"][1:]], "data": columns[output["name"]]}
+        for output in _list_outputs(schema)
     ]
 
 
@@ -158,15 +173,15 @@ def protocol_error(error: ConcordError) -> bytes:
     return orjson.dumps({"error": error.message, "code": error.code, "field": error.field})
 
 
-def _columns(inputs: object, schema: TaskSchema) -> dict[str, list[Any]]:
+def _read_columns(inputs: object, schema: TaskSchema) -> dict[str, list[Any]]:
     if not isinstance(inputs, list) or not inputs:
         raise InvalidInput(f"'inputs' must list one tensor per feature of {schema.task}.", field="inputs")
     features = {feature.name: feature for feature in schema.features}
     columns: dict[str, list[Any]] = {}
-    for place, tensor in enumerate(inputs):
-        name, data = _tensor(tensor, f"inputs[{place}]", features)
+    for index, tensor in enumerate(inputs):
+        name, data = _read_tensor(tensor, f"inputs[{index}]", features)
         if name in columns:
-            raise InvalidInput(f"Tensor {name!r} is given twice.", field=f"inputs[{place}].name")
+            raise InvalidInput(f"Tensor {name!r} is given twice.", field=f"inputs[{index}].name")
         columns[name] = data
     missing = next((name for name in features if name not in columns), None)
     if missing is not None:
@@ -177,7 +192,7 @@ def _columns(inputs: object, schema: TaskSchema) -> dict[str, list[Any]]:
     return columns
 
 
-def _tensor(tensor: object, where: str, features: Mapping[str, Feature]) -> tuple[str, list[Any]]:
+def _read_tensor(tensor: object, where: str, features: Mapping[str, Feature]) -> tuple[str, list[Any]]:
     if not isinstance(tensor, dict):
         raise InvalidInput("A tensor is an object with name, shape, datatype and data.", field=where)
     extra = next((str(key)[:60] for key in tensor if key not in _TENSOR_KEYS), None)
@@ -215,19 +230,19 @@ def _is_shape_of(shape: object, count: int) -> bool:
     return shape in ([count], [count, 1])
 
 
-def _wanted(outputs: object, schema: TaskSchema) -> frozenset[str] | None:
+def _read_output_names(outputs: object, schema: TaskSchema) -> frozenset[str] | None:
     if outputs is None:
         return None
-    known = [output["name"] for output in _output_types(schema)]
+    names = [output["name"] for output in _list_outputs(schema)]
     if not isinstance(outputs, list):
         raise InvalidInput("'outputs' must be a list of objects with a name.", field="outputs")
-    for place, output in enumerate(outputs):
-        if not isinstance(output, dict) or output.get("name") not in known:
-            raise InvalidInput(f"Known outputs: {', '.join(known)}.", field=f"outputs[{place}].name")
+    for index, output in enumerate(outputs):
+        if not isinstance(output, dict) or output.get("name") not in names:
+            raise InvalidInput(f"Known outputs: {', '.join(names)}.", field=f"outputs[{index}].name")
     return frozenset(output["name"] for output in outputs) or None
 
 
-def _output_types(schema: TaskSchema) -> list[dict[str, Any]]:
+def _list_outputs(schema: TaskSchema) -> list[dict[str, Any]]:
     status = {"name": "status", "datatype": "BYTES", "shape": [-1]}
     if schema.is_regression:
         return [{"name": "value", "datatype": "FP64", "shape": [-1]}, status]
@@ -243,6 +258,44 @@ def _check_parameters(holder: Mapping[str, Any], where: str) -> None:
         raise InvalidInput("'parameters' must be an object.", field=where)
 
 
-def _readiness(task: str | None, *, ready: bool) -> Response:
-    body: dict[str, Any] = {"name": task, "ready": ready} if task else {"ready": ready}
-    return json_response(body, 200 if ready else 503)
+def _describe(summary: str, *, errors: Sequence[int] = (), statuses: Sequence[int] = (200,)) -> Operation:
+    return Operation(
+        summary,
+        tag=_TAG,
+        errors=errors,
+        statuses=statuses,
+        refusal="ErrorV2",
+        components={"ErrorV2": _ERROR},
+    )
+
+
+def _describe_infer(schema: TaskSchema) -> Operation:
+    tensors = [_make_tensor_schema(feature) for feature in schema.features]
+    inputs = {
+        "type": "array",
+        "prefixItems": tensors,
+        "minItems": len(tensors),
+        "maxItems": len(tensors),
+        "items": False,
+    }
+    summary = f"{schema.title}: the same by the Open Inference Protocol"
+    return replace(
+        _describe(summary, errors=(429, 503)),
+        answer={
+            "type": "object",
+            "required": ["model_name", "outputs"],
+            "properties": {"outputs": {"type": "array"}},
+        },
+        body=object_schema({"id": {"type": "string"}, "inputs": inputs}, ["inputs"]),
+    )
+
+
+def _make_tensor_schema(feature: Feature) -> Schema:
+    datatypes = sorted(name for name in DATATYPES[feature.kind] if not name.startswith(("INT", "UINT")))
+    fields: Mapping[str, Schema] = {
+        "name": {"const": feature.name},
+        "shape": {"const": [1]},
+        "datatype": {"enum": datatypes},
+        "data": {"type": "array", "minItems": 1, "maxItems": 1, "items": feature_schema(feature)},
+    }
+    return object_schema(fields, list(fields))

@@ -1,14 +1,13 @@
-"""`concord data`: rows of a task in a database. Training does the work, as a process on the same terminal.
-
-Its progress, results and exit status are the terminal's own; nothing is read or held here.
-"""
+"""`concord data`: rows of a task in a database; training does the work, as a process on the same terminal."""
 
 import subprocess
 from typing import Final
 
 import click
 
-from concord.cli.console import Command, Group, json_option
+from concord.cli.console import Group, json_option
+from concord.cli.home import find_home, find_project, process_environment, python_command
+from concord.cli.up.processes import tethered
 
 DATABASE: Final = "URL[#TABLE]"
 
@@ -29,19 +28,25 @@ def data() -> None:
     """
 
 
-@data.command("load", cls=Command)
+@data.command("load")
 @click.argument("task")
 @click.argument("source", metavar="FILE|tmdb:YEAR..YEAR")
 @click.option("--to", metavar=DATABASE, required=True, help="The database, and the table.")
-@click.option("--refused", metavar="FILE", help="Where refused rows go; beside FILE unless said.")
-@click.option("--votes", type=click.IntRange(0), help="tmdb: films with so many votes; 50 unless said.")
-@click.option("--older", type=click.IntRange(0), help="tmdb: ask again about films of so many days ago; 30.")
+@click.option("--refused", metavar="FILE", help="Where refused rows go; beside FILE by default.")
+@click.option(
+    "--votes", type=click.IntRange(0), help="tmdb: films with at least so many votes; 50 by default."
+)
+@click.option(
+    "--older",
+    type=click.IntRange(0),
+    help="tmdb: read films again after so many days; 30.",
+)
 @json_option
 @click.pass_context
-def load(ctx: click.Context, /, **_said: object) -> None:
+def load(ctx: click.Context, /, **_options: object) -> None:
     """Clean, check and store the rows of a file, or films from TMDB.
 
-    Rows that are there already are known, so the same command again adds only what is missing.
+    Rows that are already there are skipped, so the same command again adds only what is missing.
 
     \b
     Examples:
@@ -51,12 +56,12 @@ def load(ctx: click.Context, /, **_said: object) -> None:
     ctx.exit(_run(ctx))
 
 
-@data.command("show", cls=Command)
+@data.command("show")
 @click.argument("task", required=False)
 @click.option("--from", metavar=DATABASE, required=True, help="The database, and the table.")
 @json_option
 @click.pass_context
-def show(ctx: click.Context, /, **_said: object) -> None:
+def show(ctx: click.Context, /, **_options: object) -> None:
     """List the tables of rows in a database, or look into a task's.
 
     \b
@@ -67,14 +72,14 @@ def show(ctx: click.Context, /, **_said: object) -> None:
     ctx.exit(_run(ctx))
 
 
-@data.command("export", cls=Command)
+@data.command("export")
 @click.argument("task")
 @click.option("--from", metavar=DATABASE, required=True, help="The database, and the table.")
 @click.option("--out", metavar="FILE", required=True, help="A new CSV file, or a .csv.gz.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @json_option
 @click.pass_context
-def export(ctx: click.Context, /, **_said: object) -> None:
+def export(ctx: click.Context, /, **_options: object) -> None:
     """Write a table of rows to a CSV file, which can be loaded again.
 
     \b
@@ -85,24 +90,20 @@ def export(ctx: click.Context, /, **_said: object) -> None:
 
 
 def _run(ctx: click.Context) -> int:
-    """Runs the step of the same name in training, with what was said; its exit status."""
-    import sys
-
-    from concord.cli.home import environment, home, project
-    from concord.cli.up.processes import tethered
-
-    step = [sys.executable, "-m", "training", "data", str(ctx.info_name), *_handed_on(ctx)]
-    process = subprocess.Popen(tethered(step), env=environment(project(), home().home))
+    """Runs training's command of the same name with the same arguments; returns its exit status."""
+    command = python_command("-m", "training", "data", str(ctx.info_name), *_arguments(ctx))
+    environment = process_environment(find_project(), find_home().folder)
+    process = subprocess.Popen(tethered(command), env=environment)
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            # It has heard of Ctrl-C too, and ends with a whole batch.
+            # Ctrl-C reaches the process too, which ends after a whole batch.
             continue
 
 
-def _handed_on(ctx: click.Context) -> list[str]:
-    """What was said, as the same command of training takes it."""
+def _arguments(ctx: click.Context) -> list[str]:
+    """The options and arguments as the same command of training takes them."""
     options, arguments = [], []
     for parameter in ctx.command.params:
         value = ctx.params[str(parameter.name)]

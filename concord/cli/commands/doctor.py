@@ -1,9 +1,9 @@
-"""`concord doctor`: what is in order on this machine, and how to mend what is not.
+"""`concord doctor`: checks this installation, and says how to mend what is wrong.
 
-Every check ends in one line: a mark, what was found, and the remedy where something is wrong.
-A check never changes anything, and one that fails does not keep the others from being made.
+A check changes nothing, and one that fails does not stop the others.
 """
 
+import contextlib
 import os
 import platform
 import shutil
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json
+from concord.cli.console import Command, json_option, print_json, print_line
+from concord.cli.home import Home, find_project, read_settings, service_url
+from concord.cli.stores import open_journal, open_ledger
 from concord.errors import ConcordError, InvalidInput, LedgerError
 
 if TYPE_CHECKING:
@@ -32,13 +34,13 @@ PACKAGES: Final = ("bentoml", "onnxruntime", "mlflow", "scikit-learn", "streamli
 
 @dataclass(frozen=True)
 class Check:
-    """What was found.
+    """The result of one check.
 
     Attributes:
-        name: What was looked at.
+        name: What was checked.
         ok: Whether it is as it should be.
-        found: In words.
-        remedy: What to do, where it is not.
+        found: The result in words.
+        remedy: What to do where it is not.
     """
 
     name: str
@@ -58,22 +60,21 @@ def doctor(*, only: tuple[str, ...], as_json: bool) -> None:
       concord doctor
       concord doctor --only journal --only ledger
     """
-    checks = _chosen(only)
+    checks = _select(only)
     if as_json:
         print_json({"ok": all(check.ok for check in checks), "checks": [asdict(check) for check in checks]})
     else:
-        console = out()
         for check in checks:
             mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
-            console.print(f"{mark} [bold]{check.name}[/]  {check.found}", soft_wrap=True)
+            print_line(f"{mark} [bold]{check.name}[/]  {check.found}")
             if not check.ok:
-                console.print(f"    → {check.remedy}", soft_wrap=True)
+                print_line(f"    → {check.remedy}")
     if not all(check.ok for check in checks):
         raise SystemExit(1)
 
 
-def _chosen(only: tuple[str, ...]) -> list[Check]:
-    """The checks of these names, or all; of settings that cannot be read only that is said.
+def _select(only: tuple[str, ...]) -> list[Check]:
+    """The results of the checks of these names, or of all; of all too where the settings cannot be read.
 
     Raises:
         InvalidInput: There is no check of a name.
@@ -89,150 +90,121 @@ def _chosen(only: tuple[str, ...]) -> list[Check]:
 
 
 def examine() -> Iterator[Check]:
-    """All checks, one after the other."""
-    from concord.cli.home import settings
-
-    yield _versions()
+    """Runs all checks, one after the other."""
+    yield _check_versions()
     try:
-        read = settings()
+        settings = read_settings()
     except ConcordError as error:
         yield Check("settings", ok=False, found=error.message, remedy=f"Change or unset {error.field}.")
         return
-    yield _project()
-    yield _home(read.home)
-    yield _disk(read.home)
-    yield _models(read.home)
-    yield from _safely("journal", _journal)
-    yield from _safely("ledger", _ledger)
-    yield from _services(read)
+    yield _attempt(
+        "project",
+        lambda: f"training, nodes and pages can be run from {find_project()}",
+        "`uv sync` in a clone of the repository.",
+    )
+    yield _check_home(settings.home)
+    yield _check_disk(settings.home)
+    yield _check_models(settings.home)
+    for name, look in (("journal", _look_into_journal), ("ledger", _look_into_ledger)):
+        yield _attempt(name, look, "`concord up` makes what is not there yet.")
+    yield from _check_services(settings)
 
 
-def _versions() -> Check:
-    found = [f"Python {platform.python_version()}", f"concord {version('concord-serving')}"]
+def _check_versions() -> Check:
+    versions = [f"Python {platform.python_version()}", f"concord {version('concord-serving')}"]
     for package in PACKAGES:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
+        with contextlib.suppress(PackageNotFoundError):
+            versions.append(f"{package} {version(package)}")
     ok = sys.version_info >= (3, 11)
     return Check(
-        "versions", ok, ", ".join(found), "Concord needs Python 3.11 or later: `uv python install 3.11`."
+        "versions", ok, ", ".join(versions), "Concord needs Python 3.11 or later: `uv python install 3.11`."
     )
 
 
-def _project() -> Check:
-    from concord.cli.home import project
-
-    try:
-        return Check("project", ok=True, found=f"training, nodes and pages can be run from {project()}")
-    except ConcordError as error:
-        return Check(
-            "project", ok=False, found=error.message, remedy="`uv sync` in a clone of the repository."
-        )
+def _existing_folder(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
-def _home(home: Path) -> Check:
-    place = home
-    while not place.exists():
-        place = place.parent
-    new = "" if place == home else ", not there yet"
-    ok = os.access(place, os.W_OK | os.X_OK)
-    return Check(
-        "home",
-        ok,
-        f"{home}{new}" if ok else f"{home} cannot be written",
-        "CONCORD_HOME names another folder.",
-    )
+def _check_home(home: Path) -> Check:
+    new = "" if home.exists() else ", not there yet"
+    ok = os.access(_existing_folder(home), os.W_OK | os.X_OK)
+    found = f"{home}{new}" if ok else f"{home} cannot be written"
+    return Check("home", ok, found, "CONCORD_HOME names another folder.")
 
 
-def _disk(home: Path) -> Check:
-    while not home.exists():
-        home = home.parent
-    free = shutil.disk_usage(home).free
+def _check_disk(home: Path) -> Check:
+    free = shutil.disk_usage(_existing_folder(home)).free
     return Check("disk", free > ENOUGH_DISK, f"{free / 2**30:.1f} GiB free", "Free some, 2 GiB are enough.")
 
 
-def _models(home: Path) -> Check:
+def _check_models(home: Path) -> Check:
     """Looks into BentoML's store without importing BentoML."""
     store = Path(os.environ.get("BENTOML_HOME", "~/bentoml")).expanduser()
-    bento = store / "bentos" / "concord-node"
+    bento, build_file = store / "bentos" / "concord-node", home / "build" / "node.yaml"
     remedy = "`concord up` trains and packages what is missing; `concord train` does it alone."
-    if not (home / "build" / "node.yaml").exists() or not (bento / "latest").exists():
+    if not build_file.exists() or not (bento / "latest").exists():
         return Check("models", ok=False, found="none are packaged", remedy=remedy)
-    models = [
-        line for line in (home / "build" / "node.yaml").read_text("utf-8").splitlines() if "alias:" in line
-    ]
+    models = build_file.read_text("utf-8").count("alias:")
     tag = (bento / "latest").read_text("utf-8").strip()
-    ok = bool(models) and (bento / tag).is_dir()
-    return Check("models", ok, f"{len(models)} packaged in concord-node:{tag}, store {store}", remedy)
+    ok = models > 0 and (bento / tag).is_dir()
+    return Check("models", ok, f"{models} packaged in concord-node:{tag}, store {store}", remedy)
 
 
-def _safely(name: str, check: Callable[[], Check]) -> Iterator[Check]:
+def _attempt(name: str, look: Callable[[], str], remedy: str) -> Check:
+    """A check that fails with an error of Concord's; a broken ledger has a remedy of its own."""
     try:
-        yield check()
+        return Check(name, ok=True, found=look())
     except LedgerError as error:
-        yield Check(name, ok=False, found=error.message, remedy="`concord ledger verify` says what is wrong.")
+        remedy, message = "`concord ledger verify` says what is wrong.", error.message
     except ConcordError as error:
-        yield Check(name, ok=False, found=error.message, remedy="`concord up` makes what is not there yet.")
+        message = error.message
+    return Check(name, ok=False, found=message, remedy=remedy)
 
 
-def _journal() -> Check:
-    from concord.cli.stores import open_journal
-
+def _look_into_journal() -> str:
     with open_journal() as journal:
         journal.ping()
-        due = journal.due_count()
-    return Check("journal", ok=True, found=f"readable, {due} rounds wait for a block")
+        return f"readable, {journal.due_count()} rounds wait for a block"
 
 
-def _ledger() -> Check:
-    from concord.cli.stores import open_ledger
-
-    with open_ledger() as book:
-        head = book.head()
-    return Check(
-        "ledger", ok=True, found=f"readable, height {head.height}; `concord ledger verify` proves it"
-    )
+def _look_into_ledger() -> str:
+    with open_ledger() as ledger:
+        return f"readable, height {ledger.head().height}; `concord ledger verify` proves it"
 
 
-def _services(read: "Settings") -> Iterator[Check]:
-    from concord.cli.home import Home, service_url
-    from concord.cli.up.readiness import alive, fetch
+def _check_services(settings: "Settings") -> Iterator[Check]:
+    from concord.cli.up.readiness import fetch_json, is_alive
 
-    running, url = Home(read.home).running(), service_url(read)
-    tasks = fetch(f"{url}/v1/tasks")
-    if tasks is None:
-        yield _nothing_answers(url)
+    home, url = Home(settings.home), service_url(settings)
+    document = fetch_json(f"{url}/v1/tasks")
+    if document is None:
+        yield _no_service(url)
         return
-    found = ", ".join(f"{one['task']} {one['nodes_up']}/{one['nodes']}" for one in tasks["tasks"])
-    ok = all(one["nodes_up"] == one["nodes"] and one["ready"] for one in tasks["tasks"]) and bool(
-        tasks["tasks"]
-    )
+    tasks = document["tasks"]
+    nodes = ", ".join(f"{task['task']} {task['nodes_up']}/{task['nodes']}" for task in tasks)
+    ok = bool(tasks) and all(task["nodes_up"] == task["nodes"] and task["ready"] for task in tasks)
     yield Check(
-        "service", ok, f"{url} answers, nodes up: {found or 'none'}", "`concord nodes` says which and why."
+        "service", ok, f"{url} answers, nodes up: {nodes or 'none'}", "`concord nodes` says which and why."
     )
-    for name, path in (("page", "/_stcore/health"), ("mlflow", "/health")):
-        if name in running:
-            logs = Home(read.home).log(name)
-            yield Check(name, alive(running[name] + path), running[name], f"It does not answer; see {logs}.")
+    state = home.read_state()
+    for page in ("page", "mlflow"):
+        if page in state:
+            remedy = f"It does not answer; see {home.log(page)}."
+            yield Check(page, is_alive(page, state[page]), state[page], remedy)
 
 
-def _nothing_answers(url: str) -> Check:
+def _no_service(url: str) -> Check:
     from urllib.parse import urlsplit
 
-    from concord.cli.up.ports import holder, is_free
+    from concord.cli.up.ports import is_free, port_holder
 
     parts = urlsplit(url)
     try:
         taken = not is_free(parts.hostname or "", parts.port or 80)
     except ConcordError:
         taken = False
+    found, remedy = f"nothing answers at {url}", "Start everything with `concord up`."
     if taken:
-        who = holder(parts.port or 80)
-        return Check(
-            "service", ok=False, found=f"what listens at {url}{who} is no consensus service",
-            remedy="Give Concord another port: `concord up --port 7500`.",
-        )  # fmt: skip
-    return Check(
-        "service", ok=False, found=f"nothing answers at {url}", remedy="Start everything with `concord up`."
-    )
+        found = f"what listens at {url}{port_holder(parts.port or 80)} is no consensus service"
+        remedy = "Give Concord another port: `concord up --port 7500`."
+    return Check("service", ok=False, found=found, remedy=remedy)

@@ -1,7 +1,7 @@
-"""`concord feedback`: says what was true of rounds, one or a file of them.
+"""`concord feedback`: sends the true labels of rounds, one or a file of them.
 
-Labels that were taken are taken again without harm, so a call without an answer is repeated, and a
-file that was broken off is sent again whole.
+The same label may be sent again, so a call without an answer is repeated, and a file that was interrupted is
+sent again whole.
 """
 
 import time
@@ -12,25 +12,27 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import Command, counting, json_option, out, print_json
-from concord.errors import ConcordError, InvalidInput, Refused, ServiceAway
+from concord.cli.console import Command, json_option, print_json, print_line, progress_bar
+from concord.cli.home import connect
+from concord.cli.retry import call_until_answered
+from concord.cli.text.values import count
+from concord.errors import ConcordError, InvalidInput, Refused
 
 if TYPE_CHECKING:
     from concord.cli.files.label_file import FileLabel
     from concord.client import Client
-    from concord.types.answers import LabelResult
+    from concord.types.rounds import LabelResult
+
+    Failure = tuple[FileLabel, LabelResult]
 
 CHUNK: Final = 100
 """Labels in one call: each is a transaction of the journal's, which others wait for."""
 
-PATIENCE: Final = 60.0
-"""Seconds for which a busy or absent service is asked again before the file is given up."""
-
 SHOWN: Final = 20
 """Failed lines that a person is shown; `--json` has all."""
 
-_GOOD: Final = ("accepted", "known")
-_STATUSES: Final = (*_GOOD, "conflict", "unknown", "expired", "invalid", "forbidden")
+_ACCEPTED: Final = ("accepted", "known")
+_STATUSES: Final = (*_ACCEPTED, "conflict", "unknown", "expired", "invalid", "forbidden")
 
 
 @click.command("feedback", cls=Command, short_help="Say what was true of rounds.")
@@ -53,21 +55,24 @@ def feedback(
       concord feedback 5f0c7d1e9a2b4c6d8e0f1a2b3c4d5e6f virginica
       concord feedback answers.csv --label-column species
     """
-    from concord.cli.files import label_file
-    from concord.cli.home import connect
+    from concord.cli.files.label_file import FileLabel, load, read_id, read_label
 
     with connect() as client:
-        classes = _classes(client)
+        classes = _read_classes(client)
+        labels: tuple[FileLabel, ...]
         if label is not None:
-            found: tuple[FileLabel, ...] = (
-                label_file.FileLabel(1, label_file.check_id(source), label_file.read_label(label, classes)),
-            )
+            labels = (FileLabel(1, read_id(source), read_label(label, classes)),)
         else:
             _check_is_file(source)
-            found = label_file.load(Path(source), id_column, label_column, classes)
-        results = _send_all(client, found, settled=settled)
-    _report(found, results, one=label is not None, as_json=as_json)
-    if any(result.status not in _GOOD for result in results):
+            labels = load(Path(source), id_column, label_column, classes)
+        results = _send_all(client, labels, settled=settled)
+    pairs = zip(labels, results, strict=True)
+    failures = [pair for pair in pairs if pair[1].status not in _ACCEPTED]
+    if as_json:
+        _print_results(results, failures)
+    else:
+        _show_results(results, failures, is_file=label is None)
+    if failures:
         raise SystemExit(1)
 
 
@@ -86,33 +91,22 @@ def send(
     """
     from concord.client import results_of
 
-    waited = 0.0
-    while True:
-        try:
-            return client.feedback([label.document for label in labels], settled=settled).labels
-        except Refused as error:
-            if results := results_of(error):
-                return results
-            if error.answered not in (429, 503) or waited >= PATIENCE:
-                raise
-            pause = error.retry_after or 1.0
-        except ServiceAway:
-            if waited >= PATIENCE:
-                raise
-            pause = 1.0
-        sleep(pause)
-        waited += pause
+    documents = [{"id": label.id, "label": label.label} for label in labels]
+    return call_until_answered(
+        lambda: client.feedback(documents, settled=settled).labels,
+        results_of,
+        lambda error: error.answered in (429, 503),
+        sleep,
+    )
 
 
-def _classes(client: "Client") -> set[str]:
-    """The classes of all tasks; nothing where some task's are not known yet."""
-    found: set[str] = set()
+def _read_classes(client: "Client") -> set[str]:
+    """The classes of all tasks; empty where some task's are not known yet."""
     try:
-        for task in client.tasks():
-            found |= {label.name for label in client.schema(task.task).labels}
+        schemas = [client.schema(task.task) for task in client.tasks()]
     except Refused:
         return set()
-    return found
+    return {label.name for schema in schemas for label in schema.labels}
 
 
 def _check_is_file(source: str) -> None:
@@ -126,53 +120,51 @@ def _check_is_file(source: str) -> None:
 
 def _send_all(client: "Client", labels: "Sequence[FileLabel]", *, settled: bool) -> "list[LabelResult]":
     results: list[LabelResult] = []
-    total = len(labels)
-    with counting("Sending", "labels", total) as told:
+    with progress_bar("Sending", "labels", len(labels)) as advance:
         try:
-            for start in range(0, total, CHUNK):
+            for start in range(0, len(labels), CHUNK):
                 results += send(client, labels[start : start + CHUNK], settled=settled)
-                told(len(results), total)
+                advance(len(results), len(labels))
         except ConcordError:
             if results:
                 click.echo(
                     f"{len(results)} of {len(labels)} labels were sent. Send the file again: those that were "
-                    "taken are known then.",
+                    "accepted are skipped then.",
                     err=True,
                 )
             raise
     return results
 
 
-def _report(
-    labels: "Sequence[FileLabel]", results: "Sequence[LabelResult]", *, one: bool, as_json: bool
-) -> None:
+def _count_statuses(results: "Sequence[LabelResult]") -> dict[str, int]:
     counts = Counter(result.status for result in results)
-    status = {name: counts[name] for name in _STATUSES if counts[name]}
+    return {status: counts[status] for status in _STATUSES if counts[status]}
+
+
+def _print_results(results: "Sequence[LabelResult]", failures: "Sequence[Failure]") -> None:
     settled = sum(result.settlement == "settled" for result in results)
-    failed = [pair for pair in zip(labels, results, strict=True) if pair[1].status not in _GOOD]
-    if as_json:
-        failures = [
-            {"line": label.line, "id": label.id, "status": result.status, "error": result.error}
-            for label, result in failed
-        ]
-        print_json({"labels": len(results), "status": status, "settled": settled, "failures": failures})
-        return
-    console = out()
-    mark = "[red]✗[/]" if failed else "[green]✓[/]"
-    said = ", ".join(f"{name} {count}" for name, count in status.items())
-    counted = "1 label" if len(results) == 1 else f"{len(results)} labels"
-    console.print(f"{mark} {counted}: {said}.", soft_wrap=True)
-    if settled:
-        newest = max(result.block or 0 for result in results)
-        console.print(f"  {settled} settled, the newest in block {newest}.", soft_wrap=True)
-    good = Counter(result.settlement for result in results if result.status in _GOOD)
-    if good["due"]:
-        console.print(f"  Still to settle, in the next block: {good['due']}.", soft_wrap=True)
-    if good["none"]:
-        console.print(f"  Of rounds below the quorum, so no stake moves: {good['none']}.", soft_wrap=True)
-    for label, result in failed[:SHOWN]:
-        where = label.id if one else f"line {label.line}, {label.id}"
+    documents = [
+        {"line": label.line, "id": label.id, "status": result.status, "error": result.error}
+        for label, result in failures
+    ]
+    statuses = _count_statuses(results)
+    print_json({"labels": len(results), "status": statuses, "settled": settled, "failures": documents})
+
+
+def _show_results(results: "Sequence[LabelResult]", failures: "Sequence[Failure]", *, is_file: bool) -> None:
+    settlements = Counter(result.settlement for result in results if result.status in _ACCEPTED)
+    statuses = ", ".join(f"{status} {number}" for status, number in _count_statuses(results).items())
+    mark = "[red]✗[/]" if failures else "[green]✓[/]"
+    print_line(f"{mark} {count(len(results), 'label')}: {statuses}.")
+    if settled := [result.block or 0 for result in results if result.settlement == "settled"]:
+        print_line(f"  {len(settled)} settled, the newest in block {max(settled)}.")
+    if settlements["due"]:
+        print_line(f"  Still to settle, in the next block: {settlements['due']}.")
+    if settlements["none"]:
+        print_line(f"  Of rounds below the quorum, so no stake moves: {settlements['none']}.")
+    for label, result in failures[:SHOWN]:
+        line = f"line {label.line}, " if is_file else ""
         message = (result.error or {}).get("message") or ""
-        console.print(f"  {where}: {result.status}. {message}", soft_wrap=True, markup=False)
-    if failed[SHOWN:]:
-        console.print(f"  … and {len(failed) - SHOWN} more; --json lists all.")
+        print_line(f"  {line}{label.id}: {result.status}. {message}", markup=False)
+    if failures[SHOWN:]:
+        print_line(f"  … and {len(failures) - SHOWN} more; --json lists all.")

@@ -1,24 +1,22 @@
-"""`concord ledger`: balances, proof that nothing was changed, copies, old segments, a lost head.
+"""`concord ledger`: shows, verifies, exports, archives and rebuilds the ledger, and checks proofs.
 
-These commands read what is stored themselves, files or ConfigMaps, whether or not a service runs, and
-trust none of it.
+The commands read what is stored themselves, files or ConfigMaps, whether or not a service runs, and trust
+none of it. `prove` opens two files and reads no setting, so that anybody can run it elsewhere.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
-from concord.cli.commands.ledger_resettle import tell as tell_deep
-from concord.cli.console import Group, ask, json_option, out, print_json
-from concord.cli.text.blocks import show_block, show_head
-from concord.errors import ConfigurationError, Conflict, JournalUnavailable
+from concord.cli.console import Group, ask, json_option, print_json, progress_bar
+from concord.cli.stores import copy_head, has_journal, ledger_beside, ledger_store, open_journal, open_ledger
+from concord.errors import ConfigurationError, Conflict, InvalidInput, JournalUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from concord.ledger.audit import Report
-    from concord.settlement.audit import DeepReport
+    from concord.ledger.audit import ChainReport
+    from concord.settlement.audit import SettlementReport
 
 # The ledger's modules and the journal's are imported by what uses them.
 
@@ -26,16 +24,15 @@ ledger_option = click.option(
     "--ledger",
     "where",
     metavar="configmap:NAMESPACE/NAME",
-    help="A ledger in a cluster; CONCORD_LEDGER's, or the one in CONCORD_HOME, unless said.",
+    help="A ledger in a cluster; by default CONCORD_LEDGER's, or the one in CONCORD_HOME.",
 )
 
 
-@click.group(
-    "ledger",
-    cls=Group,
-    lazy={"prove": "concord.cli.commands.ledger_prove:prove"},
-    short_help="Show, verify, copy, mend the ledger; check proofs.",
-)
+MOST_PROOF: Final = 4 << 20
+"""Bytes of a proof's file: a record names each node once, and is some hundreds of them."""
+
+
+@click.group("ledger", cls=Group, short_help="Show, verify, copy, mend the ledger; check proofs.")
 def ledger() -> None:
     """Show, verify, copy, archive and rebuild the ledger of stakes; check a round's proof.
 
@@ -60,10 +57,10 @@ def show(*, height: int | None, where: str | None, as_json: bool) -> None:
       concord ledger show
       concord ledger show 3
     """
-    from concord.cli.stores import open_ledger
+    from concord.cli.text.ledger import show_block, show_head
 
-    with open_ledger(where) as book:
-        block, head = book.block(height) if height is not None else None, book.head()
+    with open_ledger(where) as stored_ledger:
+        block, head = stored_ledger.block(height) if height is not None else None, stored_ledger.head()
     if block is not None and as_json:
         print_json({"hash": block.hash, **block.to_json()})
     elif block is not None:
@@ -89,14 +86,16 @@ def verify(*, deep: bool, where: str | None, as_json: bool) -> None:
       concord ledger verify
       concord ledger verify --deep
     """
-    report, missing = _verified(where)
-    again = _settled_again(where, report, missing) if deep else None
+    from concord.cli.text.ledger import show_report
+
+    report, journal_problem = _verify(where)
+    deep_report = _verify_deeply(where, report, journal_problem) if deep else None
     if as_json:
-        deeply = {"deep": again.to_json() if again else None} if deep else {}
-        print_json(report.to_json() | {"compared": missing is None} | deeply)
+        deep_document = {"deep": deep_report.to_json() if deep_report else None} if deep else {}
+        print_json(report.to_json() | {"compared": journal_problem is None} | deep_document)
     else:
-        _tell(report, missing, again, deep=deep)
-    if not report.ok or (again is not None and not again.ok):
+        show_report(report, journal_problem, deep_report, is_deep=deep)
+    if not report.ok or (deep_report is not None and not deep_report.ok):
         raise SystemExit(1)
 
 
@@ -115,8 +114,6 @@ def archive(*, keep: int, where: str | None, as_json: bool) -> None:
     Example:
       concord ledger archive --keep 100
     """
-    from concord.cli.stores import ledger_beside, open_journal
-
     with open_journal(where) as journal:
         moved = ledger_beside(journal, where).archive(keep)
     if as_json:
@@ -140,17 +137,16 @@ def export(*, target: Path | None, force: bool, where: str | None, as_json: bool
       concord ledger export --out blocks.jsonl
       concord ledger export | head -1
     """
-    from concord.cli.files.out_file import appearing, check_out
-    from concord.cli.stores import open_ledger
+    from concord.cli.files.out_file import check_out, replacing
 
-    with open_ledger(where) as book:
+    with open_ledger(where) as stored_ledger:
         if target is None:
-            for line in book.export():
+            for line in stored_ledger.export():
                 click.echo(line, nl=False)
             return
         check_out(target, force=force)
-        with appearing(target) as file:
-            count = sum(1 for line in book.export() if file.write(line))
+        with replacing(target) as file:
+            count = sum(1 for line in stored_ledger.export() if file.write(line))
     if as_json:
         print_json({"blocks": count, "out": str(target)})
     else:
@@ -158,36 +154,34 @@ def export(*, target: Path | None, force: bool, where: str | None, as_json: bool
 
 
 @ledger.command("rebuild")
-@click.option("--yes", is_flag=True, help="Replace a head that is not what was written, without a question.")
+@click.option("--yes", is_flag=True, help="Replace a head that differs from what was written, unasked.")
 @ledger_option
 @json_option
 def rebuild(*, yes: bool, where: str | None, as_json: bool) -> None:
-    """Make a lost or broken head anew from the segments and the journal.
+    """Rebuild a lost or broken head from the segments and the journal.
 
-    A head that is sound is left alone. One that is not is replaced only after a question, and a copy
-    of it is kept. Stop Concord before, and start it again afterwards.
+    A sound head is left alone. Another one is replaced only after a question, and a copy of it is
+    kept. Stop Concord before, and start it again afterwards.
 
     \b
     Example:
       concord ledger rebuild
     """
-    from concord.cli.stores import has_head, keep_head, ledger_beside, open_journal
-
     with open_journal(where) as journal:
-        book = ledger_beside(journal, where, lost=True)
+        stored_ledger = ledger_beside(journal, where, may_be_lost=True)
         noted = journal.noted_documents()
-        report = book.verify((height, known) for height, known, _ in noted)
-        broken = bool(report.problems) and has_head(where)
+        report = stored_ledger.verify((height, block_hash) for height, block_hash, _ in noted)
+        broken = bool(report.problems) and ledger_store(where).read_head() is not None
         if broken and not yes and not ask(f"{report.problems[0]} Replace the head, and keep a copy of it?"):
             raise Conflict(f"{report.problems[0]} `concord ledger rebuild --yes` replaces the head.")
-        kept = keep_head(where) if broken else None
-        head = book.rebuild(noted, replace=True)
+        copy = copy_head(where) if broken else None
+        head = stored_ledger.rebuild(noted, replace=True)
     if as_json:
-        print_json({"height": head.height, "hash": head.hash, "kept": str(kept) if kept else None})
+        print_json({"height": head.height, "hash": head.hash, "kept": str(copy) if copy else None})
         return
-    click.echo(f"The head was made anew: height {head.height}, hash {head.hash}.")
-    if kept:
-        click.echo(f"What was there is kept in {kept}.")
+    click.echo(f"The head was rebuilt: height {head.height}, hash {head.hash}.")
+    if copy:
+        click.echo(f"What was there is kept in {copy}.")
 
 
 @ledger.command("import")
@@ -195,82 +189,84 @@ def rebuild(*, yes: bool, where: str | None, as_json: bool) -> None:
 @ledger_option
 @json_option
 def import_file(*, file: Path, where: str | None, as_json: bool) -> None:
-    """Take the blocks of an export into an empty ledger, for instance a laptop's into a cluster.
+    """Import the blocks of an export into an empty ledger, for instance a laptop's into a cluster.
 
     Every block is checked before anything is written, and a ledger that is not empty is left alone. The
-    journal, with its rounds, is another thing: copy its database by the database's own means.
+    journal, with its rounds, is not part of it: copy its database with the database's own tools.
 
     \b
     Example:
       concord ledger import blocks.jsonl --ledger configmap:concord/concord-ledger
     """
-    from concord.cli.stores import ledger_beside
 
-    def lines() -> "Iterator[bytes]":
+    def lines() -> Iterator[bytes]:
         with file.open("rb") as opened:
             yield from opened
 
-    head = ledger_beside(None, where, lost=True).import_blocks(lines)
+    head = ledger_beside(None, where, may_be_lost=True).import_blocks(lines)
     if as_json:
         print_json({"height": head.height, "hash": head.hash})
     else:
-        click.echo(f"{head.height} blocks were checked and taken in. The last one's hash is {head.hash}.")
+        click.echo(f"{head.height} blocks were checked and imported. The last one's hash is {head.hash}.")
 
 
-def _verified(where: str | None) -> "tuple[Report, str | None]":
-    """What an audit finds, and why the journal took no part in it, if it did not."""
-    from concord.cli.stores import has_journal, ledger_beside, open_journal
+@ledger.command("prove", short_help="Check the proof of a round against an export.")
+@click.argument("export_file", metavar="EXPORT", type=click.File("rb"))
+@click.argument("proof", metavar="PROOF", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@json_option
+def prove(*, export_file: BinaryIO, proof: Path, as_json: bool) -> None:
+    """Check a round's PROOF against an EXPORT of the ledger (- is standard input), and nothing else.
 
-    missing = "none is known here; CONCORD_JOURNAL is its URL."
+    Every block is replayed, and the record must lead to the root that its block names; exit status 1 if not.
+
+    \b
+    Examples:
+      concord ledger prove blocks.jsonl proof.json
+      concord ledger export | concord ledger prove - proof.json
+    """
+    from dataclasses import asdict
+
+    from concord.cli.text.ledger import show_proven
+    from concord.ledger import exports, proofs
+
+    with proof.open("rb") as file:
+        data = file.read(MOST_PROOF + 1)
+    if len(data) > MOST_PROOF:
+        raise InvalidInput(f"{proof} is longer than any proof.", field="PROOF")
+    # No line is read beyond the length at which it is refused.
+    lines = iter(lambda: export_file.readline(exports.MOST_LINE + 1), b"")
+    proven = proofs.check_proof(lines, proofs.ProofDocument.read(data))
+    if as_json:
+        print_json({"proven": True, **asdict(proven)})
+    else:
+        show_proven(proven)
+
+
+def _verify(where: str | None) -> "tuple[ChainReport, str | None]":
+    """What an audit finds, and why nothing was compared with the journal; None where it was."""
+    problem = "none is known here; CONCORD_JOURNAL is its URL."
     if has_journal(where):
         try:
             with open_journal(where) as journal:
-                noted = journal.noted_blocks()
-                return ledger_beside(journal, where).verify(noted), None
+                return ledger_beside(journal, where).verify(journal.noted_blocks()), None
         except JournalUnavailable as error:
-            missing = f"{error.message} What was archived into it is missing below."
-    return ledger_beside(None, where).verify(), missing
+            problem = f"{error.message} What was archived into it is missing below."
+    return ledger_beside(None, where).verify(), problem
 
 
-def _settled_again(where: str | None, report: "Report", missing: str | None) -> "DeepReport | None":
-    """What settling again finds; None where the chain is not sound.
+def _verify_deeply(
+    where: str | None, report: "ChainReport", journal_problem: str | None
+) -> "SettlementReport | None":
+    """What settling every block again finds; None where the chain is not sound.
 
     Raises:
         ConfigurationError: The journal that holds the rounds is not here.
     """
-    from concord.cli.commands.ledger_resettle import resettle
-    from concord.cli.stores import ledger_beside, open_journal
+    from concord.settlement.audit import audit_settlements
 
-    if missing is not None:
-        raise ConfigurationError(f"--deep settles again from the journal: {missing}", field="--deep")
+    if journal_problem is not None:
+        raise ConfigurationError(f"--deep settles again from the journal: {journal_problem}", field="--deep")
     if not report.ok:
         return None
-    with open_journal(where) as journal:
-        return resettle(ledger_beside(journal, where), journal)
-
-
-def _tell(report: "Report", missing: str | None, again: "DeepReport | None", *, deep: bool) -> None:
-    console = out()
-    counted = f"{report.blocks} blocks in {report.segments} segments and the head"
-    if report.ok:
-        console.print(f"[green]✓[/] Every balance follows from the blocks: {counted} were replayed.")
-    if report.ok and missing is None:
-        console.print(f"  {report.noted} of them were compared with the hashes that the journal noted.")
-    if missing is not None:
-        console.print(
-            f"  [yellow]Nothing was compared with a journal, so an old head would not be noticed:[/] "
-            f"{missing}",
-            soft_wrap=True,
-        )
-    if report.ok:
-        console.print(f"  [dim]Height {report.height}, hash {report.hash}[/]", soft_wrap=True)
-    for problem in report.problems:
-        console.print(f"[red]✗[/] {problem}", soft_wrap=True, markup=True)
-    if report.orphans:
-        console.print(
-            f"  [dim]{len(report.orphans)} segments of lost swaps lie beside the chain; harmless.[/]"
-        )
-    if again is not None:
-        tell_deep(console, again)
-    elif deep:
-        console.print("[yellow]Nothing was settled again, since the chain itself is not sound.[/]")
+    with open_journal(where) as journal, progress_bar("Settling again", "blocks") as advance:
+        return audit_settlements(ledger_beside(journal, where), journal, advance)

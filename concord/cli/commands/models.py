@@ -1,20 +1,39 @@
-"""`concord models`: which versions there are, which one a node serves, and the decisions about that.
+"""`concord models`: which versions there are, which one a node serves, and decisions about that.
 
-The consensus service knows, and decides (`concord.cli.commands.model_decisions`). Where none runs on this machine, the
-registry alone is asked: `python -m training models`, a process of its own.
+The consensus service decides; after a decision the command waits until the node has followed. Where none
+runs on this machine, the registry alone is asked (`concord.cli.registry`): it can be listed, and a promotion
+or a rollback moves its alias for the next `concord up`.
 """
 
-from typing import TYPE_CHECKING, Any
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from concord.cli.commands.model_decisions import decide, deciding
-from concord.cli.console import Command, Group, err, json_option, out, print_json, table
-from concord.cli.service_access import placed, service_access
-from concord.errors import ServiceAway
+from concord.cli.console import Group, combine, err, json_option, print_result
+from concord.cli.service_access import ServiceAccess, open_service, target_options
+from concord.errors import InvalidInput, ServiceAway
 
 if TYPE_CHECKING:
-    from concord.types.models import Comparison, ModelView
+    from concord.policies.stake import Action
+    from concord.types.models import ModelView
+
+POLL_SECONDS: Final = 0.5
+
+DEFAULT_REASON: Final = "decided by hand"
+"""The ledger requires one."""
+
+decision_parameters: Final = combine(
+    click.argument("model"),
+    click.option("--why", default=DEFAULT_REASON, help="The reason, in a sentence; it stays in the ledger."),
+    click.option(
+        "--timeout", default=300.0, show_default=True, help="Seconds to wait until the node has followed."
+    ),
+    target_options,
+    json_option,
+)
+"""What every decision takes: the model, the reason, the time limit, and where Concord runs."""
 
 
 @click.group("models", cls=Group, short_help="List and compare versions; promote one, or roll back.")
@@ -35,8 +54,8 @@ def models() -> None:
     """
 
 
-@models.command("list", cls=Command)
-@placed
+@models.command("list")
+@target_options
 @json_option
 def list_models(*, namespace: str | None, release: str, as_json: bool) -> None:
     """List every model's versions: which one answers, and which one is tried beside it.
@@ -46,53 +65,22 @@ def list_models(*, namespace: str | None, release: str, as_json: bool) -> None:
       concord models list
       concord models list --namespace concord
     """
-    from concord.cli.commands.models_offline import listing
+    from concord.cli import registry
+    from concord.cli.text.models import show_models
 
-    found, is_online = None, True
-    with service_access(namespace, release) as at:
-        try:
-            found = at.client.models()
-        except ServiceAway:
-            if at.target:
-                raise
-        if found is None or all(view.registry is None for view in found):
-            found, is_online = listing(found or []), found is not None
-    if as_json:
-        print_json(found)
-        return
-    made = table("model", "phase", "v", "alias", "answers", "created", "metric", right=("v", "metric"))
-    for view in found:
-        _rows(made, view)
-    out().print(made)
-    for view in found:
-        if view.problem:
-            err().print(f"[yellow]![/] {view.name}: {view.problem}", soft_wrap=True)
-    if not is_online:
-        err().print("[dim]The consensus service does not answer, so what is served is not known.[/]")
+    with open_service(namespace, release) as access:
+        served = _ask_service(access)
+        views = served or []
+        if all(view.registry is None for view in views):
+            views = registry.list_models(views)
+    show = partial(show_models, has_service=served is not None)
+    print_result(views, show, as_json=as_json)
 
 
-def _rows(made: Any, view: "ModelView") -> None:  # noqa: ANN401 - rich's table
-    phase = "" if view.champion is None and not view.rolling else view.phase
-    answering = {view.champion: "[green]champion[/]", view.challenger: "challenger"}
-    versions = view.registry.versions if view.registry else []
-    if not versions and view.champion:
-        made.add_row(view.name, phase, view.champion, "", answering[view.champion], "", "")
-    for place, one in enumerate(versions):
-        metric = "" if one.value is None else f"{one.metric} {one.value:.3f}"
-        made.add_row(
-            *(("", "") if place else (view.name, f"{phase}{' (rolling)' if view.rolling else ''}")),
-            one.version,
-            ", ".join(one.aliases),
-            answering.get(one.version, ""),
-            one.created.replace("T", " ")[:16],
-            metric,
-        )
-
-
-@models.command("compare", cls=Command)
+@models.command("compare")
 @click.argument("model")
 @click.option("--since", help="Only rounds since this time; by default since the phase began.")
-@placed
+@target_options
 @json_option
 def compare(*, model: str, since: str | None, namespace: str | None, release: str, as_json: bool) -> None:
     """Compare champion and challenger of MODEL on the labelled rounds that both answered.
@@ -101,39 +89,15 @@ def compare(*, model: str, since: str | None, namespace: str | None, release: st
     Example:
       concord models compare iris.knn
     """
-    with service_access(namespace, release) as at:
-        found = at.client.compare(model, since=since)
-    if as_json:
-        print_json(found)
-        return
-    _show_comparison(found)
+    from concord.cli.text.models import show_comparison
+
+    with open_service(namespace, release) as access:
+        comparison = access.client.compare(model, since=since)
+    print_result(comparison, show_comparison, as_json=as_json)
 
 
-def _show_comparison(found: "Comparison") -> None:
-    made = table("", "v", found.score, right=("v", found.score))
-    former = "predecessor" if found.phase == "watch" else "challenger"
-    for role, one in (("champion", found.champion), (former, found.challenger)):
-        made.add_row(role, one.version, "" if one.score is None else f"{one.score:.3f}")
-    console = out()
-    console.print(made)
-    words = {
-        "better": f"The {former} is better.",
-        "worse": f"The {former} is worse.",
-        "undecided": "Which one is better is not decided.",
-        "too_few": "Too few to say.",
-    }[found.verdict]
-    if found.difference is None or found.low is None or found.high is None:
-        console.print(f"{found.rounds} labelled rounds that both answered. {words}")
-        return
-    console.print(
-        f"difference {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) on {found.rounds} "
-        f"labelled rounds. {words}",
-        soft_wrap=True,
-    )
-
-
-@models.command("challenge", cls=Command)
-@deciding
+@models.command("challenge")
+@decision_parameters
 @click.argument("version")
 def challenge(**options: Any) -> None:  # noqa: ANN401 - click's parameters
     """Have VERSION of MODEL answer beside the champion; its answers are scored and do not count.
@@ -142,11 +106,11 @@ def challenge(**options: Any) -> None:  # noqa: ANN401 - click's parameters
     Example:
       concord models challenge iris.knn 9 --why "learned from spring's rows too"
     """
-    decide("challenge", **options)
+    _decide("challenge", **options)
 
 
-@models.command("promote", cls=Command)
-@deciding
+@models.command("promote")
+@decision_parameters
 @click.argument("version", required=False)
 def promote(**options: Any) -> None:  # noqa: ANN401 - click's parameters
     """Have MODEL answer with VERSION, or with its challenger; the old champion is watched beside it.
@@ -156,11 +120,11 @@ def promote(**options: Any) -> None:  # noqa: ANN401 - click's parameters
       concord models promote iris.knn
       concord models promote iris.knn 8 --namespace concord
     """
-    decide("promote", **options)
+    _decide("promote", **options)
 
 
-@models.command("rollback", cls=Command)
-@deciding
+@models.command("rollback")
+@decision_parameters
 def rollback(**options: Any) -> None:  # noqa: ANN401 - click's parameters
     """Have MODEL answer with the version that it served before the last promotion.
 
@@ -168,11 +132,11 @@ def rollback(**options: Any) -> None:  # noqa: ANN401 - click's parameters
     Example:
       concord models rollback iris.knn --why "callers complain"
     """
-    decide("rollback", **options)
+    _decide("rollback", **options)
 
 
-@models.command("dismiss", cls=Command)
-@deciding
+@models.command("dismiss")
+@decision_parameters
 def dismiss(**options: Any) -> None:  # noqa: ANN401 - click's parameters
     """Send the challenger of MODEL away, or end the watch over a new champion.
 
@@ -180,4 +144,106 @@ def dismiss(**options: Any) -> None:  # noqa: ANN401 - click's parameters
     Example:
       concord models dismiss iris.knn --why "no better after a month"
     """
-    decide("dismiss", **options)
+    _decide("dismiss", **options)
+
+
+def _ask_service(access: ServiceAccess, *, has_fallback: bool = True) -> "list[ModelView] | None":
+    """The models as the service knows them; None where none runs on this machine and the registry will do.
+
+    Raises:
+        ServiceAway: The service does not answer, and only it can do what is asked.
+    """
+    try:
+        return access.client.models()
+    except ServiceAway:
+        if access.target or not has_fallback:
+            raise
+        return None
+
+
+def _decide(
+    action: "Action",
+    *,
+    model: str,
+    version: str | None = None,
+    why: str,
+    timeout: float,
+    namespace: str | None,
+    release: str,
+    as_json: bool,
+) -> None:
+    """Has the service decide, and waits until the node has followed; without a service the alias moves."""
+    from concord.cli.text.models import show_decided, show_moved
+
+    with open_service(namespace, release) as access:
+        if _ask_service(access, has_fallback=action in {"promote", "rollback"}) is None:
+            move = _move_alias(action, model, version)
+            return print_result(move, show_moved, as_json=as_json)
+        access.check_token()
+        view = _wait_until_served(access, access.client.appoint(model, action, version, why), timeout)
+    return print_result(view, partial(show_decided, action), as_json=as_json)
+
+
+def _move_alias(action: "Action", model: str, version: str | None) -> Any:  # noqa: ANN401 - training's JSON
+    """Moves the alias champion in the registry of this machine.
+
+    Raises:
+        InvalidInput: A promotion names no version, and only a service knows a challenger.
+    """
+    from concord.cli import registry
+
+    if action == "rollback":
+        return registry.roll_back(model)
+    if version is None:
+        raise InvalidInput(
+            "No service runs here that would know a challenger; name the version to be served.",
+            field="VERSION",
+        )
+    return registry.promote(model, version)
+
+
+def _wait_until_served(access: ServiceAccess, view: "ModelView", timeout: float) -> "ModelView":
+    """The model once its node serves what was decided.
+
+    Raises:
+        ServiceAway: It has not in time.
+    """
+    from concord.cli.text.models import describe_desired, describe_served
+
+    end = time.monotonic() + timeout
+    with err().status(f"{view.name} is changing over …") as status:
+        while not _is_served(view):
+            if time.monotonic() > end:
+                raise _not_served(access, view, timeout)
+            time.sleep(POLL_SECONDS)
+            status.update(
+                f"{view.name} is to serve {describe_desired(view)} and answers with {describe_served(view)} …"
+            )
+            try:
+                view = next((other for other in access.client.models() if other.name == view.name), view)
+            except ServiceAway:
+                # A replica that ends takes its connections with it.
+                continue
+    return view
+
+
+def _is_served(view: "ModelView") -> bool:
+    if view.rolling or view.champion is None:
+        return False
+    return not (view.wanted.challenger and view.challenger is None and view.dropped is None)
+
+
+def _not_served(access: ServiceAccess, view: "ModelView", timeout: float) -> ServiceAway:
+    from concord.cli.text.models import describe_desired, describe_served
+
+    logs = "The terminal of `concord up`"
+    if access.target:
+        logs = (
+            f"`kubectl logs -n {access.target.namespace} deployment/{access.target.deployment(view.name)} "
+            "--all-pods --all-containers --prefix`"
+        )
+    return ServiceAway(
+        f"{view.name} does not serve {describe_desired(view)} after {timeout:.0f} s; it was decided, and the "
+        f"node goes on with {describe_served(view)}. {logs} says why; `concord models rollback {view.name}` "
+        "goes back."
+    )

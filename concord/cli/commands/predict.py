@@ -1,15 +1,17 @@
-"""`concord predict`: one row from the command line, or many from a file."""
+"""`concord predict`: asks one row from the command line, or many from a file."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import Command, counting, json_option, out, print_json, table
-from concord.errors import InvalidInput, Refused, ServiceAway
+from concord.cli.console import Command, json_option, out, print_json, print_line, progress_bar, table
+from concord.cli.home import connect
+from concord.cli.retry import call_until_answered
+from concord.errors import InvalidInput, Refused
 
 if TYPE_CHECKING:
     from concord.client import Client
@@ -21,10 +23,7 @@ if TYPE_CHECKING:
 # Schema, client and tables are imported by what uses them.
 
 CHUNK: Final = 1000
-"""Rows in one call: the most that a service takes unless told otherwise."""
-
-PATIENCE: Final = 60.0
-"""Seconds for which a busy or absent service is asked again before the file is given up."""
+"""Rows in one call: the most that a service takes by default."""
 
 
 @click.command("predict", cls=Command)
@@ -50,8 +49,6 @@ def predict(
       concord predict iris sepal_length=6.0 sepal_width=2.7 petal_length=5.1 petal_width=1.6
       concord predict loan_default --file loans.csv --out answers.csv
     """
-    from concord.cli.home import connect
-
     if source is not None and pairs:
         raise InvalidInput("Give key=value or --file, not both.", field="--file")
     if target is not None and source is None:
@@ -59,98 +56,88 @@ def predict(
     with connect() as client:
         schema = client.schema(task)
         if source is not None:
-            _predict_file(client, task, schema, source, target, force=force, as_json=as_json)
+            _predict_file(client, schema, source, target, force=force, as_json=as_json)
         elif pairs:
-            _predict_row(client, task, schema, pairs, as_json=as_json)
+            _predict_row(client, schema, pairs, as_json=as_json)
         else:
-            _show_schema(task, schema, as_json=as_json)
+            _show_schema(schema, as_json=as_json)
 
 
-def _predict_row(
-    client: "Client", task: str, schema: "TaskSchema", pairs: Sequence[str], *, as_json: bool
-) -> None:
+def _predict_row(client: "Client", schema: "TaskSchema", pairs: Sequence[str], *, as_json: bool) -> None:
     from concord.cli.text.key_values import read_pairs
-    from concord.cli.text.verdicts import show
+    from concord.cli.text.verdicts import show_verdict
 
     document: object
     try:
-        document = response = client.predict(task, [read_pairs(schema, pairs)])
+        document = response = client.predict(schema.task, [read_pairs(schema, pairs)])
         verdicts = response.verdicts
     except Refused as error:
-        document, verdicts = error.body, _evidence(error)
+        document, verdicts = error.body, _verdicts_without_quorum(error)
         if not verdicts:
             raise
     if as_json:
         print_json(document)
     else:
-        show(out(), verdicts[0], schema)
+        show_verdict(verdicts[0], schema)
     if verdicts[0].status == "no_quorum":
         raise SystemExit(1)
 
 
-def _evidence(error: Refused) -> "list[Verdict]":
-    """What the nodes did where their quorum was missed; nothing where the refusal has another reason."""
+def _verdicts_without_quorum(error: Refused) -> "list[Verdict]":
+    """What the nodes did where their quorum was missed; empty where the refusal has another reason."""
     from concord.client import verdicts_of
 
     return verdicts_of(error) if error.code == "no_quorum" else []
 
 
-def _show_schema(task: str, schema: "TaskSchema", *, as_json: bool) -> None:
-    from concord.cli.up.welcome import command
+def _show_schema(schema: "TaskSchema", *, as_json: bool) -> None:
+    from concord.cli.text.key_values import predict_command
     from concord.tasks.values import describe
 
     if as_json:
         print_json(schema.to_json())
         return
-    console = out()
-    console.print(f"[bold]{task}[/]  {schema.title}. {schema.description}\n")
+    print_line(f"[bold]{schema.task}[/]  {schema.title}. {schema.description}\n")
     keys = table("key", "what", "description")
     for feature in schema.features:
         keys.add_row(feature.name, describe(feature), feature.description)
-    console.print(keys)
+    out().print(keys)
     value = schema.value
     answers = f"{value.name} in {value.unit}" if value else ", ".join(label.name for label in schema.labels)
-    console.print(f"\nAnswers: {answers}\n\nFor example:\n")
-    console.print(
-        "\n".join(f"  {line}" for line in command(task, schema.example)), soft_wrap=True, markup=False
-    )
+    print_line(f"\nAnswers: {answers}\n\nFor example:\n")
+    example = predict_command(schema.task, schema.example)
+    print_line("\n".join(f"  {line}" for line in example), markup=False)
 
 
 def _predict_file(
-    client: "Client",
-    task: str,
-    schema: "TaskSchema",
-    source: Path,
-    target: Path | None,
-    *,
-    force: bool,
-    as_json: bool,
+    client: "Client", schema: "TaskSchema", source: Path, target: Path | None, *, force: bool, as_json: bool
 ) -> None:
     from concord.cli.files import table_file
+    from concord.cli.files.out_file import replacing
 
     if target is not None:
         table_file.check_target(source, target, force=force)
-    found = table_file.load(source, schema)
-    verdicts = _ask_all(client, task, found)
+    rows = table_file.load(source, schema)
+    verdicts = _ask_all(client, schema.task, rows.rows)
     if target is not None:
-        table_file.write(target, table_file.render(found, verdicts))
-        _summarise(task, found, verdicts, target, as_json=as_json)
+        with replacing(target) as file:
+            file.write(table_file.render(rows, verdicts).encode())
+        _show_summary(schema.task, rows, verdicts, target, as_json=as_json)
     elif as_json:
         for verdict in verdicts:
             print_json(verdict)
     else:
-        click.echo(table_file.render(found, verdicts), nl=False)
+        click.echo(table_file.render(rows, verdicts), nl=False)
     if any(verdict.status == "no_quorum" for verdict in verdicts):
         raise SystemExit(1)
 
 
-def _ask_all(client: "Client", task: str, found: "Table") -> "list[Verdict]":
+def _ask_all(client: "Client", task: str, rows: "Sequence[Row]") -> "list[Verdict]":
     verdicts: list[Verdict] = []
-    total = len(found.rows)
-    with counting("Asking", "rows", total) as told:
-        for start in range(0, total, CHUNK):
-            verdicts += ask(client, task, found.rows[start : start + CHUNK])
-            told(len(verdicts), total)
+    with progress_bar("Asking", "rows", len(rows)) as advance:
+        for start in range(0, len(rows), CHUNK):
+            verdicts += ask(client, task, rows[start : start + CHUNK])
+            advance(len(verdicts), len(rows))
     return verdicts
 
 
@@ -165,51 +152,34 @@ def ask(
         Refused: The service refuses the rows.
         ServiceAway: It has not answered for a minute.
     """
-    waited = 0.0
-    while True:
-        try:
-            return client.predict(task, rows).verdicts
-        except Refused as error:
-            if verdicts := _evidence(error):
-                return verdicts
-            if error.code == "too_large" and len(rows) > 1:
-                half = len(rows) // 2
-                return ask(client, task, rows[:half], sleep) + ask(client, task, rows[half:], sleep)
-            if (error.answered != 429 and error.code != "no_quorum") or waited >= PATIENCE:
-                raise
-            pause = error.retry_after or 1.0
-        except ServiceAway:
-            if waited >= PATIENCE:
-                raise
-            pause = 1.0
-        sleep(pause)
-        waited += pause
+    try:
+        return call_until_answered(
+            lambda: client.predict(task, rows).verdicts,
+            _verdicts_without_quorum,
+            lambda error: error.answered == 429 or error.code == "no_quorum",
+            sleep,
+        )
+    except Refused as error:
+        if error.code != "too_large" or len(rows) == 1:
+            raise
+    half = len(rows) // 2
+    return ask(client, task, rows[:half], sleep) + ask(client, task, rows[half:], sleep)
 
 
-def _summarise(
-    task: str, found: "Table", verdicts: "Sequence[Verdict]", target: Path, *, as_json: bool
+def _show_summary(
+    task: str, rows: "Table", verdicts: "Sequence[Verdict]", target: Path, *, as_json: bool
 ) -> None:
     from concord.cli.text.verdicts import answer
 
     statuses = Counter(verdict.status for verdict in verdicts)
     if as_json:
-        summary: dict[str, Any] = {
-            "task": task,
-            "rows": len(verdicts),
-            "out": str(target),
-            "status": dict(statuses),
-        }
-        print_json({**summary, "not_sent": list(found.unsent)})
+        counts = {"rows": len(verdicts), "out": str(target), "status": dict(statuses)}
+        print_json({"task": task, **counts, "not_sent": list(rows.unsent)})
         return
-    console = out()
-    said = Counter(answer(verdict) for verdict in verdicts if verdict.label is not None)
-    console.print(f"[green]✓[/] {len(verdicts)} rows answered, written to {target}.", soft_wrap=True)
-    if said:
-        console.print(
-            "  " + ", ".join(f"{name} {count}" for name, count in said.most_common()), soft_wrap=True
-        )
-    console.print(
-        "  " + ", ".join(f"{name} {count}" for name, count in sorted(statuses.items())), soft_wrap=True
-    )
-    if found.unsent:
-        console.print(f"  [dim]Kept and not sent: {', '.join(found.unsent)}[/]", soft_wrap=True)
+    answers = Counter(answer(verdict) for verdict in verdicts if verdict.label is not None)
+    print_line(f"[green]✓[/] {len(verdicts)} rows answered, written to {target}.")
+    for counted in (answers.most_common(), sorted(statuses.items())):
+        if counted:
+            print_line("  " + ", ".join(f"{name} {count}" for name, count in counted))
+    if rows.unsent:
+        print_line(f"  [dim]Kept and not sent: {', '.join(rows.unsent)}[/]")

@@ -1,23 +1,25 @@
-"""`concord rounds`: what was asked and answered, and forgetting what a row said."""
+"""`concord rounds`: lists rounds, shows one, and deletes the rows of some."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
 import click
 
-from concord.cli.console import Group, json_option, out, print_json, table
+from concord.cli.console import Group, json_option, out, print_json, print_line, print_result, table
+from concord.cli.home import connect
+from concord.cli.stores import open_journal
 from concord.errors import InvalidInput
-from concord.types.answers import Round
+from concord.types.rounds import Round
 
 # Client and journal are imported by what uses them.
 
 MARKS: Final = {"ok": "[green]✓[/]", "degraded": "[yellow]![/]", "no_quorum": "[red]✗[/]"}
 
-_AGO: Final = re.compile(r"(\d{1,6})([smhd])")
+_AGE: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @click.group(
@@ -47,17 +49,10 @@ def rounds(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from concord.cli.home import connect
-
-    start = moment(since, datetime.now(UTC)) if since else None
+    start = read_moment(since, datetime.now(UTC)) if since else None
     with connect() as client:
-        found = list(islice(client.all_rounds(task=task, status=status, since=start), limit))
-    if as_json:
-        print_json(found)
-    elif found:
-        _list(found)
-    else:
-        click.echo("No rounds. `concord predict` makes one.")
+        newest = list(islice(client.all_rounds(task=task, status=status, since=start), limit))
+    print_result(newest, _show_rounds, as_json=as_json)
 
 
 @rounds.command("show")
@@ -70,25 +65,23 @@ def show(*, round_id: str, as_json: bool) -> None:
     Example:
       concord rounds show 5f0c7d1e9a2b4c6d8e0f1a2b3c4d5e6f
     """
-    from concord.cli.home import connect
-    from concord.cli.text.key_values import pairs
-    from concord.cli.text.verdicts import show as show_verdict
+    from concord.cli.text.key_values import format_pairs
+    from concord.cli.text.verdicts import show_verdict
 
     with connect() as client:
-        found = client.round(round_id)
-        schema = client.schema(found.task)
+        round_ = client.round(round_id)
+        schema = client.schema(round_.task)
     if as_json:
-        print_json(found)
+        print_json(round_)
         return
-    console = out()
-    console.print(f"[dim]{found.task}, {found.time}[/]", soft_wrap=True)
-    asked = " ".join(pairs(found.features)) if found.features else "The row was forgotten or has expired."
-    console.print(asked, soft_wrap=True, markup=False)
-    console.print()
-    show_verdict(console, found.verdict, schema)
-    if found.deltas:
-        moved = ", ".join(f"{node} {change:+,.10g}" for node, change in found.deltas.items() if change)
-        console.print(f"[dim]Stake moved:[/] {moved or 'none'}", soft_wrap=True)
+    print_line(f"[dim]{round_.task}, {round_.time}[/]")
+    row = format_pairs(round_.features) if round_.features else ["The row was forgotten or has expired."]
+    print_line(" ".join(row), markup=False)
+    print_line("")
+    show_verdict(round_.verdict, schema)
+    if round_.deltas:
+        moved = ", ".join(f"{node} {change:+,.10g}" for node, change in round_.deltas.items() if change)
+        print_line(f"[dim]Stake moved:[/] {moved or 'none'}")
 
 
 @rounds.command("forget")
@@ -103,37 +96,34 @@ def forget(*, ids: tuple[str, ...], as_json: bool) -> None:
     Example:
       concord rounds forget 5f0c7d1e9a2b4c6d8e0f1a2b3c4d5e6f
     """
-    from concord.cli.stores import open_journal
+    from concord.cli.files.label_file import read_id
 
-    for one in ids:
-        if not _ID.fullmatch(one):
-            raise InvalidInput(f"{one[:40]!r} is no round's id: 32 hexadecimal digits.", field="ID")
-    wanted = list(dict.fromkeys(ids))
+    round_ids = list(dict.fromkeys(read_id(text, field="ID") for text in ids))
     with open_journal() as journal:
-        known = [one for one in wanted if journal.round(one) is not None]
-        forgotten = journal.forget(known)
-    unknown = [one for one in wanted if one not in known]
+        existing = [round_id for round_id in round_ids if journal.round(round_id) is not None]
+        forgotten = journal.forget(existing)
+    unknown = [round_id for round_id in round_ids if round_id not in existing]
     if as_json:
-        print_json({"forgotten": forgotten, "rounds": len(wanted), "unknown": unknown})
+        print_json({"forgotten": forgotten, "rounds": len(round_ids), "unknown": unknown})
     else:
-        click.echo(f"Forgot the rows of {forgotten} of {len(wanted)} rounds.")
-        if len(known) > forgotten:
-            click.echo(f"{len(known) - forgotten} had none any more.")
-        for one in unknown:
-            click.echo(f"There is no round {one}.")
+        click.echo(f"Forgot the rows of {forgotten} of {len(round_ids)} rounds.")
+        if len(existing) > forgotten:
+            click.echo(f"{len(existing) - forgotten} had none any more.")
+        for round_id in unknown:
+            click.echo(f"There is no round {round_id}.")
     if unknown:
         raise SystemExit(2)
 
 
-def moment(text: str, now: datetime) -> str:
-    """A time with its zone, from an age such as `2h` or a time; one without a zone is local.
+def read_moment(text: str, now: datetime) -> str:
+    """Reads a time with its zone, from an age such as `2h` or a time; one without a zone is local.
 
     Raises:
         InvalidInput: It is neither.
     """
-    ago = _AGO.fullmatch(text.strip())
-    if ago:
-        return (now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).isoformat()
+    age = _AGE.fullmatch(text.strip())
+    if age:
+        return (now - timedelta(**{_UNITS[age[2]]: int(age[1])})).isoformat()
     try:
         return datetime.fromisoformat(text.strip()).astimezone().isoformat()
     except (ValueError, OverflowError):
@@ -143,22 +133,25 @@ def moment(text: str, now: datetime) -> str:
         ) from None
 
 
-def _list(found: list[Round]) -> None:
+def _show_rounds(rounds: Sequence[Round]) -> None:
     from concord.cli.text.verdicts import answer
 
-    made = table("", "time", "task", "answer", "agree", "id", right=("agree",))
+    if not rounds:
+        click.echo("No rounds. `concord predict` makes one.")
+        return
+    rows = table("", "time", "task", "answer", "agree", "id", right=("agree",))
     # The id is copied, to explain or label a round: rather than cut it, the others take a second line.
-    for column in made.columns[1:4]:
+    for column in rows.columns[1:4]:
         column.no_wrap = False
-    for one in found:
-        local = datetime.fromisoformat(one.time).astimezone()
-        agreement = one.verdict.agreement
-        made.add_row(
-            MARKS[one.verdict.status],
+    for round_ in rounds:
+        local = datetime.fromisoformat(round_.time).astimezone()
+        agreement = round_.verdict.agreement
+        rows.add_row(
+            MARKS[round_.verdict.status],
             f"{local:%m-%d %H:%M:%S}",
-            one.task,
-            answer(one.verdict),
+            round_.task,
+            answer(round_.verdict),
             "" if agreement is None else f"{agreement:.0%}",
-            one.id,
+            round_.id,
         )
-    out().print(made)
+    out().print(rows)

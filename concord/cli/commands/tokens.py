@@ -6,7 +6,6 @@ change with the next request. In a cluster the file is a Secret's key, which `--
 
 import fcntl
 import os
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from concord.cli.console import Group, json_option, out, print_json, table
+from concord.cli.files.out_file import replacing
+from concord.cli.home import read_settings
 from concord.errors import Conflict, UnknownName
 from concord.util import private_files as private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from concord.http.tokens import Token
 
@@ -40,9 +41,7 @@ def tokens() -> None:
 
 @tokens.command("add")
 @click.argument("name")
-@click.option(
-    "--labels", multiple=True, metavar="TASK", help="A task that it may label, or '*'; may be said again."
-)
+@click.option("--labels", multiple=True, metavar="TASK", help="A task that it may label, or '*'. Repeatable.")
 @click.option("--reads", is_flag=True, help="It reads rounds; without such a token they need one.")
 @click.option("--administers", is_flag=True, help="It releases nodes and moves stake.")
 @_file_option
@@ -63,30 +62,33 @@ def add(
       concord tokens add crm --labels loan_default --labels loan_amount
       concord tokens add operator --administers
     """
-    from concord.http.tokens import Token, check, guards, hash_of, make
+    from concord.http.tokens import guards, make, make_entry
 
     secret = make()
-    made = Token(name, hash_of(secret), frozenset(labels), reads, administers)
-    check(made)
-    where = _path(path)
-    with _changing(where) as known:
-        were_open = not guards(known)
-        if any(token.name == name for token in known):
+    token = make_entry(name, secret, labels=labels, reads=reads, administers=administers)
+    file = _resolve(path)
+    with _editing(file) as tokens:
+        if any(other.name == name for other in tokens):
             raise Conflict(
-                f"{where} has a token {name} already. `concord tokens remove {name}` takes it away.",
+                f"{file} has a token {name} already. `concord tokens remove {name}` removes it.",
                 field="name",
             )
-        known.append(made)
+        is_first_guard = guards([token]) and not guards(tokens)
+        tokens.append(token)
     if as_json:
-        print_json({"token": secret, "file": str(where), **_shown(made)})
-        return
+        print_json({"token": secret, "file": str(file), **_to_json(token)})
+    else:
+        _show_added(token, secret, file, is_first_guard=is_first_guard)
+
+
+def _show_added(token: "Token", secret: str, file: Path, *, is_first_guard: bool) -> None:
     click.echo(secret)
     click.echo(
-        f"This is token {name}, which {made.rights}; it is not shown again. Use it by "
-        f"`export CONCORD_TOKEN=…`, or send 'Authorization: Bearer …'. Its hash is in {where}.",
+        f"This is token {token.name}, which {token.rights}; it is not shown again. Use it by "
+        f"`export CONCORD_TOKEN=…`, or send 'Authorization: Bearer …'. Its hash is in {file}.",
         err=True,
     )
-    if were_open and guards([made]):
+    if is_first_guard:
         click.echo("From now on rounds are read with a token only, this one or another that reads.", err=True)
 
 
@@ -102,19 +104,19 @@ def list_(*, path: Path | None, as_json: bool) -> None:
     """
     from concord.http.tokens import load
 
-    where = _path(path)
-    known = load(where) if where.exists() else ()
+    file = _resolve(path)
+    tokens = load(file) if file.exists() else ()
     if as_json:
-        print_json([_shown(token) for token in known])
+        print_json([_to_json(token) for token in tokens])
         return
-    if not known:
-        click.echo(f"{where} has no tokens. `concord tokens add NAME --labels TASK` makes one.")
+    if not tokens:
+        click.echo(f"{file} has no tokens. `concord tokens add NAME --labels TASK` makes one.")
         return
-    made = table("token", "labels", "reads", "administers")
-    for token in known:
+    rows = table("token", "labels", "reads", "administers")
+    for token in tokens:
         marks = ("✓" if right else "" for right in (token.reads, token.administers))
-        made.add_row(token.name, ", ".join(sorted(token.labels)), *marks)
-    out().print(made)
+        rows.add_row(token.name, ", ".join(sorted(token.labels)), *marks)
+    out().print(rows)
 
 
 @tokens.command("remove")
@@ -122,7 +124,7 @@ def list_(*, path: Path | None, as_json: bool) -> None:
 @_file_option
 @json_option
 def remove(*, name: str, path: Path | None, as_json: bool) -> None:
-    """Take token NAME away; whoever holds it is refused from now on.
+    """Remove token NAME; requests that show it are refused from now on.
 
     \b
     Example:
@@ -130,30 +132,28 @@ def remove(*, name: str, path: Path | None, as_json: bool) -> None:
     """
     from concord.http.tokens import guards
 
-    where = _path(path)
-    with _changing(where) as known:
-        were_guarded = guards(known)
-        left = [token for token in known if token.name != name]
-        if len(left) == len(known):
-            names = ", ".join(token.name for token in known) or "none"
-            raise UnknownName(f"{where} has no token {name!r}. There are: {names}.", field="name")
-        known[:] = left
+    file = _resolve(path)
+    with _editing(file) as tokens:
+        left = [token for token in tokens if token.name != name]
+        if len(left) == len(tokens):
+            names = ", ".join(token.name for token in tokens) or "none"
+            raise UnknownName(f"{file} has no token {name!r}. There are: {names}.", field="name")
+        was_last_guard = guards(tokens) and not guards(left)
+        tokens[:] = left
     if as_json:
-        print_json({"removed": name, "file": str(where)})
-    else:
-        click.echo(f"Token {name} is taken away.")
-        if were_guarded and not guards(left):
-            click.echo("No token is left that reads, so everybody reads rounds from now on.", err=True)
+        print_json({"removed": name, "file": str(file)})
+        return
+    click.echo(f"Token {name} is removed.")
+    if was_last_guard:
+        click.echo("No token is left that reads, so everybody reads rounds from now on.", err=True)
 
 
-def _path(given: Path | None) -> Path:
-    from concord.cli.home import settings
-
-    # A link is followed, or the new file would take its place.
-    return (given or settings().tokens_file).resolve()
+def _resolve(path: Path | None) -> Path:
+    """The tokens' file; a link is followed, or the new file would take its place."""
+    return (path or read_settings().tokens_file).resolve()
 
 
-def _shown(token: "Token") -> dict[str, object]:
+def _to_json(token: "Token") -> dict[str, object]:
     return {
         "name": token.name,
         "labels": sorted(token.labels),
@@ -163,32 +163,20 @@ def _shown(token: "Token") -> dict[str, object]:
 
 
 @contextmanager
-def _changing(path: Path) -> "Iterator[list[Token]]":
-    """The file's tokens, to be changed; written if the block ends well, and by one process at a time."""
-    from concord.http.tokens import load
+def _editing(file: Path) -> "Iterator[list[Token]]":
+    """Yields the file's tokens to be changed, and writes them unless the block fails; one process at a time.
 
-    private.make_folder(path.parent)
-    folder = os.open(path.parent, os.O_RDONLY)
+    Only its owner may read the new file, which replaces the old one at once: a service may be reading.
+    """
+    from concord.http.tokens import load, render
+
+    private.make_folder(file.parent)
+    folder = os.open(file.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        known = list(load(path)) if path.exists() else []
-        yield known
-        _write(path, known)
+        tokens = list(load(file)) if file.exists() else []
+        yield tokens
+        with replacing(file, is_private=True) as temporary:
+            temporary.write(render(tokens).encode())
     finally:
         os.close(folder)
-
-
-def _write(path: Path, known: "Sequence[Token]") -> None:
-    from concord.http.tokens import render
-
-    # Made for its owner alone, and in the place of the old one at once: a service may be reading.
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(render(known))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

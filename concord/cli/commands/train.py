@@ -1,8 +1,9 @@
-"""`concord train`: fits and packages models; training itself runs as a process."""
+"""`concord train`: fits, registers and packages models; training runs as a process."""
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json
+from concord.cli.console import Command, json_option, print_json, print_line
+from concord.cli.home import find_home, find_project
 
 
 @click.command("train", cls=Command, short_help="Fit, register and package models.")
@@ -27,21 +28,17 @@ def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> N
       concord train iris
       concord train loan_default --data loan_default=loan_data.csv
     """
-    from concord.cli.home import home, project
-    from concord.cli.up.preparation import Preparation, read_data, summary
+    from concord.cli.up.preparation import Preparation, read_sources, summarise
 
-    here, data = home(), read_data(files)
-    preparation = Preparation(project(), here.home)
+    home, data = find_home(), read_sources(files)
+    preparation = Preparation(find_project(), home.folder)
     results = preparation.fit(list(tasks) or list(data), data, missing=False)
     packaged = preparation.package()
     if as_json:
         print_json({"models": results, "bentos": dict(packaged.bentos)})
         return
-    console = out()
-    for line in summary(results):
-        console.print(f"[green]✓[/] {line}", soft_wrap=True)
-    console.print(f"[green]✓[/] {len(packaged.models)} models are packaged.")
-    if here.running():
-        console.print(
-            "[yellow]![/] Concord runs with the models of its start. Start it again to serve these."
-        )
+    for line in summarise(results):
+        print_line(f"[green]✓[/] {line}")
+    print_line(f"[green]✓[/] {len(packaged.models)} models are packaged.")
+    if home.read_state():
+        print_line("[yellow]![/] Concord runs with the models of its start. Start it again to serve these.")

@@ -1,27 +1,35 @@
 """`concord upkeep`: one pass over the served models, or one every so often.
 
-The pass is `python -m training upkeep`, a process of its own like all training. Between passes nothing is
-remembered: a pass that fails is said, and the next one begins anew.
+A pass is `python -m training upkeep`, a process of its own like all training. It depends on nothing that an
+earlier pass has found, so the next one begins anew after a failure.
 """
 
 import shutil
 import subprocess
-import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from concord.cli.console import Command, err, json_option
+from concord.cli.home import (
+    Home,
+    find_project,
+    process_environment,
+    python_command,
+    read_settings,
+    service_url,
+)
+from concord.cli.up.processes import tethered
 from concord.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from concord.settings import Settings
 
-GIVING_WAY = ("nice", "-n", "10")
-"""Before the pass: retraining takes all cores that it gets, and a laptop's nodes answer with the same."""
+NICE: Final = ("nice", "-n", "10")
+"""Before the command: retraining takes all cores that it gets, and a laptop's nodes answer with the same."""
 
-FAILED = 1
+FAILED: Final = 1
 """Exit status of a pass in which something failed; 2 where the user can mend it."""
 
 
@@ -47,42 +55,31 @@ def upkeep(*, tasks: tuple[str, ...], minutes: float | None, as_json: bool) -> N
       concord upkeep
       concord upkeep loan_default --every 10
     """
-    from concord.cli.home import project, settings
-    from concord.cli.up.processes import tethered
-
-    read = settings()
-    if read.token is None:
+    settings = read_settings()
+    if settings.token is None:
         raise ConfigurationError(
             "Upkeep decides about models, which takes a token that administers. On the machine that runs "
             "Concord: export CONCORD_TOKEN=$(concord tokens add upkeep --administers)",
             field="CONCORD_TOKEN",
         )
-    command = [sys.executable, "-m", "training", "upkeep", *tasks, *(["--json"] if as_json else [])]
-    command = tethered([*(GIVING_WAY if shutil.which(GIVING_WAY[0]) else ()), *command])
-    root = project()
+    command = python_command("-m", "training", "upkeep", *tasks, *(["--json"] if as_json else []))
+    command = tethered([*(NICE if shutil.which(NICE[0]) else ()), *command])
     while True:
-        status = subprocess.run(command, env=_environment(root), check=False).returncode
+        environment = _environment(settings, settings.token.get_secret_value())
+        status = subprocess.run(command, env=environment, check=False).returncode
         if minutes is None or status not in {0, FAILED}:
             raise SystemExit(status)
-        with err().status(f"The next pass is at {_clock(minutes)}; Ctrl-C ends this."):
+        next_pass = time.strftime("%H:%M", time.localtime(time.time() + minutes * 60))
+        with err().status(f"The next pass is at {next_pass}; Ctrl-C ends this."):
             time.sleep(minutes * 60)
 
 
-def _environment(root: "Path") -> dict[str, str]:
-    """Of the pass: the service and the registry of what runs in this home, unless others are named."""
-    from concord.cli.home import Home, environment, service_url, settings
-
-    read = settings()
-    assert read.token is not None
-    registry = Home(read.home).running().get("mlflow")
-    known = {"MLFLOW_TRACKING_URI": str(registry)} if registry else {}
+def _environment(settings: "Settings", token: str) -> dict[str, str]:
+    """A pass's environment: the service and the registry that run in this home, unless others are named."""
+    registry = Home(settings.home).read_state().get("mlflow")
     return {
-        **known,
-        **environment(root, read.home),
-        "CONCORD_URL": service_url(read),
-        "CONCORD_TOKEN": read.token.get_secret_value(),
+        **({"MLFLOW_TRACKING_URI": str(registry)} if registry else {}),
+        **process_environment(find_project(), settings.home),
+        "CONCORD_URL": service_url(settings),
+        "CONCORD_TOKEN": token,
     }
-
-
-def _clock(minutes: float) -> str:
-    return time.strftime("%H:%M", time.localtime(time.time() + minutes * 60))

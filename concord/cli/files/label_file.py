@@ -1,7 +1,7 @@
 """Labels from a CSV file: every line is read and checked before anything is sent.
 
-What a round's task is, only the service knows. So a cell is a class if some task has one of that
-name, else a number; whether it fits its round is the service's to say.
+Only the service knows the task of a round. So a cell is a class if some task has one of that name, else a
+number; whether it fits its round is for the service to decide.
 """
 
 import re
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 from unicodedata import normalize
 
-from concord.cli.files.table_file import lines
+from concord.cli.files.csv_file import check_width, find_column, read_lines
 from concord.errors import InvalidInput
+from concord.tasks.csv_rows import Line
 from concord.tasks.values import NUMBER, WHOLE
 from concord.util.suggest import did_you_mean
 
@@ -24,16 +25,11 @@ FIELD: Final = "FILE"
 
 @dataclass(frozen=True, slots=True)
 class FileLabel:
-    """One line: its number as an editor counts it, the round, and what was true of it."""
+    """One line: its number as an editor counts it, the round's id, and the round's label."""
 
     line: int
     id: str
     label: str | float
-
-    @property
-    def document(self) -> dict[str, str | float]:
-        """As the service takes it."""
-        return {"id": self.id, "label": self.label}
 
 
 def load(path: Path, id_column: str, label_column: str, classes: Collection[str]) -> tuple[FileLabel, ...]:
@@ -48,34 +44,25 @@ def load(path: Path, id_column: str, label_column: str, classes: Collection[str]
     Raises:
         InvalidInput: Names the file, the line, and the remedy.
     """
-    found = lines(path, FIELD)
-    if not found:
+    lines = read_lines(path, FIELD)
+    if not lines:
         raise InvalidInput(f"{path} is empty. It needs a header and one line a label.", field=FIELD)
-    header = [normalize("NFC", name.strip()) for name in found[0][1]]
-    places = [
-        _place(path, header, name, option)
-        for name, option in ((id_column, "--id-column"), (label_column, "--label-column"))
-    ]
-    labels: list[FileLabel] = []
-    faults: list[InvalidInput] = []
-    seen: dict[str, FileLabel] = {}
-    for number, cells in found[1:]:
-        try:
-            label = _line(number, cells, header, places, classes)
-            _check_agrees(label, seen.setdefault(label.id, label))
-            labels.append(label)
-        except InvalidInput as error:
-            faults.append(InvalidInput(f"{path}, line {number}: {error.message}", field=error.field))
-    if faults:
-        others = f" {len(faults) - 1} more lines are wrong." if faults[1:] else ""
-        raise InvalidInput(f"{faults[0].message}{others} Nothing was sent.", field=faults[0].field)
+    header = [normalize("NFC", name.strip()) for name in lines[0][1]]
+    columns = (
+        _find_column(path, header, id_column, "--id-column"),
+        _find_column(path, header, label_column, "--label-column"),
+    )
+    labels, errors = _read_labels(path, lines[1:], len(header), columns, classes)
+    if errors:
+        others = f" {len(errors) - 1} more lines are wrong." if errors[1:] else ""
+        raise InvalidInput(f"{errors[0].message}{others} Nothing was sent.", field=errors[0].field)
     if not labels:
         raise InvalidInput(f"{path} has a header and no labels.", field=FIELD)
     return tuple(labels)
 
 
 def read_label(text: str, classes: Collection[str]) -> str | float:
-    """A typed label: a class's name, or a number.
+    """Reads a typed label: a class's name, or a number.
 
     Raises:
         InvalidInput: It is empty, or neither.
@@ -95,42 +82,46 @@ def read_label(text: str, classes: Collection[str]) -> str | float:
     return text
 
 
-def check_id(text: str) -> str:
-    """A round's id as it was typed.
+def read_id(text: str, field: str = "id") -> str:
+    """Reads a typed round's id.
 
     Raises:
         InvalidInput: It is none.
     """
-    found = text.strip()
-    if ID.fullmatch(found) is None:
-        raise InvalidInput(f"{found[:40]!r} is no round's id: 32 digits of 0-9 and a-f.", field="id")
-    return found
+    id_ = text.strip()
+    if ID.fullmatch(id_) is None:
+        raise InvalidInput(f"{id_[:40]!r} is no round's id: 32 digits of 0-9 and a-f.", field=field)
+    return id_
 
 
-def _place(path: Path, header: Sequence[str], name: str, option: str) -> int:
+def _find_column(path: Path, header: Sequence[str], name: str, option: str) -> int:
     name = normalize("NFC", name)
-    if header.count(name) != 1:
-        fault = "is there twice" if name in header else "is missing"
-        hint = did_you_mean(name, header) if name not in header else ""
-        raise InvalidInput(
-            f"{path}, line 1: column {name!r} {fault}.{hint} {option} names another one; "
-            f"there are {', '.join(header)}.",
-            field=option,
-        )
-    return header.index(name)
+    meant = did_you_mean(name, header) if name not in header else ""
+    hint = f"{meant} {option} names another one; there are {', '.join(header)}."
+    return find_column(path, header, name, option, hint)
 
 
-def _line(
-    number: int, cells: Sequence[str], header: Sequence[str], places: Sequence[int], classes: Collection[str]
-) -> FileLabel:
-    if len(cells) != len(header):
-        raise InvalidInput(f"{len(cells)} cells where the header names {len(header)} columns.", field=FIELD)
-    id_cell, label_cell = (cells[place] for place in places)
-    return FileLabel(number, check_id(id_cell), read_label(label_cell, classes))
+def _read_labels(
+    path: Path, lines: Sequence[Line], width: int, columns: tuple[int, int], classes: Collection[str]
+) -> tuple[list[FileLabel], list[InvalidInput]]:
+    """The labels of the lines that are right, and an error for each that is wrong."""
+    labels: list[FileLabel] = []
+    errors: list[InvalidInput] = []
+    first_labels: dict[str, FileLabel] = {}
+    for number, cells in lines:
+        try:
+            check_width(cells, width, FIELD)
+            id_, text = (cells[column] for column in columns)
+            label = FileLabel(number, read_id(id_), read_label(text, classes))
+            _check_agrees(label, first_labels.setdefault(label.id, label))
+            labels.append(label)
+        except InvalidInput as error:
+            errors.append(InvalidInput(f"{path}, line {number}: {error.message}", field=error.field))
+    return labels, errors
 
 
 def _check_agrees(label: FileLabel, first: FileLabel) -> None:
-    # A class may stand here by its name and there by its number; whether they agree, the service knows.
+    # One line may name a class and another its number; only the service knows whether they agree.
     if isinstance(label.label, str) == isinstance(first.label, str) and label.label != first.label:
         raise InvalidInput(
             f"line {first.line} labels the same round otherwise; a round has one label.", field="label"

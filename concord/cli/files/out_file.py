@@ -1,4 +1,4 @@
-"""Files that a command writes where its user says: whole or not at all, and over nothing unasked."""
+"""Result files, written whole or not at all; an existing file is overwritten only on request."""
 
 import os
 import tempfile
@@ -21,20 +21,26 @@ def check_out(target: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def appearing(target: Path) -> Iterator[BinaryIO]:
-    """Opens a temporary file beside the target, which takes its name once all is written."""
+def replacing(target: Path, *, is_private: bool = False) -> Iterator[BinaryIO]:
+    """Opens a temporary file beside the target, which is renamed to the target once all is written.
+
+    Args:
+        target: The file to write or replace.
+        is_private: Whether only its owner may read it; otherwise the process's umask decides.
+    """
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.absolute().parent)
-    fresh = Path(name)
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # A temporary file is for its owner only; a result is as readable as any file that one makes.
-        umask = os.umask(0)
-        os.umask(umask)
-        fresh.chmod(0o666 & ~umask)
-        fresh.replace(target)
+        if not is_private:
+            # A temporary file is for its owner only; a result is as readable as any other file.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
     except BaseException:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

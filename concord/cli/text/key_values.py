@@ -1,5 +1,7 @@
-"""A row as `key=value` arguments: how one types it, and how it is shown to be typed again."""
+"""A row as `key=value` arguments: reading what was typed, and showing what to type."""
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from unicodedata import normalize
 
@@ -7,6 +9,9 @@ from concord.errors import InvalidInput
 from concord.tasks.schema import TaskSchema
 from concord.tasks.values import Row, read_value
 from concord.util.suggest import did_you_mean
+
+LINE_WIDTH = 72
+"""Columns of a command that is shown to be copied."""
 
 
 def read_pairs(schema: TaskSchema, pairs: Sequence[str]) -> Row:
@@ -16,38 +21,47 @@ def read_pairs(schema: TaskSchema, pairs: Sequence[str]) -> Row:
         InvalidInput: Names the key: unknown (and which was probably meant), missing, twice, or a bad value.
     """
     features = {feature.name: feature for feature in schema.features}
-    row: Row = {}
+    row: dict[str, float | str] = {}
     for pair in pairs:
-        typed, sign, text = pair.partition("=")
-        name = normalize("NFC", typed.strip())
+        key, sign, text = pair.partition("=")
+        name = normalize("NFC", key.strip())
         if not sign:
-            raise InvalidInput(f"{pair!r} is no key=value; an example is {_example(schema)}.", field=pair)
+            example = format_pairs(schema.example)[0]
+            raise InvalidInput(f"{pair!r} is no key=value; an example is {example}.", field=pair)
         if name not in features:
-            known = ", ".join(features)
-            hint = did_you_mean(name, list(features)) or f" It takes {known}."
+            hint = did_you_mean(name, list(features)) or f" It takes {', '.join(features)}."
             raise InvalidInput(f"{schema.task} has no {name!r}.{hint}", field=name)
         if name in row:
             raise InvalidInput(f"{name} is given twice.", field=name)
         row[name] = read_value(features[name], text)
-    missing = [feature for feature in schema.features if feature.name not in row]
+    missing = [name for name in features if name not in row]
     if missing:
         raise InvalidInput(
-            f"{', '.join(one.name for one in missing)} {'is' if len(missing) == 1 else 'are'} missing. "
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
             f"`concord predict {schema.task}` shows what each key means.",
-            field=missing[0].name,
+            field=missing[0],
         )
-    return {feature.name: row[feature.name] for feature in schema.features}
+    return {name: row[name] for name in features}
 
 
-def plain(value: float | str) -> str:
-    """A value as one would type it."""
-    return value if isinstance(value, str) else f"{value:.10g}"
-
-
-def pairs(row: Mapping[str, float | str]) -> list[str]:
+def format_pairs(row: Mapping[str, float | str]) -> list[str]:
     """A row as `key=value` arguments."""
-    return [f"{name}={plain(value)}" for name, value in row.items()]
+    return [
+        f"{name}={value}" if isinstance(value, str) else f"{name}={value:.10g}" for name, value in row.items()
+    ]
 
 
-def _example(schema: TaskSchema) -> str:
-    return pairs(schema.example)[0]
+def predict_command(task: str, row: Mapping[str, float | str]) -> list[str]:
+    """`concord predict` for a row, in lines that a shell takes."""
+    lines, line = [], f"{command_prefix()}concord predict {task}"
+    for pair in map(shlex.quote, format_pairs(row)):
+        if len(line) + len(pair) > LINE_WIDTH:
+            lines.append(f"{line} \\")
+            line = "   "
+        line = f"{line} {pair}"
+    return [*lines, line]
+
+
+def command_prefix() -> str:
+    """`uv run `, where that is how this command was started."""
+    return "uv run " if os.environ.get("UV") else ""

@@ -1,8 +1,8 @@
 """Writes `nodes.toml`, and leaves it alone once a person has edited it.
 
-The first lines say who wrote the file and hold a digest of the rest. As long as the digest is true
-the file is ours and follows what is packaged; when it is not, the file is its editor's and only
-read from then on. So settings of a task survive, and a deleted file is written anew.
+The first lines say who wrote the file and hold a digest of the rest. While the digest fits, the file is ours
+and follows what is packaged; once it does not, a person has edited the file and it is only read. So settings
+of a task survive, and a deleted file is written anew.
 """
 
 import hashlib
@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from concord.cli.files.out_file import replacing
 from concord.util import private_files as private
-
-Urls = Mapping[str, Mapping[str, str]]
-"""Task → node → base URL."""
 
 _MARK: Final = "# digest "
 
@@ -26,31 +24,35 @@ HEADER: Final = """\
 """
 
 
-def write(path: Path, urls: Urls) -> bool:
+def write_nodes(path: Path, urls: Mapping[str, Mapping[str, str]]) -> bool:
     """Writes the file unless a person has edited it.
 
+    Args:
+        path: The file.
+        urls: Task → node → base URL.
+
     Returns:
-        Whether the file says what was asked; False: it is a person's, and was left as it is.
+        Whether the file says that; False: it is a person's, and was left as it is.
     """
     if is_edited(path):
         return False
-    text = render(urls)
+    body = "".join(f"\n{render_section(task, {}, nodes)}" for task, nodes in urls.items())
+    text = f"{HEADER}{_MARK}{_digest(body)}\n{body}"
     if not path.exists() or path.read_text("utf-8") != text:
         private.make_folder(path.parent)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(text, "utf-8")
-        fresh.replace(path)
+        with replacing(path) as file:
+            file.write(text.encode())
     return True
 
 
-def render(urls: Urls) -> str:
-    """The file's text."""
-    sections = [
-        f"\n[tasks.{key(task)}.nodes]\n" + "".join(f'{key(node)} = "{url}"\n' for node, url in nodes.items())
-        for task, nodes in urls.items()
-    ]
-    body = "".join(sections)
-    return f"{HEADER}{_MARK}{_digest(body)}\n{body}"
+def render_section(task: str, settings: Mapping[str, str | float | bool], nodes: Mapping[str, str]) -> str:
+    """A task's section: its settings, if any, and its nodes' URLs."""
+    tables = {f"tasks.{_key(task)}": settings, f"tasks.{_key(task)}.nodes": nodes}
+    return "".join(
+        f"[{name}]\n" + "".join(f"{_key(key)} = {_value(value)}\n" for key, value in table.items())
+        for name, table in tables.items()
+        if table
+    )
 
 
 def is_edited(path: Path) -> bool:
@@ -60,18 +62,15 @@ def is_edited(path: Path) -> bool:
     except FileNotFoundError:
         return False
     _, mark, rest = text.partition(_MARK)
-    stated, _, body = rest.partition("\n")
-    return not (mark and stated == _digest(body))
+    digest, _, body = rest.partition("\n")
+    return not (mark and digest == _digest(body))
 
 
-def port_here(url: str) -> tuple[str, int] | None:
-    """Host and port of a URL of this machine, or None."""
+def local_address(url: str) -> tuple[str, int] | None:
+    """Host and port of a URL of this machine; None of another's."""
     parts = urlsplit(url)
-    if (
-        parts.scheme != "http"
-        or parts.hostname not in {"127.0.0.1", "localhost", "::1"}
-        or parts.port is None
-    ):
+    is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not is_local or parts.hostname is None or parts.port is None:
         return None
     return parts.hostname, parts.port
 
@@ -80,12 +79,10 @@ def _digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
-def key(name: str) -> str:
-    """A name as a key of TOML."""
+def _key(name: str) -> str:
     plain = name.replace("_", "").replace("-", "")
-    return name if plain.isascii() and plain.isalnum() else value(name)
+    return name if plain.isascii() and plain.isalnum() else _value(name)
 
 
-def value(plain: str | float | bool) -> str:  # noqa: FBT001 - any plain value of TOML
-    """A text, number or truth as TOML writes it."""
-    return json.dumps(plain, ensure_ascii=False)
+def _value(value: str | float | bool) -> str:  # noqa: FBT001 - any plain value of TOML
+    return json.dumps(value, ensure_ascii=False)

@@ -1,7 +1,7 @@
-"""Training what is missing and packaging it, as processes of their own.
+"""Runs the steps of `python -m training` as processes: fitting, packaging, the registry, drift reports.
 
-Training imports scikit-learn, MLflow and more: it runs as `python -m training`, shows its progress
-on the terminal itself, and its results are read from its standard output.
+Training imports scikit-learn, MLflow and more, which the command line does not. It shows its progress on the
+terminal itself, and its results are JSON on its standard output.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from concord.cli.home import environment
+from concord.cli.home import process_environment, python_command
 from concord.cli.up.processes import tethered
 from concord.errors import CallerError, ConfigurationError, TrainingError
 from concord.util import private_files as private
@@ -28,18 +28,17 @@ END_SECONDS: Final = 5
 USERS_MISTAKE: Final = 2
 """Exit status of training where the user can mend it, as the command line's own."""
 
-
-_NAMED: Final = re.compile(r"journal|generator(:\d+)?")
+_NAMED_SOURCE: Final = re.compile(r"journal|generator(:\d+)?")
 """Sources that are neither a file nor an address, as `training.data.sources` has them."""
 
 
 class Stopped(Exception):
-    """The user has had enough."""
+    """The user has stopped the command."""
 
 
 @dataclass(frozen=True)
-class Packaged:
-    """What can be started.
+class PackagedBentos:
+    """The bentos that can be started, and the models in them.
 
     Attributes:
         bentos: Name → tag.
@@ -51,20 +50,20 @@ class Packaged:
     models: tuple[str, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, tasks: Sequence[str]) -> dict[str, list[str]]:
+    def nodes_of(self, tasks: Sequence[str]) -> dict[str, list[str]]:
         """Task → its nodes, for these tasks or for all."""
-        found: dict[str, list[str]] = {}
+        nodes: dict[str, list[str]] = {}
         for model in sorted(self.models):
             task, _, node = model.partition(".")
             if not tasks or task in tasks:
-                found.setdefault(task, []).append(node)
-        return found
+                nodes.setdefault(task, []).append(node)
+        return nodes
 
 
-class Seen:
-    """Remembers that no model was missing, as long as neither tasks nor registry have changed since.
+class FitRecord:
+    """A record that no model was missing, valid as long as neither tasks nor registry change.
 
-    Finding that out means importing scikit-learn, which is a tenth of a start on a small machine.
+    Looking for missing models means importing scikit-learn, which is a tenth of a start on a small machine.
 
     Args:
         root: The project's folder, with the tasks' files.
@@ -78,20 +77,20 @@ class Seen:
     def holds(self, tasks: Sequence[str]) -> bool:
         """Whether no model of these tasks (none: of all) can be missing."""
         try:
-            noted = json.loads(self._file.read_text("utf-8"))
+            keys = json.loads(self._file.read_text("utf-8"))
         except (OSError, ValueError):
             return False
-        key = self._key()
-        return key is not None and noted.get(",".join(sorted(tasks))) == key
+        key = self._state_key()
+        return key is not None and keys.get(",".join(sorted(tasks))) == key
 
-    def note(self, tasks: Sequence[str]) -> None:
-        """Keeps in mind that none is missing now."""
-        key = self._key()
+    def write(self, tasks: Sequence[str]) -> None:
+        """Records that none is missing now."""
+        key = self._state_key()
         if key is not None:
             private.make_folder(self._file.parent)
             self._file.write_text(json.dumps({",".join(sorted(tasks)): key}), "utf-8")
 
-    def _key(self) -> str | None:
+    def _state_key(self) -> str | None:
         if "MLFLOW_TRACKING_URI" in os.environ or not self._registry.exists():
             return None
         files = [self._registry, *sorted(self._tasks.glob("*.py"))]
@@ -105,13 +104,13 @@ class Preparation:
     Args:
         root: The project's folder.
         home: Concord's home folder.
-        stop: Set when the user has had enough.
+        stop: Set when the user stops the command.
     """
 
     def __init__(self, root: Path, home: Path, stop: threading.Event | None = None) -> None:
-        self._environment, self._home = environment(root, home), home
+        self._environment, self._home = process_environment(root, home), home
         self._stop = stop or threading.Event()
-        self._seen = Seen(root, home)
+        self._record = FitRecord(root, home)
 
     def fit(self, tasks: Sequence[str], data: Mapping[str, str], *, missing: bool) -> list[dict[str, Any]]:
         """Fits tasks, or only those of them that lack a model; a task with data of its own always.
@@ -120,41 +119,43 @@ class Preparation:
             CallerError: The user can mend it, such as a data file; with training's own words and code.
             TrainingError: Something could not be fitted.
         """
-        files = [f"--data={task}={source}" for task, source in data.items()]
+        sources = [f"--data={task}={source}" for task, source in data.items()]
         if "journal" in data.values() and "CONCORD_TOKEN" in os.environ:
             self._environment["CONCORD_TOKEN"] = os.environ["CONCORD_TOKEN"]
         if not missing:
-            return list(self._run("fit", *tasks, *files))
-        results = self._run("fit", *data, *files) if data else []
+            return list(self._run("fit", "--json", *tasks, *sources))
+        results = self._run("fit", "--json", *data, *sources) if data else []
         rest = [task for task in tasks if task not in data]
-        if (rest or not tasks) and not self._seen.holds(rest):
-            results += self._run("fit", "--missing", *rest)
-            self._seen.note(rest)
+        if (rest or not tasks) and not self._record.holds(rest):
+            results += self._run("fit", "--json", "--missing", *rest)
+            self._record.write(rest)
         return list(results)
 
-    def package(self) -> Packaged:
-        """Packs every champion and builds the bentos that are not as they should be.
+    def package(self) -> PackagedBentos:
+        """Packages every champion and builds the bentos that are not as they should be.
 
         Raises:
             CallerError: The user can mend it; with training's own words and code.
-            TrainingError: Something could not be packed.
+            TrainingError: Something could not be packaged.
         """
-        made = self._run("package")
+        document = self._run("package", "--json")
         # A tag is NAME:VERSION, with a part of the run's id behind it where two registries share a store.
-        versions = {name: tag.rpartition(":")[2].partition("-")[0] for name, tag in made["models"].items()}
-        return Packaged(made["bentos"], tuple(made["models"]), versions)
+        versions = {
+            name: tag.rpartition(":")[2].partition("-")[0] for name, tag in document["models"].items()
+        }
+        return PackagedBentos(document["bentos"], tuple(document["models"]), versions)
 
     def models(self, step: str, *arguments: str) -> Any:  # noqa: ANN401
-        """A step of `python -m training models`; its own JSON.
+        """Runs a step of `python -m training models`; returns its JSON.
 
         Raises:
             CallerError: The user can mend it; with training's own words and code.
             TrainingError: The registry does not serve.
         """
-        return self._quietly(f"models {step}", ["models", step, *arguments], {})
+        return self._run("models", step, *arguments, is_quiet=True)
 
     def report(self, task: str, report: bytes, source: str, url: str) -> dict[str, Any]:
-        """Keeps a drift report in MLflow; says where.
+        """Keeps a drift report in MLflow; returns where.
 
         Args:
             task: The task.
@@ -166,42 +167,51 @@ class Preparation:
             CallerError: The user can mend it; with training's own words and code.
             TrainingError: The registry does not serve.
         """
-        arguments = ["drift", task, "--from", "-", "--source", source, "--json"]
-        return dict(self._quietly("drift", arguments, {"CONCORD_URL": url}, report))
+        arguments = ("drift", task, "--from", "-", "--source", source, "--json")
+        return dict(self._run(*arguments, is_quiet=True, data=report, variables={"CONCORD_URL": url}))
 
-    def _quietly(
-        self, name: str, arguments: Sequence[str], named: Mapping[str, str], given: bytes | None = None
+    def _run(
+        self,
+        *arguments: str,
+        is_quiet: bool = False,
+        data: bytes | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - the step's own JSON
-        """A step that shows nothing on the terminal unless it fails without a word."""
-        private.make_folder(self._home)
-        command = [sys.executable, "-m", "training", *arguments]
-        environment = {**self._environment, **named}
-        done = subprocess.run(command, capture_output=True, env=environment, input=given, check=False)
-        if done.returncode:
-            failure = _failure(f"python -m training {name}", done.returncode, done.stdout)
-            if not done.stdout:
-                sys.stderr.write(done.stderr.decode(errors="replace"))
-            raise failure
-        return json.loads(done.stdout)
+        """Runs a step of training.
 
-    def _run(self, step: str, *arguments: str) -> Any:  # noqa: ANN401 - the step's own JSON
-        # Training would make it for everybody.
+        Args:
+            arguments: The step and its arguments.
+            is_quiet: Keep its progress off the terminal; it is shown where the step fails without an error.
+            data: Its standard input.
+            variables: What its environment has beside.
+        """
+        # Training would make the folder readable for everybody.
         private.make_folder(self._home)
-        command = [sys.executable, "-m", "training", step, "--json", *arguments]
         process = subprocess.Popen(
-            tethered(command), stdout=subprocess.PIPE, env=self._environment, start_new_session=True
+            tethered(python_command("-m", "training", *arguments)),
+            stdin=None if data is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if is_quiet else None,
+            env={**self._environment, **(variables or {})},
+            start_new_session=True,
         )
-        output = self._output(process)
+        output, progress = self._communicate(process, data)
         if process.returncode:
-            said = masked(f"python -m training {' '.join([step, *arguments])}")
-            raise _failure(said, process.returncode, output)
+            if progress and not output:
+                sys.stderr.write(progress.decode(errors="replace"))
+            step = " ".join(argument for argument in arguments if argument != "--json")
+            raise _failure(masked(f"python -m training {step}"), process.returncode, output)
         return json.loads(output)
 
-    def _output(self, process: "subprocess.Popen[bytes]") -> bytes:
+    def _communicate(
+        self, process: "subprocess.Popen[bytes]", data: bytes | None
+    ) -> tuple[bytes, bytes | None]:
+        """The process's standard output and standard error; it is ended where the user stops the command."""
         while True:
             try:
-                return process.communicate(timeout=0.1)[0]
+                return process.communicate(data, timeout=0.1)
             except subprocess.TimeoutExpired:
+                data = None
                 if self._stop.is_set():
                     process.send_signal(signal.SIGTERM)
                     try:
@@ -213,7 +223,7 @@ class Preparation:
 
 
 def _failure(command: str, status: int, output: bytes) -> CallerError | TrainingError:
-    """Training's own error, or, where it has not said one, what is known of its end."""
+    """Training's own error, or one that names its exit code where it printed none."""
     try:
         document = json.loads(output)
     except ValueError:
@@ -223,13 +233,13 @@ def _failure(command: str, status: int, output: bytes) -> CallerError | Training
             kind = CallerError if status == USERS_MISTAKE else TrainingError
             return kind(message, field=field, code=code)
         case [*results]:
-            failed = [f"{one['model']}: {one['error']}" for one in results if one.get("error")]
+            failed = [f"{result['model']}: {result['error']}" for result in results if result.get("error")]
             if failed:
                 return TrainingError(f"{len(failed)} of {len(results)} models failed. {' '.join(failed)}")
     return TrainingError(f"`{command}` ended with exit code {status}; it says why above.")
 
 
-def read_data(pairs: Sequence[str]) -> dict[str, str]:
+def read_sources(pairs: Sequence[str]) -> dict[str, str]:
     """Reads `TASK=SOURCE` options: a file, a database's URL, `journal`, `generator` or `generator:SEED`.
 
     Raises:
@@ -242,27 +252,29 @@ def read_data(pairs: Sequence[str]) -> dict[str, str]:
             raise ConfigurationError(
                 f"--data takes TASK=FILE.csv or TASK=URL, not {masked(pair)!r}.", field="--data"
             )
-        sources[task] = source if is_address(source) or _NAMED.fullmatch(source) else _file(source)
+        sources[task] = (
+            source if is_address(source) or _NAMED_SOURCE.fullmatch(source) else _find_file(source)
+        )
     return sources
 
 
-def _file(name: str) -> str:
+def _find_file(name: str) -> str:
     path = Path(name).expanduser()
     if not path.is_file():
         raise ConfigurationError(f"--data: there is no file {name}.", field="--data")
     return str(path.absolute())
 
 
-def summary(results: Sequence[Mapping[str, Any]]) -> list[str]:
+def summarise(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line a task: how many nodes were fitted, and the best of them."""
     lines = []
     for task in dict.fromkeys(str(result["model"]).partition(".")[0] for result in results):
-        mine = [result for result in results if str(result["model"]).startswith(f"{task}.")]
-        metric = "accuracy" if "accuracy" in mine[0]["metrics"] else "r2"
-        best = max(mine, key=lambda result: result["metrics"].get(metric, 0))
-        name = "R²" if metric == "r2" else metric
+        fitted = [result for result in results if str(result["model"]).startswith(f"{task}.")]
+        metric, name = ("accuracy",) * 2 if "accuracy" in fitted[0]["metrics"] else ("r2", "R²")
+        scores = {str(result["model"]): result["metrics"].get(metric, 0) for result in fitted}
+        best = max(scores, key=lambda model: scores[model])
         lines.append(
-            f"{task}: {len(mine)} nodes, best {str(best['model']).partition('.')[2]} "
-            f"({name} {best['metrics'].get(metric, 0):.3f} on held-out rows)"
+            f"{task}: {len(fitted)} nodes, best {best.partition('.')[2]} "
+            f"({name} {scores[best]:.3f} on held-out rows)"
         )
     return lines

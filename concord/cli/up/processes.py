@@ -1,8 +1,8 @@
 """Processes that `concord up` starts: how one is run, watched and ended.
 
-Every process leads a session of its own, so that Ctrl-C reaches `concord up` alone, which then ends
-them in order; and every process is ended by the kernel if `concord up` is killed. Nodes are forks
-of one parent (`bentos/serve.py` says why). Nothing here knows what a process is for.
+Every process leads a session of its own, so that Ctrl-C reaches `concord up` alone, which then ends them in
+order; the kernel ends every process if `concord up` is killed. Nodes are forks of one fork server
+(`bentos/serve.py` says why).
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final
 
 from concord.util import private_files as private
 from concord.util import tether
@@ -22,24 +22,6 @@ TETHER: Final = Path(tether.__file__)
 
 LOG_BYTES: Final = 10 << 20
 """A log that has grown beyond this is moved aside (`NAME.log.1`) when its process starts."""
-
-
-class Handle(Protocol):
-    """A process that was started."""
-
-    @property
-    def pid(self) -> int | None:
-        """Its id, once known."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it has begun its work, as far as that can be told."""
-
-    def poll(self) -> int | None:
-        """Its exit code once it has ended; negative: the signal that ended it."""
-
-    def end(self, how: signal.Signals) -> None:
-        """Sends a signal to it and to what it has started."""
 
 
 class Program:
@@ -61,11 +43,7 @@ class Program:
                 env=dict(environment),
                 start_new_session=True,
             )
-
-    @property
-    def pid(self) -> int | None:
-        """Its id."""
-        return self._process.pid
+        self.pid: int | None = self._process.pid
 
     @property
     def is_ready(self) -> bool:
@@ -82,7 +60,7 @@ class Program:
 
 
 class ForkServerProcess:
-    """The parent of all nodes, started with the first of them and again when it has ended.
+    """The process that forks all nodes, started with the first of them and again when it has ended.
 
     Args:
         service: The bento's tag.
@@ -94,8 +72,8 @@ class ForkServerProcess:
         self._service, self._log, self._environment = service, log, dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._nodes: dict[str, NodeProcess] = {}
-        self._orders = 0
-        self._read = b""
+        self._starts = 0
+        self._received = b""
 
     def start(self, node: str, host: str, port: int, log: Path, models: Path | None = None) -> "NodeProcess":
         """Has a node forked; its process id is known a little later.
@@ -111,54 +89,49 @@ class ForkServerProcess:
             models: Folder of versions that win over the packaged one.
         """
         if self._process is None or self._process.poll() is not None:
-            self._start()
+            self._start_process()
         rotate(log)
-        self._orders += 1
-        name = f"{node}#{self._orders}"
-        fork = self._nodes[name] = NodeProcess(self)
-        order = {"name": name, "node": node, "host": host, "port": port, "log": str(log)}
-        order |= {"models": str(models)} if models else {}
+        self._starts += 1
+        name = f"{node}#{self._starts}"
+        process = self._nodes[name] = NodeProcess(self)
+        request = {"name": name, "node": node, "host": host, "port": port, "log": str(log)}
+        request |= {"models": str(models)} if models else {}
         assert self._process is not None
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            fork.code = -signal.SIGPIPE
-        return fork
+            process.code = -signal.SIGPIPE
+        return process
 
-    def look(self) -> None:
-        """Takes in what the parent has told since; if it has ended, so have its nodes."""
+    def update(self) -> None:
+        """Reads what the process has reported about its forks; if it has ended, so have they."""
         process = self._process
-        if process is None or process.stdout is None:
+        if process is None or process.stdin is None or process.stdout is None:
             return
-        ended = process.poll()
-        while True:
-            try:
-                read = os.read(process.stdout.fileno(), 65536)
-            except BlockingIOError:
-                break
-            if not read:
-                break
-            self._read += read
-        *lines, self._read = self._read.split(b"\n")
+        code = process.poll()
+        self._received += process.stdout.read() or b""
+        *lines, self._received = self._received.split(b"\n")
         for line in lines:
-            self._hear(line)
-        if ended is not None:
-            _close(process)
+            self._handle_report(json.loads(line))
+        if code is not None:
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
             self._process = None
             for node in self._nodes.values():
-                node.code = node.code if node.code is not None else ended or -signal.SIGTERM
+                node.code = node.code if node.code is not None else code or -signal.SIGTERM
             self._nodes.clear()
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Ends the parent, and with it every node that is left."""
+        """Ends the process, and with it every fork that is left."""
         if self._process is not None and self._process.poll() is None:
             _signal(self._process.pid, how)
             self._process.wait()
-        self.look()
+        self.update()
 
-    def _start(self) -> None:
+    def _start_process(self) -> None:
         with open_log(self._log) as output:
             self._process = subprocess.Popen(
                 tethered([sys.executable, "-m", "bentos.serve", self._service, "--fork"]),
@@ -170,55 +143,53 @@ class ForkServerProcess:
             )
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
-        self._read = b""
+        self._received = b""
 
-    def _hear(self, line: bytes) -> None:
-        told = json.loads(line)
-        node = self._nodes.get(told.get("name", ""))
+    def _handle_report(self, report: Mapping[str, Any]) -> None:
+        node = self._nodes.get(report.get("name", ""))
         if node is None:
             return
-        if "ready" in told:
+        if "ready" in report:
             node.is_ready = True
-        elif "exit" in told:
-            node.code = told["exit"]
-            del self._nodes[told["name"]]
+        elif "exit" in report:
+            node.code = report["exit"]
+            del self._nodes[report["name"]]
         else:
-            node.known(told["pid"])
+            node.set_pid(report["pid"])
 
 
 class NodeProcess:
-    """A fork of the nursery."""
+    """A node's process, a fork of the fork server; its id is known a little after its start."""
 
-    def __init__(self, nursery: ForkServerProcess) -> None:
-        self._nursery = nursery
-        self.process: int | None = None
+    def __init__(self, server: ForkServerProcess) -> None:
+        self._server = server
+        self.pid: int | None = None
         self.code: int | None = None
         self.is_ready = False
-        self._pending: signal.Signals | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """Its id, once told."""
-        return self.process
+        self._pending_signal: signal.Signals | None = None
 
     def poll(self) -> int | None:
         """Its exit code once it has ended."""
-        self._nursery.look()
+        self._server.update()
         return self.code
 
     def end(self, how: signal.Signals) -> None:
         """Sends a signal, if it still runs."""
-        self._nursery.look()
-        if self.process is None:
-            self._pending = how
+        self._server.update()
+        if self.pid is None:
+            self._pending_signal = how
         elif self.code is None:
-            _signal(self.process, how)
+            _signal(self.pid, how)
 
-    def known(self, pid: int) -> None:
-        """Takes in its id, and sends what has waited for it."""
-        self.process = pid
-        if self._pending is not None:
-            _signal(pid, self._pending)
+    def set_pid(self, pid: int) -> None:
+        """Sets its id, and sends the signal that was to be sent before it was known."""
+        self.pid = pid
+        if self._pending_signal is not None:
+            _signal(pid, self._pending_signal)
+
+
+Handle = Program | NodeProcess
+"""A process that was started."""
 
 
 def tethered(command: Sequence[str]) -> list[str]:
@@ -247,18 +218,10 @@ def last_lines(path: Path, count: int = 6) -> list[str]:
             lines = file.read().decode("utf-8", "replace").strip().splitlines()
     except OSError:
         return []
-    told = [line for text in lines for line in _readable(text)]
-    return told[-count:]
+    return [readable for line in lines for readable in _make_readable(line)][-count:]
 
 
-def _close(process: "subprocess.Popen[bytes]") -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-
-
-def _readable(line: str) -> list[str]:
+def _make_readable(line: str) -> list[str]:
     try:
         fields = json.loads(line)
         if fields["logger"] == "concord.access":

@@ -1,6 +1,5 @@
-"""What `concord up` says while it works: lines for people, or one JSON document per event."""
+"""Reports the events of `concord up`: lines for people, or one JSON document per event."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,10 @@ BAD = "[red]✗[/]"
 
 
 class Reporter:
-    """Says each event in one of the two ways.
+    """Prints each event in one of the two ways.
 
     Args:
-        as_json: Whether programs listen.
+        as_json: Whether programs read it.
     """
 
     def __init__(self, *, as_json: bool) -> None:
@@ -30,8 +29,15 @@ class Reporter:
         """Whether progress can be drawn in place."""
         return not self.as_json and self.console.is_terminal
 
-    def say(self, event: str, text: str, plain: str = "", **fields: Any) -> None:  # noqa: ANN401 - JSON values
-        """Says one event: `text` and then `plain`, which has no markup, to people; the fields to programs."""
+    def report(self, event: str, text: str, plain: str = "", **fields: Any) -> None:  # noqa: ANN401 - JSON
+        """Prints one event.
+
+        Args:
+            event: Its name, for programs.
+            text: For people, with rich's markup.
+            plain: For people, below it, without markup.
+            fields: For programs.
+        """
         if self.as_json:
             print_json({"event": event, **fields})
             return
@@ -39,14 +45,15 @@ class Reporter:
         if plain:
             self.console.print(plain, soft_wrap=True, markup=False)
 
-    def ended(self, ended: Ended) -> None:
-        """Says that a process has ended, with the last lines of its log."""
+    def report_ended(self, ended: Ended) -> None:
+        """Reports that a process has ended, with the last lines of its log."""
         from rich.markup import escape
 
         lines = "".join(f"\n    [dim]{escape(line)}[/]" for line in ended.lines)
-        self.say(
+        text = f"{BAD} {ended.name} {ended.how}; started again in {ended.wait:g} s."
+        self.report(
             "ended",
-            f"{BAD} {ended.name} {ended.how}; started again in {ended.wait:g} s. {shown(ended.log)}:{lines}",
+            f"{text} {short_path(ended.log)}:{lines}",
             name=ended.name,
             code=ended.code,
             times=ended.times,
@@ -55,19 +62,14 @@ class Reporter:
             lines=list(ended.lines),
         )
 
-    def started_again(self, name: str) -> None:
-        """Says that a process that had ended was started again."""
-        self.say("started_again", f"[dim]·[/] {name} was started again.", name=name)
+    def report_restarted(self, name: str) -> None:
+        """Reports that a process that had ended was started again."""
+        self.report("started_again", f"[dim]·[/] {name} was started again.", name=name)
 
 
-def shown(path: Path) -> str:
-    """A path as short as it can be told from here."""
+def short_path(path: Path) -> str:
+    """A path relative to the working directory, if it is below it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def compact(document: object) -> str:
-    """JSON as one would type it."""
-    return json.dumps(document, ensure_ascii=False)

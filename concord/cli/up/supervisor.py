@@ -1,31 +1,28 @@
-"""Keeps processes running: starts again what has ended, and ends all of them in order.
+"""Keeps processes running: restarts those that end, replaces them on request, and ends all in order.
 
-A process that ends is started again after two seconds, then four, eight, up to half a minute, so
-that one which cannot start costs nothing; a minute of life resets the wait. What a process does is told
-to a listener, with the last lines of its log.
-
-A process can be replaced while it works: its successor is started beside it, and it is ended once the
-successor is ready. A successor that ends before that changes nothing.
+A process that ends is started again after two seconds, then four, eight, up to half a minute, so that one
+which cannot start costs nothing; a minute of life resets the wait. A replacement is started beside the
+process that it replaces, which is ended once the replacement is ready; one that ends before changes nothing.
 """
 
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from concord.cli.up.processes import Handle, last_lines
 
 LONGEST_WAIT: Final = 30.0
 SETTLED_SECONDS: Final = 60.0
-"""After so long a life, the next end is a new story."""
+"""After so long a life, the wait before the next restart begins anew."""
 
 END_SECONDS: Final = 6.0
 """What a process gets to end by itself; a service lets requests under way finish within three."""
 
 READY_SECONDS: Final = 60.0
-"""What a successor gets to become ready; a node on a busy machine takes a tenth of it."""
+"""What a replacement gets to become ready; a node on a busy machine takes a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Ended:
     """A process has ended that should not have.
 
     Attributes:
-        name: Which one.
+        name: Its name.
         code: Its exit code; negative: the signal that ended it.
         times: How often in a row.
         wait: Seconds until it is started again.
@@ -56,8 +53,23 @@ class Ended:
         return f"was ended by {signal.Signals(-self.code).name}"
 
 
+@dataclass(frozen=True)
+class Replaced:
+    """A process was replaced, or its replacement has ended or taken too long.
+
+    Attributes:
+        name: Its name.
+        log: Its log.
+        is_done: Whether the replacement runs; False: the process that was to be replaced goes on.
+    """
+
+    name: str
+    log: Path
+    is_done: bool
+
+
 @dataclass
-class Kept:
+class SupervisedProcess:
     """A process that is kept running.
 
     Attributes:
@@ -65,6 +77,12 @@ class Kept:
         group: Processes of the highest group are ended first.
         start: Starts it.
         log: Its log.
+        handle: What runs; None while it waits to be started again.
+        times: How often it has ended in a row.
+        began: When it was started.
+        due: When it is started again.
+        replacement: What is to replace it.
+        replacement_due: When the replacement has to be ready.
     """
 
     name: str
@@ -74,149 +92,134 @@ class Kept:
     handle: Handle | None = None
     times: int = 0
     began: float = 0.0
-    due: float = field(default=0.0)
-    successor: Handle | None = None
-    patience: float = 0.0
-
-
-@dataclass
-class Leaving:
-    """A process that has a successor and ends.
-
-    Attributes:
-        name: Its name.
-        handle: Itself.
-        until: When it is killed.
-    """
-
-    name: str
-    handle: Handle
-    until: float
-
-
-class TellReplaced(Protocol):
-    """Hears of a process that was to be replaced."""
-
-    def __call__(self, one: Kept, *, is_done: bool) -> None:
-        """Hears whether it was."""
-
-
-def _tell_nobody(one: Kept, *, is_done: bool) -> None:
-    """Until somebody listens."""
+    due: float = 0.0
+    replacement: Handle | None = None
+    replacement_due: float = 0.0
 
 
 class Supervisor:
     """The processes of one `concord up`.
 
     Args:
-        tell: Hears of each process that has ended.
-        tell_start: Hears the name of each process that was started again.
+        on_ended: Called for each process that has ended.
+        on_restarted: Called with the name of each process that was started again.
         clock: Seconds.
         sleep: Waits so many seconds.
 
     Attributes:
-        tell_replaced: Hears of each process that was to be replaced, and whether it was.
+        on_replaced: Called when a process was replaced, or could not be.
     """
 
     def __init__(
         self,
-        tell: Callable[[Ended], None],
-        tell_start: Callable[[str], None] = lambda _name: None,
+        on_ended: Callable[[Ended], None],
+        on_restarted: Callable[[str], None] = lambda _name: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._tell, self._tell_start = tell, tell_start
+        self._on_ended, self._on_restarted = on_ended, on_restarted
         self._clock, self._sleep = clock, sleep
-        self.kept: list[Kept] = []
-        self._leaving: list[Leaving] = []
-        self.tell_replaced: TellReplaced = _tell_nobody
+        self.processes: list[SupervisedProcess] = []
+        self._retired: list[tuple[Handle, float]] = []
+        self.on_replaced: Callable[[Replaced], None] = lambda _replaced: None
 
     def keep(self, name: str, group: int, start: Callable[[], Handle], log: Path) -> None:
         """Starts a process and keeps it running from now on."""
-        one = Kept(name, group, start, log)
-        self._start(one)
-        self.kept.append(one)
+        process = SupervisedProcess(name, group, start, log)
+        self._start(process)
+        self.processes.append(process)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Notices what has ended, and starts again what is due."""
         now = self._clock()
-        self._see_off(now)
-        for one in self.kept:
-            if one.successor is not None:
-                self._succeed(one, one.successor, now)
-            if one.handle is None:
-                if now >= one.due and one.successor is None:
-                    self._start(one)
-                    self._tell_start(one.name)
+        self._kill_retired(now)
+        for process in self.processes:
+            if process.replacement is not None:
+                self._check_replacement(process, process.replacement, now)
+            if process.handle is None:
+                if now >= process.due and process.replacement is None:
+                    self._start(process)
+                    self._on_restarted(process.name)
                 continue
-            code = one.handle.poll()
+            code = process.handle.poll()
             if code is not None:
-                self._note_end(one, code, now)
+                self._note_end(process, code, now)
 
     def replace(self, name: str) -> None:
         """Starts a process anew beside the one that runs, which ends once the new one is ready.
 
-        One that is waiting to be started again is started at the next look, and one that is being replaced
-        is replaced by a newer one still.
+        One that is waiting to be started again is started at the next check, and a replacement that is not
+        ready yet gives way to a newer one.
         """
-        one = next(kept for kept in self.kept if kept.name == name)
-        if one.successor is not None:
-            one.successor.end(signal.SIGKILL)
-        if one.handle is None:
-            one.due, one.times = self._clock(), 0
+        process = next(process for process in self.processes if process.name == name)
+        if process.replacement is not None:
+            process.replacement.end(signal.SIGKILL)
+        if process.handle is None:
+            process.due, process.times = self._clock(), 0
         else:
-            one.successor, one.patience = one.start(), self._clock() + READY_SECONDS
+            process.replacement = process.start()
+            process.replacement_due = self._clock() + READY_SECONDS
 
     def pids(self) -> dict[str, int]:
         """Name → process id, of what runs."""
-        return {one.name: one.handle.pid for one in self.kept if one.handle and one.handle.pid}
+        return {
+            process.name: process.handle.pid
+            for process in self.processes
+            if process.handle and process.handle.pid
+        }
 
-    def stop(self, hurry: Callable[[], bool] = lambda: False) -> list[str]:
+    def stop(self, is_hurried: Callable[[], bool] = lambda: False) -> list[str]:
         """Ends all, group by group; returns the names of those that had to be killed."""
+        for handle, _ in self._retired:
+            handle.end(signal.SIGKILL)
+        for process in self.processes:
+            if process.replacement is not None:
+                process.replacement.end(signal.SIGKILL)
         killed = []
-        for other in self._leaving:
-            other.handle.end(signal.SIGKILL)
-        for successor in filter(None, (one.successor for one in self.kept)):
-            successor.end(signal.SIGKILL)
-        for group in sorted({one.group for one in self.kept}, reverse=True):
-            killed += self._stop([one for one in self.kept if one.group == group], hurry)
+        for group in sorted({process.group for process in self.processes}, reverse=True):
+            members = [process for process in self.processes if process.group == group]
+            killed += self._stop_group(members, is_hurried)
         return killed
 
-    def _start(self, one: Kept) -> None:
-        one.began = self._clock()
-        one.handle = one.start()
+    def _start(self, process: SupervisedProcess) -> None:
+        process.began = self._clock()
+        process.handle = process.start()
 
-    def _succeed(self, one: Kept, successor: Handle, now: float) -> None:
-        """Hands over to a successor that is ready, or gives up one that ends or takes too long."""
-        if successor.poll() is not None or (now > one.patience and not successor.is_ready):
-            successor.end(signal.SIGKILL)
-            one.successor = None
-            self.tell_replaced(one, is_done=False)
-        elif successor.is_ready:
-            if one.handle is not None and one.handle.poll() is None:
-                one.handle.end(signal.SIGTERM)
-                self._leaving.append(Leaving(one.name, one.handle, now + END_SECONDS))
-            one.handle, one.successor, one.began, one.times = successor, None, now, 0
-            self.tell_replaced(one, is_done=True)
+    def _check_replacement(self, process: SupervisedProcess, replacement: Handle, now: float) -> None:
+        """Hands over to a replacement that is ready, or gives up one that has ended or takes too long."""
+        has_ended = replacement.poll() is not None
+        if has_ended or (now > process.replacement_due and not replacement.is_ready):
+            replacement.end(signal.SIGKILL)
+            process.replacement = None
+            self.on_replaced(Replaced(process.name, process.log, is_done=False))
+        elif replacement.is_ready:
+            if process.handle is not None and process.handle.poll() is None:
+                process.handle.end(signal.SIGTERM)
+                self._retired.append((process.handle, now + END_SECONDS))
+            process.handle, process.replacement, process.began, process.times = replacement, None, now, 0
+            self.on_replaced(Replaced(process.name, process.log, is_done=True))
 
-    def _see_off(self, now: float) -> None:
-        for leaving in self._leaving:
-            if now > leaving.until:
-                leaving.handle.end(signal.SIGKILL)
-        self._leaving = [leaving for leaving in self._leaving if leaving.handle.poll() is None]
+    def _kill_retired(self, now: float) -> None:
+        for handle, kill_time in self._retired:
+            if now > kill_time:
+                handle.end(signal.SIGKILL)
+        self._retired = [retired for retired in self._retired if retired[0].poll() is None]
 
-    def _note_end(self, one: Kept, code: int, now: float) -> None:
-        one.times = 1 if now - one.began > SETTLED_SECONDS else one.times + 1
-        wait = min(LONGEST_WAIT, 2.0**one.times)
-        one.handle, one.due = None, now + wait
-        self._tell(Ended(one.name, code, one.times, wait, one.log, tuple(last_lines(one.log))))
+    def _note_end(self, process: SupervisedProcess, code: int, now: float) -> None:
+        process.times = 1 if now - process.began > SETTLED_SECONDS else process.times + 1
+        wait = min(LONGEST_WAIT, 2.0**process.times)
+        process.handle, process.due = None, now + wait
+        lines = tuple(last_lines(process.log))
+        self._on_ended(Ended(process.name, code, process.times, wait, process.log, lines))
 
-    def _stop(self, some: Sequence[Kept], hurry: Callable[[], bool]) -> list[str]:
-        handles = {one.name: one.handle for one in some if one.handle is not None}
+    def _stop_group(
+        self, processes: Sequence[SupervisedProcess], is_hurried: Callable[[], bool]
+    ) -> list[str]:
+        handles = {process.name: process.handle for process in processes if process.handle is not None}
         for handle in handles.values():
             handle.end(signal.SIGTERM)
         until = self._clock() + END_SECONDS
-        while self._clock() < until and not hurry():
+        while self._clock() < until and not is_hurried():
             if all(handle.poll() is not None for handle in handles.values()):
                 break
             self._sleep(0.05)

@@ -1,12 +1,12 @@
-"""Brings the versions that nodes of this machine are told to serve, while they go on serving.
+"""Watches which versions the nodes of this machine are to serve, and brings changes in while they serve.
 
-What a node is to serve stands in the file CONCORD_HOME/versions/NAME, which the consensus service writes:
-`{"champion": "8", "challenger": "9"}`. When it changes, the fetch step of a pod (`python -m training.registry.fetch`)
-runs here as a process; then the supervisor starts the node anew beside the old process. A version that
-cannot be had changes nothing: the reason is said and it is tried again later.
+The consensus service writes the desired versions of a node to the file CONCORD_HOME/versions/NAME:
+`{"champion": "8", "challenger": "9"}`. When it changes, the fetch step of a pod (`python -m
+training.registry.fetch`) runs here as a process, then the supervisor replaces the node. A version that cannot
+be fetched changes nothing and is tried again later.
 
-Nothing is decided here, and an entry is never written. One is removed, at a start: when its champion is
-not the registry's any more, because models were trained or promoted while nothing ran.
+Nothing is decided here, and a file is never written. It is removed at a start if its champion is not the
+registry's any more, because models were trained or promoted while nothing ran.
 """
 
 import json
@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from concord.cli.home import Home, environment, python
+from concord.cli.home import process_environment, python_command
+from concord.cli.up.launcher import Launcher
 from concord.cli.up.processes import Handle, Program, last_lines
-from concord.cli.up.reporter import BAD, OK, Reporter, shown
-from concord.cli.up.supervisor import Kept, Supervisor
+from concord.cli.up.reporter import BAD, OK, Reporter, short_path
+from concord.cli.up.supervisor import Replaced
 from concord.util import private_files as private
 
-AT_ONCE: Final = 2
+MOST_FETCHES: Final = 2
 """Fetches at a time; each imports MLflow's client, which is a second of one core."""
 
 RETRY_SECONDS: Final = 60.0
@@ -32,218 +33,212 @@ RETRY_SECONDS: Final = 60.0
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 REFUSED: Final = "refused"
-"""As the fetch step names folders and the note in place of a challenger that cannot be had."""
+"""As the fetch step names folders, and the note in place of a challenger that cannot be had."""
 
 FAILED: Final = "fetch failed "
 """How the fetch step's last line begins; the reason follows."""
 
 
-def wanted(text: str) -> dict[str, str] | None:
-    """An entry as role → version; None where it is none, which the fetch step explains."""
+def read_desired(text: str) -> dict[str, str] | None:
+    """Desired versions as role → version; None where the text is none, which the fetch step explains."""
     try:
-        entry = json.loads(text) if text.strip() else {}
+        document = json.loads(text) if text.strip() else {}
     except ValueError:
         return None
-    if not isinstance(entry, dict):
+    if not isinstance(document, dict):
         return None
-    return {str(role): str(version) for role, version in entry.items() if version is not None}
+    return {str(role): str(version) for role, version in document.items() if version is not None}
 
 
 @dataclass
 class VersionChange:
-    """How far one node is.
+    """How far a node is with its desired versions, which are named by their file's text.
 
     Attributes:
-        served: The entry's text that is dealt with.
-        under_way: The text that is being fetched.
+        served: What it serves.
+        fetching: What is being fetched.
         fetch: The step that fetches it.
-        failed: The text whose fetch failed.
+        failed: What could not be fetched.
         due: When that is tried again.
     """
 
     served: str = ""
-    under_way: str = ""
+    fetching: str = ""
     fetch: Handle | None = None
     failed: str | None = None
     due: float = 0.0
 
 
 class VersionWatcher:
-    """What the nodes of one `concord up` are to serve.
+    """The desired versions of the nodes of one `concord up`.
 
     Args:
-        place: Home and logs.
-        root: The project's folder.
+        launcher: The home folder, the project, and the supervisor that replaces processes.
         registry: Where versions are fetched from, as MLFLOW_TRACKING_URI.
         packaged: Registered name → the version that is packaged.
-        supervisor: Who replaces processes.
-        voice: Says what happens.
+        reporter: Reports what happens.
         clock: Seconds.
         run: Starts the fetch step: command, log, environment.
     """
 
     def __init__(
         self,
-        place: Home,
-        root: Path,
+        launcher: Launcher,
         registry: str,
         packaged: Mapping[str, str],
-        supervisor: Supervisor,
-        voice: Reporter,
+        reporter: Reporter,
         clock: Callable[[], float] = time.monotonic,
         run: Callable[[list[str], Path, Mapping[str, str]], Handle] = Program,
     ) -> None:
-        self._place, self._root, self._registry, self._packaged = place, root, registry, packaged
-        self._supervisor, self._voice, self._clock, self._run = supervisor, voice, clock, run
-        self._nodes: dict[str, VersionChange] = {}
+        self._home, self._root, self._supervisor = launcher.home, launcher.root, launcher.supervisor
+        self._registry, self._packaged = registry, packaged
+        self._reporter, self._clock, self._run = reporter, clock, run
+        self._changes: dict[str, VersionChange] = {}
 
-    def settle(self, names: Iterable[str]) -> None:
-        """Has each node find what it is to serve, as far as it was fetched before; ahead of their start."""
-        private.make_folder(self._place.versions)
+    def prepare(self, names: Iterable[str]) -> None:
+        """Prepares the start of the nodes: each finds its desired versions if they were fetched before."""
+        private.make_folder(self._home.versions)
         for name in names:
-            self._drop_outdated(name)
-            text = self._text(name)
-            self._nodes[name] = VersionChange()
-            if not self._order(name, text):
-                shutil.rmtree(self._place.served(name), ignore_errors=True)
-                self._nodes[name].served = text
-            elif self._is_there(name, text):
-                self._nodes[name].served = text
+            self._remove_outdated(name)
+            text = self._read(name)
+            change = self._changes[name] = VersionChange()
+            to_fetch = self._to_fetch(name, text)
+            if to_fetch == {}:
+                shutil.rmtree(self._home.served(name), ignore_errors=True)
+            if to_fetch is not None and self._is_fetched(name, to_fetch):
+                change.served = text
 
-    def look(self) -> None:
-        """Notices entries that have changed, and fetches that are over."""
-        for name, swap in self._nodes.items():
-            if swap.fetch is not None:
-                code = swap.fetch.poll()
+    def check(self) -> None:
+        """Notices files that have changed, and fetches that are over."""
+        for name, change in self._changes.items():
+            if change.fetch is not None:
+                code = change.fetch.poll()
                 if code is not None:
-                    self._fetched(name, swap, code)
+                    self._finish_fetch(name, change, code)
                 continue
-            text = self._text(name)
-            if text != swap.served and (text != swap.failed or self._clock() >= swap.due):
-                self._begin(name, swap, text)
+            text = self._read(name)
+            if text != change.served and (text != change.failed or self._clock() >= change.due):
+                self._bring_in(name, change, text)
 
-    def replaced(self, one: Kept, *, is_done: bool) -> None:
-        """Says that a node's process was replaced, or could not be."""
-        if is_done:
-            self._voice.say(
-                "replaced",
-                f"{OK} {one.name} serves {self._words(one.name)}.",
-                name=one.name, entry=wanted(self._nodes[one.name].served),
-            )  # fmt: skip
+    def report_replaced(self, replaced: Replaced) -> None:
+        """Reports that a node's process was replaced, or could not be."""
+        name = replaced.name
+        served = self._changes[name].served
+        if replaced.is_done:
+            text = f"{OK} {name} serves {self._describe(name, served)}."
+            self._reporter.report("replaced", text, name=name, entry=read_desired(served))
             return
-        lines = last_lines(one.log, 1) or ["It did not say why."]
-        self._voice.say(
+        reason = (last_lines(replaced.log, 1) or ["It did not say why."])[0]
+        self._reporter.report(
             "not_replaced",
-            f"{BAD} {one.name} does not start with {self._words(one.name)}; the old process goes on. "
-            f"`concord models rollback {one.name}` goes back. {shown(one.log)}:",
-            lines[0],
-            name=one.name, reason=lines[0],
-        )  # fmt: skip
+            f"{BAD} {name} does not start with {self._describe(name, served)}; the old process goes on. "
+            f"`concord models rollback {name}` goes back. {short_path(replaced.log)}:",
+            reason,
+            name=name,
+            reason=reason,
+        )
 
-    def _begin(self, name: str, swap: VersionChange, text: str) -> None:
-        if sum(other.fetch is not None for other in self._nodes.values()) >= AT_ONCE:
+    def _bring_in(self, name: str, change: VersionChange, text: str) -> None:
+        if sum(other.fetch is not None for other in self._changes.values()) >= MOST_FETCHES:
             return
-        swap.under_way = text
-        order = self._order(name, text)
-        if not order:
-            shutil.rmtree(self._place.served(name), ignore_errors=True)
-            self._serve(name, swap)
+        change.fetching = text
+        to_fetch = self._to_fetch(name, text)
+        if to_fetch == {}:
+            shutil.rmtree(self._home.served(name), ignore_errors=True)
+            self._serve(name, change)
             return
-        folder = self._place.home / "run" / "versions"
+        change.fetch = self._start_fetch(name, text if to_fetch is None else json.dumps(to_fetch))
+        self._reporter.report(
+            "fetching", f"[dim]·[/] {name}: fetching {self._describe(name, text)} …", name=name
+        )
+
+    def _start_fetch(self, name: str, to_fetch: str) -> Handle:
+        folder = self._home.folder / "run" / "versions"
         private.make_folder(folder)
-        (folder / name).write_text(order, "utf-8")
-        env = environment(self._root, self._place.home) | {
+        (folder / name).write_text(to_fetch, "utf-8")
+        environment = process_environment(self._root, self._home.folder) | {
             "CONCORD_NODE": name,
             "CONCORD_VERSIONS": str(folder),
-            "CONCORD_MODELS": str(self._place.served(name)),
+            "CONCORD_MODELS": str(self._home.served(name)),
             "MLFLOW_TRACKING_URI": self._registry,
         }
-        self._voice.say("fetching", f"[dim]·[/] {name}: fetching {self._words(name, text)} …", name=name)
-        swap.fetch = self._run(python("-m", "training.registry.fetch"), self._place.log(f"{name}.fetch"), env)
+        command = python_command("-m", "training.registry.fetch")
+        return self._run(command, self._home.log(f"{name}.fetch"), environment)
 
-    def _fetched(self, name: str, swap: VersionChange, code: int) -> None:
-        swap.fetch = None
+    def _finish_fetch(self, name: str, change: VersionChange, code: int) -> None:
+        change.fetch = None
         if code:
-            self._complain(name, swap)
+            self._note_failure(name, change)
             return
-        refused = self._place.served(name) / CHALLENGER / REFUSED
+        refused = self._home.served(name) / CHALLENGER / REFUSED
         if refused.exists():
             reason = refused.read_text("utf-8")
-            self._voice.say(
-                "challenger_refused",
-                f"[yellow]![/] {name}: the challenger cannot be had, and the champion goes on alone.",
-                reason,
-                name=name, reason=reason,
-            )  # fmt: skip
-        self._serve(name, swap)
+            text = f"[yellow]![/] {name}: the challenger cannot be had, and the champion goes on alone."
+            self._reporter.report("challenger_refused", text, reason, name=name, reason=reason)
+        self._serve(name, change)
 
-    def _serve(self, name: str, swap: VersionChange) -> None:
-        swap.served, swap.failed = swap.under_way, None
+    def _serve(self, name: str, change: VersionChange) -> None:
+        change.served, change.failed = change.fetching, None
         self._supervisor.replace(name)
 
-    def _complain(self, name: str, swap: VersionChange) -> None:
-        is_new = swap.failed != swap.under_way
-        swap.failed, swap.due = swap.under_way, self._clock() + RETRY_SECONDS
-        log = self._place.log(f"{name}.fetch")
+    def _note_failure(self, name: str, change: VersionChange) -> None:
+        is_new = change.failed != change.fetching
+        change.failed, change.due = change.fetching, self._clock() + RETRY_SECONDS
+        if not is_new:
+            return
+        log = self._home.log(f"{name}.fetch")
         lines = last_lines(log)
-        said = [line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)] or lines
-        reason = said[-1] if said else "It did not say why."
-        if is_new:
-            self._voice.say(
-                "fetch_failed",
-                f"{BAD} {name} goes on with what it serves; "
-                f"{self._words(name, swap.under_way)} cannot be had. "
-                f"It is tried again every {RETRY_SECONDS:g} s. {shown(log)}:",
-                reason,
-                name=name, reason=reason,
-            )  # fmt: skip
+        reasons = [line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)] or lines
+        reason = reasons[-1] if reasons else "It did not say why."
+        self._reporter.report(
+            "fetch_failed",
+            f"{BAD} {name} goes on with what it serves; {self._describe(name, change.fetching)} cannot be "
+            f"had. It is tried again every {RETRY_SECONDS:g} s. {short_path(log)}:",
+            reason,
+            name=name,
+            reason=reason,
+        )
 
-    def _order(self, name: str, text: str) -> str:
-        """What is to be fetched for an entry: all but what is packaged; empty if that is nothing."""
-        entry = wanted(text)
-        if entry is None:
-            return text
-        needed = {
-            role: version
-            for role, version in entry.items()
-            if (role, version) != (CHAMPION, self._packaged.get(name))
-        }
-        return json.dumps(needed) if needed else ""
+    def _to_fetch(self, name: str, text: str) -> dict[str, str] | None:
+        """The desired versions but a packaged champion; None where the text is none."""
+        desired = read_desired(text)
+        if desired and desired.get(CHAMPION) == self._packaged.get(name):
+            desired.pop(CHAMPION, None)
+        return desired
 
-    def _is_there(self, name: str, text: str) -> bool:
-        """Whether the folder holds all that an entry asks for, and nothing else."""
-        needed, folder = wanted(self._order(name, text)), self._place.served(name)
-        if needed is None:
-            return False
-        return all(_version(folder / role, name) == needed.get(role) for role in (CHAMPION, CHALLENGER))
+    def _is_fetched(self, name: str, to_fetch: Mapping[str, str]) -> bool:
+        """Whether the folder holds all that is to be fetched, and nothing else."""
+        folder = self._home.served(name)
+        return all(
+            _read_version(folder / role, name) == to_fetch.get(role) for role in (CHAMPION, CHALLENGER)
+        )
 
-    def _drop_outdated(self, name: str) -> None:
-        champion = (wanted(self._text(name)) or {}).get(CHAMPION)
+    def _remove_outdated(self, name: str) -> None:
+        champion = (read_desired(self._read(name)) or {}).get(CHAMPION)
         packaged = self._packaged.get(name)
         if champion is not None and champion.isdecimal() and packaged not in (None, champion):
-            (self._place.versions / name).unlink()
-            self._voice.say(
-                "outdated",
+            (self._home.versions / name).unlink()
+            text = (
                 f"[dim]·[/] {name}: the registry's champion is version {packaged} by now, not {champion}; "
-                "it is served, without a challenger.",
-                name=name, champion=packaged,
-            )  # fmt: skip
+                "it is served, without a challenger."
+            )
+            self._reporter.report("outdated", text, name=name, champion=packaged)
 
-    def _text(self, name: str) -> str:
+    def _read(self, name: str) -> str:
         try:
-            # What is no text is no entry either, and is left to the fetch step to explain.
-            return (self._place.versions / name).read_text("utf-8", errors="replace")
+            # What is no text is left to the fetch step to explain.
+            return (self._home.versions / name).read_text("utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 
-    def _words(self, name: str, text: str | None = None) -> str:
-        entry = wanted(self._nodes[name].served if text is None else text) or {}
-        champion = f"version {entry.get(CHAMPION) or self._packaged.get(name, 'packaged')}"
-        challenger = entry.get(CHALLENGER)
+    def _describe(self, name: str, text: str) -> str:
+        desired = read_desired(text) or {}
+        champion = f"version {desired.get(CHAMPION) or self._packaged.get(name, 'packaged')}"
+        challenger = desired.get(CHALLENGER)
         return f"{champion} with challenger {challenger}" if challenger else champion
 
 
-def _version(folder: Path, name: str) -> str | None:
+def _read_version(folder: Path, name: str) -> str | None:
     """The version in a role's folder; None if there is none."""
     try:
         info = json.loads((folder / "info.json").read_text("utf-8"))

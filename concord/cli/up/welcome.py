@@ -1,93 +1,85 @@
 """What `concord up` prints once everything answers: addresses, and what to try first."""
 
-import os
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from concord.cli.home import Home
-from concord.cli.up.readiness import home_of
-from concord.cli.up.reporter import OK, Reporter, compact, shown
+from concord.cli.text.key_values import command_prefix, predict_command
+from concord.cli.up.reporter import OK, Reporter, short_path
 from concord.errors import ConcordError
+from concord.tasks.values import Row
 
-Row = Mapping[str, float | str]
 
-
-def welcome(
-    voice: Reporter, place: Home, service: str, pages: Mapping[str, str], tasks: Sequence[str], seconds: float
+def report_ready(
+    reporter: Reporter,
+    home: Home,
+    service: str,
+    pages: Mapping[str, str],
+    tasks: Sequence[str],
+    seconds: float,
 ) -> None:
-    """Says where everything is."""
-    addresses = {
-        "Answers": f"{service}/docs",
-        "Page": home_of(pages.get("page", "")),
-        "MLflow": home_of(pages.get("mlflow", "")),
-        "Metrics": home_of(pages.get("prometheus", "")),
-        "Logs": shown(place.home / "logs"),
-    }
-    lines = [f"  {name:<9}{where}" for name, where in addresses.items() if where]
-    task, row = _first(service, tasks)
-    if row:
-        lines += [
-            "",
-            "Try it in another terminal:",
-            "",
-            *(f"  {line}" for line in examples(service, task, row)),
-        ]
-    lines += ["", "Ctrl-C stops everything."]
-    voice.say(
+    """Reports where everything answers.
+
+    Args:
+        reporter: Prints it.
+        home: The home folder, with the logs.
+        service: The consensus service's URL.
+        pages: Name → URL of the pages that run.
+        tasks: The tasks whose nodes were started.
+        seconds: How long the start took.
+    """
+    logs = home.folder / "logs"
+    reporter.report(
         "ready",
         f"{OK} Concord is up after {seconds:.0f} s.\n",
-        plain="\n".join(lines),
+        plain="\n".join([*_addresses(service, pages, logs), *_examples(service, tasks)]),
         seconds=round(seconds, 1),
         url=service,
-        page=addresses["Page"] or None,
-        mlflow=addresses["MLflow"] or None,
-        prometheus=addresses["Metrics"] or None,
-        logs=str(place.home / "logs"),
+        **{page: pages.get(page) for page in ("page", "mlflow", "prometheus")},
+        logs=str(logs),
         tasks=list(tasks),
     )
 
 
-def examples(service: str, task: str, row: Row) -> list[str]:
-    """Commands that ask a task about its example."""
-    concord = f"{prefix()}concord"
-    return [
-        *command(task, row),
+def _addresses(service: str, pages: Mapping[str, str], logs: Path) -> list[str]:
+    addresses = {
+        "Answers": f"{service}/docs",
+        "Page": pages.get("page"),
+        "MLflow": pages.get("mlflow"),
+        "Metrics": pages.get("prometheus"),
+        "Logs": short_path(logs),
+    }
+    return [f"  {name:<9}{address}" for name, address in addresses.items() if address]
+
+
+def _examples(service: str, tasks: Sequence[str]) -> list[str]:
+    """What to try first: commands that ask a task about its example row, if one answers."""
+    task, row = _find_example(service, tasks)
+    end = ["", "Ctrl-C stops everything."]
+    if not row:
+        return end
+    concord = f"{command_prefix()}concord"
+    commands = [
+        *predict_command(task, row),
         "",
         f"curl -s {service}/v1/tasks/{task}/predict -H 'content-type: application/json' \\",
-        f"  -d '{compact({'rows': [dict(row)]})}'",
+        f"  -d '{json.dumps({'rows': [row]}, ensure_ascii=False)}'",
         "",
         f"{concord} demo       how a consensus comes about, step by step",
         f"{concord} --help     everything else",
     ]
+    return ["", "Try it in another terminal:", "", *(f"  {line}" for line in commands), *end]
 
 
-def command(task: str, row: Row) -> list[str]:
-    """`concord predict` for a row, in lines that a shell takes."""
-    import shlex
-
-    words = [
-        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in row.items()
-    ]
-    lines, line = [], f"{prefix()}concord predict {task}"
-    for word in map(shlex.quote, words):
-        if len(line) + len(word) > 72:
-            lines.append(f"{line} \\")
-            line = "   "
-        line = f"{line} {word}"
-    return [*lines, line]
-
-
-def prefix() -> str:
-    """`uv run `, where that is how this command was started."""
-    return "uv run " if os.environ.get("UV") else ""
-
-
-def _first(service: str, tasks: Sequence[str]) -> tuple[str, Row]:
+def _find_example(service: str, tasks: Sequence[str]) -> tuple[str, Row]:
+    """The first task that answers, `iris` before others, and its example; an empty row where none does."""
     from concord.client import Client
 
     with Client(service, timeout=3.0) as client:
         for task in sorted(tasks, key=lambda name: name != "iris"):
             try:
-                return task, client.task(task).example
+                return task, dict(client.task(task).example)
             except ConcordError:
                 continue
     return "", {}

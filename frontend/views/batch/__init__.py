@@ -1,1 +1,1 @@
-"""What the page of batches alone shows: a person's file, its faults, and the answers to its lines."""
+"""The page Batch: a file of rows is checked, asked about in slices, and given back with its answers."""

@@ -1,8 +1,7 @@
-"""Asking about many rows, slice by slice: what is answered stays, what failed can be asked again.
+"""A batch of rows that is asked about slice by slice.
 
-A batch is a session's own and lives as long as the session does. Its rows are asked a hundred a call, so
-that its progress can be seen and it can be stopped; a slice that fails costs no other its answers. A busy
-service is waited for. What is kept of a verdict is its answer, and the id by which the rest is found.
+Slices of a hundred rows show progress and can be stopped; one that fails costs no other its answers and can
+be asked again. A busy service is waited for. Of a verdict the answer is kept, and its id.
 """
 
 import secrets
@@ -22,21 +21,21 @@ from frontend.data import service
 SLICE: Final = 100
 """Rows in one call: a tenth of a second on a laptop, and well under what a service takes at once."""
 
-PATIENCE: Final = 30.0
+BUSY_SECONDS: Final = 30.0
 """Seconds for which a busy service is waited for before its slice is given up."""
 
 LONGEST_PAUSE: Final = 5.0
-"""Seconds between two looks at a busy service; a Stop is heard no sooner."""
+"""Seconds between two requests to a busy service; a Stop takes effect no sooner."""
 
-GIVE_UP: Final = 3
+MOST_FAILURES: Final = 3
 """Slices that may fail in a row: the rest would fail too, and each may take its whole time-out."""
 
-Ask = Callable[[Sequence[Row], str], list[Verdict]]
-"""Asks some rows under an id."""
+PredictRows = Callable[[Sequence[Row], str], list[Verdict]]
+"""Asks about rows, under a request id."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RowAnswer:
     """What is kept of a verdict.
 
     Attributes:
@@ -53,14 +52,14 @@ class Reply:
     agreement: float | None
 
     @classmethod
-    def of(cls, verdict: Verdict) -> "Reply":
-        """Keeps what is needed."""
+    def of(cls, verdict: Verdict) -> "RowAnswer":
+        """The part of a verdict that is kept."""
         sure = (verdict.probabilities or {}).get(verdict.label or "")
         return cls(verdict.id, verdict.status, verdict.label, verdict.value, sure, verdict.agreement)
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedCall:
     """A slice that got no answers.
 
     Attributes:
@@ -96,12 +95,12 @@ class Batch:
 
     name: str
     table: Table
-    replies: list[Reply | None] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    replies: list[RowAnswer | None] = field(default_factory=list)
+    failures: list[FailedCall] = field(default_factory=list)
     waits: deque[list[int]] = field(default_factory=deque)
     is_running: bool = False
     gave_up: bool = False
-    is_begun: bool = False
+    is_started: bool = False
     _waited: float = 0.0
     _failed: int = 0
 
@@ -112,7 +111,7 @@ class Batch:
     def open(self) -> list[int]:
         """The places of rows that have no answer: not asked, failed, or below the quorum."""
         return [
-            place for place, reply in enumerate(self.replies) if reply is None or reply.status == "no_quorum"
+            index for index, reply in enumerate(self.replies) if reply is None or reply.status == "no_quorum"
         ]
 
     @property
@@ -126,18 +125,18 @@ class Batch:
         return 1 - sum(map(len, self.waits)) / len(self.replies)
 
     def begin(self) -> None:
-        """Sets out to ask about every row that has no answer."""
-        places = self.open
-        self.waits = deque(places[start : start + SLICE] for start in range(0, len(places), SLICE))
+        """Starts to ask about every row that has no answer."""
+        indices = self.open
+        self.waits = deque(indices[start : start + SLICE] for start in range(0, len(indices), SLICE))
         self.failures, self._waited, self._failed = [], 0.0, 0
-        self.is_running, self.is_begun, self.gave_up = True, True, False
+        self.is_running, self.is_started, self.gave_up = True, True, False
 
     def stop(self) -> None:
-        """Asks no more."""
+        """Stops asking."""
         self.is_running = False
 
-    def run(self, ask: Ask, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
-        """Asks slice after slice, and yields after each; what was answered by then is kept.
+    def run(self, ask: PredictRows, sleep: Callable[[float], None] = time.sleep) -> Iterator[float]:
+        """Asks slice after slice, and yields the share done after each; what was answered by then is kept.
 
         Args:
             ask: Asks one slice.
@@ -145,59 +144,59 @@ class Batch:
         """
         while self.is_running and self.waits:
             self._ask(self.waits[0], ask, sleep)
-            if self._failed >= GIVE_UP:
+            if self._failed >= MOST_FAILURES:
                 self.gave_up = bool(self.waits)
                 break
-            yield
+            yield self.done
         self.stop()
 
-    def _ask(self, places: list[int], ask: Ask, sleep: Callable[[float], None]) -> None:
+    def _ask(self, indices: list[int], ask: PredictRows, sleep: Callable[[float], None]) -> None:
         request_id = f"page-{secrets.token_hex(8)}"
         try:
-            verdicts = ask([self.table.rows[place] for place in places], request_id)
+            verdicts = ask([self.table.rows[index] for index in indices], request_id)
         except ConcordError as error:
             verdicts = verdicts_of(error) if isinstance(error, Refused) else []
             if not verdicts:
-                self._not_answered(places, error, request_id, sleep)
+                self._not_answered(indices, error, request_id, sleep)
                 return
-        for place, verdict in zip(places, verdicts, strict=True):
-            self.replies[place] = Reply.of(verdict)
+        for index, verdict in zip(indices, verdicts, strict=True):
+            self.replies[index] = RowAnswer.of(verdict)
         self.waits.popleft()
         self._waited, self._failed = 0.0, 0
 
     def _not_answered(
-        self, places: list[int], error: ConcordError, request_id: str, sleep: Callable[[float], None]
+        self, indices: list[int], error: ConcordError, request_id: str, sleep: Callable[[float], None]
     ) -> None:
-        if error.code == "overloaded" and self._waited < PATIENCE:
+        if error.code == "overloaded" and self._waited < BUSY_SECONDS:
             pause = (error.retry_after if isinstance(error, Refused) else None) or 1.0
             pause = min(pause, LONGEST_PAUSE)
             self._waited += pause
             sleep(pause)
             return
         self.waits.popleft()
-        if error.code in {"too_large", "too_many_rows"} and len(places) > 1:
-            half = len(places) // 2
-            self.waits.extendleft([places[half:], places[:half]])
+        if error.code in {"too_large", "too_many_rows"} and len(indices) > 1:
+            half = len(indices) // 2
+            self.waits.extendleft([indices[half:], indices[:half]])
             return
         self._waited, self._failed = 0.0, self._failed + 1
-        self.failures.append(self._failure(places, error, request_id))
+        self.failures.append(self._failure(indices, error, request_id))
 
-    def _failure(self, places: list[int], error: ConcordError, request_id: str) -> Failure:
-        lines = tuple(self.table.lines[place] for place in places)
+    def _failure(self, indices: list[int], error: ConcordError, request_id: str) -> FailedCall:
+        lines = tuple(self.table.lines[index_] for index_ in indices)
         index, column = _place(error.field)
         line = lines[index] if index is not None and index < len(lines) else None
-        return Failure(lines, error.code, error.message, line, column, request_id)
+        return FailedCall(lines, error.code, error.message, line, column, request_id)
 
 
-def asker(url: str, task: str) -> Ask:
-    """Asks the service at a URL about rows of a task."""
+def make_predictor(url: str, task: str) -> PredictRows:
+    """The function that asks the service at a URL about rows of a task."""
 
     def ask(rows: Sequence[Row], request_id: str) -> list[Verdict]:
         try:
             return service.connect(url).predict(task, rows, request_id=request_id).verdicts
         except ConcordError as error:
             if error.code in {"invalid_input", "unknown_task"}:
-                service.forget()
+                service.clear_cache()
             raise
 
     return ask

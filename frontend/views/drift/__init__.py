@@ -1,1 +1,1 @@
-"""What the page of drift alone shows: what was compared, how far it has moved, and the errors."""
+"""The page Drift: how far rows, labels and answers have moved from those that the models learned from."""

@@ -1,8 +1,7 @@
-"""The page of drift: are rows still those that the models learned from, and are answers still as good?
+"""The page Drift: whether rows still look like those that the models learned from, and errors have grown.
 
-First the verdict in a sentence, then whether errors have grown, then each column, then against now, and last
-what each node answers. It shows what the service found and tests nothing itself; a column that drifted is no
-fault of anybody's yet, so the page says what to look at and decides nothing.
+First the verdict in a sentence, then the errors, each column and the label, and the answers of each node.
+The page shows the service's report and tests nothing itself.
 """
 
 from collections.abc import Mapping
@@ -12,31 +11,31 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import TaskSummary
 from concord.types.drift import DriftReport
+from concord.types.tasks import TaskSummary
 from frontend import access
-from frontend.components import task_picker as choice
+from frontend.components import task_picker
+from frontend.components.message import show_small
 from frontend.data import service
-from frontend.text import wording as words
-from frontend.text.language import decimal, mark, percent, say, say_count
-from frontend.views.drift import compared, differences
-from frontend.views.drift import data as drift
-from frontend.views.drift import errors as drift_errors
-from frontend.views.drift import states as drift_states
+from frontend.text import times, wording
+from frontend.text.language import N_, _, format_decimal, format_percent, ngettext
+from frontend.views.drift import data, difference_text, notices
+from frontend.views.drift.differences import show_differences, show_distributions
+from frontend.views.drift.error_trend import show_errors
 
 DAYS: Final[Mapping[str, float | None]] = {
-    mark("the last hour"): 1 / 24,
-    mark("the last day"): 1.0,
-    mark("the last 7 days"): 7.0,
-    mark("the last 30 days"): 30.0,
-    mark("all that are kept"): None,
+    N_("the last hour"): 1 / 24,
+    N_("the last day"): 1.0,
+    N_("the last 7 days"): 7.0,
+    N_("the last 30 days"): 30.0,
+    N_("all that are kept"): None,
 }
 LIMITS: Final = (1_000, 10_000, 100_000)
-"""The newest so many. Ten thousand are a second's work and more than the tests need."""
+"""Newest rounds to compare. Ten thousand take the service a second and are more than the tests need."""
 
 _HEADLINES: Final = {
-    "drifted": mark("The rows have drifted: {names}."),
-    "steady": mark("The rows look like those that were learned from."),
+    "drifted": N_("The rows have drifted: {names}."),
+    "steady": N_("The rows look like those that were learned from."),
 }
 
 
@@ -46,135 +45,140 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    st.markdown(say("Are the rows that are asked now still like those that the models learned from?"))
-    tasks = choice.tasks(url)
-    if not tasks:
+    st.markdown(_("Are the rows that are asked now still like those that the models learned from?"))
+    task = task_picker.pick(url)
+    if task is None:
         return
-    task = choice.task(tasks)
-    days, limit = _window()
-    reader = access.reading(url)
+    days, limit = _choose_window()
     try:
-        with st.spinner(say("Comparing rounds…")):
-            report = drift.report(reader.client, reader.key, url, task.task, days, limit)
+        with st.spinner(_("Comparing rounds…")):
+            report = data.read_report(access.find_reader(url), task.task, days, limit)
     except ConcordError as error:
-        drift_states.refused(url, task, error)
+        notices.show_refused(url, task, error)
         return
-    _show(url, task, report)
+    _show_report(url, task, report)
 
 
-def _window() -> tuple[float | None, int]:
+def _choose_window() -> tuple[float | None, int]:
     left, right = st.columns(2)
     with left:
-        stated = st.selectbox(
-            say("Rounds of"), list(DAYS), index=len(DAYS) - 1, format_func=say, key="drift/days"
-        )
+        span = st.selectbox(_("Rounds of"), list(DAYS), index=len(DAYS) - 1, format_func=_, key="drift/days")
     with right:
         limit = st.selectbox(
-            say("At most"),
+            _("At most"),
             LIMITS,
             index=1,
-            format_func=lambda count: say("the newest {count}", count=decimal(count)),
+            format_func=lambda count: _("the newest {count}", count=format_decimal(count)),
             key="drift/limit",
-            help=say("More rounds take the service longer: some 15,000 a second."),
+            help=_("More rounds take the service longer: some 15,000 a second."),
         )
-    return DAYS[stated], limit
+    return DAYS[span], limit
 
 
-def _show(url: str, task: TaskSummary, report: DriftReport) -> None:
-    schema = _schema(url, task)
-    _headline(schema, report)
-    drift_errors.show(schema, report)
-    columns = {differences.name(schema, one.name): one for one in report.features}
-    st.subheader(say("Each column, then and now"))
-    compared.table(columns, of=say("Column"))
-    then = say_count("then: {count} row learned from", "then: {count} rows learned from", report.profile_rows)
-    compared.pictures(columns, then, report.least_rows, "columns")
+def _show_report(url: str, task: TaskSummary, report: DriftReport) -> None:
+    schema = _read_schema(url, task)
+    _show_headline(schema, report)
+    show_errors(schema, report)
+    columns = {
+        difference_text.format_column(schema, difference.name): difference for difference in report.features
+    }
+    st.subheader(_("Each column, then and now"))
+    show_differences(columns, _("Column"))
+    then = ngettext("then: {count} row learned from", "then: {count} rows learned from", report.profile_rows)
+    show_distributions(columns, then, report.least_rows, "columns")
     if report.target is not None:
-        st.subheader(say("What was true, then and now"))
-        st.markdown(words.small(say("The labels that came in, against the answers that were learned from.")))
-        target = {differences.name(schema, report.target.name): report.target}
-        compared.table(target, of=say("Column"))
-        compared.pictures(target, then, report.least_rows, "target")
-    st.subheader(say("What each node answers"))
-    _answers(report)
-    drift_states.again()
+        st.subheader(_("What was true, then and now"))
+        show_small(_("The labels that came in, against the answers that were learned from."))
+        target = {difference_text.format_column(schema, report.target.name): report.target}
+        show_differences(target, _("Column"))
+        show_distributions(target, then, report.least_rows, "target")
+    st.subheader(_("What each node answers"))
+    _show_answers(report)
+    notices.offer_reload()
 
 
-def _schema(url: str, task: TaskSummary) -> TaskSchema | None:
-    """For names and units; a report can be read without."""
+def _read_schema(url: str, task: TaskSummary) -> TaskSchema | None:
+    """The schema, for names and units; None where it cannot be had: the report can be read without."""
     try:
-        return service.schema(url, task.task)
+        return service.read_schema(url, task.task)
     except ConcordError:
         return None
 
 
-def _headline(schema: TaskSchema | None, report: DriftReport) -> None:
+def _show_headline(schema: TaskSchema | None, report: DriftReport) -> None:
     if report.status == "too_few_rows":
-        drift_states.few(report)
+        notices.show_too_few(report)
     else:
-        look = differences.STANDINGS[report.status]
-        said = say(_HEADLINES[report.status], names=words.plain(", ".join(_drifted(schema, report))))
-        st.markdown(f"## :{look.colour}[{look.icon} {said}]")
-    st.markdown(words.small(_compared_with(report)))
+        badge = difference_text.STANDINGS[report.status]
+        headline = _(
+            _HEADLINES[report.status], names=wording.escape(", ".join(_list_drifted(schema, report)))
+        )
+        st.markdown(f"## {badge.markdown(headline)}")
+    show_small(_describe_comparison(report))
 
 
-def _drifted(schema: TaskSchema | None, report: DriftReport) -> list[str]:
-    """What has drifted; errors that have grown are said below, and by the headline where nothing else has."""
+def _list_drifted(schema: TaskSchema | None, report: DriftReport) -> list[str]:
+    """Names of the columns and nodes' answers that have drifted."""
     compared = [*report.features, *([report.target] if report.target else [])]
-    names = [differences.name(schema, one.name) for one in compared if one.status == "drifted"]
+    names = [
+        difference_text.format_column(schema, difference.name)
+        for difference in compared
+        if difference.status == "drifted"
+    ]
     names += [
-        say("answers of {node}", node=said.node)
-        for said in report.answers
-        if said.difference.status == "drifted"
+        _("answers of {node}", node=answers.node)
+        for answers in report.answers
+        if answers.difference.status == "drifted"
     ]
     return names
 
 
-def _compared_with(report: DriftReport) -> str:
-    told = [
-        say_count("{count} row was compared", "{count} rows were compared", report.rows),
-        say_count(
+def _describe_comparison(report: DriftReport) -> str:
+    parts = [
+        ngettext("{count} row was compared", "{count} rows were compared", report.rows),
+        ngettext(
             "with {count} row that {nodes} learned from",
             "with {count} rows that {nodes} learned from",
             report.profile_rows,
-            nodes=words.plain(", ".join(report.profile_nodes)),
+            nodes=wording.escape(", ".join(report.profile_nodes)),
         ),
     ]
-    said = " ".join(told) + "."
+    text = " ".join(parts) + "."
     if report.since and report.until:
-        said += " " + say(
+        text += " " + _(
             "They were asked from {since} to {until} (UTC).",
-            since=_when(report.since),
-            until=_when(report.until),
+            since=times.format_utc_minute(report.since),
+            until=times.format_utc_minute(report.until),
         )
     return (
-        said
+        text
         + " "
-        + say("The chance of any false alarm on this page is {level} at most.", level=percent(report.level))
+        + _(
+            "The chance of any false alarm on this page is {level} at most.",
+            level=format_percent(report.level),
+        )
     )
 
 
-def _when(instant: str) -> str:
-    return instant[:16].replace("T", " ")
-
-
-def _answers(report: DriftReport) -> None:
-    named = {f"{said.node} v{said.version}": said.difference for said in report.answers}
-    if not named:
+def _show_answers(report: DriftReport) -> None:
+    differences = {f"{answers.node} v{answers.version}": answers.difference for answers in report.answers}
+    if not differences:
         st.info(
-            say("No model says what it answered to the rows that were held out from its fit."),
+            _("No model says what it answered to the rows that were held out from its fit."),
             icon=":material/info:",
         )
         return
-    st.markdown(
-        words.small(say("Each version against its own answers to the rows that were held out from its fit."))
-    )
-    compared.table(named, of=say("Node"))
-    fresh = [title for title, one in named.items() if one.rows < report.least_rows <= report.rows]
-    if fresh:
-        new = say(
+    show_small(_("Each version against its own answers to the rows that were held out from its fit."))
+    show_differences(differences, _("Node"))
+    new_names = [
+        title
+        for title, difference in differences.items()
+        if difference.rows < report.least_rows <= report.rows
+    ]
+    if new_names:
+        new = _(
             "{nodes}: too new to say. What an older version answered does not count.",
-            nodes=words.plain(", ".join(fresh)),
+            nodes=wording.escape(", ".join(new_names)),
         )
-        st.markdown(words.small(new))
-    compared.pictures(named, say("then: rows held out"), report.least_rows, "nodes")
+        show_small(new)
+    show_distributions(differences, _("then: rows held out"), report.least_rows, "nodes")

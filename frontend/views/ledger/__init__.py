@@ -1,1 +1,1 @@
-"""What the page of the ledger alone shows: what happened in a block, and who gained and lost."""
+"""The page Ledger: verification, stake over the blocks, and the blocks with their events."""

@@ -1,11 +1,11 @@
-"""What the ledger's page asks: the newest state, blocks, who gained and lost, and a proof of all of it."""
+"""Reads the ledger's state, blocks and stakes, and has the service verify them."""
 
 from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
-from concord.types.answers import BlockPage, StakesPage
+from concord.types.ledger import BlockPage, StakesPage
 from frontend.data import service
 
 FRESH_SECONDS: Final = 3
@@ -21,26 +21,24 @@ PAGE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LedgerState:
     """The ledger's newest state.
 
     Attributes:
         height: Of the newest block; 0 where there is none.
         hash: Of it.
-        time: Of it, as ISO 8601, or None.
         due: Rounds that wait for the next block.
         alarm: What is wrong, in the service's words, or None.
     """
 
     height: int
     hash: str
-    time: str | None
     due: int
     alarm: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ReplayResult:
     """What replaying every block came to.
 
     Attributes:
@@ -59,39 +57,39 @@ class Proof:
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
-def head(url: str) -> Head:
+def read_state(url: str) -> LedgerState:
     """The newest state, a few seconds old at most."""
-    found = service.connect(url).ledger()
-    return Head(found["height"], found["hash"], found["time"], found["due"], found["alarm"])
+    ledger = service.connect(url).ledger()
+    return LedgerState(ledger["height"], ledger["hash"], ledger["due"], ledger["alarm"])
 
 
-def blocks(url: str, before: int | None = None) -> BlockPage:
+def list_blocks(url: str, before: int | None = None) -> BlockPage:
     """A page of blocks, newest first, below a height."""
     return _newest_blocks(url) if before is None else _older_blocks(url, before)
 
 
-def stakes(url: str, task: str, before: int | None = None) -> StakesPage:
+def read_stakes(url: str, task: str, before: int | None = None) -> StakesPage:
     """Who gained and who lost over the newest 1,000 blocks below a height."""
     return _newest_stakes(url, task) if before is None else _older_stakes(url, task, before)
 
 
-def verify(url: str) -> Proof:
+def verify(url: str) -> ReplayResult:
     """Has the service replay every block; seconds, or minutes for a very long ledger."""
-    found = service.connect(url).verify()
-    return Proof(
-        found["height"],
-        found["hash"],
-        found["blocks"],
-        found["noted"],
-        len(found["orphans"]),
-        tuple(found["problems"]),
+    result = service.connect(url).verify()
+    return ReplayResult(
+        result["height"],
+        result["hash"],
+        result["blocks"],
+        result["noted"],
+        len(result["orphans"]),
+        tuple(result["problems"]),
     )
 
 
-def forget() -> None:
-    """Drops what is kept, so that the next look is a new one."""
-    for kept in (head, _newest_blocks, _older_blocks, _newest_stakes, _older_stakes):
-        kept.clear()
+def clear_cache() -> None:
+    """Drops what is cached."""
+    for cached in (read_state, _newest_blocks, _older_blocks, _newest_stakes, _older_stakes):
+        cached.clear()
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)

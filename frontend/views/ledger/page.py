@@ -1,27 +1,23 @@
-"""The page of the ledger: that its chain is sound, who gained and lost by it, and what is in its blocks.
-
-The newest blocks come first, older ones when they are asked for, and what a block holds once it is opened.
-"""
+"""The page Ledger: verifies the chain, shows stake over the blocks, and lists blocks, the newest first."""
 
 from typing import Final
 
 import streamlit as st
 
 from concord.errors import ConcordError
-from concord.types.answers import BlockView, TaskSummary
-from frontend.components import states
-from frontend.components import task_picker as choice
+from concord.types.ledger import BlockView
+from concord.types.tasks import TaskSummary
+from frontend.components import states, task_picker
+from frontend.components.chart import show_chart
+from frontend.components.message import offer_refresh, show_copyable, show_list, show_small
 from frontend.data import service
-from frontend.text import language
-from frontend.text import wording as words
-from frontend.text.language import say, say_count
-from frontend.views.ledger import data as asking
-from frontend.views.ledger import events as happenings
-from frontend.views.ledger import gains
-from frontend.views.ledger.data import Head, Proof
+from frontend.text import language, times, wording
+from frontend.text.language import _, ngettext
+from frontend.views.ledger import block_events, data, stake_changes
+from frontend.views.ledger.data import LedgerState, ReplayResult
 
 MOST_PAGES: Final = 10
-"""Pages below one another; a browser draws no more of them well."""
+"""Pages below one another; more would make a browser slow."""
 
 _PROOF: Final = "ledger/proof"
 _FROM: Final = "ledger/from"
@@ -36,215 +32,197 @@ def show(url: str) -> None:
         url: The consensus service.
     """
     try:
-        tasks = service.tasks(url)
-        head = asking.head(url)
+        tasks = service.list_tasks(url)
+        state = data.read_state(url)
     except ConcordError as error:
-        states.away(url, error)
+        states.show_away(url, error)
         return
+    _show_state(state)
+    offer_refresh(data.clear_cache, "ledger/again")
+    if not state.height:
+        return
+    _verify(url)
+    if tasks:
+        st.subheader(_("Who gained and who lost"))
+        _show_stake_changes(url, task_picker.pick_task(tasks))
+    _show_blocks(url, state.height)
+
+
+def _show_state(state: LedgerState) -> None:
     st.markdown(
-        say(
+        _(
             "Every movement of stake stands in a block, and each block names the hash of the one before it: "
             "what was written once cannot be changed unseen."
         )
     )
-    if head.alarm:
-        st.error(
-            say("**The service says of its ledger:** {alarm}", alarm=words.plain(head.alarm)),
-            icon=":material/error:",
-        )
-    if not head.height:
-        st.info(
-            say("**The ledger is empty.** Its first block comes when a task’s nodes open their accounts."),
-            icon=":material/inbox:",
-        )
-        _look_again()
+    if state.alarm:
+        text = _("**The service says of its ledger:** {alarm}", alarm=wording.escape(state.alarm))
+        st.error(text, icon=":material/error:")
+    if not state.height:
+        text = _("**The ledger is empty.** Its first block comes when a task’s nodes open their accounts.")
+        st.info(text, icon=":material/inbox:")
         return
-    _head(head)
-    _verify(url)
-    if tasks:
-        st.subheader(say("Who gained and who lost"))
-        _gains(url, choice.task(tasks))
-    _blocks(url, head.height)
-
-
-def _head(head: Head) -> None:
-    facts = [say("Newest block: **{height}**", height=language.decimal(head.height))]
-    if head.due:
+    facts = [_("Newest block: **{height}**", height=language.format_decimal(state.height))]
+    if state.due:
         facts.append(
-            say_count("one round waits for the next", "{count} rounds wait for the next one", head.due)
+            ngettext("one round waits for the next", "{count} rounds wait for the next one", state.due)
         )
     st.markdown(" · ".join(facts))
-    with st.expander(say("Its hash: {hash}", hash=f"`{happenings.short(head.hash)}`")):
-        st.markdown(say("Note it down: whoever changed an older block could not keep it."))
-        st.code(head.hash, language=None, wrap_lines=True)
-    _look_again()
-
-
-def _look_again() -> None:
-    st.button(say("Look again"), icon=":material/refresh:", on_click=asking.forget, key="ledger/again")
+    with st.expander(_("Its hash: {hash}", hash=f"`{block_events.shorten_hash(state.hash)}`")):
+        st.markdown(_("Note it down: whoever changed an older block could not keep it."))
+        st.code(state.hash, language=None, wrap_lines=True)
 
 
 def _verify(url: str) -> None:
-    st.subheader(say("Is it sound?"))
-    st.markdown(
-        say("The service reads every block, calculates every balance again, and compares all hashes.")
-    )
-    if st.button(say("Verify"), icon=":material/verified:", type="primary", key="ledger/verify"):
-        with st.spinner(say("Reading and calculating every block…"), show_time=True):
-            st.session_state[_PROOF] = _proof(url)
-    found = st.session_state.get(_PROOF)
-    if isinstance(found, Proof):
-        _tell(found)
-    elif found is not None:
-        st.error(
-            say("**The ledger could not be verified.** {message}", message=words.plain(found)),
-            icon=":material/error:",
-        )
+    st.subheader(_("Is it sound?"))
+    st.markdown(_("The service reads every block, calculates every balance again, and compares all hashes."))
+    if st.button(_("Verify"), icon=":material/verified:", type="primary", key="ledger/verify"):
+        with st.spinner(_("Reading and calculating every block…"), show_time=True):
+            st.session_state[_PROOF] = _replay(url)
+    result = st.session_state.get(_PROOF)
+    if isinstance(result, ReplayResult):
+        _show_result(result)
+    elif result is not None:
+        text = _("**The ledger could not be verified.** {message}", message=wording.escape(result))
+        st.error(text, icon=":material/error:")
 
 
-def _proof(url: str) -> Proof | str:
+def _replay(url: str) -> ReplayResult | str:
     try:
-        return asking.verify(url)
+        return data.verify(url)
     except ConcordError as error:
         return error.message
 
 
-def _tell(proof: Proof) -> None:
-    if proof.problems:
+def _show_result(result: ReplayResult) -> None:
+    if result.problems:
         st.error(
-            say("**The ledger is not what was written.** Nothing more should be settled until it is mended."),
+            _("**The ledger is not what was written.** Nothing more should be settled until it is mended."),
             icon=":material/error:",
         )
-        st.markdown("\n".join(f"- {words.plain(problem)}" for problem in proof.problems))
-        st.markdown(say("Tell the operator. `concord ledger verify` says the same in a terminal."))
+        show_list(wording.escape(problem) for problem in result.problems)
+        st.markdown(_("Tell the operator. `concord ledger verify` says the same in a terminal."))
         return
     st.success(
-        say_count(
+        ngettext(
             "**The ledger is sound.** Its one block was calculated again, and every balance follows from it.",
             "**The ledger is sound.** {count} blocks were calculated again, and every balance follows from "
             "them.",
-            proof.blocks,
+            result.blocks,
         ),
         icon=":material/verified:",
     )
     more = [
-        say_count(
+        ngettext(
             "One block has the hash that the journal noted when it was written.",
             "{count} blocks have the hashes that the journal noted when they were written.",
-            proof.noted,
+            result.noted,
         )
     ]
-    if proof.orphans:
-        more.append(
-            say("{count} files of lost attempts lie beside the chain; harmless.", count=proof.orphans)
-        )
-    st.markdown(words.small(" ".join(more)))
-    st.markdown(
-        words.small(say("Checked up to block {height}, hash:", height=language.decimal(proof.height)))
-    )
-    st.code(proof.hash, language=None, wrap_lines=True)
+    if result.orphans:
+        more.append(_("{count} files of lost attempts lie beside the chain; harmless.", count=result.orphans))
+    show_small(" ".join(more))
+    height = language.format_decimal(result.height)
+    show_copyable(_("Checked up to block {height}, hash:", height=height), result.hash)
 
 
-def _gains(url: str, task: TaskSummary) -> None:
-    place = f"{_STAKES}/{task.task}"
-    before: int | None = st.session_state.get(place)
+def _show_stake_changes(url: str, task: TaskSummary) -> None:
+    key = f"{_STAKES}/{task.task}"
+    before: int | None = st.session_state.get(key)
     try:
-        page = asking.stakes(url, task.task, before)
+        page = data.read_stakes(url, task.task, before)
     except ConcordError as error:
-        _failed(error)
+        _show_error(error)
         return
     if not page.nodes:
         st.info(
-            say("**No node has an account yet.** Accounts open when nodes answer."), icon=":material/inbox:"
+            _("**No node has an account yet.** Accounts open when nodes answer."), icon=":material/inbox:"
         )
         return
-    first, last = language.decimal(page.first), language.decimal(page.last)
-    st.markdown(say("Blocks {first} to {last}. ", first=first, last=last) + gains.sentence(page))
-    st.altair_chart(
-        gains.picture(page, is_light=st.context.theme.type == "light"),
-        width="stretch",
-        alt=gains.describe(page),
-        theme="streamlit",
-    )
-    gains.table(page)
+    first, last = language.format_decimal(page.first), language.format_decimal(page.last)
+    st.markdown(_("Blocks {first} to {last}. ", first=first, last=last) + stake_changes.describe_gains(page))
+    show_chart(stake_changes.draw_stake_by_block(page), stake_changes.describe_stakes(page))
+    stake_changes.show_gains(page)
     if page.before is not None or before is not None:
         with st.container(horizontal=True):
             st.button(
-                say("Older blocks"),
-                on_click=_put,
-                args=(place, page.before),
+                _("Older blocks"),
+                on_click=_set_state,
+                args=(key, page.before),
                 disabled=page.before is None,
-                key=f"{place}/older",
+                key=f"{key}/older",
             )
             st.button(
-                say("Newest blocks"),
-                on_click=_put,
-                args=(place, None),
+                _("Newest blocks"),
+                on_click=_set_state,
+                args=(key, None),
                 disabled=before is None,
-                key=f"{place}/newest",
+                key=f"{key}/newest",
             )
 
 
-def _put(place: str, before: int | None) -> None:
-    st.session_state[place] = before
+def _set_state(key: str, before: int | None) -> None:
+    st.session_state[key] = before
 
 
 @st.fragment
-def _blocks(url: str, newest: int) -> None:
-    """The list; a block that is opened draws the list alone anew."""
-    st.subheader(say("Blocks"))
+def _show_blocks(url: str, newest: int) -> None:
+    """The list of blocks; a block that is opened draws the list alone anew."""
+    st.subheader(_("Blocks"))
     start = st.number_input(
-        say("From block"),
+        _("From block"),
         min_value=1,
         max_value=newest,
         value=None,
         step=1,
-        placeholder=say("the newest"),
+        placeholder=_("the newest"),
         key=_FROM,
-        on_change=_put,
+        on_change=_set_state,
         args=(_PAGES, 1),
     )
-    st.markdown(words.small(say("Times are those of {zone}.", zone=words.plain(happenings.zone()))))
-    before = None if start is None else int(start) + 1
+    zone = str(times.browser_zone())
+    show_small(_("Times are those of {zone}.", zone=wording.escape(zone)))
     pages = int(st.session_state.get(_PAGES, 1))
-    for _ in range(pages):
-        try:
-            page = asking.blocks(url, before)
-        except ConcordError as error:
-            _failed(error)
-            return
+    try:
+        before = _show_pages(url, None if start is None else int(start) + 1, pages)
+    except ConcordError as error:
+        _show_error(error)
+        return
+    if before is None:
+        show_small(_("This is the first block."))
+    elif pages < MOST_PAGES:
+        text = _("Show older blocks")
+        st.button(text, icon=":material/expand_more:", on_click=_set_state, args=(_PAGES, pages + 1))
+    else:
+        st.button(_("Go on from block {height}", height=before - 1), on_click=_go_on, args=(before - 1,))
+
+
+def _show_pages(url: str, before: int | None, pages: int) -> int | None:
+    """Shows pages of blocks below a height; returns the height below which there are more, or None."""
+    for _page in range(pages):
+        page = data.list_blocks(url, before)
         for block in page.blocks:
-            _block(block)
+            _show_block(block)
         before = page.before
         if before is None:
-            st.markdown(words.small(say("This is the first block.")))
-            return
-    if pages < MOST_PAGES:
-        st.button(
-            say("Show older blocks"), icon=":material/expand_more:", on_click=_put, args=(_PAGES, pages + 1)
-        )
-    elif before is not None:
-        st.button(say("Go on from block {height}", height=before - 1), on_click=_go_on, args=(before - 1,))
+            break
+    return before
 
 
 def _go_on(height: int) -> None:
     st.session_state[_FROM], st.session_state[_PAGES] = height, 1
 
 
-def _block(block: BlockView) -> None:
-    box = st.expander(happenings.title(block), key=f"ledger/block/{block.height}", on_change="rerun")
+def _show_block(block: BlockView) -> None:
+    box = st.expander(block_events.format_title(block), key=f"ledger/block/{block.height}", on_change="rerun")
     if not box.open:
         return
     with box:
-        st.markdown("\n".join(happenings.lines(block)))
-        st.markdown(words.small(say("Hash of this block")))
-        st.code(block.hash, language=None, wrap_lines=True)
-        st.markdown(words.small(say("Hash of the block before")))
-        st.code(block.previous, language=None, wrap_lines=True)
+        st.markdown("\n".join(block_events.list_events(block)))
+        show_copyable(_("Hash of this block"), block.hash)
+        show_copyable(_("Hash of the block before"), block.previous)
 
 
-def _failed(error: ConcordError) -> None:
-    st.error(
-        say("**This could not be read.** {message}", message=words.plain(error.message)),
-        icon=":material/error:",
-    )
+def _show_error(error: ConcordError) -> None:
+    text = _("**This could not be read.** {message}", message=wording.escape(error.message))
+    st.error(text, icon=":material/error:")

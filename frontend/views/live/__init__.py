@@ -1,1 +1,1 @@
-"""What the page of live figures alone shows."""
+"""The page Live: indicators over the last minutes and hours, from Prometheus or from the service itself."""

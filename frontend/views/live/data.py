@@ -1,8 +1,8 @@
-"""The live figures: from Prometheus where there is one, else from what the service says of itself.
+"""Reads the live indicators: from Prometheus where it is configured, else from the service's `/metrics`.
 
-Nothing runs in the background. Whoever looks takes a sample of the service's `/metrics`, one in
-`LEAST_SECONDS` for all sessions together, and all of them see the samples that the process keeps. Counts are
-cumulative, so that of older times one sample a minute is enough and none of them is wrong.
+Nothing runs in the background. A page that is drawn takes a sample, at most one in `LEAST_SECONDS` for all
+sessions together, and all sessions read the samples that the process keeps. Counts are cumulative, so one
+sample a minute is enough for older times.
 """
 
 import threading
@@ -17,9 +17,8 @@ import streamlit as st
 from concord.client import Client
 from concord.errors import ConcordError
 from frontend.data import exposition, prometheus
-from frontend.data import series as courses
-from frontend.data.prometheus import Place
-from frontend.data.series import Course, Sample
+from frontend.data.prometheus import PrometheusServer
+from frontend.data.series import IndicatorSeries, Sample, compute_series
 
 LEAST_SECONDS: Final = 4.0
 """Between two samples; the page is drawn anew every five."""
@@ -30,7 +29,7 @@ RECENT_SECONDS: Final = 900.0
 MINUTE: Final = 60.0
 
 KEPT_SECONDS: Final = 6 * 3600.0
-"""How long anything is kept: of one process some 600 samples, of 10 to 30 kB each."""
+"""How long samples are kept: some 600 of one process, of 10 to 30 kB each."""
 
 MOST_SAMPLES: Final = 2000
 """How many are kept at most, where many replicas answer or a service starts again and again."""
@@ -39,16 +38,16 @@ WAIT_SECONDS: Final = 3.0
 """How long a sample is waited for. The service writes its metrics in milliseconds."""
 
 POINTS: Final = 60
-"""Points of a line at most, about."""
+"""About so many points has a line at most."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is known of the service at a look.
+class RingReading:
+    """The samples of a service, as the ring has them.
 
     Attributes:
         samples: Oldest first.
-        problem: Why the newest look brought no sample.
+        problem: Why the last try brought no sample.
     """
 
     samples: tuple[Sample, ...]
@@ -56,25 +55,25 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a page shows.
+class LiveIndicators:
+    """The indicators that a page shows, and where they come from.
 
     Attributes:
-        course: The figures; None where nothing is known at all.
-        source: Who says so.
+        series: The indicators; None where there is none at all.
+        source: `prometheus` or `service`.
         samples: Of the service's own: how many are kept.
         problem: Why the service, if it is the source, did not answer just now.
-        without: Why Prometheus is not the source although it is configured.
+        prometheus_problem: Why Prometheus is not the source although it is configured.
     """
 
-    course: Course | None
+    series: IndicatorSeries | None
     source: str
     samples: int = 0
     problem: ConcordError | None = None
-    without: ConcordError | None = None
+    prometheus_problem: ConcordError | None = None
 
 
-class Ring:
+class SampleRing:
     """Samples of one service, bounded, for all sessions of this process.
 
     Args:
@@ -84,26 +83,26 @@ class Ring:
 
     def __init__(self, read: Callable[[], str], now: Callable[[], float] = time.time) -> None:
         self._read, self._now = read, now
-        self._taking = threading.Lock()
+        self._lock = threading.Lock()
         self._samples: deque[Sample] = deque()
         self._tried = float("-inf")
         self._problem: ConcordError | None = None
 
-    def look(self) -> Look:
-        """Takes a sample if the last is old enough and nobody else is taking one; never waits for another."""
-        if self._taking.acquire(blocking=False):
+    def read(self) -> RingReading:
+        """Takes a sample if the last is old enough and no other thread takes one; never waits for another."""
+        if self._lock.acquire(blocking=False):
             try:
                 # A clock that was put back must not keep the page from ever looking again.
                 if not 0 <= self._now() - self._tried < LEAST_SECONDS:
                     self._take()
             finally:
-                self._taking.release()
-        return Look(tuple(self._samples.copy()), self._problem)
+                self._lock.release()
+        return RingReading(tuple(self._samples.copy()), self._problem)
 
     def _take(self) -> None:
         self._tried = self._now()
         try:
-            taken = exposition.sample(self._read(), self._now())
+            taken = exposition.parse_sample(self._read(), self._now())
         except ConcordError as error:
             self._problem = error
             return
@@ -111,15 +110,15 @@ class Ring:
         self._samples = deque([*self._thinned(taken.time), taken])
 
     def _thinned(self, now: float) -> list[Sample]:
-        kept: list[Sample] = []
+        samples: list[Sample] = []
         newest: dict[float | None, float] = {}
         for sample in self._samples:
             age = now - sample.time
             is_minute_later = sample.time - newest.get(sample.process, float("-inf")) >= MINUTE
             if 0 <= age <= KEPT_SECONDS and (age <= RECENT_SECONDS or is_minute_later):
-                kept.append(sample)
+                samples.append(sample)
                 newest[sample.process] = sample.time
-        return kept[1 - MOST_SAMPLES :]
+        return samples[1 - MOST_SAMPLES :]
 
 
 @st.cache_resource(show_spinner=False, on_release=Client.close)
@@ -129,42 +128,42 @@ def _connect(url: str) -> Client:
 
 
 @st.cache_resource(show_spinner=False)
-def ring(url: str) -> Ring:
+def sample_ring(url: str) -> SampleRing:
     """The samples of a service, shared by all sessions."""
-    return Ring(lambda: _connect(url).metrics())
+    return SampleRing(lambda: _connect(url).metrics())
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
-def _course(url: str, task: str | None, seconds: int, newest: float, _samples: Sequence[Sample]) -> Course:  # noqa: ARG001
-    """The figures as of the newest sample, found once for all sessions that look at the same."""
-    return courses.course(_samples, task, newest - seconds, seconds / POINTS)
+def _cache_series(
+    url: str,  # noqa: ARG001 - keeps services apart
+    task: str | None,
+    seconds: int,
+    newest: float,
+    _samples: Sequence[Sample],
+) -> IndicatorSeries:
+    """The indicators up to the newest sample, computed once for all sessions."""
+    return compute_series(_samples, task, newest - seconds, seconds / POINTS)
 
 
-def see(url: str, place: Place | None, task: str | None, seconds: int) -> Seen:
-    """The figures of the last seconds.
+def read_indicators(
+    url: str, server: PrometheusServer | None, task: str | None, seconds: int
+) -> LiveIndicators:
+    """The indicators of the last seconds.
 
     Args:
         url: The consensus service.
-        place: Prometheus, where it is configured.
+        server: Prometheus, where it is configured.
         task: One task; None for all together.
         seconds: How far back.
     """
-    without: ConcordError | None = None
-    if place is not None:
-        said = prometheus.course(place, task, seconds)
-        if isinstance(said, Course):
-            return Seen(said, "prometheus")
-        without = said
-    look = ring(url).look()
-    if not look.samples:
-        return Seen(None, "service", problem=look.problem, without=without)
-    found = _course(url, task, seconds, look.samples[-1].time, look.samples)
-    return Seen(found, "service", len(look.samples), look.problem, without)
-
-
-def forget() -> None:
-    """Drops what is kept."""
-    ring.clear()
-    _course.clear()
-    _connect.clear()
-    prometheus.forget()
+    prometheus_problem: ConcordError | None = None
+    if server is not None:
+        queried = prometheus.query_series(server, task, seconds)
+        if isinstance(queried, IndicatorSeries):
+            return LiveIndicators(queried, "prometheus")
+        prometheus_problem = queried
+    reading = sample_ring(url).read()
+    if not reading.samples:
+        return LiveIndicators(None, "service", problem=reading.problem, prometheus_problem=prometheus_problem)
+    series = _cache_series(url, task, seconds, reading.samples[-1].time, reading.samples)
+    return LiveIndicators(series, "service", len(reading.samples), reading.problem, prometheus_problem)

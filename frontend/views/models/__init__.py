@@ -1,1 +1,1 @@
-"""What the page of models alone shows: versions side by side, and what may be decided about them."""
+"""The page Models: versions side by side, their comparison on labelled rounds, and decisions about them."""

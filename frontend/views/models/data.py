@@ -1,4 +1,4 @@
-"""Which versions nodes serve, how two compare, and the decisions about them, as the service has it."""
+"""Reads which versions the nodes serve."""
 
 import re
 from collections.abc import Mapping
@@ -6,9 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from concord.client import Client
-from concord.policies.stake import Action
-from concord.types.models import Comparison, ModelView
+from concord.types.models import ModelView
 from frontend.data import service
 
 FRESH_SECONDS: Final = 3
@@ -18,47 +16,27 @@ _REFERENCE: Final = re.compile(r"(?:models:/[^/@]+/)?(?P<version>[1-9][0-9]*)")
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner="…")
-def listing(url: str) -> list[ModelView]:
+def list_models(url: str) -> list[ModelView]:
     """Every node's model, with its versions."""
     return service.connect(url).models()
 
 
-def compare(client: Client, name: str) -> Comparison:
-    """Champion and challenger on the labelled rounds that both answered.
-
-    Raises:
-        ConcordError: The service refuses, or is away.
-    """
-    return client.compare(name)
-
-
-def appoint(client: Client, view: ModelView, action: Action, version: str | None, why: str) -> ModelView:
-    """Decides about a model's versions, if they are still those that were seen.
-
-    Raises:
-        ConcordError: The service refuses, or is away.
-    """
-    made = client.appoint(view.name, action, version, why, seen(view))
-    forget()
-    return made
-
-
-def seen(view: ModelView) -> Mapping[str, str | None] | None:
+def expected_versions(view: ModelView) -> Mapping[str, str | None] | None:
     """Champion and challenger as a view shows them; None where no champion is known to be expected."""
-    champion = _number(view.wanted.champion) or view.champion
+    champion = _version_number(view.wanted.champion) or view.champion
     if champion is None:
         return None
-    challenger = _number(view.wanted.challenger) or (view.challenger if view.wanted.challenger else None)
+    challenger = _version_number(view.wanted.challenger) or (view.wanted.challenger and view.challenger)
     return {"champion": champion, "challenger": challenger}
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drops what is kept of models and nodes."""
-    listing.clear()
-    service.forget()
+    list_models.clear()
+    service.clear_cache()
 
 
-def _number(wanted: str | None) -> str | None:
+def _version_number(reference: str | None) -> str | None:
     """The number that an entry names, alone or behind its model; an alias is none."""
-    found = _REFERENCE.fullmatch(wanted) if wanted else None
-    return found["version"] if found else None
+    match = _REFERENCE.fullmatch(reference) if reference else None
+    return match["version"] if match else None

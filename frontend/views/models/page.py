@@ -1,7 +1,7 @@
-"""The page about a task's models: their versions, what each measured, which one answers, and who decides.
+"""The page Models: versions of a task's models, what they measured, and decisions about them.
 
-Everybody may look. What is served comes from the consensus service, metrics and pictures from MLflow
-where its address is given; each may be away without the other. Decisions take a right and a dialog.
+Everybody may look. What is served comes from the consensus service, metrics and plots from MLflow; either
+may be away. Decisions take a token and a confirmation.
 """
 
 from collections.abc import Sequence
@@ -10,22 +10,27 @@ from typing import Final
 import streamlit as st
 
 from concord.errors import ConcordError
-from concord.types.answers import TaskSummary
 from concord.types.models import Comparison, ModelView
+from concord.types.tasks import TaskSummary
 from frontend import access
-from frontend.components import confirm, states
-from frontend.components import task_picker as choice
-from frontend.text import wording as words
-from frontend.text.language import say
-from frontend.views.models import comparison as contest
-from frontend.views.models import data as asking
-from frontend.views.models import decisions, measured, versions
+from frontend.components import confirm, states, task_picker
+from frontend.text import wording
+from frontend.text.language import N_, _
+from frontend.views.models import data, decisions, versions
+from frontend.views.models.comparison_result import show_comparison
+from frontend.views.models.training_metrics import show_training
 
 ROLLING_SECONDS: Final = 2
-"""How often an open page looks whether a node has changed over."""
+"""How often an open page checks whether a node has finished changing its version."""
 
-_COMPARED: Final = "models/compared"
+_COMPARISONS: Final = "models/compared"
 """Where a session keeps its comparisons, by model and by the versions that were compared."""
+
+_PROBLEMS: Final = (
+    ("problem", N_("**{node}: not everything could be looked at.** {message}"), ":material/cloud_off:"),
+    ("dropped", N_("**{node}: the version beside it answers no more.** {message}"), ":material/person_off:"),
+)
+"""Field of a model that says what is wrong, the sentence around it, and its icon."""
 
 
 def show(url: str) -> None:
@@ -34,70 +39,55 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    confirm.done()
-    tasks = choice.tasks(url)
-    if not tasks:
+    confirm.show_done()
+    task = task_picker.pick(url)
+    if task is None:
         return
-    task = choice.task(tasks)
     try:
-        views = [view for view in asking.listing(url) if view.task == task.task]
+        views = [view for view in data.list_models(url) if view.task == task.task]
     except ConcordError as error:
-        states.away(url, error)
+        states.show_away(url, error)
         return
     if not views:
-        _none(task)
+        _show_no_models(task)
         return
-    versions.overview(views)
+    versions.show_models(views)
     for view in views:
-        _problems(view)
-    view = _chosen(views)
-    _model(url, view)
-    if any(one.rolling for one in views):
-        _watch(url, task.task, views)
+        _show_problems(view)
+    view = _pick_model(views)
+    _show_model(url, view)
+    if any(model.rolling for model in views):
+        _rerun_on_change(url, task.task, views)
 
 
-def _none(task: TaskSummary) -> None:
+def _show_no_models(task: TaskSummary) -> None:
     if task.asks:
-        text = say(
+        text = _(
             "**This task has no models of its own.** It asks the nodes of {task}.",
-            task=words.plain(task.asks),
+            task=wording.escape(task.asks),
         )
     else:
-        text = say("**This task has no models yet.** They appear here once they are trained and served.")
+        text = _("**This task has no models yet.** They appear here once they are trained and served.")
     st.info(text, icon=":material/inbox:")
 
 
-def _problems(view: ModelView) -> None:
-    name = words.plain(view.node)
-    if view.problem:
-        st.warning(
-            say(
-                "**{node}: not everything could be looked at.** {message}",
-                node=name,
-                message=words.plain(view.problem),
-            ),
-            icon=":material/cloud_off:",
-        )
-    if view.dropped:
-        st.warning(
-            say(
-                "**{node}: the version beside it answers no more.** {message}",
-                node=name,
-                message=words.plain(view.dropped),
-            ),
-            icon=":material/person_off:",
-        )
+def _show_problems(view: ModelView) -> None:
+    name = wording.escape(view.node)
+    for field, text, icon in _PROBLEMS:
+        message = getattr(view, field)
+        if message:
+            st.warning(_(text, node=name, message=wording.escape(message)), icon=icon)
     if view.rolling:
         st.info(
-            say("**{node} is changing over.** This page shows by itself when it is done.", node=name),
+            _("**{node} is changing over.** This page shows by itself when it is done.", node=name),
             icon=":material/sync:",
         )
 
 
-def _chosen(views: Sequence[ModelView]) -> ModelView:
+def _pick_model(views: Sequence[ModelView]) -> ModelView:
     by_name = {view.name: view for view in views}
     name = st.selectbox(
-        say("Model"),
+        _("Model"),
         list(by_name),
         format_func=lambda name: by_name[name].node if name in by_name else name,
         key=f"models/model/{views[0].task}",
@@ -105,65 +95,65 @@ def _chosen(views: Sequence[ModelView]) -> ModelView:
     return by_name.get(name or "", views[0])
 
 
-def _model(url: str, view: ModelView) -> None:
+def _show_model(url: str, view: ModelView) -> None:
     listed = view.registry.versions if view.registry else []
-    st.subheader(say("Versions of {model}", model=words.plain(view.name)))
+    st.subheader(_("Versions of {model}", model=wording.escape(view.name)))
     if view.registry is None and not view.problem:
         st.info(
-            say(
+            _(
                 "**The consensus service knows no registry.** Only what the nodes serve is shown. An "
                 "operator names MLflow's address in `MLFLOW_TRACKING_URI`."
             ),
             icon=":material/cloud_off:",
         )
     elif view.registry is not None and not listed:
-        st.info(say("**The registry has no version of this model.**"), icon=":material/inbox:")
+        st.info(_("**The registry has no version of this model.**"), icon=":material/inbox:")
     if listed:
-        versions.table(view, listed)
-        measured.show(view, listed)
-    _contest(url, view)
-    st.subheader(say("Decide"))
-    client = access.acting(url)
+        versions.show_versions(view, listed)
+        show_training(view, listed)
+    _show_comparison(url, view)
+    st.subheader(_("Decide"))
+    client = access.find_client(url)
     if client is None:
-        access.sign_in_hint("decide")
+        access.show_sign_in_hint("decide")
     else:
-        decisions.offer(client, view)
+        decisions.offer_decisions(client, view)
 
 
-def _contest(url: str, view: ModelView) -> None:
-    st.subheader(say("On labelled rounds"))
+def _show_comparison(url: str, view: ModelView) -> None:
+    st.subheader(_("On labelled rounds"))
     if view.challenger is None:
         st.info(
-            say(
+            _(
                 "**One version serves, so there is nothing to compare.** Two versions are compared on "
                 "labelled rounds while one of them is tried beside the other: try one below."
             ),
             icon=":material/balance:",
         )
         return
-    st.markdown(say("Both versions answered the same rounds, of which it is known by now what was true."))
-    place = (view.name, view.champion, view.challenger)
-    kept: dict[tuple[str | None, ...], Comparison] = st.session_state.setdefault(_COMPARED, {})
-    if st.button(say("Compare on labelled rounds"), icon=":material/balance:", key="models/compare"):
+    st.markdown(_("Both versions answered the same rounds, of which it is known by now what was true."))
+    key = (view.name, view.champion, view.challenger)
+    comparisons: dict[tuple[str | None, ...], Comparison] = st.session_state.setdefault(_COMPARISONS, {})
+    if st.button(_("Compare on labelled rounds"), icon=":material/balance:", key="models/compare"):
         try:
-            with st.spinner(say("Going through the labelled rounds; many take half a minute…")):
-                kept[place] = asking.compare(access.reading(url).client, view.name)
+            with st.spinner(_("Going through the labelled rounds; many take half a minute…")):
+                comparisons[key] = access.find_reader(url).client.compare(view.name)
         except ConcordError as error:
-            kept.pop(place, None)
-            text = say("**Nothing was compared.** {message}", message=words.plain(error.message))
+            comparisons.pop(key, None)
+            text = _("**Nothing was compared.** {message}", message=wording.escape(error.message))
             st.error(text, icon=":material/balance:")
             if error.code in {"unauthorized", "forbidden"}:
-                access.sign_in_hint("compare")
-    if place in kept:
-        contest.show(kept[place], is_light=st.context.theme.type == "light")
+                access.show_sign_in_hint("compare")
+    if key in comparisons:
+        show_comparison(comparisons[key])
 
 
 @st.fragment(run_every=ROLLING_SECONDS)
-def _watch(url: str, task: str, seen: Sequence[ModelView]) -> None:
-    """Draws the page anew once a node that changes over has come further."""
+def _rerun_on_change(url: str, task: str, drawn: Sequence[ModelView]) -> None:
+    """Draws the page anew once a node that changes its version has advanced."""
     try:
-        now = [view for view in asking.listing(url) if view.task == task]
+        now = [view for view in data.list_models(url) if view.task == task]
     except ConcordError:
         return
-    if now != list(seen):
+    if now != list(drawn):
         st.rerun()

@@ -1,1 +1,1 @@
-"""What the page of nodes alone shows: how each stands, its stake over time, and what changed."""
+"""The page Nodes: how each node stands, its stake over time, and what changed its account."""

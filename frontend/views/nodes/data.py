@@ -1,7 +1,6 @@
-"""What moved the stake of a task's nodes, read from the ledger a thousand blocks at a time.
+"""Reads what changed the accounts of a task's nodes, a thousand blocks at a time.
 
-A node's newest thousand blocks change with every block and are kept for seconds; those before a
-height never change. All sessions share both, since to read a thousand blocks is work for the service.
+The newest thousand blocks are cached for seconds, older ones longer, since they never change.
 """
 
 from collections.abc import Sequence
@@ -10,12 +9,11 @@ from typing import Final
 
 import streamlit as st
 
-from concord.client import Client
-from concord.types.answers import HistoryEntry
+from concord.types.nodes import HistoryEntry
 from frontend.data import service
 
 FRESH_SECONDS: Final = 10
-"""How old a history may be: a block where nobody waits for one takes as long."""
+"""How old a history may be; a block takes as long where no request waits for it."""
 
 KEPT_SECONDS: Final = 600
 """How long blocks are kept that never change."""
@@ -28,7 +26,7 @@ PAGE_BLOCKS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AccountChange:
     """What a block did to a node's account."""
 
     node: str
@@ -36,12 +34,12 @@ class Change:
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
-def height(url: str) -> int:
-    """Of the ledger's newest block."""
+def read_height(url: str) -> int:
+    """The height of the ledger's newest block."""
     return int(service.connect(url).ledger()["height"])
 
 
-def changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> list[Change]:
+def list_changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> list[AccountChange]:
     """What the newest blocks did to the nodes of a task, the oldest first.
 
     Args:
@@ -54,42 +52,32 @@ def changes(url: str, task: str, nodes: Sequence[str], pages: int = 1) -> list[C
         ConcordError: The service is away, or refuses.
     """
     # The pages before the newest end at round heights, so that a new block does not make them others.
-    end = height(url) // PAGE_BLOCKS * PAGE_BLOCKS + 1
-    ends = [end - PAGE_BLOCKS * place for place in range(pages)] if pages > 1 else []
-    found = [
-        Change(node, entry)
+    end = read_height(url) // PAGE_BLOCKS * PAGE_BLOCKS + 1
+    ends = [end - PAGE_BLOCKS * page for page in range(pages)] if pages > 1 else []
+    changes = [
+        AccountChange(node, entry)
         for node in nodes
         for entry in [
-            *(one for before in reversed(ends) if before > 1 for one in _before(url, task, node, before)),
+            *(entry for before in reversed(ends) if before > 1 for entry in _before(url, task, node, before)),
             *_newest(url, task, node),
         ]
     ]
     # A block is read twice where the newest page reaches into the one before.
-    return sorted(dict.fromkeys(found), key=lambda one: one.entry.height)
+    return sorted(dict.fromkeys(changes), key=lambda change: change.entry.height)
 
 
-def reach(url: str, pages: int) -> int:
+def first_block(url: str, pages: int) -> int:
     """The first block that so many pages look back on."""
-    newest = height(url)
+    newest = read_height(url)
     if pages == 1:
         return max(1, newest + 1 - PAGE_BLOCKS)
     return max(1, newest // PAGE_BLOCKS * PAGE_BLOCKS + 1 - pages * PAGE_BLOCKS)
 
 
-def release(client: Client, task: str, node: str, reason: str, key: str) -> None:
-    """Has a node count again, once for each key.
-
-    Raises:
-        ConcordError: The service refuses, or is away.
-    """
-    client.release(task, node, reason, key=key)
-    forget()
-
-
-def forget() -> None:
-    """Drops what is kept of the nodes."""
-    service.forget()
-    height.clear()
+def clear_cache() -> None:
+    """Drops what is cached of the nodes."""
+    service.clear_cache()
+    read_height.clear()
     _newest.clear()
 
 

@@ -1,33 +1,34 @@
-"""The page about a task's nodes: how each stands, how its stake moved, and why.
+"""The page Nodes: how each node stands, how its stake moved, and why.
 
-Everybody may look. A node that does not count is released by who has the right to, after a dialog that
-says what that does; the service decides, and writes down who did it and why.
+Everybody may look. Releasing a node that does not count takes a token and a confirmation; the service
+decides.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from concord.client import Client
 from concord.errors import ConcordError
-from concord.types.answers import NodeView, TaskSummary
+from concord.types.nodes import NodeView
+from concord.types.tasks import TaskSummary
 from frontend import access
-from frontend.components import confirm, states
-from frontend.components import task_picker as choice
-from frontend.components.confirm import Step
+from frontend.components import confirm, states, task_picker
+from frontend.components.chart import show_chart
+from frontend.components.confirm import ConfirmedAction
+from frontend.components.message import offer_refresh, show_list, show_small
+from frontend.components.table import show_table
 from frontend.data import service
-from frontend.text import wording as words
-from frontend.text.language import say
-from frontend.views.nodes import changes as changing
-from frontend.views.nodes import data as asking
-from frontend.views.nodes import stakes, standings
+from frontend.text import wording
+from frontend.text.language import _
+from frontend.views.nodes import data, standings
+from frontend.views.nodes.account_changes import show_changes
+from frontend.views.nodes.stake_history import describe_stakes, draw_stake_history
 
 _PAGES: Final = "nodes/pages"
 """Where a session keeps how far it looks back, by task."""
-
-Sight = tuple[tuple[str, str, str, str | None], ...]
 
 
 def show(url: str) -> None:
@@ -36,179 +37,163 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    confirm.done()
-    tasks = choice.tasks(url)
-    if not tasks:
+    confirm.show_done()
+    task = task_picker.pick(url)
+    if task is None:
         return
-    task = choice.task(tasks)
     try:
-        nodes = service.nodes(url, task.task)
+        nodes = service.list_nodes(url, task.task)
     except ConcordError as error:
-        states.away(url, error)
+        states.show_away(url, error)
         return
     if not nodes:
-        st.info(say("**This task has no nodes.** Nobody answers it."), icon=":material/inbox:")
+        st.info(_("**This task has no nodes.** Nobody answers it."), icon=":material/inbox:")
         return
-    _standing(url, task, nodes)
-    _history(url, task, nodes)
-    _watch(url, task.task, _sight(url, task.task))
+    _show_nodes(url, task, nodes)
+    _show_history(url, task, nodes)
+    read = partial(_read_node_states, url, task.task)
+    states.rerun_on_change(read, read())
 
 
-def _standing(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
-    _table(nodes)
+def _show_nodes(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
+    _show_table(nodes)
     if not any(node.labelled for node in nodes):
-        st.markdown(
-            words.small(
-                say(
-                    "No labels yet: hit rate and skill come with the first round of which the truth is known."
-                )
-            )
+        show_small(
+            _("No labels yet: hit rate and skill come with the first round of which the truth is known.")
         )
-    lines = [*standings.concerns(nodes), *standings.trials(nodes)]
-    if lines:
-        st.markdown("\n".join(f"- {line}" for line in lines))
-    waiting = [node for node in nodes if node.standing != "active"]
-    if not waiting:
+    show_list([*standings.list_concerns(nodes), *standings.list_trials(nodes)])
+    uncounted = [node for node in nodes if node.standing != "active"]
+    if not uncounted:
         return
-    client = access.acting(url)
+    client = access.find_client(url)
     if client is None:
-        access.sign_in_hint("release")
+        access.show_sign_in_hint("release")
         return
     with st.container(horizontal=True):
-        for node in waiting:
-            confirm.offer(_release(client, task, node))
+        for node in uncounted:
+            confirm.offer_action(_make_release(client, task, node))
 
 
-def _table(nodes: Sequence[NodeView]) -> None:
+def _show_table(nodes: Sequence[NodeView]) -> None:
     column = st.column_config.NumberColumn
-    st.dataframe(
-        pd.DataFrame([_row(node) for node in nodes]),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_described(nodes),
-        column_config={
-            say("Node"): st.column_config.TextColumn(pinned=True),
-            say("Stake"): column(format="%.2f", help=say("What it holds, and may lose by being wrong.")),
-            say("Influence"): column(format="%.1f%%", help=say("Its share of the say in the next answer.")),
-            say("Hit rate"): column(
-                format="%.1f%%", help=say("Labelled rounds in which its version was right.")
+    show_table(
+        [_row(node) for node in nodes],
+        _describe_nodes(nodes),
+        {
+            _("Node"): st.column_config.TextColumn(pinned=True),
+            _("Stake"): column(format="%.2f", help=_("What it holds, and may lose by being wrong.")),
+            _("Influence"): column(format="%.1f%%", help=_("Its share of the say in the next answer.")),
+            _("Hit rate"): column(format="%.1f%%", help=_("Labelled rounds in which its version was right.")),
+            _("Skill"): column(
+                format="%.3f", help=_("How good its probabilities or values were lately; 1 is best.")
             ),
-            say("Skill"): column(
-                format="%.3f", help=say("How good its probabilities or values were lately; 1 is best.")
-            ),
-            say("Latency (ms)"): column(format="%.1f", help=say("From asking the node to its answer.")),
-            say("Version"): st.column_config.TextColumn(help=say("Version of the model in the registry.")),
+            _("Latency (ms)"): column(format="%.1f", help=_("From asking the node to its answer.")),
+            _("Version"): st.column_config.TextColumn(help=_("Version of the model in the registry.")),
         },
     )
 
 
 def _row(node: NodeView) -> dict[str, object]:
     return {
-        say("Node"): node.node,
-        say("Standing"): standings.told(standings.standing(node)),
-        say("State"): standings.told(standings.state(node)),
-        say("Stake"): node.stake,
-        say("Influence"): node.weight * 100,
-        say("Hit rate"): None if node.hit_rate is None else node.hit_rate * 100,
-        say("Skill"): node.skill,
-        say("Latency (ms)"): node.latency_ms,
-        say("Version"): node.version,
+        _("Node"): node.node,
+        _("Standing"): standings.standing_badge(node).text,
+        _("State"): standings.state_badge(node).text,
+        _("Stake"): node.stake,
+        _("Influence"): node.weight * 100,
+        _("Hit rate"): None if node.hit_rate is None else node.hit_rate * 100,
+        _("Skill"): node.skill,
+        _("Latency (ms)"): node.latency_ms,
+        _("Version"): node.version,
     }
 
 
-def _described(nodes: Sequence[NodeView]) -> str:
+def _describe_nodes(nodes: Sequence[NodeView]) -> str:
     parts = [
-        say(
+        _(
             "{node}: {standing}, stake {stake}, influence {influence}",
             node=node.node,
-            standing=say(standings.standing(node).word),
-            stake=standings.amount(node.stake),
-            influence=words.percent(node.weight),
+            standing=_(standings.standing_badge(node).word),
+            stake=standings.format_stake(node.stake),
+            influence=wording.format_share(node.weight),
         )
         for node in nodes
     ]
-    return say("The nodes. {nodes}.", nodes="; ".join(parts))
+    return _("The nodes. {nodes}.", nodes="; ".join(parts))
 
 
-def _release(client: Client, task: TaskSummary, node: NodeView) -> Step:
-    name = words.plain(node.node)
+def _make_release(client: Client, task: TaskSummary, node: NodeView) -> ConfirmedAction:
+    name = wording.escape(node.node)
     effects = [
-        say("**{node}** counts again from the next block on, with the stake that it holds.", node=name),
-        say("Its skill stays, its regret is counted from 0 again; going on as before jails it again."),
-        say("The ledger keeps for good that it was released, and why."),
+        _("**{node}** counts again from the next block on, with the stake that it holds.", node=name),
+        _("Its skill stays, its regret is counted from 0 again; going on as before jails it again."),
+        _("The ledger keeps for good that it was released, and why."),
     ]
     if node.standing == "probation":
-        effects[1] = say("Nothing more is watched before its vote counts.")
+        effects[1] = _("Nothing more is watched before its vote counts.")
 
     def act(reason: str, key: str) -> str:
-        asking.release(client, task.task, node.node, reason, key)
-        return say("**{node}** counts again.", node=name)
+        client.release(task.task, node.node, reason, key=key)
+        data.clear_cache()
+        return _("**{node}** counts again.", node=name)
 
-    return Step(
+    return ConfirmedAction(
         f"release/{task.task}/{node.node}",
-        say("Release {node}", node=name),
+        _("Release {node}", node=name),
         ":material/lock_open:",
         effects,
         act,
     )
 
 
-def _history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
-    st.subheader(say("Stake over time"))
+def _show_history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> None:
+    st.subheader(_("Stake over time"))
     pages = st.session_state.setdefault(_PAGES, {}).get(task.task, 1)
     try:
-        with st.spinner(say("Reading the ledger…")):
-            changes = asking.changes(url, task.task, [node.node for node in nodes], pages)
-            first = asking.reach(url, pages)
+        with st.spinner(_("Reading the ledger…")):
+            changes = data.list_changes(url, task.task, [node.node for node in nodes], pages)
+            first = data.first_block(url, pages)
     except ConcordError as error:
-        # The nodes above are known; only what moved them is not.
+        # Only the history is missing: the nodes above are shown.
         st.warning(
-            say("**The history cannot be read.** {message}", message=words.plain(error.message)),
+            _("**The history cannot be read.** {message}", message=wording.escape(error.message)),
             icon=":material/history_toggle_off:",
         )
         return
     if changes:
-        st.altair_chart(
-            stakes.picture(nodes, changes, is_light=st.context.theme.type == "light"),
-            width="stretch",
-            alt=stakes.describe(nodes, changes),
-        )
+        show_chart(draw_stake_history(nodes, changes), describe_stakes(nodes, changes))
     else:
         st.info(
-            say("**Nothing has moved any stake in these blocks.** It moves once rounds get their labels."),
+            _("**Nothing has moved any stake in these blocks.** It moves once rounds get their labels."),
             icon=":material/history:",
         )
-    st.markdown(words.small(say("Looked back as far as block {block}.", block=words.number(first))))
+    _offer_older_blocks(task.task, pages, first)
+    if changes:
+        show_changes(nodes, changes)
+
+
+def _offer_older_blocks(task: str, pages: int, first: int) -> None:
+    show_small(_("Looked back as far as block {block}.", block=wording.format_number(first)))
     with st.container(horizontal=True):
-        st.button(say("Look again"), icon=":material/refresh:", on_click=asking.forget, key="nodes/again")
+        offer_refresh(data.clear_cache, "nodes/again")
         st.button(
-            say("Look further back"),
+            _("Look further back"),
             icon=":material/history:",
             disabled=first <= 1,
-            on_click=_further,
-            args=(task.task, pages),
-            help=say("The whole history is shown.") if first <= 1 else None,
+            on_click=_look_further_back,
+            args=(task, pages),
+            help=_("The whole history is shown.") if first <= 1 else None,
         )
-    if changes:
-        changing.show(nodes, changes)
 
 
-def _further(task: str, pages: int) -> None:
+def _look_further_back(task: str, pages: int) -> None:
     st.session_state[_PAGES][task] = pages + 1
 
 
-def _sight(url: str, task: str) -> Sight:
-    """What a page is drawn anew for: who is there, who counts, what is served."""
+def _read_node_states(url: str, task: str) -> Sequence[tuple[str | None, ...]]:
+    """What the page is drawn from: each node's name, status, standing and version."""
     try:
         return tuple(
-            (node.node, node.status, node.standing, node.version) for node in service.nodes(url, task)
+            (node.node, node.status, node.standing, node.version) for node in service.list_nodes(url, task)
         )
     except ConcordError:
         return ()
-
-
-@st.fragment(run_every=states.WATCH_SECONDS)
-def _watch(url: str, task: str, seen: Sight) -> None:
-    if _sight(url, task) != seen:
-        st.rerun()

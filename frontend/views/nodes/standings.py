@@ -1,70 +1,66 @@
-"""How a node stands, and what happened to it: symbol, word and reason for each.
-
-Values only, so that wording is tested without a browser. A sign is never alone: a word stands beside it.
-"""
+"""Badges, reasons and sentences about a node's standing and what happened to it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from concord.types.answers import HistoryEntry, NodeView
-from frontend.text import language, reasons
-from frontend.text import wording as words
-from frontend.text.language import mark, say
-from frontend.text.wording import Look
+from concord.types.nodes import HistoryEntry, NodeView
+from frontend.text import language, reasons, wording
+from frontend.text.language import N_, _
+from frontend.text.wording import Badge
 
-STANDINGS: Final[Mapping[str, Look]] = {
-    "active": Look("✔", ":material/check_circle:", "green", mark("active"), mark("its vote counts")),
-    "probation": Look(
+STANDINGS: Final[Mapping[str, Badge]] = {
+    "active": Badge("✔", ":material/check_circle:", "green", N_("active"), N_("its vote counts")),
+    "probation": Badge(
         "◌",
         ":material/visibility:",
         "orange",
-        mark("on probation"),
-        mark("it is asked and scored, and its vote does not count"),
+        N_("on probation"),
+        N_("it is asked and scored, and its vote does not count"),
     ),
-    "jailed": Look("⊘", ":material/block:", "red", mark("jailed"), mark("its vote does not count")),
+    "jailed": Badge("⊘", ":material/block:", "red", N_("jailed"), N_("its vote does not count")),
 }
 
-STATES: Final[Mapping[str, Look]] = {
-    "up": Look("✔", ":material/check:", "green", mark("up")),
-    "down": Look("✕", ":material/link_off:", "red", mark("down")),
-    "mismatched": Look("!", ":material/error:", "red", mark("mismatched")),
-    "unknown": Look("?", ":material/help:", "gray", mark("unknown")),
+STATES: Final[Mapping[str, Badge]] = {
+    "up": Badge("✔", ":material/check:", "green", N_("up")),
+    "down": Badge("✕", ":material/link_off:", "red", N_("down")),
+    "mismatched": Badge("!", ":material/error:", "red", N_("mismatched")),
+    "unknown": Badge("?", ":material/help:", "gray", N_("unknown")),
 }
 
-_GAINED: Final = Look("▲", ":material/trending_up:", "green", mark("gained"))
-_LOST: Final = Look("▼", ":material/trending_down:", "red", mark("lost"))
-_SLASHED: Final = Look("▼", ":material/content_cut:", "red", mark("slashed"))
-_SAME: Final = Look("=", ":material/equal:", "gray", mark("settled, stake unchanged"))
+_GAINED: Final = Badge("▲", ":material/trending_up:", "green", N_("gained"))
+_LOST: Final = Badge("▼", ":material/trending_down:", "red", N_("lost"))
+_SLASHED: Final = Badge("▼", ":material/content_cut:", "red", N_("slashed"))
+_SAME: Final = Badge("=", ":material/equal:", "gray", N_("settled, stake unchanged"))
 
-_EVENTS: Final[Mapping[str, Look]] = {
-    "open": Look("✚", ":material/add:", "blue", mark("account opened")),
-    "deposit": Look("▲", ":material/savings:", "green", mark("topped up")),
-    "withdraw": Look("▼", ":material/output:", "gray", mark("withdrawn from")),
-    "jail": Look("⊘", ":material/block:", "red", mark("jailed")),
-    "release": Look("✔", ":material/lock_open:", "green", mark("released")),
-    "promote": Look("↻", ":material/deployed_code:", "blue", mark("serves another version")),
-    "appoint": Look("✎", ":material/gavel:", "blue", mark("version decided")),
+_EVENTS: Final[Mapping[str, Badge]] = {
+    "open": Badge("✚", ":material/add:", "blue", N_("account opened")),
+    "deposit": Badge("▲", ":material/savings:", "green", N_("topped up")),
+    "withdraw": Badge("▼", ":material/output:", "gray", N_("withdrawn from")),
+    "jail": Badge("⊘", ":material/block:", "red", N_("jailed")),
+    "release": Badge("✔", ":material/lock_open:", "green", N_("released")),
+    "promote": Badge("↻", ":material/deployed_code:", "blue", N_("serves another version")),
+    "appoint": Badge("✎", ":material/gavel:", "blue", N_("version decided")),
 }
-_OTHER: Final = Look("•", ":material/info:", "gray", mark("changed"))
+_OTHER: Final = Badge("•", ":material/info:", "gray", N_("changed"))
 
-_TRIALS: Final = {"probation": mark("too few to say"), "proven": mark("enough to judge it")}
+_TRIALS: Final = {"probation": N_("too few to say"), "proven": N_("enough to judge it")}
 
 ORDINARY: Final = "settle"
-"""The event that every labelled round brings; all others are out of the ordinary."""
+"""The event of every labelled round; all others are rare."""
 
 
-def standing(node: NodeView) -> Look:
-    """Whether a node counts."""
+def standing_badge(node: NodeView) -> Badge:
+    """The badge that says whether a node counts."""
     return STANDINGS[node.standing]
 
 
-def state(node: NodeView) -> Look:
-    """Whether it can be asked."""
+def state_badge(node: NodeView) -> Badge:
+    """The badge that says whether a node is up."""
     return STATES[node.status]
 
 
-def happened(entry: HistoryEntry) -> Look:
-    """What an entry of a node's history is."""
+def event_badge(entry: HistoryEntry) -> Badge:
+    """The badge of an entry of a node's history."""
     if entry.event != ORDINARY:
         return _EVENTS.get(entry.event, _OTHER)
     if entry.change == 0:
@@ -75,67 +71,57 @@ def happened(entry: HistoryEntry) -> Look:
     return _SLASHED if "under seed" in (entry.reason or "") else _LOST
 
 
-def why(entry: HistoryEntry) -> str:
-    """Its reason in the reader's language."""
-    return reasons.said(entry.reason or "")
+def event_reason(entry: HistoryEntry) -> str:
+    """The reason of an entry, in the reader's language."""
+    return reasons.translate_reason(entry.reason or "")
 
 
-def told(look: Look) -> str:
-    """Symbol and word, for tables and pictures."""
-    return f"{look.symbol} {say(look.word)}"
-
-
-def shown(look: Look) -> str:
-    """Icon and word in its colour, for Markdown."""
-    return f":{look.colour}[{look.icon} {say(look.word)}]"
-
-
-def concerns(nodes: Iterable[NodeView]) -> list[str]:
-    """A line for every node that is away or does not count: which, how it stands, why, what that means."""
+def list_concerns(nodes: Iterable[NodeView]) -> list[str]:
+    """A line for every node that is down or does not count: its state, why, and what that means."""
     lines = []
     for node in nodes:
-        name = words.plain(node.node)
+        name = wording.escape(node.node)
         if node.status != "up":
-            reason = words.plain(node.reason or say("it has not said why"))
+            reason = wording.escape(node.reason or _("it has not said why"))
             lines.append(
-                say("**{node}** is {state}: {reason}", node=name, state=shown(state(node)), reason=reason)
+                _(
+                    "**{node}** is {state}: {reason}",
+                    node=name,
+                    state=state_badge(node).markdown(),
+                    reason=reason,
+                )
             )
         if node.standing != "active":
-            look = standing(node)
+            badge = standing_badge(node)
             lines.append(
-                say(
+                _(
                     "**{node}** is {standing}: {meaning}. {reason}",
                     node=name,
-                    standing=shown(look),
-                    meaning=say(look.meaning),
-                    reason=words.plain(reasons.said(node.standing_reason or "")),
+                    standing=badge.markdown(),
+                    meaning=_(badge.meaning),
+                    reason=wording.escape(reasons.translate_reason(node.standing_reason or "")),
                 ).strip()
             )
     return lines
 
 
-def trials(nodes: Iterable[NodeView]) -> list[str]:
-    """A line for every version that is tried beside a node's own, and what it has shown."""
+def list_trials(nodes: Iterable[NodeView]) -> list[str]:
+    """A line for every challenger: its labelled rounds and skill."""
     return [
-        say(
+        _(
             "Version {version} is tried beside **{node}**: {rounds} labelled rounds, skill {skill}, "
             "{standing}",
-            version=words.plain(node.challenger.version),
-            node=words.plain(node.node),
-            rounds=words.number(node.challenger.labelled),
-            skill=language.decimal(node.challenger.skill, "0.000"),
-            standing=say(_TRIALS[node.challenger.standing]),
+            version=wording.escape(node.challenger.version),
+            node=wording.escape(node.node),
+            rounds=wording.format_number(node.challenger.labelled),
+            skill=language.format_decimal(node.challenger.skill, "0.000"),
+            standing=_(_TRIALS[node.challenger.standing]),
         )
         for node in nodes
         if node.challenger is not None
     ]
 
 
-def amount(stake: float, *, signed: bool = False) -> str:
-    """Stake for people; what moved it comes with its sign."""
-    return language.decimal(stake, "+#,##0.00##;-#,##0.00##" if signed else "#,##0.00##")
-
-
-def moment(iso: str) -> str:
-    """A time of the service's, which is UTC, as far as the second."""
-    return f"{iso[:10]} {iso[11:19]}"
+def format_stake(stake: float, *, signed: bool = False) -> str:
+    """Stake, or with its sign a change of stake."""
+    return language.format_decimal(stake, "+#,##0.00##;-#,##0.00##" if signed else "#,##0.00##")

@@ -1,1 +1,1 @@
-"""predict."""
+"""The page Predict: a form, and the answer with the vote of every node."""

@@ -1,28 +1,24 @@
-"""The page where a person asks: a task, its form, the answer with every node's vote.
+"""The page Predict: a task, its form, and the answer with every node's vote.
 
-On a wide screen the answer stands beside the form, on a narrow one just below its button. The last
-answer of each task stays until the next one, whatever else is pressed.
+The answer stands beside the form, on a narrow screen below it. The last answer of each task stays until the
+next one.
 """
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import TaskSummary
-from frontend.components import answer as answers
-from frontend.components import feedback as truth
-from frontend.components import form as forms
-from frontend.components import states
-from frontend.components import task_picker as choice
+from concord.types.tasks import TaskSummary
+from frontend.components import answer, feedback, form, states, task_picker
 from frontend.data import service
-from frontend.data.service import Answer, Refusal
-from frontend.text.language import say, say_count
+from frontend.data.service import AnsweredRow, Refusal
+from frontend.text.language import _, ngettext
 
-Missing = dict[str, str]
-"""Column → why it was not asked about."""
+MissingInputs = dict[str, str]
+"""Column → the message beside its empty input."""
 
-Said = Answer | Refusal | Missing | None
-"""What there is to show for a form: None before it has been sent."""
+FormOutcome = AnsweredRow | Refusal | MissingInputs | None
+"""What a form led to; None before it was sent."""
 
 
 def show(url: str) -> None:
@@ -31,15 +27,15 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    tasks = choice.tasks(url)
+    tasks = task_picker.list_tasks(url)
     if not tasks:
         return
     # The order here is the order on a narrow screen, where the second stands below the first.
     left, right = st.columns([2, 3], gap="large")
     with left:
-        task = choice.task(tasks)
+        task = task_picker.pick_task(tasks)
     with right:
-        schema = choice.schema(url, task)
+        schema = task_picker.read_schema(url, task)
     if schema is None:
         return
     _ask(url, task, schema, left, right)
@@ -48,49 +44,49 @@ def show(url: str) -> None:
 def _ask(
     url: str, task: TaskSummary, schema: TaskSchema, left: DeltaGenerator, right: DeltaGenerator
 ) -> None:
-    button = say_count("Ask the node", "Ask the {count} nodes", task.nodes)
-    place = f"said/{task.task}/{schema.digest}"
+    button = ngettext("Ask the node", "Ask the {count} nodes", task.nodes)
+    key = f"said/{task.task}/{schema.digest}"
     with left:
-        entry = forms.draw(schema, button)
+        entry = form.draw_form(schema, button)
     with right:
         if not task.ready:
-            states.not_ready(url, task)
+            states.show_not_ready(url, task)
         if entry.is_submitted:
-            st.session_state[place] = _said(url, task, entry)
-        said = _still(st.session_state.get(place), entry)
-        _show(url, schema, said, button)
-    entry.mark(_problems(said))
+            st.session_state[key] = _predict(url, task, entry)
+        outcome = _drop_filled(st.session_state.get(key), entry)
+        _show(url, schema, outcome, button)
+    entry.mark(_problems(outcome))
 
 
-def _said(url: str, task: TaskSummary, entry: forms.Entry) -> Said:
+def _predict(url: str, task: TaskSummary, entry: form.FormEntry) -> FormOutcome:
     missing = entry.missing()
     if missing:
         return missing
-    with st.spinner(say("Asking the nodes…")):
-        return service.ask(url, task.task, entry.row())
+    with st.spinner(_("Asking the nodes…")):
+        return service.predict(url, task.task, entry.row())
 
 
-def _still(said: Said, entry: forms.Entry) -> Said:
-    """What was said last, without complaints about inputs that have been filled in since."""
-    if isinstance(said, dict):
-        return {name: why for name, why in said.items() if name in entry.missing()} or None
-    return said
+def _drop_filled(outcome: FormOutcome, entry: form.FormEntry) -> FormOutcome:
+    """The last outcome, without messages about inputs that have been filled in since."""
+    if isinstance(outcome, dict):
+        return {name: why for name, why in outcome.items() if name in entry.missing()} or None
+    return outcome
 
 
-def _show(url: str, schema: TaskSchema, said: Said, button: str) -> None:
-    if said is None:
-        states.nothing_asked(button)
-    elif isinstance(said, Answer):
-        answers.show(schema, said)
-        truth.draw(url, schema, said.verdict)
-    elif isinstance(said, Refusal):
-        states.refused(url, said, schema)
+def _show(url: str, schema: TaskSchema, outcome: FormOutcome, button: str) -> None:
+    if outcome is None:
+        states.show_nothing_asked(button)
+    elif isinstance(outcome, AnsweredRow):
+        answer.show_answer(schema, outcome)
+        feedback.draw_feedback(url, schema, outcome.verdict)
+    elif isinstance(outcome, Refusal):
+        states.show_refused(url, outcome, schema)
     else:
-        states.incomplete(said, schema)
+        states.show_incomplete(outcome, schema)
 
 
-def _problems(said: Said) -> Missing:
-    """What to show beside inputs: what is still missing, or what the service would not take."""
-    if isinstance(said, Refusal):
-        return {said.column: said.message} if said.column else {}
-    return said if isinstance(said, dict) else {}
+def _problems(outcome: FormOutcome) -> MissingInputs:
+    """Messages beside the inputs: what is missing, or what the service refused."""
+    if isinstance(outcome, Refusal):
+        return {outcome.column: outcome.message} if outcome.column else {}
+    return outcome if isinstance(outcome, dict) else {}

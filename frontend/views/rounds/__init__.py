@@ -1,1 +1,1 @@
-"""What the page of rounds alone shows: finding them, their list, and one with all that is known of it."""
+"""The page Rounds: a list of rounds with filters, and one round with all that is known of it."""

@@ -1,4 +1,4 @@
-"""The page where rounds are found again: a list to narrow down, and one round with all that is known.
+"""The page Rounds: a list with filters, and one round with all that is known.
 
 The address names the round that is open (`?round=ID`), so that it can be passed on.
 """
@@ -7,17 +7,16 @@ import streamlit as st
 
 from concord.errors import ConcordError
 from frontend import access
-from frontend.components import states
-from frontend.components import task_picker as choice
+from frontend.components import states, task_picker
+from frontend.components.message import offer_refresh, show_small
 from frontend.data import rounds, service
-from frontend.text import wording as words
-from frontend.text.language import say
-from frontend.views.rounds import explanation as explanations
-from frontend.views.rounds import filters as finding
-from frontend.views.rounds import round_list as roundlist
+from frontend.text import wording
+from frontend.text.language import _
+from frontend.views.rounds import round_detail, round_list
+from frontend.views.rounds.filters import close_round, draw_filters, draw_paging, opened_round, page_cursor
 
 GUARDED = ("unauthorized", "forbidden")
-"""Codes of a service that shows rounds to those alone whose token reads them."""
+"""Codes of a service that shows rounds only to tokens that may read them."""
 
 
 def show(url: str) -> None:
@@ -26,70 +25,69 @@ def show(url: str) -> None:
     Args:
         url: The consensus service.
     """
-    round_id = finding.opened()
+    round_id = opened_round()
     if round_id:
-        st.button(say("All rounds"), icon=":material/arrow_back:", on_click=finding.close)
-        _open(url, round_id)
+        st.button(_("All rounds"), icon=":material/arrow_back:", on_click=close_round)
+        _show_one(url, round_id)
     else:
-        _list(url)
+        _show_list(url)
 
 
-def _list(url: str) -> None:
-    tasks = choice.tasks(url)
-    if not tasks:
+def _show_list(url: str) -> None:
+    task = task_picker.pick(url)
+    if task is None:
         return
-    task = choice.task(tasks)
-    schema = choice.schema(url, task)
+    schema = task_picker.read_schema(url, task)
     if schema is None:
         return
-    filters = finding.draw(schema)
+    filters = draw_filters(schema)
     if filters is None:
         return
     try:
-        page = rounds.page(access.reading(url), url, task.task, filters, finding.cursor(task.task, filters))
+        page = rounds.read_page(access.find_reader(url), task.task, filters, page_cursor(task.task, filters))
     except ConcordError as error:
-        _refused(url, error)
+        _show_refused(url, error)
         return
     if page.rounds:
-        roundlist.show(schema, page.rounds)
+        round_list.show_rounds(schema, page.rounds)
     else:
-        roundlist.nothing(page, is_narrowed=filters != rounds.Filters())
-    finding.pages(task.task, filters, page)
+        round_list.show_no_rounds(page, is_narrowed=filters != rounds.Filters())
+    draw_paging(task.task, filters, page)
 
 
-def _open(url: str, round_id: str) -> None:
+def _show_one(url: str, round_id: str) -> None:
     try:
-        found = rounds.one(access.reading(url), url, round_id)
-        schema = service.schema(url, found.task)
+        round_ = rounds.read_round(access.find_reader(url), round_id)
+        schema = service.read_schema(url, round_.task)
     except ConcordError as error:
         if error.code == "unknown_round":
-            text = say(
-                "**There is no round {id}.** Look whether its id is whole.", id=words.plain(round_id[:40])
+            text = _(
+                "**There is no round {id}.** Look whether its id is whole.", id=wording.escape(round_id[:40])
             )
             st.warning(text, icon=":material/search_off:")
         else:
-            _refused(url, error)
+            _show_refused(url, error)
         return
-    explanations.show(url, schema, found)
+    round_detail.show_round(url, schema, round_)
 
 
-def _refused(url: str, error: ConcordError) -> None:
+def _show_refused(url: str, error: ConcordError) -> None:
     if error.code == "service_away":
-        states.away(url, error)
+        states.show_away(url, error)
     elif error.code in GUARDED:
-        text = say(
+        text = _(
             "**Rounds are shown here to those alone who may read them.** It takes a token with `--reads`."
         )
         st.warning(text, icon=":material/lock:")
-        st.markdown(words.small(say("The service says: {message}", message=words.plain(error.message))))
-        access.sign_in_hint("rounds")
-    elif error.code == "journal_unavailable":
-        text = say(
-            "**The database of rounds is away.** Questions are still answered; look again in a minute."
-        )
-        st.error(text, icon=":material/database_off:")
-        st.button(say("Look again"), icon=":material/refresh:", on_click=rounds.forget)
+        show_small(_("The service says: {message}", message=wording.escape(error.message)))
+        access.show_sign_in_hint("rounds")
     else:
-        text = say("**The rounds cannot be shown.** {message}", message=words.plain(error.message))
-        st.error(text, icon=":material/error:")
-        st.button(say("Look again"), icon=":material/refresh:", on_click=rounds.forget)
+        text = _("**The rounds cannot be shown.** {message}", message=wording.escape(error.message))
+        icon = ":material/error:"
+        if error.code == "journal_unavailable":
+            text = _(
+                "**The database of rounds is away.** Questions are still answered; look again in a minute."
+            )
+            icon = ":material/database_off:"
+        st.error(text, icon=icon)
+        offer_refresh(rounds.clear_cache, "rounds/again")

@@ -1,6 +1,6 @@
-"""Rounds as a list: when, what was answered, what was true, and where the stake of each is.
+"""Lists rounds: when, the answer, what was true, and how far the stake is settled.
 
-A row is opened by choosing it in the table or, by keyboard and with a screen reader, in the box below.
+A row is opened in the table or, by keyboard and with a screen reader, in the box below.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ import pandas as pd
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import Round, RoundPage
-from frontend.components import stake_moves as moves
-from frontend.text import times as moments
-from frontend.text.language import say
-from frontend.views.rounds import filters as finding
+from concord.types.rounds import Round, RoundPage
+from frontend.components import stake_moves
+from frontend.text import times
+from frontend.text.language import _
+from frontend.views.rounds import filters
 
 SHORT: Final = 8
 """Digits of an id that are shown: enough to tell rounds apart, and to find one again."""
@@ -25,96 +25,96 @@ _TABLE: Final = "rounds/table"
 _BOX: Final = "rounds/box"
 
 
-def show(schema: TaskSchema, found: Sequence[Round]) -> None:
+def show_rounds(schema: TaskSchema, rounds: Sequence[Round]) -> None:
     """Shows rounds, and opens the one that is chosen."""
-    by_id = {one.id: one for one in found}
+    by_id = {round_.id: round_ for round_ in rounds}
     st.dataframe(
-        pd.DataFrame(rows(schema, found)),
+        pd.DataFrame(list_rows(schema, rounds)),
         hide_index=True,
         width="stretch",
         placeholder="–",
-        alt=say("Rounds, the newest first."),
+        alt=_("Rounds, the newest first."),
         # With the ids as they are drawn now: rounds may have come in by the time that a row is chosen.
         on_select=partial(_open_row, list(by_id)),
         selection_mode="single-row",
         key=_TABLE,
         column_config={
-            say("Answer"): st.column_config.TextColumn(
-                help=say("✔ all nodes voted, ! some were missing, ✕ too few voted")
+            _("Answer"): st.column_config.TextColumn(
+                help=_("✔ all nodes voted, ! some were missing, ✕ too few voted")
             ),
-            say("Truth"): st.column_config.TextColumn(help=say("What was true, where somebody has said it.")),
+            _("Truth"): st.column_config.TextColumn(help=_("What was true, where somebody has said it.")),
         },
     )
     st.selectbox(
-        say("Open a round"),
+        _("Open a round"),
         list(by_id),
         index=None,
-        placeholder=say("Choose one, or a row of the table"),
-        format_func=lambda one: _name(schema, by_id[one]) if one in by_id else one,
+        placeholder=_("Choose one, or a row of the table"),
+        format_func=lambda round_: _name(schema, by_id[round_]) if round_ in by_id else round_,
         key=_BOX,
         on_change=_open_chosen,
     )
 
 
-def nothing(page: RoundPage, *, is_narrowed: bool) -> None:
-    """There is no round to show."""
+def show_no_rounds(page: RoundPage, *, is_narrowed: bool) -> None:
+    """Shows why there is no round to list."""
     if page.after is not None:
-        text = say("**None of the rounds looked through fits.** There are older ones: look on below.")
+        text = _("**None of the rounds looked through fits.** There are older ones: look on below.")
     elif is_narrowed:
-        text = say("**No round fits.** Widen what you look for.")
+        text = _("**No round fits.** Widen what you look for.")
     else:
-        text = say(
+        text = _(
             "**There are no rounds yet.** Each question that is asked makes one: ask one on the page Predict."
         )
     st.info(text, icon=":material/inbox:")
 
 
-def rows(schema: TaskSchema, found: Sequence[Round]) -> list[dict[str, Any]]:
+def list_rows(schema: TaskSchema, rounds: Sequence[Round]) -> list[dict[str, Any]]:
     """The table's rows."""
     return [
         {
-            say("Time"): moments.local(one.time),
-            say("Answer"): f"{_SIGNS[one.verdict.status]} {_answer(schema, one) or '–'}",
-            say("Truth"): _truth(schema, one),
-            say("Stake"): stage(one),
-            say("Id"): one.id[:SHORT],
+            _("Time"): times.format_time(round_.time),
+            _("Answer"): f"{_SIGNS[round_.verdict.status]} {_answer(schema, round_) or '–'}",
+            _("Truth"): _truth(schema, round_),
+            _("Stake"): describe_stage(round_),
+            _("Id"): round_.id[:SHORT],
         }
-        for one in found
+        for round_ in rounds
     ]
 
 
-def stage(one: Round) -> str:
+def describe_stage(round_: Round) -> str:
     """How far the settlement of a round is, in two words."""
-    if one.block is not None:
-        return say("moved in block {block}", block=one.block)
-    if one.verdict.settlement == "due":
-        return say("moves soon")
-    return say("moves not") if one.verdict.status == "no_quorum" else say("awaits the truth")
+    if round_.block is not None:
+        return _("moved in block {block}", block=round_.block)
+    if round_.verdict.settlement == "due":
+        return _("moves soon")
+    return _("moves not") if round_.verdict.status == "no_quorum" else _("awaits the truth")
 
 
-def _answer(schema: TaskSchema, one: Round) -> str | None:
-    return moves.opinion(schema, one.verdict.label, one.verdict.value)
+def _answer(schema: TaskSchema, round_: Round) -> str | None:
+    return stake_moves.format_vote(schema, round_.verdict.label, round_.verdict.value)
 
 
-def _truth(schema: TaskSchema, one: Round) -> str | None:
-    if one.truth is None:
+def _truth(schema: TaskSchema, round_: Round) -> str | None:
+    if round_.truth is None:
         return None
-    truth = moves.opinion(schema, one.truth.label, one.truth.value)
-    if schema.is_regression or one.verdict.label is None:
+    truth = stake_moves.format_vote(schema, round_.truth.label, round_.truth.value)
+    if schema.is_regression or round_.verdict.label is None:
         return truth
-    return f"{'✔' if one.truth.label == one.verdict.label else '✕'} {truth}"
+    return f"{'✔' if round_.truth.label == round_.verdict.label else '✕'} {truth}"
 
 
-def _name(schema: TaskSchema, one: Round) -> str:
-    return f"{moments.local(one.time)} · {_answer(schema, one) or '–'} · {one.id[:SHORT]}"
+def _name(schema: TaskSchema, round_: Round) -> str:
+    return f"{times.format_time(round_.time)} · {_answer(schema, round_) or '–'} · {round_.id[:SHORT]}"
 
 
 def _open_row(ids: Sequence[str]) -> None:
     chosen = st.session_state[_TABLE]["selection"]["rows"]
     if chosen and chosen[0] < len(ids):
-        finding.open_round(ids[chosen[0]])
+        filters.open_round(ids[chosen[0]])
 
 
 def _open_chosen() -> None:
     if st.session_state[_BOX]:
-        finding.open_round(st.session_state[_BOX])
+        filters.open_round(st.session_state[_BOX])

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from benchmarks.consensus.__main__ import main
 from benchmarks.consensus.report import BEGIN, END
 from concord.policies import voting as pool
-from concord.policies.scoring import PPM, brier, hit
+from concord.policies.scoring import brier, hit
 from concord.policies.stake import MICRO, settle_wager
-from concord.policies.voting import Voter, read_probabilities
+from concord.policies.voting import PPM, Voter, read_probabilities
 
 PAGE = (Path(__file__).parents[3] / "docs" / "consensus.md").read_text("utf-8")
 NODES = ("logistic regression", "decision tree", "nearest neighbours", "forest")

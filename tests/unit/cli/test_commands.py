@@ -10,7 +10,7 @@ import pytest
 
 from concord.cli import COMMANDS, main
 from concord.cli.commands.predict import ask
-from concord.cli.commands.rounds import moment
+from concord.cli.commands.rounds import read_moment
 from concord.cli.console import exit_status
 from concord.errors import (
     ConfigurationError,
@@ -21,7 +21,7 @@ from concord.errors import (
     ServiceAway,
     TrainingError,
 )
-from concord.types.answers import NodeView
+from concord.types.nodes import NodeView
 
 
 def commands(group=main, path=()):
@@ -219,10 +219,10 @@ UNANSWERED = {
 
 def test_times_are_ages_or_moments():
     now = datetime(2026, 1, 31, 9, tzinfo=UTC)
-    assert moment("2h", now) == "2026-01-31T07:00:00+00:00"
-    assert datetime.fromisoformat(moment("2026-01-31T09:00:00Z", now)) == now
+    assert read_moment("2h", now) == "2026-01-31T07:00:00+00:00"
+    assert datetime.fromisoformat(read_moment("2026-01-31T09:00:00Z", now)) == now
     with pytest.raises(InvalidInput, match="--since takes"):
-        moment("yesterday", now)
+        read_moment("yesterday", now)
 
 
 class Nodes:
@@ -263,7 +263,7 @@ class Nodes:
 
 
 def test_nodes_that_do_not_count_are_shown_in_80_columns_and_nothing_is_cut(run, monkeypatch):
-    monkeypatch.setattr("concord.cli.home.connect", lambda: Nodes("active", "probation", "jailed"))
+    monkeypatch.setattr("concord.cli.commands.nodes.connect", lambda: Nodes("active", "probation", "jailed"))
     monkeypatch.setenv("COLUMNS", "80")
     lines = run("nodes").stdout.splitlines()
     assert max(map(len, lines)) <= 80
@@ -276,6 +276,6 @@ def test_nodes_that_do_not_count_are_shown_in_80_columns_and_nothing_is_cut(run,
 
 
 def test_where_there_is_room_nodes_are_shown_with_their_latency(run, monkeypatch):
-    monkeypatch.setattr("concord.cli.home.connect", lambda: Nodes("active", "active", "active"))
+    monkeypatch.setattr("concord.cli.commands.nodes.connect", lambda: Nodes("active", "active", "active"))
     monkeypatch.setenv("COLUMNS", "100")
     assert run("nodes").stdout.count("12.3 ms") == 3

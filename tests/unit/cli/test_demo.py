@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from concord.cli.commands import workshop
+from concord.cli import workshop
 from concord.errors import ConfigurationError, ServiceAway
 from concord.ledger import FileStore, Ledger, State, events
 from concord.policies.stake import MICRO
@@ -27,7 +27,7 @@ def slash(ledger, node, amount, key):
 
 
 def test_the_task_is_opened_with_the_workshops_accounts(ledger):
-    ledger.append(lambda state: workshop.opening(state, "run", again=False))
+    ledger.append(lambda state: workshop.opening_events(state, "run", again=False))
     task = ledger.head().state.task("workshop")
     assert (task.policy, task.asks, set(task.members)) == ("seed", "iris", set(NODES))
     assert {node: account.accuracy for node, account in task.accounts.items()} == workshop.ACCURACIES
@@ -35,10 +35,10 @@ def test_the_task_is_opened_with_the_workshops_accounts(ledger):
 
 
 def test_a_new_run_sets_every_account_back_to_1000_by_payments(ledger):
-    ledger.append(lambda state: workshop.opening(state, "one", again=False))
+    ledger.append(lambda state: workshop.opening_events(state, "one", again=False))
     slash(ledger, "knn", 100 * MICRO, "batch")
     ledger.append([events.deposit("workshop", "decision_tree", 5 * MICRO, "gift")])
-    block = ledger.append(lambda state: workshop.opening(state, "two", again=False))
+    block = ledger.append(lambda state: workshop.opening_events(state, "two", again=False))
     assert balances(ledger) == dict.fromkeys(NODES, 1000)
     assert {(body["kind"], body["node"]) for body in block.events.values()} == {
         ("deposit", "knn"), ("withdraw", "decision_tree"),
@@ -46,22 +46,22 @@ def test_a_new_run_sets_every_account_back_to_1000_by_payments(ledger):
 
 
 def test_again_leaves_the_balances_as_they_are(ledger):
-    ledger.append(lambda state: workshop.opening(state, "one", again=False))
+    ledger.append(lambda state: workshop.opening_events(state, "one", again=False))
     slash(ledger, "knn", 100 * MICRO, "batch")
     height = ledger.head().height
-    ledger.append(lambda state: workshop.opening(state, "two", again=True))
+    ledger.append(lambda state: workshop.opening_events(state, "two", again=True))
     assert ledger.head().height == height
     assert balances(ledger)["knn"] == 900
 
 
 def test_wager_moves_stake_from_the_wrong_to_the_right():
     before = dict.fromkeys(NODES, 1000 * MICRO)
-    after = workshop.by_wager(before, dict(zip(NODES, workshop.SAID, strict=True)), 3)
+    after = workshop.stakes_under_wager(before, dict(zip(NODES, workshop.TAUGHT_VOTES, strict=True)), 3)
     assert [after[node] / MICRO for node in NODES] == [950, 1050, 950, 1050]
 
 
 def test_the_opening_of_an_empty_ledger_names_only_openings():
-    kinds = [event.kind for event in workshop.opening(State(), "run", again=True)]
+    kinds = [event.kind for event in workshop.opening_events(State(), "run", again=True)]
     assert kinds == ["params", "open", "open", "open", "open"]
 
 
@@ -93,7 +93,7 @@ def test_nodes_that_are_missing_or_down_are_named(nodes, words):
 
 
 def test_a_service_with_another_ledger_is_refused(ledger):
-    ledger.append(lambda state: workshop.opening(state, "one", again=False))
+    ledger.append(lambda state: workshop.opening_events(state, "one", again=False))
     head = ledger.head()
     workshop.check_ledger(FakeClient(ledger={"height": head.height, "hash": head.hash}), ledger)
     for other in ({"height": 1, "hash": "f" * 64}, {"height": 9, "hash": head.hash}):
@@ -102,8 +102,12 @@ def test_a_service_with_another_ledger_is_refused(ledger):
 
 
 def test_stake_is_shown_exactly():
-    from concord.cli.text.blocks import plain_stake, stake
+    from concord.cli.text.values import format_plain_stake, format_stake
 
-    assert (stake(1_000_000_000), plain_stake(1_000_000_000)) == ("1,000", "1000")
-    assert (plain_stake(656_100_000), plain_stake(1), plain_stake(0)) == ("656.1", "0.000001", "0")
-    assert json.dumps(plain_stake(-100_000_000)) == '"-100"'
+    assert (format_stake(1_000_000_000), format_plain_stake(1_000_000_000)) == ("1,000", "1000")
+    assert (format_plain_stake(656_100_000), format_plain_stake(1), format_plain_stake(0)) == (
+        "656.1",
+        "0.000001",
+        "0",
+    )
+    assert json.dumps(format_plain_stake(-100_000_000)) == '"-100"'

@@ -1,4 +1,4 @@
-"""`concord feedback`: a file is checked whole before anything is sent, and every line's fate is told."""
+"""`concord feedback`: a file is checked whole before anything is sent, and every line's result is shown."""
 
 import json
 
@@ -7,7 +7,8 @@ import pytest
 from concord.cli.commands import feedback
 from concord.cli.files import label_file
 from concord.errors import ConfigurationError, InvalidInput, Refused, ServiceAway
-from concord.types.answers import FeedbackResponse, LabelResult, TaskSummary
+from concord.types.rounds import FeedbackResponse, LabelResult
+from concord.types.tasks import TaskSummary
 
 CLASSES = {"setosa", "versicolor", "virginica"}
 
@@ -34,7 +35,7 @@ def load(path, classes=CLASSES, id_column="id", label_column="label"):
 
 def test_labels_are_names_or_numbers_and_other_columns_are_left(file):
     path = file("name,id,label\na,#01,virginica\n\nb,#02,2\nc,#03, 12.5 \n")
-    assert [(one.line, one.id, one.label) for one in load(path)] == [
+    assert [(label.line, label.id, label.label) for label in load(path)] == [
         (2, round_id(1), "virginica"),
         (4, round_id(2), 2),
         (5, round_id(3), 12.5),
@@ -51,13 +52,13 @@ def test_a_round_may_stand_there_twice_with_the_same_label(file):
 
 
 def test_a_name_and_a_number_of_one_round_are_left_to_the_service(file):
-    assert [one.label for one in load(file("id,label\n#01,virginica\n#01,2\n"))] == ["virginica", 2]
+    assert [label.label for label in load(file("id,label\n#01,virginica\n#01,2\n"))] == ["virginica", 2]
 
 
 def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_bytes(b"\xef\xbb\xbfid,label\r\n" + b"0" * 31 + b"1,setosa\r\n")
-    assert [(one.line, one.label) for one in load(path)] == [(2, "setosa")]
+    assert [(label.line, label.label) for label in load(path)] == [(2, "setosa")]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_any_text_may_be_a_class_where_not_all_are_known():
 
 
 class FakeClient:
-    """A service that answers each call with what it is told, in turn; then takes everything."""
+    """A service that answers the calls with `answers` in turn, then accepts everything."""
 
     def __init__(self, schema, *answers):
         self.schema_of, self.answers, self.calls = schema, list(answers), []
@@ -107,10 +108,10 @@ class FakeClient:
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, Exception):
             raise answer
-        return FeedbackResponse("r", answer or [taken(one["id"], settled=settled) for one in labels])
+        return FeedbackResponse("r", answer or [accepted(label["id"], settled=settled) for label in labels])
 
 
-def taken(id_, *, settled=False):
+def accepted(id_, *, settled=False):
     return LabelResult(id_, "accepted", "settled" if settled else "due", 7 if settled else None, None)
 
 
@@ -120,11 +121,11 @@ def failed(id_, status, message):
 
 @pytest.fixture
 def service(monkeypatch, iris):
-    """Puts a service in the place of the one that the environment means."""
+    """Has the command ask a stand-in service."""
 
     def put(*answers):
         client = FakeClient(iris, *answers)
-        monkeypatch.setattr("concord.cli.home.connect", lambda: client)
+        monkeypatch.setattr("concord.cli.commands.feedback.connect", lambda: client)
         return client
 
     return put
@@ -142,7 +143,7 @@ def test_a_file_is_sent_in_calls_of_a_hundred(run, service, file):
 
 
 def test_what_failed_is_listed_by_line_and_makes_the_exit_status_1(run, service, file):
-    gone = [taken(round_id(1)), failed(round_id(2), "unknown", "There is no such round.")]
+    gone = [accepted(round_id(1)), failed(round_id(2), "unknown", "There is no such round.")]
     service(gone)
     result = run("feedback", str(file("id,label\n#01,setosa\n#02,setosa\n")))
     assert result.exit_code == 1
@@ -150,7 +151,7 @@ def test_what_failed_is_listed_by_line_and_makes_the_exit_status_1(run, service,
     assert f"line 3, {round_id(2)}: unknown. There is no such round." in result.output
 
 
-def test_a_call_of_which_every_label_failed_is_told_line_by_line_too(run, service, file):
+def test_a_call_of_which_every_label_failed_is_shown_line_by_line_too(run, service, file):
     body = {
         "labels": [
             {"id": round_id(1), "status": "conflict", "settlement": "due", "block": None,
@@ -176,7 +177,7 @@ def test_one_label_is_sent_by_its_id(run, service):
     assert "in the next block: 1." in result.output
 
 
-def test_labels_that_move_no_stake_are_said(run, service):
+def test_labels_that_move_no_stake_are_counted(run, service):
     service([LabelResult(round_id(5), "accepted", "none", None, None)])
     assert "below the quorum, so no stake moves: 1." in run("feedback", round_id(5), "setosa").output
 

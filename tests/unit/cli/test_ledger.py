@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from concord.cli.commands import workshop
+from concord.cli import workshop
 from concord.cli.stores import open_ledger
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger, events
@@ -18,7 +18,7 @@ def stored(home):
     journal = Journal(f"sqlite:///{home}/journal.sqlite")
     journal.migrate()
     ledger = Ledger(FileStore(home / "ledger"), limit=3000)
-    ledger.append(lambda state: workshop.opening(state, "one", again=False))
+    ledger.append(lambda state: workshop.opening_events(state, "one", again=False))
     for i in range(BLOCKS - 1):
         ledger.append([events.deposit("workshop", "knn", 1, f"k{i}")])
     sealed = ledger.head().sealed
@@ -66,10 +66,10 @@ def test_an_operators_reason_is_shown_to_the_letter(run, stored, home):
 
 
 def test_the_demo_appends_to_a_ledger_that_was_archived(archived):
-    with open_ledger() as book:
-        block = book.append(lambda state: workshop.opening(state, "two", again=False))
+    with open_ledger() as ledger:
+        block = ledger.append(lambda state: workshop.opening_events(state, "two", again=False))
         assert block.height == BLOCKS + 1
-        assert book.head().state.task("workshop").balances["knn"] == workshop.START
+        assert ledger.head().state.task("workshop").balances["knn"] == workshop.START
 
 
 def test_the_balances_are_shown_without_a_journal(run, stored, home):
@@ -82,8 +82,8 @@ def test_an_export_is_every_block_as_a_line_archived_ones_too(run, archived, tmp
     lines = run("ledger", "export").stdout.splitlines()
     assert [json.loads(line)["height"] for line in lines] == list(range(1, BLOCKS + 1))
     target = tmp_path / "blocks.jsonl"
-    told = json.loads(run("ledger", "export", "--out", str(target), "--json").stdout)
-    assert told == {"blocks": BLOCKS, "out": str(target)}
+    document = json.loads(run("ledger", "export", "--out", str(target), "--json").stdout)
+    assert document == {"blocks": BLOCKS, "out": str(target)}
     assert target.read_text().splitlines() == lines
 
 
@@ -127,7 +127,7 @@ def test_a_ledger_whose_whole_folder_is_gone_is_rebuilt_from_the_journal(run, ho
     journal = Journal(f"sqlite:///{home}/journal.sqlite")
     journal.migrate()
     ledger = Ledger(FileStore(home / "elsewhere"))
-    block = ledger.append(lambda state: workshop.opening(state, "one", again=False))
+    block = ledger.append(lambda state: workshop.opening_events(state, "one", again=False))
     journal.note_blocks([(1, block.hash, block.data)])
     journal.close()
     assert json.loads(run("ledger", "rebuild", "--json").stdout)["hash"] == block.hash

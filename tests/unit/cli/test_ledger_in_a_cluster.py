@@ -25,10 +25,10 @@ def server(tmp_path, monkeypatch):
 
 @pytest.fixture
 def journal(home):
-    made = Journal(f"sqlite:///{home}/journal.sqlite")
-    made.migrate()
-    yield made
-    made.close()
+    opened = Journal(f"sqlite:///{home}/journal.sqlite")
+    opened.migrate()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -100,12 +100,12 @@ def test_old_segments_are_archived(run, stored, server, by_setting):
     assert json.loads(run("ledger", "verify", "--json").stdout)["ok"]
 
 
-def test_who_may_not_delete_is_told_who_and_what(run, stored, server, by_setting):
+def test_an_account_that_may_not_delete_is_named_with_what_it_may_not(run, stored, server, by_setting):
     server.forbidden.add(("delete", "configmaps"))
-    told = run("ledger", "archive", "--keep", "1")
-    assert told.exit_code != 0
-    assert "serviceaccount:concord:tester" in told.stderr
-    assert "delete" in told.stderr
+    result = run("ledger", "archive", "--keep", "1")
+    assert result.exit_code != 0
+    assert "serviceaccount:concord:tester" in result.stderr
+    assert "delete" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_who_may_not_delete_is_told_who_and_what(run, stored, server, by_setting
     ],
     ids=["another name", "no name", "away", "unknown"],
 )
-def test_what_is_wrong_is_said_in_a_sentence(run, stored, server, where, fault, words):
+def test_what_is_wrong_is_named_in_a_sentence(run, stored, server, where, fault, words):
     server.fault = fault
-    told = run("ledger", "show", "--ledger", where)
-    assert told.exit_code != 0
-    assert words in told.stderr
+    result = run("ledger", "show", "--ledger", where)
+    assert result.exit_code != 0
+    assert words in result.stderr
 
 
 def test_without_a_kubeconfig_it_says_what_should_work_first(run, home, monkeypatch):

@@ -1,18 +1,23 @@
-"""`concord models`: what the service is asked, what is waited for, and what is said; offline, the alias."""
+"""`concord models`: calls of the service, waiting and messages; without a service, the registry's alias."""
 
 import json
 from dataclasses import replace
 
 import pytest
 
-from concord.cli.service_access import ServiceAccess
-from concord.cli.commands import model_decisions as deciding
+from concord.cli import registry as local_registry
 from concord.cli.commands import models
-from concord.cli.commands import models_offline as offline
-from concord.cli.service_access import target_of
+from concord.cli.service_access import ServiceAccess, find_target
 from concord.errors import Refused, ServiceAway
 from concord.kubernetes.names import Target
-from concord.types.models import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
+from concord.types.models import (
+    Comparison,
+    Contender,
+    DesiredVersions,
+    ListedVersion,
+    ModelView,
+    RegistryView,
+)
 
 KNN = "iris.knn"
 REGISTRY = RegistryView(
@@ -25,7 +30,7 @@ REGISTRY = RegistryView(
 )
 SERVING = ModelView(
     KNN, "iris", "knn", champion="7", challenger=None, phase="serving", since=None, previous="6",
-    wanted=Wanted("7"), rolling=False, registry=REGISTRY,
+    wanted=DesiredVersions("7"), rolling=False, registry=REGISTRY,
 )  # fmt: skip
 
 
@@ -33,7 +38,7 @@ class Service:
     """The consensus service: `views` come one after the other, the last for good."""
 
     def __init__(self):
-        self.views, self.asked, self.error, self.refusal, self.comparison = [[SERVING]], [], None, None, None
+        self.views, self.calls, self.error, self.refusal, self.comparison = [[SERVING]], [], None, None, None
 
     def models(self):
         if self.error:
@@ -41,7 +46,7 @@ class Service:
         return self.views.pop(0) if len(self.views) > 1 else self.views[0]
 
     def appoint(self, name, action, version=None, why=""):
-        self.asked.append((name, action, version, why))
+        self.calls.append((name, action, version, why))
         if self.refusal:
             raise self.refusal
         return self.views[0][0]
@@ -52,42 +57,41 @@ class Service:
 
 @pytest.fixture
 def service(monkeypatch):
-    """Stands in for the service and the way to it; `service.at` says from where it is asked."""
+    """Stands in for the service; `service.access` says whether it is in a cluster and there is a token."""
     import contextlib
 
     service = Service()
-    service.at = {"target": None, "has_token": True}
+    service.access = {"target": None, "has_token": True}
 
     @contextlib.contextmanager
     def stood_in(namespace, release):
-        yield ServiceAccess(service, **service.at)
+        yield ServiceAccess(service, **service.access)
 
-    for module in (models, deciding):
-        monkeypatch.setattr(module, "service_access", stood_in)
-    monkeypatch.setattr(deciding, "POLL_SECONDS", 0)
+    monkeypatch.setattr(models, "open_service", stood_in)
+    monkeypatch.setattr(models, "POLL_SECONDS", 0)
     return service
 
 
 @pytest.fixture
 def registry(monkeypatch):
-    """Stands in for `python -m training models`; keeps what was asked of it."""
-    asked = []
+    """Stands in for `python -m training models`; returns the steps that were run."""
+    calls = []
     versions = [
         {"version": "7", "aliases": ["champion"], "created": "2026-11-01T10:00:00+00:00", "metric": None,
          "value": None, "run_id": "", "digest": ""}
     ]  # fmt: skip
 
-    def ask(step, *arguments):
-        asked.append(" ".join([step, *arguments]))
+    def run_step(step, *arguments):
+        calls.append(" ".join([step, *arguments]))
         if step == "list":
             return [{"model": KNN, "previous": "6", "versions": versions}]
         return {"model": KNN, "version": "6", "previous": "7"}
 
-    monkeypatch.setattr(offline, "_ask", ask)
-    return asked
+    monkeypatch.setattr(local_registry, "_run_step", run_step)
+    return calls
 
 
-def test_a_list_tells_phase_alias_and_who_answers(run, service):
+def test_a_list_shows_phase_alias_and_who_answers(run, service):
     service.views = [[replace(SERVING, phase="probation", challenger="8", rolling=True)]]
     lines = run("models", "list").stdout.splitlines()
     assert lines[1].split() == [
@@ -112,11 +116,11 @@ def test_a_service_without_a_registry_is_listed_with_this_machines(run, service,
 
 
 def test_a_promotion_waits_until_the_node_has_followed(run, service):
-    rolling = replace(SERVING, wanted=Wanted("8", "7"), rolling=True)
+    rolling = replace(SERVING, wanted=DesiredVersions("8", "7"), rolling=True)
     there = replace(rolling, champion="8", challenger="7", phase="watch", rolling=False)
     service.views = [[rolling], [rolling], [there]]
     done = run("models", "promote", KNN, "--why", "it is better")
-    assert service.asked == [(KNN, "promote", None, "it is better")]
+    assert service.calls == [(KNN, "promote", None, "it is better")]
     assert done.stdout.splitlines() == [
         (
             "✓ iris.knn answers with version 8; version 7, the one before, is asked beside it and ready to "
@@ -127,42 +131,44 @@ def test_a_promotion_waits_until_the_node_has_followed(run, service):
 
 
 def test_a_challenge_ends_when_the_challenger_answers(run, service):
-    decided = replace(SERVING, phase="probation", wanted=Wanted("7", "8"))
+    decided = replace(SERVING, phase="probation", wanted=DesiredVersions("7", "8"))
     service.views = [[decided], [decided], [replace(decided, challenger="8")]]
     done = run("models", "challenge", KNN, "8")
     assert "version 8 is tried beside it." in done.stdout
     assert "`concord models compare iris.knn`" in done.stdout
 
 
-def test_a_challenger_that_was_dropped_is_said(run, service):
-    service.views = [[replace(SERVING, phase="probation", wanted=Wanted("7", "8"), dropped="It failed.")]]
+def test_a_challenger_that_was_dropped_is_named(run, service):
+    service.views = [
+        [replace(SERVING, phase="probation", wanted=DesiredVersions("7", "8"), dropped="It failed.")]
+    ]
     assert "its challenger answers no more. It failed." in run("models", "challenge", KNN, "8").stdout
 
 
-def test_a_node_that_does_not_follow_is_an_error_that_says_where_to_look(run, service):
-    service.views = [[replace(SERVING, wanted=Wanted("8"), rolling=True)]]
+def test_a_node_that_does_not_follow_is_an_error_that_names_the_logs(run, service):
+    service.views = [[replace(SERVING, wanted=DesiredVersions("8"), rolling=True)]]
     done = run("models", "promote", KNN, "8", "--timeout", "0")
     assert done.exit_code == 1
     assert "does not serve version 8 after 0 s" in done.stderr
     assert "The terminal of `concord up` says why" in done.stderr
-    service.at["target"] = Target("ns", "concord")
+    service.access["target"] = Target("ns", "concord")
     done = run("models", "promote", KNN, "8", "--timeout", "0")
     assert "kubectl logs -n ns deployment/concord-iris-knn" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         (None, "export CONCORD_TOKEN=$(concord tokens add operator --administers)"),
         (Target("ns", "concord"), "consensus.tokens.existingSecret"),
     ],
 )
-def test_without_a_token_the_way_to_one_is_said_and_nothing_is_asked(run, service, target, said):
-    service.at = {"target": target, "has_token": False}
+def test_without_a_token_the_error_says_how_to_make_one_and_nothing_is_asked(run, service, target, message):
+    service.access = {"target": target, "has_token": False}
     done = run("models", "rollback", KNN)
     assert done.exit_code == 2
-    assert said in done.stderr
-    assert service.asked == []
+    assert message in done.stderr
+    assert service.calls == []
 
 
 def test_the_services_refusal_is_shown(run, service):
@@ -172,7 +178,7 @@ def test_the_services_refusal_is_shown(run, service):
 
 
 def test_offline_a_promotion_moves_the_alias_for_the_next_start(run, service, registry):
-    service.error, service.at["has_token"] = ServiceAway("Nobody answers."), False
+    service.error, service.access["has_token"] = ServiceAway("Nobody answers."), False
     done = run("models", "promote", KNN, "6")
     assert registry == ["promote iris.knn 6"]
     assert "The next `concord up` serves it." in done.stdout
@@ -188,27 +194,27 @@ def test_offline_a_challenger_is_not_known(run, service, registry):
 
 
 def test_a_clusters_service_that_is_away_is_an_error(run, service, registry):
-    service.error, service.at["target"] = ServiceAway("Nobody answers."), Target("ns", "concord")
+    service.error, service.access["target"] = ServiceAway("Nobody answers."), Target("ns", "concord")
     for command in (["list"], ["promote", KNN, "8"]):
         assert run("models", *command).exit_code == 1
     assert registry == []
 
 
 @pytest.mark.parametrize(
-    ("phase", "verdict", "said"),
+    ("phase", "verdict", "sentence"),
     [
         ("probation", "better", "The challenger is better."),
         ("watch", "worse", "The predecessor is worse."),
         ("probation", "undecided", "Which one is better is not decided."),
     ],
 )
-def test_a_comparison_tells_scores_interval_and_verdict(run, service, phase, verdict, said):
+def test_a_comparison_tells_scores_interval_and_verdict(run, service, phase, verdict, sentence):
     service.comparison = Comparison(
         KNN, phase, None, "hit", Contender("7", 0.7), Contender("8", 0.8), 60, 0.1, 0.02, 0.18, verdict
     )
     lines = run("models", "compare", KNN).stdout.splitlines()
     assert lines[1].split() == ["champion", "7", "0.700"]
-    assert lines[3] == f"difference +0.100 (+0.020 to +0.180) on 60 labelled rounds. {said}"
+    assert lines[3] == f"difference +0.100 (+0.020 to +0.180) on 60 labelled rounds. {sentence}"
 
 
 def test_a_comparison_without_rounds_says_so(run, service):
@@ -232,12 +238,12 @@ def test_a_comparison_without_rounds_says_so(run, service):
     ("release", "fullname"), [("concord", "concord"), ("my-concord", "my-concord"), ("blue", "blue-concord")]
 )
 def test_names_are_the_charts(release, fullname):
-    assert target_of("ns/other", "models", release) == Target("models", fullname)
+    assert find_target("ns/other", "models", release) == Target("models", fullname)
 
 
 def test_a_pod_knows_its_installation():
-    assert target_of(None, None, "concord") is None
-    assert target_of("ns/blue-concord", None, "concord") == Target("ns", "blue-concord")
+    assert find_target(None, None, "concord") is None
+    assert find_target("ns/blue-concord", None, "concord") == Target("ns", "blue-concord")
 
 
 def test_an_installation_that_is_none_is_the_users_mistake(run, monkeypatch):

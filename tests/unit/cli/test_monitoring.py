@@ -1,4 +1,4 @@
-"""The Prometheus on the PATH: found or missed in words, told whom to ask, kept running and ended."""
+"""The Prometheus on the PATH: found or reported missing, configured, kept running and ended."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import urllib.parse
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import pytest
 
 from concord.cli.home import Home
 from concord.cli.up import monitoring
-from concord.cli.up.launch import Launch, LaunchPlan, LocalNode
-from concord.cli.up.ports import Ports, PortTaken, check
-from concord.cli.up.readiness import alive, fetch
+from concord.cli.up.launcher import Launcher
+from concord.cli.up.plan import LaunchPlan, LocalNode
+from concord.cli.up.ports import Ports, PortTaken, check_ports
+from concord.cli.up.readiness import fetch_json, is_alive
 from concord.cli.up.supervisor import Supervisor
 from concord.errors import ConfigurationError
 from tests.ports import free_base
@@ -72,60 +74,60 @@ def base():
 
 @pytest.fixture
 def supervisor():
-    """Ends what it was given to keep."""
-    told = []
-    made = Supervisor(told.append)
-    yield made
-    made.stop()
-    assert told == [], "nothing has ended by itself"
+    """Ends its processes after the test."""
+    ended = []
+    supervisor = Supervisor(ended.append)
+    yield supervisor
+    supervisor.stop()
+    assert ended == [], "nothing has ended by itself"
 
 
 def start(supervisor, home, base, program, nodes=()):
-    launch = Launch(Home(home), ROOT, Ports("127.0.0.1", base), supervisor)
-    launch.prometheus(program, LaunchPlan(home / "nodes.toml", tuple(nodes)), pages=())
+    launcher = Launcher(Home(home), ROOT, Ports("127.0.0.1", base), supervisor)
+    launcher.start_prometheus(program, LaunchPlan(home / "nodes.toml", tuple(nodes)), pages=())
     url = f"http://127.0.0.1:{base + 91}"
-    wait_until(lambda: alive(f"{url}/-/ready"))
+    wait_until(lambda: is_alive("prometheus", url))
     return url
 
 
 def wait_until(condition, seconds=30):
     end = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (result := condition()):
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.05)
-    return found
+    return result
 
 
-def test_where_there_is_none_the_remedy_is_said(on_path):
+def test_where_there_is_none_the_error_names_the_remedy(on_path):
     with pytest.raises(ConfigurationError, match=r"Install one .*prometheus\.io/download") as caught:
-        monitoring.program()
+        monitoring.find_prometheus()
     assert caught.value.field == "--monitoring"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "output"),
     [
         (f"#!{sys.executable}\nprint('a game')\n", "a game"),
         (f"#!{sys.executable}\n", "nothing"),
         ("#!/nowhere/at/all\n", "No such file"),
     ],
 )
-def test_another_program_of_that_name_is_refused(on_path, text, said):
+def test_another_program_of_that_name_is_refused(on_path, text, output):
     path = on_path(text)
-    with pytest.raises(ConfigurationError, match=f"{path} does not say that it is Prometheus.*{said}"):
-        monitoring.program()
+    with pytest.raises(ConfigurationError, match=f"{path} does not say that it is Prometheus.*{output}"):
+        monitoring.find_prometheus()
 
 
 def test_the_one_on_the_path_is_taken(on_path):
     path = on_path(STAND_IN)
-    assert monitoring.program() == path
+    assert monitoring.find_prometheus() == path
 
 
-def test_it_is_told_of_the_service_and_of_every_node_by_name(tmp_path):
-    files = monitoring.Monitoring(Home(tmp_path), ROOT)
+def test_it_scrapes_the_service_and_every_node_by_name(tmp_path):
     nodes = {("iris", "knn"): ("127.0.0.1", 7410), ("iris", "svm"): ("::1", 7411)}
-    files.write(("127.0.0.1", 7400), nodes, {"page": ("127.0.0.1", 7492)})
-    (job,) = json.loads(files.file.read_text("utf-8"))["scrape_configs"]
+    pages = {"page": ("127.0.0.1", 7492)}
+    config = monitoring.write_config(tmp_path, ROOT, ("127.0.0.1", 7400), nodes, pages)
+    (job,) = json.loads(config.read_text("utf-8"))["scrape_configs"]
     here = {"namespace": "local"}
     assert job["static_configs"] == [
         {"targets": ["127.0.0.1:7400"], "labels": here | {"component": "consensus"}},
@@ -139,36 +141,35 @@ def test_it_is_told_of_the_service_and_of_every_node_by_name(tmp_path):
 
 
 def test_it_reads_the_charts_rules(tmp_path):
-    files = monitoring.Monitoring(Home(tmp_path), ROOT)
-    files.write(("127.0.0.1", 7400), {}, {})
-    (pattern,) = json.loads(files.file.read_text("utf-8"))["rule_files"]
-    found = {path.name for path in Path(pattern).parent.glob(Path(pattern).name)}
-    assert {"answers.yaml", "nodes.yaml", "slo.yaml"} <= found
+    config = monitoring.write_config(tmp_path, ROOT, ("127.0.0.1", 7400), {}, {})
+    (pattern,) = json.loads(config.read_text("utf-8"))["rule_files"]
+    files = {path.name for path in Path(pattern).parent.glob(Path(pattern).name)}
+    assert {"answers.yaml", "nodes.yaml", "slo.yaml"} <= files
 
 
 def test_its_port_counts_only_if_it_is_wanted():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        ports = Ports("127.0.0.1", listener.getsockname()[1] - 91)
-        check(ports, page=False, mlflow=False)
+        ports = Ports("127.0.0.1", listener.getsockname()[1] - 91, page=False, mlflow=False)
+        check_ports(ports)
         with pytest.raises(PortTaken, match="for Prometheus, is taken"):
-            check(ports, page=False, mlflow=False, monitoring=True)
+            check_ports(replace(ports, monitoring=True))
 
 
 def test_it_is_started_from_its_file_and_ended_with_the_rest(on_path, supervisor, tmp_path, base):
     url = start(supervisor, tmp_path / "home", base, on_path(STAND_IN))
     assert supervisor.pids().keys() == {"prometheus"}
     assert supervisor.stop() == []
-    assert not alive(f"{url}/-/ready")
+    assert not is_alive("prometheus", url)
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on the PATH")
 def test_prometheus_reads_its_file(tmp_path):
-    files = monitoring.Monitoring(Home(tmp_path), ROOT)
-    files.write(("127.0.0.1", 7400), {("iris", "knn"): ("127.0.0.1", 7410)}, {})
+    nodes = {("iris", "knn"): ("127.0.0.1", 7410)}
+    config = monitoring.write_config(tmp_path, ROOT, ("127.0.0.1", 7400), nodes, {})
     done = subprocess.run(
-        [PROMTOOL, "check", "config", str(files.file)], capture_output=True, text=True, check=False
+        [PROMTOOL, "check", "config", str(config)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -192,29 +193,32 @@ def service(base):
         server.shutdown()
 
 
-def asked(url, query, **more):
-    words = urllib.parse.urlencode({"query": query, **more})
-    return fetch(f"{url}/api/v1/query?{words}")["data"]["result"]
+def query(url, expression, **parameters):
+    encoded = urllib.parse.urlencode({"query": expression, **parameters})
+    return fetch_json(f"{url}/api/v1/query?{encoded}")["data"]["result"]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(REAL is None, reason="there is no Prometheus on the PATH")
 def test_a_real_one_scrapes_records_and_keeps_what_it_read_across_starts(service, supervisor, tmp_path, base):
-    program, away = monitoring.program(), LocalNode("iris", "knn", "127.0.0.1", base + 10)
+    program, away = monitoring.find_prometheus(), LocalNode("iris", "knn", "127.0.0.1", base + 10)
     url = start(supervisor, tmp_path, base, program, [away])
-    recorded = wait_until(lambda: asked(url, "concord:nodes_up:count"))
+    recorded = wait_until(lambda: query(url, "concord:nodes_up:count"))
     assert recorded[0]["metric"] == {
         "__name__": "concord:nodes_up:count", "namespace": "local", "task": "iris",
     }  # fmt: skip
-    up = wait_until(lambda: len(found := asked(url, "up")) == 2 and found)
-    assert {one["metric"]["component"]: one["value"][1] for one in up} == {"consensus": "1", "node": "0"}
-    rules = fetch(f"{url}/api/v1/rules")["data"]["groups"]
+    up = wait_until(lambda: len(samples := query(url, "up")) == 2 and samples)
+    assert {sample["metric"]["component"]: sample["value"][1] for sample in up} == {
+        "consensus": "1",
+        "node": "0",
+    }
+    rules = fetch_json(f"{url}/api/v1/rules")["data"]["groups"]
     assert not [rule for group in rules for rule in group["rules"] if rule.get("lastError")]
     then = time.time()
     assert supervisor.stop() == []
     again = Supervisor(lambda ended: pytest.fail(f"{ended}"))
     try:
         url = start(again, tmp_path, base, program, [away])
-        assert asked(url, 'concord_node_up{node="knn"}', time=then)
+        assert query(url, 'concord_node_up{node="knn"}', time=then)
     finally:
         again.stop()

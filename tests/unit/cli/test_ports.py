@@ -1,11 +1,12 @@
-"""A port that is taken is said clearly, with one that is free."""
+"""A port that is taken is named, with one that is free."""
 
 import os
 import socket
+from dataclasses import replace
 
 import pytest
 
-from concord.cli.up.ports import Ports, PortTaken, check, is_free
+from concord.cli.up.ports import Ports, PortTaken, check_ports, is_free
 from concord.errors import ConfigurationError
 
 
@@ -23,24 +24,24 @@ def test_a_port_is_free_until_something_listens(taken):
 
 
 def test_a_taken_port_is_named_with_who_has_it_and_a_free_base(taken):
-    ports = Ports("127.0.0.1", taken)
+    ports = Ports("127.0.0.1", taken, page=False, mlflow=False)
     with pytest.raises(PortTaken, match=f"Port {taken}.*process {os.getpid()}") as caught:
-        check(ports, page=False, mlflow=False)
+        check_ports(ports)
     assert caught.value.offer is None or f"--port {caught.value.offer}" in caught.value.message
 
 
 def test_the_page_counts_only_if_it_is_wanted(taken):
-    ports = Ports("127.0.0.1", taken - 80)
+    ports = Ports("127.0.0.1", taken - 80, mlflow=False)
     with pytest.raises(PortTaken, match="for the page"):
-        check(ports, page=True, mlflow=False)
-    check(ports, page=False, mlflow=False)
+        check_ports(ports)
+    check_ports(replace(ports, page=False))
 
 
 def test_nodes_take_the_next_free_port(taken):
     ports = Ports("127.0.0.1", taken - 10)
-    given = ports.nodes(3)
-    assert len(given) == 3
-    assert taken not in given
+    free = ports.find_free("127.0.0.1", 3)
+    assert len(free) == 3
+    assert taken not in free
 
 
 def test_an_address_of_another_machine_is_refused():

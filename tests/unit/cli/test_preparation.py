@@ -1,4 +1,4 @@
-"""Training runs as a process; it is asked only where something may be missing."""
+"""Training runs as a process, only where something may be missing."""
 
 import json
 import threading
@@ -6,7 +6,14 @@ import threading
 import pytest
 
 from concord.cli.console import exit_status
-from concord.cli.up.preparation import Packaged, Preparation, Seen, Stopped, read_data, summary
+from concord.cli.up.preparation import (
+    FitRecord,
+    PackagedBentos,
+    Preparation,
+    Stopped,
+    read_sources,
+    summarise,
+)
 from concord.errors import CallerError, ConfigurationError, TrainingError
 
 
@@ -25,20 +32,20 @@ def training(tmp_path):
     return make
 
 
-NOTE = "pathlib.Path(__file__).with_name('asked').open('a').write(' '.join(sys.argv[1:]) + '\\n')\n"
+NOTE = "pathlib.Path(__file__).with_name('note').open('a').write(' '.join(sys.argv[1:]) + '\\n')\n"
 
 
 def test_a_task_with_data_is_fitted_and_the_others_where_models_are_missing(training, tmp_path):
     preparation = training(NOTE + "print('[]')")
     preparation.fit(["iris", "loan"], {"loan": f"{tmp_path}/loan.csv"}, missing=True)
-    asked = (tmp_path / "training" / "asked").read_text().splitlines()
-    assert asked == [f"fit --json loan --data=loan={tmp_path}/loan.csv", "fit --json --missing iris"]
+    calls = (tmp_path / "training" / "note").read_text().splitlines()
+    assert calls == [f"fit --json loan --data=loan={tmp_path}/loan.csv", "fit --json --missing iris"]
 
 
 def test_what_training_prints_is_read_and_its_failure_is_one_sentence(training):
-    made = {"bentos": {"concord-node": "n:1"}, "models": {"iris.knn": "iris.knn:7-0a1b2c3d"}}
-    found = training(f"print({json.dumps(made)!r})").package()
-    assert found == Packaged({"concord-node": "n:1"}, ("iris.knn",), {"iris.knn": "7"})
+    document = {"bentos": {"concord-node": "n:1"}, "models": {"iris.knn": "iris.knn:7-0a1b2c3d"}}
+    packaged = training(f"print({json.dumps(document)!r})").package()
+    assert packaged == PackagedBentos({"concord-node": "n:1"}, ("iris.knn",), {"iris.knn": "7"})
     with pytest.raises(TrainingError, match="training package` ended with exit code 3"):
         training("sys.exit(3)").package()
 
@@ -48,13 +55,13 @@ def error(code):
 
 
 @pytest.mark.parametrize(("status", "kind"), [(2, CallerError), (1, TrainingError)])
-def test_trainings_own_error_is_told_with_its_code_and_status(training, status, kind):
+def test_trainings_own_error_is_raised_with_its_code_and_status(training, status, kind):
     preparation = training(error("bad_data") + f"sys.exit({status})")
     with pytest.raises(kind) as caught:
         preparation.fit([], {}, missing=False)
-    told = caught.value
-    assert (told.message, told.code, told.field) == ("m", "bad_data", "f")
-    assert exit_status(told) == status
+    caught_error = caught.value
+    assert (caught_error.message, caught_error.code, caught_error.field) == ("m", "bad_data", "f")
+    assert exit_status(caught_error) == status
 
 
 def test_models_that_failed_are_named_with_their_reasons(training):
@@ -68,7 +75,7 @@ def test_a_home_that_training_is_started_with_is_its_owners_alone(training, tmp_
     assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
 
 
-def test_training_ends_when_the_user_has_had_enough(training, tmp_path):
+def test_training_ends_when_the_user_stops_the_command(training, tmp_path):
     training("import time; time.sleep(60)")
     stop = threading.Event()
     stop.set()
@@ -80,48 +87,48 @@ def test_training_is_not_asked_again_until_a_task_or_the_registry_changes(traini
     training("")
     home = tmp_path / "home"
     home.mkdir()
-    seen = Seen(tmp_path, home)
-    seen.note([])
-    assert not seen.holds([])
+    record = FitRecord(tmp_path, home)
+    record.write([])
+    assert not record.holds([])
     (home / "mlflow.db").write_text("registry")
-    seen.note([])
-    assert seen.holds([])
-    assert not seen.holds(["iris"])
+    record.write([])
+    assert record.holds([])
+    assert not record.holds(["iris"])
     (tmp_path / "training" / "tasks" / "new.py").write_text("TASK = 2")
-    assert not seen.holds([])
+    assert not record.holds([])
 
 
 def test_data_options_name_a_task_and_a_file_that_is_there(tmp_path):
     (tmp_path / "rows.csv").touch()
-    assert read_data([f"iris={tmp_path}/rows.csv"]) == {"iris": f"{tmp_path}/rows.csv"}
+    assert read_sources([f"iris={tmp_path}/rows.csv"]) == {"iris": f"{tmp_path}/rows.csv"}
     for wrong in ("iris", "=x.csv", f"iris={tmp_path}/none.csv"):
         with pytest.raises(ConfigurationError, match="--data"):
-            read_data([wrong])
+            read_sources([wrong])
 
 
 @pytest.mark.parametrize("source", ["mysql+pymysql://u:p@h/d#t", "journal", "generator", "generator:7"])
 def test_data_options_may_name_a_database_the_journal_or_a_generator(source):
-    assert read_data([f"iris={source}"]) == {"iris": source}
+    assert read_sources([f"iris={source}"]) == {"iris": source}
 
 
 def test_a_password_is_in_no_error_of_an_option(training):
     with pytest.raises(ConfigurationError) as caught:
-        read_data(["mysql://u:secret@h/d"])
+        read_sources(["mysql://u:secret@h/d"])
     assert "secret" not in caught.value.message
     with pytest.raises(TrainingError) as ended:
         training("sys.exit(3)").fit(["iris"], {"iris": "mysql://u:secret@h/d"}, missing=False)
     assert "mysql://u:***@h/d" in ended.value.message
 
 
-def test_only_who_reads_the_journal_is_given_the_token(training, tmp_path, monkeypatch):
+def test_the_token_is_passed_on_only_to_read_the_journal(training, tmp_path, monkeypatch):
     monkeypatch.setenv("CONCORD_TOKEN", "secret")
-    seen = "import os; seen = str(os.environ.get('CONCORD_TOKEN'))\n"
-    script = seen + "pathlib.Path(__file__).with_name('asked').write_text(seen)\n"
-    asked = tmp_path / "training" / "asked"
+    write_token = "import os; token = str(os.environ.get('CONCORD_TOKEN'))\n"
+    script = write_token + "pathlib.Path(__file__).with_name('note').write_text(token)\n"
+    note = tmp_path / "training" / "note"
     training(script + "print('[]')").fit(["iris"], {"iris": "generator"}, missing=False)
-    assert asked.read_text() == "None"
+    assert note.read_text() == "None"
     training(script + "print('[]')").fit(["iris"], {"iris": "journal"}, missing=False)
-    assert asked.read_text() == "secret"
+    assert note.read_text() == "secret"
 
 
 def test_a_summary_names_the_best_node_of_each_task():
@@ -130,7 +137,7 @@ def test_a_summary_names_the_best_node_of_each_task():
         {"model": "iris.svm", "metrics": {"accuracy": 0.95}},
         {"model": "loan.ridge", "metrics": {"r2": 0.8}},
     ]
-    assert summary(results) == [
+    assert summarise(results) == [
         "iris: 2 nodes, best svm (accuracy 0.950 on held-out rows)",
         "loan: 1 nodes, best ridge (R² 0.800 on held-out rows)",
     ]

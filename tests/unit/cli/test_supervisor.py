@@ -20,7 +20,7 @@ SLEEPER = [sys.executable, "-c", "import time; print('here', flush=True); time.s
 
 
 class Fake:
-    """A process that ends when it is told to, or ignores it."""
+    """A process that ends on a signal, or ignores SIGTERM."""
 
     def __init__(self, log, name, *, stubborn=False):
         self.pid, self.code, self._log, self._name, self._stubborn = 1, None, log, name, stubborn
@@ -78,10 +78,10 @@ def test_a_process_that_ends_is_started_again_after_a_growing_wait(clock, tmp_pa
     supervisor.keep("node", 0, start, tmp_path / "node.log")
     for _ in range(7):
         handles[-1].code = 3
-        supervisor.look()
+        supervisor.check()
         clock.sleep(LONGEST_WAIT)
-        supervisor.look()
-    assert [one.wait for one in ended] == [2, 4, 8, 16, 30, 30, 30]
+        supervisor.check()
+    assert [event.wait for event in ended] == [2, 4, 8, 16, 30, 30, 30]
     assert (ended[0].how, started[0]) == ("ended with exit code 3", "node")
 
 
@@ -91,11 +91,11 @@ def test_a_long_life_resets_the_wait(clock, tmp_path):
     supervisor.keep("node", 0, lambda: Fake([], "node"), tmp_path / "log")
     for life in (1, 1, 3600):
         clock.sleep(life)
-        supervisor.kept[0].handle.code = -9
-        supervisor.look()
+        supervisor.processes[0].handle.code = -9
+        supervisor.check()
         clock.sleep(LONGEST_WAIT)
-        supervisor.look()
-    assert [one.times for one in ended] == [1, 2, 1]
+        supervisor.check()
+    assert [event.times for event in ended] == [1, 2, 1]
     assert ended[0].how == "was ended by SIGKILL"
 
 
@@ -152,64 +152,64 @@ def test_a_program_ends_when_its_parent_is_killed(tmp_path, wait_for):
     wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_nursery_that_cannot_start_ends_its_nodes(tmp_path, wait_for):
-    nursery = ForkServerProcess(
+def test_a_fork_server_that_cannot_start_ends_its_nodes(tmp_path, wait_for):
+    fork_server = ForkServerProcess(
         "no-such-module:Service", tmp_path / "nodes.log", {**os.environ, "PYTHONPATH": str(tmp_path)}
     )
-    node = nursery.start("iris.knn", "127.0.0.1", 1, tmp_path / "node.log")
+    node = fork_server.start("iris.knn", "127.0.0.1", 1, tmp_path / "node.log")
     wait_for(lambda: node.poll() is not None)
     assert node.pid is None
     assert "bentos" in (tmp_path / "nodes.log").read_text()
 
 
 @pytest.fixture
-def swapping(clock, tmp_path):
-    """A supervisor of one process, whose handles and told replacements are at hand."""
+def replacing(clock, tmp_path):
+    """A supervisor of one process, whose handles and replacements are recorded."""
     supervisor = Supervisor(lambda _: None, clock=clock, sleep=clock.sleep)
-    supervisor.handles, supervisor.told, supervisor.log = [], [], []
+    supervisor.handles, supervisor.replaced, supervisor.log = [], [], []
 
     def start():
         supervisor.handles.append(Fake(supervisor.log, f"node{len(supervisor.handles)}"))
         return supervisor.handles[-1]
 
-    supervisor.tell_replaced = lambda one, *, is_done: supervisor.told.append((one.name, is_done))
+    supervisor.on_replaced = lambda event: supervisor.replaced.append((event.name, event.is_done))
     supervisor.keep("node", 0, start, tmp_path / "log")
     return supervisor
 
 
-def test_a_process_is_ended_only_once_its_successor_is_ready(swapping):
-    swapping.replace("node")
-    swapping.look()
-    assert swapping.log == []
-    swapping.handles[1].is_ready = True
-    swapping.look()
-    assert (swapping.log, swapping.told) == ([("node0", "SIGTERM")], [("node", True)])
-    swapping.look()
-    assert len(swapping.handles) == 2
+def test_a_process_is_ended_only_once_its_replacement_is_ready(replacing):
+    replacing.replace("node")
+    replacing.check()
+    assert replacing.log == []
+    replacing.handles[1].is_ready = True
+    replacing.check()
+    assert (replacing.log, replacing.replaced) == ([("node0", "SIGTERM")], [("node", True)])
+    replacing.check()
+    assert len(replacing.handles) == 2
 
 
-def test_a_successor_that_ends_or_hangs_leaves_the_old_process_running(swapping, clock):
-    swapping.replace("node")
-    swapping.handles[1].code = 1
-    swapping.look()
-    swapping.replace("node")
+def test_a_replacement_that_ends_or_hangs_leaves_the_old_process_running(replacing, clock):
+    replacing.replace("node")
+    replacing.handles[1].code = 1
+    replacing.check()
+    replacing.replace("node")
     clock.sleep(READY_SECONDS + 1)
-    swapping.look()
-    assert swapping.handles[0].code is None
-    assert swapping.handles[2].code == -signal.SIGKILL
-    assert swapping.told == [("node", False)] * 2
+    replacing.check()
+    assert replacing.handles[0].code is None
+    assert replacing.handles[2].code == -signal.SIGKILL
+    assert replacing.replaced == [("node", False)] * 2
 
 
-def test_a_process_that_dies_beside_its_successor_is_not_started_a_third_time(swapping, clock):
-    swapping.replace("node")
-    swapping.handles[0].code = 1
-    swapping.look()
+def test_a_process_that_dies_beside_its_replacement_is_not_started_a_third_time(replacing, clock):
+    replacing.replace("node")
+    replacing.handles[0].code = 1
+    replacing.check()
     clock.sleep(LONGEST_WAIT)
-    swapping.look()
-    swapping.handles[1].is_ready = True
-    swapping.look()
-    assert len(swapping.handles) == 2
-    assert swapping.told == [("node", True)]
+    replacing.check()
+    replacing.handles[1].is_ready = True
+    replacing.check()
+    assert len(replacing.handles) == 2
+    assert replacing.replaced == [("node", True)]
 
 
 NODE_SERVICE = """
@@ -231,30 +231,30 @@ async def application(scope, receive, send):
 
 
 @pytest.fixture
-def nursery(tmp_path):
-    """A nursery of a service that answers with its folder and process; the project's own `bentos.serve`."""
+def fork_server(tmp_path):
+    """The project's own `bentos.serve`, with a service that answers with its folder and process."""
     (tmp_path / "bentoml.py").write_text(f"{NODE_SERVICE}\ndef load(target):\n    return Service()\n")
     path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
-    made = ForkServerProcess("any", tmp_path / "nodes.log", {**os.environ, "PYTHONPATH": path})
-    yield made
-    made.end()
+    server = ForkServerProcess("any", tmp_path / "nodes.log", {**os.environ, "PYTHONPATH": path})
+    yield server
+    server.end()
 
 
-def test_forks_of_one_port_share_its_socket_and_the_last_one_closes_it(nursery, tmp_path, wait_for):
+def test_forks_of_one_port_share_its_socket_and_the_last_one_closes_it(fork_server, tmp_path, wait_for):
     port = free_port()
-    place = ("iris.knn", "127.0.0.1", port, tmp_path / "node.log")
+    node = ("iris.knn", "127.0.0.1", port, tmp_path / "node.log")
 
-    def ready(node):
-        node.poll()
-        return node.is_ready
+    def is_ready(process):
+        process.poll()
+        return process.is_ready
 
     def ask():
         return httpx.get(f"http://127.0.0.1:{port}/").text.split()
 
-    old = nursery.start(*place, tmp_path / "old")
-    wait_for(lambda: ready(old))
-    new = nursery.start(*place, tmp_path / "new")
-    wait_for(lambda: ready(new))
+    old = fork_server.start(*node, tmp_path / "old")
+    wait_for(lambda: is_ready(old))
+    new = fork_server.start(*node, tmp_path / "new")
+    wait_for(lambda: is_ready(new))
     old.end(signal.SIGTERM)
     answers = []
     wait_for(lambda: answers.append(ask()) or old.poll() is not None)

@@ -14,12 +14,12 @@ MISSPELT = "sepal_length,sepal_width,petal_length,petal_widht\n1,2,3,4\n"
 
 
 def verdict(**fields):
-    known = {
+    defaults = {
         "id": "ab" * 16, "task": "iris", "status": "ok", "label": "virginica", "value": None, "unit": None,
         "sentence": None, "probabilities": None, "agreement": 0.75, "policy": "wager", "pool": None,
         "height": 1, "recorded": True, "settlement": "none", "votes": [],
     }  # fmt: skip
-    return Verdict(**{**known, **fields})
+    return Verdict(**{**defaults, **fields})
 
 
 @pytest.fixture
@@ -86,14 +86,15 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     target = tmp_path / "answers.csv"
     target.write_text("old")
     monkeypatch.setattr(out_file.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
-    with pytest.raises(OSError, match="No space left"):
-        table_file.write(target, "new")
+    with pytest.raises(OSError, match="No space left"), out_file.replacing(target) as file:
+        file.write(b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["answers.csv"]
     assert target.read_text() == "old"
 
 
 def test_a_written_file_is_as_readable_as_any(tmp_path):
-    table_file.write(tmp_path / "answers.csv", "text")
+    with out_file.replacing(tmp_path / "answers.csv") as file:
+        file.write(b"text")
     (tmp_path / "other.csv").touch()
     modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert len(modes) == 1

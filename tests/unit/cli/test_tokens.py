@@ -7,7 +7,7 @@ import pytest
 from concord.http.tokens import Tokens, load
 
 
-def made(result):
+def token_of(result):
     """The token: the first line, since click's runner shows both outputs in one."""
     return result.stdout.strip()
 
@@ -17,14 +17,14 @@ def test_a_token_is_printed_once_and_kept_as_its_hash(run, home):
     path = home / "tokens.toml"
     assert result.exit_code == 0
     assert "export CONCORD_TOKEN=" in result.stderr
-    assert made(result) not in path.read_text() + result.stderr
-    token = Tokens(path).bearer(f"Bearer {made(result)}")
+    assert token_of(result) not in path.read_text() + result.stderr
+    token = Tokens(path).bearer(f"Bearer {token_of(result)}")
     assert (token.name, token.rights) == ("crm", "labels film_rating, iris")
     assert (path.stat().st_mode & 0o777, home.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert [one.name for one in home.iterdir()] == ["tokens.toml"]
+    assert [file.name for file in home.iterdir()] == ["tokens.toml"]
 
 
-def test_what_a_token_may_is_as_it_was_said(run, home):
+def test_a_token_has_the_rights_that_were_asked_for(run, home):
     run("tokens", "add", "all", "--labels", "*", "--reads")
     run("tokens", "add", "operator", "--administers")
     shown = json.loads(run("tokens", "list", "--json").stdout)
@@ -34,7 +34,7 @@ def test_what_a_token_may_is_as_it_was_said(run, home):
     ]
 
 
-def test_it_is_said_when_a_token_closes_rounds_and_when_they_are_open_again(run):
+def test_a_message_says_when_a_token_closes_rounds_and_when_they_are_open_again(run):
     run("tokens", "add", "crm", "--labels", "iris")
     first = run("tokens", "add", "operator", "--administers").stderr
     second = run("tokens", "add", "reader", "--reads").stderr
@@ -65,7 +65,7 @@ def test_a_name_that_is_taken_is_refused_and_the_file_stays(run, home):
     [
         (("c r m", "--reads"), "letters, digits"),
         (("crm",), "may do nothing"),
-        (("crm", "--labels", "no task"), "no task's name"),
+        (("crm", "--labels", "no task"), "a list of tasks' names"),
     ],
 )
 def test_a_token_that_makes_no_sense_is_refused_with_its_reason(run, home, arguments, words):
@@ -76,7 +76,7 @@ def test_a_token_that_makes_no_sense_is_refused_with_its_reason(run, home, argum
 
 
 def test_a_removed_token_is_gone_and_the_others_stay(run, home):
-    kept = made(run("tokens", "add", "kept", "--reads"))
+    kept = token_of(run("tokens", "add", "kept", "--reads"))
     run("tokens", "add", "crm", "--labels", "iris")
     assert run("tokens", "remove", "crm").exit_code == 0
     assert Tokens(home / "tokens.toml").bearer(f"Bearer {kept}").name == "kept"
@@ -89,8 +89,8 @@ def test_another_file_may_be_named_by_option_or_setting(run, home, tmp_path, mon
     run("tokens", "add", "crm", "--labels", "iris", "--file", str(tmp_path / "a" / "t.toml"))
     monkeypatch.setenv("CONCORD_TOKENS", str(tmp_path / "b.toml"))
     run("tokens", "add", "erp", "--labels", "iris")
-    assert [one.name for one in load(tmp_path / "a" / "t.toml")] == ["crm"]
-    assert [one.name for one in load(tmp_path / "b.toml")] == ["erp"]
+    assert [token.name for token in load(tmp_path / "a" / "t.toml")] == ["crm"]
+    assert [token.name for token in load(tmp_path / "b.toml")] == ["erp"]
 
 
 def test_a_file_behind_a_link_is_changed_and_the_link_stays(run, home, tmp_path):
@@ -98,7 +98,7 @@ def test_a_file_behind_a_link_is_changed_and_the_link_stays(run, home, tmp_path)
     (home / "tokens.toml").symlink_to(tmp_path / "real.toml")
     run("tokens", "add", "crm", "--labels", "iris")
     assert (home / "tokens.toml").is_symlink()
-    assert [one.name for one in load(tmp_path / "real.toml")] == ["crm"]
+    assert [token.name for token in load(tmp_path / "real.toml")] == ["crm"]
 
 
 def test_a_broken_file_is_not_overwritten(run, home):

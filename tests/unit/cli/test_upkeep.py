@@ -10,16 +10,16 @@ from concord.cli.commands import upkeep
 @pytest.fixture
 def passes(monkeypatch, home):
     """Stands in for the pass; `statuses` are what the passes end with, `runs` how they were started."""
-    found = SimpleNamespace(statuses=[0], runs=[], pauses=[])
+    passes = SimpleNamespace(statuses=[0], runs=[], pauses=[])
 
     def run(command, env, check):
-        found.runs.append((command[1:], env))
-        return SimpleNamespace(returncode=found.statuses.pop(0))
+        passes.runs.append((command[1:], env))
+        return SimpleNamespace(returncode=passes.statuses.pop(0))
 
     monkeypatch.setattr(upkeep.subprocess, "run", run)
-    monkeypatch.setattr(upkeep.time, "sleep", found.pauses.append)
+    monkeypatch.setattr(upkeep.time, "sleep", passes.pauses.append)
     monkeypatch.setenv("CONCORD_TOKEN", "secret")
-    return found
+    return passes
 
 
 def test_a_pass_has_the_service_the_token_and_the_tasks(run, passes, monkeypatch):
@@ -36,7 +36,7 @@ def test_a_pass_has_the_service_the_token_and_the_tasks(run, passes, monkeypatch
 def test_the_registry_of_what_runs_here_is_meant_unless_another_is_named(run, passes, monkeypatch, stated):
     from concord.cli.home import Home
 
-    monkeypatch.setattr(Home, "running", lambda _self: {"url": "http://here", "mlflow": "http://mlflow"})
+    monkeypatch.setattr(Home, "read_state", lambda _self: {"url": "http://here", "mlflow": "http://mlflow"})
     if stated:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", stated)
     run("upkeep")

@@ -4,13 +4,13 @@ import pytest
 
 from concord.cli.home import Home
 from concord.cli.up.reporter import Reporter
-from concord.cli.up.welcome import welcome
+from concord.cli.up.welcome import report_ready
 from tests.unit.frontend.fake_service import FakeService
 
 PAGES = {
-    "page": "http://127.0.0.1:7480/_stcore/health",
-    "mlflow": "http://127.0.0.1:7490/health",
-    "prometheus": "http://127.0.0.1:7491/-/ready",
+    "page": "http://127.0.0.1:7480",
+    "mlflow": "http://127.0.0.1:7490",
+    "prometheus": "http://127.0.0.1:7491",
 }
 
 
@@ -21,7 +21,7 @@ def greeted(tmp_path, capsys):
 
     def greeted(*running):
         pages = {name: PAGES[name] for name in running}
-        welcome(Reporter(as_json=False), Home(tmp_path), service.url, pages, ["flower"], 21.0)
+        report_ready(Reporter(as_json=False), Home(tmp_path), service.url, pages, ["flower"], 21.0)
         return [line.strip() for line in capsys.readouterr().out.splitlines()]
 
     yield greeted

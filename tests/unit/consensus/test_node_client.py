@@ -15,7 +15,7 @@ from concord.consensus.node_client import (
 )
 from concord.consensus.node_clients import NodeWatch
 from concord.http.client import ClientResponse
-from concord.types.answers import CHALLENGER_HEADER, MODEL_HEADER, VOTES_TYPE, NodeInfo
+from concord.types.nodes import CHALLENGER_HEADER, MODEL_HEADER, VOTES_TYPE, NodeInfo
 from tests.service.stack import IRIS, StandInModel, species
 
 pytestmark = pytest.mark.anyio

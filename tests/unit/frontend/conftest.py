@@ -1,21 +1,17 @@
 """The page as a person sees it, over HTTP to a fake consensus service."""
 
-from pathlib import Path
-
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from frontend.data import rounds
-from frontend.data import service as pages_service
 from tests.unit.frontend.fake_service import FakeService
+from tests.unit.frontend.page_driver import APP
 
-APP = Path(__file__).parents[3] / "frontend" / "app.py"
 
-
-def _drop_caches():
-    pages_service.forget()
-    rounds.forget()
-    pages_service.connect.clear()
+def clear_caches():
+    """Drops everything that the page keeps for all sessions."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -24,7 +20,7 @@ def service(monkeypatch, request):
     fake = getattr(request.module, "SERVICE", FakeService)().start()
     monkeypatch.setenv("CONCORD_URL", fake.url)
     yield fake
-    _drop_caches()
+    clear_caches()
     fake.stop()
 
 
@@ -41,4 +37,4 @@ def open_page(monkeypatch):
         return page.run()
 
     yield open_
-    _drop_caches()
+    clear_caches()

@@ -32,16 +32,20 @@ class FakeBatchService(FakeService):
                 "error": {"code": error.code, "message": error.message, "field": error.field}
             }
         verdicts = [self._verdict(task, row) for row in rows]
-        answer = {"task": task, "request_id": request_id, "verdicts": [asdict(one) for one in verdicts]}
-        if all(one.status == "no_quorum" for one in verdicts):
+        answer = {
+            "task": task,
+            "request_id": request_id,
+            "verdicts": [asdict(verdict_) for verdict_ in verdicts],
+        }
+        if all(verdict_.status == "no_quorum" for verdict_ in verdicts):
             return 503, {"error": verdicts[0].error, **answer}
         return 200, answer
 
     def _verdict(self, task, row):
         self.ids += 1
-        said = self.answer(task, row)
-        assert not isinstance(said, ConcordError)
-        return replace(said, id=f"{self.ids:032x}")
+        content = self.answer(task, row)
+        assert not isinstance(content, ConcordError)
+        return replace(content, id=f"{self.ids:032x}")
 
 
 def thistles(_task, row):

@@ -12,7 +12,7 @@ PLACES = Shares([0.5, 0.5, 0.0], [0.48, 0.5, 0.02], choices=["sun", "shade"])
 
 
 def difference(name="petal_length", status="steady", **changes):
-    made = Difference(
+    base = Difference(
         name=name,
         status=status,
         rows=400,
@@ -29,12 +29,12 @@ def difference(name="petal_length", status="steady", **changes):
         exact=True,
         shares=LENGTHS,
     )
-    return replace(made, **changes)
+    return replace(base, **changes)
 
 
 def drifted(name="petal_length", **changes):
-    told = {"psi": 0.8, "adjusted": 1e-12, "significant": True, **changes}
-    return difference(name, "drifted", **told)
+    fields = {"psi": 0.8, "adjusted": 1e-12, "significant": True, **changes}
+    return difference(name, "drifted", **fields)
 
 
 def unknown(name="petal_length", rows=40):
@@ -63,7 +63,7 @@ GROWN = ErrorDrift(
 
 def report(**changes):
     features = [difference(), difference("petals"), difference("place", test="chi_squared", shares=PLACES)]
-    made = DriftReport(
+    base = DriftReport(
         task="flower",
         status="steady",
         rows=400,
@@ -81,7 +81,7 @@ def report(**changes):
         ],
         errors=ErrorDrift(0, "too_few_rows"),
     )
-    return replace(made, **changes)
+    return replace(base, **changes)
 
 
 @dataclass
@@ -99,7 +99,9 @@ class DriftService(FakeService):
         if not place.endswith("/drift"):
             return super().get(path)
         self.asked_for.append({name: values[0] for name, values in parse_qs(query).items()})
-        said = self.report
-        if isinstance(said, ConcordError):
-            return said.status, {"error": {"code": said.code, "message": said.message, "field": said.field}}
-        return 200, asdict(said)
+        content = self.report
+        if isinstance(content, ConcordError):
+            return content.status, {
+                "error": {"code": content.code, "message": content.message, "field": content.field}
+            }
+        return 200, asdict(content)

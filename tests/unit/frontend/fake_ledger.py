@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from concord.errors import ConcordError
-from concord.types.answers import BlockPage, BlockView, StakeMoves, StakesPage
+from concord.types.ledger import BlockPage, BlockView, StakeMoves, StakesPage
 from tests.unit.frontend.fake_service import FakeService
 
 SETTLED = {

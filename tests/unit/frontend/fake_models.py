@@ -12,10 +12,10 @@ from concord.types.models import (
     Appointed,
     Comparison,
     Contender,
+    DesiredVersions,
     ListedVersion,
     ModelView,
     RegistryView,
-    Wanted,
 )
 from frontend.data.mlflow import PNG
 from tests.unit.frontend.fake_nodes import refusal
@@ -37,7 +37,7 @@ def listed(version, value=0.9, aliases=(), metric="accuracy"):
 
 def model(node="forest", **changes):
     """A model with three versions, of which the second answers."""
-    made = ModelView(
+    base = ModelView(
         f"flower.{node}",
         "flower",
         node,
@@ -46,21 +46,21 @@ def model(node="forest", **changes):
         "serving",
         None,
         "1",
-        Wanted("2", None),
+        DesiredVersions("2", None),
         rolling=False,
         registry=RegistryView("2", None, [listed("3", 0.95), listed("2", 0.9, ["champion"]), listed("1")]),
     )
-    return replace(made, **changes)
+    return replace(base, **changes)
 
 
 def tried(**changes):
     """The same, with its third version beside it."""
-    made = model(challenger="3", phase="probation", wanted=Wanted("2", "3"))
-    return replace(made, **changes)
+    base = model(challenger="3", phase="probation", wanted=DesiredVersions("2", "3"))
+    return replace(base, **changes)
 
 
 def comparison(**changes):
-    made = Comparison(
+    base = Comparison(
         "flower.forest",
         "probation",
         "2026-01-31T09:00:00.000+00:00",
@@ -73,7 +73,7 @@ def comparison(**changes):
         0.0625,
         "better",
     )
-    return replace(made, **changes)
+    return replace(base, **changes)
 
 
 @dataclass
@@ -110,7 +110,7 @@ class FakeModels(FakeService):
         self.decided.append((path, body))
         if isinstance(self.appointed, ConcordError):
             return refusal(self.appointed)
-        self.views = [self.appointed if one.name == self.appointed.name else one for one in self.views]
+        self.views = [self.appointed if view.name == self.appointed.name else view for view in self.views]
         return 202, asdict(Appointed(self.appointed))
 
 
@@ -122,8 +122,8 @@ class FakeMlflow:
         metrics: Run → metric → value; another run is not there.
         plots: Run → file name → bytes.
         broken: Whether every answer is an error of its own.
-        asked: Paths that were asked for.
-        wanted: The authorization without which nothing is answered.
+        requests: Paths that were asked for.
+        authorization: The header without which nothing is answered.
     """
 
     metrics: dict[str, dict[str, float]] = field(
@@ -139,16 +139,16 @@ class FakeMlflow:
         }
     )
     broken: bool = False
-    asked: list[str] = field(default_factory=list)
-    wanted: str | None = None
+    requests: list[str] = field(default_factory=list)
+    authorization: str | None = None
 
     def start(self) -> "FakeMlflow":
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                fake.asked.append(self.path)
-                is_known = fake.wanted in (None, self.headers.get("authorization"))
+                fake.requests.append(self.path)
+                is_known = fake.authorization in (None, self.headers.get("authorization"))
                 status, body, kind = fake.answer(self.path) if is_known else (401, b"", "text/plain")
                 self.send_response(status)
                 self.send_header("content-type", kind)
@@ -178,8 +178,8 @@ class FakeMlflow:
         if run not in self.metrics:
             return 404, json.dumps({"error_code": "RESOURCE_DOES_NOT_EXIST"}).encode(), "application/json"
         if split.path == "/get-artifact":
-            found = self.plots.get(run, {}).get(query["path"].removeprefix("plots/"))
-            return (200, found, "image/png") if found else (404, b"{}", "application/json")
+            result = self.plots.get(run, {}).get(query["path"].removeprefix("plots/"))
+            return (200, result, "image/png") if result else (404, b"{}", "application/json")
         if split.path.endswith("/runs/get"):
             metrics = [{"key": key, "value": value} for key, value in self.metrics[run].items()]
             document = {"run": {"info": {"experiment_id": "5"}, "data": {"metrics": metrics}}}

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from concord.errors import ConcordError
-from concord.types.answers import AccountView, HistoryEntry, NodeHistory, NodeView
+from concord.types.nodes import AccountView, HistoryEntry, NodeHistory, NodeView
 from tests.unit.frontend.fake_service import FakeService
 
 JAILED_FOR_REGRET = (
@@ -14,7 +14,7 @@ JAILED_FOR_REGRET = (
 
 
 def node(name, **changes):
-    made = {
+    base = {
         "task": "flower",
         "node": name,
         "model": f"flower.{name}",
@@ -31,7 +31,7 @@ def node(name, **changes):
         "labelled": 40,
         "hit_rate": 0.925,
     }
-    return NodeView(**(made | changes))
+    return NodeView(**(base | changes))
 
 
 def jailed(name="knn", **changes):
@@ -56,7 +56,7 @@ class FakeNodes(FakeService):
         height: Of the newest block.
         answer_release: An error to refuse a release with.
         released: What was asked to be released: path, body and key.
-        looked: Queries for histories: node, and before which height.
+        history_queries: Queries for histories: node, and before which height.
     """
 
     views: list[NodeView] = field(default_factory=lambda: [node("forest"), node("knn")])
@@ -65,13 +65,13 @@ class FakeNodes(FakeService):
     answer_release: ConcordError | None = None
     history_error: ConcordError | None = None
     released: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    looked: list[tuple[str, int | None]] = field(default_factory=list)
+    history_queries: list[tuple[str, int | None]] = field(default_factory=list)
 
     def get(self, path: str) -> tuple[int, Any]:
         split = urlsplit(path)
         parts = split.path.strip("/").split("/")
         if parts == ["v1", "nodes"]:
-            return 200, {"nodes": [asdict(one) for one in self.views]}
+            return 200, {"nodes": [asdict(view) for view in self.views]}
         if parts == ["v1", "ledger"]:
             return 200, {"height": self.height}
         if parts[-1] == "history":
@@ -79,9 +79,9 @@ class FakeNodes(FakeService):
                 return refusal(self.history_error)
             before = parse_qs(split.query).get("before")
             stop = int(before[0]) if before else self.height + 1
-            self.looked.append((parts[3], int(before[0]) if before else None))
+            self.history_queries.append((parts[3], int(before[0]) if before else None))
             known = self.histories.get(parts[3], [])
-            page = [one for one in known if max(1, stop - 1000) <= one.height < stop]
+            page = [view for view in known if max(1, stop - 1000) <= view.height < stop]
             return 200, asdict(NodeHistory(parts[2], parts[3], page))
         return super().get(path)
 
@@ -92,7 +92,7 @@ class FakeNodes(FakeService):
         if self.answer_release is not None:
             return refusal(self.answer_release)
         name = path.split("/")[4]
-        self.views = [node(name) if one.node == name else one for one in self.views]
+        self.views = [node(name) if view.node == name else view for view in self.views]
         return 200, asdict(AccountView("flower", name, self.height + 1, "active", 1000.0, 1000.0))
 
 

@@ -4,19 +4,20 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from concord.types.answers import LabelResult, Round, Verdict
+from concord.types.answers import Verdict
 from concord.types.explanation import Explanation, Proof, Settled, StatedLabel, Truth, VoteExplanation
+from concord.types.rounds import LabelResult, Round
 from tests.unit.frontend.fake_service import FakeService, verdict
 
 TIME = "2026-11-21T17:03:13.000+00:00"
 ID = "0123456789abcdef0123456789abcdef"
 
 
-def said(label="rose", source="crm", value=None):
+def stated_label(label="rose", source="crm", value=None):
     return StatedLabel(label, value, source, TIME)
 
 
-def heard(vote, delta, right):
+def explain_vote(vote, delta, right):
     return VoteExplanation(
         vote.node,
         vote.outcome,
@@ -38,18 +39,18 @@ def explanation(made, truth=None, disputes=(), deltas=None, **changes):
     right = {vote.node: vote.label == truth.label if truth else None for vote in made.votes}
     settled = deltas is not None
     waits = "never" if made.status == "no_quorum" else "due" if truth else "awaits_label"
-    found = Explanation(
+    result = Explanation(
         "settled" if settled else waits,
         "It was settled in block 13." if settled else "It waits.",
         "A weight is a share of the stake; the weighted median of the votes answers.",
-        [heard(vote, (deltas or {}).get(vote.node), right[vote.node]) for vote in made.votes],
+        [explain_vote(vote, (deltas or {}).get(vote.node), right[vote.node]) for vote in made.votes],
         truth and Truth(truth, list(disputes)),
         Settled(13, TIME, "settle/b", 2, {"knn": -0.5}, "A round of this block moved at most 10%.")
         if settled
         else None,
         Proof('{"id":"x"}', [("left", "ab" * 32)], "cd" * 32, "settle/b", 13, "ef" * 32) if settled else None,
     )
-    return replace(found, **changes)
+    return replace(result, **changes)
 
 
 def round_(made=None, truth=None, deltas=None, disputes=(), **changes):
@@ -58,7 +59,7 @@ def round_(made=None, truth=None, deltas=None, disputes=(), **changes):
     if block:
         made = replace(made, settlement="settled", block=block)
     features = {"petal_length": 1.4, "petals": 5, "place": "shade"}
-    found = Round(
+    result = Round(
         made.id,
         made.task,
         TIME,
@@ -70,7 +71,7 @@ def round_(made=None, truth=None, deltas=None, disputes=(), **changes):
         explanation=explanation(made, truth, disputes, deltas),
         truth=truth,
     )
-    return replace(found, **changes)
+    return replace(result, **changes)
 
 
 MOVED = {"forest": 4.2, "knn": 3.1, "tree": -7.3}
@@ -82,7 +83,7 @@ class FakeRounds(FakeService):
 
     Attributes:
         rounds: By id; an empty one is answered as unknown.
-        sought: The queries of the lists that were asked for.
+        queries: The queries of the lists that were asked for.
         pages: Cursor → ids of the page; without one all rounds are the only page.
         labels: What was said of rounds, as it was sent.
         moves: What a label does to stake; None: its block does not come.
@@ -92,7 +93,7 @@ class FakeRounds(FakeService):
     """
 
     rounds: dict[str, Round] = field(default_factory=dict)
-    sought: list[dict[str, str]] = field(default_factory=list)
+    queries: list[dict[str, str]] = field(default_factory=list)
     pages: dict[str | None, list[str]] = field(default_factory=dict)
     labels: list[dict[str, Any]] = field(default_factory=list)
     moves: dict[str, float] | None = field(default_factory=lambda: dict(MOVED))
@@ -109,16 +110,16 @@ class FakeRounds(FakeService):
             return refused
         if parts == ["v1", "rounds"]:
             return 200, self._list({name: value[0] for name, value in parse_qs(address.query).items()})
-        found = self.rounds.get(parts[2])
-        if found is None:
+        result = self.rounds.get(parts[2])
+        if result is None:
             return refusal(404, "unknown_round", f"There is no round {parts[2]!r}.")
-        return 200, asdict(found)
+        return 200, asdict(result)
 
     def post(self, path: str, body: Any, request_id: str) -> tuple[int, Any]:
         if not path.startswith("/v1/feedback"):
             status, answer = super().post(path, body, request_id)
-            for made in answer.get("verdicts", []) if status == 200 else []:
-                self.rounds.setdefault(made["id"], round_(_as_verdict(self, body, path)))
+            for base in answer.get("verdicts", []) if status == 200 else []:
+                self.rounds.setdefault(base["id"], round_(_as_verdict(self, body, path)))
             return status, answer
         assert path == "/v1/feedback?settled=true"
         [label] = body["labels"]
@@ -135,12 +136,12 @@ class FakeRounds(FakeService):
 
     def _label(self, label: dict[str, Any]) -> LabelResult:
         old = self.rounds[label["id"]]
-        truth = said(label.get("label"), "page", label.get("value"))
+        truth = stated_label(label.get("label"), "page", label.get("value"))
         status = "known" if old.truth == truth else "accepted"
-        made = old.verdict
-        deltas = None if made.status == "no_quorum" else self.moves
-        self.rounds[label["id"]] = round_(made, truth, deltas)
-        if made.status == "no_quorum":
+        base = old.verdict
+        deltas = None if base.status == "no_quorum" else self.moves
+        self.rounds[label["id"]] = round_(base, truth, deltas)
+        if base.status == "no_quorum":
             return LabelResult(label["id"], status, "none", None, None)
         return LabelResult(label["id"], status, "settled" if deltas else "due", 13 if deltas else None, None)
 
@@ -155,10 +156,10 @@ class FakeRounds(FakeService):
         return None
 
     def _list(self, query: dict[str, str]) -> dict[str, Any]:
-        self.sought.append(query)
+        self.queries.append(query)
         ids = self.pages.get(query.get("after"), list(self.rounds))
-        found = [replace(self.rounds[one], explanation=None) for one in ids]
-        return {"rounds": [asdict(one) for one in found], "after": self._after(query.get("after"))}
+        result = [replace(self.rounds[round_], explanation=None) for round_ in ids]
+        return {"rounds": [asdict(round_) for round_ in result], "after": self._after(query.get("after"))}
 
     def _after(self, cursor: str | None) -> str | None:
         known = list(self.pages)
@@ -171,6 +172,6 @@ def refusal(status: int, code: str, message: str) -> tuple[int, Any]:
 
 
 def _as_verdict(fake: FakeService, body: Any, path: str) -> Verdict:
-    made = fake.answer(path.split("/")[3], body["rows"][0])
-    assert isinstance(made, Verdict)
-    return made
+    base = fake.answer(path.split("/")[3], body["rows"][0])
+    assert isinstance(base, Verdict)
+    return base

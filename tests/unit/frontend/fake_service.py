@@ -13,7 +13,9 @@ from typing import Any
 
 from concord.errors import ConcordError
 from concord.tasks.schema import Feature, Label, TaskSchema, Value
-from concord.types.answers import NodeView, Pool, TaskDetail, TaskSummary, Verdict, Vote
+from concord.types.answers import Pool, Verdict, Vote
+from concord.types.nodes import NodeView
+from concord.types.tasks import TaskDetail, TaskSummary
 
 FLOWER = TaskSchema(
     "flower",
@@ -40,8 +42,8 @@ NODES = ("forest", "knn", "tree")
 
 def vote(node, label="rose", sure=0.9, weight=0.34, **changes):
     other = {"rose": "thistle", "thistle": "rose"}[label]
-    made = Vote(node, "voted", "3", weight, 4.2, label, {label: sure, other: round(1 - sure, 6)})
-    return replace(made, **changes)
+    base = Vote(node, "voted", "3", weight, 4.2, label, {label: sure, other: round(1 - sure, 6)})
+    return replace(base, **changes)
 
 
 def silent(node, outcome):
@@ -49,7 +51,7 @@ def silent(node, outcome):
 
 
 def verdict(**changes):
-    made = Verdict(
+    base = Verdict(
         id="0123456789abcdef0123456789abcdef",
         task="flower",
         status="ok",
@@ -66,7 +68,7 @@ def verdict(**changes):
         settlement="none",
         votes=[vote("forest"), vote("knn", weight=0.32), vote("tree", "thistle", 0.7)],
     )
-    return replace(made, **changes)
+    return replace(base, **changes)
 
 
 def loan_verdict(**changes):
@@ -160,12 +162,14 @@ class FakeService:
     def post(self, path: str, body: Any, request_id: str) -> tuple[int, Any]:
         task, row = path.split("/")[3], body["rows"][0]
         self.asked.append(row)
-        said = self.answer(task, row)
-        if isinstance(said, ConcordError):
-            return said.status, {"error": {"code": said.code, "message": said.message, "field": said.field}}
-        answer = {"task": task, "request_id": request_id, "verdicts": [asdict(said)]}
-        if said.status == "no_quorum" and not self.abstains:
-            return 503, {"error": said.error, **answer}
+        content = self.answer(task, row)
+        if isinstance(content, ConcordError):
+            return content.status, {
+                "error": {"code": content.code, "message": content.message, "field": content.field}
+            }
+        answer = {"task": task, "request_id": request_id, "verdicts": [asdict(content)]}
+        if content.status == "no_quorum" and not self.abstains:
+            return 503, {"error": content.error, **answer}
         return 200, answer
 
     def _summary(self, task: str) -> TaskSummary:

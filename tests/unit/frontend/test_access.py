@@ -18,15 +18,15 @@ def script(url):
 
     from frontend import access
 
-    client = access.acting(url)
+    client = access.find_client(url)
     if client is None:
-        access.sign_in_hint()
+        access.show_sign_in_hint()
     else:
         client.tasks()
         st.button("Change it")
-    access.reading(url).client.tasks()
-    st.text(f"key {access.reading(url).key}")
-    access.corner()
+    access.find_reader(url).client.tasks()
+    st.text(f"key {access.find_reader(url).key}")
+    access.show_account()
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def list_people(monkeypatch):
 
 
 def use_token(page, token):
-    next(one for one in page.text_input if one.label == "Token").set_value(token)
+    next(element for element in page.text_input if element.label == "Token").set_value(token)
     press(page, "Use this token")
     return page
 
@@ -70,14 +70,14 @@ def labels(page):
     return [button.label for button in page.button]
 
 
-def said(page):
-    return "\n".join(one.value for one in (*page.markdown, *page.error, *page.text))
+def page_text(page):
+    return "\n".join(element.value for element in (*page.markdown, *page.error, *page.text))
 
 
 def test_a_visitor_may_change_nothing_and_is_told_what_it_takes(open_script, service):
     page = open_script()
     assert "Change it" not in labels(page)
-    assert "changing things is not" in said(page)
+    assert "changing things is not" in page_text(page)
     assert set(service.shown) == {None}
 
 
@@ -85,7 +85,7 @@ def test_a_typed_token_is_shown_to_the_service_and_nowhere_else(open_script, ser
     page = use_token(open_script(), f"  {TOKEN}\n")
     assert "Change it" in labels(page)
     assert service.shown[-2:] == [f"Bearer {TOKEN}"] * 2
-    assert TOKEN not in said(page)
+    assert TOKEN not in page_text(page)
     assert TOKEN not in str(dict(page.query_params))
     assert not page.text_input
 
@@ -120,7 +120,7 @@ def test_what_is_read_with_a_token_is_kept_apart(open_script):
 def test_where_sign_in_is_configured_it_is_offered(open_script):
     page = open_script(auth=AUTH)
     assert "Sign in" in labels(page)
-    assert "Sign in, or use a token" in said(page)
+    assert "Sign in, or use a token" in page_text(page)
 
 
 def test_each_of_several_providers_is_offered(open_script):
@@ -134,21 +134,21 @@ def test_who_is_listed_and_signed_in_acts_with_the_pages_token(open_script, list
     page = open_script("ada@example.org", AUTH)
     assert "Change it" in labels(page)
     assert f"Bearer {TOKEN}" in service.shown
-    assert "Signed in as ada@example.org" in said(page)
-    assert TOKEN not in said(page)
+    assert "Signed in as ada@example.org" in page_text(page)
+    assert TOKEN not in page_text(page)
 
 
 def test_who_is_signed_in_and_not_listed_may_change_nothing(open_script, list_people, service):
     list_people()
     page = open_script("eve@example.org", AUTH)
-    assert "eve@example.org, and that address is not among those" in said(page)
+    assert "eve@example.org, and that address is not among those" in page_text(page)
     assert set(service.shown) == {None}
 
 
 def test_an_address_that_its_provider_doubts_counts_for_nothing(open_script, list_people, service):
     list_people()
     page = open_script("ada@example.org", AUTH, email_verified=False)
-    assert "does not vouch" in said(page)
+    assert "does not vouch" in page_text(page)
     assert set(service.shown) == {None}
 
 
@@ -163,7 +163,7 @@ def test_a_page_without_a_usable_token_says_so(open_script, list_people, monkeyp
     monkeypatch.setenv("CONCORD_PAGE_TOKEN_FILE", str(tmp_path / "token"))
     if content is not None:
         (tmp_path / "token").write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert "no token of its own" in said(open_script("ada@example.org", AUTH))
+    assert "no token of its own" in page_text(open_script("ada@example.org", AUTH))
 
 
 def test_a_token_in_a_file_is_read_anew(open_script, list_people, monkeypatch, service, tmp_path):

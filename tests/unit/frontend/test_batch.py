@@ -8,12 +8,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
-from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing, numbered
-from frontend.data import service as pages_service
-from frontend.views.batch import data as asking
+from concord.tasks.csv_rows import COMMAS, CsvDialect, InvalidTable, Table, number_lines
+from frontend.views.batch import answers, data, uploads
 from frontend.views.batch import page as view
-from frontend.views.batch import replies, uploads
-from frontend.views.batch.data import Batch, Reply
+from frontend.views.batch.data import Batch, RowAnswer
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_batch import FakeBatchService, thistles
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, verdict
 from tests.unit.frontend.test_predict import press, text
@@ -27,8 +26,7 @@ def service(monkeypatch):
     fake = FakeBatchService(answer=thistles).start()
     monkeypatch.setenv("CONCORD_URL", fake.url)
     yield fake
-    pages_service.forget()
-    pages_service.connect.clear()
+    clear_caches()
     fake.stop()
 
 
@@ -60,16 +58,16 @@ def sheet(rows):
     return HEADER + "".join(f"{1 + i % 3}.5,{1 + i % 40},sun\n" for i in range(rows))
 
 
-def answers(page):
+def answer_table(page):
     return page.dataframe[0].value
 
 
 def downloaded(schema, batch):
-    return list(csv.reader(io.StringIO(replies.csv(schema, batch).decode("utf-8-sig"))))
+    return list(csv.reader(io.StringIO(answers.write_csv(schema, batch).decode("utf-8-sig"))))
 
 
 def flower_batch(rows=250):
-    table = uploads.take(sheet(rows).encode(), FLOWER)
+    table = uploads.read_upload(sheet(rows).encode(), FLOWER)
     batch = Batch("flowers.csv", table)
     batch.begin()
     return batch
@@ -78,20 +76,20 @@ def flower_batch(rows=250):
 def test_the_page_begins_with_a_template_and_what_to_do(open_batch):
     page = open_batch()
     assert "No file yet" in page.info[0].value
-    assert [one.label for one in page.get("download_button")] == ["Download the template"]
+    assert [item.label for item in page.get("download_button")] == ["Download the template"]
     assert "`petals`: Petals Admitted: whole number, 1 to 40. Example: 5." in text(page)
 
 
 def test_the_template_is_a_file_that_can_be_asked():
-    table = uploads.take(uploads.template(FLOWER, COMMAS), FLOWER)
+    table = uploads.read_upload(uploads.write_template(FLOWER, COMMAS), FLOWER)
     assert isinstance(table, Table)
     assert table.rows == ({"petal_length": 1.4, "petals": 5, "place": "shade"},)
 
 
 def test_the_french_template_is_one_that_french_spreadsheets_open():
-    data = uploads.template(FLOWER, view.SEMICOLONS)
+    data = uploads.write_template(FLOWER, view.SEMICOLONS)
     assert data.decode("utf-8-sig") == "petal_length;petals;place\n1,4;5;shade\n"
-    assert uploads.take(data, FLOWER).rows == ({"petal_length": 1.4, "petals": 5, "place": "shade"},)
+    assert uploads.read_upload(data, FLOWER).rows == ({"petal_length": 1.4, "petals": 5, "place": "shade"},)
 
 
 def test_nothing_is_sent_before_the_person_asks(open_batch, service):
@@ -102,7 +100,7 @@ def test_nothing_is_sent_before_the_person_asks(open_batch, service):
 
 def test_a_file_is_asked_and_its_answers_stand_beside_its_columns(open_batch, service):
     page = press(open_batch("name," + HEADER + "Ann,1.4,5,shade\nBob,3,6,sun\n"), "Ask about 2 rows")
-    table = answers(page)
+    table = answer_table(page)
     assert list(table.columns) == [
         "Line", "Answer", "How sure", "Agreement", "Status",
         "name", "petal_length", "petals", "place", "Round id",
@@ -124,9 +122,9 @@ def test_a_file_is_asked_and_its_answers_stand_beside_its_columns(open_batch, se
 def test_a_thousand_rows_are_asked_a_hundred_a_call(open_batch, service):
     page = press(open_batch(sheet(1000)), "Ask about 1,000 rows")
     assert [len(rows) for rows in service.calls] == [100] * 10
-    assert answers(page)["Answer"].value_counts().to_dict() == {"thistle": 666, "rose": 334}
+    assert answer_table(page)["Answer"].value_counts().to_dict() == {"thistle": 666, "rose": 334}
     assert "thistle **666** · rose **334**" in text(page)
-    assert answers(page)["Round id"].is_unique
+    assert answer_table(page)["Round id"].is_unique
 
 
 def test_columns_that_the_task_does_not_have_are_said_and_not_sent(open_batch):
@@ -194,8 +192,8 @@ def test_a_file_that_cannot_be_read_is_explained_with_what_to_do(open_batch, ser
 def test_a_file_over_the_limit_is_told_the_limit(open_batch, monkeypatch):
     monkeypatch.setattr(uploads, "MOST_BYTES", 3 << 20)
     content = GOOD + "# " + "x" * (4 << 20)
-    found = uploads.take(content.encode(), FLOWER)
-    assert found == uploads.NoSheet("too_large", len(content))
+    result = uploads.read_upload(content.encode(), FLOWER)
+    assert result == uploads.UnreadableFile("too_large", len(content))
 
 
 @pytest.mark.parametrize(
@@ -211,15 +209,15 @@ def test_a_file_over_the_limit_is_told_the_limit(open_batch, monkeypatch):
     ids=["mark", "semicolons", "tabs", "decimal commas", "windows", "empty lines"],
 )
 def test_what_spreadsheets_write_is_read(content):
-    table = uploads.take(content, FLOWER)
+    table = uploads.read_upload(content, FLOWER)
     assert isinstance(table, Table)
     assert [row["petal_length"] for row in table.rows] == [1.4, 3]
 
 
 def test_a_comma_is_no_decimal_sign_where_others_have_a_point():
-    found = uploads.take(b"petal_length;petals;place\n1,234;5;sun\n1.5;5;sun\n", FLOWER)
-    assert isinstance(found, Faulty)
-    assert [(one.kind, one.line) for one in found.problems] == [("comma", 2)]
+    result = uploads.read_upload(b"petal_length;petals;place\n1,234;5;sun\n1.5;5;sun\n", FLOWER)
+    assert isinstance(result, InvalidTable)
+    assert [(item.kind, item.line) for item in result.problems] == [("comma", 2)]
 
 
 def test_a_failed_slice_is_told_with_its_lines_and_asked_again_alone(open_batch, service):
@@ -230,14 +228,14 @@ def test_a_failed_slice_is_told_with_its_lines_and_asked_again_alone(open_batch,
     page = press(open_batch(sheet(250)), "Ask about 250 rows")
     assert "150 of 250 rows are answered" in page.warning[0].value
     assert "Lines 102 to 201: The journal cannot be written. (`page-" in text(page)
-    assert list(answers(page)["Status"]).count("– no answer yet") == 100
-    before = answers(page)["Round id"]
+    assert list(answer_table(page)["Status"]).count("– no answer yet") == 100
+    before = answer_table(page)["Round id"]
 
     page = press(page, "Ask about the 100 rows without an answer")
     assert "All 250 rows are answered" in page.success[0].value
     assert [len(rows) for rows in service.calls] == [100, 100, 50, 100]
     assert service.calls[3] == service.calls[1]
-    assert list(answers(page)["Round id"][before.notna()]) == list(before.dropna())
+    assert list(answer_table(page)["Round id"][before.notna()]) == list(before.dropna())
 
 
 def test_a_refused_row_is_named_by_its_line(open_batch, service):
@@ -249,7 +247,7 @@ def test_a_refused_row_is_named_by_its_line(open_batch, service):
 def test_after_three_failures_in_a_row_the_rest_is_left_and_said(open_batch, service):
     service.fault = lambda _rows: JournalUnavailable("The journal cannot be written.")
     page = press(open_batch(sheet(1000)), "Ask about 1,000 rows")
-    assert len(service.calls) == asking.GIVE_UP
+    assert len(service.calls) == data.MOST_FAILURES
     assert "The rest was not asked" in text(page)
     assert "Ask about the 1,000 rows without an answer" in [button.label for button in page.button]
 
@@ -269,7 +267,7 @@ def test_rows_below_the_quorum_are_said_and_can_be_asked_again(open_batch, servi
     service.answer = lambda task, row: no_quorum() if row["petals"] == 6 else verdict()
     page = press(open_batch(GOOD), "Ask about 2 rows")
     assert "Too few nodes voted on one row." in text(page)
-    assert list(answers(page)["Status"]) == ["✔ all nodes voted", "✕ too few nodes voted"]
+    assert list(answer_table(page)["Status"]) == ["✔ all nodes voted", "✕ too few nodes voted"]
     service.answer = thistles
     page = press(page, "Ask about the row without an answer")
     assert service.calls[-1] == [{"petal_length": 3, "petals": 6, "place": "sun"}]
@@ -279,15 +277,15 @@ def test_rows_below_the_quorum_are_said_and_can_be_asked_again(open_batch, servi
 def test_a_call_of_which_no_row_has_a_quorum_is_answered_too(open_batch, service):
     service.answer = lambda *_: no_quorum()
     page = press(open_batch(GOOD), "Ask about 2 rows")
-    assert list(answers(page)["Status"]) == ["✕ too few nodes voted"] * 2
-    assert all(answers(page)["Round id"])
+    assert list(answer_table(page)["Status"]) == ["✕ too few nodes voted"] * 2
+    assert all(answer_table(page)["Round id"])
 
 
 def test_a_regression_shows_values_and_no_sureness(open_batch, service):
     service.answer = lambda *_: loan_verdict()
     page = open_batch("age,income\n45,3200.5\n", task="loan")
     page = press(page, "Ask about one row")
-    table = answers(page)
+    table = answer_table(page)
     assert list(table["Answer"]) == ["11,900.00 EUR"]
     assert "How sure" not in table.columns
     assert "From 11,900.00 EUR to 11,900.00 EUR" in text(page)
@@ -295,8 +293,8 @@ def test_a_regression_shows_values_and_no_sureness(open_batch, service):
 
 def test_a_persons_column_with_our_name_keeps_its_cells(open_batch):
     page = press(open_batch("Answer," + HEADER + "mine,1.4,5,shade\n"), "Ask about one row")
-    assert list(answers(page)["Answer (file)"]) == ["mine"]
-    assert list(answers(page)["Answer"]) == ["rose"]
+    assert list(answer_table(page)["Answer (file)"]) == ["mine"]
+    assert list(answer_table(page)["Answer"]) == ["rose"]
 
 
 def test_another_file_takes_the_place_of_the_first(open_batch):
@@ -333,13 +331,13 @@ def test_a_service_without_tasks_says_how_one_comes_to_be(open_batch, service):
 
 def test_a_stopped_batch_keeps_its_answers_and_goes_on_with_the_rest(service):
     batch = flower_batch()
-    running = batch.run(asking.asker(service.url, "flower"))
+    running = batch.run(data.make_predictor(service.url, "flower"))
     next(running)
     batch.stop()
     assert list(running) == []
     assert (batch.answered, len(service.calls)) == (100, 1)
     batch.begin()
-    list(batch.run(asking.asker(service.url, "flower")))
+    list(batch.run(data.make_predictor(service.url, "flower")))
     assert (batch.answered, [len(rows) for rows in service.calls]) == (250, [100, 100, 50])
 
 
@@ -377,7 +375,7 @@ def test_a_busy_service_is_waited_for_and_then_given_up():
 
     batch = flower_batch(50)
     list(batch.run(always, waited.append))
-    assert (batch.answered, [one.code for one in batch.failures]) == (0, ["overloaded"])
+    assert (batch.answered, [item.code for item in batch.failures]) == (0, ["overloaded"])
 
 
 def test_a_call_that_is_too_large_is_asked_in_halves():
@@ -398,9 +396,9 @@ def test_a_call_that_is_too_large_is_asked_in_halves():
 
 def test_the_download_has_every_line_and_is_safe_in_a_spreadsheet():
     content = "note," + HEADER + "=1+1,1.4,5,shade\n@x,3,6,sun\n-4,1,5,sun\n"
-    batch = Batch("f.csv", uploads.take(content.encode(), FLOWER))
-    batch.replies[0] = Reply("a" * 32, "ok", "rose", None, 0.87, 1.0)
-    batch.replies[1] = Reply("b" * 32, "no_quorum", None, None, None, None)
+    batch = Batch("f.csv", uploads.read_upload(content.encode(), FLOWER))
+    batch.replies[0] = RowAnswer("a" * 32, "ok", "rose", None, 0.87, 1.0)
+    batch.replies[1] = RowAnswer("b" * 32, "no_quorum", None, None, None, None)
     assert downloaded(FLOWER, batch) == [
         ["note", "petal_length", "petals", "place", "answer", "sure", "agreement", "status", "id"],
         ["'=1+1", "1.4", "5", "shade", "rose", "0.870000", "1.000000", "ok", "a" * 32],
@@ -410,10 +408,10 @@ def test_the_download_has_every_line_and_is_safe_in_a_spreadsheet():
 
 
 def test_the_download_is_written_as_the_file_was():
-    table = uploads.take(b"age;income\n45;3200,5\n", LOAN)
-    assert table.writing == Writing(";", comma=True)
+    table = uploads.read_upload(b"age;income\n45;3200,5\n", LOAN)
+    assert table.writing == CsvDialect(";", comma=True)
     batch = Batch("f.csv", table)
-    batch.replies[0] = Reply("a" * 32, "ok", None, -11900.5, None, 0.5)
-    written = replies.csv(LOAN, batch).decode("utf-8-sig").splitlines()
+    batch.replies[0] = RowAnswer("a" * 32, "ok", None, -11900.5, None, 0.5)
+    written = answers.write_csv(LOAN, batch).decode("utf-8-sig").splitlines()
     assert written[1] == f"45;3200,5;-11900,5;0,500000;ok;{'a' * 32}"
-    assert list(numbered(written, ";"))[1][0] == 2
+    assert list(number_lines(written, ";"))[1][0] == 2

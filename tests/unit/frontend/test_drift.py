@@ -7,8 +7,8 @@ import pytest
 from concord.drift import report as rules
 from concord.errors import Forbidden, JournalUnavailable, NoQuorum, UnknownName
 from concord.types.drift import ErrorDrift, NodeAnswers, Shares
-from frontend.views.drift import data as asking
-from frontend.views.drift import differences, spreads
+from frontend.views.drift import difference_text, distribution_chart
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_drift import (
     GROWN,
     LENGTHS,
@@ -20,8 +20,8 @@ from tests.unit.frontend.fake_drift import (
     unknown,
 )
 from tests.unit.frontend.fake_service import FLOWER, LOAN
+from tests.unit.frontend.page_driver import visit
 from tests.unit.frontend.test_predict import text as words_of
-from tests.unit.frontend.visits import visit
 
 NO_PROFILE = UnknownName("No model of flower carries a profile.", field="task", code="unknown_profile")
 
@@ -30,9 +30,9 @@ NO_PROFILE = UnknownName("No model of flower carries a profile.", field="task", 
 def service(monkeypatch):
     fake = DriftService().start()
     monkeypatch.setenv("CONCORD_URL", fake.url)
-    asking.forget()
+    clear_caches()
     yield fake
-    asking.forget()
+    clear_caches()
     fake.stop()
 
 
@@ -43,7 +43,7 @@ def open_drift(service, open_page):
 
 
 def text(page):
-    return "\n".join([words_of(page), *(one.value for one in page.success)])
+    return "\n".join([words_of(page), *(element.value for element in page.success)])
 
 
 def tables(page):
@@ -52,10 +52,10 @@ def tables(page):
 
 def test_rows_that_look_the_same_are_said_to(open_drift):
     page = open_drift()
-    said = text(page)
-    assert "The rows look like those that were learned from." in said
-    assert "400 rows were compared with 120 rows that forest, knn learned from." in said
-    assert "from 2026-11-15 07:00 to 2026-11-21 19:30 (UTC)" in said
+    content = text(page)
+    assert "The rows look like those that were learned from." in content
+    assert "400 rows were compared with 120 rows that forest, knn learned from." in content
+    assert "from 2026-11-15 07:00 to 2026-11-21 19:30 (UTC)" in content
     assert not page.exception
 
 
@@ -75,9 +75,9 @@ def test_the_headline_names_what_has_drifted(service, open_drift):
 
 def test_a_drifted_column_says_how_far_and_what_is_new(service, open_drift):
     service.report = report(status="drifted", features=[drifted(outside=0.3)])
-    said = text(open_drift())
-    assert "It is a large change (index 0.800), and chance does not explain it." in said
-    assert "30% of the rows are beyond the least or the largest that was learned from." in said
+    content = text(open_drift())
+    assert "It is a large change (index 0.800), and chance does not explain it." in content
+    assert "30% of the rows are beyond the least or the largest that was learned from." in content
 
 
 def test_a_picture_has_its_shares_as_a_table_beside_it(service, open_drift):
@@ -135,13 +135,13 @@ def test_errors_that_have_not_grown_are_no_alarm(service, open_drift):
 
 
 def test_an_error_of_a_value_is_told_by_the_usual_one():
-    assert differences.kind_of_error(LOAN) == "the mean error (50% is an error of 300.00 EUR)"
+    assert difference_text.describe_error_measure(LOAN) == "the mean error (50% is an error of 300.00 EUR)"
 
 
 def test_without_labels_the_page_says_where_they_come_from(open_drift):
-    said = text(open_drift())
-    assert "**No labels yet.**" in said
-    assert "concord feedback labels.csv" in said
+    content = text(open_drift())
+    assert "**No labels yet.**" in content
+    assert "concord feedback labels.csv" in content
 
 
 def test_what_the_detector_misses_is_passed_on(service, open_drift):
@@ -158,9 +158,9 @@ def test_no_round_says_what_to_do(service, open_drift):
     service.report = report(
         status="too_few_rows", rows=0, since=None, until=None, features=[unknown(rows=0)], answers=[]
     )
-    said = text(open_drift())
-    assert "**There is no round to compare.** It takes 100." in said
-    assert "look further back, or ask on the page Predict" in said
+    content = text(open_drift())
+    assert "**There is no round to compare.** It takes 100." in content
+    assert "look further back, or ask on the page Predict" in content
 
 
 def test_models_that_learned_from_too_little_are_told_from_too_few_rounds(service, open_drift):
@@ -171,9 +171,9 @@ def test_models_that_learned_from_too_little_are_told_from_too_few_rounds(servic
 def test_answers_with_too_few_rows_of_then_are_not_blamed_on_those_of_now(service, open_drift):
     alone = replace(unknown("answer", rows=400), shares=PLACES)
     service.report = report(answers=[NodeAnswers("forest", "3", alone)])
-    said = text(open_drift())
-    assert "There are too few rows of then to compare with; it takes 100." in said
-    assert "Only 400 rows" not in said
+    content = text(open_drift())
+    assert "There are too few rows of then to compare with; it takes 100." in content
+    assert "Only 400 rows" not in content
 
 
 def test_models_without_a_profile_are_to_be_trained_anew(service, open_drift):
@@ -191,19 +191,19 @@ def test_a_service_that_asks_for_a_token_gets_one_from_the_hint(service, open_dr
     service.report = Forbidden("This token may not read rounds.")
     page = open_drift()
     assert "**Drift takes a token that reads rounds here.** This token may not read rounds." in text(page)
-    assert [one.label for one in page.text_input] == ["Token"]
+    assert [element.label for element in page.text_input] == ["Token"]
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (JournalUnavailable("The journal is away."), "**The service made no report.** The journal is away."),
         (NoQuorum("No node has ever answered."), "is not ready"),
     ],
 )
-def test_a_refusal_is_said_in_words(service, open_drift, error, said):
+def test_a_refusal_is_said_in_words(service, open_drift, error, expected):
     service.report = error
-    assert said in text(open_drift())
+    assert expected in text(open_drift())
 
 
 def test_a_service_that_is_away_is_said(service, open_drift):
@@ -225,39 +225,39 @@ def test_looking_again_asks_anew(service, open_drift):
 
 def test_the_page_speaks_french(service, open_drift):
     service.report = report(status="drifted", features=[drifted()], errors=GROWN)
-    said = text(open_drift(lang="fr"))
-    assert "Les lignes ont dérivé" in said
-    assert "**Les erreurs ont augmenté :**" in said
+    content = text(open_drift(lang="fr"))
+    assert "Les lignes ont dérivé" in content
+    assert "**Les erreurs ont augmenté :**" in content
 
 
 def test_text_of_others_is_no_markup(service, open_drift):
     service.report = report(status="drifted", features=[drifted("a*b")])
-    said = text(open_drift())
-    assert r"A\*b" in said
-    assert "#### A*b" not in said
+    content = text(open_drift())
+    assert r"A\*b" in content
+    assert "#### A*b" not in content
 
 
 def test_what_is_called_moderate_is_what_the_rule_calls_so():
-    assert differences.MODERATE == rules.LEAST_PSI
+    assert difference_text.MODERATE == rules.LEAST_PSI
 
 
-@pytest.mark.parametrize(("p", "said"), [(1e-12, "< 0.0001"), (0.0004, "0.0004"), (0.25, "0.250")])
-def test_a_p_value_is_written_as_people_do(p, said):
-    assert differences.chance(p) == said
+@pytest.mark.parametrize(("p", "expected"), [(1e-12, "< 0.0001"), (0.0004, "0.0004"), (0.25, "0.250")])
+def test_a_p_value_is_written_as_people_do(p, expected):
+    assert difference_text.format_p_value(p) == expected
 
 
 def test_a_difference_that_is_no_chance_may_be_too_small_to_matter():
-    said = differences.sentence(difference(significant=True, psi=0.03), 100)
-    assert said.startswith("It is a little different (index 0.030)")
+    content = difference_text.describe_difference(difference(significant=True, psi=0.03), 100)
+    assert content.startswith("It is a little different (index 0.030)")
 
 
 def test_values_never_learned_from_are_a_reason_of_their_own():
-    said = differences.sentence(drifted(psi=0.01, unseen=0.2), 100)
-    assert said.startswith("Many of its values are new")
+    content = difference_text.describe_difference(drifted(psi=0.01, unseen=0.2), 100)
+    assert content.startswith("Many of its values are new")
 
 
 def test_a_choice_never_learned_from_has_a_bar_of_its_own():
-    assert [tuple(one) for one in spreads.bins(PLACES)] == [
+    assert [tuple(element) for element in distribution_chart.list_bins(PLACES)] == [
         ("sun", 0.5, 0.48),
         ("shade", 0.5, 0.5),
         ("never learned from", 0.0, 0.02),
@@ -267,35 +267,37 @@ def test_a_choice_never_learned_from_has_a_bar_of_its_own():
 def test_rare_choices_are_drawn_as_one_and_nothing_is_lost():
     names = [f"place {place}" for place in range(30)]
     shares = Shares([1 / 30] * 30 + [0.0], [1 / 30] * 30 + [0.0], choices=names)
-    found = spreads.bins(shares)
-    assert len(found) == spreads.MOST_CHOICES + 1
-    assert found[-1].name == "18 rarer ones"
-    assert sum(one.now for one in found) == pytest.approx(1.0)
+    result = distribution_chart.list_bins(shares)
+    assert len(result) == distribution_chart.MOST_CHOICES + 1
+    assert result[-1].name == "18 rarer ones"
+    assert sum(element.now for element in result) == pytest.approx(1.0)
 
 
 def test_bins_whose_ends_are_close_keep_names_of_their_own():
     shares = Shares([0.25] * 4, [0.25] * 4, edges=[1e-9, 2e-9, 3e-9])
-    assert len({one.name for one in spreads.bins(shares)}) == 4
+    assert len({element.name for element in distribution_chart.list_bins(shares)}) == 4
 
 
 def test_a_column_that_was_constant_is_one_bin():
-    assert [tuple(one) for one in spreads.bins(Shares([1.0], [1.0]))] == [("any number", 1.0, 1.0)]
+    assert [tuple(element) for element in distribution_chart.list_bins(Shares([1.0], [1.0]))] == [
+        ("any number", 1.0, 1.0)
+    ]
 
 
 @pytest.mark.parametrize("shares", [LENGTHS, PLACES])
 @pytest.mark.parametrize("is_light", [True, False])
 def test_a_picture_draws_two_bars_a_bin(shares, is_light):
-    chart = spreads.picture(shares, is_light=is_light).to_dict()
+    chart = distribution_chart.draw_distribution(shares, is_light=is_light).to_dict()
     [data] = chart["datasets"].values()
-    assert len(data) == 2 * len(spreads.bins(shares))
+    assert len(data) == 2 * len(distribution_chart.list_bins(shares))
 
 
 def test_a_picture_is_told_to_those_who_do_not_see_it():
-    assert spreads.describe("Place", PLACES) == (
+    assert distribution_chart.describe_distribution("Place", PLACES) == (
         "Shares of the rows of Place, then and now. sun: 50%, now 48%; shade: 50%, now 50%; "
         "never learned from: 0%, now 2%."
     )
 
 
 def test_a_column_that_the_schema_does_not_know_keeps_its_name():
-    assert differences.name(FLOWER, "stem_height") == "Stem height"
+    assert difference_text.format_column(FLOWER, "stem_height") == "Stem height"

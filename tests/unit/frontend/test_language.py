@@ -10,24 +10,24 @@ import pytest
 from babel.messages.pofile import read_po
 
 from frontend.text import language
-from tests.unit.frontend.visits import visit
+from tests.unit.frontend.page_driver import visit
 from training.tasks import select
 
 SOURCES = sorted(Path(language.__file__).parents[1].rglob("*.py"))
 OTHERS = [name for name in language.NAMES if name != "en"]
 
 
-def said(path):
+def list_texts(path):
     """Texts that a module says, as the catalogue knows them: one, or one and many."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         name = getattr(node.func, "id", None) if isinstance(node, ast.Call) else None
-        if name in {"say", "mark", "say_count"}:
-            texts = [one.value for one in node.args[:2] if isinstance(one, ast.Constant)]
+        if name in {"_", "N_", "ngettext"}:
+            texts = [message.value for message in node.args[:2] if isinstance(message, ast.Constant)]
             if texts:
-                yield tuple(texts) if name == "say_count" else texts[0]
+                yield tuple(texts) if name == "ngettext" else texts[0]
 
 
-def of_tasks():
+def task_texts():
     for task in select(()):
         schema = task.schema
         yield from (schema.title, schema.description)
@@ -53,10 +53,22 @@ def test_every_text_of_the_pages_is_said_in_every_language(name):
     missing = [
         text
         for path in SOURCES
-        for text in said(path)
+        for text in list_texts(path)
         if not (known.get(text) and all(_strings(known.get(text))))
     ]
     assert missing == []
+
+
+def test_no_module_that_translates_uses_the_name_of_the_translation_for_something_else():
+    # A loop over `_` would make it a local variable of its function, and no translation any more.
+    rebound = [
+        path.name
+        for path in SOURCES
+        if "frontend.text.language import" in (source := path.read_text("utf-8"))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Name) and node.id == "_" and not isinstance(node.ctx, ast.Load)
+    ]
+    assert rebound == []
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -68,19 +80,23 @@ def test_no_text_is_said_in_two_ways(name):
         for before, line in pairwise(lines)
         if line.startswith("msgid ")
     ]
-    assert [one for one, count in Counter(named).items() if count > 1] == []
+    assert [message for message, count in Counter(named).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_text_of_our_own_tasks_is_said_in_every_language(name):
     known = catalogue(name)
-    assert [text for text in of_tasks() if known.get(text, language.TASK) is None] == []
+    assert [text for text in task_texts() if known.get(text, language.TASK) is None] == []
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_no_catalogue_keeps_what_nobody_says(name):
-    texts = {text for path in SOURCES for text in said(path)}
-    left = [one.id for one in catalogue(name) if one.id and one.context is None and one.id not in texts]
+    texts = {text for path in SOURCES for text in list_texts(path)}
+    left = [
+        message.id
+        for message in catalogue(name)
+        if message.id and message.context is None and message.id not in texts
+    ]
     assert left == []
 
 
@@ -88,11 +104,11 @@ def test_no_catalogue_keeps_what_nobody_says(name):
 def test_a_translation_has_the_places_of_its_text(name):
     for message in catalogue(name):
         originals = message.id if isinstance(message.id, tuple) else (message.id,)
-        wanted = set().union(*map(places, originals))
+        expected = set().union(*map(places, originals))
         for text in _strings(message):
-            assert places(text) <= wanted, message.id
+            assert places(text) <= expected, message.id
             # A count of one may go without saying.
-            assert wanted - places(text) <= {"count"}, message.id
+            assert expected - places(text) <= {"count"}, message.id
 
 
 def _strings(message):
@@ -104,7 +120,7 @@ def _strings(message):
     [("fr-CA", "fr"), ("FR", "fr"), ("en-GB", "en"), ("de", "en"), (None, "en"), ("", "en")],
 )
 def test_a_browsers_language_is_spoken_where_there_is_one(locale, spoken):
-    assert language.of_browser(locale) == spoken
+    assert language.match_browser(locale) == spoken
 
 
 @pytest.mark.parametrize(
@@ -128,10 +144,10 @@ def test_a_page_is_drawn_in_the_language_of_its_address(service, open_page, path
 
 def test_numbers_are_written_as_the_language_has_them(monkeypatch):
     monkeypatch.setattr(language, "current", lambda: "fr")
-    assert language.decimal(1234567.125) == "1\u202f234\u202f567,125"
-    assert language.percent(0.994, 1) == "99,4\xa0%"
+    assert language.format_decimal(1234567.125) == "1\u202f234\u202f567,125"
+    assert language.format_percent(0.994, 1) == "99,4\xa0%"
 
 
 def test_a_text_that_no_catalogue_knows_is_said_as_it_stands(monkeypatch):
     monkeypatch.setattr(language, "current", lambda: "fr")
-    assert language.told("Height of a tree") == "Height of a tree"
+    assert language.task_gettext("Height of a tree") == "Height of a tree"

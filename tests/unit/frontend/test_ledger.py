@@ -4,12 +4,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from concord.errors import LedgerUnavailable
-from concord.types.answers import StakesPage
-from frontend.charts import steps
-from frontend.data import service as pages_service
-from frontend.views.ledger import data as asking
-from frontend.views.ledger import events as happenings
-from frontend.views.ledger import gains
+from concord.types.ledger import StakesPage
+from frontend.charts import stake_over_time
+from frontend.views.ledger import block_events, stake_changes
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_ledger import GAINS, SETTLED, FakeLedgerService, block, moves
 from tests.unit.frontend.test_predict import press, text
 
@@ -18,9 +16,7 @@ from tests.unit.frontend.test_predict import press, text
 def service():
     fake = FakeLedgerService().start()
     yield fake
-    pages_service.forget()
-    pages_service.connect.clear()
-    asking.forget()
+    clear_caches()
     fake.stop()
 
 
@@ -45,7 +41,9 @@ def open_ledger(service):
 
 
 def heights(page):
-    return [int(one.label.split(" ")[1]) for one in page.expander if one.label.startswith("Block ")]
+    return [
+        int(element.label.split(" ")[1]) for element in page.expander if element.label.startswith("Block ")
+    ]
 
 
 def opened(**changes):
@@ -55,7 +53,7 @@ def opened(**changes):
 def test_the_newest_blocks_come_first_in_a_line_each(open_ledger):
     page = open_ledger()
     assert heights(page) == list(range(45, 25, -1))
-    label = next(one.label for one in page.expander if one.label.startswith("Block 45"))
+    label = next(element.label for element in page.expander if element.label.startswith("Block 45"))
     assert label.split(" · ") == [
         "Block 45",
         "Jan 31, 2026, 9\\:00\\:45\u202fAM",
@@ -91,10 +89,10 @@ def test_what_a_block_holds_is_drawn_once_it_is_opened(open_ledger):
     assert "3 of 4 right" not in text(page)
     page.session_state["ledger/block/45"] = True
     page.run()
-    said = text(page)
-    assert "- flower: 4 rounds with a label settled by the policy wager" in said
-    assert "    - **forest** +1.25, 3 of 4 right, −0.25 of it by levelling" in said
-    assert "    - **knn** −1.25, 1 of 4 right, +0.25 of it by levelling" in said
+    content = text(page)
+    assert "- flower: 4 rounds with a label settled by the policy wager" in content
+    assert "    - **forest** +1.25, 3 of 4 right, −0.25 of it by levelling" in content
+    assert "    - **knn** −1.25, 1 of 4 right, +0.25 of it by levelling" in content
     assert block(45).hash in [code.value for code in page.code]
     assert block(45).previous in [code.value for code in page.code]
 
@@ -126,18 +124,18 @@ def test_what_a_block_holds_is_drawn_once_it_is_opened(open_ledger):
     ],
 )  # fmt: skip
 def test_every_event_is_said_in_words(body, words):
-    assert words in happenings.event({"task": "flower", **body})
+    assert words in block_events.describe_event({"task": "flower", **body})
 
 
 def test_a_settlement_under_seed_tells_what_dissent_cost():
     body = {**SETTLED, "policy": "seed", "nodes": {"knn": [1, -5_000_000]}}
-    lines = happenings.lines(block(2, body))
+    lines = block_events.list_events(block(2, body))
     assert lines == ["- flower: 4 rounds settled by the policy seed", "    - **knn** −5"]
 
 
 def test_events_are_told_in_the_order_in_which_they_take_effect():
     jailed = {"kind": "jail", "task": "flower", "node": "knn", "reason": "stake", "measured": 1}
-    lines = happenings.lines(block(2, jailed, SETTLED, opened(accuracy=0)))
+    lines = block_events.list_events(block(2, jailed, SETTLED, opened(accuracy=0)))
     assert [line[2:].split(": ")[1][:12] for line in lines if line.startswith("- ")] == [
         "**knn** open",
         "4 rounds wit",
@@ -183,7 +181,7 @@ def test_who_gained_and_who_lost_stands_in_a_sentence_and_a_table_by_reason(open
 def test_all_who_lost_most_are_named():
     lost = [moves(node, 1000.0, 990.0, slashed=-10.0) for node in ("knn", "tree")]
     page = StakesPage("flower", 1, 9, 20.0, lost, None)
-    assert gains.sentence(page) == "Most was lost by **knn**, **tree**: −10.00."
+    assert stake_changes.describe_gains(page) == "Most was lost by **knn**, **tree**: −10.00."
 
 
 def test_reasons_that_moved_nothing_have_no_column(open_ledger):
@@ -198,22 +196,25 @@ def test_the_treasury_has_a_line_where_it_gained(open_ledger, service):
 
 def test_the_picture_has_a_line_from_where_each_node_stood_to_where_it_stands():
     page = StakesPage("flower", 1, 9, 0.0, GAINS, None)
-    drawn = [(one["node"], one["height"], one["stake"], one["is_end"]) for one in gains.points(page)]
+    drawn = [
+        (element["node"], element["height"], element["stake"], element["is_end"])
+        for element in stake_changes.list_points(page)
+    ]
     assert drawn[:3] == [
         ("forest", 1, 1000.0, False),
         ("forest", 2, 1012.5, False),
         ("forest", 9, 1012.5, True),
     ]
     assert drawn[-2:] == [("tree", 2, 1000.0, False), ("tree", 9, 1000.0, True)]
-    assert "forest from 1,000 to 1,012.5" in gains.describe(page)
+    assert "forest from 1,000 to 1,012.5" in stake_changes.describe_stakes(page)
 
 
 def test_a_line_of_many_steps_is_thinned_and_keeps_its_last():
     from dataclasses import replace
 
     many = replace(GAINS[0], points=[(n, float(n)) for n in range(2, 1001)])
-    drawn = gains.points(StakesPage("flower", 1, 1000, 0.0, [many], None))
-    assert len(drawn) <= steps.MOST_POINTS + 3
+    drawn = stake_changes.list_points(StakesPage("flower", 1, 1000, 0.0, [many], None))
+    assert len(drawn) <= stake_over_time.MOST_POINTS + 3
     assert drawn[-2]["height"] == 1000
 
 
@@ -232,7 +233,7 @@ def test_a_task_whose_nodes_have_no_account_says_so(open_ledger, service):
 
 def test_the_newest_hash_is_shortened_and_whole_on_demand(open_ledger):
     page = open_ledger()
-    box = next(one for one in page.expander if one.label.startswith("Its hash"))
+    box = next(element for element in page.expander if element.label.startswith("Its hash"))
     assert box.label == "Its hash: `d200000000…`"
     assert box.code[0].value == block(45).hash
 
@@ -254,7 +255,9 @@ def test_an_empty_ledger_says_how_its_first_block_comes(open_ledger, service):
 def test_blocks_that_cannot_be_read_are_told_apart_from_an_absent_service(open_ledger, service):
     service.refusal = LedgerUnavailable("The cluster's API is away.")
     page = open_ledger()
-    assert {one.value for one in page.error} == {"**This could not be read.** The cluster's API is away."}
+    assert {element.value for element in page.error} == {
+        "**This could not be read.** The cluster's API is away."
+    }
 
 
 def test_a_service_that_is_away_is_told(open_ledger):

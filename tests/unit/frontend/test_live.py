@@ -5,11 +5,12 @@ import time
 import pytest
 
 from concord.errors import ServiceAway
-from frontend.data import series as courses
-from frontend.views.live import data as asking
+from frontend.data import series
+from frontend.views.live import data
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_live import FakePrometheus, LiveService, Meters
+from tests.unit.frontend.page_driver import visit
 from tests.unit.frontend.test_predict import text
-from tests.unit.frontend.visits import visit
 
 
 @pytest.fixture
@@ -17,10 +18,10 @@ def service(monkeypatch):
     fake = LiveService().start()
     monkeypatch.setenv("CONCORD_URL", fake.url)
     # Each look takes a sample: a test does not wait between two.
-    monkeypatch.setattr(asking, "LEAST_SECONDS", 0.0)
-    asking.forget()
+    monkeypatch.setattr(data, "LEAST_SECONDS", 0.0)
+    clear_caches()
     yield fake
-    asking.forget()
+    clear_caches()
     fake.stop()
 
 
@@ -56,9 +57,9 @@ def metrics(page):
 
 
 def test_before_anything_was_asked_the_page_says_where_to_ask(open_live):
-    said = text(open_live())
-    assert "**Nothing has been asked yet**" in said
-    assert "on the page Predict" in said
+    content = text(open_live())
+    assert "**Nothing has been asked yet**" in content
+    assert "on the page Predict" in content
 
 
 def test_one_sample_is_no_rate_yet(service, open_live):
@@ -68,14 +69,14 @@ def test_one_sample_is_no_rate_yet(service, open_live):
     assert metrics(page) == {}
 
 
-def test_two_samples_are_figures(open_asked):
+def test_two_samples_are_indicators(open_asked):
     page = open_asked()
-    said = metrics(page)
+    content = metrics(page)
     # 20 times 3 ms, in the bucket from 2 to 5 ms; 1.5 ms in that from 1 to 2.
-    assert said["Latency, p50"] == "3.50 ms"
-    assert said["Latency, p99"] == "4.97 ms"
-    assert said["Overhead, p99"] == "1.99 ms"
-    assert (said["Agreement"], said["Without consensus"], said["Failed"]) == ("75%", "0%", "0%")
+    assert content["Latency, p50"] == "3.50 ms"
+    assert content["Latency, p99"] == "4.97 ms"
+    assert content["Overhead, p99"] == "1.99 ms"
+    assert (content["Agreement"], content["Without consensus"], content["Failed"]) == ("75%", "0%", "0%")
     assert not page.exception
 
 
@@ -84,8 +85,8 @@ def test_what_failed_is_a_share(open_asked):
         meters.ask(times=15)
         meters.ask(times=5, status="no_quorum", http="503")
 
-    said = metrics(open_asked(ask))
-    assert (said["Without consensus"], said["Failed"]) == ("25%", "25%")
+    content = metrics(open_asked(ask))
+    assert (content["Without consensus"], content["Failed"]) == ("25%", "25%")
 
 
 def test_other_requests_than_predictions_do_not_count(open_asked):
@@ -124,15 +125,15 @@ def test_a_time_in_which_nothing_was_asked_is_said(open_asked):
 
 
 def test_the_pictures_figures_stand_in_a_table_too(open_asked):
-    [table] = [one.value for one in open_asked().dataframe]
+    [table] = [element.value for element in open_asked().dataframe]
     assert list(table["Latency p50 (ms)"]) == [pytest.approx(3.5)]
     assert {"Requests (a second)", "Overhead p99 (ms)", "Agreement", "No consensus"} <= set(table)
 
 
 def test_the_source_and_a_way_to_a_better_one_are_said(open_asked):
-    said = text(open_asked())
-    assert "From the service's own metrics, 2 samples" in said
-    assert "`CONCORD_PROMETHEUS`" in said
+    content = text(open_asked())
+    assert "From the service's own metrics, 2 samples" in content
+    assert "`CONCORD_PROMETHEUS`" in content
 
 
 def test_a_service_that_falls_silent_leaves_what_was_seen(service, open_asked):
@@ -163,7 +164,7 @@ def test_a_restart_is_no_negative_rate(service, open_asked):
     page.run()
     service.meters.ask(times=2)
     page.run()
-    [table] = [one.value for one in page.dataframe]
+    [table] = [element.value for element in page.dataframe]
     assert len(table) == 2
     assert (table["Requests (a second)"] > 0).all()
 
@@ -195,7 +196,7 @@ def test_prometheus_is_asked_once_for_all_sessions(prometheus, open_live):
     open_live()
     asked = len(prometheus.asked)
     open_live()
-    assert len(prometheus.asked) == asked == len(courses.FIGURES) + 2
+    assert len(prometheus.asked) == asked == len(series.INDICATORS) + 2
 
 
 def test_only_the_installations_own_series_are_asked_for(monkeypatch, prometheus, open_live):
@@ -210,7 +211,7 @@ def test_nothing_asked_is_said_with_prometheus_too(prometheus, open_live):
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "expected"),
     [
         ({"status": 400}, "no such thing. These figures are from the service itself."),
         ({"body": b"<html>"}, "What answers there is no Prometheus"),
@@ -219,12 +220,12 @@ def test_nothing_asked_is_said_with_prometheus_too(prometheus, open_live):
         ({"answer": lambda _query: None}, "has no metrics of Concord"),
     ],
 )
-def test_without_prometheus_the_services_own_figures_are_shown(prometheus, open_asked, fault, said):
+def test_without_prometheus_the_services_own_figures_are_shown(prometheus, open_asked, fault, expected):
     for name, value in fault.items():
         setattr(prometheus, name, value)
     page = open_asked()
     assert "**Without Prometheus for now.**" in text(page)
-    assert said in text(page)
+    assert expected in text(page)
     assert metrics(page)["Latency, p50"] == "3.50 ms"
 
 
@@ -250,7 +251,7 @@ def test_the_page_speaks_french(open_asked):
     assert "D’après les métriques du service" in text(page)
 
 
-def test_all_sessions_look_through_the_same_samples():
+def test_all_sessions_share_the_samples():
     looks = []
 
     def read():
@@ -258,68 +259,68 @@ def test_all_sessions_look_through_the_same_samples():
         return Meters().text()
 
     clock = iter([100.0, 100.0, 100.0, 101.0, 110.0, 110.0, 110.0])
-    ring = asking.Ring(read, lambda: next(clock))
-    assert [len(ring.look().samples) for _ in range(3)] == [1, 1, 2]
+    ring = data.SampleRing(read, lambda: next(clock))
+    assert [len(ring.read().samples) for _ in range(3)] == [1, 1, 2]
     assert len(looks) == 2
 
 
-def test_a_clock_that_was_put_back_does_not_stop_the_looks():
+def test_a_clock_that_was_put_back_does_not_stop_the_samples():
     now = [1000.0]
-    ring = asking.Ring(Meters().text, lambda: now[0])
-    ring.look()
+    ring = data.SampleRing(Meters().text, lambda: now[0])
+    ring.read()
     now[0] = 10.0
-    assert [sample.time for sample in ring.look().samples] == [10.0]
+    assert [sample.time for sample in ring.read().samples] == [10.0]
 
 
 def test_of_older_times_one_sample_a_minute_is_kept_and_the_ring_is_bounded():
     now = [0.0]
-    said = Meters().text()
-    ring = asking.Ring(lambda: said, lambda: now[0])
+    content = Meters().text()
+    ring = data.SampleRing(lambda: content, lambda: now[0])
     for _ in range(8 * 3600 // 5):
         now[0] += 5.0
-        ring.look()
-    times = [sample.time for sample in ring.look().samples]
+        ring.read()
+    times = [sample.time for sample in ring.read().samples]
     assert times[-1] == now[0]
-    assert times[0] >= now[0] - asking.KEPT_SECONDS
-    assert len(times) <= asking.RECENT_SECONDS / 5 + asking.KEPT_SECONDS / asking.MINUTE + 2
-    recent = [at for at in times if at >= now[0] - asking.RECENT_SECONDS]
-    assert len(recent) >= asking.RECENT_SECONDS / 5
+    assert times[0] >= now[0] - data.KEPT_SECONDS
+    assert len(times) <= data.RECENT_SECONDS / 5 + data.KEPT_SECONDS / data.MINUTE + 2
+    recent = [at for at in times if at >= now[0] - data.RECENT_SECONDS]
+    assert len(recent) >= data.RECENT_SECONDS / 5
 
 
 def test_a_service_that_starts_again_and_again_does_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(asking, "MOST_SAMPLES", 20)
+    monkeypatch.setattr(data, "MOST_SAMPLES", 20)
     now = [0.0]
 
     def read():
         now[0] += 10.0
         return Meters(started=now[0]).text()
 
-    ring = asking.Ring(read, lambda: now[0])
+    ring = data.SampleRing(read, lambda: now[0])
     for _ in range(50):
-        ring.look()
-    samples = ring.look().samples
+        ring.read()
+    samples = ring.read().samples
     assert len(samples) == 20
     assert samples[-1].time == now[0]
 
 
-def test_a_look_does_not_wait_for_another_ones():
-    ring = asking.Ring(Meters().text, time.time)
-    ring.look()
-    with ring._taking:
-        assert len(ring.look().samples) == 1
+def test_reading_the_ring_does_not_wait_for_another_sample():
+    ring = data.SampleRing(Meters().text, time.time)
+    ring.read()
+    with ring._lock:
+        assert len(ring.read().samples) == 1
 
 
-def test_a_failed_look_is_told_and_the_next_may_be_good():
+def test_a_failed_sample_is_reported_and_the_next_may_be_good():
     now, answers = [0.0], [ServiceAway("gone"), Meters().text()]
 
     def read():
-        said = answers.pop(0)
-        if isinstance(said, ServiceAway):
-            raise said
-        return said
+        content = answers.pop(0)
+        if isinstance(content, ServiceAway):
+            raise content
+        return content
 
-    ring = asking.Ring(read, lambda: now[0])
-    assert ring.look().problem is not None
+    ring = data.SampleRing(read, lambda: now[0])
+    assert ring.read().problem is not None
     now[0] = 60.0
-    look = ring.look()
-    assert (len(look.samples), look.problem) == (1, None)
+    reading = ring.read()
+    assert (len(reading.samples), reading.problem) == (1, None)

@@ -5,13 +5,12 @@ from dataclasses import replace
 import pytest
 
 from concord.errors import Conflict, Forbidden, ServiceAway, Unauthorized
-from concord.types.models import Contender, RegistryView, Wanted
+from concord.types.models import Contender, DesiredVersions, RegistryView
 from frontend.data import mlflow
-from frontend.views.models import comparison as contest
-from frontend.views.models import data as asking
-from frontend.views.models import versions
+from frontend.views.models import comparison_result, data, versions
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_models import FakeMlflow, FakeModels, comparison, listed, model, tried
-from tests.unit.frontend.viewing import TOKEN, confirm, labels, open_view, press, text
+from tests.unit.frontend.page_driver import TOKEN, confirm, labels, open_view, press, text
 
 
 @pytest.fixture
@@ -19,9 +18,9 @@ def service(monkeypatch):
     monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     fake = FakeModels().start()
-    drop()
+    clear_caches()
     yield fake
-    drop()
+    clear_caches()
     fake.stop()
 
 
@@ -31,13 +30,6 @@ def registry(service, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fake.url)
     yield fake
     fake.stop()
-
-
-def drop():
-    asking.forget()
-    mlflow.forget()
-    mlflow.connect.clear()
-    asking.service.connect.clear()
 
 
 @pytest.fixture
@@ -50,7 +42,7 @@ def tables(page):
 
 
 def button(page, label):
-    return next(one for one in page.button if one.label == label)
+    return next(element for element in page.button if element.label == label)
 
 
 def test_every_model_of_the_task_is_listed_with_its_versions(service, see):
@@ -76,7 +68,7 @@ def test_a_models_versions_are_listed_with_what_each_does(service, see):
 
 
 def test_the_version_before_a_promotion_is_called_so(service, see):
-    service.views = [model(champion="3", challenger="2", phase="watch", wanted=Wanted("3", "2"))]
+    service.views = [model(champion="3", challenger="2", phase="watch", wanted=DesiredVersions("3", "2"))]
     assert list(tables(see())[1]["Role"])[1] == "◌ its predecessor, asked beside it"
 
 
@@ -105,16 +97,16 @@ def test_mlflow_tells_every_metric_and_the_best_is_marked(registry, see):
 
 
 @pytest.mark.parametrize(
-    ("variables", "wanted"),
+    ("variables", "expected"),
     [
         ({"USERNAME": "ann", "PASSWORD": "secret"}, "Basic YW5uOnNlY3JldA=="),
         ({"TOKEN": "secret"}, "Bearer secret"),
     ],
 )
-def test_a_guarded_mlflow_is_asked_with_its_own_variables(registry, see, monkeypatch, variables, wanted):
-    registry.wanted = wanted
+def test_a_guarded_mlflow_is_asked_with_its_own_variables(registry, see, monkeypatch, variables, expected):
+    registry.authorization = expected
     assert "**MLflow is away.**" in see().warning[0].value
-    drop()
+    clear_caches()
     for name, value in variables.items():
         monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
     assert list(tables(see())[2]["Version 3"]) == ["0.95 ★", "0.5", "7"]
@@ -122,8 +114,8 @@ def test_a_guarded_mlflow_is_asked_with_its_own_variables(registry, see, monkeyp
 
 def test_plots_of_the_chosen_versions_are_shown_with_a_description(registry, see):
     page = see()
-    pictures = [one.proto.imgs[0] for one in page.get("image")]
-    assert [one.caption for one in pictures] == ["Version 3", "Version 2 (answers)", "Version 3"]
+    pictures = [element.proto.imgs[0] for element in page.get("image")]
+    assert [element.caption for element in pictures] == ["Version 3", "Version 2 (answers)", "Version 3"]
     assert "version 3 of flower.forest" in pictures[0].alt
     assert "Version 2 (answers): no such picture" in text(page)
 
@@ -177,9 +169,9 @@ def test_an_answer_without_end_is_not_read_to_its_end(registry, see, monkeypatch
 
 def test_runs_are_asked_for_once(registry, see):
     see()
-    asked = len(registry.asked)
+    asked = len(registry.requests)
     see()
-    assert len(registry.asked) == asked
+    assert len(registry.requests) == asked
 
 
 @pytest.mark.parametrize(
@@ -193,7 +185,7 @@ def test_runs_are_asked_for_once(registry, see):
     ],
 )
 def test_a_link_leads_to_mlflows_page_and_takes_no_password_along(address, link):
-    assert mlflow.page(address, "models", "flower.forest") == link
+    assert mlflow.page_link(address, "models", "flower.forest") == link
 
 
 def test_the_link_is_the_address_that_browsers_reach(registry, see, monkeypatch):
@@ -253,10 +245,10 @@ def test_one_version_is_compared_with_nothing(see):
 def test_a_comparison_says_which_is_better_and_how_sure_that_is(service, see):
     service.views = [tried()]
     page = press(see(), "Compare on labelled rounds")
-    said = text(page)
-    assert "### :green[:material/trending_up: Version 3 is better.]" in said
-    assert "160 labelled rounds were answered by both. Looked at from 2026-01-31 09:00 UTC on." in said
-    assert "scores +0.038 against version 2; the true difference is between +0.012 and +0.062" in said
+    content = text(page)
+    assert "### :green[:material/trending_up: Version 3 is better.]" in content
+    assert "160 labelled rounds were answered by both. Looked at from 2026-01-31 09:00 UTC on." in content
+    assert "scores +0.038 against version 2; the true difference is between +0.012 and +0.062" in content
     assert list(tables(page)[-1]["Share of right answers"]) == ["0.900", "0.938"]
 
 
@@ -265,8 +257,8 @@ def test_a_comparison_stays_until_the_versions_are_others(service, see):
     page = press(see(), "Compare on labelled rounds")
     page.run()
     assert "is better" in text(page)
-    service.views = [replace(tried(), champion="1", wanted=Wanted("1", "3"))]
-    asking.forget()
+    service.views = [replace(tried(), champion="1", wanted=DesiredVersions("1", "3"))]
+    data.clear_cache()
     page.run()
     assert "is better" not in text(page)
 
@@ -299,7 +291,7 @@ def test_rounds_that_are_not_open_take_a_token(service, see, error):
 
 
 def test_the_interval_is_drawn_around_the_difference():
-    data = contest.picture(comparison(), is_light=True).to_dict()["datasets"]
+    data = comparison_result.draw_interval(comparison()).to_dict()["datasets"]
     assert next(iter(data.values())) == [{"low": 0.0125, "high": 0.0625, "difference": 0.0375, "zero": 0.0}]
 
 
@@ -313,7 +305,7 @@ def test_a_visitor_decides_nothing(see):
 
 
 def test_a_promotion_says_what_it_does_and_goes_with_what_was_seen(service, see):
-    service.appointed = model(champion="3", challenger="2", phase="watch", wanted=Wanted("3", "2"))
+    service.appointed = model(champion="3", challenger="2", phase="watch", wanted=DesiredVersions("3", "2"))
     page = press(see(token=TOKEN), "Promote version 3")
     assert "**forest** answers with version 3 instead of version 2." in text(page)
     assert service.decided == []
@@ -368,7 +360,7 @@ def test_what_makes_no_sense_now_cannot_be_pressed_and_says_why(service, see):
     assert (button(page, "Roll back").disabled, button(page, "Dismiss").disabled) == (True, True)
     assert "not promoted" in button(page, "Roll back").help
     service.views = [tried()]
-    asking.forget()
+    data.clear_cache()
     page = see(token=TOKEN)
     assert button(page, "Try version 3").disabled
     assert "dismiss it first" in button(page, "Try version 3").help
@@ -398,7 +390,7 @@ def test_a_refusal_is_told_in_the_services_words_and_the_dialog_stays(service, s
 def test_a_decision_that_others_made_meanwhile_closes_the_dialog(service, see):
     page = press(see(token=TOKEN), "Roll back")
     service.views = [model(previous=None)]
-    asking.forget()
+    data.clear_cache()
     page.run()
     assert "Cancel" not in labels(page)
 
@@ -414,14 +406,14 @@ def test_a_dialog_that_is_cancelled_changes_nothing(service, see):
     [
         (model(), {"champion": "2", "challenger": None}),
         (tried(), {"champion": "2", "challenger": "3"}),
-        (tried(wanted=Wanted(None, "@challenger")), {"champion": "2", "challenger": "3"}),
-        (model(wanted=Wanted("models:/flower.forest/7")), {"champion": "7", "challenger": None}),
-        (model(champion=None, wanted=Wanted()), None),
+        (tried(wanted=DesiredVersions(None, "@challenger")), {"champion": "2", "challenger": "3"}),
+        (model(wanted=DesiredVersions("models:/flower.forest/7")), {"champion": "7", "challenger": None}),
+        (model(champion=None, wanted=DesiredVersions()), None),
     ],
     ids=["alone", "tried", "alias", "uri", "unknown"],
 )
 def test_what_was_seen_is_what_the_entry_names_or_the_node_says(view, expected):
-    assert asking.seen(view) == expected
+    assert data.expected_versions(view) == expected
 
 
 def test_the_page_speaks_french(registry, service, see):
@@ -432,20 +424,20 @@ def test_the_page_speaks_french(registry, service, see):
 
 
 def test_numbers_have_as_many_digits_as_mean_something():
-    assert [versions.figure(value) for value in (0.123456, 1234567.0, 0.00012344, 1.0)] == [
+    assert [versions.format_metric(value) for value in (0.123456, 1234567.0, 0.00012344, 1.0)] == [
         "0.1235", "1,235,000", "0.0001234", "1",
     ]  # fmt: skip
 
 
 def test_none_is_best_where_all_are_equal_or_nobody_knows_which_way_is_better():
     measured = {"1": {"accuracy": 0.5, "fit_seconds": 1}, "2": {"accuracy": 0.5, "fit_seconds": 2}}
-    assert versions.BEST not in str(versions.compared(model(), measured))
+    assert versions.BEST not in str(versions.list_metrics(model(), measured))
 
 
 def test_a_version_of_another_metric_has_an_empty_cell():
-    rows = versions.compared(model(), {"1": {"r2": 0.5}, "2": {"mae": 2.0}})
+    rows = versions.list_metrics(model(), {"1": {"r2": 0.5}, "2": {"mae": 2.0}})
     assert [row["Version 1"] for row in rows] == ["0.5", None]
 
 
 def test_a_listed_version_without_a_metric_is_no_number():
-    assert versions._measured(replace(listed("1"), metric=None, value=None)) is None
+    assert versions._format_measured(replace(listed("1"), metric=None, value=None)) is None

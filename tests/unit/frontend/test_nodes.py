@@ -4,14 +4,14 @@ import pytest
 
 from concord.api.endpoints import history
 from concord.errors import Conflict, Forbidden, JournalUnavailable
-from concord.types.answers import ChallengerRecord
-from frontend.charts import steps
+from concord.types.nodes import ChallengerRecord
+from frontend.charts import stake_over_time
 from frontend.text import reasons
-from frontend.views.nodes import data as asking
-from frontend.views.nodes import stakes, standings
-from frontend.views.nodes.data import Change
+from frontend.views.nodes import data, stake_history, standings
+from frontend.views.nodes.data import AccountChange
+from tests.unit.frontend.conftest import clear_caches
 from tests.unit.frontend.fake_nodes import WAGER, FakeNodes, entry, jailed, node
-from tests.unit.frontend.viewing import TOKEN, confirm, labels, open_view, press, text
+from tests.unit.frontend.page_driver import TOKEN, confirm, labels, open_view, press, text
 
 
 @pytest.fixture
@@ -30,16 +30,10 @@ def service(monkeypatch):
         ],
     }
     monkeypatch.setenv("CONCORD_URL", fake.url)
-    drop()
+    clear_caches()
     yield fake
-    drop()
+    clear_caches()
     fake.stop()
-
-
-def drop():
-    asking.forget()
-    asking._before.clear()
-    asking.service.connect.clear()
 
 
 @pytest.fixture
@@ -60,17 +54,18 @@ def test_every_node_is_listed_with_what_it_is_and_holds(service, see):
 
 def test_why_a_node_is_away_or_does_not_count_is_said(service, see):
     service.views = [jailed(), node("tree", status="down", reason="connection *refused*")]
-    said = text(see())
+    content = text(see())
     assert (
-        r"**knn** is :red[:material/block: jailed]: its vote does not count. Jailed for regret\: 12" in said
+        r"**knn** is :red[:material/block: jailed]: its vote does not count. Jailed for regret\: 12"
+        in content
     )
-    assert r"**tree** is :red[:material/link_off: down]: connection \*refused\*" in said
+    assert r"**tree** is :red[:material/link_off: down]: connection \*refused\*" in content
 
 
 def test_a_version_on_trial_is_told_of(service, see):
     service.views = [node("forest", challenger=ChallengerRecord("9", "probation", 12, 0.75))]
-    said = text(see())
-    assert "Version 9 is tried beside **forest**: 12 labelled rounds, skill 0.750, too few to say" in said
+    content = text(see())
+    assert "Version 9 is tried beside **forest**: 12 labelled rounds, skill 0.750, too few to say" in content
 
 
 def test_without_labels_the_page_says_what_is_still_to_come(service, see):
@@ -79,7 +74,7 @@ def test_without_labels_the_page_says_what_is_still_to_come(service, see):
 
 
 def test_changes_are_told_with_their_reason_the_newest_first(see):
-    lines = next(one.value for one in see().markdown if "UTC ·" in one.value).splitlines()
+    lines = next(element.value for element in see().markdown if "UTC ·" in element.value).splitlines()
     assert [line.split("**")[1] for line in lines] == ["knn", "knn", "forest", "knn", "forest"]
     assert lines[0] == (
         r"- 2026-01-31 09:00:25 UTC · **knn** :red[:material/block: jailed]: "
@@ -131,8 +126,8 @@ def test_looking_further_back_reads_the_blocks_before(service, see):
     assert "block 1,501" in text(page)
     assert list(page.dataframe[1].value["Block"]) == [2400]
     press(page, "Look further back")
-    assert ("forest", 2001) in service.looked
-    assert ("forest", 1001) in service.looked
+    assert ("forest", 2001) in service.history_queries
+    assert ("forest", 1001) in service.history_queries
     assert list(page.dataframe[1].value["Block"]) == [2400, 700]
     assert "block 1." in text(page)
     assert page.button(key="nodes/again").label == "Look again"
@@ -141,8 +136,8 @@ def test_looking_further_back_reads_the_blocks_before(service, see):
 def test_a_block_that_two_pages_have_is_told_once(service):
     service.height = 1500
     service.histories = {"forest": [entry(900, "deposit", 5, 105, "stake paid in")]}
-    found = asking.changes(service.url, "flower", ["forest"], 2)
-    assert [change.entry.height for change in found] == [900]
+    result = data.list_changes(service.url, "flower", ["forest"], 2)
+    assert [change.entry.height for change in result] == [900]
 
 
 def test_a_history_that_cannot_be_read_leaves_the_nodes(service, see):
@@ -217,9 +212,9 @@ def test_a_refusal_is_told_in_the_services_words_and_the_dialog_stays(service, s
 def test_the_page_speaks_french(service, see):
     service.views = [jailed(), node("forest")]
     page = see(lang="fr")
-    said = text(page)
-    assert "6 tours étiquetés réglés" in said
-    assert "regret moyen de 0,234" in said
+    content = text(page)
+    assert "6 tours étiquetés réglés" in content
+    assert "regret moyen de 0,234" in content
 
 
 # What the picture is drawn of.
@@ -227,12 +222,14 @@ def test_the_page_speaks_french(service, see):
 
 def test_a_line_begins_with_what_was_held_before_the_first_change_and_ends_with_what_is_held():
     changes = [
-        Change("forest", entry(20, "settle", 5, 1005, WAGER)),
-        Change("knn", entry(25, "settle", -5, 995, WAGER)),
+        AccountChange("forest", entry(20, "settle", 5, 1005, WAGER)),
+        AccountChange("knn", entry(25, "settle", -5, 995, WAGER)),
     ]
     turns = [
-        (one["node"], one["stake"], one["is_end"])
-        for one in stakes.points([node("forest"), node("knn"), node("tree", stake=70.0)], changes)
+        (element["node"], element["stake"], element["is_end"])
+        for element in stake_history.list_points(
+            [node("forest"), node("knn"), node("tree", stake=70.0)], changes
+        )
     ]
     assert turns == [
         ("forest", 1000, False), ("forest", 1005, False), ("forest", 1005, True),
@@ -242,21 +239,26 @@ def test_a_line_begins_with_what_was_held_before_the_first_change_and_ends_with_
 
 
 def test_a_long_line_is_thinned_and_keeps_its_end():
-    changes = [Change("forest", entry(height, "settle", 1, height, WAGER)) for height in range(1, 3001)]
-    turns = stakes.points([node("forest")], changes)
-    assert len(turns) <= steps.MOST_POINTS + 3
+    changes = [
+        AccountChange("forest", entry(height, "settle", 1, height, WAGER)) for height in range(1, 3001)
+    ]
+    turns = stake_history.list_points([node("forest")], changes)
+    assert len(turns) <= stake_over_time.MOST_POINTS + 3
     assert turns[-1]["stake"] == 3000
 
 
 def test_the_picture_is_told_as_text():
-    changes = [Change("forest", entry(20, "settle", 5.5, 1005.5, WAGER))]
-    assert stakes.describe([node("forest")], changes) == "Stake over time. forest from 1,000.00 to 1,005.50."
+    changes = [AccountChange("forest", entry(20, "settle", 5.5, 1005.5, WAGER))]
+    assert (
+        stake_history.describe_stakes([node("forest")], changes)
+        == "Stake over time. forest from 1,000.00 to 1,005.50."
+    )
 
 
 # What the service says of an account, in another language.
 
 
-def told_by_the_service():
+def service_sentences():
     from dataclasses import replace
 
     from concord.ledger import events
@@ -272,18 +274,18 @@ def told_by_the_service():
         for rounds in (1, 120):
             for delta, levelling in ((-5_000_000, 0), (0, 1_500_000), (1_234_000_000, 20)):
                 body = {"policy": policy}
-                yield history._settled(body, NodeSums(rounds, delta, levelling, 0, 0, 1))[2]
+                yield history.explain_settlement(body, NodeSums(rounds, delta, levelling, 0, 0, 1))
     for action in ("challenge", "promote", "rollback", "dismiss"):
         decision = Decision(action, "9", "packaged", "crm", "no better: after a month")
-        yield history._standing_changed(events.appoint("flower", "knn", decision, 1, 1).body)
-    yield history._standing_changed(events.promote("flower", "knn", "9", 1).body)
+        yield history.explain_standing_change(events.appoint("flower", "knn", decision, 1, 1).body)
+    yield history.explain_standing_change(events.promote("flower", "knn", "9", 1).body)
     for by in ("rule", "operator"):
         for why in ("20 labelled rounds on probation", "fewer than two nodes count"):
-            yield history._standing_changed(
+            yield history.explain_standing_change(
                 events.release("flower", "knn", to="active", by=by, why=why, key="k").body
             )
     for reason, measured in (("regret", 6_500_000), ("invalid", 3), ("stake", 9_500_000)):
-        yield history._standing_changed(events.jail("flower", "knn", reason, measured, 1).body)
+        yield history.explain_standing_change(events.jail("flower", "knn", reason, measured, 1).body)
     account = Account(1, 1, 1)
     for changes in (
         {"standing": "probation", "watched": 3},
@@ -292,26 +294,26 @@ def told_by_the_service():
         {"standing": "jailed", "reason": "regret"},
         {"standing": "jailed", "reason": "regret", "watched": 12, "watched_regret": 3_000_000},
     ):
-        yield history.standing_words(replace(account, **changes))
+        yield history.explain_standing(replace(account, **changes))
 
 
-@pytest.mark.parametrize("sentence", sorted(set(told_by_the_service())))
+@pytest.mark.parametrize("sentence", sorted(set(service_sentences())))
 def test_what_the_service_says_of_a_node_is_known_here(sentence, monkeypatch):
-    assert reasons.said(sentence) == sentence
+    assert reasons.translate_reason(sentence) == sentence
     monkeypatch.setattr("frontend.text.language.current", lambda: "fr")
-    assert reasons.said(sentence) != sentence
+    assert reasons.translate_reason(sentence) != sentence
 
 
 def test_why_the_rules_let_a_node_count_is_said_in_french_too(monkeypatch):
     monkeypatch.setattr("frontend.text.language.current", lambda: "fr")
-    assert "étape" not in reasons.said("its stake is back at 1,012.50")
-    assert "1\u202f012,50" in reasons.said("its stake is back at 1,012.50")
-    assert "0,080" in reasons.said("a mean regret of 0.080 over 50 labelled rounds as a shadow")
+    assert "étape" not in reasons.translate_reason("its stake is back at 1,012.50")
+    assert "1\u202f012,50" in reasons.translate_reason("its stake is back at 1,012.50")
+    assert "0,080" in reasons.translate_reason("a mean regret of 0.080 over 50 labelled rounds as a shadow")
 
 
 def test_a_sentence_of_another_form_stands_as_it_is(monkeypatch):
     monkeypatch.setattr("frontend.text.language.current", lambda: "fr")
-    assert reasons.said("mended by hand") == "mended by hand"
+    assert reasons.translate_reason("mended by hand") == "mended by hand"
 
 
 @pytest.mark.parametrize(
@@ -326,4 +328,4 @@ def test_a_sentence_of_another_form_stands_as_it_is(monkeypatch):
     ],
 )
 def test_what_happened_has_a_sign_and_a_word(event, change, reason, word):
-    assert standings.told(standings.happened(entry(1, event, change, 1, reason))) == word
+    assert standings.event_badge(entry(1, event, change, 1, reason)).text == word

@@ -38,7 +38,7 @@ def test_a_task_that_is_new_to_the_service_appears_with_a_form(service, open_pag
     service.schemas["tree"] = replace(
         FLOWER, task="tree", title="Tree", features=(Feature("height", "number", 9.0, "m"),)
     )
-    pages_service.forget()
+    pages_service.clear_cache()
     page.run()
     page.selectbox(key="task").select("tree").run()
     assert [number.label for number in page.number_input] == ["Height (m)"]
@@ -160,10 +160,10 @@ def test_the_round_is_named_with_its_block_and_policy(open_page):
 def test_a_degraded_answer_says_who_did_not_vote_and_what_that_means(service, open_page):
     votes = [vote("forest", weight=1.0), silent("knn", "late"), silent("tree", "invalid")]
     service.answer = lambda *_: verdict(status="degraded", votes=votes)
-    said = text(ask(open_page()))
-    assert "degraded · 1 of 3 nodes voted" in said
-    assert "**knn** was **late**: it did not answer before the round was over" in said
-    assert "**tree** was **invalid**" in said
+    content = text(ask(open_page()))
+    assert "degraded · 1 of 3 nodes voted" in content
+    assert "**knn** was **late**: it did not answer before the round was over" in content
+    assert "**tree** was **invalid**" in content
 
 
 def test_a_value_comes_with_the_spread_of_its_votes(open_page):
@@ -177,8 +177,8 @@ def test_the_seed_policy_has_no_probabilities_and_shows_its_mean(service, open_p
     service.answer = lambda *_: verdict(
         policy="seed", probabilities=None, pool=Pool("weighted_mean", 1.63), settlement="due"
     )
-    said = text(ask(open_page()))
-    assert "the weighted mean of the class numbers (1.63); stake moves with the next block" in said
+    content = text(ask(open_page()))
+    assert "the weighted mean of the class numbers (1.63); stake moves with the next block" in content
 
 
 def test_an_answer_stays_when_the_page_is_drawn_anew(service, open_page):
@@ -208,9 +208,9 @@ def test_without_a_quorum_the_page_says_what_each_node_did(service, open_page):
 def test_a_fallback_is_not_shown_as_the_nodes_answer(service, open_page):
     service.abstains = True
     service.answer = lambda *_: replace(no_quorum(), label="rose", sentence="It is a rose.")
-    said = text(ask(open_page()))
-    assert "The operator has this answered instead, without the nodes: **It is a rose.**" in said
-    assert "##" not in said
+    content = text(ask(open_page()))
+    assert "The operator has this answered instead, without the nodes: **It is a rose.**" in content
+    assert "##" not in content
 
 
 def test_a_refused_value_is_explained_beside_its_input(service, open_page):
@@ -280,7 +280,7 @@ def test_a_service_without_tasks_says_how_one_comes_to_be(service, open_page):
 
 def test_text_of_others_is_shown_as_it_is_and_never_as_markup(service, open_page):
     service.answer = lambda *_: verdict(sentence="**[x](http://evil)** :red[y] $z$")
-    heading = next(one.value for one in ask(open_page()).markdown if one.value.startswith("## "))
+    heading = next(element.value for element in ask(open_page()).markdown if element.value.startswith("## "))
     assert heading.endswith(r"\*\*\[x\](http\://evil)\*\* \:red\[y\] \$z\$]")
 
 

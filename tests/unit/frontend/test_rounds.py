@@ -7,9 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from frontend.views.rounds import filters as finding
-from frontend.views.rounds import round_list as roundlist
-from tests.unit.frontend.fake_rounds import ID, MOVED, FakeRounds, explanation, round_, said
+from frontend.views.rounds import filters, round_list
+from tests.unit.frontend.fake_rounds import ID, MOVED, FakeRounds, explanation, round_, stated_label
 from tests.unit.frontend.fake_service import FLOWER, LOAN, loan_verdict, no_quorum, silent, verdict, vote
 from tests.unit.frontend.test_access import press, use_token
 from tests.unit.frontend.test_predict import text
@@ -41,26 +40,26 @@ def draw():
 
     language.choose()
     rounds.show(Settings.read().url)
-    access.corner()
+    access.show_account()
 
 
 def keep(service, *rounds):
-    service.rounds = {one.id: one for one in rounds}
+    service.rounds = {element.id: element for element in rounds}
 
 
 def listed(page):
     return page.dataframe[0].value
 
 
-def said_on(page):
-    return text(page) + "\n".join(one.value for one in page.success)
+def page_text(page):
+    return text(page) + "\n".join(element.value for element in page.success)
 
 
 def test_rounds_are_listed_with_what_was_said_true_and_moved(service, open_rounds):
     keep(
         service,
-        round_(truth=said(), deltas=MOVED),
-        round_(verdict(id=OTHER), truth=said("thistle")),
+        round_(truth=stated_label(), deltas=MOVED),
+        round_(verdict(id=OTHER), truth=stated_label("thistle")),
         round_(no_quorum(id="a" * 32)),
         round_(verdict(id="b" * 32)),
     )
@@ -79,7 +78,7 @@ def test_every_filter_goes_to_the_service(service, open_rounds):
     page.selectbox(key="rounds/answer/flower").select("rose")
     page.selectbox(key="rounds/span").select("day")
     page.text_input(key="rounds/id").set_value("0123AB").run()
-    asked = service.sought[-1]
+    asked = service.queries[-1]
     since = datetime.fromisoformat(asked.pop("since"))
     assert asked == {
         "task": "flower",
@@ -98,7 +97,7 @@ def test_chosen_days_are_whole_ones_in_the_readers_zone(service, open_rounds):
     page.selectbox(key="rounds/span").select("days").run()
     page.date_input(key="rounds/days").set_value((date(2026, 1, 30), date(2026, 1, 31)))
     page.run()
-    asked = service.sought[-1]
+    asked = service.queries[-1]
     assert (asked["since"], asked["until"]) == ("2026-01-30T00:00:00+00:00", "2026-02-01T00:00:00+00:00")
 
 
@@ -106,10 +105,10 @@ def test_chosen_days_are_whole_ones_in_the_readers_zone(service, open_rounds):
 def test_what_can_be_no_id_is_said_so_and_not_asked(service, open_rounds, typed):
     keep(service, round_())
     page = open_rounds()
-    before = len(service.sought)
+    before = len(service.queries)
     page.text_input(key="rounds/id").set_value(typed).run()
     assert "enter 4 to 32" in page.error[0].value
-    assert len(service.sought) == before
+    assert len(service.queries) == before
 
 
 def test_a_regression_has_no_classes_to_look_for(service, open_rounds):
@@ -125,7 +124,7 @@ def test_pages_lead_to_older_rounds_and_back(service, open_rounds):
     page = open_rounds()
     assert list(listed(page)["Id"]) == [ID[:8]]
     page = press(page, "Older")
-    assert service.sought[-1]["after"] == "c1"
+    assert service.queries[-1]["after"] == "c1"
     assert list(listed(page)["Id"]) == [OTHER[:8]]
     assert list(listed(press(page, "Newer"))["Id"]) == [ID[:8]]
 
@@ -135,7 +134,7 @@ def test_another_filter_begins_with_the_newest(service, open_rounds):
     service.pages = {None: [ID], "c1": [OTHER]}
     page = press(open_rounds(), "Older")
     page.selectbox(key="rounds/status").select("ok").run()
-    assert "after" not in service.sought[-1]
+    assert "after" not in service.queries[-1]
 
 
 def test_without_rounds_it_is_said_how_one_comes_to_be(open_rounds):
@@ -186,21 +185,21 @@ def test_a_round_is_opened_from_the_list_and_closed_again(service, open_rounds):
     page = open_rounds()
     page.selectbox(key="rounds/box").select(OTHER).run()
     assert page.query_params["round"] in (OTHER, [OTHER])
-    assert "It is another rose." in said_on(page)
+    assert "It is another rose." in page_text(page)
     assert list(listed(press(page, "All rounds"))["Id"]) == [ID[:8], OTHER[:8]]
 
 
 def test_a_round_is_opened_from_the_row_that_was_drawn(monkeypatch):
-    monkeypatch.setattr(roundlist.st, "session_state", {roundlist._TABLE: {"selection": {"rows": [1]}}})
+    monkeypatch.setattr(round_list.st, "session_state", {round_list._TABLE: {"selection": {"rows": [1]}}})
     opened = []
-    monkeypatch.setattr(finding, "open_round", opened.append)
-    roundlist._open_row([ID, OTHER])
-    roundlist._open_row([ID])
+    monkeypatch.setattr(filters, "open_round", opened.append)
+    round_list._open_row([ID, OTHER])
+    round_list._open_row([ID])
     assert opened == [OTHER]
 
 
 def test_one_round_shows_answer_reasons_truth_moves_and_proof(service, open_rounds):
-    keep(service, round_(truth=said(), deltas=MOVED, disputes=[said("thistle", "lab")]))
+    keep(service, round_(truth=stated_label(), deltas=MOVED, disputes=[stated_label("thistle", "lab")]))
     page = open_rounds(round=ID)
     for sentence in (
         "It is a rose.",
@@ -214,21 +213,21 @@ def test_one_round_shows_answer_reasons_truth_moves_and_proof(service, open_roun
         "cd" * 32,
         "Petal length (cm): **1.4**",
     ):
-        assert sentence in said_on(page)
-    assert "changing things is not" in said_on(page)
+        assert sentence in page_text(page)
+    assert "changing things is not" in page_text(page)
 
 
 def test_the_proof_is_that_of_the_service(service, open_rounds):
-    found = round_(truth=said(), deltas=MOVED)
-    keep(service, found)
+    result = round_(truth=stated_label(), deltas=MOVED)
+    keep(service, result)
     button = open_rounds(round=ID).get("download_button")[0]
     assert button.proto.label == "Download the proof"
 
 
 def test_the_proofs_file_is_what_the_command_writes():
-    from frontend.views.rounds.explanation import proof_file
+    from frontend.views.rounds.round_detail import write_proof
 
-    document = json.loads(proof_file(round_(truth=said(), deltas=MOVED).explanation.proof))
+    document = json.loads(write_proof(round_(truth=stated_label(), deltas=MOVED).explanation.proof))
     assert document.keys() == {"record", "path", "root", "event", "block", "block_hash"}
     assert document["path"] == [["left", "ab" * 32]]
 
@@ -239,19 +238,19 @@ def test_a_round_is_labelled_where_it_is_shown(service, open_rounds):
     page.selectbox(key=f"truth/truth/{ID}").select("rose")
     page = press(press(page, "This was true…"), "Record it")
     assert service.labels == [{"id": ID, "label": "rose"}]
-    assert "**Recorded.**" in said_on(page)
-    assert said_on(page).count("Stake was gained by") == 1
+    assert "**Recorded.**" in page_text(page)
+    assert page_text(page).count("Stake was gained by") == 1
 
 
 def test_a_round_that_has_a_label_may_be_disputed(service, open_rounds):
-    keep(service, round_(truth=said(), deltas=MOVED))
+    keep(service, round_(truth=stated_label(), deltas=MOVED))
     page = use_token(open_rounds(round=ID), "mine")
     page.selectbox(key=f"truth/truth/{ID}").select("thistle")
     page = press(page, "This was true…")
-    assert "kept as a dispute and changes nothing" in said_on(page)
+    assert "kept as a dispute and changes nothing" in page_text(page)
     service.refuses = (409, "conflict", "The round has another label already, from crm.")
     page = press(page, "Record it")
-    assert "**The round has another label already.**" in said_on(page)
+    assert "**The round has another label already.**" in page_text(page)
 
 
 def test_a_round_that_is_not_there_is_said_so(open_rounds):
@@ -260,12 +259,12 @@ def test_a_round_that_is_not_there_is_said_so(open_rounds):
 
 
 def test_a_row_that_was_forgotten_is_not_shown(service, open_rounds):
-    made = verdict()
-    found = round_(made, features=None, explanation=explanation(made, row="Its row was forgotten."))
-    keep(service, found)
+    base = verdict()
+    result = round_(base, features=None, explanation=explanation(base, row="Its row was forgotten."))
+    keep(service, result)
     page = open_rounds(round=ID)
-    assert "Its row was forgotten." in [one.value for one in page.warning]
-    assert "What was asked" not in [one.label for one in page.expander]
+    assert "Its row was forgotten." in [element.value for element in page.warning]
+    assert "What was asked" not in [element.label for element in page.expander]
 
 
 def test_a_round_of_an_older_service_is_shown_without_reasons(service, open_rounds):
@@ -277,31 +276,31 @@ def test_a_round_without_a_quorum_is_shown(service, open_rounds):
     keep(service, round_(no_quorum()))
     page = open_rounds(round=ID)
     assert "No consensus" in page.error[0].value
-    assert "too few nodes voted" in said_on(page)
+    assert "too few nodes voted" in page_text(page)
 
 
 def test_a_value_is_near_or_far_off(service, open_rounds):
-    made = loan_verdict()
-    told = explanation(made, said(None, value=12_000.0), deltas=MOVED)
-    votes = [replace(one, right=one.node != "tree") for one in told.votes]
-    keep(service, round_(made, explanation=replace(told, votes=votes)))
-    frame = next(one.value for one in open_rounds(round=ID).dataframe if "Right" in one.value)
+    base = loan_verdict()
+    fields = explanation(base, stated_label(None, value=12_000.0), deltas=MOVED)
+    votes = [replace(element, right=element.node != "tree") for element in fields.votes]
+    keep(service, round_(base, explanation=replace(fields, votes=votes)))
+    frame = next(element.value for element in open_rounds(round=ID).dataframe if "Right" in element.value)
     assert list(frame["Right"]) == ["✔ near", "✔ near", "✕ far off"]
 
 
 def test_the_list_speaks_french(service, open_rounds):
-    keep(service, round_(truth=said(), deltas=MOVED))
+    keep(service, round_(truth=stated_label(), deltas=MOVED))
     page = open_rounds(lang="fr")
     assert list(listed(page)["Heure"]) == ["21 nov. 2026, 17:03:13"]
 
 
 def test_text_of_others_is_no_markup(service, open_rounds):
-    made = verdict(votes=[vote("forest"), silent("knn", "late")])
-    keep(service, round_(made, said(source="**evil**"), MOVED))
-    assert r"said by \*\*evil\*\*" in said_on(open_rounds(round=ID))
+    base = verdict(votes=[vote("forest"), silent("knn", "late")])
+    keep(service, round_(base, stated_label(source="**evil**"), MOVED))
+    assert r"said by \*\*evil\*\*" in page_text(open_rounds(round=ID))
 
 
 def test_a_task_of_values_says_what_was_true():
-    found = round_(loan_verdict(), said(None, value=12_000.0))
-    assert roundlist.rows(LOAN, [found])[0]["Truth"] == "12,000.00 EUR"
-    assert roundlist.rows(FLOWER, [round_()])[0]["Truth"] is None
+    result = round_(loan_verdict(), stated_label(None, value=12_000.0))
+    assert round_list.list_rows(LOAN, [result])[0]["Truth"] == "12,000.00 EUR"
+    assert round_list.list_rows(FLOWER, [round_()])[0]["Truth"] is None

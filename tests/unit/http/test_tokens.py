@@ -47,7 +47,7 @@ def test_a_token_is_known_by_its_hash_alone(file):
     assert Tokens(path).bearer(f"bearer  {SECRET} ").name == "crm"
 
 
-def test_every_entry_is_compared_whichever_fits(file, monkeypatch):
+def test_every_entry_is_compared_whichever_matches(file, monkeypatch):
     compared, real = [], tokens.hmac.compare_digest
     monkeypatch.setattr(tokens.hmac, "compare_digest", lambda a, b: compared.append(b) or real(a, b))
     Tokens(file(entry(), entry("second", "x"), entry("third", "y"))).bearer(HEADER)
@@ -57,7 +57,7 @@ def test_every_entry_is_compared_whichever_fits(file, monkeypatch):
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer ", SECRET, f"Basic {SECRET}", "Bearer wrong", "Bearer \u00ff"]
 )
-def test_without_a_known_token_nobody_is_let_in(file, header):
+def test_a_missing_or_unknown_token_is_refused(file, header):
     with pytest.raises(Unauthorized) as caught:
         Tokens(file(entry())).bearer(header)
     assert (caught.value.status, caught.value.code) == (401, "unauthorized")
@@ -87,14 +87,14 @@ def test_a_token_labels_its_tasks_and_no_other():
         ({"labels": frozenset(), "administers": True}, "administers"),
     ],
 )
-def test_what_a_token_may_is_said_in_words(rights, words):
+def test_the_rights_of_a_token_in_words(rights, words):
     assert entry(**rights).rights == words
 
 
 @pytest.mark.parametrize(
     ("rights", "guarded"), [({}, False), ({"reads": True}, True), ({"administers": True}, True)]
 )
-def test_rounds_are_guarded_once_a_tokens_right_it_is_to_read_them(file, rights, guarded):
+def test_rounds_are_guarded_once_a_token_has_the_right_to_read_them(file, rights, guarded):
     assert Tokens(file(entry(**rights))).guard_rounds is guarded
 
 
@@ -119,7 +119,7 @@ def test_a_secret_that_is_mounted_anew_behind_its_link_is_read_again(file, tmp_p
     assert known.bearer("Bearer new").name == "erp"
 
 
-def test_a_file_that_breaks_later_changes_nothing_and_is_reported_once(file, caplog):
+def test_a_file_that_becomes_invalid_changes_nothing_and_is_reported_once(file, caplog):
     known = Tokens(file(entry(reads=True)))
     file(text=f'[tokens.crm]\nsha256 = "{SECRET}"\n')
     with caplog.at_level(logging.ERROR):
@@ -128,7 +128,7 @@ def test_a_file_that_breaks_later_changes_nothing_and_is_reported_once(file, cap
     assert SECRET not in caplog.text + str(vars(caplog.records[0]))
 
 
-def test_a_file_that_goes_takes_all_tokens_away_and_opens_nothing(file):
+def test_a_deleted_file_takes_all_tokens_away_and_opens_nothing(file):
     path = file(entry(reads=True))
     known = Tokens(path)
     path.unlink()
@@ -151,7 +151,7 @@ GOOD = f'sha256 = "{hash_of(SECRET)}"\n'
         ('[tokens.crm]\nlabels = ["iris"]\n', "64 hex digits"),
         ("[tokens.crm]\nlabels = 'iris'\n" + GOOD, "a list of tasks"),
         ("[tokens.crm]\nlabels = [1]\n" + GOOD, "a list of tasks"),
-        ("[tokens.crm]\nlabels = ['no task']\n" + GOOD, "no task's name"),
+        ("[tokens.crm]\nlabels = ['no task']\n" + GOOD, "a list of tasks' names"),
         ("[tokens.crm]\nreads = 'yes'\n" + GOOD, "reads must be true or false"),
         ("[tokens.crm]\nwrites = true\n" + GOOD, "'writes' is not known"),
         ("[tokens.crm]\n" + GOOD, "may do nothing"),
@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
         Tokens(tmp_path)
 
 
-def test_a_token_shows_its_hash_to_nobody():
+def test_the_repr_of_a_token_hides_its_hash():
     assert hash_of(SECRET) not in repr(entry())
 
 

@@ -159,21 +159,21 @@ class FakeApiServer:
         return body
 
     def _list(self, namespace, resource, query):
-        wanted = dict(part.split("=", 1) for part in query.get("labelSelector", "").split(",") if part)
-        found = sorted(
+        labels = dict(part.split("=", 1) for part in query.get("labelSelector", "").split(",") if part)
+        items = sorted(
             (
                 item
                 for (space, kind, _), item in self.objects.items()
                 if (space, kind) == (namespace, resource)
-                and wanted.items() <= item["metadata"].get("labels", {}).items()
+                and labels.items() <= item["metadata"].get("labels", {}).items()
             ),
             key=lambda item: item["metadata"]["name"],
         )
         start, limit = int(query.get("continue", 0)), min(self.page, int(query.get("limit", self.page)))
         metadata = {"resourceVersion": str(self.version)}
-        if len(found) > start + limit:
+        if len(items) > start + limit:
             metadata["continue"] = str(start + limit)
-        return {"kind": "List", "metadata": metadata, "items": found[start : start + limit]}
+        return {"kind": "List", "metadata": metadata, "items": items[start : start + limit]}
 
 
 class _Server(ThreadingHTTPServer):
@@ -197,11 +197,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self):
         fake, parts = self.server.fake, urlsplit(self.path)
-        found = _PATH.fullmatch(unquote(parts.path))
+        match = _PATH.fullmatch(unquote(parts.path))
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         verb = _VERBS[self.command]
-        if verb == "get" and not found["name"]:
+        if verb == "get" and not match["name"]:
             verb = "list"
         fault = (
             fake.fault if verb in fake.fault_verbs or (verb == "list" and "get" in fake.fault_verbs) else None
@@ -220,11 +220,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             with fake.lock:
                 status, document = fake.answer(
-                    verb, found["namespace"], found["resource"], found["name"], body, query
+                    verb, match["namespace"], match["resource"], match["name"], body, query
                 )
                 document = deepcopy(document)
                 if status < 300 and verb not in {"get", "list"}:
-                    name = found["name"] or body["metadata"]["name"]
+                    name = match["name"] or body["metadata"]["name"]
                     fake.writes.append((time.monotonic(), verb, name))
         if fault == "reset":
             self.close_connection = True
@@ -233,11 +233,11 @@ class _Handler(BaseHTTPRequestHandler):
             status, document = _status(500, "etcdserver: request timed out")
         if status < 300 and "PartialObjectMetadata" in self.headers.get("Accept", ""):
             document = _metadata_alone(document)
-        self.reply(status, document, verb, found)
+        self.reply(status, document, verb, match)
 
-    def reply(self, status, document, verb, found):
+    def reply(self, status, document, verb, match):
         data = json.dumps(document).encode()
-        self.server.fake.calls.append((verb, found["resource"], found["name"], len(data)))
+        self.server.fake.calls.append((verb, match["resource"], match["name"], len(data)))
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

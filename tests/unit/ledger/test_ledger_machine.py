@@ -20,15 +20,15 @@ from concord.ledger.chain import canonical, replay
 from concord.ledger.file_store import FileStore
 from concord.ledger.ledger import Ledger
 from concord.ledger.state import State
-from concord.policies.scoring import PPM
+from concord.policies.voting import PPM
 from concord.settlement import evidence
 from concord.settlement.batch import settle_batch
 from concord.settlement.settler import ABANDONED, Settler
 from concord.settlement.standing import review
 from tests.sizes import sized
-from tests.unit.laws import exactly
 from tests.unit.ledger.conformance import MemoryStore
-from tests.unit.settling import hot
+from tests.unit.properties import exactly
+from tests.unit.settlement.settling import hot
 
 QUICK, MANY, ON_FILES = 20, 300, 20
 """Random runs in the quick suite, in the slow one at its full size, and there on a folder of files."""
@@ -90,7 +90,7 @@ class MemoryJournal:
     def open_claims(self, age=0):
         old = [(batch, height) for batch, (height, at) in self.claims.items() if at <= self.clock() - age]
         return [
-            Claim(batch, height, tuple(replace(self.rows[one]) for one in self.claimed[batch]))
+            Claim(batch, height, tuple(replace(self.rows[id_]) for id_ in self.claimed[batch]))
             for batch, height in old
         ]
 
@@ -98,18 +98,18 @@ class MemoryJournal:
         return max(self.noted.items()) if self.noted else None
 
     def note_blocks(self, noted, sealed=0):
-        for height, known, _ in noted:
-            if self.noted.setdefault(height, known) != known:
+        for height, block_hash, _ in noted:
+            if self.noted.setdefault(height, block_hash) != block_hash:
                 raise LedgerBroken("another hash")
 
     def mark_settled(self, batch, height, block_hash, records):
         self.note_blocks([(height, block_hash, None)])
-        for one, record in records.items():
-            row = self.rows[one]
+        for id_, record in records.items():
+            row = self.rows[id_]
             if row.block is None:
                 row.block, row.batch, row.record = height, None, record
             elif (row.block, row.record) != (height, record):
-                raise AssertionError(f"{one} was settled in {row.block} and is now in {height}.")
+                raise AssertionError(f"{id_} was settled in {row.block} and is now in {height}.")
         self.claims.pop(batch, None)
 
 
@@ -123,7 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.journal = MemoryJournal(self.clock)
         self.accidents = {}
         self.bodies = {}
-        self.checked = self.seen = 0
+        self.checked = self.checked_jailings = 0
         self.serial = 0
         self.writers = [self.writer(number) for number in range(3)]
         self.before = State()
@@ -180,19 +180,19 @@ class LedgerMachine(RuleBasedStateMachine):
     def append(self, number, *some):
         """Appends events as a caller would; what was acknowledged once must stand for ever."""
         before = self.reader().head()
-        known = {event.key: canonical(event.body) for event in some}
-        taken = {key: self.bodies[key] for key in known if key in self.bodies}
+        bodies = {event.key: canonical(event.body) for event in some}
+        taken = {key: self.bodies[key] for key in bodies if key in self.bodies}
         try:
             self.take(number, lambda writer: writer._append(list(some)))
         except CallerError as error:
             after = self.reader().head()
-            assert after.hash == before.hash or after.blocks[-1].events.keys().isdisjoint(known)
+            assert after.hash == before.hash or after.blocks[-1].events.keys().isdisjoint(bodies)
             return error
-        if any(taken[key] != known[key] for key in taken) and not any(
+        if any(taken[key] != bodies[key] for key in taken) and not any(
             event.kind == "params" for event in some
         ):
             raise AssertionError("A key has happened with two bodies.")
-        if taken.keys() == known.keys() and not any(event.kind == "params" for event in some):
+        if taken.keys() == bodies.keys() and not any(event.kind == "params" for event in some):
             assert self.reader().head().hash == before.hash
         return None
 
@@ -229,10 +229,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def pay(self, writer, task, node, amount, key, pay):
         event = pay(task, node, amount, str(key))
         account = self.state().task(task).accounts.get(node)
-        known = self.bodies.get(event.key)
+        body = self.bodies.get(event.key)
         error = self.append(writer, event)
-        if known is not None:
-            assert isinstance(error, Conflict) == (known != canonical(event.body))
+        if body is not None:
+            assert isinstance(error, Conflict) == (body != canonical(event.body))
         elif account is None:
             assert isinstance(error, UnknownName)
         else:
@@ -266,9 +266,9 @@ class LedgerMachine(RuleBasedStateMachine):
         malformed=st.dictionaries(st.sampled_from(NODES), st.integers(0, 9), max_size=2),
     )
     def keep_house(self, writer, task, malformed):
-        found = review(task, self.state().task(task), malformed).events
-        if found:
-            assert self.append(writer, *found) is None
+        events = review(task, self.state().task(task), malformed).events
+        if events:
+            assert self.append(writer, *events) is None
             assert len(self.state().task(task).active) >= 1
 
     @rule(
@@ -298,16 +298,20 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def answer(self, task, count, classes, silent, label, tried):
         state = self.state().task(task)
-        said = {n: k for n, k in zip(NODES, classes, strict=True) if n in state.accounts and n not in silent}
+        choices = {
+            n: k for n, k in zip(NODES, classes, strict=True) if n in state.accounts and n not in silent
+        }
         for _ in range(count):
             self.serial += 1
             name = f"{(self.serial * 2654435761) % 2**32:08x}"
             if state.policy == "seed":
-                data = evidence.write_seed(1, said)
+                data = evidence.write_seed(1, choices)
                 self.journal.rows[name] = Row(name, task, "seed", data, None, due=True)
                 continue
-            votes = {n: hot(state.accounts[n].version, k) for n, k in said.items() if n in state.active}
-            shadows = {n: hot(state.accounts[n].version, k) for n, k in said.items() if n not in state.active}
+            votes = {n: hot(state.accounts[n].version, k) for n, k in choices.items() if n in state.active}
+            shadows = {
+                n: hot(state.accounts[n].version, k) for n, k in choices.items() if n not in state.active
+            }
             data = evidence.write(0, votes, shadows, {n: hot("2", 0) for n in votes} if tried else None)
             self.journal.rows[name] = Row(name, task, "wager", data, label, due=label is not None)
 
@@ -417,11 +421,13 @@ class LedgerMachine(RuleBasedStateMachine):
         for task in self.state().tasks.values():
             assert task.treasury >= 0
             assert all(
-                min(one.stake, one.deposit, one.regret, one.score) >= 0 for one in task.accounts.values()
+                min(account.stake, account.deposit, account.regret, account.score) >= 0
+                for account in task.accounts.values()
             )
-            assert all(0 <= one.skill <= PPM for one in task.accounts.values())
+            assert all(0 <= account.skill <= PPM for account in task.accounts.values())
             assert all(
-                (one.standing == "jailed") == (one.reason is not None) for one in task.accounts.values()
+                (account.standing == "jailed") == (account.reason is not None)
+                for account in task.accounts.values()
             )
 
     @invariant()
@@ -432,15 +438,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def a_key_happens_once_and_what_was_written_stays(self):
-        found = {}
+        bodies = {}
         for block in self.reader().stream():
             for key, body in block.events.items():
-                assert key not in found or body["kind"] == "params", key
-                found[key] = canonical(body)
-        assert {key: found.get(key) for key in self.bodies} == self.bodies or all(
-            key.startswith("params") for key, body in self.bodies.items() if found.get(key) != body
+                assert key not in bodies or body["kind"] == "params", key
+                bodies[key] = canonical(body)
+        assert {key: bodies.get(key) for key in self.bodies} == self.bodies or all(
+            key.startswith("params") for key, body in self.bodies.items() if bodies.get(key) != body
         )
-        self.bodies = found
+        self.bodies = bodies
 
     @invariant()
     def every_block_settles_what_its_rounds_say_and_no_round_twice(self):
@@ -452,9 +458,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 ids = self.journal.claimed[batch]
                 settled.update(ids)
                 if block.height > self.checked:
-                    self.check_block(block, batch, [self.journal.rows[one] for one in ids])
+                    self.check_block(block, batch, [self.journal.rows[id_] for id_ in ids])
         assert not settled or max(settled.values()) == 1
-        assert {one for one, row in self.journal.rows.items() if row.block} <= set(settled)
+        assert {id_ for id_, row in self.journal.rows.items() if row.block} <= set(settled)
         self.checked = self.reader().head().height
 
     def check_block(self, block, batch, rows):
@@ -464,7 +470,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def a_jailing_leaves_two_and_half_of_the_deposits(self):
-        for block in self.reader().stream(self.seen + 1):
+        for block in self.reader().stream(self.checked_jailings + 1):
             jailed = {body["task"] for body in block.events.values() if body["kind"] == "jail"}
             for name in jailed:
                 before = self.reader().state_before(block.height).task(name)
@@ -475,7 +481,7 @@ class LedgerMachine(RuleBasedStateMachine):
                         sum(a.deposit for a in some.values()) for some in (after.active, after.accounts)
                     ]
                     assert 2 * deposits[0] >= deposits[1]
-        self.seen = self.reader().head().height
+        self.checked_jailings = self.reader().head().height
 
     def teardown(self):
         """In the end every due round is settled once, and the balances are a replay along the blocks."""

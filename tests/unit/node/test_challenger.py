@@ -12,7 +12,7 @@ from concord.node.app import NodeApi, load
 from concord.node.challenger import SLOW_CALLS, Challenger
 from concord.observability.logs import AccessLog
 from concord.tasks.schema import Feature, Label, TaskSchema
-from concord.types.answers import CHALLENGER_HEADER, ROWS_TYPE, SCHEMA_HEADER, NodeInfo
+from concord.types.nodes import CHALLENGER_HEADER, ROWS_TYPE, SCHEMA_HEADER, NodeInfo
 
 SCHEMA = TaskSchema(
     "coin",

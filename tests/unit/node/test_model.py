@@ -12,7 +12,7 @@ from concord.errors import ConfigurationError
 from concord.node.app import load
 from concord.node.model import OnnxModel
 from concord.tasks.schema import Feature, Label, TaskSchema
-from concord.types.answers import NodeInfo
+from concord.types.nodes import NodeInfo
 
 SCHEMA = TaskSchema(
     "coin",

@@ -16,8 +16,7 @@ with warnings.catch_warnings():
     import_module("mlflow.store.tracking.sqlalchemy_store")
 
 from tests.homes import IRIS
-from training.data.dataset import Dataset, read
-from training.data.table import load
+from training.data import dataset
 from training.task import Task
 from training.tasks import select
 
@@ -42,9 +41,9 @@ def csv_file(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def read_file(task, csv_file) -> Callable[..., Dataset]:
+def read_file(task, csv_file) -> Callable[..., dataset.Dataset]:
     """Reads lines as the file of a task; `name` and `encoding` are the file's."""
-    return lambda of, *lines, **how: read(task(of), load(csv_file(*lines, **how)))
+    return lambda of, *lines, **how: dataset.read_file(task(of), csv_file(*lines, **how))
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ import pytest
 
 from concord.errors import ConfigurationError, UnknownName
 from concord.tasks.schema import TaskSchema
-from training.data.dataset import generated
+from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit
 from training.fitting.onnx import run
-from training.registry.tags import SCHEMA_TAG
+from training.registry.versions import SCHEMA_TAG
 from training.task import SEED, Rule, Task
 from training.tasks import discover, select
 from training.tasks.iris import WORKSHOP_ROW
@@ -33,17 +33,17 @@ def test_the_four_tasks_are_there_with_their_sixteen_nodes():
 
 @every_task
 def test_a_generator_repeats_itself_with_its_seed(each: Task):
-    assert generated(each, 1).digest == generated(each, 1).digest
+    assert generate_rows(each, 1).digest == generate_rows(each, 1).digest
 
 
 @pytest.mark.parametrize("name", ["loan_default", "film_rating", "loan_amount"])
 def test_another_seed_makes_other_rows(name):
-    assert generated(TASKS[name], 1).digest != generated(TASKS[name], 2).digest
+    assert generate_rows(TASKS[name], 1).digest != generate_rows(TASKS[name], 2).digest
 
 
 @every_task
 def test_a_generator_makes_rows_that_none_is_dropped_of(each: Task):
-    data = generated(each, 7)
+    data = generate_rows(each, 7)
     assert not data.dropped
     assert split(each, data, 7).training.rows.dtype == np.float32
 
@@ -67,7 +67,7 @@ def test_a_schema_fits_into_a_tag_of_any_of_mlflows_databases(each: Task):
 @pytest.mark.parametrize("seed", [SEED, 0, 3])
 def test_the_iris_nodes_answer_the_workshops_row_as_in_the_workshop(seed):
     task = TASKS["iris"]
-    data = generated(task, seed)
+    data = generate_rows(task, seed)
     parts = split(task, data, seed)
     row = np.array([WORKSHOP_ROW], dtype=np.float32)
     nodes = ("logistic_regression", "decision_tree", "knn", "random_forest")

@@ -1,6 +1,6 @@
 """A task's rows in a SQL database: SQLite, MySQL, MariaDB or PostgreSQL.
 
-`address` says which database and table are meant, `engine` reaches it and turns its faults into sentences,
-`tables` names every table, `migrations` brings our own to this version, `store` is one task's table,
-`loading` brings a file into it, `reading` gives its rows to those who learn.
+`address` names database and table, `engine` connects and explains errors, `tables` and `migrations` define
+the tables, `bookkeeping` knows which table is whose, `row_store` is one task's table; `load_file` and
+`loader` fill it, `read_table`, `inspection` and `export` read it.
 """

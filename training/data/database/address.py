@@ -1,6 +1,6 @@
-"""Which database and table are meant: `URL#table`, without a password where it is shown.
+"""The address of a table: `URL#table`, shown without its password.
 
-The password may stand in `CONCORD_DATA_PASSWORD` instead of the URL, where the list of processes does not
+The password may be in `CONCORD_DATA_PASSWORD` instead of the URL, so that the list of processes does not
 show it.
 """
 
@@ -56,14 +56,14 @@ class DatabaseAddress:
 
 
 def read_address(text: str, task: str) -> DatabaseAddress:
-    """Reads `URL` or `URL#table`; the table is the task's unless said.
+    """Reads `URL` or `URL#table`; the table is the task's by default.
 
     Raises:
         ConfigurationError: It is no URL of a database that can be reached from here, or the table's name is
             none.
     """
-    found = _TABLE.fullmatch(text)
-    url, table = (found["url"], found["table"]) if found else (text, task)
+    match = _TABLE.fullmatch(text)
+    url, table = (match["url"], match["table"]) if match else (text, task)
     if not _NAME.fullmatch(table) or table.startswith(OURS):
         raise ConfigurationError(
             f"{table[:60]!r} is no name for a table: letters in lower case, digits and _, beginning with a "
@@ -71,13 +71,15 @@ def read_address(text: str, task: str) -> DatabaseAddress:
             field="table",
         )
     try:
-        made = sa.make_url(url)
+        parsed = sa.make_url(url)
     except (ArgumentError, ValueError):
         raise _no_address() from None
-    backend, _, driver = made.drivername.partition("+")
+    backend, _, driver = parsed.drivername.partition("+")
     if backend not in DRIVERS:
         raise _no_address()
-    return DatabaseAddress(_with_password(made if driver else made.set(drivername=DRIVERS[backend])), table)
+    return DatabaseAddress(
+        _with_password(parsed if driver else parsed.set(drivername=DRIVERS[backend])), table
+    )
 
 
 def _with_password(url: sa.URL) -> sa.URL:

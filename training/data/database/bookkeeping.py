@@ -1,8 +1,7 @@
-"""Which table holds whose rows, and that it still fits the task: told before anything is read or written.
+"""Which table holds which task's rows, and a check that it still fits the task's schema.
 
-A task's schema may change, and its table then holds rows of another one. Such a table is refused with what
-differs: its rows can be exported and loaded again into a new one, and nobody learns from columns that mean
-something else.
+A table that was made for another schema is refused, with what differs: its rows can be exported and loaded
+into a new table.
 """
 
 import json
@@ -13,13 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from concord.errors import DataError, UnknownName
-from training.data.database.engine import Database
-from training.data.database.tables import known, layout, rows_table
+from training.data.database.engine import RowDatabase
+from training.data.database.tables import layout, row_tables, rows_table
 from training.task import Task
 
 
-def migrate(database: Database) -> None:
-    """Brings our own tables to those of this version; safe to call by several processes.
+def migrate(database: RowDatabase) -> None:
+    """Migrates Concord's own tables to this version; several processes may call it at once.
 
     Raises:
         DataError: A later version of Concord has been here.
@@ -34,7 +33,7 @@ def migrate(database: Database) -> None:
 
     def upgrade(connection: sa.Connection) -> None:
         config.attributes["connection"] = connection
-        with database.alone(connection):
+        with database.lock_tables(connection):
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
@@ -45,24 +44,24 @@ def migrate(database: Database) -> None:
     database.write(upgrade)
 
 
-def make_table(database: Database, task: Task) -> sa.Table:
+def make_table(database: RowDatabase, task: Task) -> sa.Table:
     """The table of the address for a task's rows, made where it is missing.
 
     Raises:
-        DataError: There is a table of that name that is not ours, another task's, or of another schema.
+        DataError: A table of that name is not Concord's, another task's, or of another schema.
     """
     name = database.address.table
     table = rows_table(task, name)
-    made = {"layout": json.dumps(layout(task)), "made_at": time.time_ns() // 1000}
-    note = {"name": name, "task": task.name, **made}
+    made_at = time.time_ns() // 1000
+    record = {"name": name, "task": task.name, "layout": json.dumps(layout(task)), "made_at": made_at}
 
     def make(connection: sa.Connection) -> None:
-        with database.alone(connection):
+        with database.lock_tables(connection):
             row = connection.execute(
-                sa.select(known.c.task, known.c.layout).where(known.c.name == name)
+                sa.select(row_tables.c.task, row_tables.c.layout).where(row_tables.c.name == name)
             ).first()
             if row is not None:
-                _check(database, task, row[0], json.loads(row[1]))
+                _check_layout(database, task, row[0], json.loads(row[1]))
             elif sa.inspect(connection).has_table(name):
                 raise DataError(
                     f"{database.address.database} has a table {name!r} that `concord data` did not make. "
@@ -71,14 +70,14 @@ def make_table(database: Database, task: Task) -> sa.Table:
                 )
             # MySQL commits by itself: what is noted first is what a crash leaves, and is made again.
             if row is None:
-                connection.execute(known.insert().values(note))
+                connection.execute(row_tables.insert().values(record))
             table.create(connection, checkfirst=True)
 
     database.write(make)
     return table
 
 
-def find_table(database: Database, task: Task) -> sa.Table:
+def find_table(database: RowDatabase, task: Task) -> sa.Table:
     """The table of the address, which holds a task's rows.
 
     Raises:
@@ -86,36 +85,36 @@ def find_table(database: Database, task: Task) -> sa.Table:
         DataError: It holds another task's rows, or rows of another schema.
     """
     name = database.address.table
-    found = {row["name"]: row for row in tables(database)}
-    if name not in found:
-        there = f"There are {', '.join(found)}." if found else "`concord data load` makes one."
+    tables = {row["name"]: row for row in list_tables(database)}
+    if name not in tables:
+        others = f"There are {', '.join(tables)}." if tables else "`concord data load` makes one."
         raise UnknownName(
-            f"{database.address.database} has no table {name!r} of rows. {there}", field="table"
+            f"{database.address.database} has no table {name!r} of rows. {others}", field="table"
         )
-    _check(database, task, found[name]["task"], json.loads(found[name]["layout"]))
+    _check_layout(database, task, tables[name]["task"], json.loads(tables[name]["layout"]))
     return rows_table(task, name)
 
 
-def tables(database: Database) -> list[dict[str, Any]]:
-    """Our note of every table of rows, by name; none where Concord has never been."""
+def list_tables(database: RowDatabase) -> list[dict[str, Any]]:
+    """The bookkeeping of every table of rows, by name; empty in a database that Concord has not used."""
     with database.reading() as connection:
-        if not sa.inspect(connection).has_table(known.name):
+        if not sa.inspect(connection).has_table(row_tables.name):
             return []
-        found = connection.execute(sa.select(known).order_by(known.c.name)).mappings()
-        return [dict(row) for row in found]
+        rows = connection.execute(sa.select(row_tables).order_by(row_tables.c.name)).mappings()
+        return [dict(row) for row in rows]
 
 
-def _check(database: Database, task: Task, owner: str, made: dict[str, Any]) -> None:
+def _check_layout(database: RowDatabase, task: Task, owner: str, stored: dict[str, Any]) -> None:
     name, where = database.address.table, database.address.database
     if owner != task.name:
         raise DataError(
             f"{name!r} in {where} holds rows of {owner}. Name another table: URL#{task.name}.", field="table"
         )
-    wanted = layout(task)
-    if made == wanted:
+    current = layout(task)
+    if stored == current:
         return
-    before, after = made.get("columns", {}), wanted["columns"]
-    differs = next((one for one in {**after, **before} if before.get(one) != after.get(one)), "answer")
+    before, after = stored.get("columns", {}), current["columns"]
+    differs = next((name for name in {**after, **before} if before.get(name) != after.get(name)), "answer")
     was, is_now = before.get(differs, "nothing"), after.get(differs, "nothing")
     raise DataError(
         f"{name!r} in {where} was made for another schema of {task.name}: {differs!r} was {was} and is "

@@ -1,8 +1,8 @@
-"""Reaches the database of the rows, and turns what goes wrong there into sentences with a remedy.
+"""The database of the rows: its connections and transactions, and its errors as sentences with a remedy.
 
-A transaction that lost to another one, or whose connection was cut, is tried again: whatever is written here
-may be written twice without harm. No message carries a value of a row or a password: drivers put both into
-theirs, so only codes and known phrases are taken from them.
+A transaction that was rolled back because of another one, or whose connection was cut, is tried again: all
+writes are idempotent. No message contains a value of a row or a password: drivers put both into theirs, so
+only codes and known phrases are read from them.
 """
 
 import random
@@ -38,7 +38,7 @@ _CUT: Final = {2006, 2013, "57P01", "57P02", "57P03", "08006", "08003"}
 _T = TypeVar("_T")
 
 
-class Database:
+class RowDatabase:
     """The database of an address.
 
     Args:
@@ -93,11 +93,11 @@ class Database:
         raise AssertionError("unreachable: the last try returns or raises")
 
     @contextmanager
-    def alone(self, connection: sa.Connection) -> Iterator[None]:
-        """Waits until no other process makes or changes tables in this database, and holds others off within.
+    def lock_tables(self, connection: sa.Connection) -> Iterator[None]:
+        """Locks the making and changing of tables in this database against other processes.
 
         PostgreSQL's lock ends with the transaction and SQLite's is the transaction. MySQL's is the
-        connection's: what was done is committed before the lock is let go, so that whoever comes next sees
+        connection's: what was done is committed before the lock is released, so that the next one sees
         it; after an error the connection is given up, and with it the lock and what MySQL has not committed.
         """
         if self.dialect.name == "postgresql":
@@ -120,7 +120,7 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Gives all connections back."""
+        """Closes all connections."""
         self._engine.dispose()
 
     def _find_file(self, *, make: bool) -> None:
@@ -189,8 +189,8 @@ def _code(error: SQLAlchemyError) -> int | str | None:
     cause = _cause(error)
     if cause.args and isinstance(cause.args[0], int):
         return cause.args[0]
-    found: str | None = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
-    return found
+    state: str | None = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+    return state
 
 
 _Codes = frozenset[int | str]
@@ -221,7 +221,7 @@ _PHRASES: Final = (
     ("no such file", _AWAY),
 )
 
-_SAID: Final[dict[_Codes, str]] = {
+_MESSAGES: Final[dict[_Codes, str]] = {
     _PASSWORD: "{where} refuses the user or the password. Check both; CONCORD_DATA_PASSWORD holds the "
     "password where the URL has none, and a : / @ or # in it is written as %3A %2F %40 %23 in a URL.",
     _DATABASE: "{where}: there is no such database on this server. Make it first (CREATE DATABASE …), or "
@@ -237,15 +237,15 @@ _SAID: Final[dict[_Codes, str]] = {
 
 def _sentence(address: DatabaseAddress, error: SQLAlchemyError) -> ConcordError:
     code, cause = _code(error), _cause(error)
-    kind = next((codes for codes in _SAID if code in codes), None) if code is not None else None
+    kind = next((codes for codes in _MESSAGES if code in codes), None) if code is not None else None
     if kind is None and code is None:
         text = str(cause).lower()
         kind = next((codes for phrase, codes in _PHRASES if phrase in text), None)
     if kind is not None:
-        users = DataError if kind in (_FULL, _LOCKED) else ConfigurationError
-        return users(_SAID[kind].format(where=address.database), field="url")
-    named = f"{type(cause).__name__} {code}" if code else type(cause).__name__
+        error_class = DataError if kind in (_FULL, _LOCKED) else ConfigurationError
+        return error_class(_MESSAGES[kind].format(where=address.database), field="url")
+    name = f"{type(cause).__name__} {code}" if code else type(cause).__name__
     return TrainingError(
-        f"{address.database} does not serve ({named}). What was loaded stays; run the same command again to "
+        f"{address.database} does not serve ({name}). What was loaded stays; run the same command again to "
         "go on."
     )

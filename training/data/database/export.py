@@ -1,15 +1,15 @@
-"""A task's rows out of its table into a CSV file that can be loaded again: same rows, same order, same keys.
+"""Writes a task's table to a CSV file that can be loaded again: same rows, same order, same keys.
 
-The file takes its name when it is whole. A row's own name goes in too; a task without one gets the same keys
-again from the rows themselves.
+The file is written under another name and renamed at the end. A row's own key goes in too; other keys follow
+from the rows themselves.
 """
 
 import csv
 import gzip
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
@@ -18,18 +18,16 @@ from concord.errors import DataError
 from concord.util import private_files as private
 from training.data.database.address import DatabaseAddress
 from training.data.database.bookkeeping import find_table
-from training.data.database.engine import Database
-from training.data.database.loading import Summary
-from training.data.database.sources import Progress
-from training.data.database.store import RowStore
+from training.data.database.engine import RowDatabase
+from training.data.database.load_file import LoadProgress, ReportProgress
+from training.data.database.loader import LoadSummary
+from training.data.database.row_store import RowStore
 from training.task import Task
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def export(
-    task: Task, address: DatabaseAddress, out: Path, *, force: bool, tell: Callable[[Progress], None]
-) -> int:
+def export(task: Task, address: DatabaseAddress, out: Path, *, force: bool, report: ReportProgress) -> int:
     """Writes a table to a file, a gzip where its name ends in `.gz`.
 
     Returns:
@@ -41,20 +39,17 @@ def export(
     """
     if out.exists() and not force:
         raise DataError(f"{out} is there already. Name another file, or say --force.", field="--out")
-    database = Database(address)
-    try:
+    with closing(RowDatabase(address)) as database:
         store = RowStore(database, find_table(database, task))
         total, rows = store.count(), 0
-        with _appearing(out) as file:
+        with _replacing(out) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_header(task))
             for chunk in store.read("row_key", *_observed(task), *_features(task), "answer"):
-                writer.writerows(_cells(task, record) for record in chunk)
+                writer.writerows(_cells(task, row) for row in chunk)
                 rows += len(chunk)
-                tell(Progress(rows, total, Summary(read=rows)))
+                report(LoadProgress(rows, total, LoadSummary(read=rows)))
         return rows
-    finally:
-        database.close()
 
 
 def _header(task: Task) -> list[str]:
@@ -70,9 +65,9 @@ def _observed(task: Task) -> list[str]:
     return ["observed_at"] if task.observed else []
 
 
-def _cells(task: Task, record: Sequence[Any]) -> list[Any]:
+def _cells(task: Task, row: Sequence[Any]) -> list[Any]:
     """A row's cells: its key if it is one of its own, its time, its features and its answer."""
-    _, key, *rest = record
+    _, key, *rest = row
     cells = [] if task.key is None else ["" if key.startswith("#") else key]
     if task.observed:
         micros, *rest = rest
@@ -86,8 +81,8 @@ def _date(micros: int) -> str:
 
 
 @contextmanager
-def _appearing(out: Path) -> Iterator[IO[str]]:
-    """A text file that takes its name when all of it is written."""
+def _replacing(out: Path) -> Iterator[IO[str]]:
+    """A text file that is written under another name and replaces `out` at the end."""
     part = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         with open(part, "wb", opener=private.opener) as raw:

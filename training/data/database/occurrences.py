@@ -1,8 +1,8 @@
-"""Which occurrence of itself a row is, in eight bytes a row.
+"""Counts equal rows, in eight bytes a row.
 
-A file may hold the same row twice, and both count. So a row's key is what is in it and its place among those
-like it, which is the same whenever the file is read. Hashes are kept in sorted runs that double in length, so
-that looking up a batch in millions of rows is a few binary searches.
+A file may hold the same row twice, and both count. So a row's key is made of its content and its place among
+equal rows, which is the same whenever the file is read. Hashes are kept in sorted runs that double in
+length, so that looking up a batch in millions of rows is a few binary searches.
 """
 
 from collections import Counter
@@ -32,13 +32,13 @@ class Occurrences:
         before = np.zeros(len(hashes), dtype=np.int64)
         for run in self._runs:
             before += np.searchsorted(run, hashes, "right") - np.searchsorted(run, hashes, "left")
-        seen: Counter[int] = Counter()
-        found = []
-        for one, earlier in zip(hashes.tolist(), before.tolist(), strict=True):
-            found.append(earlier + seen[one])
-            seen[one] += 1
+        in_batch: Counter[int] = Counter()
+        counts = []
+        for row_hash, earlier in zip(hashes.tolist(), before.tolist(), strict=True):
+            counts.append(earlier + in_batch[row_hash])
+            in_batch[row_hash] += 1
         self._add(np.sort(hashes))
-        return found
+        return counts
 
     def _add(self, run: Hashes) -> None:
         while self._runs and len(self._runs[-1]) <= len(run):

@@ -1,8 +1,8 @@
-"""Every table: our own, which Alembic makes, and a task's, which follows from its schema.
+"""The tables of the rows' database: Concord's own, which Alembic makes, and a task's, made from its schema.
 
 A task's table has a typed column for each feature and one for the answer, so that people can query it, and
-ours beside them. Times are µs since the epoch in a BIGINT, as in the journal: exact and the same everywhere.
-A NULL in a feature is a cell that said nothing and is filled in by the task's rule on reading.
+Concord's own beside them. Times are µs since the epoch in a BIGINT, as in the journal: exact and the same
+everywhere. A NULL in a feature is an empty cell, which the task's rule fills in on reading.
 """
 
 from typing import Any, Final
@@ -25,9 +25,9 @@ EXACT: Final = 2.0**53
 """Whole numbers up to here are kept as such."""
 
 RESERVED: Final = ("row_id", "row_key", "row_source", "row_line", "loaded_at", "observed_at", "answer")
-"""Our columns of a task's table."""
+"""Columns of a task's table that are Concord's own."""
 
-known = sa.Table(
+row_tables = sa.Table(
     "concord_tables",
     OURS,
     sa.Column("name", sa.String(64), primary_key=True),
@@ -52,7 +52,7 @@ loads = sa.Table(
     sa.Column("changed", sa.BigInteger, nullable=False),
     sa.Column("known", sa.BigInteger, nullable=False),
     sa.Column("refused", sa.BigInteger, nullable=False),
-    # Column → rows that were left out because it said nothing, as JSON.
+    # Column → rows that were left out because it is empty, as JSON.
     sa.Column("dropped", Text, nullable=False),
     **ON_MYSQL,
 )
@@ -85,7 +85,7 @@ def rows_table(task: Task, name: str) -> sa.Table:
         ConfigurationError: A feature has the name of one of our columns.
     """
     features = task.schema.features
-    taken = next((one.name for one in features if one.name.lower() in RESERVED), None)
+    taken = next((feature.name for feature in features if feature.name.lower() in RESERVED), None)
     if taken is not None:
         raise ConfigurationError(
             f"A table of rows has a column {taken!r} of its own. Name the feature of {task.name} otherwise.",
@@ -120,7 +120,7 @@ def _kind(feature: Feature) -> str:
     if feature.kind != "integer":
         return feature.kind
     bounds = (feature.minimum, feature.maximum)
-    return "integer" if all(one is not None and abs(one) <= EXACT for one in bounds) else "number"
+    return "integer" if all(bound is not None and abs(bound) <= EXACT for bound in bounds) else "number"
 
 
 def _type(feature: Feature) -> sa.types.TypeEngine[Any]:

@@ -1,1 +1,1 @@
-"""Films from TMDB: `api` asks, `gathering` stores."""
+"""Films from TMDB: `api` is a client of its API, `gathering` loads films into a table."""

@@ -1,8 +1,8 @@
-"""TMDB's API at its pace: two questions, and what goes wrong with them as sentences.
+"""A client of TMDB's API that keeps to its rate limit and explains its errors.
 
-What is asked is documented at developer.themoviedb.org: `discover/movie` (pages 1 to 500, twenty films each),
-`movie/{id}`, errors as `status_code` and `status_message`, and 429 where one asks too fast (some 50 requests
-a second). The key goes into a header where it is one of the newer kind, and is in no message and no log.
+The requests are documented at developer.themoviedb.org: `discover/movie` (pages 1 to 500, twenty films each),
+`movie/{id}`, errors as `status_code` and `status_message`, and 429 above some 50 requests a second.
+A key of the newer kind goes into a header; no key is in a message or a log.
 """
 
 import logging
@@ -22,11 +22,11 @@ URL: Final = "https://api.themoviedb.org/3"
 
 MOST_PAGES: Final = 500
 PER_SECOND: Final = 40.0
-"""Requests; TMDB bears some 50."""
+"""Requests; TMDB admits some 50."""
 
 TRIES: Final = 6
 LONGEST_WAIT: Final = 60.0
-"""Seconds that one Retry-After is followed for."""
+"""Seconds, the most that one Retry-After delays."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Span:
 
 
 class Tmdb:
-    """TMDB's API, at its pace.
+    """TMDB's API, within its rate limit.
 
     Args:
-        key: The reader's: a token of version 4, or a key of version 3.
+        key: A token of version 4, or a key of version 3.
         url: Of the API.
         clock: Seconds.
         sleep: Waits for so many.
@@ -66,20 +66,20 @@ class Tmdb:
         as_token = re.fullmatch(r"[0-9a-fA-F]{32}", key) is None
         self._key = {} if as_token else {"api_key": key}
         headers = {"accept": "application/json"} | ({"authorization": f"Bearer {key}"} if as_token else {})
-        # httpx tells addresses to its log, and a key of version 3 is in them.
-        for chatty in ("httpx", "httpcore"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+        # httpx logs addresses, and a key of version 3 is in them.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=30.0)
         self._clock, self._sleep, self._gap = clock, sleep, 1 / per_second
         self._lock, self._next = Lock(), clock()
 
     def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes the connections."""
         self._http.close()
 
     def discover(self, span: Span, votes: int, page: int) -> tuple[list[int], int]:
         """Ids of the films on a page, and how many pages there are."""
-        found = self._get(
+        document = self._get(
             "/discover/movie",
             {
                 "primary_release_date.gte": span.first.isoformat(),
@@ -93,9 +93,11 @@ class Tmdb:
             },
         )
         try:
-            return [int(one["id"]) for one in (found or {})["results"]], int((found or {})["total_pages"])
+            return [int(film["id"]) for film in (document or {})["results"]], int(
+                (document or {})["total_pages"]
+            )
         except (KeyError, TypeError, ValueError):
-            raise _odd("discover/movie") from None
+            raise _unlike_tmdb("discover/movie") from None
 
     def film(self, number: int) -> Mapping[str, Any] | None:
         """A film's facts; None where it is gone."""
@@ -117,7 +119,7 @@ class Tmdb:
                 continue
             if response.status_code == 429 or response.status_code >= 500:
                 if attempt < TRIES:
-                    self._pause(_asked_to_wait(response, attempt))
+                    self._pause(_retry_seconds(response, attempt))
                 continue
             return _read(path, response)
         raise TrainingError(
@@ -134,7 +136,7 @@ class Tmdb:
             self._sleep(turn - now)
 
     def _pause(self, seconds: float) -> None:
-        """Everybody waits."""
+        """Delays the requests of all threads."""
         with self._lock:
             self._next = max(self._next, self._clock() + seconds)
 
@@ -153,18 +155,18 @@ def _read(path: str, response: httpx.Response) -> dict[str, Any] | None:
             field="TMDB_API_KEY",
         )
     if not isinstance(document, dict):
-        raise _odd(path)
+        raise _unlike_tmdb(path)
     if response.is_error:
         code = document.get("status_code")
         raise DataError(f"TMDB refuses {path.strip('/')} ({response.status_code}, its status_code {code}).")
     return document
 
 
-def _asked_to_wait(response: httpx.Response, attempt: int) -> float:
+def _retry_seconds(response: httpx.Response, attempt: int) -> float:
     text = response.headers.get("retry-after", "")
     wait = float(text) if re.fullmatch(r"\d{1,4}", text) else 2.0**attempt / 2
     return min(wait, LONGEST_WAIT)
 
 
-def _odd(path: str) -> TrainingError:
+def _unlike_tmdb(path: str) -> TrainingError:
     return TrainingError(f"What answers {path.strip('/')} does not answer as TMDB does. Check TMDB_API_URL.")

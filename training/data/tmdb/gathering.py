@@ -1,8 +1,8 @@
-"""Films from TMDB into a table, never asked about twice without need.
+"""Gathers films from TMDB into a table, and requests none of them twice without need.
 
-A span of days is discovered page by page; one of more pages than TMDB gives out is cut in two. Which pages
-and films were asked about is noted in the transaction that stores the rows, so what is stopped goes on where
-it was. Films come through the same checks as a file's rows.
+A span of days is discovered page by page; a span of more pages than TMDB returns is halved. Requested pages
+and films are noted in the transaction that stores the rows, so the same command continues where it ended.
+Films are checked like a file's rows.
 """
 
 import os
@@ -10,6 +10,8 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +20,12 @@ import sqlalchemy as sa
 
 from concord.errors import ConfigurationError, InvalidInput
 from training.data.cleaning import Cleaner
-from training.data.csv_reader import Line
+from training.data.csv_reader import CsvLine
 from training.data.database.address import DatabaseAddress
-from training.data.database.engine import Database
-from training.data.database.loading import Loader, Summary
-from training.data.database.refused import RefusedFile
-from training.data.database.sources import Progress, Tell, open_loader
+from training.data.database.engine import RowDatabase
+from training.data.database.load_file import LoadProgress, ReportProgress, open_loader
+from training.data.database.loader import Loader, LoadSummary
+from training.data.database.refused_file import RefusedFile
 from training.data.database.tables import films, pages
 from training.data.tmdb.api import MOST_PAGES, URL, Span, Tmdb
 from training.task import Task
@@ -38,123 +40,133 @@ USUAL_VOTES: Final = 50
 """A mean of fewer votes says little about a film."""
 
 USUAL_DAYS: Final = 30
-"""After so many days a film is asked about again: votes and revenues of new ones grow."""
+"""After so many days a film is requested again: votes and revenues of new ones grow."""
 
 _SPAN: Final = re.compile(r"tmdb:(?P<first>\d{4})(?:\.\.(?P<last>\d{4}))?")
 _FIRST_YEAR: Final = 1874
 
 
-def gather(
+@dataclass(frozen=True)
+class FilmOptions:
+    """Which films are requested.
+
+    Attributes:
+        votes: Films of at least so many.
+        older_days: Films and pages are requested again after so many days.
+    """
+
+    votes: int = USUAL_VOTES
+    older_days: int = USUAL_DAYS
+
+
+def gather_films(
     task: Task,
     source: str,
     address: DatabaseAddress,
     *,
-    tell: Tell,
+    report: ReportProgress,
     refused: Path | None = None,
-    votes: int | None = None,
-    older_days: int | None = None,
+    options: FilmOptions | None = None,
     tmdb: Tmdb | None = None,
-) -> tuple[Summary, Path]:
-    """Brings the films of `tmdb:YEAR` or `tmdb:YEAR..YEAR` into a table.
+) -> tuple[LoadSummary, Path]:
+    """Loads the films of `tmdb:YEAR` or `tmdb:YEAR..YEAR` into a table.
 
     Args:
         task: One whose columns are among TMDB's.
         source: The years.
         address: The table.
-        tell: Hears how many films were asked about, of how many that are known so far.
+        report: Shows how many pages were read, of how many that are known so far.
         refused: Where films go that the task refuses.
-        votes: Films of at least so many.
-        older_days: Films and pages are asked about again after so many days.
-        tmdb: The API; by the environment unless given.
+        options: Which films.
+        tmdb: The API; by default as the environment says.
 
     Returns:
-        What became of the films, and where the refused ones are.
+        Counts of the films, and where the refused ones are.
 
     Raises:
         ConfigurationError: There is no key, or TMDB refuses it.
         DataError: The task learns from other columns.
     """
-    spans = list(_spans(source))
-    cleaner = Cleaner(task, source, COLUMNS)
-    votes = USUAL_VOTES if votes is None else votes
-    since = time.time_ns() // 1000 - (USUAL_DAYS if older_days is None else older_days) * 86_400_000_000
-    api = tmdb or _from_environment()
-    beside = refused or Path(f"{source.replace(':', '-').replace('..', '-')}.refused.csv")
-    database = Database(address, make=True)
-    try:
-        with RefusedFile(beside, COLUMNS) as file:
+    spans, cleaner = list(_spans(source)), Cleaner(task, source, COLUMNS)
+    path = refused or Path(f"{source.replace(':', '-').replace('..', '-')}.refused.csv")
+    with closing(tmdb or _from_environment()) as api, RefusedFile(path, COLUMNS) as file:
+        database = RowDatabase(address, make=True)
+        with closing(database):
             loader = open_loader(database, task, cleaner, file)
-            _Gathering(api, database, loader, address.table, votes, since, tell).run(spans)
-            return loader.finish(), file.path
-    finally:
-        database.close()
-        api.close()
+            return _Gathering(api, database, loader, options or FilmOptions(), report).run(spans), path
 
 
 class _Gathering:
     """One run over some spans."""
 
     def __init__(
-        self, api: Tmdb, database: Database, loader: Loader, table: str, votes: int, since: int, tell: Tell
+        self,
+        api: Tmdb,
+        database: RowDatabase,
+        loader: Loader,
+        options: FilmOptions,
+        report: ReportProgress,
     ) -> None:
-        self._api, self._database, self._loader, self._table = api, database, loader, table
-        self._votes, self._since, self._tell = votes, since, tell
+        self._api, self._database, self._loader, self._report = api, database, loader, report
+        self._table, self._votes = database.address.table, options.votes
+        self._since = time.time_ns() // 1000 - options.older_days * 86_400_000_000
         self._done = self._total = 0
 
-    def run(self, spans: Sequence[Span]) -> None:
+    def run(self, spans: Sequence[Span]) -> LoadSummary:
         """Gathers the films of the spans, page by page."""
         with ThreadPoolExecutor(AT_ONCE) as threads:
             for span in spans:
                 self._gather(span, threads)
+        return self._loader.finish()
 
     def _gather(self, span: Span, threads: ThreadPoolExecutor) -> None:
-        found, total = self._api.discover(span, self._votes, 1)
+        films_on_page, total = self._api.discover(span, self._votes, 1)
         if total > MOST_PAGES and span.first < span.last:
             for half in span.halves():
                 self._gather(half, threads)
             return
         total = min(total, MOST_PAGES)
         self._total += total
-        done = self._pages(span)
+        done = self._recent_pages(span)
         for page in range(1, total + 1):
             # The last page may have grown; the others hold what they held.
             if page not in done or page == total:
                 if page > 1:
-                    found, _ = self._api.discover(span, self._votes, page)
-                self._take(span, page, found, threads)
+                    films_on_page, _ = self._api.discover(span, self._votes, page)
+                self._store(span, page, films_on_page, threads)
             self._done += 1
-            self._tell(Progress(self._done, self._total, self._loader.summary))
+            self._report(LoadProgress(self._done, self._total, self._loader.summary))
 
-    def _take(self, span: Span, page: int, found: Sequence[int], threads: ThreadPoolExecutor) -> None:
-        known = self._films(found)
-        new = [number for number in dict.fromkeys(found) if number not in known]
+    def _store(self, span: Span, page: int, numbers: Sequence[int], threads: ThreadPoolExecutor) -> None:
+        recent = self._recent_films(numbers)
+        new = [number for number in dict.fromkeys(numbers) if number not in recent]
         lines = [
-            Line(number, [_cell(film, column) for column in COLUMNS])
+            CsvLine(number, [_cell(film, column) for column in COLUMNS])
             for number, film in zip(new, threads.map(self._api.film, new), strict=True)
             if film is not None
         ]
 
-        def note(connection: sa.Connection) -> None:
+        def write_notes(connection: sa.Connection) -> None:
             now = time.time_ns() // 1000
-            mine = {"name": self._table, "asked_at": now}
+            note = {"name": self._table, "asked_at": now}
             connection.execute(films.delete().where(films.c.name == self._table, films.c.film.in_(new)))
             if new:
-                connection.execute(films.insert(), [{**mine, "film": number} for number in new])
-            here = (pages.c.name == self._table, pages.c.span == self._name(span), pages.c.page == page)
-            connection.execute(pages.delete().where(*here))
-            connection.execute(pages.insert().values(**mine, span=self._name(span), page=page))
+                connection.execute(films.insert(), [{**note, "film": number} for number in new])
+            this_page = (pages.c.name == self._table, pages.c.span == self._name(span), pages.c.page == page)
+            connection.execute(pages.delete().where(*this_page))
+            connection.execute(pages.insert().values(**note, span=self._name(span), page=page))
 
-        self._loader.add(lines, also=note)
+        self._loader.add(lines, also=write_notes)
 
-    def _films(self, numbers: Sequence[int]) -> set[int]:
-        """Those that were asked about not long ago."""
+    def _recent_films(self, numbers: Sequence[int]) -> set[int]:
+        """Those that were requested recently."""
         query = sa.select(films.c.film).where(
             films.c.name == self._table, films.c.film.in_(numbers), films.c.asked_at >= self._since
         )
         with self._database.reading() as connection:
             return set(connection.scalars(query))
 
-    def _pages(self, span: Span) -> set[int]:
+    def _recent_pages(self, span: Span) -> set[int]:
         query = sa.select(pages.c.page).where(
             pages.c.name == self._table, pages.c.span == self._name(span), pages.c.asked_at >= self._since
         )
@@ -167,8 +179,8 @@ class _Gathering:
 
 def _spans(source: str) -> Iterator[Span]:
     """A span for each year."""
-    found = _SPAN.fullmatch(source)
-    first, last = (int(found["first"]), int(found["last"] or found["first"])) if found else (1, 0)
+    match = _SPAN.fullmatch(source)
+    first, last = (int(match["first"]), int(match["last"] or match["first"])) if match else (1, 0)
     if not _FIRST_YEAR <= first <= last <= date.today().year + 5:  # noqa: DTZ011 - a year is enough
         raise InvalidInput(
             f"Films are named by the years in which they came out: tmdb:2020..2025, not {source[:40]!r}.",
@@ -181,7 +193,7 @@ def _from_environment() -> Tmdb:
     key = os.environ.get("TMDB_API_KEY", "").strip()
     if not key or not key.isascii() or not key.isprintable():
         raise ConfigurationError(
-            "TMDB_API_KEY is not set, or is no key. TMDB gives everybody one for free: "
+            "TMDB_API_KEY is not set, or is no key. TMDB gives one for free: "
             "themoviedb.org, settings, API. Its read access token is the better of the two.",
             field="TMDB_API_KEY",
         )

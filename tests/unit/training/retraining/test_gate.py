@@ -4,17 +4,23 @@ from dataclasses import replace
 
 import pytest
 
-from training.retraining.bootstrap import Interval
-from training.retraining.evaluation import Judgement, RowGroup, Side
-from training.retraining.gate import Cost, Limits, decide, number, same_schema
+from training.retraining.bootstrap import ImprovementInterval
+from training.retraining.evaluation import Judgement, RowGroup, SideMetrics
+from training.retraining.gate import Cost, GateLimits, decide, number, same_schema
 
 COST = Cost(10_000, 0.1, 0.5)
 
 
 def group(choice, rows, before, after, metric="mae"):
-    better = Interval(before - after, 0, 1) if rows >= 30 else None
+    better = ImprovementInterval(before - after, 0, 1) if rows >= 30 else None
     return RowGroup(
-        "sexe", choice, rows, None, Side({metric: before}, None), Side({metric: after}, None), better
+        "sexe",
+        choice,
+        rows,
+        None,
+        SideMetrics({metric: before}, None),
+        SideMetrics({metric: after}, None),
+        better,
     )
 
 
@@ -24,9 +30,9 @@ def amounts():
     return Judgement(
         metric="mse",
         rows=400,
-        champion=Side({"mse": 100.0}, None),
-        challenger=Side({"mse": 80.0}, None),
-        better=Interval(20.0, 8.0, 31.0),
+        champion=SideMetrics({"mse": 100.0}, None),
+        challenger=SideMetrics({"mse": 80.0}, None),
+        better=ImprovementInterval(20.0, 8.0, 31.0),
         groups=(group("F", 200, 10, 9), group("H", 190, 10, 10.5), group("X", 10, 10, 99)),
         calibration={"bias": (-3.0, 2.5)},
         spread=40.0,
@@ -39,9 +45,9 @@ def classes():
     return Judgement(
         metric="accuracy",
         rows=400,
-        champion=Side({"accuracy": 0.8}, None),
-        challenger=Side({"accuracy": 0.85}, None),
-        better=Interval(0.05, 0.01, 0.09),
+        champion=SideMetrics({"accuracy": 0.8}, None),
+        challenger=SideMetrics({"accuracy": 0.85}, None),
+        better=ImprovementInterval(0.05, 0.01, 0.09),
         groups=(group("F", 200, 0.8, 0.86, "accuracy"), group("H", 200, 0.8, 0.76, "accuracy")),
         calibration={"brier": (0.2, 0.205), "ece": (0.05, 0.07)},
         spread=1.0,
@@ -51,7 +57,7 @@ def classes():
 def failed(found, champion=COST, challenger=COST, **limits):
     return {
         one.name: one.reason
-        for one in decide(found, champion, challenger, Limits(**limits))
+        for one in decide(found, champion, challenger, GateLimits(**limits))
         if not one.passed
     }
 
@@ -61,18 +67,18 @@ def test_a_better_model_passes(amounts, classes):
 
 
 def test_the_lower_end_of_the_interval_decides_and_not_its_middle(amounts):
-    reason = failed(replace(amounts, better=Interval(20.0, -1.5, 41.0)))["better"]
+    reason = failed(replace(amounts, better=ImprovementInterval(20.0, -1.5, 41.0)))["better"]
     assert "mse changes by -20" in reason
     assert "-1.5 to 41" in reason
 
 
 def test_an_equal_model_is_not_better(classes):
-    assert "better" in failed(replace(classes, better=Interval(0.0, 0.0, 0.0)))
+    assert "better" in failed(replace(classes, better=ImprovementInterval(0.0, 0.0, 0.0)))
 
 
 def test_an_interval_that_is_no_number_is_above_nothing(classes):
     nan = float("nan")
-    assert "better" in failed(replace(classes, better=Interval(nan, nan, nan)))
+    assert "better" in failed(replace(classes, better=ImprovementInterval(nan, nan, nan)))
 
 
 def test_the_margin_of_an_error_is_a_share_of_the_champions(amounts):
@@ -106,7 +112,7 @@ def test_every_group_that_does_worse_is_named(amounts):
 
 
 def test_a_group_of_few_rows_is_said_to_be_so_and_decides_nothing(amounts):
-    (condition,) = [one for one in decide(amounts, COST, COST, Limits()) if one.name == "groups"]
+    (condition,) = [one for one in decide(amounts, COST, COST, GateLimits()) if one.name == "groups"]
     assert condition.passed
     assert "Too few rows (below 30) to judge sexe=X (10)" in condition.reason
 
@@ -151,7 +157,7 @@ def test_another_schema_refuses():
 
 
 def test_all_that_failed_is_said_and_not_the_first_alone(amounts):
-    bad = replace(amounts, better=Interval(-9, -20, 1), calibration={"bias": (0.0, 50.0)})
+    bad = replace(amounts, better=ImprovementInterval(-9, -20, 1), calibration={"bias": (0.0, 50.0)})
     assert set(failed(bad, challenger=replace(COST, size=9_000_000, one=9.0))) == {
         "better",
         "bias",

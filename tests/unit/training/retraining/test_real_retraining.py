@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from training.__main__ import main
+from training.fit_tasks import fit_all, prepare
 from training.registry.registry import Registry
-from training.retraining import retrain
-from training.run import fit_all, prepare
+from training.retraining import RetrainOptions, retrain
 from training.task import SEED
 
 # Figures are what these tests are asked for.
@@ -39,9 +39,11 @@ def test_fastias_network_learns_the_new_file_and_beats_the_old_one(task, fitted,
     old, new = (shared_data(f"fastia_df_{which}.csv") for which in ("old", "new"))
     registry = fitted("loan_amount", "neural_network", old)
     (found,) = retrain(
-        task("loan_amount"), registry, new=str(new), nodes=["neural_network"], seed=SEED, seeds=5
+        task("loan_amount"),
+        registry,
+        RetrainOptions(new=str(new), nodes=["neural_network"], seed=SEED, seeds=5),
     ).nodes
-    measured = found.measured
+    measured = found.measurement
     before, mean = measured.judgement.champion.metrics, measured.mean
     drifted = {one.name for one in measured.drift.features if one.status == "drifted"}
     nationality = {
@@ -57,12 +59,12 @@ def test_fastias_network_learns_the_new_file_and_beats_the_old_one(task, fitted,
                 f"{group.challenger.said:,.0f}, MAE {group.challenger.metrics['mae']:,.0f}"
             )
         print(*(f"{one.name}: {one.passed} {one.reason}" for one in found.conditions), sep="\n")
-    assert (measured.isolated.by, measured.judgement.rows, len(measured.seeds)) == ("random", 400, 5)
+    assert (measured.holdout.by, measured.judgement.rows, len(measured.seeds)) == ("random", 400, 5)
     assert mean["mse"] <= 13.6e6
     assert mean["mae"] <= 2450
     assert mean["r2"] >= 0.87
     assert mean["mse"] < before["mse"]
-    assert set(measured.isolated.proof["shared"].values()) == {0}
+    assert set(measured.holdout.proof["shared"].values()) == {0}
     assert {"region", "niveau_etude", "taille"} <= drifted
     assert "revenu_estime_mois" not in drifted
     assert measured.drift.target.status == "drifted"

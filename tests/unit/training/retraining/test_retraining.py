@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from concord.errors import TrainingError
-from training.data.dataset import generated
+from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit
-from training.registry.champions import champions
-from training.registry.registry import Registry
+from training.registry.recording import record_fit
+from training.registry.registry import Registry, champions
 from training.search.registration import with_recipe
 from training.tasks import select
 
@@ -63,7 +63,7 @@ def test_the_runs_can_be_compared_and_hold_profile_and_proof(retrain, registry):
     assert node["chosen"]["basis"] == "new"
     version = one.client.get_model_version_by_alias("double.line", "challenger")
     profile = mlflow.artifacts.load_dict(f"runs:/{version.run_id}/profile.json")
-    origins, names = one.learned(version.run_id)
+    origins, names = one.learned_rows(version.run_id)
     assert profile["rows"] == len(names) == node["proof"]["rows"]["new"]["rows"] == 240
     assert [origin.source.rpartition("/")[2] for origin in origins] == ["new.csv"]
 
@@ -96,9 +96,9 @@ def test_a_model_that_is_no_better_is_refused_with_the_condition(retrain, regist
 def test_a_node_that_a_benchmark_found_is_retrained_by_its_recipe(retrain, registry):
     (task,) = select(["double"])
     recipe = {"algorithm": "ridge", "columns": "standard", "one_hot": True, "alpha": 1.0, "seed": 7}
-    data = generated(task, 42)
+    data = generate_rows(task, 42)
     found = fit(with_recipe(task, "line", recipe), "line", data, split(task, data, 42), 42)
-    registry().record(found)
+    record_fit(registry(), found)
     (node,) = json.loads(retrain(3.0, "--json").stdout)["nodes"]
     assert (node["champion_version"], node["passed"]) == ("2", True)
     made = registry().client.get_model_version_by_alias("double.line", "challenger")

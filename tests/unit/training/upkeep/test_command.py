@@ -15,11 +15,11 @@ def run(world, monkeypatch, tmp_path):
     """Runs the command over the world's models."""
     monkeypatch.setenv("CONCORD_HOME", str(tmp_path))
     monkeypatch.setattr("concord.client.Client.models", lambda _self: world.models())
-    monkeypatch.setattr(upkeep, "_passage", lambda *_: _Passage(world))
+    monkeypatch.setattr(upkeep, "_upkeep_pass", lambda *_: _FakePass(world))
     return lambda *arguments: CliRunner().invoke(upkeep.upkeep_command, list(arguments))
 
 
-class _Passage:
+class _FakePass:
     """The world's own pass."""
 
     def __init__(self, world):

@@ -3,12 +3,12 @@
 import pytest
 
 from concord.errors import ConfigurationError
-from training.upkeep.limits import Limits
+from training.upkeep.limits import UpkeepLimits
 
 
 def test_a_setting_is_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("CONCORD_UPKEEP_WATCH_LABELS", "40")
-    assert Limits.read().watch_labels == 40
+    assert UpkeepLimits.read().watch_labels == 40
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ def test_a_setting_is_read_from_the_environment(monkeypatch):
 def test_a_wrong_setting_is_named(monkeypatch, name, value, said):
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=said):
-        Limits.read()
+        UpkeepLimits.read()

@@ -8,9 +8,10 @@ from concord.errors import TrainingError
 from concord.settings import Settings
 from tests.unit.training.upkeep.world import view
 from training.commands import upkeep
-from training.data.dataset import generated
+from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit
+from training.registry.recording import record_fit
 from training.registry.registry import Registry
 from training.search.registration import with_recipe
 from training.tasks.iris import TASK
@@ -22,10 +23,10 @@ RECIPE = {"algorithm": "knn", "columns": "scaled", "n_neighbors": 5, "p": 2, "se
 def can_fit(own_home, monkeypatch):
     """Whether the command's own pass can retrain a model, with a registry of one winner and one stranger."""
     monkeypatch.setenv("CONCORD_HOME", str(own_home))
-    data, strangers = generated(TASK, 1), replace(TASK, nodes={"stranger": TASK.nodes["knn"]})
+    data, strangers = generate_rows(TASK, 1), replace(TASK, nodes={"stranger": TASK.nodes["knn"]})
     for task, node in ((with_recipe(TASK, "knn_2", RECIPE), "knn_2"), (strangers, "stranger")):
-        Registry(own_home).record(fit(task, node, data, split(task, data, 1), 1))
-    return upkeep._passage(None, Settings.read(), print).can_fit
+        record_fit(Registry(own_home), fit(task, node, data, split(task, data, 1), 1))
+    return upkeep._upkeep_pass(None, Settings.read(), print).can_fit
 
 
 def test_what_a_benchmark_found_can_be_retrained_and_what_came_from_elsewhere_cannot(can_fit):

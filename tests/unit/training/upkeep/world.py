@@ -3,11 +3,18 @@
 from dataclasses import replace
 
 from concord.errors import Refused
-from concord.types.models import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
+from concord.types.models import (
+    Comparison,
+    Contender,
+    DesiredVersions,
+    ListedVersion,
+    ModelView,
+    RegistryView,
+)
 from training.retraining.gate import Condition
 from training.retraining.result import NodeOutcome, Retraining
-from training.upkeep.limits import Limits
-from training.upkeep.run import Passage
+from training.upkeep.limits import UpkeepLimits
+from training.upkeep.run import UpkeepPass
 
 BORN = "2026-11-01T00:00:00+00:00"
 NOW = "2026-11-21T12:00:00+00:00"
@@ -25,7 +32,7 @@ def view(node="knn", **changes):
         "serving",
         None,
         None,
-        Wanted("1"),
+        DesiredVersions("1"),
         registry=registry,
         rolling=False,
     )
@@ -34,7 +41,7 @@ def view(node="knn", **changes):
 
 def probation(verdict="better", rounds=100, phase="probation", node="knn"):
     """A model with challenger 2, and what its comparison says."""
-    made = view(node, phase=phase, challenger="2", wanted=Wanted("1", "2"))
+    made = view(node, phase=phase, challenger="2", wanted=DesiredVersions("1", "2"))
     found = Comparison(
         made.name,
         phase,
@@ -117,10 +124,10 @@ class World:
 
     def run(self):
         """One pass; model → its line."""
-        limits = Limits(
+        limits = UpkeepLimits(
             retrain_labels=5, fresh_labels=10, pause_labels=3,
             probation_labels=60, probation_most=500, watch_labels=200,
         )  # fmt: skip
         self.steps.clear()
-        passage = Passage(self, self, self.retrain, limits, self.can_fit, clock=lambda: NOW)
-        return {line.model: line for line in passage.run(self.views)}
+        upkeep_pass = UpkeepPass(self, self, self.retrain, limits, self.can_fit, clock=lambda: NOW)
+        return {line.model: line for line in upkeep_pass.run(self.views)}

@@ -1,0 +1,51 @@
+"""`/openapi.json` and `/docs`: what this API answers, for machines and for people."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from concord import __version__
+from concord.api.docs import render_page
+from concord.api.endpoint import Endpoint, Undocumented
+from concord.api.openapi import build_document
+from concord.api.params import Schema
+from concord.http.application import json_response
+from concord.http.request import Request, Response
+from concord.http.tokens import Tokens
+from concord.service import Service
+
+_ITSELF: Final = Undocumented("It is the documentation.")
+
+
+class Documentation:
+    """Describes the endpoints of one service.
+
+    Args:
+        service: The service; its tasks have paths of their own.
+        tokens: Whether there are any decides what needs one.
+        described: All endpoints but these.
+    """
+
+    def __init__(self, service: Service, tokens: Tokens, described: Sequence[Endpoint]) -> None:
+        self._service, self._tokens, self._described = service, tokens, described
+
+    def endpoints(self) -> list[Endpoint]:
+        """The documentation, which does not describe itself."""
+        return [
+            Endpoint("GET", "/openapi.json", self.get_openapi, _ITSELF),
+            Endpoint("GET", "/docs", self.get_docs, _ITSELF),
+            Endpoint("GET", "/", self.get_docs, _ITSELF),
+        ]
+
+    async def get_openapi(self, request: Request) -> Response:
+        """The OpenAPI document."""
+        request.query()
+        return json_response(self._build_document())
+
+    async def get_docs(self, request: Request) -> Response:
+        """The same as a page."""
+        request.query()
+        return Response(render_page(self._build_document()).encode(), media_type="text/html; charset=utf-8")
+
+    def _build_document(self) -> Schema:
+        secured = not self._tokens.are_off
+        return build_document(self._described, self._service.ensembles, __version__, secured=secured)

@@ -1,0 +1,27 @@
+"""`concord release`: a jailed node counts again. The service asks for a token that administers."""
+
+import click
+
+from concord.cli.console import Command, json_option
+from concord.cli.operations import key_option, run_operation
+
+
+@click.command("release", cls=Command, short_help="Let a jailed node count again.")
+@click.argument("task")
+@click.argument("node")
+@click.option("--reason", required=True, help="Why, in a sentence; it stays in the ledger for good.")
+@key_option
+@json_option
+def release(*, task: str, node: str, reason: str, key: str | None, as_json: bool) -> None:
+    """Let NODE of TASK, which is jailed or in probation, count again.
+
+    \b
+    Example:
+      concord release iris knn --reason "its features were swapped; mended"
+    """
+    run_operation(
+        key,
+        lambda client, key: client.release(task, node, reason, key=key),
+        f"{task}.{node} counts again",
+        as_json=as_json,
+    )

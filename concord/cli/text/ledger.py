@@ -1,0 +1,145 @@
+"""The ledger for people: balances, the events of a block, what an audit and a proof say."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from concord.cli.console import out, print_line, table
+from concord.cli.text.values import count, format_stake, format_time
+from concord.ledger.decisions import describe_decision
+
+if TYPE_CHECKING:
+    from concord.ledger import Block, Head
+    from concord.ledger.audit import ChainReport
+    from concord.ledger.proofs import ProvenRound
+    from concord.settlement.audit import SettlementReport
+
+
+def show_head(head: "Head") -> None:
+    """Prints the balances of all tasks."""
+    if not head.height:
+        print_line("The ledger is empty.")
+        return
+    print_line(f"Height [bold]{head.height}[/], {format_time(head.time)}, hash {head.hash[:16]}…\n")
+    numbers = ("stake", "paid in", "rounds")
+    rows = table("task", "policy", "node", *numbers, right=numbers)
+    for name, task in sorted(head.state.tasks.items()):
+        for index, (node, account) in enumerate(sorted(task.accounts.items())):
+            task_cells = (name, task.policy) if not index else ("", "")
+            amounts = (format_stake(account.stake), format_stake(account.deposit), str(account.rounds))
+            rows.add_row(*task_cells, node, *amounts)
+        if task.treasury:
+            rows.add_row("", "", "[dim]treasury[/]", format_stake(task.treasury), "", "")
+    out().print(rows)
+
+
+def show_block(block: "Block") -> None:
+    """Prints what happened in a block."""
+    print_line(f"Block [bold]{block.height}[/], {format_time(block.time)}, hash {block.hash[:16]}…\n")
+    rows = table("event", "task", "what")
+    for body in block.events.values():
+        # An operator's reason is any text, and stays for good.
+        rows.add_row(str(body["kind"]), str(body["task"]), escape(_describe_event(body)))
+    out().print(rows)
+
+
+def show_report(
+    report: "ChainReport",
+    journal_problem: str | None,
+    deep_report: "SettlementReport | None",
+    *,
+    is_deep: bool,
+) -> None:
+    """Prints what an audit found.
+
+    Args:
+        report: Of the stored blocks.
+        journal_problem: Why nothing was compared with the journal; None where it was.
+        deep_report: Of settling again.
+        is_deep: Whether that was asked for.
+    """
+    if report.ok:
+        blocks = f"{report.blocks} blocks in {report.segments} segments and the head"
+        print_line(f"[green]✓[/] Every balance follows from the blocks: {blocks} were replayed.")
+    if report.ok and journal_problem is None:
+        print_line(f"  {report.noted} of them were compared with the hashes that the journal noted.")
+    if journal_problem is not None:
+        print_line(
+            f"  [yellow]Nothing was compared with a journal, so an old head would not be noticed:[/] "
+            f"{journal_problem}"
+        )
+    if report.ok:
+        print_line(f"  [dim]Height {report.height}, hash {report.hash}[/]")
+    for problem in report.problems:
+        print_line(f"[red]✗[/] {problem}")
+    if report.orphans:
+        print_line(
+            f"  [dim]{len(report.orphans)} segments of failed writes are beside the chain; harmless.[/]"
+        )
+    if deep_report is not None:
+        _show_deep_report(deep_report)
+    elif is_deep:
+        print_line("[yellow]Nothing was settled again, since the chain itself is not sound.[/]")
+
+
+def _show_deep_report(report: "SettlementReport") -> None:
+    if report.ok:
+        print_line(
+            f"[green]✓[/] Settled again from the journal, {count(report.rounds, 'round')} in "
+            f"{count(report.blocks, 'block')} come to the same records, roots and sums, and so to the same "
+            "balances."
+        )
+    if report.unmarked:
+        print_line(f"  [dim]{report.unmarked} of them are not marked in the journal yet.[/]")
+    for problem in report.problems:
+        print_line(f"[red]✗[/] {escape(problem)}")
+    if report.more:
+        print_line(f"  … and {report.more} problems more.")
+
+
+def show_proven(proven: "ProvenRound") -> None:
+    """Prints what a proof has shown."""
+    record = proven.record
+    label = f", label {record['label']}" if "label" in record else ""
+    sentence = (
+        f"Proven: round {proven.round} of {proven.task} (answer {record.get('answer')}{label}) was settled "
+        f"under {proven.policy} in block {proven.block}, with exactly this record, in a chain of "
+        f"{proven.height} blocks that all replay."
+    )
+    print_line(f"[green]✓[/] {escape(sentence)}")
+    print_line(f"  [dim]Whether this is the real chain, its last hash shows; compare it:[/]\n  {proven.hash}")
+
+
+def _describe_event(body: Mapping[str, object]) -> str:
+    match body:
+        case {"kind": "params", "policy": policy}:
+            asks = f", asks the nodes of {body['asks']}" if "asks" in body else ""
+            return f"policy {policy}{asks}"
+        case {"kind": "open", "node": node, "deposit": int(deposit), "accuracy": int(accuracy)}:
+            return f"{node} opens with {format_stake(deposit)}, stated accuracy {accuracy / 1e6:.3f}"
+        case {"kind": "deposit", "node": node, "amount": int(amount)}:
+            return f"{node} pays in {format_stake(amount)}"
+        case {"kind": "withdraw", "node": node, "amount": int(amount)}:
+            return f"{node} takes out {format_stake(amount)}"
+        case {"kind": "settle", "rounds": int(rounds), "nodes": dict(nodes)}:
+            moved = ", ".join(
+                f"{node} {format_stake(sums[1] + sums[2])}"
+                for node, sums in nodes.items()
+                if sums[1] + sums[2]
+            )
+            return f"{count(rounds, 'round')}; {moved or 'no stake moved'}"
+    return _describe_standing(body)
+
+
+def _describe_standing(body: Mapping[str, object]) -> str:
+    match body:
+        case {"kind": "appoint", "node": node}:
+            return f"{node}: {describe_decision(body)}"
+        case {"kind": "promote", "node": node, "version": version}:
+            return f"{node} serves version {version}"
+        case {"kind": "jail", "node": node, "reason": reason}:
+            return f"{node} is jailed for {reason}"
+        case {"kind": "release", "node": node, "to": to, "by": by, "why": why}:
+            return f"{node} is {to} now, by {by}: {why}"
+    return ""

@@ -1,0 +1,221 @@
+"""One run of `concord up`: the steps from choosing ports to ending the last process."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from types import FrameType
+from typing import Final
+
+from concord.cli.console import ask
+from concord.cli.home import Home, find_project, read_settings
+from concord.cli.up.launcher import Launcher, find_registry, find_store, has_page
+from concord.cli.up.monitoring import find_prometheus
+from concord.cli.up.plan import LOOPBACK, LaunchPlan, address, make_plan
+from concord.cli.up.ports import Ports, PortTaken, check_ports
+from concord.cli.up.preparation import PackagedBentos, Preparation, Stopped, read_sources, summarise
+from concord.cli.up.readiness import PartProgress, Readiness
+from concord.cli.up.reporter import BAD, OK, Reporter, short_path
+from concord.cli.up.supervisor import Supervisor
+from concord.cli.up.version_watcher import VersionWatcher
+from concord.cli.up.welcome import report_ready
+from concord.errors import ServiceAway
+
+READY_SECONDS: Final = 180
+"""When waiting ends and what is not up is reported; a slow machine takes a third of it."""
+
+MOST_ENDS: Final = 3
+"""So many ends in a row before it was ever up mean that a process does not start."""
+
+WATCH_SECONDS: Final = 0.5
+
+SAME_SIGNAL_SECONDS: Final = 1.0
+"""A second signal within this time is the first one once more; a later one kills what has not ended."""
+
+
+@dataclass
+class UpSession:
+    """One run of `concord up`.
+
+    Attributes:
+        home: The home folder, whose lock is held.
+        reporter: Reports what happens.
+        tasks: The tasks to start; empty for all.
+        sources: `TASK=SOURCE` of the tasks that have data of their own.
+        ports: Where to listen, and which pages to start.
+    """
+
+    home: Home
+    reporter: Reporter
+    tasks: tuple[str, ...]
+    sources: tuple[str, ...]
+    ports: Ports
+    stop: threading.Event = field(default_factory=threading.Event)
+    is_hurried: bool = False
+    stopped: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+    def run(self) -> None:
+        """Runs everything until Ctrl-C."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        root, data = find_project(), read_sources(self.sources)
+        # Before anything is trained: what is missing is reported at once.
+        prometheus = find_prometheus() if self.ports.monitoring else None
+        self._choose_ports()
+        self._warn_of_host()
+        supervisor = Supervisor(self.reporter.report_ended, self.reporter.report_restarted)
+        launcher = Launcher(self.home, root, self.ports, supervisor)
+        try:
+            self._start_and_stay(launcher, data, prometheus)
+        except Stopped:
+            pass
+        finally:
+            self._end(launcher)
+
+    def _start_and_stay(self, launcher: Launcher, data: dict[str, str], prometheus: str | None) -> None:
+        supervisor = launcher.supervisor
+        preparation = Preparation(launcher.root, self.home.folder, self.stop)
+        self._fit(preparation, data)
+        # The slowest to start goes first, and needs nothing but the registry.
+        pages = self._start_pages(launcher)
+        packaged = self._package(preparation)
+        plan = make_plan(self.home, read_settings().nodes_file, packaged, self.tasks, self.ports)
+        self._report_nodes_file(plan)
+        registry = pages.get("mlflow")
+        store = find_registry(self.home.folder, registry)
+        watcher = VersionWatcher(launcher, store, packaged.versions, self.reporter)
+        supervisor.on_replaced = watcher.report_replaced
+        watcher.prepare(node.name for node in plan.nodes)
+        if prometheus:
+            launcher.start_prometheus(prometheus, plan, pages)
+            pages["prometheus"] = address(LOOPBACK, self.ports.prometheus_port)
+        launcher.start_nodes(plan, packaged.bentos["concord-node"])
+        launcher.start_consensus(plan, packaged.bentos["concord-consensus"], registry)
+        self.reporter.report("started", f"[dim]·[/] Starting {len(supervisor.processes)} processes …")
+        self._wait_until_ready(supervisor, plan, pages)
+        self._stay(supervisor, watcher)
+
+    @property
+    def _service(self) -> str:
+        """The consensus service's URL."""
+        return address(self.ports.host, self.ports.base)
+
+    def _choose_ports(self) -> None:
+        while True:
+            try:
+                return check_ports(self.ports)
+            except PortTaken as taken:
+                if self.reporter.as_json or taken.offer is None:
+                    raise
+                if not ask(f"{taken.message} Use {taken.offer} now?"):
+                    raise
+                self.ports = replace(self.ports, base=taken.offer)
+
+    def _warn_of_host(self) -> None:
+        host = self.ports.host
+        if host not in {"127.0.0.1", "localhost", "::1"}:
+            self.reporter.report(
+                "warning",
+                f"[yellow]![/] Listening on {host}: everyone who reaches this machine can ask, "
+                "and read all rounds with their features. There is no password.",
+                message=f"Everyone who reaches {host} can use this installation.",
+            )
+
+    def _fit(self, preparation: Preparation, data: dict[str, str]) -> None:
+        self.reporter.report(
+            "training", "[dim]·[/] Training the models that are missing …", tasks=list(self.tasks)
+        )
+        results = preparation.fit(self.tasks, data, missing=True)
+        lines = summarise(results) or ["No model is missing."]
+        text = "\n".join(f"{OK} {line}" for line in lines)
+        self.reporter.report("trained", text, models=[result["model"] for result in results])
+
+    def _package(self, preparation: Preparation) -> PackagedBentos:
+        packaged = preparation.package()
+        text = f"{OK} {len(packaged.models)} models are packaged."
+        self.reporter.report("packaged", text, bentos=dict(packaged.bentos))
+        return packaged
+
+    def _report_nodes_file(self, plan: LaunchPlan) -> None:
+        if plan.is_edited:
+            text = f"{OK} {short_path(plan.file)} was edited by hand and is followed."
+            self.reporter.report("nodes_file", text, file=str(plan.file))
+        if plan.unused:
+            text = f"[yellow]![/] It does not name {', '.join(plan.unused)}."
+            self.reporter.report("unused", text, models=list(plan.unused))
+
+    def _start_pages(self, launcher: Launcher) -> dict[str, str]:
+        """Starts the pages for people; returns their URLs by name."""
+        ports, pages = self.ports, {}
+        store = find_store(self.home.folder)
+        registry = address(LOOPBACK, ports.mlflow_port) if ports.mlflow and store else None
+        if ports.page and not has_page(launcher.root):
+            self.reporter.report(
+                "warning", "[yellow]![/] There is no page: `uv sync --group frontend` installs it."
+            )
+        elif ports.page:
+            prometheus = address(LOOPBACK, ports.prometheus_port) if ports.monitoring else None
+            launcher.start_page(self._service, registry, prometheus)
+            pages["page"] = address(ports.host, ports.page_port)
+        if store and registry:
+            launcher.start_mlflow(store)
+            pages["mlflow"] = registry
+        return pages
+
+    def _wait_until_ready(self, supervisor: Supervisor, plan: LaunchPlan, pages: dict[str, str]) -> None:
+        self._write_state(supervisor, pages)
+
+        def goes_on() -> bool:
+            supervisor.check()
+            failing = {process.name for process in supervisor.processes if process.times >= MOST_ENDS}
+            if "consensus" in failing:
+                raise ServiceAway(
+                    f"The consensus service does not start; {self.home.log('consensus')} says why."
+                )
+            return not self.stop.is_set() and not failing
+
+        readiness = Readiness(self._service, plan.tasks, pages)
+        missing = readiness.wait(self.reporter, goes_on, READY_SECONDS)
+        if self.stop.is_set():
+            raise Stopped
+        self._write_state(supervisor, pages)
+        self._report_missing(missing)
+        seconds = time.monotonic() - self.began
+        report_ready(self.reporter, self.home, self._service, pages, list(plan.tasks), seconds)
+
+    def _write_state(self, supervisor: Supervisor, pages: dict[str, str]) -> None:
+        processes = supervisor.pids()
+        self.home.write_state({"pid": os.getpid(), "url": self._service, **pages, "processes": processes})
+
+    def _report_missing(self, missing: list[PartProgress]) -> None:
+        logs = short_path(self.home.folder / "logs")
+        for part in missing:
+            text = f"{BAD} {part.name}: {part.up} of {part.total} up. See {logs}."
+            self.reporter.report("not_up", text, name=part.name, up=part.up, of=part.total)
+
+    def _stay(self, supervisor: Supervisor, watcher: VersionWatcher) -> None:
+        while not self.stop.wait(WATCH_SECONDS):
+            before = supervisor.pids()
+            watcher.check()
+            supervisor.check()
+            if supervisor.pids() != before and self.home.state_file.exists():
+                self.home.write_state({**self.home.read_state(), "processes": supervisor.pids()})
+
+    def _end(self, launcher: Launcher) -> None:
+        has_started = bool(launcher.supervisor.processes)
+        if has_started:
+            self.reporter.report("stopping", "[dim]·[/] Stopping …")
+        for name in launcher.stop(lambda: self.is_hurried):
+            text = f"[yellow]![/] {name} did not end by itself and was killed."
+            self.reporter.report("killed", text, name=name)
+        if has_started or self.stop.is_set():
+            self.reporter.report("stopped", f"{OK} Stopped.")
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        # One Ctrl-C can arrive twice: from the terminal, and from a `uv run` that hands it on.
+        now = time.monotonic()
+        self.is_hurried = self.stop.is_set() and now - self.stopped > SAME_SIGNAL_SECONDS
+        self.stopped = self.stopped if self.stop.is_set() else now
+        self.stop.set()

@@ -1,0 +1,69 @@
+"""The journal's notes of the ledger's blocks: height and hash, and the bytes until they are in a segment.
+
+The notes show when an old head was put back, and a lost head can be rebuilt from them.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+from concord.errors import LedgerBroken
+from concord.journal import Claim, Journal
+from concord.ledger import Ledger
+
+NOTED_AT_ONCE: Final = 500
+"""Blocks that are in memory, and in one transaction of the journal, while they are noted."""
+
+
+class NotedBlocks:
+    """Compares the ledger with the journal's notes, and adds to them; synchronous.
+
+    Args:
+        ledger: The blocks.
+        journal: The notes.
+    """
+
+    def __init__(self, ledger: Ledger, journal: Journal) -> None:
+        self._ledger, self._journal = ledger, journal
+
+    def check(self) -> None:
+        """Raises LedgerBroken unless the chain holds the newest block that was noted."""
+        noted = self._journal.newest_block()
+        head = self._ledger.head()
+        if noted is None:
+            return
+        height, block_hash = noted
+        if head.height < height:
+            raise LedgerBroken(
+                f"The journal notes block {height}, the ledger's head ends at {head.height}: "
+                "an old head was put back."
+            )
+        if self._ledger.block(height).hash != block_hash:
+            raise LedgerBroken(
+                f"Block {height} has another hash than the journal noted: the chain is forked."
+            )
+
+    def note(self) -> None:
+        """Notes every block that the journal has not noted yet."""
+        noted = self._journal.newest_block()
+        head = self._ledger.head()
+        fresh = self._ledger.stream(noted[0] + 1 if noted else 1, head.height + 1)
+        # In parts: for a new journal beside an old ledger all blocks are fresh.
+        while blocks := list(islice(fresh, NOTED_AT_ONCE)):
+            self._journal.note_blocks(
+                [
+                    (block.height, block.hash, block.data if block.height > head.sealed else None)
+                    for block in blocks
+                ],
+                head.sealed,
+            )
+
+    def unclaimed_settlement(self, claims: Iterable[Claim]) -> int | None:
+        """Height of the first block that settles a batch which was neither noted nor claimed."""
+        noted = self._journal.newest_block()
+        claimed = {claim.batch for claim in claims}
+        for block in self._ledger.stream((noted[0] if noted else 0) + 1, self._ledger.newest.height + 1):
+            settled = {key.split(":")[1] for key, body in block.events.items() if body["kind"] == "settle"}
+            if settled - claimed:
+                return block.height
+        return None

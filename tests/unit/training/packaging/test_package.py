@@ -1,0 +1,158 @@
+"""Champions become models in BentoML's store, and bentos that carry nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bentoml._internal.bento.bento import BentoStore
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.models.model import ModelStore
+
+from concord.errors import TrainingError
+from training.packaging import bento as building
+from training.packaging.package import package
+from training.registry.registry import Registry, champions
+
+ROOT = Path(__file__).parents[4]
+
+pytestmark = pytest.mark.usefixtures("store", "builds")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A BentoML store of its own, which the process's other tests don't see."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "bentos").mkdir()
+    BentoMLContainer.model_store.set(ModelStore(tmp_path / "models"))
+    BentoMLContainer.bento_store.set(BentoStore(tmp_path / "bentos"))
+    yield BentoMLContainer.model_store.get()
+    BentoMLContainer.model_store.reset()
+    BentoMLContainer.bento_store.reset()
+
+
+@pytest.fixture
+def builds(monkeypatch):
+    """The calls of `build`, which takes seconds and has a test of its own."""
+    calls: list[tuple[str, dict[str, str]]] = []
+
+    def build(_, name, models):
+        calls.append((name, dict(models)))
+        return f"concord-{name}:x", True
+
+    monkeypatch.setattr("training.packaging.package.build", build)
+    return calls
+
+
+def test_each_champion_is_a_model_under_its_registry_version(iris_home, store):
+    made = package(iris_home)
+    assert made.models == {model: f"{model}:1" for model in champions(iris_home)}
+    assert {str(model.tag) for model in store.list()} == set(made.models.values())
+
+
+def test_a_models_folder_holds_what_a_node_states(iris_home):
+    folder = Path(package(iris_home).folders["iris.knn"])
+    info = json.loads((folder / "info.json").read_text())
+    assert info["digest"] == champions(iris_home)["iris.knn"].digest
+    assert (folder / "model.onnx").exists()
+    assert json.loads((folder / "profile.json").read_text())["rows"] == 119
+
+
+def test_the_node_bento_carries_all_models_and_the_other_none(iris_home, builds):
+    made = package(iris_home)
+    assert builds == [("node", made.models), ("consensus", {})]
+
+
+def test_a_name_limits_what_is_packed(iris_home):
+    assert list(package(iris_home, ["iris.knn"]).models) == ["iris.knn"]
+
+
+def test_a_task_stands_for_all_of_its_models(iris_home):
+    assert len(package(iris_home, ["iris"]).models) == 5
+
+
+def test_a_name_without_a_champion_is_refused_with_what_to_run(iris_home):
+    with pytest.raises(TrainingError, match=r"'film_rating.knn' has no champion.*training fit film_rating`"):
+        package(iris_home, ["film_rating.knn"])
+
+
+def test_an_empty_registry_is_refused_with_what_to_run(tmp_path):
+    with pytest.raises(TrainingError, match="Run `python -m training fit`"):
+        package(tmp_path)
+
+
+def test_a_second_packaging_downloads_no_model(iris_home, monkeypatch):
+    package(iris_home)
+    monkeypatch.setattr(Registry, "fetch", lambda *_: pytest.fail("a model was downloaded"))
+    assert len(package(iris_home).models) == 5
+
+
+def test_another_projects_version_of_the_same_number_is_left_alone(iris_home, store):
+    package(iris_home, ["iris.knn"])
+    info = Path(store.get("iris.knn:1").path) / "info.json"
+    info.write_text(json.dumps(json.loads(info.read_text()) | {"run_id": "another"}))
+    run_id = champions(iris_home)["iris.knn"].run_id
+    assert package(iris_home, ["iris.knn"]).models == {"iris.knn": f"iris.knn:1-{run_id[:8]}"}
+    assert json.loads(info.read_text())["run_id"] == "another"
+
+
+def test_a_model_from_elsewhere_is_packed_by_its_schema_alone(own_home):
+    client = Registry(own_home).client
+    client.delete_model_version_tag("iris.knn", "1", "concord.digest")
+    client.delete_model_version_tag("iris.knn", "1", "concord.accuracy")
+    folder = Path(package(own_home, ["iris.knn"]).folders["iris.knn"])
+    info = json.loads((folder / "info.json").read_text())
+    assert (len(info["digest"]), info["accuracy"]) == (64, None)
+
+
+def test_a_model_without_a_schema_is_left_out(own_home):
+    Registry(own_home).client.delete_model_version_tag("iris.knn", "1", "concord.schema")
+    assert "iris.knn" not in package(own_home).models
+
+
+def test_a_bento_lists_what_belongs_in_it():
+    import yaml
+
+    for name in ("node", "consensus"):
+        config = yaml.safe_load((ROOT / "bentos" / name / "bentofile.yaml").read_text())
+        assert config["include"] == ["concord/", "bentos/__init__.py", f"bentos/{name}/"]
+
+
+@pytest.mark.parametrize("group", ["node", "consensus"])
+def test_an_image_gets_the_lock_of_its_group_and_no_more(group):
+    names = {line.split("==")[0] for line in building._requirements(group)}
+    assert {"bentoml", "numpy", "aiohttp"} <= names
+    assert ("onnxruntime" in names) == (group == "node")
+    assert not names & {"mlflow", "scikit-learn", "pandas", "pytest", "streamlit", "skl2onnx"}
+
+
+def test_a_changed_source_or_model_is_another_input(tmp_path, monkeypatch):
+    (tmp_path / "uv.lock").write_text("")
+    (tmp_path / "concord").mkdir()
+    source = tmp_path / "concord" / "pool.py"
+    source.write_text("1")
+    monkeypatch.setattr(building, "ROOT", tmp_path)
+    config = {"include": ["concord/"]}
+    digests = [building._digest(config, {}), building._digest(config, {"iris.knn": "iris.knn:1"})]
+    source.write_text("2")
+    digests.append(building._digest(config, {}))
+    assert len(set(digests)) == 3
+
+
+@pytest.mark.slow
+def test_a_bento_is_built_once_and_found_the_next_time(iris_home, tmp_path):
+    environment = os.environ | {"BENTOML_HOME": str(tmp_path), "CONCORD_HOME": str(iris_home)}
+
+    def run():
+        command = [sys.executable, "-m", "training", "package", "--json"]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    first, second = run(), run()
+    assert first["unchanged"] == []
+    assert set(second["unchanged"]) == set(first["bentos"].values()) == set(second["bentos"].values())
+    bento = tmp_path / "bentos" / first["bentos"]["concord-node"].replace(":", "/")
+    packed = {path.relative_to(bento / "src").parts[0] for path in (bento / "src").rglob("*.py")}
+    assert packed == {"concord", "bentos"}

@@ -1,0 +1,74 @@
+"""The file of refused rows: the line, the reason, and the cells as they were.
+
+It is opened in spreadsheets, so a cell that looks like a formula gets an apostrophe before it. Once its rows
+are corrected it can be loaded as it is: the first two columns are ignored on reading.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Final, Self
+
+from concord.errors import DataError
+from concord.util import private_files as private
+from training.data.cleaning import NUMBER
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def refused_path(source: Path) -> Path:
+    """Where the refused rows of a file go by default: `rows.csv` → `rows.refused.csv`."""
+    name = source.name
+    for end in (".gz", ".csv"):
+        name = name.removesuffix(end)
+    return source.with_name(f"{name}.refused.csv")
+
+
+def escape_formula(cell: str) -> str:
+    """A cell that no spreadsheet reads as a formula; numbers stay as they are."""
+    return f"'{cell}" if cell.startswith(_FORMULA) and not NUMBER.fullmatch(cell) else cell
+
+
+class RefusedFile:
+    """The file, made with the first row that goes into it.
+
+    Args:
+        path: Where; what an earlier load wrote there is replaced.
+        header: The columns of the file that is loaded.
+    """
+
+    def __init__(self, path: Path, header: Sequence[str]) -> None:
+        self.path, self._header = path, header
+        self._file: IO[str] | None = None
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, line: int, reason: str, cells: Sequence[str]) -> None:
+        """Writes a row.
+
+        Raises:
+            DataError: The file cannot be written.
+        """
+        try:
+            if self._file is None:
+                self._file = open(self.path, "w", encoding="utf-8", newline="", opener=private.opener)  # noqa: SIM115 - closed on exit
+                self._writer = csv.writer(self._file, lineterminator="\n")
+                self._writer.writerow(["line", "reason", *map(escape_formula, self._header)])
+            self._writer.writerow([line, reason, *map(escape_formula, cells)])
+        except OSError as error:
+            raise DataError(
+                f"The refused rows cannot be written to {self.path}: {error.strerror}. "
+                "Say --refused FILE for another place.",
+                field="--refused",
+            ) from error
+
+    def flush(self) -> None:
+        """Brings what was written to the file."""
+        if self._file is not None:
+            self._file.flush()

@@ -1,0 +1,143 @@
+"""Copies champions from the registry into BentoML's model store, and builds the bentos that carry them.
+
+The store is BentoML's own ($BENTOML_HOME, or ~/bentoml), because `bentoml serve concord-node:latest`
+and `bentoml containerize` look there. It is shared by all of a machine's projects, so a tag is
+never overwritten: where `iris.knn:7` is another registry's version 7, ours becomes
+`iris.knn:7-<run>`, and both can be served. `/info` says 7 either way.
+
+What is already packed from the same champions, code and lock is not packed again: `concord up` runs this at
+every start.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bentoml
+from bentoml.exceptions import NotFound
+
+from concord.errors import TrainingError
+from training.packaging.bento import build
+from training.progress import ReportStep, ignore_step
+from training.registry.registry import Champion, Registry, has_registry
+from training.registry.versions import INFO_FILE, VersionFiles
+
+
+@dataclass(frozen=True)
+class PackageResult:
+    """Bentos and models after packaging.
+
+    Attributes:
+        bentos: `concord-node` and `concord-consensus` → tag of the bento.
+        models: Registered name → tag in BentoML's model store.
+        folders: Registered name → folder of its files.
+        unchanged: Tags of bentos that needed no build.
+    """
+
+    bentos: dict[str, str]
+    models: dict[str, str]
+    folders: dict[str, str]
+    unchanged: tuple[str, ...]
+
+
+def package(home: Path, names: Sequence[str] = (), report_step: ReportStep = ignore_step) -> PackageResult:
+    """Packs champions and builds both bentos.
+
+    Args:
+        home: Concord's home folder.
+        names: Tasks or registered names; all champions where none is given.
+        report_step: Shows what is being done.
+
+    Raises:
+        TrainingError: Nothing to pack, a name without a champion, or a failed build.
+    """
+    models = _store_champions(Registry(home), names, report_step) if has_registry(home) else {}
+    if not models:
+        raise TrainingError("There is no champion with a task's schema. Run `python -m training fit`.")
+    folders = {name: str(bentoml.models.get(tag).path) for name, tag in models.items()}
+    bentos, unchanged = {}, []
+    for name, carried in (("node", models), ("consensus", {})):
+        report_step(f"concord-{name}")
+        bentos[f"concord-{name}"], built = build(home, name, carried)
+        if not built:
+            unchanged.append(bentos[f"concord-{name}"])
+    return PackageResult(bentos, models, folders, tuple(unchanged))
+
+
+def _store_champions(registry: Registry, names: Sequence[str], report_step: ReportStep) -> dict[str, str]:
+    tags = {}
+    for name, champion in _chosen(registry.champions(), names).items():
+        report_step(name)
+        tag = _stored_tag(name, champion) or _store(registry, name)
+        if tag is not None:
+            tags[name] = tag
+    return tags
+
+
+def _chosen(champions: Mapping[str, Champion], names: Sequence[str]) -> dict[str, Champion]:
+    for name in names:
+        if not any(name in {model, model.partition(".")[0]} for model in champions):
+            raise TrainingError(
+                f"{name!r} has no champion in the registry. "
+                f"Run `python -m training fit {name.partition('.')[0]}`.",
+                field=name,
+            )
+    return {
+        model: champion
+        for model, champion in champions.items()
+        if not names or model in names or model.partition(".")[0] in names
+    }
+
+
+def _stored_tag(name: str, champion: Champion) -> str | None:
+    # A model from elsewhere states no digest, so only the registry can tell whether this one is it.
+    if not champion.digest:
+        return None
+    for tag in _tags(name, champion):
+        if _stored_identity(tag) == (champion.version, champion.run_id, champion.digest):
+            return tag
+    return None
+
+
+def _store(registry: Registry, name: str) -> str | None:
+    files = registry.fetch(name)
+    if files is None:
+        return None
+    info = files.info
+    identity = (info.version, info.run_id, info.digest)
+    for tag in _tags(name, Champion(*identity)):
+        stored = _stored_identity(tag)
+        if stored is None:
+            _write(tag, files)
+        if stored in (None, identity):
+            return tag
+    raise TrainingError(
+        f"BentoML's store holds another model under every tag for {name}:{info.version}. "
+        f"Remove one with `bentoml models delete {name}:{info.version}`."
+    )
+
+
+def _tags(name: str, champion: Champion) -> tuple[str, str]:
+    return (
+        f"{name}:{champion.version}",
+        f"{name}:{champion.version}-{(champion.run_id or champion.digest)[:8]}",
+    )
+
+
+def _stored_identity(tag: str) -> tuple[str, str, str] | None:
+    """Version, run and digest of what the store holds under a tag; empty texts for what is not ours."""
+    try:
+        model = bentoml.models.get(tag)
+    except NotFound:
+        return None
+    path = Path(model.path) / INFO_FILE
+    info = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return info.get("version", ""), info.get("run_id", ""), info.get("digest", "")
+
+
+def _write(tag: str, files: VersionFiles) -> None:
+    info = files.info
+    labels = {"task": info.model.partition(".")[0], "run_id": info.run_id, "digest": info.digest[:16]}
+    with bentoml.models.create(tag, labels=labels) as model:
+        files.write(Path(model.path))
