@@ -28,6 +28,9 @@ END_SECONDS: Final = 5
 USERS_MISTAKE: Final = 2
 """Exit status of training where the user can mend it, as the command line's own."""
 
+CODE: Final = ("bentos", "concord", "training")
+"""Folders whose files decide what is fitted and packaged."""
+
 _NAMED_SOURCE: Final = re.compile(r"journal|generator(:\d+)?")
 """Sources that are neither a file nor an address, as `training.data.sources` has them."""
 
@@ -60,41 +63,47 @@ class PackagedBentos:
         return nodes
 
 
-class FitRecord:
-    """A record that no model was missing, valid as long as neither tasks nor registry change.
+class StepRecord:
+    """Results of training's steps, valid as long as code, registry and BentoML's store do not change.
 
-    Looking for missing models means importing scikit-learn, which is a tenth of a start on a small machine.
+    A step imports scikit-learn, MLflow or BentoML, and each of them takes seconds on a small machine.
 
     Args:
-        root: The project's folder, with the tasks' files.
+        root: The project's folder.
         home: Concord's home folder, with the default registry.
     """
 
     def __init__(self, root: Path, home: Path) -> None:
-        self._tasks, self._registry = root / "training" / "tasks", home / "mlflow.db"
-        self._file = home / "run" / "fitted.json"
+        self._root, self._registry = root, home / "mlflow.db"
+        self._file = home / "run" / "training.json"
 
-    def holds(self, tasks: Sequence[str]) -> bool:
-        """Whether no model of these tasks (none: of all) can be missing."""
-        try:
-            keys = json.loads(self._file.read_text("utf-8"))
-        except (OSError, ValueError):
-            return False
-        key = self._state_key()
-        return key is not None and keys.get(",".join(sorted(tasks))) == key
+    def read(self, step: str) -> Any:  # noqa: ANN401 - the step's own JSON
+        """What the step gave last; None where that may have changed since."""
+        entry = self._read_file().get(step)
+        return entry["result"] if entry and entry["state"] == self._state() else None
 
-    def write(self, tasks: Sequence[str]) -> None:
-        """Records that none is missing now."""
-        key = self._state_key()
-        if key is not None:
+    def write(self, step: str, result: Any) -> None:  # noqa: ANN401
+        """Keeps what the step gives now."""
+        state = self._state()
+        if state is not None:
             private.make_folder(self._file.parent)
-            self._file.write_text(json.dumps({",".join(sorted(tasks)): key}), "utf-8")
+            entries = self._read_file() | {step: {"state": state, "result": result}}
+            self._file.write_text(json.dumps(entries), "utf-8")
 
-    def _state_key(self) -> str | None:
+    def _read_file(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self._file.read_text("utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def _state(self) -> str | None:
+        """A digest of when the files that steps read were written; None where the registry is a server."""
         if "MLFLOW_TRACKING_URI" in os.environ or not self._registry.exists():
             return None
-        files = [self._registry, *sorted(self._tasks.glob("*.py"))]
-        stamps = [(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files]
+        store = Path(os.environ.get("BENTOML_HOME", "~/bentoml")).expanduser()
+        code = (path for name in CODE for path in (self._root / name).rglob("*") if path.suffix != ".pyc")
+        files = [self._registry, self._root / "uv.lock", *store.glob("*/*/latest"), *sorted(code)]
+        stamps = [(str(file), file.stat().st_mtime_ns) for file in files if file.is_file()]
         return hashlib.sha256(repr(stamps).encode()).hexdigest()
 
 
@@ -110,7 +119,7 @@ class Preparation:
     def __init__(self, root: Path, home: Path, stop: threading.Event | None = None) -> None:
         self._environment, self._home = process_environment(root, home), home
         self._stop = stop or threading.Event()
-        self._record = FitRecord(root, home)
+        self._record = StepRecord(root, home)
 
     def fit(self, tasks: Sequence[str], data: Mapping[str, str], *, missing: bool) -> list[dict[str, Any]]:
         """Fits tasks, or only those of them that lack a model; a task with data of its own always.
@@ -126,9 +135,10 @@ class Preparation:
             return list(self._run("fit", "--json", *tasks, *sources))
         results = self._run("fit", "--json", *data, *sources) if data else []
         rest = [task for task in tasks if task not in data]
-        if (rest or not tasks) and not self._record.holds(rest):
+        step = f"fit {','.join(sorted(rest))}"
+        if (rest or not tasks) and not self._record.read(step):
             results += self._run("fit", "--json", "--missing", *rest)
-            self._record.write(rest)
+            self._record.write(step, result=True)
         return list(results)
 
     def package(self) -> PackagedBentos:
@@ -138,7 +148,10 @@ class Preparation:
             CallerError: The user can mend it; with training's own words and code.
             TrainingError: Something could not be packaged.
         """
-        document = self._run("package", "--json")
+        document = self._record.read("package")
+        if document is None:
+            document = self._run("package", "--json")
+            self._record.write("package", document)
         # A tag is NAME:VERSION, with a part of the run's id behind it where two registries share a store.
         versions = {
             name: tag.rpartition(":")[2].partition("-")[0] for name, tag in document["models"].items()

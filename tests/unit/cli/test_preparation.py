@@ -7,7 +7,6 @@ import pytest
 
 from concord.cli.console import exit_status
 from concord.cli.up.preparation import (
-    FitRecord,
     PackagedBentos,
     Preparation,
     Stopped,
@@ -83,19 +82,43 @@ def test_training_ends_when_the_user_stops_the_command(training, tmp_path):
         Preparation(tmp_path, tmp_path / "home", stop).package()
 
 
-def test_training_is_not_asked_again_until_a_task_or_the_registry_changes(training, tmp_path):
-    training("")
-    home = tmp_path / "home"
-    home.mkdir()
-    record = FitRecord(tmp_path, home)
-    record.write([])
-    assert not record.holds([])
-    (home / "mlflow.db").write_text("registry")
-    record.write([])
-    assert record.holds([])
-    assert not record.holds(["iris"])
-    (tmp_path / "training" / "tasks" / "new.py").write_text("TASK = 2")
-    assert not record.holds([])
+def change_task(root):
+    (root / "training" / "tasks" / "new.py").write_text("TASK = 2")
+
+
+def change_registry(root):
+    (root / "home" / "mlflow.db").write_text("another registry")
+
+
+def change_store(root):
+    (root / "bentoml" / "bentos" / "concord-node" / "latest").unlink()
+
+
+@pytest.mark.parametrize("change", [change_task, change_registry, change_store])
+def test_training_is_not_asked_again_until_code_registry_or_store_change(
+    training, tmp_path, monkeypatch, change
+):
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "bentoml"))
+    latest = tmp_path / "bentoml" / "bentos" / "concord-node" / "latest"
+    latest.parent.mkdir(parents=True)
+    latest.write_text("1")
+    document = {"bentos": {"concord-node": "n:1"}, "models": {"iris.knn": "iris.knn:7"}}
+    calls = tmp_path / "calls"
+    note = f"pathlib.Path({str(calls)!r}).open('a').write('call\\n')\n"
+    preparation = training(note + f"print({json.dumps(document)!r} if 'package' in sys.argv else '[]')")
+    (tmp_path / "home").mkdir()
+
+    def prepare():
+        calls.write_text("")
+        preparation.fit([], {}, missing=True)
+        return preparation.package(), len(calls.read_text().splitlines())
+
+    assert prepare()[1] == 2, "without a registry nothing is known"
+    (tmp_path / "home" / "mlflow.db").write_text("registry")
+    packaged = prepare()[0]
+    assert prepare() == (packaged, 0)
+    change(tmp_path)
+    assert prepare() == (packaged, 2)
 
 
 def test_data_options_name_a_task_and_a_file_that_is_there(tmp_path):
