@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from concord.drift.live import Carried, LiveDrift
-from concord.drift.report import Sketches, report_of
+from concord.drift.live import DriftBaseline, LiveDrift
+from concord.drift.report import Sketches, build_report
 from concord.journal import Journal, LabelRow, RoundRow
 from concord.tasks.profile import TrainingProfile, most_points
 from concord.tasks.schema import Feature, Label, TaskSchema
@@ -93,7 +93,7 @@ def time_arrays(reference: TrainingProfile, rows: int) -> tuple[float, str]:
         began = time.perf_counter()
         sketches.add(matrix)
         seconds += time.perf_counter() - began
-    return seconds, report_of("benchmark", reference, (), sketches).status
+    return seconds, build_report("benchmark", reference, (), sketches).status
 
 
 def time_json(reference: TrainingProfile, rows: int) -> float:
@@ -116,7 +116,7 @@ def peak(reference: TrainingProfile, rows: int) -> int:
     return held
 
 
-def carried(reference: TrainingProfile) -> Carried:
+def baseline(reference: TrainingProfile) -> DriftBaseline:
     """What a task's models would carry: the profile, and each node's answers to rows that were held out."""
     features = tuple(
         Feature(one.name, "choice", one.choices[0], choices=one.choices)
@@ -126,7 +126,7 @@ def carried(reference: TrainingProfile) -> Carried:
     )
     schema = TaskSchema("benchmark", "Benchmark", "", features, tuple(Label(one, "") for one in CHOICES))
     answers = reference.features[-1]
-    return Carried(schema, reference, NODES, dict.fromkeys(NODES, ("1", answers)))
+    return DriftBaseline(schema, reference, NODES, dict.fromkeys(NODES, ("1", answers)))
 
 
 def write(journal: Journal, reference: TrainingProfile, rounds: int) -> None:
@@ -174,7 +174,7 @@ def report_live(reference: TrainingProfile, rounds: int, folder: Path) -> str:
     # The task's names and members are not asked for here.
     live = LiveDrift(journal, cast("Ensembles", None))
     before, began = peak_resident(), time.perf_counter()
-    report = live.report(carried(reference), "benchmark", limit=rounds)
+    report = live.report(baseline(reference), "benchmark", limit=rounds)
     seconds, after = time.perf_counter() - began, peak_resident(reset=False)
     journal.close()
     labelled = report.errors.labelled if report.errors else 0

@@ -19,7 +19,7 @@ from concord.http.tokens import Token
 from concord.journal import Journal, Labelled, LabelRow, Origin
 from concord.observability import metrics
 from concord.settlement.settler import Settler
-from concord.tasks.labels import SubmittedLabel, parse, read_label
+from concord.tasks.labels import SubmittedLabel, encode_label, parse_label
 from concord.types.answers import SettlementStatus
 from concord.types.rounds import LabelOutcome
 
@@ -140,7 +140,7 @@ class Feedback:
             return submitted
         try:
             origin = self._admit(submitted, origins.get(submitted.id), token, now)
-            label = read_label(self._ensembles.schema(origin.task), submitted)
+            label = encode_label(self._ensembles.schema(origin.task), submitted)
         except CallerError as error:
             return error
         return LabelRow(submitted.id, label, token.name, now, request_id)
@@ -172,7 +172,7 @@ class Feedback:
 
 def _parsed(item: object, place: str) -> SubmittedLabel | CallerError:
     try:
-        return parse(item, place)
+        return parse_label(item, place)
     except CallerError as error:
         return error
 

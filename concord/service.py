@@ -16,7 +16,7 @@ from concord.drift.live import LiveDrift
 from concord.errors import JournalUnavailable
 from concord.journal import Journal
 from concord.ledger import Ledger, open_store
-from concord.rollout.desired import open_entries
+from concord.rollout.desired import open_versions_store
 from concord.rollout.inventory import Inventory
 from concord.rollout.registry import open_registry
 from concord.rollout.rollout import Rollout
@@ -61,7 +61,7 @@ class Service:
             settings, self.ensembles, self.node_clients, self.settler, self.recorder, clock
         )
         self.drift = LiveDrift(journal, self.ensembles)
-        self.inventory = Inventory(self.ensembles, open_entries(settings), open_registry(settings))
+        self.inventory = Inventory(self.ensembles, open_versions_store(settings), open_registry(settings))
         self.rollout = Rollout(self.inventory, self.settler, clock)
         self._clock = clock
         self._background: list[asyncio.Task[None]] = []

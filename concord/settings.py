@@ -277,7 +277,7 @@ class Settings(BaseSettings):
 
     @property
     def versions_dir(self) -> Path:
-        """Folder of the entries that say which version a laptop's node serves."""
+        """Folder of the desired versions of a laptop's nodes."""
         return self.home / "versions"
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 from concord.cli.home import find_home, find_project
 from concord.cli.up.preparation import Preparation
-from concord.types.models import ListedVersion, ModelView, RegistryView, Wanted
+from concord.types.models import DesiredVersions, ListedVersion, ModelView, RegistryView
 
 
 def list_models(served: Sequence[ModelView]) -> list[ModelView]:
@@ -60,7 +60,7 @@ def _unserved(name: str, previous: str | None) -> ModelView:
     task, _, node = name.rpartition(".")
     return ModelView(
         name, task, node, champion=None, challenger=None, phase="serving", since=None, previous=previous,
-        wanted=Wanted(), rolling=False, registry=None,
+        wanted=DesiredVersions(), rolling=False, registry=None,
     )  # fmt: skip
 
 

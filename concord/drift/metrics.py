@@ -1,7 +1,7 @@
-"""What metrics say of drift: the gauges that a report sets, and those that it takes back.
+"""Gauges of drift reports.
 
-A column, a node's version or the errors may be gone in the next report. What they left behind would stand
-there for ever, since workers' gauges cannot be removed; so it becomes NaN, which no alert is raised by.
+A column, a node's version or the errors may be missing in the next report. Gauges of several workers cannot
+be removed, so those that a report no longer sets become NaN, which raises no alert.
 """
 
 import math
@@ -14,49 +14,52 @@ from concord.observability import metrics
 from concord.types.drift import Difference, DriftReport, ErrorDrift
 
 _ERRORS: Final = "errors"
-"""Name of the errors among what may drift, and its kind."""
+"""The errors' name and kind in the `DRIFTED` gauge's labels."""
 
-Series = tuple[Gauge, tuple[str, ...]]
+GaugeSeries = tuple[Gauge, tuple[str, ...]]
 
 
 class DriftGauges:
-    """Shows reports, each in the place of the one before of its task."""
+    """Sets the gauges of a task from its newest report."""
 
     def __init__(self) -> None:
-        self._shown: dict[str, set[Series]] = {}
+        self._shown: dict[str, set[GaugeSeries]] = {}
 
     def show(self, report: DriftReport) -> None:
         """Sets the gauges of a report's task."""
-        found = dict(_found(report))
-        for gauge, labels in self._shown.get(report.task, set()) - found.keys():
+        values = dict(_read_values(report))
+        for gauge, labels in self._shown.get(report.task, set()) - values.keys():
             gauge.labels(*labels).set(math.nan)
-        for (gauge, labels), value in found.items():
+        for (gauge, labels), value in values.items():
             gauge.labels(*labels).set(value)
-        self._shown[report.task] = set(found)
+        self._shown[report.task] = set(values)
 
 
-def _found(report: DriftReport) -> Iterator[tuple[Series, float]]:
+def _read_values(report: DriftReport) -> Iterator[tuple[GaugeSeries, float]]:
     task = report.task
     yield (metrics.DRIFT_ROWS, (task,)), report.rows
-    for one in report.features:
-        yield (metrics.DRIFT_SIGNIFICANT, (task, one.name)), one.significant
-        yield (metrics.DRIFTED, (task, "feature", one.name)), one.status == "drifted"
-        yield from _psi(metrics.DRIFT_PSI, (task, one.name), one)
+    for feature in report.features:
+        yield (metrics.DRIFT_SIGNIFICANT, (task, feature.name)), feature.significant
+        yield (metrics.DRIFTED, (task, "feature", feature.name)), feature.status == "drifted"
+        yield from _read_psi(metrics.DRIFT_PSI, (task, feature.name), feature)
     if report.target is not None:
         yield (metrics.DRIFTED, (task, "target", report.target.name)), report.target.status == "drifted"
-    for said in report.answers:
-        yield (metrics.DRIFTED, (task, "answers", said.node)), said.difference.status == "drifted"
-        yield from _psi(metrics.DRIFT_ANSWERS_PSI, (task, said.node, said.version), said.difference)
+    for answers in report.answers:
+        node, difference = answers.node, answers.difference
+        yield (metrics.DRIFTED, (task, "answers", node)), difference.status == "drifted"
+        yield from _read_psi(metrics.DRIFT_ANSWERS_PSI, (task, node, answers.version), difference)
     if report.errors is not None:
-        yield from _of_errors(task, report.errors)
+        yield from _read_errors(task, report.errors)
 
 
-def _psi(gauge: Gauge, labels: tuple[str, ...], one: Difference) -> Iterator[tuple[Series, float]]:
-    if one.psi is not None:
-        yield (gauge, labels), one.psi
+def _read_psi(
+    gauge: Gauge, labels: tuple[str, ...], difference: Difference
+) -> Iterator[tuple[GaugeSeries, float]]:
+    if difference.psi is not None:
+        yield (gauge, labels), difference.psi
 
 
-def _of_errors(task: str, errors: ErrorDrift) -> Iterator[tuple[Series, float]]:
+def _read_errors(task: str, errors: ErrorDrift) -> Iterator[tuple[GaugeSeries, float]]:
     if errors.error is None:
         return
     yield (metrics.DRIFTED, (task, _ERRORS, _ERRORS)), errors.status == "drifted"

@@ -1,18 +1,17 @@
-"""Why a round was answered as it was, what was true, what that did to stake, and the proof of it.
+"""Explains a round: why it was answered as it was, its label, its settlement, and the proof of that.
 
-Everything comes from three places: the round as the journal keeps it, the labels and records beside it,
-and the ledger at two heights, that on which the round was decided and that of the block that settled it.
-The module has no HTTP and changes nothing. It never guesses: where the ledger cannot be read, or the
-records do not lead to the block's root, it says so and leaves that part out.
+The sources are the round, labels and records in the journal, and the ledger at two heights: the one on which
+the round was decided, and that of the block that settled it. Where the ledger cannot be read, or the records
+do not lead to the block's root, that part is left out and named as a problem.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from concord.errors import LedgerBroken, LedgerError, UnknownName
-from concord.explain.votes import RoundOutcome, Words, testify
+from concord.explain.votes import AnswerDecoder, RoundContext, explain_vote
 from concord.explain.weights import WeightReasons
 from concord.journal import Journal, StoredRound
 from concord.ledger.chain import Block
@@ -34,12 +33,12 @@ _FORGOTTEN: Final = "Its row was forgotten or has expired; votes, settlement and
 
 
 class Explanations:
-    """Explains rounds, for as long as journal and ledger are there; synchronous, called in a thread.
+    """Explains rounds; synchronous, called in a thread.
 
     Args:
-        ledger: The chain that the rounds settle in.
-        journal: Where they are.
-        label_days: How long after a round it can be labelled.
+        ledger: The ledger.
+        journal: The journal.
+        label_days: Days after a round within which it can be labelled.
         clock: Seconds since the epoch.
     """
 
@@ -49,83 +48,78 @@ class Explanations:
         self._ledger, self._journal = ledger, journal
         self._label_days, self._clock = label_days, clock
 
-    def of(
+    def explain(
         self, stored: StoredRound, verdict: Verdict, schema: TaskSchema | None, alarm: str | None = None
     ) -> Explanation:
         """Explains a round.
 
         Args:
             stored: The round.
-            verdict: What was answered.
-            schema: What its task asks; None where that is not known any more.
+            verdict: Its answer.
+            schema: The task's schema; None where it is not known any more.
             alarm: Why settling has stopped, if it has.
 
         Raises:
             JournalUnavailable: The journal is away.
         """
-        words, given, problem = Words(verdict, schema), Evidence(0, {}), None
-        task, settling, decisions = None, None, list[Decided]()
-        try:
-            given = _read(stored)
-            task = self._task(stored.task, verdict.height + 1)
-            if stored.block is not None:
-                settling = self._settling(stored)
-            decisions = self._decisions(stored.task, verdict)
-        except LedgerError as error:
-            problem = f"Weights and proof cannot be explained in full: {error.message}"
-        grounds = WeightReasons(verdict, task, tuple(given.shadows))
-        outcome = RoundOutcome(stored, given, words, settling.sigma(given) if settling else None)
-        proof = self._proof(stored, settling) if settling else None
-        if stored.block is not None and problem is None and not proof:
-            problem = (
-                f"The journal's records do not lead to the root in block {stored.block}. "
-                "`concord ledger verify --deep` says where they differ."
-            )
-        stage, summary = self._stage(stored, alarm)
+        decoder, facts = AnswerDecoder(verdict, schema), self._read_facts(stored, verdict)
+        settlement, task = facts.settlement, facts.task
+        reasons = WeightReasons(verdict, task, tuple(facts.evidence.shadows))
+        sigma = settlement.sigma(facts.evidence) if settlement else None
+        accounts = task.accounts if task else {}
+        context = RoundContext(stored, facts.evidence, decoder, reasons, accounts, sigma)
+        proof = self._prove(stored, settlement) if settlement else None
         return Explanation(
-            stage,
-            summary,
-            grounds.method,
-            [testify(vote, grounds, task, outcome) for vote in verdict.votes],
-            self._truth(stored, words),
-            settling.told(stored) if settling else None,
+            *self._stage(stored, alarm),
+            reasons.method,
+            [explain_vote(vote, context) for vote in verdict.votes],
+            self._truth(stored, decoder),
+            settlement.describe(stored) if settlement else None,
             proof,
             _FORGOTTEN if stored.features is None else None,
-            problem,
-            decisions,
+            facts.problem or (_unproven(stored.block) if stored.block is not None and not proof else None),
+            facts.decisions,
         )
 
-    def _decisions(self, task: str, verdict: Verdict) -> list[Decided]:
-        """What was decided about the versions of the nodes that were asked, before and since."""
-        newest = self._ledger.newest.state
-        told = [
-            one for vote in verdict.votes for one in list_decisions(self._ledger, task, vote.node, newest)
-        ]
-        return sorted(told, key=lambda one: (one.block, one.node))
+    def _read_facts(self, stored: StoredRound, verdict: Verdict) -> "_Facts":
+        """Reads evidence and ledger, as far as they can be read."""
+        facts = _Facts()
+        try:
+            facts.evidence = _read_evidence(stored)
+            facts.task = self._task_before(stored.task, verdict.height + 1)
+            if stored.block is not None:
+                facts.settlement = self._find_settlement(stored, stored.block)
+            newest = self._ledger.newest.state
+            for vote in verdict.votes:
+                facts.decisions += list_decisions(self._ledger, stored.task, vote.node, newest)
+            facts.decisions.sort(key=lambda decision: (decision.block, decision.node))
+        except LedgerError as error:
+            facts.problem = f"Weights and proof cannot be explained in full: {error.message}"
+        return facts
 
-    def _task(self, name: str, height: int) -> TaskState | None:
-        """A task's state before a height; None where the ledger has neither."""
+    def _task_before(self, name: str, height: int) -> TaskState | None:
+        """A task's state before a block; None where the ledger has no such block or task."""
         try:
             return self._ledger.state_before(height).tasks.get(name)
         except UnknownName:
             return None
 
-    def _settling(self, stored: StoredRound) -> "_Settling | None":
-        height = stored.block or 0
-        block, before = self._ledger.block(height), self._task(stored.task, height)
+    def _find_settlement(self, stored: StoredRound, height: int) -> "_Settlement | None":
+        block, before = self._ledger.block(height), self._task_before(stored.task, height)
         for key, body in block.events.items():
-            if _settles(body, stored.task, stored.policy):
-                return _Settling(block, key, body, before)
+            if body["kind"] == "settle" and (body["task"], body["policy"]) == (stored.task, stored.policy):
+                return _Settlement(block, key, body, before)
         return None
 
-    def _proof(self, stored: StoredRound, settling: "_Settling") -> Proof | None:
+    def _prove(self, stored: StoredRound, settlement: "_Settlement") -> Proof | None:
+        block = settlement.block
         leaves = [
-            one
-            for one in self._journal.rounds_of_block(settling.block.height, stored.task)
-            if one.policy == stored.policy
+            leaf
+            for leaf in self._journal.rounds_of_block(block.height, stored.task)
+            if leaf.policy == stored.policy
         ]
-        records, root = [one.record or b"" for one in leaves], str(settling.body["root"])
-        index = next((i for i, one in enumerate(leaves) if one.id == stored.id), None)
+        records, root = [leaf.record or b"" for leaf in leaves], str(settlement.body["root"])
+        index = next((i for i, leaf in enumerate(leaves) if leaf.id == stored.id), None)
         if index is None:
             return None
         path = merkle_proof(records, index)
@@ -135,19 +129,25 @@ class Explanations:
             records[index].decode(),
             [("left" if side == "left" else "right", sibling) for side, sibling in path],
             root,
-            settling.key,
-            settling.block.height,
-            settling.block.hash,
+            settlement.key,
+            block.height,
+            block.hash,
         )
 
-    def _truth(self, stored: StoredRound, words: "Words") -> Truth | None:
+    def _truth(self, stored: StoredRound, decoder: AnswerDecoder) -> Truth | None:
         if stored.label is None or stored.label_time is None:
             return None
-        disputes = [words.said(one.label, one.source, one.time) for one in self._journal.disputes(stored.id)]
-        return Truth(words.said(stored.label, stored.label_source or "", stored.label_time), disputes)
+        label = decoder.decode_label(stored.label, stored.label_source or "", stored.label_time)
+        return Truth(
+            label,
+            [
+                decoder.decode_label(dispute.label, dispute.source, dispute.time)
+                for dispute in self._journal.disputes(stored.id)
+            ],
+        )
 
     def _stage(self, stored: StoredRound, alarm: str | None) -> tuple[Stage, str]:
-        """How far the round's settlement is, and what it waits for."""
+        """The stage of the round's settlement, and a sentence about it."""
         if stored.block is not None:
             return "settled", f"It was settled in block {stored.block}."
         if stored.evidence is None:
@@ -170,13 +170,19 @@ class Explanations:
         )
 
 
-def _settles(body: Body, task: str, policy: str) -> bool:
-    """Whether an event settles rounds of this task and policy."""
-    return body["kind"] == "settle" and (body["task"], body["policy"]) == (task, policy)
+@dataclass(slots=True)
+class _Facts:
+    """What evidence and ledger say of a round, and why a part is missing."""
+
+    evidence: Evidence = field(default_factory=lambda: Evidence(0, {}))
+    task: TaskState | None = None
+    settlement: "_Settlement | None" = None
+    decisions: list[Decided] = field(default_factory=list)
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Settling:
+class _Settlement:
     """The event that settled a round, its block, and the task's state before it."""
 
     block: Block
@@ -184,15 +190,15 @@ class _Settling:
     body: Body
     before: TaskState | None
 
-    def sigma(self, given: Evidence) -> int | None:
+    def sigma(self, evidence: Evidence) -> int | None:
         """σ at the block's start, within which a value was right; None for classes."""
-        if given.scale is None:
+        if evidence.scale is None:
             return None
-        known = self.before.sigma if self.before else None
-        return max(1, given.scale if known is None else known)
+        sigma = self.before.sigma if self.before else None
+        return max(1, evidence.scale if sigma is None else sigma)
 
-    def told(self, stored: StoredRound) -> Settled:
-        """The settlement, as it is told on the wire."""
+    def describe(self, stored: StoredRound) -> Settled:
+        """The settlement in its wire type."""
         rounds = int(self.body["rounds"])
         levelling = {node: sums[2] / MICRO for node, sums in self.body["nodes"].items() if sums[2]}
         if stored.policy == "seed":
@@ -207,14 +213,21 @@ class _Settling:
         return Settled(self.block.height, iso(self.block.time), self.key, rounds, levelling, note)
 
 
-def _read(stored: StoredRound) -> Evidence:
+def _unproven(block: int) -> str:
+    return (
+        f"The journal's records do not lead to the root in block {block}. "
+        "`concord ledger verify --deep` says where they differ."
+    )
+
+
+def _read_evidence(stored: StoredRound) -> Evidence:
     """The evidence of a round under either policy; a class under `seed` has no probabilities."""
     if stored.evidence is None:
         return Evidence(0, {})
     if stored.policy == "seed":
         return Evidence(evidence.read_seed(stored.id, stored.evidence)[0], {})
-    given = evidence.read(stored.id, stored.evidence)
-    ballots = [*given.votes.values(), *given.shadows.values(), *given.challengers.values()]
+    document = evidence.read(stored.id, stored.evidence)
+    ballots = [*document.votes.values(), *document.shadows.values(), *document.challengers.values()]
     if not all(ballot.counts for ballot in ballots):
         raise LedgerBroken(f"The evidence of round {stored.id} holds an empty vote.")
-    return given
+    return document

@@ -1,8 +1,7 @@
-"""What each node said in a round and what became of it, in the names and numbers that people know.
+"""Explains each node's vote in a round: what it answered, what it weighed, and what it earned.
 
-The journal keeps classes by number, probabilities in ppm and values in steps; a class is named here as it was
-when the round was answered. Whether an answer was right is told by the label, and for a value by the σ of
-its settlement. The module looks nothing up: round, evidence and states are given.
+The journal stores classes by number, probabilities in ppm and values in steps; they are decoded here. Whether
+an answer was right follows from the label, and for a value from the σ of its settlement too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,7 @@ import orjson
 
 from concord.explain.weights import WeightReasons
 from concord.journal import StoredRound
-from concord.ledger.state import TaskState
-from concord.policies.stake import MICRO
+from concord.policies.stake import MICRO, Account
 from concord.policies.voting import PPM, argmax
 from concord.settlement.evidence import Evidence
 from concord.tasks.schema import TaskSchema
@@ -23,123 +21,122 @@ from concord.types.explanation import StatedLabel, Tried, VoteExplanation
 from concord.util.times import iso
 
 
-class Words:
-    """Integers of the journal as the names and numbers that people know.
+class AnswerDecoder:
+    """Decodes the journal's integers into class names, probabilities and values.
 
-    A class is named as it was when the round was answered, and only else as the schema has it now.
+    Classes have the names that the verdict used; the schema's present names only where it used none.
     """
 
     def __init__(self, verdict: Verdict, schema: TaskSchema | None) -> None:
         named = [verdict.probabilities, *(vote.probabilities for vote in verdict.votes)]
-        known = tuple(label.name for label in schema.labels) if schema else ()
-        self._names = next((tuple(one) for one in named if one), known)
+        present = tuple(label.name for label in schema.labels) if schema else ()
+        self._names = next((tuple(probabilities) for probabilities in named if probabilities), present)
         self._value = schema.value if schema else None
         self.is_value = verdict.unit is not None or self._value is not None
 
-    def name(self, label: int) -> str:
-        """A class's name; its number where it has none any more."""
+    def class_name(self, label: int) -> str:
+        """A class's name; its number where the name is not known any more."""
         return self._names[label] if 0 <= label < len(self._names) else str(label)
 
-    def counts(self, counts: Sequence[int]) -> tuple[str | None, dict[str, float] | None, float | None]:
+    def decode_counts(
+        self, counts: Sequence[int]
+    ) -> tuple[str | None, dict[str, float] | None, float | None]:
         """A vote as its class, its probabilities and its value."""
         if self.is_value:
-            return None, None, self._value.to_float(counts[0]) if self._value else None
-        return (
-            self.name(argmax(counts)),
-            {self.name(k): count / PPM for k, count in enumerate(counts)},
-            None,
-        )
+            return None, None, self._decode_value(counts[0])
+        probabilities = {self.class_name(k): count / PPM for k, count in enumerate(counts)}
+        return self.class_name(argmax(counts)), probabilities, None
 
-    def said(self, label: int, source: str, micros: int) -> StatedLabel:
-        """A label as it was given."""
+    def decode_label(self, label: int, source: str, micros: int) -> StatedLabel:
+        """A label with its source and time."""
         if self.is_value:
-            return StatedLabel(
-                None, self._value.to_float(label) if self._value else None, source, iso(micros)
-            )
-        return StatedLabel(self.name(label), None, source, iso(micros))
+            return StatedLabel(None, self._decode_value(label), source, iso(micros))
+        return StatedLabel(self.class_name(label), None, source, iso(micros))
+
+    def _decode_value(self, steps: int) -> float | None:
+        return self._value.to_float(steps) if self._value else None
 
 
 @dataclass(frozen=True, slots=True)
-class RoundOutcome:
-    """What is known of one round beside its verdict.
+class RoundContext:
+    """What the votes of a round are explained from.
 
     Attributes:
         stored: The round, with its label and its record.
-        given: Its evidence.
-        words: Its names.
-        sigma: σ of its settlement, in steps, for a value that is settled.
+        evidence: Its evidence.
+        decoder: Decodes its answers.
+        reasons: The reasons of its weights.
+        accounts: The accounts on which it was decided.
+        sigma: σ of its settlement, in steps; None for classes and before the settlement.
     """
 
     stored: StoredRound
-    given: Evidence
-    words: Words
+    evidence: Evidence
+    decoder: AnswerDecoder
+    reasons: WeightReasons
+    accounts: Mapping[str, Account]
     sigma: int | None
 
     @property
     def record(self) -> Mapping[str, Any]:
-        """What the settlement wrote down; nothing before."""
+        """The settlement's record; empty before the settlement."""
         return dict(orjson.loads(self.stored.record)) if self.stored.record else {}
 
-    def right(self, counts: Sequence[int]) -> bool | None:
-        """Whether an answer was right; a value's can only be told by the σ of its settlement."""
+    def is_right(self, counts: Sequence[int]) -> bool | None:
+        """Whether an answer was right; None while that is not known."""
         label = self.stored.label
         if label is None:
             return None
-        if self.given.scale is None and not self.words.is_value:
+        if self.evidence.scale is None and not self.decoder.is_value:
             return argmax(counts) == label
         return None if self.sigma is None else abs(counts[0] - label) <= self.sigma
 
 
-def testify(
-    vote: Vote, grounds: WeightReasons, task: TaskState | None, outcome: RoundOutcome
-) -> VoteExplanation:
-    """What one node said, weighed and earned.
+def explain_vote(vote: Vote, context: RoundContext) -> VoteExplanation:
+    """Explains one node's vote.
 
     Args:
-        vote: What the verdict has of it.
-        grounds: The reasons of the weights.
-        task: The task's state on which the round was decided.
-        outcome: What is known of the round since.
+        vote: The verdict's vote.
+        context: The round.
     """
-    given, words, node = outcome.given, outcome.words, vote.node
-    ballot = given.votes.get(node) or given.shadows.get(node)
-    label, probabilities, value = (
-        words.counts(ballot.counts)
-        if ballot and vote.outcome != "voted"
-        else (vote.label, vote.probabilities, vote.value)
-    )
-    right = outcome.right(ballot.counts) if ballot else None
-    if ballot is None and label is not None and outcome.stored.label is not None:
-        right = label == words.name(outcome.stored.label)
-    account = task.accounts.get(node) if task else None
-    record = outcome.record
+    evidence, node = context.evidence, vote.node
+    ballot = evidence.votes.get(node) or evidence.shadows.get(node)
+    label, probabilities, value = vote.label, vote.probabilities, vote.value
+    if ballot and vote.outcome != "voted":
+        label, probabilities, value = context.decoder.decode_counts(ballot.counts)
+    right = context.is_right(ballot.counts) if ballot else None
+    if ballot is None and label is not None and context.stored.label is not None:
+        right = label == context.decoder.class_name(context.stored.label)
+    account = context.accounts.get(node)
+    record = context.record
     return VoteExplanation(
         node=node,
         outcome=vote.outcome,
         version=ballot.version if ballot else vote.version,
-        counted=vote.outcome == "voted" and outcome.stored.status != "no_quorum",
+        counted=vote.outcome == "voted" and context.stored.status != "no_quorum",
         weight=vote.weight,
-        why=grounds.why(vote),
+        why=context.reasons.explain(vote),
         label=label,
         probabilities=probabilities,
         value=value,
         stake=account.stake / MICRO if account else None,
         skill=account.skill / PPM if account else None,
         right=right,
-        score=_share(record, "scores", node, PPM),
-        quality=_share(record, "quality", node, PPM),
-        delta=_share(record, "deltas", node, MICRO),
-        challenger=_tried(node, outcome),
+        score=_read_share(record, "scores", node, PPM),
+        quality=_read_share(record, "quality", node, PPM),
+        delta=_read_share(record, "deltas", node, MICRO),
+        challenger=_explain_challenger(node, context),
     )
 
 
-def _tried(node: str, outcome: RoundOutcome) -> Tried | None:
-    ballot = outcome.given.challengers.get(node)
+def _explain_challenger(node: str, context: RoundContext) -> Tried | None:
+    ballot = context.evidence.challengers.get(node)
     if ballot is None:
         return None
-    return Tried(ballot.version, *outcome.words.counts(ballot.counts), outcome.right(ballot.counts))
+    answer = context.decoder.decode_counts(ballot.counts)
+    return Tried(ballot.version, *answer, context.is_right(ballot.counts))
 
 
-def _share(record: Mapping[str, Any], part: str, node: str, whole: int) -> float | None:
-    known = record.get(part, {}).get(node)
-    return None if known is None else known / whole
+def _read_share(record: Mapping[str, Any], part: str, node: str, unit: int) -> float | None:
+    share = record.get(part, {}).get(node)
+    return None if share is None else share / unit

@@ -1,8 +1,7 @@
-"""Why each vote of a round had the weight that it had, in sentences for people.
+"""Explains in sentences why each vote of a round had its weight.
 
-The numbers are those of the ledger at the height on which the round was decided; what a weight is, is
-`concord.policies.voting`'s to say, and this module repeats its steps in words, to three digits. It decides nothing,
-and no money depends on the floats that it prints.
+The numbers are those of the ledger at the height on which the round was decided. `concord.policies.voting`
+computes the weights; here its steps are repeated in words, to three digits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,12 +27,12 @@ class WeightReasons:
 
     Args:
         verdict: The round's verdict.
-        task: The task's state on which it was decided; None where the ledger did not know the task.
-        heard: The nodes that did not count and were heard all the same.
+        task: The task's state on which it was decided; None where the ledger did not have the task.
+        scored: The non-voters that answered in time to be scored.
     """
 
-    def __init__(self, verdict: Verdict, task: TaskState | None, heard: Sequence[str] = ()) -> None:
-        self._verdict, self._task, self._heard = verdict, task, frozenset(heard)
+    def __init__(self, verdict: Verdict, task: TaskState | None, scored: Sequence[str] = ()) -> None:
+        self._verdict, self._task, self._scored = verdict, task, frozenset(scored)
         voters = [vote.node for vote in verdict.votes if vote.outcome == "voted"]
         accounts = task.accounts if task else {}
         self._voters = {node: accounts[node] for node in voters if node in accounts}
@@ -59,20 +58,22 @@ class WeightReasons:
             f"the stake, whatever the skill; {answers}."
         )
 
-    def why(self, vote: Vote) -> str:
+    def explain(self, vote: Vote) -> str:
         """The reason of one node's weight."""
         account = self._task.accounts.get(vote.node) if self._task else None
         if vote.outcome in _NOT_VOTED:
             return _NOT_VOTED[vote.outcome]
         if vote.outcome in {"shadow", "jailed"}:
-            return _aside(account, asked=vote.outcome == "shadow", heard=vote.node in self._heard)
+            is_asked = vote.outcome == "shadow"
+            return _explain_non_voter(account, is_asked=is_asked, is_scored=vote.node in self._scored)
         if self._verdict.status == "no_quorum":
             return "It voted, and too few others did: below the quorum no vote has a weight."
         if account is None:
-            return _unaccounted(vote)
+            return _explain_missing_account(vote)
         if not self._total:
             return "None of the voters held any stake, so all counted alike."
-        return self._seed(account) if self._verdict.policy == "seed" else self._wager(vote.node, account)
+        is_seed = self._verdict.policy == "seed"
+        return self._explain_seed(account) if is_seed else self._explain_wager(vote.node, account)
 
     @property
     def _labels(self) -> int:
@@ -82,8 +83,8 @@ class WeightReasons:
     def _is_warm(self) -> bool:
         return self._labels >= WARM_LABELS
 
-    def _seed(self, account: Account) -> str:
-        products = {node: one.accuracy * one.stake for node, one in self._voters.items()}
+    def _explain_seed(self, account: Account) -> str:
+        products = {node: voter.accuracy * voter.stake for node, voter in self._voters.items()}
         if not any(products.values()):
             return "Accuracy times stake was 0 for every voter, so all counted alike."
         return (
@@ -91,7 +92,7 @@ class WeightReasons:
             f"is {account.accuracy * account.stake / sum(products.values()):.1%} of the sum over all voters."
         )
 
-    def _wager(self, node: str, account: Account) -> str:
+    def _explain_wager(self, node: str, account: Account) -> str:
         held = (
             f"It held {_stake(account.stake)} of the {_stake(self._total)} stake that voted "
             f"({account.stake / self._total:.1%})"
@@ -106,16 +107,16 @@ class WeightReasons:
                 f"Its skill, {skill:.3f}, is {lag:.3f} below the best ({self._best / PPM:.3f}), so its stake "
                 f"counts by a factor of (1 − {lag:.3f})^8 = {max(0.0, 1 - lag) ** 8:.3f}"
             )
-        return f"{held}. {gate}.{self._capped(node)}"
+        return f"{held}. {gate}.{self._explain_cap(node)}"
 
-    def _capped(self, node: str) -> str:
-        """What the cap did, where one node would have had more than may be."""
+    def _explain_cap(self, node: str) -> str:
+        """A sentence about the cap, where one node would have had a larger weight than it allows."""
         raw = {
-            name: one.stake * max(0.0, 1 - (self._best - one.skill) / PPM) ** 8
-            for name, one in self._voters.items()
+            name: voter.stake * max(0.0, 1 - (self._best - voter.skill) / PPM) ** 8
+            for name, voter in self._voters.items()
         }
         first, total = max(raw, key=lambda name: raw[name]), sum(raw.values())
-        # Weights that are rounded up to the cap were not cut to it.
+        # Weights that were rounded up to the cap were not cut.
         if len(raw) < 2 or not total or raw[first] / total * PPM <= CAP + 1 or total <= raw[first]:
             return ""
         if node == first:
@@ -123,8 +124,8 @@ class WeightReasons:
         return f" {first} was cut to {CAP / PPM:.1f}, and the others share {1 - CAP / PPM:.1f}."
 
 
-def _aside(account: Account | None, *, asked: bool, heard: bool) -> str:
-    """Why a node did not count, and whether it was heard."""
+def _explain_non_voter(account: Account | None, *, is_asked: bool, is_scored: bool) -> str:
+    """Why a node did not count, and whether it was scored."""
     if account is not None and account.standing == "probation":
         reason = f"It was on probation ({account.watched} of {PROBATION_ROUNDS} labelled rounds)"
     elif account is not None and account.reason == "regret":
@@ -135,14 +136,14 @@ def _aside(account: Account | None, *, asked: bool, heard: bool) -> str:
         reason = f"It was jailed for {words.get(account.reason, account.reason)}"
     else:
         reason = "It did not count at that height"
-    if not asked:
+    if not is_asked:
         return f"{reason}, and is not asked."
-    if heard:
+    if is_scored:
         return f"{reason}: asked and scored off the answer's path, not counted."
     return f"{reason}: not counted, and not heard in time to be scored."
 
 
-def _unaccounted(vote: Vote) -> str:
+def _explain_missing_account(vote: Vote) -> str:
     if vote.weight:
         return "The ledger knew no account of it yet, so the deposit of the nodes file stood for its stake."
     return "It had no account yet, so it had no stake and no weight."

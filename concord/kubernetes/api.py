@@ -1,12 +1,11 @@
-"""The one way to a cluster's API: objects as plain JSON in one namespace, and its faults as ours.
+"""The only access to a cluster's API: objects as plain JSON in one namespace, with Concord's own errors.
 
-It speaks through the transport and the configuration of the `kubernetes` package (service account of a
-pod, kubeconfig with its exec plugins) and leaves its generated classes alone: they take 1.5 s and 100 MiB
-to import, and an object that goes through them loses the fields that their version does not know. What
-is read here is a dictionary with every field, and can be written back with one of them changed.
+It uses the transport and configuration of the `kubernetes` package (service account of a pod, kubeconfig with
+its exec plugins). The package's generated classes are not used: they take 1.5 s and 100 MiB to import, and an
+object that is converted by them loses fields that their version does not know.
 
-No call is repeated: a PUT that was answered by nobody may have been carried out, and only the caller
-knows how to look that up. Each has a bound in time. The package is imported on connecting.
+No call is retried: a PUT without an answer may have been carried out, and only the caller can find out. Every
+call has a time limit. The package is imported on connecting.
 """
 
 import json
@@ -26,10 +25,10 @@ Json = dict[str, Any]
 """One object of the API."""
 
 CONNECT_SECONDS: Final = 2.0
-"""Inside a cluster a connection takes milliseconds; who takes longer is away."""
+"""Inside a cluster a connection takes milliseconds; one that takes longer counts as away."""
 
 READ_SECONDS: Final = 5.0
-"""Longer than an API server takes for any object of ours, and short enough for a settler's patience."""
+"""Longer than an API server takes for any of Concord's objects, and shorter than the settler's time limit."""
 
 PAGE: Final = 500
 """Objects in one answer to a list, as kubectl asks for."""
@@ -39,7 +38,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "pods": "/api/v1",
     "deployments": "/apis/apps/v1",
 }
-"""The resources that Concord touches, and where each lives."""
+"""The resources that Concord uses, and the API path of each."""
 
 _TOKEN_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -65,17 +64,17 @@ class Cluster:
 
     @classmethod
     def connect(cls, namespace: str | None = None) -> "Cluster":
-        """Finds the cluster that the environment means, without asking it anything yet.
+        """Finds the cluster that the environment names; makes no request yet.
 
         KUBECONFIG where it is set; else, in a pod, its service account, whose token is read again every
-        minute because it is exchanged every hour; else `~/.kube/config`. The context is the kubeconfig's
-        current one.
+        minute because it changes every hour; else `~/.kube/config`. The context is the kubeconfig's current
+        one.
 
         Args:
-            namespace: Where the objects are; the pod's or the context's own unless said.
+            namespace: Where the objects are; by default the pod's or the context's.
 
         Raises:
-            ConfigurationError: There is no way to a cluster from here.
+            ConfigurationError: No cluster can be reached from here.
         """
         from kubernetes import config  # noqa: PLC0415
         from kubernetes.client import Configuration  # noqa: PLC0415
@@ -97,43 +96,43 @@ class Cluster:
         return cls(configuration, namespace or context["context"].get("namespace") or "default")
 
     def get(self, resource: str, name: str) -> Json | None:
-        """The object; None where there is none of this name."""
-        return self._found(resource, name, "application/json")
+        """The object; None where it does not exist."""
+        return self._get(resource, name, "application/json")
 
     def metadata(self, resource: str, name: str) -> Json | None:
-        """The object's `metadata` alone, whatever else it holds; None where there is none."""
-        found = self._found(resource, name, _METADATA)
-        return None if found is None else found["metadata"]
+        """The object's `metadata` alone; None where it does not exist."""
+        document = self._get(resource, name, _METADATA)
+        return None if document is None else document["metadata"]
 
     def names(self, resource: str, selector: str) -> list[str]:
-        """Names of the objects that a label selector matches; their contents stay where they are."""
-        found: list[str] = []
+        """Names of the objects that a label selector matches, without their contents."""
+        names: list[str] = []
         query = {"labelSelector": selector, "limit": str(PAGE)}
         while True:
             page = self._call("list", resource, accept=_METADATA_LIST, query=query)
-            # A list of metadata that finds nothing says `null`.
-            found += (item["metadata"]["name"] for item in page["items"] or ())
+            # An empty list of metadata has `null` items.
+            names += (item["metadata"]["name"] for item in page["items"] or ())
             follows = page["metadata"].get("continue")
             if not follows:
-                return found
+                return names
             query["continue"] = follows
 
     def create(self, resource: str, body: Json) -> Json:
-        """Makes an object and returns its `metadata`.
+        """Creates an object and returns its `metadata`.
 
         Raises:
-            Conflict: There is one of this name.
+            Conflict: It exists already.
         """
         name = str(body["metadata"]["name"])
         metadata: Json = self._call("create", resource, name, body, accept=_METADATA)["metadata"]
         return metadata
 
     def replace(self, resource: str, body: Json) -> Json:
-        """Puts an object in the place of the one it was read as, and returns its new `metadata`.
+        """Replaces an object that was read before, and returns its new `metadata`.
 
         Raises:
             Conflict: It has another `resourceVersion` by now.
-            UnknownName: It is gone.
+            UnknownName: It does not exist any more.
         """
         name = str(body["metadata"]["name"])
         metadata: Json = self._call("update", resource, name, body, accept=_METADATA)["metadata"]
@@ -143,23 +142,23 @@ class Cluster:
         """Merges changes into an object (JSON merge patch; None removes) and returns it.
 
         Raises:
-            UnknownName: There is none of this name.
+            UnknownName: It does not exist.
         """
         return self._call("patch", resource, name, changes)
 
     def delete(self, resource: str, name: str) -> None:
-        """Removes an object.
+        """Deletes an object.
 
         Raises:
-            UnknownName: There is none of this name.
+            UnknownName: It does not exist.
         """
         self._call("delete", resource, name)
 
     def close(self) -> None:
-        """Gives the connections back."""
+        """Closes the connections."""
         self._rest.close()
 
-    def _found(self, resource: str, name: str, accept: str) -> Json | None:
+    def _get(self, resource: str, name: str, accept: str) -> Json | None:
         try:
             return self._call("get", resource, name, accept=accept)
         except UnknownName:
@@ -180,7 +179,7 @@ class Cluster:
             url += f"/{quote(name)}"
         if query:
             url += f"?{urlencode(query)}"
-        with faults():
+        with _faults():
             # The token first: in a pod this reads the file again when it is a minute old.
             settings: Any = self._configuration.auth_settings()
             headers = {auth["key"]: auth["value"] for auth in settings.values() if auth["in"] == "header"}
@@ -188,12 +187,12 @@ class Cluster:
             headers["Content-Type"] = (
                 "application/merge-patch+json" if verb == "patch" else "application/json"
             )
-            answer = self._rest.request(  # type: ignore[no-untyped-call]
+            response = self._rest.request(  # type: ignore[no-untyped-call]
                 _METHODS[verb], url, headers, body, _request_timeout=(CONNECT_SECONDS, READ_SECONDS)
             )
-            data = answer.read()
-            if answer.status >= 300:
-                _refuse(answer.status, data, verb, resource, name, self.namespace)
+            data = response.read()
+            if response.status >= 300:
+                _refuse(response.status, data, verb, resource, name, self.namespace)
             document: Json = json.loads(data)
         return document
 
@@ -204,8 +203,8 @@ _METHODS = {
 
 
 @contextmanager
-def faults() -> Iterator[None]:
-    """Turns what the transport raises into `ServiceAway`: whether the call was carried out is not known."""
+def _faults() -> Iterator[None]:
+    """Turns the transport's errors into `ServiceAway`; whether the call was carried out is not known."""
     from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
     from kubernetes.config import ConfigException  # noqa: PLC0415
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
@@ -213,32 +212,32 @@ def faults() -> Iterator[None]:
     try:
         yield
     except (HTTPError, ApiException, ConfigException, OSError, ValueError) as error:
-        # urllib3's texts hold addresses of Python objects.
+        # The type only: urllib3's messages contain addresses of Python objects.
         raise ServiceAway(f"The cluster's API does not serve ({type(error).__name__}).") from error
 
 
 def _refuse(status: int, data: bytes, verb: str, resource: str, name: str, namespace: str) -> NoReturn:
-    """Raises what an answer that is no success means to us."""
+    """Raises the error that a response of another status than success stands for."""
     try:
-        said = str(json.loads(data)["message"])
+        message = str(json.loads(data)["message"])
     except (ValueError, KeyError, TypeError):
-        said = f"status {status}"
+        message = f"status {status}"
     what = f"{resource.removesuffix('s')} {name} in the namespace {namespace}".replace("  ", " ")
     if status == 404 and verb == "create":
         raise ConfigurationError(f"There is no namespace {namespace} in this cluster.", field="namespace")
     if status == 404:
-        raise UnknownName(f"There is no {what} ({said}).", code="unknown_object")
+        raise UnknownName(f"There is no {what} ({message}).", code="unknown_object")
     if status == 409:
-        raise Conflict(f"The {what} is another one by now ({said}).")
+        raise Conflict(f"The {what} is another one by now ({message}).")
     if status == 401:
         raise NotAllowed(
             "The cluster does not know these credentials; `kubectl get configmaps` shows the same."
         )
     if status == 403:
-        raise NotAllowed(f"The cluster does not allow to {verb} {resource} here: {said}.")
+        raise NotAllowed(f"The cluster does not allow to {verb} {resource} here: {message}.")
     if status == 429 or status >= 500:
-        raise ServiceAway(f"The cluster's API does not serve ({status}: {said}).")
-    raise ConfigurationError(f"The cluster refuses the {what}: {said}.")
+        raise ServiceAway(f"The cluster's API does not serve ({status}: {message}).")
+    raise ConfigurationError(f"The cluster refuses the {what}: {message}.")
 
 
 def _own_namespace() -> str:

@@ -1,4 +1,4 @@
-"""Concord's installation in a cluster: where it is, and what the chart calls its objects."""
+"""An installation of Concord in a cluster: its namespace, and the names of its objects in the chart."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,22 +9,22 @@ class Target:
     """An installation.
 
     Attributes:
-        namespace: Where it is.
-        fullname: What its objects' names begin with.
+        namespace: Its namespace.
+        fullname: The prefix of its objects' names.
     """
 
     namespace: str
     fullname: str
 
     @classmethod
-    def read(cls, text: str) -> Self:
-        """Of NAMESPACE/FULLNAME, whose form the settings have seen to."""
+    def parse(cls, text: str) -> Self:
+        """Reads NAMESPACE/FULLNAME; the settings have checked its form."""
         namespace, _, fullname = text.partition("/")
         return cls(namespace, fullname)
 
     @property
     def models(self) -> str:
-        """The ConfigMap that says which version a node serves."""
+        """The ConfigMap of the nodes' desired versions."""
         return f"{self.fullname}-models"
 
     @property

@@ -1,10 +1,8 @@
-"""Champion against challenger: the scores of both on the same labelled rounds, and what may be said of them.
+"""Compares champion and challenger by their scores on the same labelled rounds.
 
-Rounds come from the journal in chunks, and of each pair of votes one difference stays, sixteen bytes with
-the time of its label, in whose order the differences became known. Each is scored as the task's nodes are
-(`concord.policies.scoring`), a value by the σ of when the phase began, so that what was seen once does not change.
-Which rounds count is told by the versions in the evidence: those that one of the two did not answer, or
-that a pod with other versions did while a roll-out was under way, are left out.
+Of each round one paired difference is kept, in the order in which the labels came. Scores are those that
+settlement uses (`concord.policies.scoring`); for a value σ is that of the phase's start. A round counts if
+both versions answered it; the evidence names the versions, so rounds answered during a restart are left out.
 """
 
 from array import array
@@ -22,10 +20,10 @@ from concord.settlement.evidence import read
 from concord.types.models import ComparisonOutcome
 
 LEAST_ROUNDS: Final = 30
-"""Labelled rounds before which nothing is said, whatever they show."""
+"""Labelled rounds below which there is no verdict."""
 
 MOST_ROUNDS: Final = 1_000_000
-"""Labelled rounds that are looked at: half a minute of one core."""
+"""Labelled rounds that are read at most: half a minute of one core."""
 
 Score = Literal["hit", "brier", "closeness"]
 
@@ -35,11 +33,11 @@ class Pairing:
     """Which votes are compared, and how they are scored.
 
     Attributes:
-        node: Whose versions they are.
+        node: The node that serves both versions.
         champion: The version that counts.
         challenger: The version beside it.
-        score: The task's.
-        sigma: For a value: its usual error in steps; None: what the schema stated when a round was answered.
+        score: The task's score.
+        sigma: σ of a value in steps; None: the schema's usual error when a round was answered.
     """
 
     node: str
@@ -50,16 +48,16 @@ class Pairing:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """What the rounds show.
+class PairedDifference:
+    """The mean difference of two versions' scores on the same rounds, with its interval.
 
     Attributes:
-        rounds: How many both answered.
-        champion: Its mean score; None without rounds, as all that follows.
-        challenger: The same of the other.
+        rounds: Rounds that both answered.
+        champion: The champion's mean score; None without rounds, like the fields below.
+        challenger: The challenger's mean score.
         difference: Challenger less champion.
         low: Lower end of the difference's interval.
-        high: Its upper end.
+        high: Upper end of the interval.
     """
 
     rounds: int
@@ -71,7 +69,7 @@ class Compared:
 
     @property
     def verdict(self) -> ComparisonOutcome:
-        """What may be said of the challenger."""
+        """Whether the challenger is better, as far as the interval shows."""
         if self.rounds < LEAST_ROUNDS or self.low is None or self.high is None:
             return "too_few"
         if self.low > 0:
@@ -79,45 +77,48 @@ class Compared:
         return "worse" if self.high < 0 else "undecided"
 
 
-def compare(chunks: Iterable[Sequence[JudgedRound]], pairing: Pairing) -> Compared:
-    """Compares two versions on rounds in any order; seconds for hundred thousands, so call it in a thread.
+def compare(chunks: Iterable[Sequence[JudgedRound]], pairing: Pairing) -> PairedDifference:
+    """Compares two versions on rounds in any order.
+
+    A hundred thousand rounds take seconds; call it in a thread.
 
     Raises:
         LedgerBroken: The evidence of a round cannot be read.
     """
-    differences, labelled, champion = array("d"), array("q"), 0
+    differences, label_times, champion = array("d"), array("q"), 0
     for chunk in chunks:
-        for one in chunk:
-            scores = _scores(one, pairing)
+        for round_ in chunk:
+            scores = _score_pair(round_, pairing)
             if scores is not None:
                 champion += scores[0]
                 differences.append((scores[1] - scores[0]) / PPM)
-                labelled.append(one.label_time)
+                label_times.append(round_.label_time)
     n = len(differences)
     if not n:
-        return Compared(0)
-    # Of labels that came together, in the order of their rounds.
-    known = np.frombuffer(differences)[np.argsort(np.frombuffer(labelled, dtype="q"), kind="stable")]
-    mean, first = float(known.mean()), champion / PPM / n
-    low, high = mean_interval(known)
-    # The interval's centre weighs early rounds more; it is only ever made wider here.
-    return Compared(n, first, first + mean, mean, min(low, mean), max(high, mean))
+        return PairedDifference(0)
+    # Stable, so that labels of the same time stay in the order of their rounds.
+    by_label_time = np.argsort(np.frombuffer(label_times, dtype="q"), kind="stable")
+    ordered = np.frombuffer(differences)[by_label_time]
+    mean, champion_mean = float(ordered.mean()), champion / PPM / n
+    low, high = mean_interval(ordered)
+    # The interval's centre weighs early rounds more; the interval is widened to contain the mean.
+    return PairedDifference(n, champion_mean, champion_mean + mean, mean, min(low, mean), max(high, mean))
 
 
-def _scores(one: JudgedRound, pairing: Pairing) -> tuple[int, int] | None:
+def _score_pair(round_: JudgedRound, pairing: Pairing) -> tuple[int, int] | None:
     """Scores of champion and challenger in ppm; None where one of the two did not answer."""
-    evidence = read(one.id, one.evidence)
-    voted = evidence.votes.get(pairing.node) or evidence.shadows.get(pairing.node)
-    tried = evidence.challengers.get(pairing.node)
-    if voted is None or tried is None or (evidence.scale is None) != (pairing.score != "closeness"):
+    evidence = read(round_.id, round_.evidence)
+    champion = evidence.votes.get(pairing.node) or evidence.shadows.get(pairing.node)
+    challenger = evidence.challengers.get(pairing.node)
+    if champion is None or challenger is None or (evidence.scale is None) != (pairing.score != "closeness"):
         return None
-    if (voted.version, tried.version) != (pairing.champion, pairing.challenger):
+    if (champion.version, challenger.version) != (pairing.champion, pairing.challenger):
         return None
     if evidence.scale is not None:
         sigma = max(1, evidence.scale if pairing.sigma is None else pairing.sigma)
         return (
-            closeness(voted.counts[0], one.label, sigma),
-            closeness(tried.counts[0], one.label, sigma),
+            closeness(champion.counts[0], round_.label, sigma),
+            closeness(challenger.counts[0], round_.label, sigma),
         )
     score = brier if pairing.score == "brier" else hit
-    return score(voted.counts, one.label), score(tried.counts, one.label)
+    return score(champion.counts, round_.label), score(challenger.counts, round_.label)

@@ -1,9 +1,8 @@
-"""An interval of a mean that holds however often one looks: for differences that are looked at all the time.
+"""A confidence sequence of a mean: an interval that holds however often it is computed.
 
-A plain 95 % interval that is looked at every few minutes leaves zero by chance sooner or later, always. A
-confidence sequence does not: with probability 95 % the mean lies in all of its intervals at once. It is
-wider for that, by about a half to twice at hundreds of observations, and asks for their order of arrival.
-The module knows numbers alone.
+A plain 95 % interval that is computed every few minutes excludes zero by chance sooner or later. Of a
+confidence sequence all intervals contain the mean at once, with probability 95 %. The price: at hundreds
+of observations it is 1.5 to 2 times as wide, and it needs the observations in their order of arrival.
 """
 
 from typing import Final
@@ -28,15 +27,15 @@ def mean_interval(differences: npt.NDArray[np.float64], level: float = LEVEL) ->
         vᵢ = 4 (Xᵢ − μ̂ᵢ₋₁)²,   λᵢ = min(c, √(2 log(2/α) / (σ̂²ᵢ₋₁ i log(1 + i)))),
         μ̂ᵢ = (1/2 + Σ Xⱼ) / (i + 1),   σ̂²ᵢ = (1/4 + Σ (Xⱼ − μ̂ⱼ)²) / (i + 1)
 
-    It asks for bounded values and a mean that stays, given what was before; not for independence, a number
-    of observations or a shape of their distribution. Where the mean moves, it is about the weighted one.
+    It assumes bounded values and a constant conditional mean; neither independence, nor a number of
+    observations, nor a shape of their distribution. Where the mean moves, it bounds the weighted mean.
 
     Args:
-        differences: In [−1, 1], shape (n,), in the order in which they became known.
+        differences: In [−1, 1], shape (n,), in their order of arrival.
         level: α.
 
     Returns:
-        Its ends, in [−1, 1]; all of it without observations.
+        Its ends, in [−1, 1]; (−1, 1) without observations.
     """
     n = len(differences)
     if not n:
@@ -45,9 +44,9 @@ def mean_interval(differences: npt.NDArray[np.float64], level: float = LEVEL) ->
     steps = np.arange(1, n + 1, dtype=np.float64)
     means = (0.5 + np.cumsum(x)) / (steps + 1)
     spread = (0.25 + np.cumsum((x - means) ** 2)) / (steps + 1)
-    known_mean, known_spread = np.concatenate(([0.5], means[:-1])), np.concatenate(([0.25], spread[:-1]))
-    weights = np.minimum(MOST_BET, np.sqrt(2 * np.log(2 / level) / (known_spread * steps * np.log1p(steps))))
-    penalty = 4 * (x - known_mean) ** 2 * (-np.log1p(-weights) - weights) / 4
+    mean_before, spread_before = np.concatenate(([0.5], means[:-1])), np.concatenate(([0.25], spread[:-1]))
+    weights = np.minimum(MOST_BET, np.sqrt(2 * np.log(2 / level) / (spread_before * steps * np.log1p(steps))))
+    penalty = 4 * (x - mean_before) ** 2 * (-np.log1p(-weights) - weights) / 4
     total = weights.sum()
     centre, reach = (weights * x).sum() / total, (np.log(2 / level) + penalty.sum()) / total
     low, high = 2 * (centre - reach) - 1, 2 * (centre + reach) - 1

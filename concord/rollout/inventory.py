@@ -1,20 +1,18 @@
-"""Which versions the nodes serve and try: what nodes, entries, ledger and registry say, together.
+"""The inventory: of every node the served, desired, recorded and registered versions.
 
-Nothing is cached and nothing decided (`concord.rollout.rollout` does that). What cannot be looked at is said in
-its place, and the rest is told all the same. A list asks the registry and the cluster about every node, so
-one is made at a time, however many ask: who asks while it is made gets the next one, which no earlier
-decision is missing from.
+It only reads. What cannot be read is named as a problem of that model, and the rest is listed all the same.
+A list asks registry and cluster about every node, so requests that wait while one is made share the next one.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from concord.consensus.ensembles import Ensembles
 from concord.consensus.node_client import NodeClient
 from concord.errors import ConcordError, UnknownName
-from concord.rollout.desired import NOTHING, Entries, Entry
+from concord.rollout.desired import DesiredVersionsStore
 from concord.rollout.registry import (
     CHALLENGER,
     CHAMPION,
@@ -22,10 +20,9 @@ from concord.rollout.registry import (
     SERVED_TAG,
     RegisteredModel,
     RegistryClient,
-    Version,
 )
 from concord.rollout.state import RolloutState
-from concord.types.models import ListedVersion, ModelView, RegistryView, Wanted
+from concord.types.models import DesiredVersions, ListedVersion, ModelView, RegistryView
 from concord.util.times import iso
 
 LISTED_VERSIONS: Final = 50
@@ -33,180 +30,166 @@ LISTED_VERSIONS: Final = 50
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the registry says of one model."""
+class DesiredSnapshot:
+    """The desired versions of all nodes at one moment, or why they could not be read."""
 
-    model: RegisteredModel
-    versions: Sequence[Version]
-
-
-@dataclass(frozen=True)
-class Look:
-    """The entries as they are now, or why they could not be read."""
-
-    entries: Mapping[str, Entry]
+    versions: Mapping[str, DesiredVersions]
     problem: str | None = None
 
 
 class Inventory:
-    """Sees the nodes' versions.
+    """Reads the nodes' versions.
 
     Args:
-        panels: Which nodes there are, and their accounts.
-        entries: What nodes are to serve.
-        registry: Where versions are registered; None where none is known.
+        ensembles: The tasks' nodes and their accounts.
+        desired: The store of desired versions.
+        registry: Where versions are registered; None where no registry is configured.
     """
 
-    def __init__(self, panels: Ensembles, entries: Entries, registry: RegistryClient | None) -> None:
-        self.ensembles, self.entries, self.registry = panels, entries, registry
-        self._making = asyncio.Lock()
+    def __init__(
+        self, ensembles: Ensembles, desired: DesiredVersionsStore, registry: RegistryClient | None
+    ) -> None:
+        self.ensembles, self.desired, self.registry = ensembles, desired, registry
+        self._listing = asyncio.Lock()
         self._next: asyncio.Future[list[ModelView]] | None = None
 
     async def close(self) -> None:
-        """Lets go of the registry."""
+        """Closes the registry's connections."""
         if self.registry is not None:
             await self.registry.close()
 
     @property
-    def tag(self) -> str:
-        """The registry's tag of what was served before the last promotion."""
-        return SERVED_TAG if self.entries.is_cluster else PREVIOUS_TAG
+    def previous_tag(self) -> str:
+        """The registry's tag of the version that was served before the last promotion."""
+        return SERVED_TAG if self.desired.is_cluster else PREVIOUS_TAG
 
-    async def models(self) -> list[ModelView]:
-        """Every node's model, in the order of the tasks; what cannot be looked at is said."""
+    async def list_models(self) -> list[ModelView]:
+        """Every node's model, in the order of the tasks."""
         if self._next is None:
             self._next = asyncio.ensure_future(self._list())
-        # Who leaves takes the list away from nobody.
+        # Shielded: a caller that disconnects does not cancel the list for the others.
         return await asyncio.shield(self._next)
 
-    async def view(self, member: NodeClient) -> ModelView:
+    async def describe(self, client: NodeClient) -> ModelView:
         """One node's model."""
-        return await self._view(member, await asyncio.to_thread(self._look))
+        return await self._describe(client, await asyncio.to_thread(self._read_desired))
 
-    async def seen(self, name: str) -> RolloutState:
-        """One node's versions as they are now; where entries cannot be read, as the node says.
+    async def read_state(self, name: str) -> RolloutState:
+        """One node's rollout state now.
 
         Raises:
             UnknownName: There is no such node.
         """
-        member = self.member(name)
-        return self.situation(member, await asyncio.to_thread(self._look))
+        client = self.find_client(name)
+        return self.build_state(client, await asyncio.to_thread(self._read_desired))
 
-    def situation(self, member: NodeClient, look: Look, known: Known | None = None) -> RolloutState:
-        """The same, from what was looked up."""
-        name = f"{member.task}.{member.node}"
-        info = member.description.info if member.description else None
-        trying = info.challenger if info else None
-        account = self.ensembles.account(member.task, member.node)
-        entry = look.entries.get(name, NOTHING)
-        if look.problem is not None and trying is not None:
-            entry = Entry(None, trying.version)
+    def build_state(
+        self, client: NodeClient, desired: DesiredSnapshot, model: RegisteredModel | None = None
+    ) -> RolloutState:
+        """A node's rollout state; its challenger is the node's own where desired versions cannot be read."""
+        name = f"{client.task}.{client.node}"
+        info = client.description.info if client.description else None
+        challenger = info.challenger if info else None
+        account = self.ensembles.account(client.task, client.node)
+        versions = desired.versions.get(name, DesiredVersions())
+        if desired.problem is not None and challenger is not None:
+            versions = DesiredVersions(None, challenger.version)
         return RolloutState(
             name,
             served=info.version if info else None,
-            tried=trying.version if trying else None,
-            dropped=trying.dropped if trying else None,
-            entry=entry,
+            served_challenger=challenger.version if challenger else None,
+            dropped=challenger.dropped if challenger else None,
+            desired=versions,
             appointment=account.appointment if account else None,
             recorded=account.version if account else None,
-            previous=known.model.tags.get(self.tag) if known else None,
+            previous=model.tags.get(self.previous_tag) if model else None,
         )
 
-    def member(self, name: str) -> NodeClient:
-        """The node of a registered name.
+    def find_client(self, name: str) -> NodeClient:
+        """The client of the node with a registered name.
 
         Raises:
             UnknownName: There is none.
         """
         task, _, node = name.rpartition(".")
-        member = self.ensembles.clients(task).get(node) if task in self.ensembles.declared else None
-        if member is None:
+        client = self.ensembles.clients(task).get(node) if task in self.ensembles.declared else None
+        if client is None:
             raise UnknownName(
                 f"There is no node {name[:60]!r} here; GET /v1/models lists them.",
                 field="name",
                 code="unknown_model",
             )
-        return member
+        return client
 
-    async def known(self, name: str) -> Known | None:
-        """What the registry says of a model; None without one.
+    async def read_registered(self, name: str) -> RegisteredModel | None:
+        """A model with its versions; empty where it is not registered, None where no registry is configured.
 
         Raises:
-            ServiceAway: It does not serve.
+            ServiceAway: The registry does not serve.
         """
         if self.registry is None:
             return None
         try:
-            return Known(await self.registry.model(name), await self.registry.versions(name))
+            model = await self.registry.model(name)
+            return replace(model, versions=await self.registry.versions(name))
         except UnknownName:
-            return Known(RegisteredModel(name, {}, {}), [])
+            return RegisteredModel(name)
 
     async def _list(self) -> list[ModelView]:
-        async with self._making:
+        async with self._listing:
             self._next = None
-            look = await asyncio.to_thread(self._look)
+            desired = await asyncio.to_thread(self._read_desired)
             declared = self.ensembles.declared
-            members = [member for task in declared for member in self.ensembles.clients(task).values()]
-            return list(await asyncio.gather(*(self._view(member, look) for member in members)))
+            clients = [client for task in declared for client in self.ensembles.clients(task).values()]
+            return list(await asyncio.gather(*(self._describe(client, desired) for client in clients)))
 
-    def _look(self) -> Look:
+    def _read_desired(self) -> DesiredSnapshot:
         try:
-            return Look(self.entries.all())
+            return DesiredSnapshot(self.desired.read_all())
         except ConcordError as error:
-            return Look({}, error.message)
+            return DesiredSnapshot({}, error.message)
 
-    async def _view(self, member: NodeClient, look: Look) -> ModelView:
-        name = f"{member.task}.{member.node}"
-        known, registry, problem = None, None, look.problem
+    async def _describe(self, client: NodeClient, desired: DesiredSnapshot) -> ModelView:
+        name = f"{client.task}.{client.node}"
+        model, registry, problem = None, None, desired.problem
         try:
-            known = await self.known(name)
-            registry = await self._registry_view(known) if known else None
+            model = await self.read_registered(name)
+            registry = await self._list_versions(model) if model else None
         except ConcordError as error:
             problem = problem or error.message
-        seen = self.situation(member, look, known)
-        rolling = seen.rolls or await asyncio.to_thread(self._rolls, seen)
-        entry = look.entries.get(name, NOTHING)
+        state = self.build_state(client, desired, model)
         return ModelView(
             name,
-            member.task,
-            member.node,
-            seen.served,
-            seen.tried,
-            seen.phase,
-            None if seen.since is None else iso(seen.since),
-            seen.returns_to,
-            Wanted(entry.champion, entry.challenger),
-            rolling,
+            client.task,
+            client.node,
+            state.served,
+            state.served_challenger,
+            state.phase,
+            None if state.since is None else iso(state.since),
+            state.rollback_version,
+            desired.versions.get(name, DesiredVersions()),
+            state.is_rolling or await asyncio.to_thread(self._is_restarting, state),
             registry,
-            seen.dropped,
+            state.dropped,
             problem,
         )
 
-    def _rolls(self, seen: RolloutState) -> bool:
-        """Whether the cluster still rolls what was decided once; who was never changed does not."""
-        if not self.entries.is_cluster or (not seen.entry.text and seen.appointment is None):
-            return False
+    def _is_restarting(self, state: RolloutState) -> bool:
+        """Whether the cluster still replaces the pods of a node whose versions were changed once."""
+        is_changed = state.desired != DesiredVersions() or state.appointment is not None
         try:
-            return not self.entries.progress(seen.name)[0]
+            return is_changed and not self.desired.is_restarted(state.name)
         except ConcordError:
             return False
 
-    async def _registry_view(self, known: Known) -> RegistryView:
-        newest = known.versions[:LISTED_VERSIONS]
-        metrics = [await self._metric(one.run_id) for one in newest]
-        named = known.model.aliases
-        listed = [
-            ListedVersion(
-                one.version,
-                one.created,
-                sorted(alias for alias, version in named.items() if version == one.version),
-                one.run_id,
-                one.digest,
-                *metric,
+    async def _list_versions(self, model: RegisteredModel) -> RegistryView:
+        listed = []
+        for version in model.versions[:LISTED_VERSIONS]:
+            aliases = sorted(alias for alias, number in model.aliases.items() if number == version.version)
+            metric = await self.registry.metric(version.run_id) if self.registry else (None, None)
+            listed.append(
+                ListedVersion(
+                    version.version, version.created, aliases, version.run_id, version.digest, *metric
+                )
             )
-            for one, metric in zip(newest, metrics, strict=True)
-        ]
-        return RegistryView(named.get(CHAMPION), named.get(CHALLENGER), listed)
-
-    async def _metric(self, run_id: str) -> tuple[str | None, float | None]:
-        return await self.registry.metric(run_id) if self.registry else (None, None)
+        return RegistryView(model.aliases.get(CHAMPION), model.aliases.get(CHALLENGER), listed)

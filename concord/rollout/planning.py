@@ -1,8 +1,7 @@
-"""What a decision about one node's versions comes to: values, no effects.
+"""Plans a decision about one node's versions: from the rollout state to the desired versions, without I/O.
 
-A decision is made on the entry, and by the ledger alone where both differ: a process that died between the
-two left its decision half done, and the same call again ends it. So `decide` also recognises the call that
-was carried out already; the caller had no answer and asks again.
+A process may die between writing the desired versions and the ledger, and a caller may lose the answer; both
+repeat the call. So `plan_rollout` also recognises a decision that was carried out, in part or in whole.
 """
 
 from dataclasses import dataclass
@@ -10,27 +9,34 @@ from typing import Final
 
 from concord.errors import Conflict, InvalidInput
 from concord.policies.stake import Action
-from concord.rollout.desired import Entry, number
-from concord.rollout.state import PACKAGED, Pair, RolloutState
+from concord.rollout.desired import version_number
+from concord.rollout.state import PACKAGED, RolloutState, VersionPair
+from concord.types.models import DesiredVersions
+
+_Change = tuple[str, DesiredVersions]
+"""The version that a decision is about, and the desired versions afterwards."""
+
+_Finished = tuple[str, str, bool]
+"""Of a decision that was carried out: its version, the champion before, and whether the ledger has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """What a decision comes to.
+    """What carrying out a decision will write.
 
     Attributes:
-        action: What is decided.
-        version: What it is about.
+        action: The decision.
+        version: The version that it is about.
         before: The champion until now.
-        entry: The entry afterwards.
-        is_said: Whether the ledger has it already.
+        desired: The desired versions afterwards.
+        is_recorded: Whether the ledger has the decision already.
     """
 
     action: Action
     version: str
     before: str
-    entry: Entry
-    is_said: bool = False
+    desired: DesiredVersions
+    is_recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,177 +44,163 @@ class RolloutRequest:
     """What a caller asks for.
 
     Attributes:
-        action: What is to be done.
-        version: The version that is named, if one is.
-        expect: Champion and challenger as the caller saw them; None: whatever they are.
-        shadow: How the champion of now is named in an entry; None where the registry does not know it.
+        action: The decision.
+        version: The version that the caller names, if any.
+        expect: Champion and challenger as the caller read them; None: whatever they are.
+        registered: The registered version of the present champion; None where the registry does not have it.
     """
 
     action: Action
     version: str | None = None
-    expect: Pair | None = None
-    shadow: str | None = None
+    expect: VersionPair | None = None
+    registered: str | None = None
 
 
-def decide(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
-    """What is to be done; the same again where it was done already.
+def plan_rollout(state: RolloutState, request: RolloutRequest) -> RolloutPlan:
+    """Plans a decision; the same plan again where it was carried out already.
 
     Raises:
-        Conflict: It does not fit what is, or what is differs from what was expected.
-        InvalidInput: A version has to be named and is not.
+        Conflict: The decision does not fit the state, or the state differs from what was expected.
+        InvalidInput: The action needs a version and none is named.
     """
-    done = _done(seen, wish)
-    if done is not None:
-        return done
-    if wish.expect is not None and wish.expect != seen.pair:
+    if request.expect is None or request.expect != state.pair:
+        finished = _FINDERS[request.action](state, request)
+        if finished is not None:
+            version, before, is_recorded = finished
+            return RolloutPlan(request.action, version, before, state.desired, is_recorded)
+    if request.expect is not None and request.expect != state.pair:
         raise Conflict(
-            f"{seen.name} has {_words(seen.pair)} by now, and not {_words(wish.expect)} as expected. "
-            "Nothing was changed; look at it again (`concord models list`).",
+            f"{state.name} has {_describe(state.pair)} by now, and not {_describe(request.expect)} as "
+            "expected. Nothing was changed; look at it again (`concord models list`).",
             field="expect",
         )
-    if seen.champion is None:
-        raise Conflict(f"{seen.name} has not said yet which version it serves. Try again once it answers.")
-    return _DECISIONS[wish.action](seen, wish)
+    if state.champion is None:
+        raise Conflict(f"{state.name} has not said yet which version it serves. Try again once it answers.")
+    version, desired = _PLANNERS[request.action](state, request)
+    return RolloutPlan(request.action, version, _champion_before(state, request), desired)
 
 
-def _done(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
-    """The plan that was carried out already, perhaps but for what follows the entry; else None."""
-    if wish.expect is not None and wish.expect == seen.pair:
+def _plan_challenge(state: RolloutState, request: RolloutRequest) -> _Change:
+    if request.version is None:
+        raise InvalidInput("Name the version that is to challenge.", field="version")
+    _check_not_champion(state, request, request.version)
+    if state.challenger is not None:
+        what = "is watched beside the champion" if state.is_watched else "is in probation"
+        raise Conflict(
+            f"Version {state.challenger} of {state.name} {what}; dismiss it first.", field="version"
+        )
+    return request.version, DesiredVersions(state.desired.champion, request.version)
+
+
+def _find_challenge(state: RolloutState, request: RolloutRequest) -> _Finished | None:
+    if request.version is None or state.challenger != request.version or state.is_watched:
         return None
-    return _REPEATS[wish.action](seen, wish)
-
-
-def _challenge(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
-    version = _named(wish)
-    _check_other(seen, wish, version)
-    _check_free(seen)
-    return RolloutPlan("challenge", version, _before(seen, wish), Entry(seen.entry.champion, version))
-
-
-def _challenged(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
-    if wish.version is None or seen.challenger != wish.version or seen.is_watched:
+    if request.expect is not None and request.expect[0] != state.champion:
         return None
-    if wish.expect is not None and wish.expect[0] != seen.champion:
-        return None
-    said = seen.decided("challenge", wish.version)
-    return RolloutPlan("challenge", wish.version, _before(seen, wish), seen.entry, said)
+    is_recorded = state.is_decided("challenge", request.version)
+    return request.version, _champion_before(state, request), is_recorded
 
 
-def _promote(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
-    version = wish.version or seen.challenger
+def _plan_promotion(state: RolloutState, request: RolloutRequest) -> _Change:
+    version = request.version or state.challenger
     if version is None:
         raise Conflict(
-            f"{seen.name} has no challenger; name the version that is to be promoted.",
+            f"{state.name} has no challenger; name the version that is to be promoted.",
             field="version",
             code="no_challenger",
         )
-    if wish.version is None and seen.is_watched:
+    if request.version is None and state.is_watched:
         raise Conflict(
-            f"Version {version} of {seen.name} is the former champion, which answers beside the new one. "
+            f"Version {version} of {state.name} is the former champion, which answers beside the new one. "
             "Roll back, or name the version that is to be promoted.",
             field="version",
         )
-    _check_other(seen, wish, version)
-    return RolloutPlan("promote", version, _before(seen, wish), Entry(version, wish.shadow))
+    _check_not_champion(state, request, version)
+    return version, DesiredVersions(version, request.registered)
 
 
-def _promoted(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
-    version = wish.version or (wish.expect[1] if wish.expect else None)
-    last = seen.appointment
-    if version is None and seen.is_watched and last is not None and last.action == "challenge":
-        # By a process that died before it could say so.
-        version = seen.champion
-    if version is None or number(seen.entry.champion) != version:
+def _find_promotion(state: RolloutState, request: RolloutRequest) -> _Finished | None:
+    version = request.version or (request.expect[1] if request.expect else None)
+    last = state.appointment
+    if version is None and state.is_watched and last is not None and last.action == "challenge":
+        # By a process that died before it wrote to the ledger.
+        version = state.champion
+    if version is None or version_number(state.desired.champion) != version:
         return None
-    said = seen.decided("promote", version)
-    if last is not None and last.champion == version and not said:
-        # It counted before what was decided last, or came back by it.
+    is_recorded = state.is_decided("promote", version)
+    if last is not None and last.champion == version and not is_recorded:
+        # An earlier decision, or a rollback, made it champion.
         return None
-    before = last.before if last is not None and last.version == version else seen.challenger or PACKAGED
-    return RolloutPlan("promote", version, before, seen.entry, said)
+    before = last.before if last is not None and last.version == version else state.challenger or PACKAGED
+    return version, before, is_recorded
 
 
-def _roll_back(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
-    version = seen.returns_to
+def _plan_rollback(state: RolloutState, _request: RolloutRequest) -> _Change:
+    version = state.rollback_version
     if version is None:
         raise Conflict(
-            f"There is no version of {seen.name} to roll back to; it was not promoted since. "
+            f"There is no version of {state.name} to roll back to; it was not promoted since. "
             "`concord models promote` serves any other one."
         )
-    return RolloutPlan(
-        "rollback", version, _before(seen, wish), Entry(None if version == PACKAGED else version)
-    )
+    return version, DesiredVersions(None if version == PACKAGED else version)
 
 
-def _rolled_back(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
-    last, before = seen.appointment, wish.expect[0] if wish.expect else None
-    if last is None or seen.challenger is not None or (before is not None and before == seen.champion):
+def _find_rollback(state: RolloutState, request: RolloutRequest) -> _Finished | None:
+    last, before = state.appointment, request.expect[0] if request.expect else None
+    if last is None or state.challenger is not None or (before is not None and before == state.champion):
         return None
-    if last.action == "rollback" and seen.serves(last.version):
-        return RolloutPlan("rollback", last.version, last.before, seen.entry, is_said=True)
-    if last.previous is not None and seen.serves(last.previous):
-        # By a process that died before it could say so.
-        return RolloutPlan("rollback", last.previous, before or last.champion, seen.entry)
+    if last.action == "rollback" and state.is_champion(last.version):
+        return last.version, last.before, True
+    if last.previous is not None and state.is_champion(last.previous):
+        # By a process that died before it wrote to the ledger.
+        return last.previous, before or last.champion, False
     return None
 
 
-def _dismiss(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan:
-    if seen.challenger is None:
-        raise Conflict(f"{seen.name} has no challenger that could leave.", code="no_challenger")
-    return RolloutPlan("dismiss", seen.challenger, _before(seen, wish), Entry(seen.entry.champion))
+def _plan_dismissal(state: RolloutState, _request: RolloutRequest) -> _Change:
+    if state.challenger is None:
+        raise Conflict(f"{state.name} has no challenger to dismiss.", code="no_challenger")
+    return state.challenger, DesiredVersions(state.desired.champion)
 
 
-def _dismissed(seen: RolloutState, wish: RolloutRequest) -> RolloutPlan | None:
-    last = seen.appointment
-    if last is None or seen.entry.challenger is not None:
+def _find_dismissal(state: RolloutState, request: RolloutRequest) -> _Finished | None:
+    last = state.appointment
+    if last is None or state.desired.challenger is not None:
         return None
-    said = last.action == "dismiss"
-    version = last.version if said else last.challenger
-    if version in {None, PACKAGED} or wish.expect not in {None, (seen.champion, version)}:
+    is_recorded = last.action == "dismiss"
+    version = last.version if is_recorded else last.challenger
+    if version in {None, PACKAGED} or request.expect not in {None, (state.champion, version)}:
         return None
-    before = last.before if said else seen.champion or PACKAGED
-    return RolloutPlan("dismiss", str(version), before, seen.entry, said)
+    return str(version), last.before if is_recorded else state.champion or PACKAGED, is_recorded
 
 
-_DECISIONS: Final = {
-    "challenge": _challenge,
-    "promote": _promote,
-    "rollback": _roll_back,
-    "dismiss": _dismiss,
+_PLANNERS: Final = {
+    "challenge": _plan_challenge,
+    "promote": _plan_promotion,
+    "rollback": _plan_rollback,
+    "dismiss": _plan_dismissal,
 }
-_REPEATS: Final = {
-    "challenge": _challenged,
-    "promote": _promoted,
-    "rollback": _rolled_back,
-    "dismiss": _dismissed,
+_FINDERS: Final = {
+    "challenge": _find_challenge,
+    "promote": _find_promotion,
+    "rollback": _find_rollback,
+    "dismiss": _find_dismissal,
 }
 
 
-def _named(wish: RolloutRequest) -> str:
-    if wish.version is None:
-        raise InvalidInput("Name the version that is to challenge.", field="version")
-    return wish.version
+def _check_not_champion(state: RolloutState, request: RolloutRequest, version: str) -> None:
+    # The packaged version may come from another registry, where the same number is another model.
+    if version == (request.registered if state.desired.champion is None else state.champion):
+        raise Conflict(f"Version {version} of {state.name} is the champion already.", field="version")
 
 
-def _check_other(seen: RolloutState, wish: RolloutRequest, version: str) -> None:
-    # What is packaged may come from another registry, whose number 1 is another model.
-    if version == (wish.shadow if seen.entry.champion is None else seen.champion):
-        raise Conflict(f"Version {version} of {seen.name} is the champion already.", field="version")
-
-
-def _check_free(seen: RolloutState) -> None:
-    if seen.challenger is not None:
-        what = "is watched beside the champion" if seen.is_watched else "is in probation"
-        raise Conflict(f"Version {seen.challenger} of {seen.name} {what}; dismiss it first.", field="version")
-
-
-def _before(seen: RolloutState, wish: RolloutRequest) -> str:
-    if seen.entry.champion is None and wish.shadow is None:
+def _champion_before(state: RolloutState, request: RolloutRequest) -> str:
+    if state.desired.champion is None and request.registered is None:
         return PACKAGED
-    return seen.champion or PACKAGED
+    return state.champion or PACKAGED
 
 
-def _words(pair: Pair) -> str:
+def _describe(pair: VersionPair) -> str:
     champion, challenger = pair
     beside = f"challenger {challenger}" if challenger else "no challenger"
     return f"champion {champion or 'unknown'} and {beside}"

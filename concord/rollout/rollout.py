@@ -1,17 +1,15 @@
-"""Decides which versions the nodes serve: challenge, promote, roll back, dismiss.
+"""Carries out decisions about which versions the nodes serve: challenge, promote, roll back, dismiss.
 
-A decision has four effects, in an order in which any of them can be the last one that happens: the
-registry's aliases, the node's entry, the node's restart, the ledger's event. The same call again ends
-what was left. Two at once cannot both happen: within this process they wait for one another, and between
-replicas the entry is written in the place of the one that was seen, and the event under a key that only
-one of them gets. Nothing is decided here about when to promote; `training upkeep` and people do that.
+A decision has four effects, in this order: the registry's aliases, the desired versions, the node's restart,
+the ledger's event. A process may die after any of them; the same call again does the rest. Within a process
+calls wait for one another; between replicas desired versions and event are each written by compare-and-set.
 """
 
 import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -30,84 +28,80 @@ from concord.errors import (
 from concord.ledger import events
 from concord.ledger.events import Decision, Event
 from concord.ledger.state import State
-from concord.policies.stake import Appointment
-from concord.rollout.desired import NOTHING, Entry, number
-from concord.rollout.inventory import Inventory, Known, Look
-from concord.rollout.planning import RolloutPlan, RolloutRequest, decide
-from concord.rollout.registry import CHALLENGER, CHAMPION, SCHEMA_TAG, RegistryClient, Version
+from concord.rollout.desired import version_number
+from concord.rollout.inventory import DesiredSnapshot, Inventory
+from concord.rollout.planning import RolloutPlan, RolloutRequest, plan_rollout
+from concord.rollout.registry import CHALLENGER, CHAMPION, SCHEMA_TAG, ModelVersion, RegisteredModel
 from concord.rollout.state import PACKAGED, RolloutState
 from concord.settlement.settler import Settler
 from concord.tasks.schema import TaskSchema
-from concord.types.models import ModelView
+from concord.types.models import DesiredVersions, ModelView
 
 _log = logging.getLogger(__name__)
 
 
 class Rollout:
-    """Changes the nodes' versions.
+    """Carries out decisions about the nodes' versions.
 
     Args:
-        overview: Sees them, and has what they are changed in.
-        settler: Who appends to the ledger.
+        inventory: Reads the versions, and holds the stores that are written.
+        settler: Appends to the ledger.
         clock: Seconds since the epoch.
     """
 
-    def __init__(self, overview: Inventory, settler: Settler, clock: Callable[[], float] = time.time) -> None:
-        self._overview, self._settler, self._clock = overview, settler, clock
-        self._ensembles, self._entries, self._registry = (
-            overview.ensembles,
-            overview.entries,
-            overview.registry,
-        )
+    def __init__(
+        self, inventory: Inventory, settler: Settler, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._inventory, self._settler, self._clock = inventory, settler, clock
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def appoint(self, name: str, wish: RolloutRequest, by: str, why: str) -> ModelView:
-        """Carries a decision out, or ends one that was begun.
+    async def apply(self, name: str, request: RolloutRequest, by: str, why: str) -> ModelView:
+        """Carries a decision out, or completes one that was begun.
 
         Args:
             name: Registered name.
-            wish: What is asked for.
+            request: What is asked for.
             by: Name of the token.
             why: The reason, for people.
 
         Raises:
             UnknownName: There is no such node, model or version.
-            Conflict: It does not fit what is; nothing was changed.
-            ServiceAway: Registry or cluster do not serve; what was begun is ended by the same call.
+            Conflict: The decision does not fit the state; nothing was changed.
+            ServiceAway: Registry or cluster do not serve; the same call again completes what was begun.
         """
-        member = self._overview.member(name)
+        client = self._inventory.find_client(name)
         async with self._locks[name]:
-            self._check_ledger(member)
-            entries = await asyncio.to_thread(self._checked, name)
-            known = await self._overview.known(name)
-            seen = self._overview.situation(member, Look(entries), known)
-            plan = decide(seen, replace(wish, shadow=_shadow(seen, member, known)))
-            self._check_version(plan, member, known)
-            await self._carry_out(
-                seen, plan, known, Decision(plan.action, plan.version, plan.before, by, why)
-            )
-        return await self._overview.view(member)
+            self._check_ledger(client)
+            desired = await asyncio.to_thread(self._read_changeable, name)
+            model = await self._inventory.read_registered(name)
+            state = self._inventory.build_state(client, desired, model)
+            registered = _find_registered(state, client, model)
+            plan = plan_rollout(state, replace(request, registered=registered))
+            self._check_version(plan, client, model)
+            decision = Decision(plan.action, plan.version, plan.before, by, why)
+            await self._carry_out(state, plan, model, decision)
+        return await self._inventory.describe(client)
 
-    def _check_ledger(self, member: NodeClient) -> None:
-        """Refuses what the ledger could not be told of afterwards."""
+    def _check_ledger(self, client: NodeClient) -> None:
+        """Refuses a decision that the ledger could not record afterwards."""
         if self._settler.alarm is not None:
             raise LedgerBroken(self._settler.alarm)
         if not self._settler.started:
             raise LedgerUnavailable("The ledger could not be read since the start yet. Try again soon.")
-        if self._ensembles.account(member.task, member.node) is None:
-            raise Conflict(f"{member.task}.{member.node} has no account in the ledger yet. Try again soon.")
+        if self._inventory.ensembles.account(client.task, client.node) is None:
+            raise Conflict(f"{client.task}.{client.node} has no account in the ledger yet. Try again soon.")
 
-    def _checked(self, name: str) -> Mapping[str, Entry]:
-        """The entries, once it is sure that this one can be changed."""
-        with _rights():
-            self._entries.check(name)
-            return self._entries.all()
+    def _read_changeable(self, name: str) -> DesiredSnapshot:
+        """The desired versions, after checking that those of this node can be changed."""
+        with _blame_service():
+            self._inventory.desired.check(name)
+            return DesiredSnapshot(self._inventory.desired.read_all())
 
-    def _check_version(self, plan: RolloutPlan, member: NodeClient, known: Known | None) -> None:
-        """Looks whether a node can serve the version."""
+    def _check_version(self, plan: RolloutPlan, client: NodeClient, model: RegisteredModel | None) -> None:
+        """Checks that a node can serve the version."""
         if plan.version == PACKAGED or plan.action == "dismiss":
             return
-        if known is None:
+        if model is None:
             if plan.action == "rollback":
                 return
             raise Conflict(
@@ -115,100 +109,105 @@ class Rollout:
                 "MLFLOW_TRACKING_URI (http://HOST:PORT) and start the service again.",
                 code="no_registry",
             )
-        found = next((one for one in known.versions if one.version == plan.version), None)
-        if found is None:
-            there = ", ".join(one.version for one in reversed(known.versions[:20])) or "none"
+        version = model.find_version(plan.version)
+        if version is None:
+            registered = ", ".join(version.version for version in reversed(model.versions[:20])) or "none"
             raise UnknownName(
-                f"{known.model.name} has no version {plan.version[:20]} in the registry; it has {there}.",
+                f"{model.name} has no version {plan.version[:20]} in the registry; it has {registered}.",
                 field="version",
                 code="unknown_version",
             )
-        stated = _schema_digest(found, known.model.name)
-        if plan.action == "challenge" and stated != self._ensembles.schema(member.task).digest:
+        digest = _schema_digest(version, model.name)
+        task_digest = self._inventory.ensembles.schema(client.task).digest
+        if plan.action == "challenge" and digest != task_digest:
             raise Conflict(
-                f"Version {plan.version} of {known.model.name} answers schema {stated[:12]}, the task's is "
-                f"{self._ensembles.schema(member.task).digest[:12]}: it could not be compared.",
+                f"Version {plan.version} of {model.name} answers schema {digest[:12]}, the task's is "
+                f"{task_digest[:12]}: it could not be compared.",
                 field="version",
             )
 
     async def _carry_out(
-        self, seen: RolloutState, plan: RolloutPlan, known: Known | None, said: Decision
+        self, state: RolloutState, plan: RolloutPlan, model: RegisteredModel | None, decision: Decision
     ) -> None:
-        if known is not None and self._registry is not None:
-            await self._name(plan, known, self._registry)
+        await self._set_aliases(plan, model)
         try:
-            await asyncio.to_thread(self._write, seen, plan)
+            await asyncio.to_thread(self._write_desired, state, plan)
         except Conflict:
-            if known is not None and self._registry is not None:
-                await self._name_again(seen, known, self._registry)
+            await self._restore_aliases(state, model)
             raise
-        await self._tell(seen, plan, said)
-        if plan.action == "rollback" and known is not None and self._registry is not None:
-            await self._registry.delete_tag(seen.name, self._overview.tag)
+        await self._record(state, plan, decision)
+        if plan.action == "rollback" and self._inventory.registry is not None:
+            await self._inventory.registry.delete_tag(state.name, self._inventory.previous_tag)
         _log.info(
             "version appointed",
-            extra={"model": seen.name, "action": plan.action, "version": plan.version, "by": said.by},
+            extra={"model": state.name, "action": plan.action, "version": plan.version, "by": decision.by},
         )
 
-    async def _name(self, plan: RolloutPlan, known: Known, registry: RegistryClient) -> None:
-        """Has the registry's aliases and its tag say what will be; the tag first, so that nothing is lost."""
-        name, aliases = known.model.name, known.model.aliases
+    async def _set_aliases(self, plan: RolloutPlan, model: RegisteredModel | None) -> None:
+        """Writes the registry's tag and aliases; the tag first, so that the former champion is never lost."""
+        registry = self._inventory.registry
+        if registry is None or model is None:
+            return
         if plan.action == "challenge":
-            await registry.set_alias(name, CHALLENGER, plan.version)
+            await registry.set_alias(model.name, CHALLENGER, plan.version)
             return
         if plan.action == "promote" and plan.before != plan.version:
-            await registry.set_tag(name, self._overview.tag, plan.before)
+            await registry.set_tag(model.name, self._inventory.previous_tag, plan.before)
         if plan.action != "dismiss" and plan.version != PACKAGED:
-            await registry.set_alias(name, CHAMPION, plan.version)
-        leaves = plan.before if plan.action == "rollback" else plan.version
-        if aliases.get(CHALLENGER) == leaves:
-            await registry.delete_alias(name, CHALLENGER)
+            await registry.set_alias(model.name, CHAMPION, plan.version)
+        leaving = plan.before if plan.action == "rollback" else plan.version
+        if model.aliases.get(CHALLENGER) == leaving:
+            await registry.delete_alias(model.name, CHALLENGER)
 
-    async def _name_again(self, seen: RolloutState, known: Known, registry: RegistryClient) -> None:
-        """Puts the aliases back to what somebody else, who was faster, has written into the entry."""
-        try:
-            entry = (await asyncio.to_thread(self._entries.all)).get(seen.name, NOTHING)
-            champion, challenger = number(entry.champion), number(entry.challenger)
-            champion = champion or known.model.aliases.get(CHAMPION)
-            if champion is not None:
-                await registry.set_alias(seen.name, CHAMPION, champion)
-            if challenger is not None and entry.champion == seen.entry.champion:
-                # Else it may be a former champion, which has no alias.
-                await registry.set_alias(seen.name, CHALLENGER, challenger)
-        except ConcordError as error:
-            # The caller is to hear of the conflict; the next decision sets the aliases anyway.
-            _log.warning("aliases not put back", extra={"model": seen.name, "reason": error.message})
-
-    def _write(self, seen: RolloutState, plan: RolloutPlan) -> None:
-        with _rights():
-            self._entries.write(seen.name, seen.entry, plan.entry)
-            if seen.entry != plan.entry or seen.rolls:
-                self._entries.restart(seen.name)
-
-    async def _tell(self, seen: RolloutState, plan: RolloutPlan, said: Decision) -> None:
-        """Writes the event, unless the ledger has it or another replica writes it now."""
-        if plan.is_said:
+    async def _restore_aliases(self, state: RolloutState, model: RegisteredModel | None) -> None:
+        """Sets the aliases to the desired versions that another replica wrote first."""
+        registry, name = self._inventory.registry, state.name
+        if registry is None or model is None:
             return
-        task, _, node = seen.name.rpartition(".")
+        try:
+            desired = (await asyncio.to_thread(self._inventory.desired.read_all)).get(name, DesiredVersions())
+            champion, challenger = version_number(desired.champion), version_number(desired.challenger)
+            champion = champion or model.aliases.get(CHAMPION)
+            if champion is not None:
+                await registry.set_alias(name, CHAMPION, champion)
+            if challenger is not None and desired.champion == state.desired.champion:
+                # Otherwise it may be a former champion, which has no alias.
+                await registry.set_alias(name, CHALLENGER, challenger)
+        except ConcordError as error:
+            # The caller gets the conflict as its answer; the next decision sets the aliases anyway.
+            _log.warning("aliases not put back", extra={"model": name, "reason": error.message})
+
+    def _write_desired(self, state: RolloutState, plan: RolloutPlan) -> None:
+        with _blame_service():
+            self._inventory.desired.write(state.name, state.desired, plan.desired)
+            if state.desired != plan.desired or state.is_rolling:
+                self._inventory.desired.restart(state.name)
+
+    async def _record(self, state: RolloutState, plan: RolloutPlan, decision: Decision) -> None:
+        """Appends the event, unless the ledger has it or another replica appends it now."""
+        if plan.is_recorded:
+            return
+        task, _, node = state.name.rpartition(".")
         at = int(self._clock() * 1_000_000)
 
-        def build(state: State) -> list[Event]:
-            account = state.task(task).account(node)
-            if account.appointment != seen.appointment:
-                raise Conflict(f"Somebody else has just decided about {seen.name}; look at it again.")
-            return [events.appoint(task, node, said, at, account.changes)]
+        def build(ledger_state: State) -> list[Event]:
+            account = ledger_state.task(task).account(node)
+            if account.appointment != state.appointment:
+                raise Conflict(f"Somebody else has just decided about {state.name}; look at it again.")
+            return [events.appoint(task, node, decision, at, account.changes)]
 
         try:
             await self._settler.append(build)
         except Conflict:
-            account = self._ensembles.account(task, node)
-            if not _is_of(account.appointment if account else None, said):
+            account = self._inventory.ensembles.account(task, node)
+            last = account.appointment if account else None
+            if last is None or (last.action, last.version) != (decision.action, decision.version):
                 raise
 
 
 @contextmanager
-def _rights() -> Iterator[None]:
-    """Says of a missing right that it is this service's, and not the caller's."""
+def _blame_service() -> Iterator[None]:
+    """Turns a missing right in the cluster into an error of this service's configuration."""
     try:
         yield
     except NotAllowed as error:
@@ -218,30 +217,22 @@ def _rights() -> Iterator[None]:
         ) from error
 
 
-def _is_of(appointment: Appointment | None, said: Decision) -> bool:
-    return appointment is not None and (appointment.action, appointment.version) == (
-        said.action,
-        said.version,
-    )
+def _find_registered(state: RolloutState, client: NodeClient, model: RegisteredModel | None) -> str | None:
+    """The registered version of the present champion; None where the registry does not have it.
 
-
-def _shadow(seen: RolloutState, member: NodeClient, known: Known | None) -> str | None:
-    """How the champion of now is named in an entry; None where the registry does not know it.
-
-    What is packaged may come from another registry, whose number 1 is another model: the file's digest tells.
+    The packaged version may come from another registry, where the same number is another model, so the file's
+    digest is compared too.
     """
-    if seen.entry.champion is not None:
-        return seen.champion
-    info = member.description.info if member.description else None
-    if known is None or info is None:
+    if state.desired.champion is not None:
+        return state.champion
+    info = client.description.info if client.description else None
+    if model is None or info is None:
         return None
-    for one in known.versions:
-        if one.version == info.version and one.digest in {"", info.digest}:
-            return one.version
-    return None
+    version = model.find_version(info.version)
+    return info.version if version is not None and version.digest in {"", info.digest} else None
 
 
-def _schema_digest(version: Version, name: str) -> str:
+def _schema_digest(version: ModelVersion, name: str) -> str:
     """The digest of the schema that a version answers by; Conflict where no node can serve it."""
     text = version.tags.get(SCHEMA_TAG)
     if text is None or not version.is_ready:

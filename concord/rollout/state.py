@@ -1,21 +1,20 @@
-"""What is known of one node's versions at one moment: a value, from which everything else follows.
+"""The rollout state: one node's versions at one moment, a value.
 
-Three say it: the node (which version answers), its entry (which one is wanted), and the ledger (what was
-decided last, since when). They differ while a node rolls, and where a process died between two of them.
-What a decision comes to is `concord.rollout.planning`'s to say.
+Three sources state versions: the node (the one that answers), the desired versions, and the ledger (the last
+decision). They differ while a node is rolling, and where a process died between writing two of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from concord.policies.stake import Action, Appointment
-from concord.rollout.desired import NOTHING, Entry, number
-from concord.types.models import Phase
+from concord.rollout.desired import version_number
+from concord.types.models import DesiredVersions, Phase
 
 PACKAGED: Final = "packaged"
-"""In place of a number: the version in the node's image, where the registry does not know it."""
+"""In place of a number: the version in the node's image, where the registry does not have it."""
 
-Pair = tuple[str | None, str | None]
+VersionPair = tuple[str | None, str | None]
 """Champion and challenger."""
 
 
@@ -25,77 +24,77 @@ class RolloutState:
 
     Attributes:
         name: Registered name.
-        served: The version that answers, as the node says; None while it cannot be asked.
-        tried: The version that answers beside it.
-        dropped: Why that one answers no more.
-        entry: What is wanted.
-        appointment: What was decided last.
-        recorded: The version that the ledger's record is of, for a node that cannot be asked.
-        previous: What a rollback returns to, where only the registry remembers it.
+        served: The version that answers, from the node's `/info`; None while it cannot be asked.
+        served_challenger: The version that answers beside it, from the same source.
+        dropped: Why the challenger answers no more.
+        desired: The desired versions.
+        appointment: The last decision in the ledger.
+        recorded: The version in the node's account; it stands in for a node that cannot be asked.
+        previous: What a rollback returns to, where only the registry has it.
     """
 
     name: str
     served: str | None = None
-    tried: str | None = None
+    served_challenger: str | None = None
     dropped: str | None = None
-    entry: Entry = NOTHING
+    desired: DesiredVersions = field(default_factory=DesiredVersions)
     appointment: Appointment | None = None
     recorded: str | None = None
     previous: str | None = None
 
     @property
     def champion(self) -> str | None:
-        """The version that counts, or will once the node has rolled."""
-        return number(self.entry.champion) or self.served or self.recorded
+        """The version that counts, or will count once the node has rolled."""
+        return version_number(self.desired.champion) or self.served or self.recorded
 
     @property
     def challenger(self) -> str | None:
-        """The version beside it; an alias is what the node made of it."""
-        return number(self.entry.challenger) or (self.tried if self.entry.challenger else None)
+        """The version beside it; for an alias the version to which the node resolved it."""
+        named = self.desired.challenger
+        return version_number(named) or (self.served_challenger if named else None)
 
     @property
-    def pair(self) -> Pair:
-        """Both."""
+    def pair(self) -> VersionPair:
+        """Champion and challenger."""
         return self.champion, self.challenger
 
     @property
     def is_watched(self) -> bool:
-        """Whether the challenger is who was champion before."""
+        """Whether the challenger is the former champion."""
         last, (champion, challenger) = self.appointment, self.pair
         if last is None or challenger is None:
             return False
-        # Or one that was promoted by a process that died before it could say so.
-        is_made = last.action == "promote" or (last.action == "challenge" and last.version == champion)
-        return is_made and (last.version, last.before) == (champion, challenger)
+        # The second case: promoted by a process that died before it wrote to the ledger.
+        is_promoted = last.action == "promote" or (last.action == "challenge" and last.version == champion)
+        return is_promoted and (last.version, last.before) == (champion, challenger)
 
     @property
     def phase(self) -> Phase:
-        """`serving` without a challenger."""
+        """The phase; `serving` without a challenger."""
         if self.challenger is None:
             return "serving"
         return "watch" if self.is_watched else "probation"
 
     @property
     def since(self) -> int | None:
-        """When the phase began, in µs since the epoch, as the ledger has it."""
+        """When the phase began, in µs since the epoch; None where no decision in the ledger began it."""
         last, phase = self.appointment, self.phase
-        if last is None or (phase == "probation" and not self.decided("challenge", self.challenger)):
+        if last is None or (phase == "probation" and not self.is_decided("challenge", self.challenger)):
             return None
         return None if phase == "watch" and last.action != "promote" else last.at
 
     @property
-    def returns_to(self) -> str | None:
-        """What a rollback returns to."""
-        known = self.appointment.previous if self.appointment else None
-        found = known or self.previous
-        return None if found == self.champion and found != PACKAGED else found
+    def rollback_version(self) -> str | None:
+        """The version that a rollback returns to."""
+        version = (self.appointment.previous if self.appointment else None) or self.previous
+        return None if version == self.champion and version != PACKAGED else version
 
     @property
-    def rolls(self) -> bool:
-        """Whether the node answers with other versions than are wanted, or the ledger has not heard yet."""
-        champion = number(self.entry.champion)
+    def is_rolling(self) -> bool:
+        """Whether the node serves other versions than the desired ones, or the ledger records another one."""
+        champion = version_number(self.desired.champion)
         if self.appointment is not None and self.served and self.recorded not in (None, self.served):
-            # What a node answers counts for no version until the ledger knows which one it serves.
+            # Answers count for no version until the ledger records which one the node serves.
             return True
         if self.served is not None and champion is not None and self.served != champion:
             return True
@@ -104,14 +103,16 @@ class RolloutState:
             return True
         if self.served is None or self.dropped is not None:
             return False
-        challenger = number(self.entry.challenger)
-        return self.tried != challenger if challenger or not self.entry.challenger else False
+        challenger = version_number(self.desired.challenger)
+        if challenger is None and self.desired.challenger:
+            return False
+        return self.served_challenger != challenger
 
-    def serves(self, version: str | None) -> bool:
-        """Whether a version, or the packaged one, is the one that counts."""
-        return self.entry.champion is None if version == PACKAGED else version == self.champion
+    def is_champion(self, version: str | None) -> bool:
+        """Whether a version, or the packaged one, is the champion."""
+        return self.desired.champion is None if version == PACKAGED else version == self.champion
 
-    def decided(self, action: Action, version: str | None) -> bool:
-        """Whether this was decided last."""
+    def is_decided(self, action: Action, version: str | None) -> bool:
+        """Whether this was the last decision."""
         last = self.appointment
         return last is not None and (last.action, last.version) == (action, version)

@@ -1,54 +1,53 @@
-"""A CSV's rows as a task can be asked about them, every line checked before the first is sent.
+"""Reads the rows of a CSV file by a task's schema, and writes answers beside them.
 
-The command line reads such a sheet from a file, the page gets one from a browser; both find the same
-faults here, by line and column, and each says them in its own words. Columns that the task does not have
-are kept and never sent. Answers go out beside the rows, into a text that spreadsheets open: what one would
-take for a formula gets an apostrophe before it.
+Every line is checked before any row is sent, and each problem is reported by line and column; command line
+and page share this. Columns that the task does not have are kept and not sent. Cells that a spreadsheet would
+execute as a formula are written with an apostrophe before them.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from unicodedata import normalize
 
-from concord.tasks.schema import TaskSchema
-from concord.tasks.values import Flaw, FlawKind, Row, check_value, safe
+from concord.tasks.schema import Feature, TaskSchema
+from concord.tasks.values import InvalidValue, InvalidValueKind, Row, check_value, escape_formula
 from concord.util.suggest import nearest
 
 Line = tuple[int, list[str]]
-"""A line's number, as an editor counts it, and its cells."""
+"""A line's number, as an editor counts lines, and its cells."""
 
-ProblemKind = FlawKind | Literal["missing", "repeated", "cells"]
+ProblemKind = InvalidValueKind | Literal["missing", "repeated", "cells"]
 
 MOST_PROBLEMS: Final = 100
-"""Problems that are kept to be shown; all are counted."""
+"""Problems that are kept to be shown; the count includes all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
-    """How a sheet is written: what stands between its cells, and whether decimals follow a comma."""
+class CsvDialect:
+    """The form of a CSV file: the separator of its cells, and whether its decimal separator is a comma."""
 
     separator: str = ","
     comma: bool = False
 
 
-COMMAS: Final = Writing()
+COMMA_SEPARATED: Final = CsvDialect()
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a sheet.
+    """One error in a CSV file.
 
     Attributes:
-        kind: Of a cell as `concord.tasks.values` has it; `missing` and `repeated` of a column; `cells`: a line
-            has more or fewer than the header.
-        line: As an editor counts it.
-        column: The column; None of a line as a whole.
-        text: What stands there; of `cells` how many.
-        meant: What was probably meant; empty where nobody knows.
-        message: A sentence that begins behind the line's number.
+        kind: Of a cell a kind of `concord.tasks.values`; of a column `missing` or `repeated`; of a line that
+            has more or fewer cells than the header `cells`.
+        line: The line's number, as an editor counts lines.
+        column: The column; None for a line as a whole.
+        text: The cell's text; the number of cells for `cells`.
+        meant: A suggestion; empty where there is none.
+        message: A sentence that follows the line's number.
     """
 
     kind: ProblemKind
@@ -61,15 +60,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Table:
-    """A sheet whose every line can be asked.
+    """A CSV file without errors.
 
     Attributes:
         header: Its columns.
         lines: Its lines' numbers.
-        cells: Its lines' cells as they stand there.
-        rows: What is asked for each line.
+        cells: Its lines' cells, unchanged.
+        rows: The row to predict for each line.
         unsent: Columns that the task does not have; they are kept and not sent.
-        writing: How it is written, and how its answers are.
+        dialect: The form of the file and of its answers.
     """
 
     header: tuple[str, ...]
@@ -77,17 +76,17 @@ class Table:
     cells: tuple[tuple[str, ...], ...]
     rows: tuple[Row, ...]
     unsent: tuple[str, ...]
-    writing: Writing = COMMAS
+    dialect: CsvDialect = COMMA_SEPARATED
 
 
 @dataclass(frozen=True)
-class Faulty:
-    """What is wrong with a sheet of which nothing can be sent.
+class InvalidTable:
+    """The errors of a CSV file of which no row is sent.
 
     Attributes:
         problems: The first of them.
-        count: How many there are.
-        lines: How many lines are wrong.
+        count: The number of all.
+        lines: The number of lines with errors.
     """
 
     problems: tuple[Problem, ...]
@@ -95,104 +94,115 @@ class Faulty:
     lines: int
 
 
-def numbered(text: Iterable[str], separator: str = ",") -> Iterator[Line]:
-    """A CSV's lines that hold anything: spreadsheets leave lines of commas behind.
+class _WrongWidth(NamedTuple):
+    """The number of a line's cells, where the header has another number of columns."""
+
+    cells: int
+    columns: int
+
+
+def number_lines(text: Iterable[str], separator: str = ",") -> Iterator[Line]:
+    """Numbers the lines of a CSV text; lines of empty cells, which spreadsheets write, are left out.
 
     Raises:
         csv.Error: It is no CSV.
     """
-    reader, before = csv.reader(text, strict=True, delimiter=separator), 0
+    reader, last = csv.reader(text, strict=True, delimiter=separator), 0
     for cells in reader:
         if any(cell.strip() for cell in cells):
-            yield before + 1, cells
-        before = reader.line_num
+            yield last + 1, cells
+        last = reader.line_num
 
 
-def names(cells: Sequence[str]) -> tuple[str, ...]:
-    """A header's columns, in the normal form in which schemas have them."""
+def read_header(cells: Sequence[str]) -> tuple[str, ...]:
+    """The names of a header's columns, in the schemas' Unicode normal form (NFC)."""
     return tuple(normalize("NFC", name.strip()) for name in cells)
 
 
-def read(found: Sequence[Line], schema: TaskSchema, writing: Writing = COMMAS) -> Table | Faulty:
-    """Checks every line.
+def read_table(
+    lines: Sequence[Line], schema: TaskSchema, dialect: CsvDialect = COMMA_SEPARATED
+) -> Table | InvalidTable:
+    """Reads and checks every line.
 
     Args:
-        found: The header and the lines below it.
-        schema: Of the task.
-        writing: How the sheet is written.
+        lines: The header and the lines below it.
+        schema: The task's schema.
+        dialect: The form of the file.
     """
-    header = names(found[0][1])
-    wrong = list(_wrong_columns(found[0][0], header, schema))
-    if wrong:
-        return Faulty(tuple(wrong[:MOST_PROBLEMS]), len(wrong), 1)
-    places = [(feature, header.index(feature.name)) for feature in schema.features]
+    (header_line, header_cells), *body = lines
+    header = read_header(header_cells)
+    problems = list(_check_header(header_line, header, schema))
+    if problems:
+        return InvalidTable(tuple(problems[:MOST_PROBLEMS]), len(problems), 1)
+    columns = [(feature, header.index(feature.name)) for feature in schema.features]
     rows: list[Row] = []
-    problems: list[Problem] = []
-    count = lines = 0
-    for number, cells in found[1:]:
-        if len(cells) != len(header):
-            count, lines = count + 1, lines + 1
-            if len(problems) < MOST_PROBLEMS:
-                problems.append(_wrong_cells(number, len(cells), len(header)))
-            continue
-        row: Row = {}
-        flaws = []
-        for feature, place in places:
-            value = check_value(feature, cells[place], comma=writing.comma)
-            if isinstance(value, Flaw):
-                flaws.append(value)
-            else:
-                row[feature.name] = value
+    count = invalid_lines = 0
+    for line, cells in body:
+        row, errors = _read_line(cells, len(header), columns, comma=dialect.comma)
         rows.append(row)
-        count, lines = count + len(flaws), lines + bool(flaws)
-        problems += [_wrong_cell(number, flaw) for flaw in flaws[: MOST_PROBLEMS - len(problems)]]
+        count, invalid_lines = count + len(errors), invalid_lines + bool(errors)
+        # Suggestions take time, so they are made for the problems that are kept only.
+        problems += [_describe(line, error) for error in errors[: MOST_PROBLEMS - len(problems)]]
     if count:
-        return Faulty(tuple(problems), count, lines)
+        return InvalidTable(tuple(problems), count, invalid_lines)
     return Table(
         header,
-        tuple(number for number, _ in found[1:]),
-        tuple(tuple(cells) for _, cells in found[1:]),
+        tuple(line for line, _ in body),
+        tuple(tuple(cells) for _, cells in body),
         tuple(rows),
         tuple(name for name in header if name not in schema.names),
-        writing,
+        dialect,
     )
 
 
-def render(table: Table, added: Sequence[str], answers: Iterable[Sequence[str]]) -> str:
-    """The sheet with columns added to it.
+def render_csv(table: Table, added: Sequence[str], answers: Iterable[Sequence[str]]) -> str:
+    """The table as CSV text, with columns added to it.
 
     Args:
-        table: The rows.
-        added: Names of the columns; one that the sheet has itself gets `concord_` before it.
-        answers: Their cells, line by line.
+        table: The table.
+        added: Names of the added columns; a name that the table has already gets the prefix `concord_`.
+        answers: The cells of the added columns, line by line.
     """
-    text, comma = io.StringIO(), table.writing.comma
-    writer = csv.writer(text, lineterminator="\n", delimiter=table.writing.separator)
-    taken = set(table.header)
-    writer.writerow(
-        [safe(name) for name in table.header] + [f"concord_{n}" if n in taken else n for n in added]
-    )
+    text, comma = io.StringIO(), table.dialect.comma
+    writer = csv.writer(text, lineterminator="\n", delimiter=table.dialect.separator)
+    header = [escape_formula(name) for name in table.header]
+    writer.writerow(header + [f"concord_{name}" if name in table.header else name for name in added])
     for cells, answer in zip(table.cells, answers, strict=True):
-        writer.writerow([safe(cell, comma=comma) for cell in (*cells, *answer)])
+        writer.writerow([escape_formula(cell, comma=comma) for cell in (*cells, *answer)])
     return text.getvalue()
 
 
-def _wrong_columns(line: int, header: Sequence[str], schema: TaskSchema) -> Iterator[Problem]:
+def _check_header(line: int, header: Sequence[str], schema: TaskSchema) -> Iterator[Problem]:
     for name in dict.fromkeys(name for name in header if header.count(name) > 1):
         yield Problem("repeated", line, name, name, "", f"column {name!r} is there twice.")
-    extra = [name for name in header if name not in schema.names]
+    unknown = [name for name in header if name not in schema.names]
     for feature in schema.features:
         if feature.name not in header:
-            meant = nearest(feature.name, extra)
+            meant = nearest(feature.name, unknown)
             hint = f"Is it {meant!r}?" if meant else f"It has {', '.join(header)}."
             message = f"column {feature.name!r} is missing. {hint}"
             yield Problem("missing", line, feature.name, "", meant, message)
 
 
-def _wrong_cells(line: int, count: int, width: int) -> Problem:
-    message = f"{count} cells where the header names {width} columns."
-    return Problem("cells", line, None, str(count), str(width), message)
+def _read_line(
+    cells: Sequence[str], width: int, columns: Sequence[tuple[Feature, int]], *, comma: bool
+) -> tuple[Row, list[InvalidValue | _WrongWidth]]:
+    """The row of a line, and what is wrong with it."""
+    if len(cells) != width:
+        return {}, [_WrongWidth(len(cells), width)]
+    row: dict[str, float | str] = {}
+    errors: list[InvalidValue | _WrongWidth] = []
+    for feature, index in columns:
+        value = check_value(feature, cells[index], comma=comma)
+        if isinstance(value, InvalidValue):
+            errors.append(value)
+        else:
+            row[feature.name] = value
+    return row, errors
 
 
-def _wrong_cell(line: int, flaw: Flaw) -> Problem:
-    return Problem(flaw.kind, line, flaw.feature.name, flaw.text, flaw.meant, flaw.message)
+def _describe(line: int, error: InvalidValue | _WrongWidth) -> Problem:
+    if isinstance(error, _WrongWidth):
+        message = f"{error.cells} cells where the header names {error.columns} columns."
+        return Problem("cells", line, None, str(error.cells), str(error.columns), message)
+    return Problem(error.kind, line, error.feature.name, error.text, error.meant, error.message)

@@ -1,10 +1,10 @@
-"""A label as its sender says it, and as the journal keeps it: an integer, by the schema of its task.
+"""Reads labels of calls, and converts them to and from the journal's integers, by the task's schema.
 
     {"id": …, "label": "virginica"}      a class by its name
     {"id": …, "label": 2}                or by its number
     {"id": …, "value": 12500.0}          the value of a regression, in its unit
 
-The module refuses to guess: no text becomes a number, and a name must be a class's to the letter.
+Nothing is guessed: no text becomes a number, and a name must equal a class's name exactly.
 """
 
 import math
@@ -17,25 +17,32 @@ from concord.errors import InvalidInput
 from concord.tasks.schema import TaskSchema, Value
 
 MOST_STEPS: Final = 2**53
-"""A value in steps that a number of JSON can still tell from its neighbour."""
+"""The largest value in steps that a JSON number represents exactly."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedLabel:
-    """A label as its sender gave it: the round, and what is said of it under which name."""
+    """A label as it was sent.
+
+    Attributes:
+        id: The round's id.
+        content: The JSON value of the label.
+        name: The field that holds it, `label` or `value`.
+        place: Where the label stands in the call, such as `labels[3]`.
+    """
 
     id: str
-    given: object
+    content: object
     name: str
     place: str
 
     @property
     def field(self) -> str:
-        """Where the label stands, for an error."""
+        """The field that an error names."""
         return f"{self.place}.{self.name}"
 
 
-def parse(item: object, place: str) -> SubmittedLabel:
+def parse_label(item: object, place: str) -> SubmittedLabel:
     """Reads one element of a call's labels.
 
     Args:
@@ -43,7 +50,7 @@ def parse(item: object, place: str) -> SubmittedLabel:
         place: Where it stands, for the error: `labels[3]`.
 
     Raises:
-        InvalidInput: It is no label.
+        InvalidInput: The element is no label.
     """
     if not isinstance(item, Mapping):
         raise _invalid('A label is an object: {"id": …, "label": …} or {"id": …, "value": …}.', place)
@@ -60,39 +67,35 @@ def parse(item: object, place: str) -> SubmittedLabel:
     return SubmittedLabel(item["id"], item[names[0]], names[0], place)
 
 
-def read_label(schema: TaskSchema, said: SubmittedLabel) -> int:
-    """What was true, as the journal keeps it: a class's number, or a value in steps of the resolution.
+def encode_label(schema: TaskSchema, label: SubmittedLabel) -> int:
+    """A label as the journal stores it: a class's number, or a value in steps of the resolution.
 
     Args:
         schema: The schema of the round's task.
-        said: What its sender said.
+        label: The label as it was sent.
 
     Raises:
-        InvalidInput: No class of the task, or no value that can be counted.
+        InvalidInput: The task has no such class, or the value is not finite or too large.
     """
-    given, field = said.given, said.field
+    content, field = label.content, label.field
     if schema.value is not None:
-        return _steps(schema.value, given, field)
-    if said.name == "value":
+        return _count_steps(schema.value, content, field)
+    if label.name == "value":
         raise _invalid(f"{schema.task} is a classification: say 'label', {_classes(schema)}.", field)
-    if isinstance(given, str):
-        for index, label in enumerate(schema.labels):
-            if label.name == given:
-                return index
-    # To JSON 2.0 is the same number as 2; a boolean is none.
-    elif (
-        isinstance(given, int | float) and not isinstance(given, bool) and given in range(len(schema.labels))
-    ):
-        return int(given)
+    for index, known in enumerate(schema.labels):
+        # In JSON 2.0 is the same number as 2; a boolean is none.
+        is_number = isinstance(content, int | float) and not isinstance(content, bool)
+        if content == known.name or (is_number and content == index):
+            return index
     raise _invalid(f"{schema.task} has no such class; a label is {_classes(schema)}.", field)
 
 
-def said_label(schema: TaskSchema, label: int) -> str | float | None:
-    """What the journal keeps, as it is said: a class's name, or a value in its unit.
+def decode_label(schema: TaskSchema, label: int) -> str | float | None:
+    """A stored label as people read it: a class's name, or a value in its unit.
 
     Args:
-        schema: The schema of the round's task by now, which may be another than when it was answered.
-        label: As `read_label` gave it.
+        schema: The task's present schema, which may differ from the one when the round was answered.
+        label: The result of `encode_label`.
 
     Returns:
         None: The schema has no such class any more.
@@ -102,12 +105,12 @@ def said_label(schema: TaskSchema, label: int) -> str | float | None:
     return schema.labels[label].name if 0 <= label < len(schema.labels) else None
 
 
-def _steps(value: Value, given: object, field: str) -> int:
-    if type(given) is not float and type(given) is not int:
+def _count_steps(value: Value, content: object, field: str) -> int:
+    if type(content) is not float and type(content) is not int:
         raise _invalid(f"{value.name} must be a number in {value.unit or 'its unit'}.", field)
-    # A float's shortest decimal is what its sender wrote.
-    finite = type(given) is int or math.isfinite(given)
-    steps = Decimal(repr(given)) / value.step if finite else Decimal("Infinity")
+    # `repr` is a float's shortest decimal, which is what the sender wrote.
+    is_finite = type(content) is int or math.isfinite(content)
+    steps = Decimal(repr(content)) / value.step if is_finite else Decimal("Infinity")
     if abs(steps) > MOST_STEPS:
         raise _invalid(
             f"{value.name} must be a finite number of at most 2^53 steps of {value.resolution}.", field

@@ -1,10 +1,8 @@
-"""What a task asks and answers: the one description that trainer, node, service and page share.
+"""A task's schema: the features of its rows, and its labels or value.
 
-A schema travels as JSON: in the registry's tags, on a node's `/info`, in the service's API. Its
-digest names it, and two parties with the same digest read each other's numbers alike. The schema
-also turns rows of named columns into the numbers that nodes are asked with; nothing else does, so
-there is one place that decides what a good row is. It refuses to guess: no missing value is
-filled in, no text becomes a number, no boolean is one.
+Training, nodes, service and page share it as JSON: in the registry's tags, on a node's `/info`, in the API.
+Parties with the same digest read each other's numbers alike. Only the schema turns rows of named columns into
+a node's numbers. Nothing is guessed: no missing value is filled in, no text and no boolean becomes a number.
 """
 
 import hashlib
@@ -27,7 +25,7 @@ Tone = Literal["good", "neutral", "bad"]
 Rows = npt.NDArray[np.float32]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-"""What a node's input can hold; anything larger would reach it as an infinity."""
+"""The largest number that a node's input can hold; a larger one would become an infinity."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +106,9 @@ class Feature:
     def _code(self, value: object) -> float:
         code = self._codes.get(value) if isinstance(value, str) else None
         if code is None:
-            said = repr(value) if isinstance(value, str) and len(value) <= 40 else _kind_of(value)
+            shown = repr(value) if isinstance(value, str) and len(value) <= 40 else _kind_of(value)
             raise InvalidInput(
-                f"{self.name} must be one of {', '.join(self.choices)}, not {said}.", field=self.name
+                f"{self.name} must be one of {', '.join(self.choices)}, not {shown}.", field=self.name
             )
         return code
 
@@ -219,13 +217,13 @@ class TaskSchema:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, in hex: the schema's name between machines."""
+        """SHA-256 of the canonical JSON, in hex; nodes and service compare schemas by it."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def example(self) -> dict[str, float | str]:
-        """A row that every node can answer."""
+        """A valid row, made of the features' examples."""
         return {feature.name: feature.example for feature in self.features}
 
     def read_row(self, row: object, index: int | None = None) -> list[float]:
@@ -233,7 +231,7 @@ class TaskSchema:
 
         Args:
             row: The JSON object of one row.
-            index: Its place among many, for the error's field (`rows[3].income`).
+            index: The row's index in a call, for the error's field (`rows[3].income`).
 
         Raises:
             InvalidInput: Not an object, or a column is missing, unknown or not admitted.
@@ -255,7 +253,7 @@ class TaskSchema:
 
     def to_json(self) -> dict[str, Any]:
         """The schema as plain JSON values; `from_json` reads it back."""
-        # Through JSON, so that tuples are lists here as they are after a journey.
+        # Through JSON, so that tuples become lists, as they are in a document that was read.
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 
@@ -280,18 +278,17 @@ class TaskSchema:
 
     def _wrong_columns(self, row: Mapping[str, object], index: int | None) -> InvalidInput:
         missing = [feature.name for feature in self.features if feature.name not in row]
-        extra = [str(name)[:60] for name in row if name not in self.names]
-        if extra and missing:
+        unknown = [str(name)[:60] for name in row if name not in self.names]
+        if unknown and missing:
             message = (
-                f"Unknown column {extra[0]!r}, and {missing[0]!r} is missing. Is one meant for the other?"
+                f"Unknown column {unknown[0]!r}, and {missing[0]!r} is missing. Is one meant for the other?"
             )
-        elif extra:
-            message = (
-                f"Unknown column {extra[0]!r}; {self.task} takes {', '.join(f.name for f in self.features)}."
-            )
+        elif unknown:
+            names = ", ".join(feature.name for feature in self.features)
+            message = f"Unknown column {unknown[0]!r}; {self.task} takes {names}."
         else:
             message = f"Column {missing[0]!r} is missing."
-        return InvalidInput(message, field=_path(index, extra[0] if extra else missing[0]))
+        return InvalidInput(message, field=_path(index, unknown[0] if unknown else missing[0]))
 
 
 def _path(index: int | None, name: str | None) -> str | None:

@@ -1,12 +1,12 @@
-"""What a person types or a spreadsheet's cell holds, as the value that a feature admits.
+"""Reads a value of a feature from a text that a person typed or a CSV cell holds.
 
-Texts become numbers here and nowhere else: the service takes numbers only. The schema's `Feature.read`
-decides what is admitted, as it does for every request. What is wrong is a `Flaw` with a word for it, so
-that a command line and a page say it each in its own way. Nothing is guessed: `1 000`, `inf` and, unless
-the sheet writes its decimals so, `3,5` are no numbers.
+Texts become numbers here and nowhere else; the service accepts JSON numbers only. Whether a value is admitted
+is decided by the schema's `Feature.read`. Nothing is guessed: `1 000`, `inf` and, unless the file uses
+decimal commas, `3,5` are no numbers.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from unicodedata import normalize
@@ -15,45 +15,45 @@ from concord.errors import InvalidInput
 from concord.tasks.schema import FLOAT32_MAX, Feature
 from concord.util.suggest import did_you_mean, nearest
 
-Row = dict[str, float | str]
+Row = Mapping[str, float | str]
 
 NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-"""A number as JSON has it; `1 000`, `3,5` and `inf` are none."""
+"""A decimal number with an optional exponent; `1 000`, `3,5` and `inf` do not match."""
 
 WHOLE: Final = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 
-FlawKind = Literal["empty", "comma", "text", "large", "whole", "range", "choice"]
+InvalidValueKind = Literal["empty", "comma", "text", "large", "whole", "range", "choice"]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
-    """Why a text is no value of a feature.
+class InvalidValue:
+    """A text that is no value of a feature, and why.
 
     Attributes:
-        kind: `empty`; `comma`: decimals after a comma; `text`: no number; `large`: no node's number;
-            `whole`: has a fraction; `range`: too small or too large; `choice`: none of the choices.
-        feature: What it is no value of.
-        text: What stands there.
-        refusal: The schema's own sentence, where it is the schema that refuses.
+        kind: `empty`; `comma`: a decimal comma; `text`: no number; `large`: beyond float32; `whole`: has a
+            fraction; `range`: too small or too large; `choice`: none of the choices.
+        feature: The feature.
+        text: The text.
+        refusal: The schema's error message, if the schema refused the value.
     """
 
-    kind: FlawKind
+    kind: InvalidValueKind
     feature: Feature
     text: str
     refusal: str = ""
 
     @property
     def meant(self) -> str:
-        """What was probably meant; empty where nobody knows."""
+        """A suggestion; empty where there is none."""
         if self.kind == "comma":
             return self.text.replace(",", ".")
         return nearest(self.text, self.feature.choices) if self.kind == "choice" else ""
 
     @property
     def message(self) -> str:
-        """A sentence for whoever typed it."""
+        """The error message."""
         name, takes = self.feature.name, describe(self.feature)
         if self.kind == "empty":
             return f"{name} is empty; it takes {takes}."
@@ -63,35 +63,35 @@ class Flaw:
         return self.refusal + (did_you_mean(self.text, self.feature.choices) if self.kind == "choice" else "")
 
 
-def check_value(feature: Feature, text: str, *, comma: bool = False) -> float | str | Flaw:
-    """One typed value, or why it is none.
+def check_value(feature: Feature, text: str, *, comma: bool = False) -> float | str | InvalidValue:
+    """Reads one value, or returns why the text is none.
 
     Args:
-        feature: What it is a value of.
-        text: What was typed.
-        comma: Whether decimals are written after a comma here.
+        feature: The feature.
+        text: The text.
+        comma: Whether a comma is the decimal separator.
     """
     text = normalize("NFC", text.strip())
-    value = text if feature.kind == "choice" else _number(feature, text, comma=comma)
-    if isinstance(value, Flaw):
+    value = text if feature.kind == "choice" else _read_number(feature, text, comma=comma)
+    if isinstance(value, InvalidValue):
         return value
     try:
         feature.read(value)
     except InvalidInput as error:
-        return Flaw(_kind(feature, value), feature, text, error.message)
+        return InvalidValue(_refusal_kind(feature, value), feature, text, error.message)
     return value
 
 
 def read_value(feature: Feature, text: str) -> float | str:
-    """One typed value.
+    """Reads one value.
 
     Raises:
-        InvalidInput: It is not what the feature admits.
+        InvalidInput: The feature does not admit it.
     """
-    found = check_value(feature, text)
-    if isinstance(found, Flaw):
-        raise InvalidInput(found.message, field=feature.name)
-    return found
+    value = check_value(feature, text)
+    if isinstance(value, InvalidValue):
+        raise InvalidInput(value.message, field=feature.name)
+    return value
 
 
 def describe(feature: Feature) -> str:
@@ -102,26 +102,26 @@ def describe(feature: Feature) -> str:
     return kind + feature.range_text
 
 
-def safe(cell: str, *, comma: bool = False) -> str:
-    """A cell that no spreadsheet takes for a formula; numbers stay as they are."""
+def escape_formula(cell: str, *, comma: bool = False) -> str:
+    """A cell that no spreadsheet executes as a formula; numbers are unchanged."""
     number = cell.replace(",", ".", 1) if comma else cell
     if cell.startswith(_FORMULA) and not NUMBER.fullmatch(number):
         return f"'{cell}"
     return cell
 
 
-def _number(feature: Feature, text: str, *, comma: bool) -> float | Flaw:
+def _read_number(feature: Feature, text: str, *, comma: bool) -> float | InvalidValue:
     if not text:
-        return Flaw("empty", feature, text)
-    written = text.replace(",", ".", 1) if comma else text
-    if WHOLE.fullmatch(written):
-        return int(written)
-    if NUMBER.fullmatch(written):
-        return float(written)
-    return Flaw("comma" if NUMBER.fullmatch(text.replace(",", ".", 1)) else "text", feature, text)
+        return InvalidValue("empty", feature, text)
+    plain = text.replace(",", ".", 1) if comma else text
+    if WHOLE.fullmatch(plain):
+        return int(plain)
+    if NUMBER.fullmatch(plain):
+        return float(plain)
+    return InvalidValue("comma" if NUMBER.fullmatch(text.replace(",", ".", 1)) else "text", feature, text)
 
 
-def _kind(feature: Feature, value: float | str) -> FlawKind:
+def _refusal_kind(feature: Feature, value: float | str) -> InvalidValueKind:
     if isinstance(value, str):
         return "choice" if value else "empty"
     if not abs(value) <= FLOAT32_MAX:

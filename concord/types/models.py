@@ -1,4 +1,4 @@
-"""What travels over HTTP about models' versions: shapes and names, which decide nothing."""
+"""Wire types of `/v1/models`: a node's versions, and the comparison of two of them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,8 +11,13 @@ ComparisonOutcome = Literal["better", "worse", "undecided", "too_few"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a node's entry names: a number, an alias, or None for the packaged version or nobody."""
+class DesiredVersions:
+    """The versions that a node is to serve: each a number, `@alias` or `models:/iris.knn/8`.
+
+    Attributes:
+        champion: The version that counts; None for the packaged one.
+        challenger: The version that answers beside it; None for no challenger.
+    """
 
     champion: str | None = None
     challenger: str | None = None
@@ -48,15 +53,15 @@ class ModelView:
         name: Registered name, `<task>.<node>`.
         champion: The version that answers now, as the node says; None while it cannot be asked.
         challenger: The version that answers beside it, as the node says.
-        phase: By what is wanted and what was decided last.
-        since: When that phase began; None where nothing was ever decided about it.
+        phase: Follows from the desired versions and the last decision.
+        since: When that phase began; None where no decision began it.
         previous: The version that a rollback returns to, or `packaged`.
-        wanted: The node's entry.
-        rolling: Whether the node does not serve what is wanted yet, or did so for less than the ten seconds
-            after which the ledger takes note: its rounds count for neither version until then.
-        registry: What the registry says; None where none is known, or it does not serve.
-        dropped: Why the challenger answers no more; None while it does.
-        problem: What could not be looked at, for people; None where nothing.
+        wanted: The desired versions.
+        rolling: Whether the node does not serve the desired versions yet, or has served them for less than
+            the ten seconds after which the ledger records it; until then rounds count for neither version.
+        registry: The registered model; None where no registry is configured, or it does not serve.
+        dropped: Why the challenger answers no more; None while it answers.
+        problem: What could not be read, for people; None where everything could.
     """
 
     name: str
@@ -67,7 +72,7 @@ class ModelView:
     phase: Phase
     since: str | None
     previous: str | None
-    wanted: Wanted
+    wanted: DesiredVersions
     rolling: bool
     registry: RegistryView | None
     dropped: str | None = None

@@ -1,1 +1,4 @@
-"""Small functions without state that have no home of their own, each in a module named after what it does."""
+"""Small functions without state that fit into no other package; each module is named after its subject.
+
+This package has no code in `__init__`: the image of the fetch step copies it alone.
+"""

@@ -1,7 +1,7 @@
-"""Makes folders and files that only their owner can read, for rounds, features and logs.
+"""Folders and files that only their owner can read, such as those of rounds, features and logs.
 
-The mode is given where each is made and not by the process's umask, because what training packages into an
-image must be readable there. Existing files keep their mode.
+Each is created with these rights, since a umask of the process would also apply to files that training
+packages into an image. Existing files keep their rights.
 """
 
 import os
@@ -13,8 +13,8 @@ FILE: Final = 0o600
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder, and those above it that are missing, for its owner alone."""
-    # `Path.mkdir(parents=True)` gives the mode to the last one only.
+    """Creates a folder and its missing parents for the owner alone."""
+    # `Path.mkdir(parents=True)` gives the mode to the last folder only.
     if not folder.is_dir():
         if folder.parent != folder:
             make_folder(folder.parent)

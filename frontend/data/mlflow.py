@@ -12,7 +12,7 @@ import httpx
 import streamlit as st
 
 from concord.errors import ServiceAway
-from concord.rollout.mlflow import tracking
+from concord.rollout.tracking_server import read_tracking_server
 from concord.settings import Settings
 
 KEPT_SECONDS: Final = 600
@@ -98,7 +98,7 @@ def page_link(address: str, *parts: str) -> str:
 @st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
 def connect(registry: str) -> httpx.Client:
     """The connections to MLflow, shared by all sessions."""
-    server = tracking(registry, Settings.read())
+    server = read_tracking_server(registry, Settings.read())
     return httpx.Client(
         auth=server.user,
         headers=server.headers,

@@ -1,4 +1,4 @@
-"""Nodes that serve what their entry says, as pods and `concord up` do, around stand-in models."""
+"""Nodes that serve their desired versions, as pods and `concord up` do, around stand-in models."""
 
 import json
 
@@ -9,11 +9,11 @@ from tests.service.stack import IRIS, StandInModel, species
 
 
 class FollowingNode:
-    """A node that reads its entry at every request, as if it were restarted at once.
+    """A node that reads its desired versions at every request, as if it were restarted at once.
 
     Attributes:
         answers: Version → the class that it names.
-        packaged: The version without an entry.
+        packaged: The version that it serves without desired versions.
     """
 
     def __init__(self, folder, node, answers, packaged="7", schema=IRIS):
@@ -23,13 +23,13 @@ class FollowingNode:
         self._serves, self._app = None, None
         self.follows = True
 
-    def entry(self):
+    def read_desired(self):
         return json.loads(self.path.read_text()) if self.path.exists() else {}
 
     async def __call__(self, scope, receive, send):
         if self.follows or self._app is None:
-            entry = self.entry()
-            serves = entry.get("champion", self.packaged), entry.get("challenger")
+            desired = self.read_desired()
+            serves = desired.get("champion", self.packaged), desired.get("challenger")
             if serves != self._serves:
                 self._serves, self._app = serves, self._load(*serves)
         await self._app(scope, receive, send)

@@ -155,7 +155,7 @@ def test_metrics_say_how_far_each_feature_is_and_whether_that_is_chance(start_pr
     assert float(lines['concord_drift_rows{task="iris"}']) == 300
 
 
-def test_the_detector_is_told_of_the_same_errors_once(start_profiled, monkeypatch):
+def test_the_detector_runs_once_for_the_same_errors(start_profiled, monkeypatch):
     stack = start_profiled()
     ids, told = ask(stack, flowers(200)), []
 
@@ -163,7 +163,7 @@ def test_the_detector_is_told_of_the_same_errors_once(start_profiled, monkeypatc
         told.append(len(errors))
         return ErrorDrift(len(errors), "steady", 0.1)
 
-    monkeypatch.setattr("concord.drift.live.error_drift", detector)
+    monkeypatch.setattr("concord.drift.live.detect_error_drift", detector)
     journal = stack.api.service.journal
     journal.label([LabelRow(one, 2, "crm", 1, "r") for one in ids[:150]])
     assert [drift_of(stack)["errors"]["error"] for _ in range(3)] == [0.1] * 3

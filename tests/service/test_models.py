@@ -1,4 +1,4 @@
-"""Versions by the API: who is tried, promoted, watched, taken back, and what is written down of it."""
+"""Versions by the API: challenge, promotion, watch and rollback, and what is recorded of them."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from concord.cli import main
 from concord.client import Client
 from concord.errors import Refused, ServiceAway
-from concord.rollout.desired import Entry
+from concord.types.models import DesiredVersions
 from tests.service.conftest import serving, starting
 from tests.service.fake_mlflow import FakeMlflow
 from tests.service.following import FollowingNode, naming
@@ -35,7 +35,7 @@ def registry():
 
 
 class World:
-    """A stack whose node `knn` follows its entry, and an operator of it."""
+    """A stack whose node `knn` serves its desired versions, and an operator of it."""
 
     def __init__(self, stack, mlflow, client):
         self.stack, self.mlflow, self.client = stack, mlflow, client
@@ -43,7 +43,7 @@ class World:
     def model(self):
         return next(model for model in self.client.models() if model.name == MODEL)
 
-    def entry(self):
+    def desired(self):
         path = self.stack.home / "versions" / MODEL
         return json.loads(path.read_text()) if path.exists() else {}
 
@@ -55,7 +55,7 @@ class World:
         return self.stack.http.post(f"/v1/models/{MODEL}/{action}", json=body, headers=headers)
 
     def settle_down(self):
-        """Waits until the node serves what is wanted."""
+        """Waits until the node serves the desired versions."""
         wait_until(lambda: not self.model().rolling)
 
     def events(self):
@@ -66,7 +66,7 @@ class World:
 
 @contextlib.contextmanager
 def opened(start, home):
-    """A stack whose node `knn` follows its entry, beside a registry."""
+    """A stack whose node `knn` serves its desired versions, beside a registry."""
     mlflow = registry()
     node = FollowingNode(home / "versions", "knn", naming(v6=0, v7=2, v8=2, v9=1))
     others = iris_nodes(logistic_regression=2, decision_tree=1)
@@ -102,7 +102,7 @@ def test_a_model_is_listed_with_what_is_served_wanted_and_registered(still_world
     model = still_world.model()
     assert (model.champion, model.challenger, model.phase, model.rolling) == ("7", None, "serving", False)
     assert (model.wanted.champion, model.previous, model.since) == (None, None, None)
-    assert [listed.version for listed in model.registry.versions] == ["9", "8", "7", "6"]
+    assert [version.version for version in model.registry.versions] == ["9", "8", "7", "6"]
     seven = model.registry.versions[2]
     assert (seven.aliases, seven.metric, seven.value) == (["champion"], "accuracy", 0.9)
 
@@ -112,17 +112,17 @@ def test_a_challenger_is_tried_promoted_watched_and_taken_back(world):
     model = world.do("challenge", "9", "It passed the gate.")
     assert (model.phase, model.rolling) == ("probation", True)
     world.stack.nodes["knn"].follows = True
-    assert world.entry() == {"challenger": "9"}
+    assert world.desired() == {"challenger": "9"}
     world.settle_down()
     assert (world.model().champion, world.model().challenger) == ("7", "9")
     model = world.do("promote", why="Better by 0.4 on 60 rounds.")
-    assert world.entry() == {"champion": "9", "challenger": "7"}
+    assert world.desired() == {"champion": "9", "challenger": "7"}
     assert (model.phase, model.previous) == ("watch", "7")
     assert world.mlflow.aliases(MODEL) == {"champion": "9"}
     assert world.mlflow.tags(MODEL) == {"concord.previous": "7"}
     world.settle_down()
     model = world.do("rollback", why="It turned bad.")
-    assert world.entry() == {"champion": "7"}
+    assert world.desired() == {"champion": "7"}
     assert (model.phase, model.previous) == ("serving", None)
     assert (world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL)) == ({"champion": "7"}, {})
     world.settle_down()
@@ -147,7 +147,7 @@ def test_both_versions_are_compared_on_the_labelled_rounds_of_their_phase(world)
     crm = Caller(world.stack)
     tried = [id_ for _ in range(8) for id_ in ask(world.stack, 5)]
     # The truth is versicolor: 9 says so, 7 says virginica.
-    assert crm.send(*[label(round_id, "versicolor") for round_id in (before, *tried)]).status_code == 200
+    assert crm.send(*[label(id_, "versicolor") for id_ in (before, *tried)]).status_code == 200
     comparison = world.client.compare(MODEL)
     assert (comparison.phase, comparison.score, comparison.rounds) == ("probation", "hit", 40)
     assert (comparison.champion.version, comparison.champion.score) == ("7", 0)
@@ -168,7 +168,7 @@ def test_features_that_were_forgotten_are_not_missed_by_a_comparison(world):
     world.settle_down()
     wait_until(lambda: ask_until_tried(world))
     ids = ask(world.stack, 31)
-    Caller(world.stack).send(*[label(round_id, "virginica") for round_id in ids])
+    Caller(world.stack).send(*[label(id_, "virginica") for id_ in ids])
     world.stack.api.service.journal.forget(ids)
     comparison = world.client.compare(MODEL)
     assert (comparison.rounds, comparison.verdict) == (31, "worse")
@@ -207,7 +207,7 @@ def test_without_a_challenger_there_is_nothing_to_compare(still_world):
 def test_an_invalid_decision_is_refused_and_changes_nothing(still_world, action, body, status, field):
     response = still_world.post(action, body)
     assert (response.status_code, response.json()["error"]["field"]) == (status, field)
-    assert (still_world.entry(), still_world.events()) == ({}, [])
+    assert (still_world.desired(), still_world.events()) == ({}, [])
     assert still_world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "9"}
 
 
@@ -231,7 +231,7 @@ def test_a_decision_with_outdated_expectations_changes_nothing(world):
     with pytest.raises(Refused, match="champion 7 and challenger 9 by now") as refused:
         world.do("promote", "8", expect={"champion": "6", "challenger": None})
     assert (refused.value.answered, refused.value.field) == (409, "expect")
-    assert world.entry() == {"challenger": "9"}
+    assert world.desired() == {"challenger": "9"}
     assert len(world.events()) == 1
 
 
@@ -263,25 +263,25 @@ def test_the_same_call_again_changes_nothing_more(world):
     ]
     for action, version, expect in steps:
         world.do(action, version, expect=expect)
-        once = world.entry(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
+        once = world.desired(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
         world.settle_down()
         world.do(action, version, expect=expect)
-        again = world.entry(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
+        again = world.desired(), world.mlflow.aliases(MODEL), world.mlflow.tags(MODEL), len(world.events())
         assert again == once, action
         world.settle_down()
     assert len(world.events()) == len(steps)
 
 
 @pytest.mark.parametrize("step", ["set_alias", "write", "restart", "append"])
-def test_an_interrupted_decision_is_completed_by_the_same_call(world, monkeypatch, step):
+def test_a_decision_that_died_half_way_is_completed_by_the_same_call(world, monkeypatch, step):
     world.do("challenge", "9")
     world.settle_down()
-    appointing = world.stack.api.service.rollout
+    rollout = world.stack.api.service.rollout
     owner = {
-        "set_alias": appointing._registry,
-        "write": appointing._entries,
-        "restart": appointing._entries,
-        "append": appointing._settler,
+        "set_alias": rollout._inventory.registry,
+        "write": rollout._inventory.desired,
+        "restart": rollout._inventory.desired,
+        "append": rollout._settler,
     }[step]
 
     def die(*_args, **_kwargs):
@@ -299,7 +299,7 @@ def test_an_interrupted_decision_is_completed_by_the_same_call(world, monkeypatc
     assert [event["action"] for event in world.events()] == ["challenge", "promote"]
 
 
-def test_of_two_decisions_at_once_one_wins_and_the_other_is_a_conflict(world):
+def test_of_two_calls_at_once_one_wins_and_the_other_is_refused(world):
     expect = {"champion": "7", "challenger": None}
     with ThreadPoolExecutor(2) as pool:
         answers = list(
@@ -310,80 +310,80 @@ def test_of_two_decisions_at_once_one_wins_and_the_other_is_a_conflict(world):
         )
     assert sorted(answer.status_code for answer in answers) == [202, 409]
     assert len(world.events()) == 1
-    assert world.entry()["challenger"] == world.events()[0]["version"]
+    assert world.desired()["challenger"] == world.events()[0]["version"]
 
 
-def test_desired_versions_that_another_writer_changed_meanwhile_stay(world, monkeypatch):
-    entries = world.stack.api.service.inventory.entries
-    wrote = type(entries).write
+def test_desired_versions_that_somebody_else_wrote_in_between_stay(world, monkeypatch):
+    store = world.stack.api.service.inventory.desired
+    write = type(store).write
 
-    def overtaken(name, expected, wanted):
-        wrote(entries, name, expected, Entry("6"))
-        wrote(entries, name, expected, wanted)
+    def overtaken(name, expected, desired):
+        write(store, name, expected, DesiredVersions("6"))
+        write(store, name, expected, desired)
 
-    monkeypatch.setattr(entries, "write", overtaken)
-    with pytest.raises(Refused, match="somebody else has changed it"):
+    monkeypatch.setattr(store, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed them"):
         world.do("promote", "9")
-    assert world.entry() == {"champion": "6"}
+    assert world.desired() == {"champion": "6"}
     # And the registry's alias says what is served, not what was to be.
     assert world.mlflow.aliases(MODEL)["champion"] == "6"
     assert world.events() == []
 
 
 def test_a_challenge_that_was_faster_than_a_promotion_leaves_the_champions_alias(world, monkeypatch):
-    entries = world.stack.api.service.inventory.entries
-    wrote = type(entries).write
+    store = world.stack.api.service.inventory.desired
+    write = type(store).write
 
-    def overtaken(name, expected, wanted):
-        wrote(entries, name, expected, Entry(None, "8"))
-        wrote(entries, name, expected, wanted)
+    def overtaken(name, expected, desired):
+        write(store, name, expected, DesiredVersions(None, "8"))
+        write(store, name, expected, desired)
 
-    monkeypatch.setattr(entries, "write", overtaken)
-    with pytest.raises(Refused, match="somebody else has changed it"):
+    monkeypatch.setattr(store, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed them"):
         world.do("promote", "9")
     assert world.mlflow.aliases(MODEL) == {"champion": "7", "challenger": "8"}
 
 
-def test_a_conflict_is_reported_even_if_the_registry_is_away_by_then(world, monkeypatch):
-    entries = world.stack.api.service.inventory.entries
-    wrote = type(entries).write
+def test_a_conflict_is_answered_even_if_the_registry_is_away_by_then(world, monkeypatch):
+    store = world.stack.api.service.inventory.desired
+    write = type(store).write
 
-    def overtaken(name, expected, wanted):
-        wrote(entries, name, expected, Entry("6"))
+    def overtaken(name, expected, desired):
+        write(store, name, expected, DesiredVersions("6"))
         world.mlflow.fault = 503
-        wrote(entries, name, expected, wanted)
+        write(store, name, expected, desired)
 
-    monkeypatch.setattr(entries, "write", overtaken)
-    with pytest.raises(Refused, match="somebody else has changed it") as refused:
+    monkeypatch.setattr(store, "write", overtaken)
+    with pytest.raises(Refused, match="somebody else has changed them") as refused:
         world.do("promote", "9")
     assert refused.value.answered == 409
 
 
-def test_callers_during_a_listing_share_the_next_one(world, monkeypatch):
-    overview = world.stack.api.service.inventory
-    looked, asked, held, go = [], [], threading.Event(), threading.Event()
-    every, models = overview.entries.all, overview.models
+def test_requests_that_wait_while_a_list_is_made_share_the_next_one(world, monkeypatch):
+    inventory = world.stack.api.service.inventory
+    reads, requests, held, go = [], [], threading.Event(), threading.Event()
+    read_all, list_models = inventory.desired.read_all, inventory.list_models
 
     def counted():
-        asked.append(1)
-        return models()
+        requests.append(1)
+        return list_models()
 
     def slow():
-        looked.append(1)
+        reads.append(1)
         held.set()
         assert go.wait(20)
-        return every()
+        return read_all()
 
-    monkeypatch.setattr(overview, "models", counted)
-    monkeypatch.setattr(overview.entries, "all", slow)
+    monkeypatch.setattr(inventory, "list_models", counted)
+    monkeypatch.setattr(inventory.desired, "read_all", slow)
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(lambda: world.stack.http.get("/v1/models").json())
         assert held.wait(20)
         others = [pool.submit(lambda: world.stack.http.get("/v1/models").json()) for _ in range(5)]
-        wait_until(lambda: len(asked) == 6)
+        wait_until(lambda: len(requests) == 6)
         go.set()
         lists = [future.result(20) for future in [first, *others]]
-    assert len(looked) == 2
+    assert len(reads) == 2
     assert all(models == lists[0] for models in lists)
 
 
@@ -399,7 +399,7 @@ def test_without_mlflow_nothing_is_changed_and_it_is_named(world):
     model = world.model()
     assert (model.champion, model.registry) == ("7", None)
     assert "does not serve" in model.problem
-    assert (world.entry(), world.events()) == ({}, [])
+    assert (world.desired(), world.events()) == ({}, [])
 
 
 def test_without_a_registry_nodes_are_listed_and_nothing_is_brought_in(start_stack):
@@ -413,14 +413,14 @@ def test_without_a_registry_nodes_are_listed_and_nothing_is_brought_in(start_sta
     assert (refused.value.answered, refused.value.code) == (409, "no_registry")
 
 
-def test_if_desired_versions_cannot_be_read_the_served_ones_are_listed_and_compared(world, monkeypatch):
+def test_where_desired_versions_cannot_be_read_what_nodes_serve_is_listed_and_compared(world, monkeypatch):
     world.do("challenge", "9")
     world.settle_down()
 
     def away():
         raise ServiceAway("The cluster's API does not serve.")
 
-    monkeypatch.setattr(world.stack.api.service.inventory.entries, "all", away)
+    monkeypatch.setattr(world.stack.api.service.inventory.desired, "read_all", away)
     model = world.model()
     assert (model.champion, model.challenger, model.phase) == ("7", "9", "probation")
     assert (model.wanted.challenger, model.problem) == (None, "The cluster's API does not serve.")
@@ -433,14 +433,14 @@ def test_if_desired_versions_cannot_be_read_the_served_ones_are_listed_and_compa
 # What is packaged
 
 
-def test_a_packaged_version_of_another_registry_is_no_shadow_and_can_be_gone_back_to(world):
+def test_a_packaged_version_of_another_registry_is_no_challenger_and_can_be_rolled_back_to(world):
     world.mlflow.register(MODEL, "7", schema=SCHEMA, digest="f" * 64)
     model = world.do("promote", "9")
-    assert world.entry() == {"champion": "9"}
+    assert world.desired() == {"champion": "9"}
     assert (model.phase, model.previous) == ("serving", "packaged")
     world.settle_down()
     model = world.do("rollback")
-    assert (world.entry(), model.previous) == ({}, None)
+    assert (world.desired(), model.previous) == ({}, None)
     assert world.events()[-1]["version"] == "packaged"
     world.settle_down()
     assert world.model().champion == "7"
@@ -450,7 +450,7 @@ def test_what_was_promoted_before_there_was_a_ledger_of_it_can_be_taken_back(wor
     world.mlflow.models[MODEL]["tags"]["concord.previous"] = "6"
     assert world.model().previous == "6"
     world.do("rollback")
-    assert world.entry() == {"champion": "6"}
+    assert world.desired() == {"champion": "6"}
 
 
 # What is shown
@@ -462,8 +462,8 @@ def test_history_explanation_and_command_line_show_the_decisions(world):
     world.do("promote", why="Better by 0.4 on 60 rounds.")
     world.settle_down()
     world.do("rollback", why="It turned [bad].")
-    (round_id,) = ask(world.stack)
-    decisions = world.client.round(round_id).explanation.decisions
+    (id_,) = ask(world.stack)
+    decisions = world.client.round(id_).explanation.decisions
     assert [(decision.node, decision.action, decision.why) for decision in decisions] == [
         ("knn", "challenge", "It passed the gate."),
         ("knn", "promote", "Better by 0.4 on 60 rounds."),
@@ -471,10 +471,10 @@ def test_history_explanation_and_command_line_show_the_decisions(world):
     ]
     history = [entry.reason for entry in world.client.history("iris", "knn").entries]
     assert "version 9 was promoted over 7, by operator: Better by 0.4 on 60 rounds." in history
-    shown = run(world.stack, "explain", round_id).output
+    shown = run(world.stack, "explain", id_).output
     assert "Version 9 entered probation beside 7, by operator: It passed the gate." in shown
     height = world.client.ledger()["height"]
-    shown = "".join(run(world.stack, "ledger", "show", str(below + 1)).output for below in range(height))
+    shown = "".join(run(world.stack, "ledger", "show", str(number + 1)).output for number in range(height))
     assert "knn: version 7 came back instead of 9, by operator: It turned [bad]." in " ".join(shown.split())
 
 
@@ -488,7 +488,7 @@ def test_the_records_of_both_versions_go_on_through_promotion_and_rollback(world
     world.do("challenge", "9")
     world.settle_down()
     wait_until(lambda: ask_until_tried(world))
-    crm.send(*[label(round_id) for round_id in ask(world.stack, 6)], query="?settled=true")
+    crm.send(*[label(id_) for id_ in ask(world.stack, 6)], query="?settled=true")
     wait_until(lambda: account().get("trial", {}).get("rounds") == 6)
     world.do("promote")
     wait_until(lambda: account()["version"] == "9")
@@ -504,7 +504,7 @@ def test_a_ledger_with_decisions_verifies_and_settles_again_alike(world):
     world.settle_down()
     wait_until(lambda: ask_until_tried(world))
     ids = ask(world.stack, 5)
-    Caller(world.stack).send(*[label(round_id) for round_id in ids], query="?settled=true")
+    Caller(world.stack).send(*[label(id_) for id_ in ids], query="?settled=true")
     world.do("promote")
     assert world.client.verify()["ok"] is True
     assert world.client.audit()["ok"] is True

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from concord.errors import InvalidInput, ServiceAway, UnknownName
-from concord.rollout.mlflow import tracking
 from concord.rollout.registry import CHALLENGER, CHAMPION, RegistryClient, open_registry
+from concord.rollout.tracking_server import read_tracking_server
 from concord.settings import Settings
 from tests.ports import free_port
 from tests.service.fake_mlflow import FakeMlflow
@@ -38,7 +38,7 @@ def ask(url, *steps):
     """Takes steps at a registry, and returns what the last one answers."""
 
     async def run():
-        registry = RegistryClient(tracking(url, Settings.read()))
+        registry = RegistryClient(read_tracking_server(url, Settings.read()))
         try:
             for step in steps:
                 answer = await step(registry)

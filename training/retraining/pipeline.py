@@ -16,7 +16,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from concord.drift.report import Sketch, Sketches, report_of
+from concord.drift.report import Sketch, Sketches, build_report
 from concord.errors import DataError, TrainingError, UnknownName
 from concord.tasks.profile import TrainingProfile
 from concord.types.drift import DriftReport
@@ -281,7 +281,7 @@ def drift_between(task: Task, old: Dataset, new: Dataset) -> DriftReport:
     target = None
     if reference.target is not None:
         target = Sketch(reference.target)
-        target.note_missing(0, len(new.answers))
+        target.add_missing(0, len(new.answers))
         step = float(task.schema.value.step) if task.schema.value else 1.0
         target.add(np.rint(new.answers.astype(np.float64) / step) * step)
-    return report_of(task.name, reference, (), features, target=target)
+    return build_report(task.name, reference, (), features, target=target)

@@ -47,10 +47,10 @@ class Drift:
         task = request.path["task"]
         since = time_param(query, "since") or 0
         limit = int_param(query, "limit", default=USUAL_ROUNDS, most=MOST_ROUNDS)
-        carried = self._live.carried(task)
-        return json_response(await run_exclusive(self._lock, self._live.report, carried, task, since, limit))
+        baseline = self._live.find_baseline(task)
+        return json_response(await run_exclusive(self._lock, self._live.report, baseline, task, since, limit))
 
     async def get_profile(self, request: Request) -> Response:
         """The training profile that most of the task's models carry."""
         request.query()
-        return json_response(self._live.carried(request.path["task"]).reference.document)
+        return json_response(self._live.find_baseline(request.path["task"]).profile.document)

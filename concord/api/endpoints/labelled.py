@@ -16,7 +16,7 @@ from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.journal.rows import LabelledRound
 from concord.service import Service
-from concord.tasks.labels import said_label
+from concord.tasks.labels import decode_label
 from concord.tasks.schema import TaskSchema
 from concord.types.rounds import LabelledPage, LabelledRow
 from concord.util.background import run_exclusive
@@ -64,6 +64,6 @@ class LabelledRounds:
 
 def _decode_rows(schema: TaskSchema, rounds: Sequence[LabelledRound]) -> Iterator[LabelledRow]:
     for round_ in rounds:
-        label = said_label(schema, round_.label)
+        label = decode_label(schema, round_.label)
         if label is not None:
             yield LabelledRow(round_.id, iso(round_.time), orjson.loads(round_.features), label)

@@ -16,9 +16,9 @@ from concord.errors import Conflict, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.policies.stake import Action
-from concord.rollout.comparison import MOST_ROUNDS, Compared, Pairing, Score, compare
+from concord.rollout.comparison import MOST_ROUNDS, PairedDifference, Pairing, Score, compare
 from concord.rollout.planning import RolloutRequest
-from concord.rollout.state import Pair, RolloutState
+from concord.rollout.state import RolloutState, VersionPair
 from concord.service import Service
 from concord.types.models import Appointed, Comparison, Contender, ModelView
 from concord.util.background import run_exclusive
@@ -75,12 +75,12 @@ class Models:
     async def list_models(self, request: Request) -> Response:
         """Every node's model."""
         request.query()
-        return json_response({"models": await self._inventory.models()})
+        return json_response({"models": await self._inventory.list_models()})
 
     async def compare(self, request: Request) -> Response:
         """Champion and challenger on the labelled rounds since their phase began, or since a time."""
         since = time_param(request.query("since"), "since")
-        state = await self._inventory.seen(request.path["name"])
+        state = await self._inventory.read_state(request.path["name"])
         if since is None:
             since = state.since
         pairing = self._pair_versions(state)
@@ -112,7 +112,7 @@ class Models:
         decision = RolloutRequest(action, _read_version(body, "version"), _read_pair(body.get("expect")))
         if action == "challenge" and decision.version is None:
             raise InvalidInput('Name the version that is to challenge, such as "9".', field="version")
-        view = await self._rollout.appoint(request.path["name"], decision, request.token.name, why)
+        view = await self._rollout.apply(request.path["name"], decision, request.token.name, why)
         return json_response(Appointed(view), 202)
 
     def _pair_versions(self, state: RolloutState) -> Pairing:
@@ -131,12 +131,12 @@ class Models:
         sigma = appointment.sigma if appointment is not None else policy.sigma if policy else None
         return Pairing(node, champion, challenger, "closeness" if is_value else by_class, sigma)
 
-    def _compare(self, task: str, since: int, pairing: Pairing) -> Compared:
+    def _compare(self, task: str, since: int, pairing: Pairing) -> PairedDifference:
         return compare(self._service.journal.judged(task, since, MOST_ROUNDS), pairing)
 
 
 def _make_comparison(
-    state: RolloutState, pairing: Pairing, since: int | None, compared: Compared
+    state: RolloutState, pairing: Pairing, since: int | None, compared: PairedDifference
 ) -> Comparison:
     return Comparison(
         state.name,
@@ -165,7 +165,7 @@ def _read_version(body: dict[str, Any], field: str, where: str = "") -> str | No
     return version
 
 
-def _read_pair(expect: object) -> Pair | None:
+def _read_pair(expect: object) -> VersionPair | None:
     if expect is None:
         return None
     if not isinstance(expect, dict) or set(expect) != set(_PAIR):

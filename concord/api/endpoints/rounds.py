@@ -16,7 +16,7 @@ from concord.api.endpoint import Endpoint, Operation
 from concord.api.params import CURSOR, TIME, Schema, int_param, int_schema, time_param
 from concord.errors import ConcordError, InvalidInput, UnknownName
 from concord.explain.explanation import Explanations
-from concord.explain.votes import Words
+from concord.explain.votes import AnswerDecoder
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.journal import LabelState, RoundFilters, StoredRound
@@ -102,7 +102,7 @@ class Rounds:
         round_ = self._make_round(stored)
         explanation = await run_exclusive(
             self._explaining,
-            self._explanations.of,
+            self._explanations.explain,
             stored,
             round_.verdict,
             self._find_schema(stored.task),
@@ -123,8 +123,8 @@ class Rounds:
         verdict = _verdict.validate_python(document)
         truth = None
         if stored.label is not None:
-            words = Words(verdict, self._find_schema(stored.task))
-            truth = words.said(stored.label, stored.label_source or "", stored.label_time or 0)
+            decoder = AnswerDecoder(verdict, self._find_schema(stored.task))
+            truth = decoder.decode_label(stored.label, stored.label_source or "", stored.label_time or 0)
         return Round(
             id=stored.id,
             task=stored.task,

@@ -92,7 +92,7 @@ def _compare_file(task: str, source: Path, profile_file: Path | None) -> "DriftR
     import numpy as np
 
     from concord.cli.files.column_file import read_chunks
-    from concord.drift.report import Sketch, Sketches, report_of
+    from concord.drift.report import Sketch, Sketches, build_report
 
     profile = _ask_profile(task) if profile_file is None else _read_profile(profile_file)
     features = Sketches(profile)
@@ -105,7 +105,7 @@ def _compare_file(task: str, source: Path, profile_file: Path | None) -> "DriftR
         features.add(np.stack(values))
         if target is not None and len(cells) > len(values):
             target.add_cells(cells[-1])
-    return report_of(task, profile, [], features, target=target if target and target.read else None)
+    return build_report(task, profile, [], features, target=target if target and target.read else None)
 
 
 def _ask_profile(task: str) -> "TrainingProfile":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from concord.errors import InvalidInput
-from concord.tasks.csv_rows import Line, numbered
+from concord.tasks.csv_rows import Line, number_lines
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def read_lines(path: Path, field: str) -> list[Line]:
         InvalidInput: The file cannot be read as CSV in UTF-8.
     """
     with open_csv(path, field) as file:
-        return list(numbered(file))
+        return list(number_lines(file))
 
 
 def check_width(cells: Sequence[str], width: int, field: str, where: str = "") -> None:

@@ -11,8 +11,8 @@ from typing import Final
 from concord.cli.files.csv_file import read_lines
 from concord.cli.files.out_file import check_out
 from concord.errors import Conflict, InvalidInput
-from concord.tasks.csv_rows import Faulty, Table, read
-from concord.tasks.csv_rows import render as render_sheet
+from concord.tasks.csv_rows import InvalidTable, Table, read_table
+from concord.tasks.csv_rows import render_csv as render_sheet
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
 
@@ -29,8 +29,8 @@ def load(path: Path, schema: TaskSchema) -> Table:
     lines = read_lines(path, "--file")
     if not lines:
         raise InvalidInput(f"{path} is empty. It needs a header and one line a row.", field="--file")
-    table = read(lines, schema)
-    if isinstance(table, Faulty):
+    table = read_table(lines, schema)
+    if isinstance(table, InvalidTable):
         raise _refused(path, lines[0][0], table)
     if not table.rows:
         raise InvalidInput(f"{path} has a header and no rows.", field="--file")
@@ -49,7 +49,7 @@ def check_target(source: Path, target: Path, *, force: bool) -> None:
     check_out(target, force=force)
 
 
-def _refused(path: Path, header: int, faulty: Faulty) -> InvalidInput:
+def _refused(path: Path, header: int, faulty: InvalidTable) -> InvalidInput:
     """The first fault; of the lines below the header also how many more are wrong."""
     problem = faulty.problems[0]
     others = f" {faulty.lines - 1} more lines are wrong." if faulty.lines > 1 else ""

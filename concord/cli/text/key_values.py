@@ -21,7 +21,7 @@ def read_pairs(schema: TaskSchema, pairs: Sequence[str]) -> Row:
         InvalidInput: Names the key: unknown (and which was probably meant), missing, twice, or a bad value.
     """
     features = {feature.name: feature for feature in schema.features}
-    row: Row = {}
+    row: dict[str, float | str] = {}
     for pair in pairs:
         key, sign, text = pair.partition("=")
         name = normalize("NFC", key.strip())

@@ -45,7 +45,11 @@ def show_block(block: "Block") -> None:
 
 
 def show_report(
-    report: "ChainReport", journal_problem: str | None, deep_report: "SettlementReport | None", *, is_deep: bool
+    report: "ChainReport",
+    journal_problem: str | None,
+    deep_report: "SettlementReport | None",
+    *,
+    is_deep: bool,
 ) -> None:
     """Prints what an audit found.
 

@@ -1,30 +1,31 @@
-"""Which version each node is to serve: entries in a ConfigMap, or in a folder on a laptop."""
+"""The versions that each node is to serve, stored in a ConfigMap, or in a folder on a laptop.
+
+`store` holds the interface and the text form, `configmap` and `folder` one implementation each.
+"""
 
 from concord.kubernetes.api import Cluster
 from concord.kubernetes.names import Target
-from concord.rollout.desired.configmap import ConfigMapEntries
-from concord.rollout.desired.folder import FolderEntries
-from concord.rollout.desired.versions import NOTHING, Entries, Entry, number
+from concord.rollout.desired.configmap import ConfigMapVersionsStore
+from concord.rollout.desired.folder import FolderVersionsStore
+from concord.rollout.desired.store import DesiredVersionsStore, version_number
 from concord.settings import Settings
 
 __all__ = [
-    "NOTHING",
-    "ConfigMapEntries",
-    "Entries",
-    "Entry",
-    "FolderEntries",
-    "number",
-    "open_entries",
+    "ConfigMapVersionsStore",
+    "DesiredVersionsStore",
+    "FolderVersionsStore",
+    "open_versions_store",
+    "version_number",
 ]
 
 
-def open_entries(settings: Settings) -> Entries:
-    """The entries that the settings mean; asks nobody yet.
+def open_versions_store(settings: Settings) -> DesiredVersionsStore:
+    """The store that the settings name; makes no request yet.
 
     Raises:
-        ConfigurationError: There is no way to the cluster from here.
+        ConfigurationError: The cluster cannot be reached from here.
     """
     if settings.deployment is None:
-        return FolderEntries(settings.versions_dir)
-    target = Target.read(settings.deployment)
-    return ConfigMapEntries(Cluster.connect(target.namespace), target)
+        return FolderVersionsStore(settings.versions_dir)
+    target = Target.parse(settings.deployment)
+    return ConfigMapVersionsStore(Cluster.connect(target.namespace), target)

@@ -1,70 +1,71 @@
-"""Entries of a cluster: keys of the models ConfigMap, and the nodes' Deployments.
+"""Desired versions in a cluster: keys of the models ConfigMap, read by the pods of the nodes' Deployments.
 
-An entry is read, changed and put back on the `resourceVersion` that was read; where another node's entry
-was written meanwhile, this one is looked at again. A restart is an annotation of the pod template, which
-belongs to nobody else: Helm's later upgrades don't conflict.
+A key is changed and written back on the `resourceVersion` that was read; after a conflict the ConfigMap is
+read again. A restart is an annotation of the pod template that nothing else sets, so that later upgrades by
+Helm meet no conflict.
 """
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from concord.errors import ConfigurationError, Conflict
 from concord.kubernetes.api import Cluster
 from concord.kubernetes.names import Target
-from concord.rollout.desired.versions import Entry, changed
+from concord.rollout.desired.store import changed_meanwhile, format_versions, parse_versions
+from concord.types.models import DesiredVersions
 
 ATTEMPTS: Final = 12
-"""At a ConfigMap that others change too, in some seconds; more in a row means that something writes in a
-loop."""
+"""Writes of a ConfigMap that others change too, in some seconds; more conflicts in a row mean that something
+writes in a loop."""
 
 LONGEST_PAUSE: Final = 1.0
 """Seconds between two attempts, at most."""
 
 
-class ConfigMapEntries:
-    """Entries in the models ConfigMap.
+class ConfigMapVersionsStore:
+    """Stores desired versions in the models ConfigMap.
 
     Args:
         cluster: The namespace's API.
         target: The installation.
-        pause: Sleeps.
     """
 
     is_cluster = True
 
-    def __init__(self, cluster: Cluster, target: Target, pause: Callable[[float], None] = time.sleep) -> None:
-        self._cluster, self.target, self._pause = cluster, target, pause
+    def __init__(self, cluster: Cluster, target: Target) -> None:
+        self._cluster, self.target = cluster, target
 
     def check(self, name: str) -> None:
-        """Looks whether ConfigMap and Deployment are there."""
-        self._read()
-        self._deployment(name)
+        """Checks that the ConfigMap and the node's Deployment exist."""
+        self._read_configmap()
+        self._read_deployment(name)
 
-    def all(self) -> Mapping[str, Entry]:
-        """Every entry that names something."""
-        found = {name: Entry.read(text) for name, text in (self._read().get("data") or {}).items()}
-        return {name: entry for name, entry in found.items() if entry.text}
+    def read_all(self) -> Mapping[str, DesiredVersions]:
+        """Registered name → desired versions, of the nodes that have any."""
+        data = self._read_configmap().get("data") or {}
+        desired = {name: parse_versions(text) for name, text in data.items()}
+        return {name: versions for name, versions in desired.items() if versions != DesiredVersions()}
 
-    def write(self, name: str, expected: Entry, wanted: Entry) -> None:
-        """Changes the node's key; an empty entry is removed."""
+    def write(self, name: str, expected: DesiredVersions, desired: DesiredVersions) -> None:
+        """Changes the node's key, or removes it where nothing is desired."""
         for attempt in range(ATTEMPTS):
-            found = self._read()
-            data = dict(found.get("data") or {})
-            before = Entry.read(data.pop(name, ""))
-            if before != expected:
-                raise changed(name, expected, before)
-            if before == wanted:
+            configmap = self._read_configmap()
+            data = dict(configmap.get("data") or {})
+            stored = parse_versions(data.pop(name, ""))
+            if stored != expected:
+                raise changed_meanwhile(name, expected, stored)
+            if stored == desired:
                 return
-            if wanted.text:
-                data[name] = wanted.text
+            if text := format_versions(desired):
+                data[name] = text
             try:
-                self._cluster.replace("configmaps", found | {"data": data})
+                self._cluster.replace("configmaps", configmap | {"data": data})
             except Conflict:
-                # Of different length for each, or those who met once would meet again.
-                self._pause(min(LONGEST_PAUSE, 0.05 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311
+                # A random length, so that two writers that conflicted once do not meet again.
+                time.sleep(min(LONGEST_PAUSE, 0.05 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311
                 continue
             return
         raise Conflict(
@@ -78,38 +79,30 @@ class ConfigMapEntries:
         changes = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
         self._cluster.patch("deployments", self.target.deployment(name), changes)
 
-    def progress(self, name: str) -> tuple[bool, str]:
-        """Whether all pods are new ones and ready, and how far it is."""
-        deployment = self._deployment(name)
-        status, wanted = deployment.get("status", {}), int(deployment["spec"].get("replicas", 1))
-        counts = {
-            part: int(status.get(part, 0)) for part in ("replicas", "updatedReplicas", "availableReplicas")
-        }
-        is_seen = int(status.get("observedGeneration", 0)) >= int(deployment["metadata"]["generation"])
-        is_done = is_seen and all(count == wanted for count in counts.values())
-        updated = counts["updatedReplicas"] if is_seen else 0
-        old = max(0, counts["replicas"] - updated)
-        return is_done, f"{updated} of {wanted} pods are new, {old} old ones are left."
+    def is_restarted(self, name: str) -> bool:
+        """Whether all pods are new and ready."""
+        deployment = self._read_deployment(name)
+        status, replicas = deployment.get("status", {}), int(deployment["spec"].get("replicas", 1))
+        counts = [int(status.get(part, 0)) for part in ("replicas", "updatedReplicas", "availableReplicas")]
+        is_observed = int(status.get("observedGeneration", 0)) >= int(deployment["metadata"]["generation"])
+        return is_observed and all(count == replicas for count in counts)
 
-    def _read(self) -> dict[str, Any]:
-        found = self._cluster.get("configmaps", self.target.models)
-        if found is None:
+    def _read_configmap(self) -> dict[str, Any]:
+        return self._read(
+            "configmaps", self.target.models, "Concord's chart makes it, where MLflow is enabled"
+        )
+
+    def _read_deployment(self, name: str) -> dict[str, Any]:
+        origin = f"The chart makes it, where {name} is enabled"
+        return self._read("deployments", self.target.deployment(name), origin)
+
+    def _read(self, resource: str, name: str, origin: str) -> dict[str, Any]:
+        document = self._cluster.get(resource, name)
+        if document is None:
+            kind = {"configmaps": "ConfigMap", "deployments": "Deployment"}[resource]
             raise ConfigurationError(
-                f"There is no ConfigMap {self.target.models} in the namespace {self.target.namespace}. "
-                "Concord's chart makes it, where MLflow is enabled; check CONCORD_DEPLOYMENT, or --namespace "
-                "and --release.",
+                f"There is no {kind} {name} in the namespace {self.target.namespace}. {origin}; check "
+                "CONCORD_DEPLOYMENT, or --namespace and --release.",
                 field="release",
             )
-        return found
-
-    def _deployment(self, name: str) -> dict[str, Any]:
-        deployment = self.target.deployment(name)
-        found = self._cluster.get("deployments", deployment)
-        if found is None:
-            raise ConfigurationError(
-                f"There is no Deployment {deployment} in the namespace {self.target.namespace}. "
-                f"The chart makes it, where {name} is enabled; check CONCORD_DEPLOYMENT, or --namespace and "
-                "--release.",
-                field="release",
-            )
-        return found
+        return document

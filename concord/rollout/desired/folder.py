@@ -1,7 +1,7 @@
-"""Entries of a laptop: one file a node, in a folder that whoever runs the nodes watches.
+"""Desired versions on a laptop: one file a node, in a folder that `concord up` watches.
 
-A file is replaced in one rename under a lock, so who reads sees an entry as it was or as it is. A restart
-is the watcher's: `concord up` brings another version in when a file changes.
+A file is replaced by one rename under a lock, so that a reader sees the old content or the new one. There
+is no restart here: `concord up` starts the node with the new version when its file changes.
 """
 
 import fcntl
@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Final
 
 from concord.errors import ConfigurationError, ServiceAway
-from concord.rollout.desired.versions import Entry, changed
+from concord.rollout.desired.store import changed_meanwhile, format_versions, parse_versions
+from concord.types.models import DesiredVersions
 from concord.util import private_files as private
 
 _NAME: Final = re.compile(r"[\w-][\w.-]{0,127}")
-"""A registered name that is a file's name and leads nowhere else."""
+"""A registered name that is a plain file name, without a path."""
 
 
-class FolderEntries:
-    """Entries in a folder.
+class FolderVersionsStore:
+    """Stores desired versions in a folder.
 
     Args:
-        folder: Made when the first one is written.
+        folder: Made by the first write.
     """
 
     is_cluster = False
@@ -33,42 +34,42 @@ class FolderEntries:
         self._folder = folder
 
     def check(self, name: str) -> None:
-        """Looks whether the name can be a file's."""
+        """Checks that the name can be a file's."""
         self._path(name)
 
-    def all(self) -> Mapping[str, Entry]:
-        """Every entry that names something."""
+    def read_all(self) -> Mapping[str, DesiredVersions]:
+        """Registered name → desired versions, of the nodes that have any."""
         with self._faults():
             paths = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
-            found = {path.name: Entry.read(_text(path)) for path in paths if _NAME.fullmatch(path.name)}
-        return {name: entry for name, entry in found.items() if entry.text}
+            desired = {path.name: _read(path) for path in paths if _NAME.fullmatch(path.name)}
+        return {name: versions for name, versions in desired.items() if versions != DesiredVersions()}
 
-    def write(self, name: str, expected: Entry, wanted: Entry) -> None:
-        """Replaces the file, or removes it where the entry names nothing."""
+    def write(self, name: str, expected: DesiredVersions, desired: DesiredVersions) -> None:
+        """Replaces the file, or removes it where nothing is desired."""
         path = self._path(name)
         with self._locked():
-            found = Entry.read(_text(path))
-            if found != expected:
-                raise changed(name, expected, found)
-            if found == wanted:
+            stored = _read(path)
+            if stored != expected:
+                raise changed_meanwhile(name, expected, stored)
+            if stored == desired:
                 return
-            if not wanted.text:
+            if desired == DesiredVersions():
                 path.unlink(missing_ok=True)
                 return
-            # The lock is held, so one fixed name is enough and a crash leaves no litter behind.
+            # The lock is held, so one fixed name is enough, and a crash leaves one file at most.
             temporary = self._folder / ".writing"
             with open(temporary, "w", encoding="utf-8", opener=private.opener) as file:
-                file.write(wanted.text)
+                file.write(format_versions(desired))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
 
     def restart(self, name: str) -> None:
-        """Leaves it to who watches the folder."""
+        """Does nothing: `concord up` watches the folder."""
 
-    def progress(self, name: str) -> tuple[bool, str]:
-        """Nothing rolls here that this process could see; what the node answers tells."""
-        return True, f"{name} reads its entry when it changes."
+    def is_restarted(self, name: str) -> bool:  # noqa: ARG002 - the stores' common signature
+        """Always true: this process sees no restart; the node's `/info` says which version it serves."""
+        return True
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
@@ -93,15 +94,12 @@ class FolderEntries:
             yield
         except OSError as error:
             raise ServiceAway(
-                f"The folder of entries {self._folder} does not serve: {error.strerror}."
+                f"The folder of desired versions {self._folder} does not serve: {error.strerror}."
             ) from error
 
 
-def _text(path: Path) -> str:
+def _read(path: Path) -> DesiredVersions:
     try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        return ""
-    except UnicodeDecodeError:
-        # No entry either, and mended like one.
-        return "{"
+        return parse_versions(path.read_text("utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError):
+        return DesiredVersions()

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from concord.tasks.csv_rows import Writing, render
+from concord.tasks.csv_rows import CsvDialect, render_csv
 from concord.tasks.schema import TaskSchema
 from frontend.components.table import show_table
 from frontend.text import language, wording
@@ -76,9 +76,9 @@ def write_csv(schema: TaskSchema, batch: Batch) -> bytes:
     """The person's file with the answers' columns behind theirs."""
     sure = () if schema.is_regression else ("sure",)
     added = ("answer", *sure, "agreement", "status", "id")
-    writing = batch.table.writing
-    answers = (_cells(reply, writing, is_sure=bool(sure)) for reply in batch.replies)
-    return uploads.encode_csv(render(batch.table, added, answers))
+    dialect = batch.table.dialect
+    answers = (_cells(reply, dialect, is_sure=bool(sure)) for reply in batch.replies)
+    return uploads.encode_csv(render_csv(batch.table, added, answers))
 
 
 def summarise(schema: TaskSchema, replies: Sequence[RowAnswer | None]) -> str:
@@ -118,16 +118,16 @@ def _status(reply: RowAnswer | None) -> str:
     return "not_asked" if reply is None else reply.status
 
 
-def _cells(reply: RowAnswer | None, writing: Writing, *, is_sure: bool) -> tuple[str, ...]:
+def _cells(reply: RowAnswer | None, dialect: CsvDialect, *, is_sure: bool) -> tuple[str, ...]:
     if reply is None:
         return ("", *([""] if is_sure else []), "", "not_asked", "")
-    answer = reply.label if reply.label is not None else _decimal(reply.value, writing, "")
-    sure = (_decimal(reply.sure, writing),) if is_sure else ()
-    return (answer, *sure, _decimal(reply.agreement, writing), reply.status, reply.id)
+    answer = reply.label if reply.label is not None else _decimal(reply.value, dialect, "")
+    sure = (_decimal(reply.sure, dialect),) if is_sure else ()
+    return (answer, *sure, _decimal(reply.agreement, dialect), reply.status, reply.id)
 
 
-def _decimal(number: float | None, writing: Writing, form: str = ".6f") -> str:
+def _decimal(number: float | None, dialect: CsvDialect, form: str = ".6f") -> str:
     if number is None:
         return ""
     text = format(number, form) if form else repr(number)
-    return text.replace(".", ",") if writing.comma else text
+    return text.replace(".", ",") if dialect.comma else text

@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from concord.tasks.csv_rows import Faulty, Problem, ProblemKind
+from concord.tasks.csv_rows import InvalidTable, Problem, ProblemKind
 from concord.tasks.schema import Feature, TaskSchema
 from frontend.components.table import show_table
 from frontend.text import language, wording
@@ -71,7 +71,7 @@ def show_unreadable(fault: UnreadableFile) -> None:
     st.markdown(_("Nothing was sent."))
 
 
-def show_problems(faulty: Faulty, schema: TaskSchema) -> None:
+def show_problems(faulty: InvalidTable, schema: TaskSchema) -> None:
     """Shows the first problems, and how many there are."""
     st.error(
         ngettext(

@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing
+from concord.tasks.csv_rows import COMMA_SEPARATED, CsvDialect, InvalidTable, Table
 from concord.tasks.schema import Feature, TaskSchema
 from concord.types.tasks import TaskSummary
 from frontend.components import states, task_picker
@@ -19,10 +19,10 @@ from frontend.views.batch import answers, data, failed_calls, file_errors, uploa
 from frontend.views.batch.data import Batch
 from frontend.views.batch.uploads import UnreadableFile
 
-SEMICOLONS: Final = Writing(";", comma=True)
+SEMICOLONS: Final = CsvDialect(";", comma=True)
 """As spreadsheets write where decimals follow a comma."""
 
-CheckedFile = Batch | Faulty | UnreadableFile
+CheckedFile = Batch | InvalidTable | UnreadableFile
 """A file after its check: a batch to ask about, or what is wrong."""
 
 
@@ -45,7 +45,7 @@ def show(url: str) -> None:
         st.info(_("**No file yet.** Take the template, fill it in, bring it here."), icon=":material/info:")
     elif isinstance(checked, UnreadableFile):
         file_errors.show_unreadable(checked)
-    elif isinstance(checked, Faulty):
+    elif isinstance(checked, InvalidTable):
         file_errors.show_problems(checked, schema)
     else:
         _ask(url, task, schema, checked)
@@ -53,10 +53,10 @@ def show(url: str) -> None:
 
 def _upload_file(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
     """Offers the template, takes a file and checks it once."""
-    writing = SEMICOLONS if language.current() == "fr" else COMMAS
+    dialect = SEMICOLONS if language.current() == "fr" else COMMA_SEPARATED
     st.download_button(
         _("Download the template"),
-        partial(uploads.write_template, schema, writing),
+        partial(uploads.write_template, schema, dialect),
         file_name=f"{task.task}.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -136,7 +136,7 @@ def _show_ready(batch: Batch) -> None:
     if batch.table.unsent:
         names = wording.escape(", ".join(batch.table.unsent))
         st.markdown(_("Not sent, and kept for the answers: {names}.", names=names))
-    if batch.table.writing.comma:
+    if batch.table.dialect.comma:
         show_small(_("Decimals after a comma are read as such: 1,5 is one and a half."))
     st.button(
         ngettext("Ask about one row", "Ask about {count} rows", rows),

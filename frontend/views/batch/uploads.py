@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from concord.tasks.csv_rows import Faulty, Line, Table, Writing, names, numbered, read, render
+from concord.tasks.csv_rows import (
+    CsvDialect,
+    InvalidTable,
+    Line,
+    Table,
+    number_lines,
+    read_header,
+    read_table,
+    render_csv,
+)
 from concord.tasks.schema import TaskSchema
 
 MOST_BYTES: Final = 10 << 20
@@ -36,7 +45,7 @@ class UnreadableFile:
     count: int = 0
 
 
-Upload = Table | Faulty | UnreadableFile
+Upload = Table | InvalidTable | UnreadableFile
 """A file that was read: rows, rows with errors, or nothing readable."""
 
 
@@ -49,21 +58,23 @@ def read_upload(data: bytes, schema: TaskSchema) -> Upload:
         return UnreadableFile("encoding")
     separator = _separator(text, schema)
     try:
-        lines = list(numbered(io.StringIO(text, newline=""), separator))
+        lines = list(number_lines(io.StringIO(text, newline=""), separator))
     except csv.Error:
         return UnreadableFile("csv")
     rows = len(lines) - 1
     if not 1 <= rows <= MOST_ROWS:
         return UnreadableFile("too_many" if rows > MOST_ROWS else "empty" if rows < 0 else "no_rows", rows)
-    return read(lines, schema, Writing(separator, separator != "," and not _has_points(lines, schema)))
+    return read_table(
+        lines, schema, CsvDialect(separator, separator != "," and not _has_points(lines, schema))
+    )
 
 
-def write_template(schema: TaskSchema, writing: Writing) -> bytes:
+def write_template(schema: TaskSchema, dialect: CsvDialect) -> bytes:
     """A sheet with the task's columns and its example, for a spreadsheet to open."""
     cells = tuple(
-        value if isinstance(value, str) else _written(value, writing) for value in schema.example.values()
+        value if isinstance(value, str) else _written(value, dialect) for value in schema.example.values()
     )
-    return encode_csv(render(Table(tuple(schema.example), (2,), (cells,), ({},), (), writing), (), [()]))
+    return encode_csv(render_csv(Table(tuple(schema.example), (2,), (cells,), ({},), (), dialect), (), [()]))
 
 
 def encode_csv(text: str) -> bytes:
@@ -88,19 +99,19 @@ def _separator(text: str, schema: TaskSchema) -> str:
 
 def _header(line: str, separator: str) -> tuple[str, ...]:
     try:
-        return names(next(csv.reader([line], delimiter=separator), []))
+        return read_header(next(csv.reader([line], delimiter=separator), []))
     except csv.Error:
         return ()
 
 
 def _has_points(lines: Sequence[Line], schema: TaskSchema) -> bool:
     """Whether some number is written with a point."""
-    header = names(lines[0][1])
+    header = read_header(lines[0][1])
     numeric = {feature.name for feature in schema.features if feature.kind != "choice"}
     indices = [index for index, name in enumerate(header) if name in numeric]
     return any("." in cells[index] for _, cells in lines[1:] for index in indices if index < len(cells))
 
 
-def _written(value: float, writing: Writing) -> str:
+def _written(value: float, dialect: CsvDialect) -> str:
     text = f"{value:.15g}"
-    return text.replace(".", ",") if writing.comma else text
+    return text.replace(".", ",") if dialect.comma else text

@@ -10,7 +10,14 @@ from concord.cli.commands import models
 from concord.cli.service_access import ServiceAccess, find_target
 from concord.errors import Refused, ServiceAway
 from concord.kubernetes.names import Target
-from concord.types.models import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
+from concord.types.models import (
+    Comparison,
+    Contender,
+    DesiredVersions,
+    ListedVersion,
+    ModelView,
+    RegistryView,
+)
 
 KNN = "iris.knn"
 REGISTRY = RegistryView(
@@ -23,7 +30,7 @@ REGISTRY = RegistryView(
 )
 SERVING = ModelView(
     KNN, "iris", "knn", champion="7", challenger=None, phase="serving", since=None, previous="6",
-    wanted=Wanted("7"), rolling=False, registry=REGISTRY,
+    wanted=DesiredVersions("7"), rolling=False, registry=REGISTRY,
 )  # fmt: skip
 
 
@@ -109,7 +116,7 @@ def test_a_service_without_a_registry_is_listed_with_this_machines(run, service,
 
 
 def test_a_promotion_waits_until_the_node_has_followed(run, service):
-    rolling = replace(SERVING, wanted=Wanted("8", "7"), rolling=True)
+    rolling = replace(SERVING, wanted=DesiredVersions("8", "7"), rolling=True)
     there = replace(rolling, champion="8", challenger="7", phase="watch", rolling=False)
     service.views = [[rolling], [rolling], [there]]
     done = run("models", "promote", KNN, "--why", "it is better")
@@ -124,7 +131,7 @@ def test_a_promotion_waits_until_the_node_has_followed(run, service):
 
 
 def test_a_challenge_ends_when_the_challenger_answers(run, service):
-    decided = replace(SERVING, phase="probation", wanted=Wanted("7", "8"))
+    decided = replace(SERVING, phase="probation", wanted=DesiredVersions("7", "8"))
     service.views = [[decided], [decided], [replace(decided, challenger="8")]]
     done = run("models", "challenge", KNN, "8")
     assert "version 8 is tried beside it." in done.stdout
@@ -132,12 +139,14 @@ def test_a_challenge_ends_when_the_challenger_answers(run, service):
 
 
 def test_a_challenger_that_was_dropped_is_named(run, service):
-    service.views = [[replace(SERVING, phase="probation", wanted=Wanted("7", "8"), dropped="It failed.")]]
+    service.views = [
+        [replace(SERVING, phase="probation", wanted=DesiredVersions("7", "8"), dropped="It failed.")]
+    ]
     assert "its challenger answers no more. It failed." in run("models", "challenge", KNN, "8").stdout
 
 
 def test_a_node_that_does_not_follow_is_an_error_that_names_the_logs(run, service):
-    service.views = [[replace(SERVING, wanted=Wanted("8"), rolling=True)]]
+    service.views = [[replace(SERVING, wanted=DesiredVersions("8"), rolling=True)]]
     done = run("models", "promote", KNN, "8", "--timeout", "0")
     assert done.exit_code == 1
     assert "does not serve version 8 after 0 s" in done.stderr

@@ -12,10 +12,10 @@ from concord.types.models import (
     Appointed,
     Comparison,
     Contender,
+    DesiredVersions,
     ListedVersion,
     ModelView,
     RegistryView,
-    Wanted,
 )
 from frontend.data.mlflow import PNG
 from tests.unit.frontend.fake_nodes import refusal
@@ -46,7 +46,7 @@ def model(node="forest", **changes):
         "serving",
         None,
         "1",
-        Wanted("2", None),
+        DesiredVersions("2", None),
         rolling=False,
         registry=RegistryView("2", None, [listed("3", 0.95), listed("2", 0.9, ["champion"]), listed("1")]),
     )
@@ -55,7 +55,7 @@ def model(node="forest", **changes):
 
 def tried(**changes):
     """The same, with its third version beside it."""
-    base = model(challenger="3", phase="probation", wanted=Wanted("2", "3"))
+    base = model(challenger="3", phase="probation", wanted=DesiredVersions("2", "3"))
     return replace(base, **changes)
 
 

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
-from concord.tasks.csv_rows import COMMAS, Faulty, Table, Writing, numbered
+from concord.tasks.csv_rows import COMMAS, CsvDialect, InvalidTable, Table, number_lines
 from frontend.views.batch import answers, data, uploads
 from frontend.views.batch import page as view
 from frontend.views.batch.data import Batch, RowAnswer
@@ -216,7 +216,7 @@ def test_what_spreadsheets_write_is_read(content):
 
 def test_a_comma_is_no_decimal_sign_where_others_have_a_point():
     result = uploads.read_upload(b"petal_length;petals;place\n1,234;5;sun\n1.5;5;sun\n", FLOWER)
-    assert isinstance(result, Faulty)
+    assert isinstance(result, InvalidTable)
     assert [(item.kind, item.line) for item in result.problems] == [("comma", 2)]
 
 
@@ -409,9 +409,9 @@ def test_the_download_has_every_line_and_is_safe_in_a_spreadsheet():
 
 def test_the_download_is_written_as_the_file_was():
     table = uploads.read_upload(b"age;income\n45;3200,5\n", LOAN)
-    assert table.writing == Writing(";", comma=True)
+    assert table.writing == CsvDialect(";", comma=True)
     batch = Batch("f.csv", table)
     batch.replies[0] = RowAnswer("a" * 32, "ok", None, -11900.5, None, 0.5)
     written = answers.write_csv(LOAN, batch).decode("utf-8-sig").splitlines()
     assert written[1] == f"45;3200,5;-11900,5;0,500000;ok;{'a' * 32}"
-    assert list(numbered(written, ";"))[1][0] == 2
+    assert list(number_lines(written, ";"))[1][0] == 2

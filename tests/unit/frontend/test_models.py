@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from concord.errors import Conflict, Forbidden, ServiceAway, Unauthorized
-from concord.types.models import Contender, RegistryView, Wanted
+from concord.types.models import Contender, DesiredVersions, RegistryView
 from frontend.data import mlflow
 from frontend.views.models import comparison_result, data, versions
 from tests.unit.frontend.conftest import clear_caches
@@ -68,7 +68,7 @@ def test_a_models_versions_are_listed_with_what_each_does(service, see):
 
 
 def test_the_version_before_a_promotion_is_called_so(service, see):
-    service.views = [model(champion="3", challenger="2", phase="watch", wanted=Wanted("3", "2"))]
+    service.views = [model(champion="3", challenger="2", phase="watch", wanted=DesiredVersions("3", "2"))]
     assert list(tables(see())[1]["Role"])[1] == "◌ its predecessor, asked beside it"
 
 
@@ -257,7 +257,7 @@ def test_a_comparison_stays_until_the_versions_are_others(service, see):
     page = press(see(), "Compare on labelled rounds")
     page.run()
     assert "is better" in text(page)
-    service.views = [replace(tried(), champion="1", wanted=Wanted("1", "3"))]
+    service.views = [replace(tried(), champion="1", wanted=DesiredVersions("1", "3"))]
     data.clear_cache()
     page.run()
     assert "is better" not in text(page)
@@ -305,7 +305,7 @@ def test_a_visitor_decides_nothing(see):
 
 
 def test_a_promotion_says_what_it_does_and_goes_with_what_was_seen(service, see):
-    service.appointed = model(champion="3", challenger="2", phase="watch", wanted=Wanted("3", "2"))
+    service.appointed = model(champion="3", challenger="2", phase="watch", wanted=DesiredVersions("3", "2"))
     page = press(see(token=TOKEN), "Promote version 3")
     assert "**forest** answers with version 3 instead of version 2." in text(page)
     assert service.decided == []
@@ -406,9 +406,9 @@ def test_a_dialog_that_is_cancelled_changes_nothing(service, see):
     [
         (model(), {"champion": "2", "challenger": None}),
         (tried(), {"champion": "2", "challenger": "3"}),
-        (tried(wanted=Wanted(None, "@challenger")), {"champion": "2", "challenger": "3"}),
-        (model(wanted=Wanted("models:/flower.forest/7")), {"champion": "7", "challenger": None}),
-        (model(champion=None, wanted=Wanted()), None),
+        (tried(wanted=DesiredVersions(None, "@challenger")), {"champion": "2", "challenger": "3"}),
+        (model(wanted=DesiredVersions("models:/flower.forest/7")), {"champion": "7", "challenger": None}),
+        (model(champion=None, wanted=DesiredVersions()), None),
     ],
     ids=["alone", "tried", "alias", "uri", "unknown"],
 )

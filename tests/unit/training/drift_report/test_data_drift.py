@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from scipy import stats
 
 from concord.cli import main
-from concord.drift.report import Sketch, Sketches, report_of
+from concord.drift.report import Sketch, Sketches, build_report
 from concord.tasks.profile import TrainingProfile
 from training.data.dataset import generate_rows, read_file
 from training.data.split import split
@@ -86,7 +86,7 @@ def test_a_hundred_bootstrap_samples_of_the_training_rows_raise_at_most_five_ala
     for _ in range(100):
         sketches = Sketches(reference)
         sketches.add(rows[random.integers(len(rows), size=len(rows))].T.astype(np.float64))
-        alarms += any(one.significant for one in report_of(name, reference, (), sketches).features)
+        alarms += any(one.significant for one in build_report(name, reference, (), sketches).features)
     assert alarms <= 5
 
 
@@ -105,7 +105,7 @@ def test_a_hundred_bootstrap_samples_of_the_films_raise_at_most_five_alarms(task
         sketches, target = Sketches(reference), Sketch(reference.target)
         sketches.add(part.rows[drawn].T.astype(np.float64))
         target.add(part.answers[drawn].astype(np.float64))
-        report = report_of("film_rating", reference, (), sketches, target=target)
+        report = build_report("film_rating", reference, (), sketches, target=target)
         # Significance alone, so that no size of difference hides a false alarm.
         alarms += any(one.significant for one in [*report.features, report.target])
     with capsys.disabled():

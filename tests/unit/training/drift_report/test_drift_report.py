@@ -12,7 +12,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from concord.drift.report import Sketch, Sketches, report_of
+from concord.drift.report import Sketch, Sketches, build_report
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import Feature, Label, TaskSchema, Value
 from concord.types.drift import ErrorDrift, Stretch
@@ -41,7 +41,7 @@ def report(task):
     moved[:2] += 2
     features.add(moved)
     said.add(np.zeros(200))
-    found = report_of("iris", reference, ("knn",), features, answers={("knn", "7"): said})
+    found = build_report("iris", reference, ("knn",), features, answers={("knn", "7"): said})
     grown = ErrorDrift(600, "drifted", 0.5, 0.1, COURSE[20].since, course=COURSE)
     return replace(found, errors=grown)
 

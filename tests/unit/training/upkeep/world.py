@@ -3,7 +3,14 @@
 from dataclasses import replace
 
 from concord.errors import Refused
-from concord.types.models import Comparison, Contender, ListedVersion, ModelView, RegistryView, Wanted
+from concord.types.models import (
+    Comparison,
+    Contender,
+    DesiredVersions,
+    ListedVersion,
+    ModelView,
+    RegistryView,
+)
 from training.retraining.gate import Condition
 from training.retraining.result import NodeOutcome, Retraining
 from training.upkeep.limits import UpkeepLimits
@@ -25,7 +32,7 @@ def view(node="knn", **changes):
         "serving",
         None,
         None,
-        Wanted("1"),
+        DesiredVersions("1"),
         registry=registry,
         rolling=False,
     )
@@ -34,7 +41,7 @@ def view(node="knn", **changes):
 
 def probation(verdict="better", rounds=100, phase="probation", node="knn"):
     """A model with challenger 2, and what its comparison says."""
-    made = view(node, phase=phase, challenger="2", wanted=Wanted("1", "2"))
+    made = view(node, phase=phase, challenger="2", wanted=DesiredVersions("1", "2"))
     found = Comparison(
         made.name,
         phase,

@@ -1,4 +1,4 @@
-"""An interval that holds however often one looks: by its definition, and by simulation."""
+"""The confidence sequence, against its definition and in simulations."""
 
 import math
 
@@ -10,18 +10,18 @@ from concord.rollout.confidence import mean_interval
 
 def by_definition(values, level):
     """Theorem 2 of Waudby-Smith & Ramdas, one observation after the other."""
-    total = weighed = penalty = 0.0
-    seen, mean, spread, summed = [], 0.5, 0.25, 0.0
+    total = weighted = penalty = 0.0
+    before, mean, spread, summed = [], 0.5, 0.25, 0.0
     for i, d in enumerate(values, 1):
         x = (d + 1) / 2
         bet = min(0.5, math.sqrt(2 * math.log(2 / level) / (spread * i * math.log(1 + i))))
-        total, weighed = total + bet, weighed + bet * x
+        total, weighted = total + bet, weighted + bet * x
         penalty += 4 * (x - mean) ** 2 * (-math.log(1 - bet) - bet) / 4
-        seen.append(x)
-        mean = (0.5 + sum(seen)) / (i + 1)
+        before.append(x)
+        mean = (0.5 + sum(before)) / (i + 1)
         summed += (x - mean) ** 2
         spread = (0.25 + summed) / (i + 1)
-    centre, reach = weighed / total, (math.log(2 / level) + penalty) / total
+    centre, reach = weighted / total, (math.log(2 / level) + penalty) / total
     return 2 * (centre - reach) - 1, 2 * (centre + reach) - 1
 
 

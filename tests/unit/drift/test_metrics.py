@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from concord.drift.metrics import DriftGauges
-from concord.drift.report import Sketches, report_of
+from concord.drift.report import Sketches, build_report
 from concord.types.drift import ErrorDrift, NodeAnswers
 from tests.unit.profiles import GRADES, reference_of
 
@@ -20,8 +20,8 @@ def report():
     """All of its column x beyond what was learned, and a node whose answers are spread as those of x."""
     sketches = Sketches(reference_of(np.arange(900), np.arange(900) % 3))
     sketches.add_rows([{"x": 2000.0 + place, "grade": GRADES[place % 3]} for place in range(300)])
-    found = report_of(TASK, reference_of(np.arange(900)), (), sketches)
-    return replace(found, answers=[NodeAnswers("knn", "1", found.features[0])])
+    drift = build_report(TASK, reference_of(np.arange(900)), (), sketches)
+    return replace(drift, answers=[NodeAnswers("knn", "1", drift.features[0])])
 
 
 def value(metric, **labels):

@@ -1,4 +1,4 @@
-"""What a decision comes to, on every state that the node, its entry and the ledger can be in."""
+"""The plan of a decision, on every state that node, desired versions and ledger can be in."""
 
 import dataclasses
 
@@ -6,9 +6,9 @@ import pytest
 
 from concord.errors import Conflict, InvalidInput
 from concord.policies.stake import Appointment
-from concord.rollout.desired import Entry
-from concord.rollout.planning import RolloutRequest, decide
+from concord.rollout.planning import RolloutRequest, plan_rollout
 from concord.rollout.state import PACKAGED, RolloutState
+from concord.types.models import DesiredVersions
 
 
 def decided(action, version, before, previous=None):
@@ -16,9 +16,9 @@ def decided(action, version, before, previous=None):
 
 
 def node(champion=None, challenger=None, last=None, **more):
-    """A node that serves what its entry says, or version 7 of its image."""
-    stated = {"served": champion or "7", "tried": challenger} | more
-    return RolloutState("iris.knn", entry=Entry(champion, challenger), appointment=last, **stated)
+    """A node that serves its desired versions, or version 7 of its image."""
+    stated = {"served": champion or "7", "served_challenger": challenger} | more
+    return RolloutState("iris.knn", desired=DesiredVersions(champion, challenger), appointment=last, **stated)
 
 
 SERVING = node("7")
@@ -28,40 +28,40 @@ BACK = node("7", None, decided("rollback", "7", "9"))
 ENDED = node("9", None, decided("dismiss", "7", "9", "7"))
 
 
-def plan(seen, action, version=None, expect=None, shadow="7"):
-    found = decide(seen, RolloutRequest(action, version, expect, shadow))
-    return found.version, found.before, (found.entry.champion, found.entry.challenger), found.is_said
+def plan(state, action, version=None, expect=None, registered="7"):
+    made = plan_rollout(state, RolloutRequest(action, version, expect, registered))
+    return made.version, made.before, (made.desired.champion, made.desired.challenger), made.is_recorded
 
 
 @pytest.mark.parametrize(
-    ("seen", "phase", "since", "returns_to"),
+    ("state", "phase", "since", "rollback_version"),
     [
         (SERVING, "serving", None, None),
         (PROBATION, "probation", 10, None),
         (WATCH, "watch", 10, "7"),
         (BACK, "serving", 10, None),
         (ENDED, "serving", 10, "7"),
-        # An entry that somebody wrote by hand: nobody said since when.
+        # Desired versions that were written by hand: no decision began the phase.
         (node("7", "9"), "probation", None, None),
         (node("7", "10", decided("challenge", "9", "7")), "probation", None, None),
-        # Promoted by a process that died before it could say so.
+        # Promoted by a process that died before it wrote to the ledger.
         (node("9", "7", decided("challenge", "9", "7")), "watch", None, None),
     ],
 )
-def test_a_phase_follows_from_what_is_wanted_and_what_was_decided(seen, phase, since, returns_to):
-    assert (seen.phase, seen.since, seen.returns_to) == (phase, since, returns_to)
+def test_a_phase_follows_from_desired_versions_and_last_decision(state, phase, since, rollback_version):
+    assert (state.phase, state.since, state.rollback_version) == (phase, since, rollback_version)
 
 
 @pytest.mark.parametrize(
-    ("seen", "rolls"),
+    ("state", "is_rolling"),
     [
         (SERVING, False),
         (node("9", served="7"), True),
-        (node("7", "9", tried=None), True),
-        (node("7", None, tried="9"), True),
-        (node("7", "9", tried="9"), False),
-        (node("7", "9", tried=None, dropped="It failed."), False),
-        (node("7", "@challenger", tried="9"), False),
+        (node("7", "9", served_challenger=None), True),
+        (node("7", None, served_challenger="9"), True),
+        (node("7", "9", served_challenger="9"), False),
+        (node("7", "9", served_challenger=None, dropped="It failed."), False),
+        (node("7", "@challenger", served_challenger="9"), False),
         (node("9", served=None), False),
         (node(None, None, decided("rollback", PACKAGED, "9"), served="9"), True),
         (node(None, None, decided("rollback", PACKAGED, "9"), served="7"), False),
@@ -70,18 +70,18 @@ def test_a_phase_follows_from_what_is_wanted_and_what_was_decided(seen, phase, s
         (node("9", recorded="7"), False),
     ],
 )
-def test_a_node_rolls_as_long_as_it_serves_something_else(seen, rolls):
-    assert seen.rolls is rolls
+def test_a_node_is_rolling_as_long_as_it_serves_other_versions(state, is_rolling):
+    assert state.is_rolling is is_rolling
 
 
-def test_a_node_that_is_away_has_the_version_of_its_entry_or_of_the_ledger():
+def test_a_node_that_is_away_has_its_desired_version_or_that_of_the_ledger():
     assert node("8", served=None).champion == "8"
     assert node(served=None, recorded="6").champion == "6"
     assert node("@champion", served="5").champion == "5"
 
 
 @pytest.mark.parametrize(
-    ("seen", "action", "version", "expected"),
+    ("state", "action", "version", "expected"),
     [
         (SERVING, "challenge", "9", ("9", "7", ("7", "9"), False)),
         (node(), "challenge", "9", ("9", "7", (None, "9"), False)),
@@ -94,23 +94,23 @@ def test_a_node_that_is_away_has_the_version_of_its_entry_or_of_the_ledger():
         (WATCH, "dismiss", None, ("7", "9", ("9", None), False)),
     ],
 )
-def test_a_decision_changes_the_entry(seen, action, version, expected):
-    shadow = seen.champion
-    assert plan(seen, action, version, shadow=shadow) == expected
-    assert plan(seen, action, version, expect=seen.pair, shadow=shadow) == expected
+def test_a_decision_changes_the_desired_versions(state, action, version, expected):
+    registered = state.champion
+    assert plan(state, action, version, registered=registered) == expected
+    assert plan(state, action, version, expect=state.pair, registered=registered) == expected
 
 
-def test_a_champion_that_the_registry_does_not_know_is_no_shadow():
-    assert plan(node(), "promote", "9", shadow=None) == ("9", PACKAGED, ("9", None), False)
+def test_a_champion_that_the_registry_does_not_have_does_not_become_challenger():
+    assert plan(node(), "promote", "9", registered=None) == ("9", PACKAGED, ("9", None), False)
     # Nor is its number the registry's.
-    assert plan(node(), "promote", "7", shadow=None) == ("7", PACKAGED, ("7", None), False)
+    assert plan(node(), "promote", "7", registered=None) == ("7", PACKAGED, ("7", None), False)
     promoted = node("9", None, decided("promote", "9", PACKAGED, PACKAGED))
     assert promoted.phase == "serving"
     assert plan(promoted, "rollback") == (PACKAGED, "9", (None, None), False)
 
 
 @pytest.mark.parametrize(
-    ("seen", "action", "version", "error"),
+    ("state", "action", "version", "error"),
     [
         (SERVING, "challenge", None, InvalidInput),
         (SERVING, "challenge", "7", Conflict),
@@ -128,9 +128,9 @@ def test_a_champion_that_the_registry_does_not_know_is_no_shadow():
         (node(served=None), "challenge", "9", Conflict),
     ],
 )
-def test_what_does_not_fit_is_refused(seen, action, version, error):
+def test_what_does_not_fit_is_refused(state, action, version, error):
     with pytest.raises(error):
-        plan(seen, action, version)
+        plan(state, action, version)
 
 
 STEPS = [
@@ -143,31 +143,31 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("seen", "action", "version", "about"), STEPS)
-def test_the_same_call_finds_that_it_was_carried_out(seen, action, version, about):
-    """With what it expected: after the entry alone, and after the ledger heard of it too."""
-    wish = RolloutRequest(action, version, seen.pair, seen.champion)
-    first = decide(seen, wish)
-    half = dataclasses.replace(seen, entry=first.entry)
-    again = decide(half, wish)
-    assert (again.entry, again.version, again.before, again.is_said) == (
-        first.entry,
+@pytest.mark.parametrize(("state", "action", "version", "about"), STEPS)
+def test_the_same_call_finds_that_it_was_carried_out(state, action, version, about):
+    """With what it expected: after the desired versions alone were written, and after the event too."""
+    request = RolloutRequest(action, version, state.pair, state.champion)
+    first = plan_rollout(state, request)
+    half = dataclasses.replace(state, desired=first.desired)
+    again = plan_rollout(half, request)
+    assert (again.desired, again.version, again.before, again.is_recorded) == (
+        first.desired,
         about,
         first.before,
         False,
     )
-    previous = {"promote": "7", "rollback": None}.get(action, seen.returns_to)
+    previous = {"promote": "7", "rollback": None}.get(action, state.rollback_version)
     whole = dataclasses.replace(half, appointment=decided(action, about, first.before, previous))
-    third = decide(whole, wish)
-    assert (third.entry, third.version, third.is_said) == (first.entry, about, True)
+    third = plan_rollout(whole, request)
+    assert (third.desired, third.version, third.is_recorded) == (first.desired, about, True)
 
 
-@pytest.mark.parametrize(("seen", "action", "version", "about"), STEPS)
-def test_without_an_expectation_it_is_found_too_and_never_undone(seen, action, version, about):
-    wish = RolloutRequest(action, version, None, seen.champion)
-    first = decide(seen, wish)
-    again = decide(dataclasses.replace(seen, entry=first.entry), wish)
-    assert (again.entry, again.version, again.is_said) == (first.entry, about, False)
+@pytest.mark.parametrize(("state", "action", "version", "about"), STEPS)
+def test_without_an_expectation_it_is_found_too_and_never_undone(state, action, version, about):
+    request = RolloutRequest(action, version, None, state.champion)
+    first = plan_rollout(state, request)
+    again = plan_rollout(dataclasses.replace(state, desired=first.desired), request)
+    assert (again.desired, again.version, again.is_recorded) == (first.desired, about, False)
 
 
 def test_a_rollback_that_died_half_way_came_from_the_champion_and_not_from_who_was_tried():
