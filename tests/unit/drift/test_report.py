@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from concord.consensus.node_client import PROFILE_BYTES
+from concord.consensus.node_clients import PROFILE_BYTES
 from concord.drift.report import LEAST_ROWS, Sketches, build_report, judge_differences, overall_status
 from concord.drift.statistics import PSI_FLOOR, population_stability_index
 from concord.errors import ConfigurationError

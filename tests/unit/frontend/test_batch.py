@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
-from concord.tasks.csv_rows import COMMAS, CsvDialect, InvalidTable, Table, number_lines
+from concord.tasks.csv_rows import COMMA_SEPARATED, CsvDialect, InvalidTable, Table, number_lines
 from frontend.views.batch import answers, data, uploads
 from frontend.views.batch import page as view
 from frontend.views.batch.data import Batch, RowAnswer
@@ -81,7 +81,7 @@ def test_the_page_begins_with_a_template_and_what_to_do(open_batch):
 
 
 def test_the_template_is_a_file_that_can_be_asked():
-    table = uploads.read_upload(uploads.write_template(FLOWER, COMMAS), FLOWER)
+    table = uploads.read_upload(uploads.write_template(FLOWER, COMMA_SEPARATED), FLOWER)
     assert isinstance(table, Table)
     assert table.rows == ({"petal_length": 1.4, "petals": 5, "place": "shade"},)
 
