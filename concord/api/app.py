@@ -17,12 +17,12 @@ from concord.api.endpoints.feedback import Labelling
 from concord.api.endpoints.health import Health
 from concord.api.endpoints.history import History
 from concord.api.endpoints.labelled import LabelledRounds
-from concord.api.endpoints.ledger import LedgerState
+from concord.api.endpoints.ledger import LedgerReader
 from concord.api.endpoints.models import Models
 from concord.api.endpoints.nodes import Nodes
 from concord.api.endpoints.predictions import Predictions
 from concord.api.endpoints.protocol_v2 import ProtocolV2, protocol_error
-from concord.api.endpoints.rounds import Rounds
+from concord.api.endpoints.rounds import RoundReader
 from concord.api.endpoints.stakes import Stakes
 from concord.api.endpoints.tasks import Tasks
 from concord.http.application import Application, Route
@@ -113,8 +113,8 @@ class ConsensusApi:
             LabelledRounds(service),
             Nodes(service),
             History(service),
-            Rounds(service),
-            LedgerState(service),
+            RoundReader(service),
+            LedgerReader(service),
             Blocks(service),
             Stakes(service),
             Health(service),

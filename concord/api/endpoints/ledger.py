@@ -11,7 +11,7 @@ from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 
-class LedgerState:
+class LedgerReader:
     """Shows and checks the ledger of one service.
 
     Args:

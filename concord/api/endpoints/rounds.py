@@ -50,7 +50,7 @@ _FILTERS: Final[Mapping[str, Schema]] = {
 _verdict = TypeAdapter(Verdict)
 
 
-class Rounds:
+class RoundReader:
     """Reads the rounds of one service's journal.
 
     Args:
