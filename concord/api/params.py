@@ -72,26 +72,6 @@ def time_param(query: Mapping[str, str], name: str) -> int | None:
     return int(time.timestamp() * 1_000_000)
 
 
-def object_body(body: object, *fields: str, form: str | None = None) -> dict[str, Any]:
-    """A body that is an object with no other fields than these.
-
-    Args:
-        body: The JSON document.
-        fields: The fields that are allowed.
-        form: How the body looks, for the refusal of one that is no object; lists the fields unless given.
-
-    Raises:
-        InvalidInput: It is no object, or has an unknown field.
-    """
-    if not isinstance(body, dict):
-        raise InvalidInput(f"The body must be an object{form or ' with ' + ', '.join(fields)}.", field="body")
-    unknown = next((str(name)[:60] for name in body if name not in fields), None)
-    if unknown is not None:
-        known = f"known: {', '.join(fields)}" if len(fields) > 1 else f"the body has one field, '{fields[0]}'"
-        raise InvalidInput(f"Unknown field {unknown!r}; {known}.", field=unknown)
-    return body
-
-
 def before_param(query: Mapping[str, str], height: int) -> int:
     """The parameter `before`, a height below which blocks are read; just above the newest unless given.
 

@@ -27,7 +27,7 @@ from concord.errors import (
     WrongMethod,
 )
 from concord.http.drain import Drain
-from concord.http.request import Request, Response, headers_of, text_of, unless_gone
+from concord.http.request import HangUpWatch, Request, Response, headers_of, text_of, unless_gone
 from concord.observability import metrics
 from concord.observability.logs import FLUSH_SECONDS, AccessLog
 
@@ -97,6 +97,7 @@ class Application:
         self._access = access_log or AccessLog()
         self._request_ids = request_ids
         self._drain = drain or Drain(None)
+        self._watch = HangUpWatch()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one ASGI connection."""
@@ -117,7 +118,7 @@ class Application:
             request = Request(
                 headers, query, receive, path, request_id, traceparent, self._max_body_bytes, is_read=is_read
             )
-            response = await unless_gone(route.handler(request), request)
+            response = await unless_gone(route.handler(request), request, self._watch)
         except ConcordError as error:
             _report(error, request_id, template)
             response = self._refuse(scope["path"], error)

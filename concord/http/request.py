@@ -127,6 +127,58 @@ class Request:
         return value == "true"
 
 
+def object_body(body: object, *fields: str, form: str | None = None) -> dict[str, Any]:
+    """A body that is an object with no other fields than these.
+
+    Args:
+        body: The JSON document.
+        fields: The fields that are allowed.
+        form: How the body looks, for the refusal of one that is no object; lists the fields unless given.
+
+    Raises:
+        InvalidInput: It is no object, or has an unknown field.
+    """
+    if not isinstance(body, dict):
+        raise InvalidInput(f"The body must be an object{form or ' with ' + ', '.join(fields)}.", field="body")
+    unknown = next((str(name)[:60] for name in body if name not in fields), None)
+    if unknown is not None:
+        known = f"known: {', '.join(fields)}" if len(fields) > 1 else f"the body has one field, '{fields[0]}'"
+        raise InvalidInput(f"Unknown field {unknown!r}; {known}.", field=unknown)
+    return body
+
+
+class HangUpWatch:
+    """Has an application's slow requests listen for a hang-up.
+
+    One timer serves all requests: a timer for each would cost more than all else that a hang-up needs.
+    """
+
+    def __init__(self) -> None:
+        self._new: dict[HangUp, None] = {}
+        self._old: dict[HangUp, None] = {}
+        self._ticking = False
+
+    def add(self, request: "HangUp") -> None:
+        """Begins to watch a request; it listens after one to two times `LISTEN_AFTER_SECONDS`."""
+        self._new[request] = None
+        if not self._ticking:
+            self._tick()
+
+    def remove(self, request: "HangUp") -> None:
+        """The request is answered."""
+        if self._new.pop(request, self) is self:
+            self._old.pop(request, None)
+
+    def _tick(self) -> None:
+        for request in self._old:
+            request.listen()
+        waiting = {request: None for request in self._old if not request.listens}
+        self._old, self._new = self._new | waiting, {}
+        self._ticking = bool(self._old)
+        if self._ticking:
+            asyncio.get_running_loop().call_later(LISTEN_AFTER_SECONDS, self._tick)
+
+
 class HangUp:
     """Cancels the task that answers a request when the caller hangs up.
 
@@ -135,35 +187,34 @@ class HangUp:
     garbage collector.
     """
 
-    __slots__ = ("_listener", "_request", "_task", "_timer", "noticed")
+    __slots__ = ("_listener", "_request", "_task", "_watch", "noticed")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, watch: HangUpWatch) -> None:
         self._request = request
+        self._watch = watch
         self._task = asyncio.current_task()
-        self._timer: asyncio.TimerHandle | None = None
         self._listener: asyncio.Task[None] | None = None
         self.noticed = False
 
     def __enter__(self) -> Self:
-        self._wait()
+        self._watch.add(self)
         return self
 
     def __exit__(self, *_error: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._watch.remove(self)
         if self._listener is not None:
             self._listener.cancel()
-        self._timer = self._listener = self._task = None
+        self._listener = self._task = None
 
-    def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(LISTEN_AFTER_SECONDS, self._begin)
+    @property
+    def listens(self) -> bool:
+        """Whether it would notice a hang-up."""
+        return self._listener is not None
 
-    def _begin(self) -> None:
-        """Begins to listen, if only a hang-up can still arrive; else waits again."""
+    def listen(self) -> None:
+        """Begins to listen, if only a hang-up can still arrive."""
         if self._request.is_read:
             self._listener = asyncio.create_task(self._listen())
-        else:
-            self._wait()
 
     async def _listen(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":
@@ -173,9 +224,9 @@ class HangUp:
             self._task.cancel()
 
 
-async def unless_gone(work: Awaitable[Response], request: Request) -> Response:
+async def unless_gone(work: Awaitable[Response], request: Request, watch: HangUpWatch) -> Response:
     """Awaits the answer; if the caller hangs up meanwhile the work is cancelled."""
-    with HangUp(request) as hang_up:
+    with HangUp(request, watch) as hang_up:
         try:
             return await work
         except asyncio.CancelledError:

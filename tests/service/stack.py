@@ -142,7 +142,7 @@ class Server:
         self._server.should_exit = True
 
 
-def wait_until(condition, seconds=20.0):
+def wait_until(condition, seconds=60.0):
     """Waits for something that another thread brings about; fails if it does not come."""
     end = time.monotonic() + seconds
     while not condition():

@@ -197,7 +197,7 @@ def test_an_amount_that_is_no_number_is_not_even_sent(command, amount):
     assert (result.exit_code, "no number of stake" in result.stderr) == (2, True)
 
 
-def test_an_operator_without_an_answer_is_told_the_key_to_try_again_with(command, monkeypatch):
+def test_without_an_answer_the_command_prints_the_key_to_repeat_with(command, monkeypatch):
     monkeypatch.setattr("concord.cli.operations.secrets.token_hex", lambda _n: "k" * 16)
     monkeypatch.setattr("concord.cli.home.service_url", lambda _of: "http://127.0.0.1:1")
     result = command("stake", "deposit", "iris", "knn", "1")

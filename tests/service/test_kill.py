@@ -63,7 +63,7 @@ def test_kill_9_in_a_loop_loses_nothing_and_settles_nothing_twice(serve, tmp_pat
         for _ in range(4):
             before = len(acknowledged)
             with service(tmp_path, port) as process:
-                wait_until(lambda before=before: len(acknowledged) > before + 40, 40)
+                wait_until(lambda before=before: len(acknowledged) > before + 40, 120)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
     finally:

@@ -170,10 +170,14 @@ def test_a_client_reads_the_metrics_and_the_page_finds_its_figures_in_them(start
         before = exposition.parse_sample(client.metrics(), 0.0)
         stack.predict()
         added = courses.count_increase(before.counts, exposition.parse_sample(client.metrics(), 2.0).counts)
-    found = courses.compute_indicators(added, "iris", 2.0)
-    assert (found[courses.REQUESTS], found[courses.ROWS], found[courses.NO_QUORUM]) == (0.5, 0.5, 0.0)
-    assert found[courses.AGREEMENT] == 0.5
-    assert 0 < found[courses.OVERHEAD[0]] <= found[courses.LATENCY[2]]
+    indicators = courses.compute_indicators(added, "iris", 2.0)
+    assert (indicators[courses.REQUESTS], indicators[courses.ROWS], indicators[courses.NO_QUORUM]) == (
+        0.5,
+        0.5,
+        0.0,
+    )
+    assert indicators[courses.AGREEMENT] == 0.5
+    assert 0 < indicators[courses.OVERHEAD[0]] <= indicators[courses.LATENCY[2]]
     assert courses.compute_indicators(added, None, 2.0)[courses.FAILED] == 0.0
 
 

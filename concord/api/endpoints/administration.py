@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from concord.api.endpoint import Endpoint, Operation
-from concord.api.params import Schema, object_body, object_schema
+from concord.api.params import Schema, object_schema
 from concord.errors import Conflict, InvalidInput, UnknownName
 from concord.http.application import json_response
-from concord.http.request import Request, Response
+from concord.http.request import Request, Response, object_body
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.policies.stake import MICRO, MIN_STAKE

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from concord.api.endpoint import REFERENCE, Endpoint, Operation
-from concord.api.params import FLAG, Schema, object_body, object_schema
+from concord.api.params import FLAG, Schema, object_schema
 from concord.consensus.consensus import SETTLED_SECONDS
 from concord.errors import InvalidInput
 from concord.feedback import Feedback, LabelReceipt
 from concord.http.application import error_fields, json_response
-from concord.http.request import Request, Response
+from concord.http.request import Request, Response, object_body
 from concord.service import Service
 from concord.types.rounds import FeedbackResponse, LabelResult
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from concord.api.endpoint import Endpoint, Listed, Operation
 from concord.api.endpoints.administration import MOST_REASON, REASON, read_reason
-from concord.api.params import TIME, Schema, object_body, object_schema, time_param
+from concord.api.params import TIME, Schema, object_schema, time_param
 from concord.errors import Conflict, InvalidInput
 from concord.http.application import json_response
-from concord.http.request import Request, Response
+from concord.http.request import Request, Response, object_body
 from concord.policies.stake import Action
 from concord.rollout.comparison import MOST_ROUNDS, PairedDifference, Pairing, Score, compare
 from concord.rollout.planning import RolloutRequest

@@ -5,9 +5,9 @@ from typing import Any
 import orjson
 
 from concord.api.endpoint import REFERENCE, Endpoint, Operation, PerTask
-from concord.api.params import FLAG, Schema, object_body, object_schema
+from concord.api.params import FLAG, Schema, object_schema
 from concord.errors import InvalidInput
-from concord.http.request import Request, Response
+from concord.http.request import Request, Response, object_body
 from concord.service import Service
 from concord.tasks.schema import FLOAT32_MAX, Feature, TaskSchema
 from concord.types.answers import PredictResponse

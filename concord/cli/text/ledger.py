@@ -77,13 +77,14 @@ def show_report(
         print_line(
             f"  [dim]{len(report.orphans)} segments of failed writes are beside the chain; harmless.[/]"
         )
-    if deep_report is not None:
+    if is_deep:
         _show_deep_report(deep_report)
-    elif is_deep:
+
+
+def _show_deep_report(report: "SettlementReport | None") -> None:
+    if report is None:
         print_line("[yellow]Nothing was settled again, since the chain itself is not sound.[/]")
-
-
-def _show_deep_report(report: "SettlementReport") -> None:
+        return
     if report.ok:
         print_line(
             f"[green]✓[/] Settled again from the journal, {count(report.rounds, 'round')} in "

@@ -21,7 +21,7 @@ PAGE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerState:
+class LedgerHeadline:
     """The ledger's newest state.
 
     Attributes:
@@ -57,10 +57,10 @@ class ReplayResult:
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
-def read_state(url: str) -> LedgerState:
+def read_state(url: str) -> LedgerHeadline:
     """The newest state, a few seconds old at most."""
     ledger = service.connect(url).ledger()
-    return LedgerState(ledger["height"], ledger["hash"], ledger["due"], ledger["alarm"])
+    return LedgerHeadline(ledger["height"], ledger["hash"], ledger["due"], ledger["alarm"])
 
 
 def list_blocks(url: str, before: int | None = None) -> BlockPage:

@@ -14,7 +14,7 @@ from frontend.data import service
 from frontend.text import language, times, wording
 from frontend.text.language import _, ngettext
 from frontend.views.ledger import block_events, data, stake_changes
-from frontend.views.ledger.data import LedgerState, ReplayResult
+from frontend.views.ledger.data import LedgerHeadline, ReplayResult
 
 MOST_PAGES: Final = 10
 """Pages below one another; more would make a browser slow."""
@@ -48,7 +48,7 @@ def show(url: str) -> None:
     _show_blocks(url, state.height)
 
 
-def _show_state(state: LedgerState) -> None:
+def _show_state(state: LedgerHeadline) -> None:
     st.markdown(
         _(
             "Every movement of stake stands in a block, and each block names the hash of the one before it: "
