@@ -409,7 +409,7 @@ def test_the_download_has_every_line_and_is_safe_in_a_spreadsheet():
 
 def test_the_download_is_written_as_the_file_was():
     table = uploads.read_upload(b"age;income\n45;3200,5\n", LOAN)
-    assert table.writing == CsvDialect(";", comma=True)
+    assert table.dialect == CsvDialect(";", comma=True)
     batch = Batch("f.csv", table)
     batch.replies[0] = RowAnswer("a" * 32, "ok", None, -11900.5, None, 0.5)
     written = answers.write_csv(LOAN, batch).decode("utf-8-sig").splitlines()
