@@ -1,4 +1,4 @@
-"""Small parts of pages: small type, lists, text to copy, figures, and buttons."""
+"""Small parts of pages: small type, lists, text to copy, faults, figures, and buttons."""
 
 from collections.abc import Callable, Iterable
 
@@ -18,6 +18,18 @@ def show_list(lines: Iterable[str]) -> None:
     text = "\n".join(f"- {line}" for line in lines)
     if text:
         st.markdown(text)
+
+
+def show_fault(box: Callable[..., object], text: str, message: str, icon: str = ":material/error:") -> None:
+    """Says what went wrong, in a box.
+
+    Args:
+        box: Streamlit's function that draws it, such as `st.error`.
+        text: In English, with `{message}` in it; it is translated.
+        message: The sentence of whoever refused, as it came.
+        icon: Streamlit's name of its sign.
+    """
+    box(_(text, message=wording.escape(message)), icon=icon)
 
 
 def show_metric(name: str, value: str, remark: str, help_text: str | None = None) -> None:

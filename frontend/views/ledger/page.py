@@ -9,10 +9,10 @@ from concord.types.ledger import BlockView
 from concord.types.tasks import TaskSummary
 from frontend.components import states, task_picker
 from frontend.components.chart import show_chart
-from frontend.components.message import offer_refresh, show_copyable, show_list, show_small
+from frontend.components.message import offer_refresh, show_copyable, show_fault, show_list, show_small
 from frontend.data import service
 from frontend.text import language, times, wording
-from frontend.text.language import _, ngettext
+from frontend.text.language import N_, _, ngettext
 from frontend.views.ledger import block_events, data, stake_changes
 from frontend.views.ledger.data import LedgerHeadline, ReplayResult
 
@@ -83,8 +83,7 @@ def _verify(url: str) -> None:
     if isinstance(result, ReplayResult):
         _show_result(result)
     elif result is not None:
-        text = _("**The ledger could not be verified.** {message}", message=wording.escape(result))
-        st.error(text, icon=":material/error:")
+        show_fault(st.error, N_("**The ledger could not be verified.** {message}"), result)
 
 
 def _replay(url: str) -> ReplayResult | str:
@@ -216,5 +215,4 @@ def _show_block(block: BlockView) -> None:
 
 
 def _show_error(error: ConcordError) -> None:
-    text = _("**This could not be read.** {message}", message=wording.escape(error.message))
-    st.error(text, icon=":material/error:")
+    show_fault(st.error, N_("**This could not be read.** {message}"), error.message)
