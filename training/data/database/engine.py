@@ -92,6 +92,11 @@ class RowDatabase:
         except SQLAlchemyError as error:
             raise _sentence(self.address, error) from None
 
+    def count(self, table: str) -> int:
+        """Rows in a table."""
+        with self.reading() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table))) or 0
+
     @contextmanager
     def lock_tables(self, connection: sa.Connection) -> Iterator[None]:
         """Locks the making and changing of tables in this database against other processes.
