@@ -20,7 +20,8 @@ from concord.drift.errors import detect_error_drift, scale_error
 from concord.drift.metrics import DriftGauges
 from concord.drift.report import Sketch, Sketches, build_report
 from concord.errors import ConcordError, UnknownName
-from concord.journal import Journal, KeptRound
+from concord.journal import Journal
+from concord.journal.rows import KeptRound
 from concord.tasks.labels import decode_label
 from concord.tasks.profile import Column, TrainingProfile
 from concord.tasks.schema import TaskSchema

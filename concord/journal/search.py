@@ -7,14 +7,14 @@ few match, a page is short, and its cursor continues from there.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
 from concord.errors import InvalidInput
 from concord.journal.database import Database
-from concord.journal.rows import StoredRound
+from concord.journal.rows import RoundRow, StoredRound
 from concord.journal.tables import blocks, disputes, labels, rounds
 
 ROWS: Final = 2000
@@ -25,21 +25,8 @@ LOOKED_AT: Final = 10 * ROWS
 
 LabelState = Literal["known", "unknown", "disputed"]
 
-COLUMNS: Final = (
-    "id",
-    "task",
-    "time",
-    "status",
-    "policy",
-    "height",
-    "request_id",
-    "verdict",
-    "features",
-    "evidence",
-    "due",
-    "traceparent",
-)
-"""What a round is recorded with, in the order of `RoundRow`."""
+COLUMNS: Final = tuple(field.name for field in fields(RoundRow))
+"""What a round is recorded with."""
 
 WITH_LABELS: Final = rounds.outerjoin(labels, rounds.c.id == labels.c.id)
 

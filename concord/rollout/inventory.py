@@ -12,7 +12,7 @@ from typing import Final
 from concord.consensus.ensembles import Ensembles
 from concord.consensus.node_client import NodeClient
 from concord.errors import ConcordError, UnknownName
-from concord.rollout.desired import DesiredVersionsStore
+from concord.rollout.desired.store import DesiredVersionsStore
 from concord.rollout.registry import (
     CHALLENGER,
     CHAMPION,

@@ -28,7 +28,7 @@ from concord.errors import (
 from concord.ledger import events
 from concord.ledger.events import Decision, Event
 from concord.ledger.state import State
-from concord.rollout.desired import version_number
+from concord.rollout.desired.store import version_number
 from concord.rollout.inventory import DesiredSnapshot, Inventory
 from concord.rollout.planning import RolloutPlan, RolloutRequest, plan_rollout
 from concord.rollout.registry import CHALLENGER, CHAMPION, SCHEMA_TAG, ModelVersion, RegisteredModel

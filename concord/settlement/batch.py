@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from concord.errors import LedgerBroken, LedgerUnavailable, UnknownName
-from concord.journal import SettlementRound
+from concord.journal.rows import SettlementRound
 from concord.ledger import events
 from concord.ledger.chain import canonical
 from concord.ledger.events import Event, NodeSums

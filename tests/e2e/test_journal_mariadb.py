@@ -15,7 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from concord.errors import JournalUnavailable
-from concord.journal import Journal, RoundFilters
+from concord.journal import Journal
+from concord.journal.search import RoundFilters
 from concord.ledger import FileStore, Ledger
 from concord.settings import Settings
 from concord.settlement.settler import Settler

@@ -19,7 +19,8 @@ from concord.explain.explanation import Explanations
 from concord.explain.votes import AnswerDecoder
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.journal import LabelState, RoundFilters, StoredRound
+from concord.journal.rows import StoredRound
+from concord.journal.search import LabelState, RoundFilters
 from concord.policies.stake import MICRO
 from concord.service import Service
 from concord.tasks.schema import TaskSchema

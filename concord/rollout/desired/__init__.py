@@ -7,16 +7,8 @@ from concord.kubernetes.api import Cluster
 from concord.kubernetes.names import Target
 from concord.rollout.desired.configmap import ConfigMapVersionsStore
 from concord.rollout.desired.folder import FolderVersionsStore
-from concord.rollout.desired.store import DesiredVersionsStore, version_number
+from concord.rollout.desired.store import DesiredVersionsStore
 from concord.settings import Settings
-
-__all__ = [
-    "ConfigMapVersionsStore",
-    "DesiredVersionsStore",
-    "FolderVersionsStore",
-    "open_versions_store",
-    "version_number",
-]
 
 
 def open_versions_store(settings: Settings) -> DesiredVersionsStore:

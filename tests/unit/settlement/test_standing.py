@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from concord.errors import Conflict, InvalidInput
-from concord.journal import SettlementRound
+from concord.journal.rows import SettlementRound
 from concord.ledger import events
 from concord.ledger.state import State, fold
 from concord.policies.scoring import Trial
