@@ -91,7 +91,6 @@ class RoundReader:
 
     async def get_round(self, request: Request) -> Response:
         """The round, why it was answered so, and the proof of its settlement."""
-        request.query()
         round_id = request.path["id"]
         stored = await asyncio.to_thread(self._journal.round, round_id)
         if stored is None:
