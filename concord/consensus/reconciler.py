@@ -234,7 +234,7 @@ class Reconciler:
         for node, account in task.accounts.items():
             if account.reason == "invalid" and node in clients:
                 clients[node].forget_malformed()
-        withheld = {jailing.node for jailing in review(name, task, self._malformed(name)).withheld}
+        withheld = review(name, task, self._malformed(name)).withheld
         for node in task.accounts:
             metrics.JAIL_WITHHELD.labels(name, node).set(node in withheld)
 
