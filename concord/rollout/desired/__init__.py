@@ -19,5 +19,5 @@ def open_versions_store(settings: Settings) -> DesiredVersionsStore:
     """
     if settings.deployment is None:
         return FolderVersionsStore(settings.versions_dir)
-    target = Target.parse(settings.deployment)
+    target = Target(*settings.deployment.split("/"))
     return ConfigMapVersionsStore(Cluster.connect(target.namespace), target)
