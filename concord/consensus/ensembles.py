@@ -117,14 +117,16 @@ class Ensembles:
     def policy(self, task: str) -> PolicyName:
         """The policy in force, or the declared one as long as the ledger has none."""
         state = self.states().get(task)
-        return _policy(state) if state else self.settings(task).policy
+        if state is None:
+            return self.settings(task).policy
+        return "seed" if state.policy == "seed" else "wager"
 
     def mismatch(self, task: str, client: NodeClient) -> str | None:
         """Why a node is not asked although it is up: it states another schema than most."""
         schema, description = self.schema(task), client.description
-        if description is None or description.digest == schema.digest:
+        if description is None or description.schema.digest == schema.digest:
             return None
-        return f"It states schema {description.digest[:12]}, the task's is {schema.digest[:12]}."
+        return f"It states schema {description.schema.digest[:12]}, the task's is {schema.digest[:12]}."
 
     def build(self, task: str) -> Ensemble:
         """The task's ensemble on the newest height, made anew.
@@ -194,7 +196,7 @@ class Ensembles:
         schemas: dict[str, TaskSchema] = {}
         for node, client in self.clients(task).items():
             if client.description is not None:
-                account, digest = self.account(task, node), client.description.digest
+                account, digest = self.account(task, node), client.description.schema.digest
                 deposits[digest] = deposits.get(digest, 0) + (account.deposit if account else 0)
                 schemas[digest] = client.description.schema
         return schemas[min(deposits, key=lambda digest: (-deposits[digest], digest))] if deposits else None
@@ -202,10 +204,6 @@ class Ensembles:
     def states(self) -> Mapping[str, TaskState]:
         """The newest state of every task in the ledger."""
         return self._settler.head.state.tasks
-
-
-def _policy(state: TaskState) -> PolicyName:
-    return "seed" if state.policy == "seed" else "wager"
 
 
 def _as_opened(node: str, client: NodeClient, settings: TaskSettings) -> Voter | None:
