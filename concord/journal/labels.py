@@ -6,7 +6,6 @@ because stake may have moved on it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
 import sqlalchemy as sa
@@ -29,12 +28,8 @@ _SETTLES = sa.and_(
 """A round whose settlement needs only its label."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Progress:
-    """How far the settlement of a round is."""
-
-    settlement: SettlementStatus
-    block: int | None
+_Progress = tuple[SettlementStatus, int | None]
+"""How far the settlement of a round is, and its block."""
 
 
 class Labels:
@@ -89,7 +84,7 @@ def _read_progress(connection: sa.Connection, ids: Sequence[str]) -> dict[str, _
     query = sa.select(rounds.c.id, rounds.c.batch, rounds.c.block, settles)
     for id_, batch, block, becomes_due in rows_in(connection, query, rounds.c.id, ids):
         due: SettlementStatus = "due" if becomes_due or batch is not None else "none"
-        progress[id_] = _Progress(due if block is None else "settled", block)
+        progress[id_] = (due if block is None else "settled"), block
     return progress
 
 
@@ -117,4 +112,4 @@ def _compare(
         status = "conflict"
     elif row == inserted == current:
         status = "accepted"
-    return Labelled(row.id, status, progress.settlement, progress.block, current.label, current.source)
+    return Labelled(row.id, status, *progress, current.label, current.source)
