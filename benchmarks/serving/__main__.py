@@ -5,11 +5,13 @@ were free; at the end, at Ctrl-C and at a failure all processes are ended and th
 Exit code 1 where Concord does not do what it promises, or a stack did not answer.
 """
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -19,11 +21,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.serving.models import NODES, Model
-from benchmarks.serving.processes import processes
+from benchmarks.serving.processes import Processes, processes
 from benchmarks.serving.report import Machine, Memory, Report, write_markdown
 from benchmarks.serving.results import results, shortfalls
 from benchmarks.serving.slices import Settings, Slice, measure
-from benchmarks.serving.stacks import Ground, Stack, start
+from benchmarks.serving.stacks import STACKS, Ground, Stack, start, start_other_tree
 from concord.cli.home import find_project
 from concord.cli.up.preparation import Preparation
 from concord.errors import ConcordError
@@ -54,8 +56,17 @@ def _numbers(_context: click.Context, option: click.Parameter, text: str) -> tup
 @click.option(
     "--home", type=click.Path(path_type=Path), help="Keep the trained models here, and use them again."
 )
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Another checkout of Concord, measured as one more stack.",
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice(STACKS), help="Measure this stack only; can be repeated."
+)
 @click.option("--check/--no-check", default=True, help="Whether falling short of the promises is an error.")
-def main(
+def main(  # noqa: PLR0913 - click passes each option
+    *,
     seconds: float,
     repeat: int,
     callers: tuple[int, ...],
@@ -63,13 +74,15 @@ def main(
     json_file: Path | None,
     markdown_file: Path | None,
     home: Path | None,
-    check: bool,  # noqa: FBT001 - click hands a flag over as a plain argument
+    against: Path | None,
+    only: tuple[str, ...],
+    check: bool,
 ) -> None:
     """Measure Concord beside Flask, FastAPI and a plain gather, all serving the same four models."""
     signal.signal(signal.SIGTERM, _leave)
     settings = Settings(seconds, repeat, callers, rows)
     try:
-        report = _run(settings, home)
+        report = _run(settings, home, against, only)
     except ConcordError as error:
         SCREEN.print(f"[red]✗[/] {error.message}", soft_wrap=True)
         sys.exit(1)
@@ -89,27 +102,40 @@ def main(
         sys.exit(1)
 
 
-def _run(settings: Settings, home: Path | None) -> Report:
+def _run(settings: Settings, home: Path | None, against: Path | None, only: Sequence[str]) -> Report:
     machine = Machine.here()
-    with tempfile.TemporaryDirectory(prefix="concord-benchmark-", ignore_cleanup_errors=True) as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="concord-benchmark-", ignore_cleanup_errors=True) as name,
+        contextlib.ExitStack() as stack,
+    ):
         folder = Path(name)
-        ground = _prepare(folder, (home or folder / "home").absolute())
-        with processes(find_project(), folder / "logs") as started:
-            with SCREEN.status("Starting the stacks …"):
-                stacks = start(ground, started)
-            found = results(_measure(stacks, settings))
-            memory = [_memory(stack) for stack in stacks]
+        home = (home or folder / "home").absolute()
+        stacks = _start(stack, _prepare(find_project(), folder / "here", home), start)
+        if against is not None:
+            other = _prepare(against.absolute(), folder / "other", home / "other")
+            stacks += _start(stack, other, lambda ground, started: [start_other_tree(ground, started)])
+        stacks = [stack for stack in stacks if not only or stack.name in only]
+        found = results(_measure(stacks, settings))
+        memory = [_memory(stack) for stack in stacks]
     return Report(machine, settings, found, memory, shortfalls(found))
 
 
-def _prepare(folder: Path, home: Path) -> Ground:
-    """Fits and packages what is missing, apart from whatever else runs on this machine."""
+def _start(
+    stack: contextlib.ExitStack, ground: Ground, start: Callable[[Ground, Processes], list[Stack]]
+) -> list[Stack]:
+    started = stack.enter_context(processes(ground.root, ground.folder / "logs", ground.store))
+    with SCREEN.status("Starting the stacks …"):
+        return start(ground, started)
+
+
+def _prepare(root: Path, folder: Path, home: Path) -> Ground:
+    """Fits and packages what a checkout lacks, apart from whatever else runs on this machine."""
     for variable in [name for name in os.environ if name.startswith("CONCORD_")]:
         del os.environ[variable]
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     os.environ["BENTOML_HOME"] = str(home / "bentoml")
     home.mkdir(parents=True, exist_ok=True)
-    preparation = Preparation(find_project(), home)
+    preparation = Preparation(root, home)
     preparation.fit(["iris"], {}, missing=True)
     with SCREEN.status("Packaging …"):
         packaged = preparation.package()
@@ -118,7 +144,8 @@ def _prepare(folder: Path, home: Path) -> Ground:
         name: Model(folders / f"iris.{name}" / (folders / f"iris.{name}" / "latest").read_text("utf-8"))
         for name in NODES
     }
-    return Ground(models, dict(packaged.bentos), folder)
+    folder.mkdir()
+    return Ground(root, home / "bentoml", models, dict(packaged.bentos), folder)
 
 
 def _measure(stacks: list[Stack], settings: Settings) -> list[Slice]:

@@ -38,10 +38,11 @@ class Processes:
     Args:
         root: The project's folder.
         folder: Where logs go.
+        store: BentoML's store, which has the project's bentos.
     """
 
-    def __init__(self, root: Path, folder: Path) -> None:
-        self._root, self._folder = root, folder
+    def __init__(self, root: Path, folder: Path, store: Path) -> None:
+        self._root, self._folder, self._store = root, folder, store
         self._started: list[tuple[str, Handle]] = []
         self._fork_servers: list[ForkServerProcess] = []
         self._ports = iter(random.sample(PORTS, len(PORTS)))
@@ -99,7 +100,8 @@ class Processes:
         psutil.wait_procs(left, timeout=END_SECONDS)
 
     def _environment(self, home: Path) -> dict[str, str]:
-        return {"OPENBLAS_NUM_THREADS": "1", **process_environment(self._root, home)}
+        variables = {"OPENBLAS_NUM_THREADS": "1", **process_environment(self._root, home)}
+        return variables | {"BENTOML_HOME": str(self._store)}
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
@@ -149,9 +151,9 @@ def _is_free(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def processes(root: Path, folder: Path) -> Iterator[Processes]:
-    """Processes that end with the block, whatever ends it."""
-    started = Processes(root, folder)
+def processes(root: Path, folder: Path, store: Path) -> Iterator[Processes]:
+    """Processes that end with the block, whatever ends it; arguments as of `Processes`."""
+    started = Processes(root, folder, store)
     try:
         yield started
     finally:

@@ -8,7 +8,7 @@ uvicorn alone and under `bentoml serve`, and the plain gather.
 import http.client
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,8 @@ FASTAPI: Final = "fastapi"
 FLASK: Final = "flask"
 ON_UVICORN: Final = "concord, uvicorn"
 ON_BENTOML: Final = "concord, bentoml serve"
+OTHER_TREE: Final = "concord, other tree"
+STACKS: Final = (CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML, OTHER_TREE)
 
 WORKSHOP_WEIGHTS: Final = {
     "logistic_regression": 0.97,
@@ -59,14 +61,18 @@ class Stack:
 
 @dataclass(frozen=True)
 class Ground:
-    """What the stacks are built on.
+    """What the stacks of one checkout are built on.
 
     Attributes:
+        root: The checkout.
+        store: BentoML's store with its models and bentos.
         models: Node → folder of its packaged model.
         bentos: `concord-node` and `concord-consensus` → tag.
         folder: A folder for homes, removed with the run.
     """
 
+    root: Path
+    store: Path
     models: dict[str, Model]
     bentos: dict[str, str]
     folder: Path
@@ -87,20 +93,33 @@ class Ground:
 
 def start(ground: Ground, processes: Processes) -> list[Stack]:
     """Starts all stacks and waits until each has answered by all of its nodes."""
-    ports = processes.ports(len(NODES))
-    nodes = processes.nodes(
-        ground.bentos["concord-node"],
-        {f"iris.{name}": port for name, port in zip(ground.models, ports, strict=True)},
-        ground.folder,
-    )
-    file = ground.folder / "nodes.toml"
-    urls = {name: f"http://{HOST}:{port}" for name, port in zip(ground.models, ports, strict=True)}
-    write_nodes(file, {"iris": urls})
+    ports, nodes, file = _nodes(ground, processes)
     foreign = [_fastapi(ground, processes), _flask(ground, processes)]
     processes.wait("The nodes", lambda: all(_is_open(port) for port in ports))
     concord, uvicorn, bentoml = _concord(ground, processes, file, nodes)
     started = [concord, _plain(ground, processes, ports, nodes), *foreign, uvicorn, bentoml]
     return [one.ready(processes) for one in started]
+
+
+def start_other_tree(ground: Ground, processes: Processes) -> Stack:
+    """Starts the nodes and the consensus service of another checkout, and waits for an answer."""
+    ports, nodes, file = _nodes(ground, processes)
+    processes.wait("The other tree's nodes", lambda: all(_is_open(port) for port in ports))
+    concord = _concord(ground, processes, file, nodes)[0]
+    name, description = OTHER_TREE, f"the same as it is in {ground.root.name}, with nodes of its own"
+    return replace(concord, name=name, description=description).ready(processes)
+
+
+def _nodes(ground: Ground, processes: Processes) -> tuple[list[int], list[Handle], Path]:
+    """Starts Concord's nodes: their ports, their processes, and the file that names them."""
+    ports = processes.ports(len(NODES))
+    by_port = dict(zip(ports, ground.models, strict=True))
+    nodes = processes.nodes(
+        ground.bentos["concord-node"], {f"iris.{name}": port for port, name in by_port.items()}, ground.folder
+    )
+    file = ground.folder / "nodes.toml"
+    write_nodes(file, {"iris": {name: f"http://{HOST}:{port}" for port, name in by_port.items()}})
+    return ports, nodes, file
 
 
 @dataclass(frozen=True)

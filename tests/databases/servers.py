@@ -58,6 +58,15 @@ class Server:
         self._process.kill()
         self._process.wait()
 
+    @contextlib.contextmanager
+    def paused(self):
+        """A while in which it keeps its connections and answers nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def close(self):
         """Ends it for good."""
         if self._process is not None and self._process.poll() is None:

@@ -1,28 +1,47 @@
-"""The journal on real servers of Debian's packages: what it promises on SQLite, and replicas at once.
+"""The journal on real servers of Debian's packages: what it promises on SQLite, and several replicas at once.
 
-The suites are those of `tests/unit` and `tests/e2e`; there the same runs on servers in containers.
+The functions of `tests/unit/journal/test_journal.py` that need nothing of SQLite's run here as they are.
 """
+
+import asyncio
+import inspect
+import secrets
+import threading
 
 import pytest
 
 from concord.errors import JournalUnavailable
 from concord.journal import Journal
-from tests.e2e import test_journal_mariadb as shared
+from concord.journal.search import RoundFilters
+from concord.ledger import FileStore, Ledger
+from concord.settlement.settler import Settler
+from tests.service.settling import World, after_slashes
 from tests.unit.journal import test_journal as suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
 DATABASE = "rows_journal"
 
-globals().update(shared.PORTABLE)
+PORTABLE = {
+    name: test
+    for name, test in vars(suite).items()
+    if name.startswith("test_")
+    and {"journal"} <= inspect.signature(test).parameters.keys() <= {"journal", "clock", "wanted", "found"}
+}
+globals().update(PORTABLE)
 
-test_ids_and_names_are_told_apart_by_every_letter = shared.test_ids_and_names_are_told_apart_by_every_letter
-test_bytes_of_any_kind_and_size_come_back = shared.test_bytes_of_any_kind_and_size_come_back
-test_replicas_that_claim_at_once = (
-    shared.test_replicas_that_claim_at_once_never_share_a_round_and_wait_for_no_other
-)
-test_recording_claiming_and_marking = shared.test_recording_claiming_and_marking_at_once_end_in_no_fault
-test_three_settlers_settle_every_round_once = shared.test_three_settlers_settle_every_round_once
+
+class ServerWorld(World):
+    """A ledger in files and a journal on the server."""
+
+    def __init__(self, folder, url):
+        self.url = url
+        self.folder, self.limit, self.journals = folder, 64 * 1024, []
+        self.journal = self.open_journal()
+
+    def open_journal(self):
+        self.journals.append(Journal(self.url))
+        return self.journals[-1]
 
 
 @pytest.fixture
@@ -79,13 +98,43 @@ def journal(open_journal):
 
 @pytest.fixture
 def world(tmp_path, migrated):
-    made = shared.ServerWorld(tmp_path, migrated)
+    made = ServerWorld(tmp_path, migrated)
     yield made
     made.close()
 
 
+def test_ids_and_names_are_told_apart_by_every_letter(journal):
+    journal.record([suite.row(0xAB), suite.row(1, task="Iris")])
+    assert journal.round(suite.row(0xAB).id.upper()) is None
+    assert suite.ids(journal.find(RoundFilters(task="iris"))[0]) == [0xAB]
+
+
+def test_bytes_of_any_kind_and_size_come_back(journal):
+    verdict = bytes(range(256)) * 1024
+    journal.record([suite.row(n, verdict=verdict) for n in range(64)])
+    assert journal.round(suite.row(63).id).verdict == verdict
+
+
+def three_starts_at_once(url):
+    """Due rounds as each of three replicas sees them that migrate one database at the same time."""
+    ended = []
+
+    def start():
+        journal = Journal(url)
+        journal.migrate()
+        ended.append(journal.due_count())
+        journal.close()
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return ended
+
+
 def test_three_replicas_that_start_at_once_migrate_once(url):
-    assert shared.three_starts_at_once(url) == [0, 0, 0]
+    assert three_starts_at_once(url) == [0, 0, 0]
 
 
 def test_migrating_again_changes_nothing(migrated):
@@ -101,3 +150,88 @@ def test_a_database_that_is_not_there_is_unavailable_and_its_state_is_named(serv
     with pytest.raises(JournalUnavailable):
         journal.ping()
     journal.close()
+
+
+def test_replicas_that_claim_at_once_never_share_a_round_and_wait_for_no_other(open_journal):
+    open_journal().record([suite.row(n) for n in range(2000)])
+    claimed, lock = [], threading.Lock()
+
+    def work(name):
+        journal, turn = open_journal(), 0
+        while some := journal.claim(f"{name}-{turn}", 0, 7):
+            turn += 1
+            with lock:
+                claimed.extend(suite.ids(some))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == list(range(2000))
+
+
+def test_recording_claiming_and_marking_at_once_end_in_no_fault(open_journal):
+    faults, done = [], threading.Event()
+
+    def record(journal):
+        for _ in range(30):
+            journal.record([suite.row(secrets.randbits(120), time=1) for _ in range(70)])
+
+    def settle(journal):
+        height = 0
+        while not done.is_set() or journal.due_count():
+            height += 1
+            settle_some(journal, height)
+
+    writers = [threading.Thread(target=guarded, args=(record, open_journal(), faults)) for _ in range(3)]
+    settlers = [threading.Thread(target=guarded, args=(settle, open_journal(), faults)) for _ in range(3)]
+    for thread in writers + settlers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in settlers:
+        thread.join()
+    assert faults == []
+    assert open_journal().due_count() == 0
+
+
+def settle_some(journal, height):
+    batch, known = secrets.token_hex(16), f"{height:064x}"
+    claimed = journal.claim(batch, 0, 50)
+    journal.note_blocks([(height, known, b"block")], height - 1)
+    journal.mark_settled(batch, height, known, {one.id: b"{}" for one in claimed})
+
+
+def guarded(work, journal, faults):
+    try:
+        work(journal)
+    except JournalUnavailable as error:
+        faults.append(error.message)
+
+
+def test_three_settlers_settle_every_round_once(world):
+    replicas = [
+        Settler(Ledger(FileStore(world.folder / "ledger"), archive=journal), journal)
+        for journal in (world.open_journal() for _ in range(3))
+    ]
+    world.open_task(replicas[0])
+
+    async def scene():
+        for one in replicas:
+            await one.start()
+        running = [asyncio.create_task(one.run()) for one in replicas]
+        found = {}
+        for turn in range(9):
+            waiting = world.record(40, journal=replicas[turn % 3]._journal)
+            replicas[turn % 3].notify()
+            found |= await replicas[turn % 3].wait_settled(waiting, 15)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        return found
+
+    assert len(asyncio.run(scene())) == 360
+    assert world.balances()["random_forest"] == after_slashes(360)
+    assert world.ledger().verify(world.journal.noted_blocks()).ok

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.serving.report import BEGIN
-from benchmarks.serving.stacks import CONCORD, FASTAPI, FLASK, ON_BENTOML, ON_UVICORN, PLAIN
+from benchmarks.serving.stacks import CONCORD, FASTAPI, FLASK, ON_BENTOML, ON_UVICORN, OTHER_TREE, PLAIN
 from tests.homes import IRIS, ROOT
 
 pytestmark = pytest.mark.slow
@@ -19,8 +19,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def home(copy_trained_home, tmp_path_factory):
-    """A home with the models that the benchmark serves."""
-    return copy_trained_home(IRIS, tmp_path_factory.mktemp("models"))
+    """A home with the models that the benchmark serves, and in it one for another checkout."""
+    folder = tmp_path_factory.mktemp("models") / "home"
+    copy_trained_home(IRIS, folder)
+    copy_trained_home(IRIS, folder / "other")
+    return folder
 
 
 @pytest.fixture
@@ -61,13 +64,13 @@ def processes_of(folder):
 
 
 def test_every_stack_answers_and_the_result_is_whole(begin, temporary, tmp_path):
-    settings = ["--seconds=0.3", "--repeat=2", "--callers=2", "--rows=1,3"]
+    settings = ["--seconds=0.3", "--repeat=2", "--callers=2", "--rows=1,3", f"--against={ROOT}"]
     outputs = [f"--json={tmp_path}/result.json", f"--markdown={tmp_path}/result.md"]
 
     assert begin(*settings, *outputs).wait(300) == 0
 
     result = json.loads((tmp_path / "result.json").read_text())
-    stacks = {CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML}
+    stacks = {CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML, OTHER_TREE}
     answered = {(one["stack"], one["rows"]) for one in result["results"] if one["requests"]}
     assert answered == {(stack, rows) for stack in stacks for rows in (1, 3)}
     for one in result["results"]:
