@@ -22,7 +22,8 @@ import orjson
 
 from concord.drift.live import DriftBaseline, LiveDrift
 from concord.drift.report import Sketches, build_report
-from concord.journal import Journal, LabelRow, RoundRow
+from concord.journal import Journal
+from concord.journal.rows import LabelRow, RoundRow
 from concord.tasks.profile import TrainingProfile, most_points
 from concord.tasks.schema import Feature, Label, TaskSchema
 

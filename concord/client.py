@@ -9,7 +9,6 @@ It keeps one pooled connection; answers are values of `concord.types`. An error 
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
@@ -60,9 +59,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -152,15 +149,8 @@ class Client:
             Refused: With `code` `invalid_input`, `no_quorum` and so on.
             ServiceAway: Nothing answers.
         """
-        query = {"recorded": recorded, "settled": settled}
-        answer = self._request(
-            "POST",
-            f"/v1/tasks/{_part(task)}/predict",
-            params={name: "true" for name, value in query.items() if value},
-            json={"rows": list(rows)},
-            headers={"x-request-id": request_id} if request_id else None,
-        )
-        return _read(PredictResponse, answer)
+        path, flags = f"/v1/tasks/{_part(task)}/predict", {"recorded": recorded, "settled": settled}
+        return _read(PredictResponse, self._post(path, {"rows": list(rows)}, request_id, flags))
 
     def feedback(
         self, labels: Sequence[Mapping[str, object]], *, settled: bool = False, request_id: str | None = None
@@ -176,14 +166,8 @@ class Client:
             Refused: No label was accepted; `results_of` returns the result of each.
             ServiceAway: Nothing answers.
         """
-        answer = self._request(
-            "POST",
-            "/v1/feedback",
-            params={"settled": "true"} if settled else {},
-            json={"labels": list(labels)},
-            headers={"x-request-id": request_id} if request_id else None,
-        )
-        return _read(FeedbackResponse, answer)
+        body, flags = {"labels": list(labels)}, {"settled": settled}
+        return _read(FeedbackResponse, self._post("/v1/feedback", body, request_id, flags))
 
     def release(self, task: str, node: str, reason: str, *, key: str | None = None) -> AccountView:
         """Lets a node that is jailed or in probation count again."""
@@ -228,11 +212,8 @@ class Client:
             Refused: With `code` `conflict`, `unknown_version`, `no_registry` and so on.
             ServiceAway: Nothing answers.
         """
-        body: dict[str, object] = {"why": why}
-        if version is not None:
-            body["version"] = version
-        if expect is not None:
-            body["expect"] = dict(expect)
+        named = {"version": version, "expect": None if expect is None else dict(expect)}
+        body = {"why": why} | {field: value for field, value in named.items() if value is not None}
         path = f"/v1/models/{_part(name)}/{action}"
         return _read(Appointed, self._request("POST", path, json=body, timeout=DECISION_SECONDS)).model
 
@@ -315,6 +296,13 @@ class Client:
     ) -> dict[str, Any]:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         return self._request("GET", path, params=params, timeout=timeout or self._http.timeout)
+
+    def _post(
+        self, path: str, body: Mapping[str, object], request_id: str | None, flags: Mapping[str, bool]
+    ) -> dict[str, Any]:
+        params = {name: "true" for name, is_set in flags.items() if is_set}
+        headers = {"x-request-id": request_id} if request_id else None
+        return self._request("POST", path, params=params, json=body, headers=headers)
 
     def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx's
         response = self._send(method, path, **options)

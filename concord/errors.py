@@ -30,7 +30,7 @@ knows it: a feature, a path inside the body, a setting. Of HTTP the tree knows o
 `concord.http.application` turns errors into responses, in one handler.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -88,6 +88,10 @@ class WrongMethod(CallerError):
 
     status = 405
     code = "method_not_allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"This path answers {', '.join(allowed)} only.")
+        self.allowed = allowed
 
 
 class Conflict(CallerError):

@@ -16,7 +16,8 @@ from typing import Final
 from concord.consensus.ensembles import Ensembles
 from concord.errors import CallerError, Conflict, Expired, Forbidden, InvalidInput, UnknownName
 from concord.http.tokens import Token
-from concord.journal import Journal, Labelled, LabelRow, Origin
+from concord.journal import Journal
+from concord.journal.rows import Labelled, LabelRow, Origin
 from concord.observability import metrics
 from concord.settlement.settler import Settler
 from concord.tasks.labels import SubmittedLabel, encode_label, parse_label

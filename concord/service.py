@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
 from typing import Final
 
 from concord.consensus.consensus import Consensus
@@ -38,17 +37,9 @@ class Service:
         declared: Tasks and their nodes.
         ledger: Where stake is accounted.
         journal: Where rounds are kept; migrated by `start`.
-        clock: Seconds since the epoch.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        declared: NodesFile,
-        ledger: Ledger,
-        journal: Journal,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, settings: Settings, declared: NodesFile, ledger: Ledger, journal: Journal) -> None:
         self.settings = settings
         self.ledger = ledger
         self.journal = journal
@@ -57,13 +48,10 @@ class Service:
         self.ensembles = Ensembles(declared, self.node_clients, self.settler)
         self.reconciler = Reconciler(self.ensembles, self.node_clients, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify, keeps_features=bool(settings.retention_days))
-        self.consensus = Consensus(
-            settings, self.ensembles, self.node_clients, self.settler, self.recorder, clock
-        )
+        self.consensus = Consensus(settings, self.ensembles, self.node_clients, self.settler, self.recorder)
         self.drift = LiveDrift(journal, self.ensembles)
         self.inventory = Inventory(self.ensembles, open_versions_store(settings), open_registry(settings))
-        self.rollout = Rollout(self.inventory, self.settler, clock)
-        self._clock = clock
+        self.rollout = Rollout(self.inventory, self.settler)
         self._background: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -116,7 +104,7 @@ class Service:
 
     async def _expire(self) -> None:
         while True:
-            before = int((self._clock() - self.settings.retention_days * 86_400) * 1_000_000)
+            before = int((time.time() - self.settings.retention_days * 86_400) * 1_000_000)
             with contextlib.suppress(JournalUnavailable):
                 count = await asyncio.to_thread(self.journal.expire, before)
                 if count:

@@ -17,7 +17,7 @@ import orjson
 from benchmarks.consensus.actors import Actor, wants_to_lie
 from benchmarks.consensus.streams import Stream
 from concord.consensus.ensemble import voters_of
-from concord.journal import SettlementRound
+from concord.journal.rows import SettlementRound
 from concord.ledger import events
 from concord.ledger.events import Event
 from concord.ledger.state import State, TaskState, fold

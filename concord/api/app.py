@@ -60,7 +60,7 @@ class ConsensusApi:
         access = Access(self._tokens)
         self.application = Application(
             [
-                Route(endpoint.method, endpoint.path, access.guard(endpoint.handler, endpoint.needs))
+                Route(endpoint.method, endpoint.path, access.guard(endpoint.checked_handler, endpoint.needs))
                 for endpoint in self.endpoints
             ],
             error_bodies={"/v2": protocol_error},

@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 from concord.api.auth import Right
 from concord.api.params import Schema
 from concord.http.application import Handler
+from concord.http.request import Request, Response
 from concord.tasks.schema import TaskSchema
 
 REFERENCE: Final = "#/components/schemas/{model}"
@@ -34,7 +35,7 @@ class Operation:
         answer: A type of `concord.types`, or the answer's JSON Schema.
         tag: The group that it is shown in.
         errors: Statuses of errors that neither path, body nor access right imply.
-        query: Parameter → JSON Schema.
+        query: Parameter → JSON Schema; others are refused. None admits whatever a scraper adds.
         headers: Request header → JSON Schema.
         body: JSON Schema of the body; None without one.
         statuses: Statuses that come with the answer.
@@ -47,7 +48,7 @@ class Operation:
     answer: type | Listed | Schema = field(default_factory=lambda: {"type": "object"})
     tag: str = "read"
     errors: Sequence[int] = ()
-    query: Mapping[str, Schema] = field(default_factory=dict)
+    query: Mapping[str, Schema] | None = field(default_factory=dict)
     headers: Mapping[str, Schema] = field(default_factory=dict)
     body: Schema | None = None
     statuses: Sequence[int] = (200,)
@@ -87,6 +88,18 @@ class Endpoint:
     handler: Handler
     operation: Operation | PerTask | Undocumented
     needs: Right | None = None
+
+    @property
+    def checked_handler(self) -> Handler:
+        """The handler, behind a check that a path without parameters is asked with none."""
+        if not isinstance(self.operation, Operation) or self.operation.query != {}:
+            return self.handler
+
+        async def handle(request: Request) -> Response:
+            request.query()
+            return await self.handler(request)
+
+        return handle
 
 
 class EndpointGroup(Protocol):

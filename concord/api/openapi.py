@@ -115,7 +115,7 @@ def _describe(
 def _describe_parameters(path: str, operation: Operation) -> list[Schema]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     in_path = {name: _PATH_PARAMS.get(name, {"type": "string"}) for name in names}
-    sources = {"header": operation.headers, "query": operation.query}
+    sources = {"header": operation.headers, "query": operation.query or {}}
     return [
         *({"name": name, "in": "path", "required": True, "schema": in_path[name]} for name in names),
         *(

@@ -32,14 +32,12 @@ def object_schema(properties: Mapping[str, Schema], required: Sequence[str]) -> 
     }
 
 
-def int_schema(least: int = 1, most: int = MOST_HEIGHT) -> Schema:
+def int_schema(most: int = MOST_HEIGHT) -> Schema:
     """Of a parameter that `int_param` reads."""
-    return {"type": "integer", "minimum": least, "maximum": most}
+    return {"type": "integer", "minimum": 1, "maximum": most}
 
 
-def int_param(
-    params: Mapping[str, str], name: str, *, default: int, least: int = 1, most: int = MOST_HEIGHT
-) -> int:
+def int_param(params: Mapping[str, str], name: str, *, default: int, most: int = MOST_HEIGHT) -> int:
     """An integer parameter.
 
     Raises:
@@ -49,8 +47,8 @@ def int_param(
     if text is None:
         return default
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else -1
-    if not least <= number <= most:
-        raise InvalidInput(f"{name} must be a whole number from {least} to {most}.", field=name)
+    if not 1 <= number <= most:
+        raise InvalidInput(f"{name} must be a whole number from 1 to {most}.", field=name)
     return number
 
 

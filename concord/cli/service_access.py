@@ -34,7 +34,7 @@ def find_target(deployment: str | None, namespace: str | None, release: str) -> 
     """The cluster of the options, or of CONCORD_DEPLOYMENT; None on a laptop."""
     if namespace is not None:
         return Target(namespace, release if "concord" in release else f"{release}-concord")
-    return Target.parse(deployment) if deployment else None
+    return Target(*deployment.split("/")) if deployment else None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ not count. A round that moves money is durable in the journal before its caller 
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +25,7 @@ from concord.observability import metrics
 from concord.settings import Settings
 from concord.settlement.settler import Settler
 from concord.types.answers import Verdict
+from concord.util.times import now
 
 SETTLED_SECONDS: Final = 3.0
 """How long `?settled=true` waits for the block. With the longest deadline (4 s) and the wait for the
@@ -55,7 +56,6 @@ class Consensus:
         node_clients: The nodes, whose changes call for another ensemble.
         settler: Has the newest head, and settles rounds that a caller waits for.
         recorder: Takes the rounds.
-        clock: Seconds since the epoch.
     """
 
     def __init__(
@@ -65,14 +65,12 @@ class Consensus:
         node_clients: NodeClients,
         settler: Settler,
         recorder: Recorder,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._ensembles = ensembles
         self._node_clients = node_clients
         self._settler = settler
         self._recorder = recorder
-        self._clock = clock
         for task in ensembles.declared:
             declare_task(task)
         self._cached: dict[str, _CachedEnsemble] = {}
@@ -157,8 +155,7 @@ class Consensus:
             for row in range(question.rows)
         ]
         encoded = [compact_json(result.verdict) for result in results]
-        now = int(self._clock() * 1_000_000)
-        return DecidedRounds(ensemble, question, rows, batch, results, encoded, now, began)
+        return DecidedRounds(ensemble, question, rows, batch, results, encoded, now(), began)
 
     async def _record(self, rounds: DecidedRounds, *, durably: bool) -> PredictResult:
         verdicts, encoded = [result.verdict for result in rounds.results], rounds.encoded

@@ -8,7 +8,7 @@ be asked, and does not count. A new ensemble is built when the ledger or a node 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from concord.consensus.node_client import NodeClient, Reply
 from concord.consensus.poll import PollLimits
@@ -22,11 +22,7 @@ from concord.settlement.evidence import RawVote
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import ChallengerVote, Outcome, Pool, Status, Verdict, Vote
 
-_POOLS: Mapping[Method, Pool] = {
-    "weighted_median": Pool("weighted_median"),
-    "stake_mean": Pool("stake_mean"),
-    "linear": Pool("linear"),
-}
+_POOLS: Mapping[Method, Pool] = {method: Pool(method) for method in get_args(Method)}
 
 
 @dataclass(frozen=True)

@@ -40,33 +40,22 @@ class Ensembles:
     """
 
     def __init__(self, declared: NodesFile, node_clients: NodeClients, settler: Settler) -> None:
-        self._declared = declared.tasks
+        self.declared: Mapping[str, TaskSettings] = declared.tasks
+        """The settings of each task in the nodes file."""
         self._node_clients = node_clients
         self._settler = settler
-        self._last_schemas: dict[str, TaskSchema] = {}
-
-    @property
-    def declared(self) -> Mapping[str, TaskSettings]:
-        """The settings of each task in the nodes file."""
-        return self._declared
-
-    def remember_schema(self, task: str, schema: TaskSchema) -> None:
-        """Keeps the last schema of a task."""
-        self._last_schemas[task] = schema
-
-    def last_schema(self, task: str) -> TaskSchema | None:
-        """The last schema of a task that was remembered."""
-        return self._last_schemas.get(task)
+        self.last_schemas: dict[str, TaskSchema] = {}
+        """The last schema of each task, in case that no node answers."""
 
     def names(self) -> list[str]:
         """All tasks, declared or opened in the ledger, sorted."""
-        borrowed = (task for task, state in self.states().items() if state.asks in self._declared)
-        return sorted({*self._declared, *borrowed})
+        borrowed = (task for task, state in self.states().items() if state.asks in self.declared)
+        return sorted({*self.declared, *borrowed})
 
     def asks(self, task: str) -> str | None:
         """The task whose nodes this one asks, where it has none of its own."""
         state = self.states().get(task)
-        return state.asks if state and task not in self._declared else None
+        return state.asks if state and task not in self.declared else None
 
     def clients(self, task: str) -> dict[str, NodeClient]:
         """The nodes that the task may ask, by name, even if they state another schema."""
@@ -81,7 +70,7 @@ class Ensembles:
         Raises:
             UnknownName: There is no such task.
         """
-        settings = self._declared.get(self.asks(task) or task)
+        settings = self.declared.get(self.asks(task) or task)
         if settings is None and not self._settler.ledger_read:
             # It may be one that only the ledger knows.
             raise self._not_started(task)
@@ -100,7 +89,7 @@ class Ensembles:
             NoQuorum: It is declared, and no node has ever said what it asks.
         """
         self.settings(task)
-        schema = self.stated_schema(task) or self._last_schemas.get(self.asks(task) or task)
+        schema = self.stated_schema(task) or self.last_schemas.get(self.asks(task) or task)
         if schema is None:
             raise NoQuorum(
                 f"No node of {task} has answered yet, so what it asks is not known. Try again soon."
@@ -128,14 +117,16 @@ class Ensembles:
     def policy(self, task: str) -> PolicyName:
         """The policy in force, or the declared one as long as the ledger has none."""
         state = self.states().get(task)
-        return _policy(state) if state else self.settings(task).policy
+        if state is None:
+            return self.settings(task).policy
+        return "seed" if state.policy == "seed" else "wager"
 
     def mismatch(self, task: str, client: NodeClient) -> str | None:
         """Why a node is not asked although it is up: it states another schema than most."""
         schema, description = self.schema(task), client.description
-        if description is None or description.digest == schema.digest:
+        if description is None or description.schema.digest == schema.digest:
             return None
-        return f"It states schema {description.digest[:12]}, the task's is {schema.digest[:12]}."
+        return f"It states schema {description.schema.digest[:12]}, the task's is {schema.digest[:12]}."
 
     def build(self, task: str) -> Ensemble:
         """The task's ensemble on the newest height, made anew.
@@ -205,7 +196,7 @@ class Ensembles:
         schemas: dict[str, TaskSchema] = {}
         for node, client in self.clients(task).items():
             if client.description is not None:
-                account, digest = self.account(task, node), client.description.digest
+                account, digest = self.account(task, node), client.description.schema.digest
                 deposits[digest] = deposits.get(digest, 0) + (account.deposit if account else 0)
                 schemas[digest] = client.description.schema
         return schemas[min(deposits, key=lambda digest: (-deposits[digest], digest))] if deposits else None
@@ -213,10 +204,6 @@ class Ensembles:
     def states(self) -> Mapping[str, TaskState]:
         """The newest state of every task in the ledger."""
         return self._settler.head.state.tasks
-
-
-def _policy(state: TaskState) -> PolicyName:
-    return "seed" if state.policy == "seed" else "wager"
 
 
 def _as_opened(node: str, client: NodeClient, settings: TaskSettings) -> Voter | None:

@@ -135,11 +135,6 @@ class NodeDescription:
     schema: TaskSchema
 
     @property
-    def digest(self) -> str:
-        """Digest of the schema that the node answers by."""
-        return self.schema.digest
-
-    @property
     def accuracy(self) -> int:
         """The accuracy that the node states, in ppm; 0 for a regression."""
         return round((self.info.accuracy or 0) * voting.PPM)

@@ -87,6 +87,7 @@ class NodeWatch:
 
     def __init__(self, client: NodeClient) -> None:
         self._client = client
+        self._names = {"task": client.task, "node": client.node}
         self._profiled: NodeInfo | None = None
         """The description whose training profile was fetched, or found to have none."""
 
@@ -135,7 +136,7 @@ class NodeWatch:
     async def _probe(self, description: NodeDescription) -> None:
         """Asks a node that is down for the schema's example; a usable vote brings it back."""
         rows = description.schema.read_rows([description.schema.example])
-        questions = [Question(rows.tobytes(), 1, description.digest, ("probe",))]
+        questions = [Question(rows.tobytes(), 1, description.schema.digest, ("probe",))]
         response = await self._client.post(questions)
         if response.status != 200:
             raise ValueError(f"it answered {response.status} {response.media_type}")
@@ -164,10 +165,6 @@ class NodeWatch:
             _log.warning("profile refused", extra={**self._names, "reason": words(error)})
         # A model without one, or a node of an older release, answers 404.
         client.training_profile, self._profiled = profile, info
-
-    @property
-    def _names(self) -> dict[str, str]:
-        return {"task": self._client.task, "node": self._client.node}
 
 
 def _read_profile(body: bytes) -> TrainingProfile:

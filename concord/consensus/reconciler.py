@@ -192,17 +192,17 @@ class Reconciler:
         schemas = await asyncio.to_thread(self._journal.schemas)
         for task, (_, document) in schemas.items():
             try:
-                if self._ensembles.last_schema(task) is None:
-                    self._ensembles.remember_schema(task, TaskSchema.from_json(document))
+                if task not in self._ensembles.last_schemas:
+                    self._ensembles.last_schemas[task] = TaskSchema.from_json(document)
             except ConfigurationError as error:
                 _log.warning("schema forgotten", extra={"of": task, "reason": error.message})
         self._has_schemas = True
 
     async def _save_schema(self, task: str) -> None:
         schema = self._ensembles.stated_schema(task)
-        if schema is not None and self._ensembles.last_schema(task) != schema:
+        if schema is not None and self._ensembles.last_schemas.get(task) != schema:
             await asyncio.to_thread(self._journal.save_schema, task, schema.digest, schema.to_json())
-            self._ensembles.remember_schema(task, schema)
+            self._ensembles.last_schemas[task] = schema
 
     # Metrics
 
@@ -234,7 +234,7 @@ class Reconciler:
         for node, account in task.accounts.items():
             if account.reason == "invalid" and node in clients:
                 clients[node].forget_malformed()
-        withheld = {jailing.node for jailing in review(name, task, self._malformed(name)).withheld}
+        withheld = review(name, task, self._malformed(name)).withheld
         for node in task.accounts:
             metrics.JAIL_WITHHELD.labels(name, node).set(node in withheld)
 

@@ -21,7 +21,8 @@ from concord.consensus.metrics import observe
 from concord.consensus.node_client import Question, Reply
 from concord.consensus.poll import Shadows
 from concord.errors import JournalUnavailable
-from concord.journal import Journal, RoundRow
+from concord.journal import Journal
+from concord.journal.rows import RoundRow
 from concord.observability import metrics
 from concord.util.background import spawn
 

@@ -20,7 +20,8 @@ from concord.drift.errors import detect_error_drift, scale_error
 from concord.drift.metrics import DriftGauges
 from concord.drift.report import Sketch, Sketches, build_report
 from concord.errors import ConcordError, UnknownName
-from concord.journal import Journal, KeptRound
+from concord.journal import Journal
+from concord.journal.rows import KeptRound
 from concord.tasks.labels import decode_label
 from concord.tasks.profile import Column, TrainingProfile
 from concord.tasks.schema import TaskSchema
@@ -86,7 +87,7 @@ class LiveDrift:
         held_out: dict[str, tuple[str, Column]] = {}
         for node, client in self._ensembles.clients(task).items():
             profile, description = client.training_profile, client.description
-            if profile is None or description is None or description.digest != schema.digest:
+            if profile is None or description is None or description.schema.digest != schema.digest:
                 continue
             account = self._ensembles.account(task, node)
             deposits[profile.digest] += account.deposit if account else 0
@@ -157,6 +158,7 @@ class _RoundCounter:
 
     def __init__(self, baseline: DriftBaseline) -> None:
         self._baseline, self._schema = baseline, baseline.schema
+        self._answer_field = "label" if baseline.schema.value is None else "value"
         self._features = Sketches(baseline.profile)
         self._target = Sketch(baseline.profile.target) if baseline.profile.target else None
         self._answers = {
@@ -194,10 +196,6 @@ class _RoundCounter:
             since=iso(self._since) if self._since else None,
             until=iso(self._until) if self._until else None,
         )
-
-    @property
-    def _answer_field(self) -> str:
-        return "label" if self._schema.value is None else "value"
 
     def _add_answers(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
         """Counts the votes of the versions whose held-out answers are known."""

@@ -13,7 +13,8 @@ from typing import Final
 from concord.errors import LedgerBroken, LedgerError, UnknownName
 from concord.explain.votes import AnswerDecoder, RoundContext, explain_vote
 from concord.explain.weights import WeightReasons
-from concord.journal import Journal, StoredRound
+from concord.journal import Journal
+from concord.journal.rows import StoredRound
 from concord.ledger.chain import Block
 from concord.ledger.decisions import list_decisions
 from concord.ledger.events import Body

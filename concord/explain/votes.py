@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from concord.explain.weights import WeightReasons
-from concord.journal import StoredRound
+from concord.journal.rows import StoredRound
 from concord.policies.stake import MICRO, Account
 from concord.policies.voting import PPM, argmax
 from concord.settlement.evidence import Evidence

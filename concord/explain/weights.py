@@ -37,6 +37,8 @@ class WeightReasons:
         accounts = task.accounts if task else {}
         self._voters = {node: accounts[node] for node in voters if node in accounts}
         self._total = sum(account.stake for account in self._voters.values())
+        self._labels = task.labels if task else 0
+        self._is_warm = self._labels >= WARM_LABELS
         self._best = max((account.skill for account in self._voters.values()), default=0)
 
     @property
@@ -74,14 +76,6 @@ class WeightReasons:
             return "None of the voters held any stake, so all counted alike."
         is_seed = self._verdict.policy == "seed"
         return self._explain_seed(account) if is_seed else self._explain_wager(vote.node, account)
-
-    @property
-    def _labels(self) -> int:
-        return self._task.labels if self._task else 0
-
-    @property
-    def _is_warm(self) -> bool:
-        return self._labels >= WARM_LABELS
 
     def _explain_seed(self, account: Account) -> str:
         products = {node: voter.accuracy * voter.stake for node, voter in self._voters.items()}

@@ -144,7 +144,7 @@ class Application:
                     return route, match.groupdict()
                 allowed.add(offered)
         if allowed:
-            raise _MethodNotAllowed(sorted(allowed))
+            raise WrongMethod(sorted(allowed))
         raise UnknownName("There is nothing at this path; /docs lists what there is.", code="unknown_path")
 
     def _refuse(self, path: str, error: ConcordError) -> Response:
@@ -154,7 +154,7 @@ class Application:
             headers["retry-after"] = str(max(1, round(error.retry_after)))
         if isinstance(error, Unauthorized):
             headers["www-authenticate"] = "Bearer"
-        if isinstance(error, _MethodNotAllowed):
+        if isinstance(error, WrongMethod):
             headers["allow"] = ", ".join(error.allowed)
         return Response(self._error_bodies[prefix](error), error.status, headers=headers)
 
@@ -208,12 +208,6 @@ class DeferredApplication:
         """Hands the connection on."""
         assert self.target is not None, "The service's constructor sets it."
         await self.target(scope, receive, send)
-
-
-class _MethodNotAllowed(WrongMethod):
-    def __init__(self, allowed: Sequence[str]) -> None:
-        super().__init__(f"This path answers {', '.join(allowed)} only.")
-        self.allowed = allowed
 
 
 def json_response(value: object, status: int = 200) -> Response:

@@ -6,30 +6,5 @@ brings a database to the tables of this version. Only this package imports SQLAl
 """
 
 from concord.journal.journal import Journal
-from concord.journal.rows import (
-    Claim,
-    JudgedRound,
-    KeptRound,
-    Labelled,
-    LabelRow,
-    Origin,
-    RoundRow,
-    SettlementRound,
-    StoredRound,
-)
-from concord.journal.search import LabelState, RoundFilters
 
-__all__ = [
-    "Claim",
-    "Journal",
-    "JudgedRound",
-    "KeptRound",
-    "LabelRow",
-    "LabelState",
-    "Labelled",
-    "Origin",
-    "RoundFilters",
-    "RoundRow",
-    "SettlementRound",
-    "StoredRound",
-]
+__all__ = ["Journal"]

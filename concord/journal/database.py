@@ -79,22 +79,14 @@ class Database:
                 "(sqlite:///FILE, mysql+pymysql://…, postgresql+psycopg://…).",
                 field="CONCORD_JOURNAL",
             ) from error
+        self.dialect = self._engine.dialect
+        self.is_sqlite = self.dialect.name == "sqlite"
         if self.is_sqlite:
             # SQLite has no long waits, and a journal in memory is one connection's own.
             self._patient = self._engine
             sa.event.listen(self._engine, "connect", _open_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
         self._writing = self._engine.execution_options(concord_writing=True)
-
-    @property
-    def dialect(self) -> sa.Dialect:
-        """The dialect that statements are compiled for."""
-        return self._engine.dialect
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether the database is SQLite."""
-        return self.dialect.name == "sqlite"
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -208,6 +200,14 @@ def chunks(items: Iterable[_T]) -> Iterable[list[_T]]:
     """Splits items into lists that one statement takes."""
     all_ = list(items)
     return (all_[i : i + CHUNK] for i in range(0, len(all_), CHUNK))
+
+
+def rows_in(
+    connection: sa.Connection, query: sa.Select[Any], column: sa.Column[Any], values: Iterable[Any]
+) -> Iterator[Any]:
+    """The query's rows whose column has one of many values."""
+    for chunk in chunks(values):
+        yield from connection.execute(query.where(column.in_(chunk)))
 
 
 def _size(values: Sequence[Any]) -> int:

@@ -20,7 +20,7 @@ import orjson
 import sqlalchemy as sa
 
 from concord.errors import LedgerBroken
-from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried
+from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried, rows_in
 from concord.journal.labels import Labels, read_disputes
 from concord.journal.rows import (
     Claim,
@@ -159,14 +159,9 @@ class Journal:
 
     def heights(self, ids: Iterable[str]) -> dict[str, int]:
         """Id → height of its block, of those rounds that are settled."""
-        heights: dict[str, int] = {}
+        query = sa.select(rounds.c.id, rounds.c.block).where(rounds.c.block.is_not(None))
         with self._database.reading() as connection:
-            for chunk in chunks(ids):
-                query = sa.select(rounds.c.id, rounds.c.block).where(
-                    rounds.c.id.in_(chunk), rounds.c.block.is_not(None)
-                )
-                heights.update((row[0], row[1]) for row in connection.execute(query))
-        return heights
+            return dict(rows_in(connection, query, rounds.c.id, ids))
 
     @retried
     def forget(self, ids: Iterable[str]) -> int:
@@ -220,12 +215,10 @@ class Journal:
 
     def origins(self, ids: Iterable[str]) -> dict[str, Origin]:
         """Id → task and time, of those rounds that are there."""
-        origins = {}
+        query = sa.select(rounds.c.id, rounds.c.task, rounds.c.time)
         with self._database.reading() as connection:
-            for chunk in chunks(ids):
-                query = sa.select(rounds.c.id, rounds.c.task, rounds.c.time).where(rounds.c.id.in_(chunk))
-                origins.update({row[0]: Origin(row[1], row[2]) for row in connection.execute(query)})
-        return origins
+            found = rows_in(connection, query, rounds.c.id, ids)
+            return {id_: Origin(task, time) for id_, task, time in found}
 
     def disputes(self, id: str) -> list[LabelRow]:  # noqa: A002
         """The labels of a round that came after another one, oldest first."""
@@ -371,10 +364,8 @@ class Journal:
     def _note(self, connection: sa.Connection, rows: Sequence[tuple[int, str, bytes | None]]) -> None:
         if not rows:
             return
-        noted: dict[int, str] = {}
-        for chunk in chunks([row[0] for row in rows]):
-            query = sa.select(blocks.c.height, blocks.c.hash).where(blocks.c.height.in_(chunk))
-            noted.update((row[0], row[1]) for row in connection.execute(query))
+        query = sa.select(blocks.c.height, blocks.c.hash)
+        noted = dict(rows_in(connection, query, blocks.c.height, [row[0] for row in rows]))
         for height, block_hash, _ in rows:
             if noted.get(height, block_hash) != block_hash:
                 raise LedgerBroken(

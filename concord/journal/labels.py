@@ -6,12 +6,11 @@ because stake may have moved on it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
 import sqlalchemy as sa
 
-from concord.journal.database import Database, FastInsert, chunks
+from concord.journal.database import Database, FastInsert, chunks, rows_in
 from concord.journal.rows import Labelled, LabelRow, LabelStatus
 from concord.journal.tables import DUE, disputes, labels, rounds
 from concord.types.answers import SettlementStatus
@@ -29,12 +28,8 @@ _SETTLES = sa.and_(
 """A round whose settlement needs only its label."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Progress:
-    """How far the settlement of a round is."""
-
-    settlement: SettlementStatus
-    block: int | None
+_Progress = tuple[SettlementStatus, int | None]
+"""How far the settlement of a round is, and its block."""
 
 
 class Labels:
@@ -86,21 +81,17 @@ def _read_progress(connection: sa.Connection, ids: Sequence[str]) -> dict[str, _
     """Id → how far the settlement is once the round is labelled, of those rounds that are there."""
     progress = {}
     settles = sa.case((_SETTLES, sa.true()), else_=sa.false())
-    for chunk in chunks(ids):
-        query = sa.select(rounds.c.id, rounds.c.batch, rounds.c.block, settles).where(rounds.c.id.in_(chunk))
-        for id_, batch, block, becomes_due in connection.execute(query):
-            due: SettlementStatus = "due" if becomes_due or batch is not None else "none"
-            progress[id_] = _Progress(due if block is None else "settled", block)
+    query = sa.select(rounds.c.id, rounds.c.batch, rounds.c.block, settles)
+    for id_, batch, block, becomes_due in rows_in(connection, query, rounds.c.id, ids):
+        due: SettlementStatus = "due" if becomes_due or batch is not None else "none"
+        progress[id_] = (due if block is None else "settled"), block
     return progress
 
 
 def _read_labels(connection: sa.Connection, ids: Iterable[str]) -> dict[str, LabelRow]:
     """Id → the round's label, of those rounds that have one."""
-    rows = {}
-    for chunk in chunks(ids):
-        query = sa.select(*(labels.c[name] for name in _COLUMNS)).where(labels.c.id.in_(chunk))
-        rows.update({row[0]: LabelRow(*row) for row in connection.execute(query)})
-    return rows
+    query = sa.select(*(labels.c[name] for name in _COLUMNS))
+    return {row[0]: LabelRow(*row) for row in rows_in(connection, query, labels.c.id, ids)}
 
 
 def _make_due(connection: sa.Connection, ids: Iterable[str]) -> None:
@@ -121,4 +112,4 @@ def _compare(
         status = "conflict"
     elif row == inserted == current:
         status = "accepted"
-    return Labelled(row.id, status, progress.settlement, progress.block, current.label, current.source)
+    return Labelled(row.id, status, *progress, current.label, current.source)

@@ -7,14 +7,14 @@ few match, a page is short, and its cursor continues from there.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
 from concord.errors import InvalidInput
 from concord.journal.database import Database
-from concord.journal.rows import StoredRound
+from concord.journal.rows import RoundRow, StoredRound
 from concord.journal.tables import blocks, disputes, labels, rounds
 
 ROWS: Final = 2000
@@ -25,21 +25,8 @@ LOOKED_AT: Final = 10 * ROWS
 
 LabelState = Literal["known", "unknown", "disputed"]
 
-COLUMNS: Final = (
-    "id",
-    "task",
-    "time",
-    "status",
-    "policy",
-    "height",
-    "request_id",
-    "verdict",
-    "features",
-    "evidence",
-    "due",
-    "traceparent",
-)
-"""What a round is recorded with, in the order of `RoundRow`."""
+COLUMNS: Final = tuple(field.name for field in fields(RoundRow))
+"""What a round is recorded with."""
 
 WITH_LABELS: Final = rounds.outerjoin(labels, rounds.c.id == labels.c.id)
 
@@ -109,9 +96,10 @@ def find_rounds(
     database: Database, filters: RoundFilters, limit: int, after: str | None
 ) -> tuple[list[StoredRound], str | None]:
     """A page of rounds, newest first, and the cursor of the next one; see `Journal.find`."""
+    last = read_cursor(after) if after is not None else None
     if filters.needs_scan:
-        return _scan(database, filters, limit, after)
-    query = _page(READ, filters, read_cursor(after) if after is not None else None).limit(limit + 1)
+        return _scan(database, filters, limit, last)
+    query = _page(READ, filters, last).limit(limit + 1)
     with database.reading() as connection:
         page = [StoredRound(*row) for row in connection.execute(query)]
     more, page = len(page) > limit, page[:limit]
@@ -119,14 +107,13 @@ def find_rounds(
 
 
 def _scan(
-    database: Database, filters: RoundFilters, limit: int, after: str | None
+    database: Database, filters: RoundFilters, limit: int, last: tuple[int, str] | None
 ) -> tuple[list[StoredRound], str | None]:
     columns = [rounds.c.id, rounds.c.time, labels.c.label]
     if filters.fits is not None:
         columns.append(rounds.c.verdict)
     query = sa.select(*columns).select_from(WITH_LABELS)
     ids: list[str] = []
-    last = read_cursor(after) if after is not None else None
     for _ in range(LOOKED_AT // ROWS):
         with database.reading() as connection:
             chunk = connection.execute(_page(query, filters, last).limit(ROWS)).all()

@@ -83,7 +83,8 @@ class Cluster:
         try:
             if not file and "KUBERNETES_SERVICE_HOST" in os.environ:
                 config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-                return cls(configuration, namespace or _own_namespace())
+                namespace = namespace or (_TOKEN_FOLDER / "namespace").read_text("utf-8").strip()
+                return cls(configuration, namespace)
             file = file or "~/.kube/config"
             config.load_kube_config(file, client_configuration=configuration)  # type: ignore[no-untyped-call]
             _, context = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
@@ -238,10 +239,6 @@ def _refuse(status: int, data: bytes, verb: str, resource: str, name: str, names
     if status == 429 or status >= 500:
         raise ServiceAway(f"The cluster's API does not serve ({status}: {message}).")
     raise ConfigurationError(f"The cluster refuses the {what}: {message}.")
-
-
-def _own_namespace() -> str:
-    return (_TOKEN_FOLDER / "namespace").read_text("utf-8").strip()
 
 
 def _sentence(error: Exception) -> str:

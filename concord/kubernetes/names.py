@@ -1,7 +1,6 @@
 """An installation of Concord in a cluster: its namespace, and the names of its objects in the chart."""
 
 from dataclasses import dataclass
-from typing import Self
 
 
 @dataclass(frozen=True)
@@ -15,12 +14,6 @@ class Target:
 
     namespace: str
     fullname: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Reads NAMESPACE/FULLNAME; the settings have checked its form."""
-        namespace, _, fullname = text.partition("/")
-        return cls(namespace, fullname)
 
     @property
     def models(self) -> str:

@@ -54,8 +54,7 @@ class ChainReport:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        lists = {"orphans": list(self.orphans), "problems": list(self.problems)}
-        return {"ok": self.ok, **asdict(self), **lists}
+        return {"ok": self.ok, **asdict(self)}
 
 
 class _ChainReader:

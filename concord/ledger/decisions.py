@@ -24,9 +24,7 @@ def describe_decision(body: Body) -> str:
     return f"{actions[body['action']]}, by {body['by']}: {body['why']}"
 
 
-def list_decisions(
-    ledger: Ledger, task: str, node: str, state: State, limit: int = DECISIONS
-) -> list[Decided]:
+def list_decisions(ledger: Ledger, task: str, node: str, state: State) -> list[Decided]:
     """The last decisions about a node's versions, oldest first.
 
     An account names its last decision, and the account before that block the one before.
@@ -36,10 +34,9 @@ def list_decisions(
         task: The node's task.
         node: The node.
         state: The state after the newest decision.
-        limit: Decisions, at most.
     """
     decisions: list[Decided] = []
-    while len(decisions) < limit:
+    while len(decisions) < DECISIONS:
         account = state.tasks[task].accounts.get(node) if task in state.tasks else None
         if account is None or account.appointment is None:
             break

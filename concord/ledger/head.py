@@ -5,7 +5,7 @@ JSON with a seal, the SHA-256 of all the rest, so a changed character is found o
 appended.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from concord.errors import LedgerBroken
@@ -86,7 +86,7 @@ def encode_head(head: Head) -> bytes:
         "blocks": [block.to_json() for block in head.blocks],
     }
     if head.segment is not None:
-        document["segment"] = head.segment.to_json()
+        document["segment"] = asdict(head.segment)
     document["seal"] = digest(canonical(document))
     return canonical(document)
 

@@ -67,7 +67,8 @@ class Ledger:
         self._clock, self._sleep, self._checkpoint = clock, sleep, checkpoint
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
         self._segments = Segments(store, archive)
-        self._head = Head(State())
+        self.newest = Head(State())
+        """The head as it was read last."""
         self._lock = threading.RLock()
 
     def head(self) -> Head:
@@ -80,16 +81,11 @@ class Ledger:
             stored = self._store.read_head()
             if stored is None:
                 self._check_never_stored()
-            elif stored[1] != self._head.revision:
+            elif stored[1] != self.newest.revision:
                 head = decode_head(*stored)
                 self._check_follows(head)
-                self._head = head
-            return self._head
-
-    @property
-    def newest(self) -> Head:
-        """The head as it was read last; the store is not read."""
-        return self._head
+                self.newest = head
+            return self.newest
 
     def append(
         self,
@@ -172,7 +168,7 @@ class Ledger:
         """
         with self._lock:
             rebuild(self._store, self._archive, noted, replace=replace)
-            self._head = Head(State())
+            self.newest = Head(State())
             return self.head()
 
     def import_blocks(self, lines: Lines) -> Head:
@@ -300,8 +296,8 @@ class Ledger:
         metrics.LEDGER_HEAD_BYTES.set(len(data))
         self._checkpoint("swapped")
         with self._lock:
-            if grown.height > self._head.height:
-                self._head = replace(grown, revision=revision)
+            if grown.height > self.newest.height:
+                self.newest = replace(grown, revision=revision)
 
     def _seal(self, head: Head, block: Block, state: State) -> Head:
         ref, data = encode(self._segments.state_after(head.segment), head.blocks, head.segment)
@@ -310,7 +306,7 @@ class Ledger:
         return Head(state, (block,), ref)
 
     def _check_follows(self, head: Head) -> None:
-        before = self._head
+        before = self.newest
         if not before.height:
             return
         if head.height < before.height:
@@ -323,7 +319,7 @@ class Ledger:
 
     def _check_never_stored(self) -> None:
         """Raises LedgerBroken if there was a head: one was read before, or there are segments."""
-        was_read = self._head.revision is not None
+        was_read = self.newest.revision is not None
         if (was_read or self._store.list_segments()) and self._store.read_head() is None:
             raise LedgerBroken(HEAD_IS_GONE)
 

@@ -64,10 +64,6 @@ class SegmentRef:
         """Height of its last block."""
         return _heights(self.name)[1]
 
-    def to_json(self) -> dict[str, str]:
-        """Plain JSON values."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, document: Mapping[str, str] | None) -> "SegmentRef | None":
         """Reads a reference, or None where there is none."""
@@ -115,7 +111,7 @@ def encode(state: State, blocks: Sequence[Block], before: SegmentRef | None) -> 
     """
     header: dict[str, Any] = {"format": FORMAT, "state": state.to_json()}
     if before is not None:
-        header["before"] = before.to_json()
+        header["before"] = asdict(before)
     content = b"".join(line + b"\n" for line in [canonical(header), *(block.data for block in blocks)])
     data = gzip.compress(content, mtime=0)
     return SegmentRef(_name(blocks), digest(content), digest(data), blocks[-1].hash), data

@@ -169,7 +169,9 @@ def fold_task(task: TaskState, event: Event) -> TaskState:
 
 def _apply(state: State, event: Event) -> State:
     name = event.body["task"]
-    task = _RULES[event.kind](state, event.body)
+    is_new = event.kind == "params" and name not in state.tasks
+    before = TaskState(event.body["policy"]) if is_new else state.task(name)
+    task = _RULES[event.kind](before, event.body)
     _check(name, task)
     return State({**state.tasks, name: task})
 
@@ -185,10 +187,9 @@ def _with(task: TaskState, node: str, account: Account) -> TaskState:
     return replace(task, accounts={**task.accounts, node: account})
 
 
-def _params(state: State, body: Body) -> TaskState:
-    before = state.tasks.get(body["task"], TaskState(body["policy"]))
+def _params(task: TaskState, body: Body) -> TaskState:
     return replace(
-        before,
+        task,
         policy=body["policy"],
         asks=body.get("asks"),
         members=tuple(body["members"]) if "members" in body else None,
@@ -197,8 +198,8 @@ def _params(state: State, body: Body) -> TaskState:
     )
 
 
-def _open(state: State, body: Body) -> TaskState:
-    task, node, deposit = state.task(body["task"]), body["node"], body["deposit"]
+def _open(task: TaskState, body: Body) -> TaskState:
+    node, deposit = body["node"], body["deposit"]
     if node in task.accounts:
         raise Conflict(f"The account of {node!r} in {body['task']!r} is open already.", field="node")
     counts = task.opens is None or node in task.opens or len(task.active) < FEWEST_ACTIVE
@@ -207,8 +208,7 @@ def _open(state: State, body: Body) -> TaskState:
     return replace(_with(task, node, account), paid_in=task.paid_in + deposit)
 
 
-def _appoint(state: State, body: Body) -> TaskState:
-    task = state.task(body["task"])
+def _appoint(task: TaskState, body: Body) -> TaskState:
     account, action = task.account(body["node"]), body["action"]
     if action not in get_args(Action):
         raise InvalidInput(f"{action!r} is no decision about a version.", field="action")
@@ -219,8 +219,7 @@ def _appoint(state: State, body: Body) -> TaskState:
     return _with(task, body["node"], replace(account, appointment=appointment, changes=account.changes + 1))
 
 
-def _promote(state: State, body: Body) -> TaskState:
-    task = state.task(body["task"])
+def _promote(task: TaskState, body: Body) -> TaskState:
     before, version = task.account(body["node"]), body["version"]
     if before.version == version:
         # A writer with an outdated head; the version would lose its record.
@@ -257,16 +256,14 @@ def _shadowed(before: Account, version: str) -> Trial | None:
     return Trial(before.version, before.labelled, before.score, before.answered)
 
 
-def _deposit(state: State, body: Body) -> TaskState:
-    task, amount = state.task(body["task"]), body["amount"]
-    account = task.account(body["node"])
+def _deposit(task: TaskState, body: Body) -> TaskState:
+    account, amount = task.account(body["node"]), body["amount"]
     account = replace(account, stake=account.stake + amount, deposit=account.deposit + amount)
     return replace(_with(task, body["node"], account), paid_in=task.paid_in + amount)
 
 
-def _withdraw(state: State, body: Body) -> TaskState:
-    task, amount = state.task(body["task"]), body["amount"]
-    account = task.account(body["node"])
+def _withdraw(task: TaskState, body: Body) -> TaskState:
+    account, amount = task.account(body["node"]), body["amount"]
     if amount > account.stake:
         raise Conflict(
             f"{body['node']} holds {account.stake / MICRO:,.6f} stake, less than is to be withdrawn.",
@@ -277,8 +274,8 @@ def _withdraw(state: State, body: Body) -> TaskState:
     return replace(_with(task, body["node"], account), paid_out=task.paid_out + amount)
 
 
-def _settle(state: State, body: Body) -> TaskState:
-    task, learns = state.task(body["task"]), body["policy"] == "wager"
+def _settle(task: TaskState, body: Body) -> TaskState:
+    learns = body["policy"] == "wager"
     accounts = dict(task.accounts)
     for node, numbers in body["nodes"].items():
         sums, account = NodeSums(*numbers), task.account(node)
@@ -335,8 +332,7 @@ def _learn(account: Account, sums: NodeSums) -> Account:
     return replace(account, watched=watched + n, watched_regret=regret + sums.regret)
 
 
-def _jail(state: State, body: Body) -> TaskState:
-    task = state.task(body["task"])
+def _jail(task: TaskState, body: Body) -> TaskState:
     account = task.account(body["node"])
     if account.standing == "jailed":
         raise Conflict(f"{body['node']} is jailed already.", field="node")
@@ -351,8 +347,7 @@ def _jail(state: State, body: Body) -> TaskState:
     return _with(task, body["node"], account)
 
 
-def _release(state: State, body: Body) -> TaskState:
-    task = state.task(body["task"])
+def _release(task: TaskState, body: Body) -> TaskState:
     account = task.account(body["node"])
     if account.standing == "active":
         raise Conflict(f"{body['node']} is neither jailed nor in probation: it counts already.", field="node")
@@ -369,7 +364,7 @@ def _release(state: State, body: Body) -> TaskState:
     return _with(task, body["node"], account)
 
 
-_RULES: dict[str, Callable[[State, Body], TaskState]] = {
+_RULES: dict[str, Callable[[TaskState, Body], TaskState]] = {
     "params": _params,
     "open": _open,
     "appoint": _appoint,

@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import orjson
 
@@ -52,12 +52,10 @@ class AccessLog:
     """Access lines of one process, written in groups.
 
     Args:
-        stream: Where to; standard error of the process if None.
         enabled: Whether lines are kept at all.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, enabled: bool = True) -> None:
-        self._stream = stream
+    def __init__(self, *, enabled: bool = True) -> None:
         self._enabled = enabled
         self._lines: list[bytes] = []
 
@@ -78,6 +76,5 @@ class AccessLog:
         """Writes the gathered lines."""
         lines, self._lines = self._lines, []
         if lines:
-            stream = self._stream or sys.stderr
-            stream.write((b"\n".join(lines) + b"\n").decode())
-            stream.flush()
+            sys.stderr.write((b"\n".join(lines) + b"\n").decode())
+            sys.stderr.flush()

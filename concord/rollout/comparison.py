@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from concord.journal import JudgedRound
+from concord.journal.rows import JudgedRound
 from concord.policies.scoring import brier, closeness, hit
 from concord.policies.voting import PPM
 from concord.rollout.confidence import mean_interval

@@ -12,7 +12,7 @@ from typing import Final
 from concord.consensus.ensembles import Ensembles
 from concord.consensus.node_client import NodeClient
 from concord.errors import ConcordError, UnknownName
-from concord.rollout.desired import DesiredVersionsStore
+from concord.rollout.desired.store import DesiredVersionsStore
 from concord.rollout.registry import (
     CHALLENGER,
     CHAMPION,
@@ -50,6 +50,8 @@ class Inventory:
         self, ensembles: Ensembles, desired: DesiredVersionsStore, registry: RegistryClient | None
     ) -> None:
         self.ensembles, self.desired, self.registry = ensembles, desired, registry
+        self.previous_tag = SERVED_TAG if desired.is_cluster else PREVIOUS_TAG
+        """The registry's tag of the version that was served before the last promotion."""
         self._listing = asyncio.Lock()
         self._next: asyncio.Future[list[ModelView]] | None = None
 
@@ -57,11 +59,6 @@ class Inventory:
         """Closes the registry's connections."""
         if self.registry is not None:
             await self.registry.close()
-
-    @property
-    def previous_tag(self) -> str:
-        """The registry's tag of the version that was served before the last promotion."""
-        return SERVED_TAG if self.desired.is_cluster else PREVIOUS_TAG
 
     async def list_models(self) -> list[ModelView]:
         """Every node's model, in the order of the tasks."""

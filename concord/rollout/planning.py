@@ -9,7 +9,7 @@ from typing import Final
 
 from concord.errors import Conflict, InvalidInput
 from concord.policies.stake import Action
-from concord.rollout.desired import version_number
+from concord.rollout.desired.store import version_number
 from concord.rollout.state import PACKAGED, RolloutState, VersionPair
 from concord.types.models import DesiredVersions
 

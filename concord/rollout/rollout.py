@@ -7,9 +7,8 @@ calls wait for one another; between replicas desired versions and event are each
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -28,7 +27,7 @@ from concord.errors import (
 from concord.ledger import events
 from concord.ledger.events import Decision, Event
 from concord.ledger.state import State
-from concord.rollout.desired import version_number
+from concord.rollout.desired.store import version_number
 from concord.rollout.inventory import DesiredSnapshot, Inventory
 from concord.rollout.planning import RolloutPlan, RolloutRequest, plan_rollout
 from concord.rollout.registry import CHALLENGER, CHAMPION, SCHEMA_TAG, ModelVersion, RegisteredModel
@@ -36,6 +35,7 @@ from concord.rollout.state import PACKAGED, RolloutState
 from concord.settlement.settler import Settler
 from concord.tasks.schema import TaskSchema
 from concord.types.models import DesiredVersions, ModelView
+from concord.util.times import now
 
 _log = logging.getLogger(__name__)
 
@@ -46,13 +46,10 @@ class Rollout:
     Args:
         inventory: Reads the versions, and holds the stores that are written.
         settler: Appends to the ledger.
-        clock: Seconds since the epoch.
     """
 
-    def __init__(
-        self, inventory: Inventory, settler: Settler, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._inventory, self._settler, self._clock = inventory, settler, clock
+    def __init__(self, inventory: Inventory, settler: Settler) -> None:
+        self._inventory, self._settler = inventory, settler
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def apply(self, name: str, request: RolloutRequest, by: str, why: str) -> ModelView:
@@ -188,7 +185,7 @@ class Rollout:
         if plan.is_recorded:
             return
         task, _, node = state.name.rpartition(".")
-        at = int(self._clock() * 1_000_000)
+        at = now()
 
         def build(ledger_state: State) -> list[Event]:
             account = ledger_state.task(task).account(node)

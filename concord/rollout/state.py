@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from concord.policies.stake import Action, Appointment
-from concord.rollout.desired import version_number
+from concord.rollout.desired.store import version_number
 from concord.types.models import DesiredVersions, Phase
 
 PACKAGED: Final = "packaged"

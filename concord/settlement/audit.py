@@ -12,7 +12,8 @@ from itertools import chain
 from typing import Any, Final
 
 from concord.errors import ConcordError, LedgerBroken
-from concord.journal import Journal, SettlementRound
+from concord.journal import Journal
+from concord.journal.rows import SettlementRound
 from concord.ledger.chain import Block, fold_chain
 from concord.ledger.events import Event
 from concord.ledger.ledger import Ledger

@@ -5,11 +5,14 @@ The records, sorted by id, are the leaves under the root that the event names. C
 from a settlement are events of the same block.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 
 from concord.errors import LedgerBroken, LedgerUnavailable, UnknownName
-from concord.journal import SettlementRound
+from concord.journal.rows import SettlementRound
 from concord.ledger import events
 from concord.ledger.chain import canonical
 from concord.ledger.events import Event, NodeSums
@@ -40,10 +43,8 @@ class Settlement:
 
 def group_rounds(rounds: Iterable[SettlementRound]) -> dict[tuple[str, str], list[SettlementRound]]:
     """Task and policy → their rounds, sorted by id."""
-    groups: dict[tuple[str, str], list[SettlementRound]] = {}
-    for round_ in sorted(rounds, key=lambda round_: (round_.task, round_.policy, round_.id)):
-        groups.setdefault((round_.task, round_.policy), []).append(round_)
-    return groups
+    in_order = sorted(rounds, key=attrgetter("task", "policy", "id"))
+    return {key: list(group) for key, group in groupby(in_order, attrgetter("task", "policy"))}
 
 
 def settle_batch(batch: str, rounds: Rounds, state: State) -> Settlement:
@@ -126,10 +127,8 @@ def _seed_record(task: str, round_: SeedRound, deltas: Mapping[str, int]) -> byt
 
 
 def _sums(settled: SeedSettlement) -> dict[str, NodeSums]:
-    rounds: dict[str, int] = {}
-    total: dict[str, int] = {}
+    rounds, total = Counter[str](), Counter[str]()
     for deltas in settled.deltas.values():
-        for node, delta in deltas.items():
-            rounds[node] = rounds.get(node, 0) + 1
-            total[node] = total.get(node, 0) + delta
+        rounds.update(deltas.keys())
+        total.update(deltas)
     return {node: NodeSums(rounds[node], total[node]) for node in sorted(rounds)}

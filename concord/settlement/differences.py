@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from concord.journal import SettlementRound
+from concord.journal.rows import SettlementRound
 from concord.ledger.chain import Block, canonical
 from concord.ledger.events import Event
 from concord.ledger.merkle import merkle_root

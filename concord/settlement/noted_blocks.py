@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Final
 
 from concord.errors import LedgerBroken
-from concord.journal import Claim, Journal
+from concord.journal import Journal
+from concord.journal.rows import Claim
 from concord.ledger import Ledger
 
 NOTED_AT_ONCE: Final = 500

@@ -25,7 +25,8 @@ from concord.errors import (
     LedgerError,
     LedgerUnavailable,
 )
-from concord.journal import Claim, Journal
+from concord.journal import Journal
+from concord.journal.rows import Claim
 from concord.ledger import Block, Head, Ledger, State
 from concord.ledger.chain import canonical
 from concord.ledger.events import Event
@@ -94,7 +95,8 @@ class Settler:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
         self.head = Head(State())
         """The newest head that was seen, at most about a second old."""
-        self._alarm: str | None = None
+        self.alarm: str | None = None
+        """Why settling has stopped, or None."""
         self._ledger_read = self._compared = False
         self._catching_up: asyncio.Task[None] | None = None
         self._claims: list[Claim] = []
@@ -102,19 +104,14 @@ class Settler:
         self._due, self._urgent, self._settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @property
-    def alarm(self) -> str | None:
-        """Why settling has stopped, or None."""
-        return self._alarm
-
-    @property
     def ledger_read(self) -> bool:
         """Whether the ledger has been read; before that the nodes' stakes are unknown."""
-        return self._ledger_read or self._alarm is not None
+        return self._ledger_read or self.alarm is not None
 
     @property
     def started(self) -> bool:
         """Whether ledger and journal have been compared, so that blocks may be appended."""
-        return self._compared or self._alarm is not None
+        return self._compared or self.alarm is not None
 
     async def start(self) -> None:
         """Reads the head, migrates the journal, compares the two, and takes over claims that a crash left.
@@ -140,7 +137,7 @@ class Settler:
 
     def fail(self, error: BaseException) -> None:
         """Sets the alarm because `run` has ended by a bug; answers go on, settling does not."""
-        self._alarm = f"Settling has stopped by an error of ours: {error}"
+        self.alarm = f"Settling has stopped by an error of ours: {error}"
 
     def notify(self) -> None:
         """Wakes the settler: rounds are due."""
@@ -158,8 +155,8 @@ class Settler:
             LedgerError: The store does not serve, or has not since the start; a retry is harmless.
             JournalUnavailable: The block is appended and could not be noted; a retry is harmless.
         """
-        if self._alarm is not None:
-            raise LedgerBroken(self._alarm)
+        if self.alarm is not None:
+            raise LedgerBroken(self.alarm)
         if self._catching_up is not None and not self._compared:
             raise LedgerUnavailable("The ledger and the journal have not been compared since the start yet.")
         return await self._guarded(self._append, events)
@@ -181,7 +178,7 @@ class Settler:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    while open_ and self._alarm is None:
+                    while open_ and self.alarm is None:
                         settled = self._settled
                         with suppress(JournalUnavailable):
                             heights |= await asyncio.to_thread(self._journal.heights, open_)
@@ -204,7 +201,7 @@ class Settler:
     async def _catch_up(self) -> None:
         """Migrates the journal and reads the head, each as soon as it serves, and then compares the two."""
         await asyncio.gather(self._retry(self._journal.migrate), self._retry(self._read_head))
-        if self._alarm is None:
+        if self.alarm is None:
             await self._retry(self._recover)
         self._compared = True
 
@@ -222,7 +219,7 @@ class Settler:
                 return
 
     async def _refresh_forever(self) -> None:
-        while self._alarm is None:
+        while self.alarm is None:
             await self._sleep(REFRESH)
             # The settling loop reports what does not serve; here the old head is good enough.
             with suppress(LedgerError, JournalUnavailable):
@@ -230,7 +227,7 @@ class Settler:
 
     async def _settle_forever(self) -> None:
         failures = 0
-        while self._alarm is None:
+        while self.alarm is None:
             await self._sleep_until(PATIENT / 1e6, self._due)
             await self._until_block_may_come()
             self._due.clear()
@@ -257,7 +254,7 @@ class Settler:
             # A head from the future, by a clock that runs ahead, must not stop the other writers.
             last = self.head.time if self.head.time <= time else entered
             left = last + (URGENT if self._waiting or self._behind else PATIENT) - time
-            if left <= 0 or self._alarm is not None:
+            if left <= 0 or self.alarm is not None:
                 return
             await self._sleep_until(min(left / 1e6, REFRESH), *(() if self._waiting else (self._urgent,)))
 
@@ -284,8 +281,8 @@ class Settler:
             # To its end: the service that cancels this closes the journal next.
             return await run_to_end(step, *args, **kwargs)
         except LedgerBroken as error:
-            if self._alarm is None:
-                self._alarm = error.message
+            if self.alarm is None:
+                self.alarm = error.message
                 _log.error("ledger_broken", extra={"reason": error.message})
             raise
         except LedgerUnavailable:

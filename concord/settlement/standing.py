@@ -31,19 +31,16 @@ INVALID_WINDOW: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Withheld:
-    """A jailing that is due and would leave too few voters."""
-
-    node: str
-    reason: JailReason
-
-
-@dataclass(frozen=True, slots=True)
 class Review:
-    """The changes of standing that are due in a task, and the jailings that are withheld."""
+    """The changes of standing that are due in a task.
+
+    Attributes:
+        events: The changes.
+        withheld: Nodes that are due to be jailed, and would leave too few voters.
+    """
 
     events: tuple[Event, ...]
-    withheld: tuple[Withheld, ...]
+    withheld: tuple[str, ...]
 
 
 def review(name: str, task: TaskState, malformed: Mapping[str, int] | None = None) -> Review:
@@ -60,14 +57,14 @@ def review(name: str, task: TaskState, malformed: Mapping[str, int] | None = Non
     for event in due:
         task = fold_task(task, event)
     released = {event.body["node"] for event in due}
-    withheld: list[Withheld] = []
+    withheld: list[str] = []
     for node, reason, measured in _accused(task, malformed or {}):
         account = task.accounts[node]
         if node in released:
             # Two changes of one node in one block have no order; the next review makes the second.
             continue
         if account.standing == "active" and not _can_spare(task, node):
-            withheld.append(Withheld(node, reason))
+            withheld.append(node)
             continue
         due.append(events.jail(name, node, reason, measured, account.changes))
         task = fold_task(task, due[-1])

@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from concord.errors import JournalUnavailable
-from concord.journal import Journal, RoundFilters
+from concord.journal import Journal
+from concord.journal.search import RoundFilters
 from concord.ledger import FileStore, Ledger
 from concord.settlement.settler import Settler
 from tests.service.settling import World, after_slashes

@@ -2,7 +2,8 @@
 
 import pytest
 
-from concord.journal import Journal, LabelRow, streams
+from concord.journal import Journal, streams
+from concord.journal.rows import LabelRow
 from tests.unit.journal import test_streams as suite
 
 # PyMySQL's sockets close when they are collected.

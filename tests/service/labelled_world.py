@@ -4,7 +4,7 @@ import itertools
 
 import sqlalchemy as sa
 
-from concord.journal import LabelRow
+from concord.journal.rows import LabelRow
 from concord.ledger import events
 from concord.ledger.merkle import merkle_proof
 from concord.ledger.proofs import ProofDocument

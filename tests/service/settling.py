@@ -7,7 +7,8 @@ from pathlib import Path
 
 import orjson
 
-from concord.journal import Journal, RoundRow
+from concord.journal import Journal
+from concord.journal.rows import RoundRow
 from concord.ledger import FileStore, Ledger, events
 from concord.policies.stake import MICRO
 from concord.settlement.settler import Settler

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from concord.cli import main
 from concord.http.tokens import Token, hash_of, render
-from concord.journal import LabelRow
+from concord.journal.rows import LabelRow
 from concord.types.drift import ErrorDrift
 from tests.service.stack import IRIS, Node, StandInModel, iris_nodes, species, wait_until
 from training.data.dataset import Dataset

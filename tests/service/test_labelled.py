@@ -4,7 +4,8 @@ import pytest
 
 from concord.client import Client
 from concord.errors import DataError, Refused, ServiceAway
-from concord.journal import LabelRow, RoundRow, streams
+from concord.journal import streams
+from concord.journal.rows import LabelRow, RoundRow
 from tests.service.labelling import write_tokens
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel
 from training.data.sources import read_rows

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from concord.errors import Conflict, JournalUnavailable, LedgerBroken, LedgerError
-from concord.journal import LabelRow
+from concord.journal.rows import LabelRow
 from concord.ledger import events
 from concord.ledger.merkle import merkle_root
 from concord.policies.stake import MICRO

@@ -73,7 +73,6 @@ class Administration:
 
     async def release(self, request: Request) -> Response:
         """A jailed node, or one in probation, counts again."""
-        request.query()
         body = object_body(await request.json(), "reason", "key")
         task, node = self._find_account(request)
         why = read_reason(body.get("reason"))
@@ -90,7 +89,6 @@ class Administration:
         return await self._pay(request, events.withdraw)
 
     async def _pay(self, request: Request, payment: Callable[[str, str, int, str], Event]) -> Response:
-        request.query()
         body = object_body(await request.json(), "amount", "key")
         task, node = self._find_account(request)
         event = payment(task, node, _read_micros(body.get("amount")), _read_key(request, body))

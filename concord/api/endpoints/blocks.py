@@ -47,7 +47,6 @@ class Blocks:
 
     async def get_block(self, request: Request) -> Response:
         """The block of a height."""
-        request.query()
         height = int_param(request.path, "height", default=0)
         if height > self._settler.head.height:
             raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")

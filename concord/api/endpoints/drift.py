@@ -52,5 +52,4 @@ class Drift:
 
     async def get_profile(self, request: Request) -> Response:
         """The training profile that most of the task's models carry."""
-        request.query()
         return json_response(self._live.find_baseline(request.path["task"]).profile.document)

@@ -34,9 +34,8 @@ class LedgerReader:
             Endpoint("GET", "/v1/ledger/audit", self.audit, audit, "administer"),
         ]
 
-    async def get_state(self, request: Request) -> Response:
+    async def get_state(self, _request: Request) -> Response:
         """Height, hash and every account of the newest state."""
-        request.query()
         head = self._settler.head
         due = await asyncio.to_thread(self._journal.due_count)
         return json_response(
@@ -51,14 +50,12 @@ class LedgerReader:
             }
         )
 
-    async def verify(self, request: Request) -> Response:
+    async def verify(self, _request: Request) -> Response:
         """Replays every block and compares it with the journal's notes."""
-        request.query()
         report = await run_exclusive(self._lock, lambda: self._ledger.verify(self._journal.noted_blocks()))
         return json_response(report.to_json())
 
-    async def audit(self, request: Request) -> Response:
+    async def audit(self, _request: Request) -> Response:
         """Settles every block again from the journal's records; minutes, for many."""
-        request.query()
         report = await run_exclusive(self._lock, audit_settlements, self._ledger, self._journal)
         return json_response(report.to_json())

@@ -7,6 +7,7 @@ that is a right; decisions need a token that administers, and the ledger keeps i
 import asyncio
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from concord.api.endpoint import Endpoint, Listed, Operation
@@ -57,24 +58,31 @@ class Models:
             errors=(409, 503),
             query={"since": TIME},
         )
-        challenge = _describe(
-            "Have a version answer beside the champion, for nothing", _VERSION, required=("version",)
-        )
-        promote = _describe("Make a version champion, and watch the old one beside it", _VERSION)
-        roll_back = _describe("Make the version before champion again")
-        dismiss = _describe("Have the challenger leave")
+        decisions: Mapping[Action, Operation] = {
+            "challenge": _describe(
+                "Have a version answer beside the champion, for nothing", _VERSION, required=("version",)
+            ),
+            "promote": _describe("Make a version champion, and watch the old one beside it", _VERSION),
+            "rollback": _describe("Make the version before champion again"),
+            "dismiss": _describe("Have the challenger leave"),
+        }
         return [
             Endpoint("GET", "/v1/models", self.list_models, listing),
             Endpoint("GET", "/v1/models/{name}/compare", self.compare, comparison, "read"),
-            Endpoint("POST", "/v1/models/{name}/challenge", self.challenge, challenge, "administer"),
-            Endpoint("POST", "/v1/models/{name}/promote", self.promote, promote, "administer"),
-            Endpoint("POST", "/v1/models/{name}/rollback", self.roll_back, roll_back, "administer"),
-            Endpoint("POST", "/v1/models/{name}/dismiss", self.dismiss, dismiss, "administer"),
+            *(
+                Endpoint(
+                    "POST",
+                    f"/v1/models/{{name}}/{action}",
+                    partial(self._decide, action),
+                    operation,
+                    "administer",
+                )
+                for action, operation in decisions.items()
+            ),
         ]
 
-    async def list_models(self, request: Request) -> Response:
+    async def list_models(self, _request: Request) -> Response:
         """Every node's model."""
-        request.query()
         return json_response({"models": await self._inventory.list_models()})
 
     async def compare(self, request: Request) -> Response:
@@ -88,26 +96,9 @@ class Models:
         compared = await run_exclusive(self._comparing, self._compare, task, since or 0, pairing)
         return json_response(_make_comparison(state, pairing, since, compared))
 
-    async def challenge(self, request: Request) -> Response:
-        """A version answers beside the champion; its votes do not count."""
-        return await self._decide(request, "challenge", "version")
-
-    async def promote(self, request: Request) -> Response:
-        """A version becomes champion; the old one answers beside it."""
-        return await self._decide(request, "promote", "version")
-
-    async def roll_back(self, request: Request) -> Response:
-        """The version before becomes champion again."""
-        return await self._decide(request, "rollback")
-
-    async def dismiss(self, request: Request) -> Response:
-        """The challenger leaves."""
-        return await self._decide(request, "dismiss")
-
-    async def _decide(self, request: Request, action: Action, *more: str) -> Response:
-        request.query()
-        fields = (*more, "why", "expect")
-        body = object_body(await request.json(), *fields)
+    async def _decide(self, action: Action, request: Request) -> Response:
+        named = ("version",) if action in {"challenge", "promote"} else ()
+        body = object_body(await request.json(), *named, "why", "expect")
         why = read_reason(body.get("why"), "why")
         decision = RolloutRequest(action, _read_version(body, "version"), _read_pair(body.get("expect")))
         if action == "challenge" and decision.version is None:

@@ -68,20 +68,17 @@ class ProtocolV2:
             Endpoint("GET", "/v2/models/{task}/ready", self.get_model_readiness, model_ready),
         ]
 
-    async def get_server(self, request: Request) -> Response:
+    async def get_server(self, _request: Request) -> Response:
         """The server's metadata."""
-        request.query()
         return json_response({"name": "concord", "version": __version__, "extensions": []})
 
     async def get_model(self, request: Request) -> Response:
         """A task's tensors in and out."""
-        request.query()
         task = request.path["task"]
         return json_response(describe_model(task, self._service.ensembles.schema(task)))
 
     async def get_model_readiness(self, request: Request) -> Response:
         """200 while the task can reach its quorum."""
-        request.query()
         task = request.path["task"]
         self._service.ensembles.settings(task)
         return readiness_response(self._service.ensembles.is_ready(task), task)

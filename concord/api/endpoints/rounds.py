@@ -19,7 +19,8 @@ from concord.explain.explanation import Explanations
 from concord.explain.votes import AnswerDecoder
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.journal import LabelState, RoundFilters, StoredRound
+from concord.journal.rows import StoredRound
+from concord.journal.search import LabelState, RoundFilters
 from concord.policies.stake import MICRO
 from concord.service import Service
 from concord.tasks.schema import TaskSchema
@@ -90,7 +91,6 @@ class RoundReader:
 
     async def get_round(self, request: Request) -> Response:
         """The round, why it was answered so, and the proof of its settlement."""
-        request.query()
         round_id = request.path["id"]
         stored = await asyncio.to_thread(self._journal.round, round_id)
         if stored is None:

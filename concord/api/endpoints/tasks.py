@@ -23,14 +23,12 @@ class Tasks:
             Endpoint("GET", "/v1/tasks/{task}", self.get_task, detail),
         ]
 
-    async def list_tasks(self, request: Request) -> Response:
+    async def list_tasks(self, _request: Request) -> Response:
         """A summary of each task."""
-        request.query()
         return json_response({"tasks": [self._summarize(task) for task in self._ensembles.names()]})
 
     async def get_task(self, request: Request) -> Response:
         """One task with its schema."""
-        request.query()
         return json_response(self._describe(request.path["task"]))
 
     def _summarize(self, task: str) -> TaskSummary:

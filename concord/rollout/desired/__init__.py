@@ -7,16 +7,8 @@ from concord.kubernetes.api import Cluster
 from concord.kubernetes.names import Target
 from concord.rollout.desired.configmap import ConfigMapVersionsStore
 from concord.rollout.desired.folder import FolderVersionsStore
-from concord.rollout.desired.store import DesiredVersionsStore, version_number
+from concord.rollout.desired.store import DesiredVersionsStore
 from concord.settings import Settings
-
-__all__ = [
-    "ConfigMapVersionsStore",
-    "DesiredVersionsStore",
-    "FolderVersionsStore",
-    "open_versions_store",
-    "version_number",
-]
 
 
 def open_versions_store(settings: Settings) -> DesiredVersionsStore:
@@ -27,5 +19,5 @@ def open_versions_store(settings: Settings) -> DesiredVersionsStore:
     """
     if settings.deployment is None:
         return FolderVersionsStore(settings.versions_dir)
-    target = Target.parse(settings.deployment)
+    target = Target(*settings.deployment.split("/"))
     return ConfigMapVersionsStore(Cluster.connect(target.namespace), target)

@@ -11,7 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from concord.errors import ConfigurationError, InvalidInput, JournalUnavailable, LedgerBroken
-from concord.journal import Journal, LabelRow, RoundFilters, RoundRow
+from concord.journal import Journal
+from concord.journal.rows import LabelRow, RoundRow
+from concord.journal.search import RoundFilters
 from concord.journal.tables import NAMES, UtcDateTime
 
 SECRET = b'{"income":54321.5}'

@@ -2,7 +2,8 @@
 
 import pytest
 
-from concord.journal import Journal, LabelRow, RoundRow, streams
+from concord.journal import Journal, streams
+from concord.journal.rows import LabelRow, RoundRow
 
 
 def row(number, time, task="iris", features=b"{}"):

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run
 
 from concord.errors import CallerError, Conflict, LedgerBroken, UnknownName
-from concord.journal import Claim
+from concord.journal.rows import Claim
 from concord.ledger import events
 from concord.ledger.chain import canonical, replay
 from concord.ledger.file_store import FileStore

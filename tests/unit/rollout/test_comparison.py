@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from concord.journal import Journal, JudgedRound, LabelRow
+from concord.journal import Journal
+from concord.journal.rows import JudgedRound, LabelRow
 from concord.policies.voting import PPM
 from concord.rollout.comparison import LEAST_ROUNDS, Pairing, compare
 from concord.rollout.confidence import mean_interval

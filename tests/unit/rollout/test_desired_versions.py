@@ -8,12 +8,10 @@ import pytest
 from concord.errors import ConfigurationError, Conflict, ServiceAway
 from concord.kubernetes.api import Cluster
 from concord.kubernetes.names import Target
-from concord.rollout.desired import (
-    ConfigMapVersionsStore,
-    FolderVersionsStore,
-    open_versions_store,
-    version_number,
-)
+from concord.rollout.desired import open_versions_store
+from concord.rollout.desired.configmap import ConfigMapVersionsStore
+from concord.rollout.desired.folder import FolderVersionsStore
+from concord.rollout.desired.store import version_number
 from concord.settings import Settings
 from concord.types.models import DesiredVersions
 from tests.unit.ledger.fake_api_server import FakeApiServer

@@ -4,7 +4,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from concord.journal import SettlementRound
+from concord.journal.rows import SettlementRound
 from concord.ledger import events
 from concord.ledger.state import TaskState
 from concord.policies.stake import MIN_STAKE, Account

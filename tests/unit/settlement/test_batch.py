@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.errors import LedgerBroken, LedgerUnavailable
-from concord.journal import SettlementRound
+from concord.journal.rows import SettlementRound
 from concord.ledger import events
 from concord.ledger.chain import GENESIS, Block, canonical, digest, replay, state_hash
 from concord.ledger.merkle import merkle_root

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from concord.errors import LedgerBroken
-from concord.journal import SettlementRound
+from concord.journal.rows import SettlementRound
 from concord.ledger.events import TrialSums
 from concord.ledger.state import TaskState
 from concord.policies.scoring import brier
