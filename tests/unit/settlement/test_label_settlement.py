@@ -14,7 +14,7 @@ from concord.policies.scoring import brier
 from concord.policies.stake import MICRO, MIN_STAKE, Account
 from concord.policies.voting import PPM
 from concord.settlement import evidence
-from concord.settlement.wager import read_round, settle_labels
+from concord.settlement.label_settlement import read_round, settle_labels
 from tests.unit.properties import Properties
 from tests.unit.settlement.settling import batches, hot, wager_round
 
