@@ -19,7 +19,7 @@ from concord.settings import Settings
 from frontend.data import service
 from frontend.data.service import Reader
 from frontend.text import wording
-from frontend.text.language import _
+from frontend.text.language import N_, _
 
 LONGEST_TOKEN: Final = 512
 """Characters; those that `concord tokens add` makes have 43."""
@@ -233,14 +233,13 @@ def _page_token() -> str | None:
 def _why_not(person: str) -> str:
     if not person:
         return _("You are signed in, but your provider does not vouch for an e-mail address of yours.")
-    if not _is_listed(person):
-        return _(
-            "You are signed in as {person}, and that address is not among those who may act here. An "
-            "operator adds it to `CONCORD_PAGE_PEOPLE`.",
-            person=wording.escape(person),
-        )
-    return _(
-        "You are signed in as {person} and may act, but this page has no token of its own to act with. An "
-        "operator sets `CONCORD_PAGE_TOKEN`.",
-        person=wording.escape(person),
+    text = N_(
+        "You are signed in as {person}, and that address is not among those who may act here. An "
+        "operator adds it to `CONCORD_PAGE_PEOPLE`."
     )
+    if _is_listed(person):
+        text = N_(
+            "You are signed in as {person} and may act, but this page has no token of its own to act with. "
+            "An operator sets `CONCORD_PAGE_TOKEN`."
+        )
+    return _(text, person=wording.escape(person))

@@ -119,8 +119,9 @@ class Task:
             )
         if not self.nodes or not self.answers:
             raise ConfigurationError(f"Task {self.name!r} needs a node and a column of answers.")
+        choices = {feature.name for feature in self.schema.features if feature.choices}
         for group in self.groups:
-            if group not in self.schema.names or not self._choices(group):
+            if group not in choices:
                 raise ConfigurationError(f"Task {self.name!r} has the group {group!r}, which is no choice.")
         if set(self.settings) - set(self.nodes):
             raise ConfigurationError(
@@ -137,9 +138,6 @@ class Task:
     def models(self) -> tuple[str, ...]:
         """Registered names of the task's nodes, `<task>.<node>`."""
         return tuple(f"{self.name}.{node}" for node in self.nodes)
-
-    def _choices(self, name: str) -> tuple[str, ...]:
-        return next(feature.choices for feature in self.schema.features if feature.name == name)
 
     def rule(self, feature: str) -> Rule:
         """What an empty cell of the feature becomes."""

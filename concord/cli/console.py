@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -185,15 +186,7 @@ def print_result(document: T, show: Callable[[T], None], *, as_json: bool) -> No
 
 def print_json(document: object) -> None:
     """Prints one JSON document on a line of its own, dataclasses included."""
-    click.echo(json.dumps(document, default=_plain, ensure_ascii=False))
-
-
-def _plain(value: object) -> Any:  # noqa: ANN401 - plain JSON values
-    from dataclasses import asdict, is_dataclass
-
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value.")
+    click.echo(json.dumps(document, default=asdict, ensure_ascii=False))
 
 
 def ask(question: str) -> bool:

@@ -64,6 +64,11 @@ def draw_stakes(
     return alt.LayerChart(layer=[lines, ends]).properties(height=HEIGHT)
 
 
+def describe_course(node: str, before: str, after: str) -> str:
+    """A node's line as text: its first and its last stake."""
+    return _("{node} from {before} to {after}", node=node, before=before, after=after)
+
+
 def line_points(node: str, field: str, steps: Sequence[tuple[Any, float]]) -> list[dict[str, Any]]:
     """The points of a node's line.
 

@@ -10,7 +10,7 @@ from concord.types.answers import Verdict
 from frontend.charts.votes import draw_votes, votes_legend
 from frontend.components import states, vote_table
 from frontend.components.chart import show_chart
-from frontend.components.message import show_copyable, show_list, show_small
+from frontend.components.message import show_copyable, show_list, show_metric, show_small
 from frontend.data.service import AnsweredRow
 from frontend.text import wording
 from frontend.text.language import _, ngettext
@@ -67,9 +67,9 @@ def _show_metrics(schema: TaskSchema, verdict: Verdict) -> None:
             _show_spread(schema, verdict)
         elif verdict.probabilities and verdict.label:
             sure = verdict.probabilities.get(verdict.label, 0.0)
-            _show_metric(_("How sure"), wording.format_share(sure), wording.describe_certainty(sure))
+            show_metric(_("How sure"), wording.format_share(sure), wording.describe_certainty(sure))
         if verdict.agreement is not None:
-            _show_metric(
+            show_metric(
                 _("Agreement"),
                 wording.format_share(verdict.agreement),
                 _("of the weight, {share}", share=wording.describe_agreement(verdict.agreement)),
@@ -81,13 +81,7 @@ def _show_spread(schema: TaskSchema, verdict: Verdict) -> None:
     if values:
         low, high = wording.format_value(schema, min(values)), wording.format_value(schema, max(values))
         spread = wording.format_value(schema, max(values) - min(values))
-        _show_metric(_("Spread of the votes"), spread, _("from {low} to {high}", low=low, high=high))
-
-
-def _show_metric(name: str, value: str, in_words: str) -> None:
-    with st.container(width="content", gap=None):
-        st.metric(name, value, width="content")
-        show_small(in_words)
+        show_metric(_("Spread of the votes"), spread, _("from {low} to {high}", low=low, high=high))
 
 
 def _show_reference(schema: TaskSchema, answer: AnsweredRow) -> None:

@@ -13,9 +13,8 @@ from typing import Final
 import streamlit as st
 
 from concord.errors import ConcordError
-from frontend.components.message import show_list
-from frontend.text import wording
-from frontend.text.language import _
+from frontend.components.message import show_fault, show_list
+from frontend.text.language import N_, _
 
 MOST_REASON: Final = 200
 """Characters that the ledger keeps of a reason."""
@@ -117,9 +116,7 @@ def _do(action: ConfirmedAction, reason: str, key: str) -> None:
 
 def _show_refusal(error: ConcordError) -> None:
     """Shows why the service refused, and what to do."""
-    st.error(
-        _("**This was refused.** {message}", message=wording.escape(error.message)), icon=":material/block:"
-    )
+    show_fault(st.error, N_("**This was refused.** {message}"), error.message, ":material/block:")
     if error.code in {"unauthorized", "forbidden"}:
         st.markdown(_("It takes a token that administers. Nothing was changed."))
     elif error.code == "service_away":

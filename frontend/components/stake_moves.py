@@ -6,7 +6,6 @@ All of it comes from the round's explanation.
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
@@ -31,9 +30,8 @@ def show_moves(schema: TaskSchema, round_: Round) -> None:
     show_list(describe_moves(round_, explanation))
     if explanation.settlement is None:
         return
-    frame = pd.DataFrame(list_moves(schema, explanation.votes))
     show_table(
-        frame,
+        list_moves(schema, explanation.votes),
         _("How the stake of each node moved."),
         {
             _("Node"): st.column_config.TextColumn(pinned=True),

@@ -13,7 +13,7 @@ from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
 from concord.types.tasks import TaskSummary
 from frontend.components import vote_table
-from frontend.components.message import offer_refresh, show_copyable
+from frontend.components.message import offer_refresh, show_copyable, show_fault
 from frontend.data import service
 from frontend.data.service import Refusal
 from frontend.text import wording
@@ -148,8 +148,7 @@ def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
     elif refusal.code == "overloaded":
         _show_overloaded()
     else:
-        text = _("**The service gave no answer.** {message}", message=wording.escape(refusal.message))
-        st.error(text, icon=":material/error:")
+        show_fault(st.error, N_("**The service gave no answer.** {message}"), refusal.message)
         st.markdown(
             _("Your entries are kept. Try again; if it happens again, tell the operator the number below.")
         )
@@ -159,7 +158,7 @@ def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
 
 def show_no_quorum(message: str) -> None:
     """Shows that too few nodes voted, and what to do."""
-    st.error(_("**No consensus.** {message}", message=wording.escape(message)), icon=":material/groups:")
+    show_fault(st.error, N_("**No consensus.** {message}"), message, ":material/groups:")
     st.markdown(
         _(
             "Too few nodes gave a usable answer, and Concord does not guess. Your entries are kept: ask "
@@ -175,7 +174,7 @@ def _show_invalid(refusal: Refusal) -> None:
     )
     if not refusal.column:
         text = N_("**The service does not accept this.** {message} Nothing was asked of the nodes.")
-    st.warning(_(text, message=wording.escape(refusal.message)), icon=":material/edit:")
+    show_fault(st.warning, text, refusal.message, ":material/edit:")
 
 
 def _show_overloaded() -> None:

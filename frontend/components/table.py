@@ -12,6 +12,7 @@ def show_table(
     alt_text: str,
     columns: Mapping[str, Any] | None = None,
     key: str | None = None,
+    **options: Any,  # noqa: ANN401 - Streamlit's
 ) -> None:
     """Draws a table; a missing value is a dash.
 
@@ -20,6 +21,7 @@ def show_table(
         alt_text: What the table shows.
         columns: Column → Streamlit's configuration of it.
         key: Tells it from other tables on the page; None: by its content.
+        options: Streamlit's own, such as `on_select`.
     """
     st.dataframe(
         pd.DataFrame(rows),
@@ -29,4 +31,5 @@ def show_table(
         alt=alt_text,
         column_config=columns,
         key=key,
+        **options,
     )

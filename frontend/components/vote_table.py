@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
@@ -24,10 +23,9 @@ def list_vote_rows(schema: TaskSchema, verdict: Verdict) -> list[dict[str, Any]]
 
 def show_votes(schema: TaskSchema, verdict: Verdict) -> None:
     """Shows each node's vote, weight and latency."""
-    frame = pd.DataFrame(list_vote_rows(schema, verdict))
     column = st.column_config.NumberColumn
     show_table(
-        frame,
+        list_vote_rows(schema, verdict),
         wording.describe_votes(schema, verdict),
         {
             _("Node"): st.column_config.TextColumn(pinned=True),
@@ -47,19 +45,17 @@ def show_absent(verdict: Verdict) -> None:
 
 def show_node_states(nodes: Sequence[NodeView]) -> None:
     """Shows which nodes of a task are up, and why the others are not."""
-    frame = pd.DataFrame(
-        [
-            {
-                _("Node"): node.node,
-                _("State"): f"{'✔' if node.status == 'up' else '✕'} {_(node.status)}",
-                _("Standing"): _(node.standing),
-                _("Version"): node.version,
-                _("Reason"): node.reason or node.standing_reason,
-            }
-            for node in nodes
-        ]
-    )
-    show_table(frame, _("The nodes and whether they are up."))
+    rows = [
+        {
+            _("Node"): node.node,
+            _("State"): f"{'✔' if node.status == 'up' else '✕'} {_(node.status)}",
+            _("Standing"): _(node.standing),
+            _("Version"): node.version,
+            _("Reason"): node.reason or node.standing_reason,
+        }
+        for node in nodes
+    ]
+    show_table(rows, _("The nodes and whether they are up."))
 
 
 def _row(schema: TaskSchema, vote: Vote, *, is_weighed: bool) -> dict[str, Any]:

@@ -12,8 +12,7 @@ import streamlit as st
 from concord.client import Client, results_of
 from concord.errors import ConcordError, Refused
 from concord.tasks.schema import TaskSchema
-from concord.types.answers import SettlementStatus
-from concord.types.rounds import LabelResult, Round, RoundPage
+from concord.types.rounds import Round, RoundPage
 from frontend.data.service import HASH_READER, Reader
 
 FRESH_SECONDS: Final = 3
@@ -43,17 +42,13 @@ class LabelReport:
     """What the service did with a label.
 
     Attributes:
-        truth: The label.
         status: `accepted`, `known`, or the code of why not.
         message: The service's sentence; empty where it was taken.
-        settlement: `none`: no stake moves by it; `due`: the block follows; `settled`: it is in `block`.
         block: The block that settled the round.
     """
 
-    truth: str | float
     status: str
     message: str = ""
-    settlement: SettlementStatus = "none"
     block: int | None = None
 
     @property
@@ -95,13 +90,8 @@ def label_round(client: Client, schema: TaskSchema, round_id: str, truth: str | 
     except ConcordError as error:
         results = results_of(error) if isinstance(error, Refused) else []
         if not results:
-            return LabelReport(truth, error.code, error.message)
+            return LabelReport(error.code, error.message)
     finally:
         clear_cache()
-    return _make_report(truth, results[0])
-
-
-def _make_report(truth: str | float, result: LabelResult) -> LabelReport:
-    error = result.error or {}
-    status = error.get("code") or result.status
-    return LabelReport(truth, status, error.get("message") or "", result.settlement, result.block)
+    result, refusal = results[0], results[0].error or {}
+    return LabelReport(refusal.get("code") or result.status, refusal.get("message") or "", result.block)

@@ -39,7 +39,6 @@ class Refusal:
     """Why there is no verdict.
 
     Attributes:
-        row: What was asked.
         code: The service's word for it (`no_quorum`, `invalid_input`, …) or `service_away`.
         message: The service's sentence.
         column: The column that it is about, if any.
@@ -47,7 +46,6 @@ class Refusal:
         verdict: The round as the journal has it, which says what each node did.
     """
 
-    row: Row
     code: str
     message: str
     column: str | None
@@ -115,7 +113,7 @@ def predict(url: str, task: str, row: Row) -> AnsweredRow | Refusal:
             clear_cache()
         verdicts = verdicts_of(error) if isinstance(error, Refused) else []
         verdict = verdicts[0] if verdicts else None
-        return Refusal(row, error.code, error.message, _column(error.field), request_id, verdict)
+        return Refusal(error.code, error.message, _column(error.field), request_id, verdict)
 
 
 def _column(field: str | None) -> str | None:

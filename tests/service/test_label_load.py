@@ -216,11 +216,26 @@ def stores(home):
 def settled_blocks(home):
     """When the blocks that settled something came, and each round's seconds from its label to its block."""
     ledger, journal = stores(home)
-    found = [one for one in ledger.stream() if any(e.kind == "settle" for e in one.event_list)]
-    rounds = ((block, one) for block in found for one in journal.rounds_of_block(block.height, "iris"))
-    lags = [(block.time - one.label_time) / 1e6 for block, one in rounds]
+    times = {
+        block.height: block.time
+        for block in ledger.stream()
+        if any(event.kind == "settle" for event in block.event_list)
+    }
+    lags = [
+        (times[round_.block] - round_.label_time) / 1e6
+        for round_ in all_rounds(journal)
+        if round_.block is not None
+    ]
     journal.close()
-    return [block.time / 1e6 for block in found], lags
+    return [time / 1e6 for time in times.values()], lags
+
+
+def all_rounds(journal):
+    page, after = journal.find(limit=5000)
+    yield from page
+    while after is not None:
+        page, after = journal.find(limit=5000, after=after)
+        yield from page
 
 
 def most_in_a_second(times):

@@ -38,14 +38,14 @@ class Actor(Node):
     def deploy(self, model, challenger=None):
         """Serves another version from now on, with one that is tried beside it."""
         tried = challenger and Challenger(challenger, model.info)
-        self.model, self._app = model, NodeApi(model, AccessLog(enabled=False), tried).application
+        self.model, self.api = model, NodeApi(model, AccessLog(enabled=False), tried)
 
     async def _misbehave(self, scope, receive, send):
         if self.fault != "gate":
             await super()._misbehave(scope, receive, send)
             return
         await asyncio.to_thread(self.gate.wait, 20)
-        await self._app(scope, receive, send)
+        await self.api.application(scope, receive, send)
 
 
 def flower(k):

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,7 +85,7 @@ def load_command(
         summary, refused_file = _load(_task(task), Path(source).expanduser(), address, refused)
     if as_json:
         refused_path = str(refused_file) if summary.refused else None
-        document = {"table": address.table, **asdict(summary), "refused_file": refused_path}
+        document = {"table": address.table, **vars(summary), "refused_file": refused_path}
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
         _show_summary(summary, address.shown, refused_file)
@@ -96,9 +96,7 @@ def _load(
 ) -> "tuple[LoadSummary, Path]":
     from training.data.database.load_file import load_file
 
-    def show_note(text: str) -> None:
-        SCREEN.print(text, soft_wrap=True, highlight=False)
-
+    show_note = partial(SCREEN.print, soft_wrap=True, highlight=False)
     with _progress_bar(f"Loading {path.name}") as report:
         return load_file(task, path, address, report=report, show_note=show_note, refused=refused)
 

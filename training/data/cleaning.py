@@ -8,7 +8,6 @@ cells are read by a comparison or two, and only the others by `_cell`.
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Final, NamedTuple
 from unicodedata import normalize
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from concord.errors import DataError, InvalidInput
 from concord.tasks.schema import FLOAT32_MAX, Feature
+from concord.util.suggest import nearest
 from training.task import Answer, Task
 
 NOTHING: Final = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}
@@ -67,8 +67,9 @@ class Cleaner:
         self._task, self.name = task, name
         columns = [feature.name for feature in task.schema.features]
         self.answer = _answer_column(task, name, header)
-        self._places = [_column(name, header, column) for column in columns]
-        self._read = [_reader(task, feature) for feature in task.schema.features]
+        places = [_column(name, header, column) for column in columns]
+        readers = [_reader(task, feature) for feature in task.schema.features]
+        self._pairs = list(zip(readers, places, strict=True))
         self._answer_place = header.index(self.answer.column)
         self._read_answer = _answers(task, self.answer)
         self._key_place = header.index(task.key) if task.key in header else None
@@ -77,7 +78,6 @@ class Cleaner:
         self.columns = (*columns, self.answer.column)
         self.ignored = tuple(name for name in header if name not in {*self.columns, task.observed})
         self._needed = [task.rule(column).fill is None for column in columns] + [True]
-        self._pairs = list(zip(self._read, self._places, strict=True))
 
     def read(self, cells: Sequence[str]) -> CleanRow:
         """Reads one row.
@@ -183,8 +183,8 @@ def _cell(task: Task, feature: Feature, text: str) -> float | None:
         value = normalize("NFC", text) if feature.kind == "choice" else read_number(feature.name, text)
         return None if value in task.rule(feature.name).unknown else feature.read(value)
     except InvalidInput as error:
-        similar = get_close_matches(text, feature.choices, n=1)
-        remedy = f"Is it {similar[0]!r}?" if similar else "Correct the cell, or remove the row."
+        similar = nearest(text, feature.choices)
+        remedy = f"Is it {similar!r}?" if similar else "Correct the cell, or remove the row."
         raise InvalidInput(f"{error.message} {remedy}", field=feature.name) from None
 
 
@@ -238,9 +238,9 @@ def _key(column: str, text: str) -> str | None:
 def _column(table: str, header: Sequence[str], name: str) -> int:
     if name in header:
         return header.index(name)
-    similar = get_close_matches(name, header, n=1)
+    similar = nearest(name, header)
     columns = f"Its columns: {', '.join(header)}."
-    remedy = f"Is it {similar[0]!r}? Then rename that one." if similar else columns
+    remedy = f"Is it {similar!r}? Then rename that one." if similar else columns
     raise DataError(f"{table} has no column {name!r}. {remedy}", field=name)
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self
 from unicodedata import normalize
 
 from concord.errors import DataError
@@ -66,7 +66,7 @@ class RowFile:
             self.is_gzip = first == GZIP
             if first in WIDE:
                 raise self._foreign(f"it is {WIDE[first]}")
-            self._text = self._opened()
+            self._text = io.TextIOWrapper(self._bytes(), encoding="utf-8-sig", newline="")
             self._begun = 0
             self._reader = csv.reader(self._lines(), strict=True)
             self.header = self._header()
@@ -113,10 +113,8 @@ class RowFile:
                 raise DataError(f"{self.name}, line {line.number}: {line.fault}")
             yield line
 
-    def _opened(self) -> IO[str]:
-        if self.is_gzip:
-            return io.TextIOWrapper(gzip.GzipFile(fileobj=self._raw), encoding="utf-8-sig", newline="")
-        return io.TextIOWrapper(self._raw, encoding="utf-8-sig", newline="")
+    def _bytes(self) -> BinaryIO | gzip.GzipFile:
+        return gzip.GzipFile(fileobj=self._raw) if self.is_gzip else self._raw
 
     def _lines(self) -> Iterator[str]:
         read = self._text.readline
@@ -180,7 +178,7 @@ class RowFile:
         """The line of the first byte that is none: the decoder's own position is that in a chunk."""
         self._raw.seek(0)
         number = 1
-        source = gzip.GzipFile(fileobj=self._raw) if self.is_gzip else self._raw
+        source = self._bytes()
         while block := source.readline(LONGEST):
             try:
                 block.decode("utf-8")

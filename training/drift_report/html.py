@@ -4,26 +4,21 @@ import csv
 import io
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import fields
 from html import escape
 from typing import Final
 
 from concord.types.drift import Difference, DriftReport
 
+_LEFT_OUT: Final = {"name", "significant", "exact", "shares"}
+_FIGURES: Final = [field.name for field in fields(Difference) if field.name not in _LEFT_OUT]
+"""Fields of a difference that are columns of the table."""
+
 HEADINGS: Final = (
     "kind",
     "name",
     "version",
-    "status",
-    "rows",
-    "psi",
-    "test",
-    "statistic",
-    "p_value",
-    "p_holm",
-    "missing",
-    "missing_before",
-    "unseen",
-    "outside",
+    *("p_holm" if name == "adjusted" else name for name in _FIGURES),
 )
 
 _STYLE: Final = """
@@ -124,21 +119,10 @@ def _number(name: str) -> str:
 
 
 def _row(kind: str, name: str, version: str, difference: Difference) -> tuple[str, ...]:
-    statistics = (difference.statistic, difference.p_value, difference.adjusted)
-    cells = (difference.missing, difference.missing_before, difference.unseen, difference.outside)
-    numbers = tuple(map(_number_text, (*statistics, *cells)))
-    index = _number_text(difference.psi)
-    return (
-        kind,
-        name,
-        version,
-        difference.status,
-        str(difference.rows),
-        index,
-        difference.test or "",
-        *numbers,
-    )
+    return (kind, name, version, *(_cell_text(getattr(difference, figure)) for figure in _FIGURES))
 
 
-def _number_text(number: float | None) -> str:
-    return "" if number is None else f"{number:.6g}"
+def _cell_text(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ that.
 import hashlib
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,11 +58,6 @@ class Fitted:
     losses: tuple[float, ...]
     seconds: float
     origins: tuple[Provenance, ...] = ()
-
-    @property
-    def recipe(self) -> Mapping[str, Any] | None:
-        """What `training.search.pipelines` makes the same pipeline of; None for a node of the task's file."""
-        return self.task.recipes.get(self.node)
 
     @property
     def learned_from(self) -> tuple[Provenance, ...]:

@@ -95,7 +95,7 @@ def _stored_tag(name: str, champion: Champion) -> str | None:
     if not champion.digest:
         return None
     for tag in _tags(name, champion):
-        if _stored_identity(tag) == (champion.version, champion.run_id, champion.digest):
+        if _stored_identity(tag) == champion:
             return tag
     return None
 
@@ -105,8 +105,8 @@ def _store(registry: Registry, name: str) -> str | None:
     if files is None:
         return None
     info = files.info
-    identity = (info.version, info.run_id, info.digest)
-    for tag in _tags(name, Champion(*identity)):
+    identity = Champion(info.version, info.run_id, info.digest)
+    for tag in _tags(name, identity):
         stored = _stored_identity(tag)
         if stored is None:
             _write(tag, files)
@@ -125,7 +125,7 @@ def _tags(name: str, champion: Champion) -> tuple[str, str]:
     )
 
 
-def _stored_identity(tag: str) -> tuple[str, str, str] | None:
+def _stored_identity(tag: str) -> Champion | None:
     """Version, run and digest of what the store holds under a tag; empty texts for what is not ours."""
     try:
         model = bentoml.models.get(tag)
@@ -133,7 +133,7 @@ def _stored_identity(tag: str) -> tuple[str, str, str] | None:
         return None
     path = Path(model.path) / INFO_FILE
     info = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return info.get("version", ""), info.get("run_id", ""), info.get("digest", "")
+    return Champion(info.get("version", ""), info.get("run_id", ""), info.get("digest", ""))
 
 
 def _write(tag: str, files: VersionFiles) -> None:

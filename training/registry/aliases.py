@@ -8,7 +8,6 @@ the alias is moved, and removed after a rollback, so after a failure the same co
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from concord.errors import Conflict, InvalidInput, UnknownName
+from concord.util.suggest import did_you_mean
 from concord.util.urls import masked
 from training.registry.registry import Registry, has_registry
 from training.registry.versions import ALIAS, DIGEST_TAG, PREVIOUS_TAG, SCHEMA_TAG
@@ -122,12 +122,9 @@ class RegisteredModels:
 
     def _model(self, model: str) -> RegisteredModel:
         if model not in self._models:
-            similar = get_close_matches(model, self._models, 1)
-            hint = (
-                f"Did you mean {similar[0]!r}?" if similar else "`concord models list` shows what there is."
-            )
+            hint = did_you_mean(model, [*self._models]) or " `concord models list` shows what there is."
             raise UnknownName(
-                f"There is no model {model!r} in the registry {masked(self._registry.uri)}. {hint}",
+                f"There is no model {model!r} in the registry {masked(self._registry.uri)}.{hint}",
                 field="model",
             )
         return self._models[model]

@@ -26,8 +26,8 @@ def version_tags(fitted: Fitted) -> dict[str, str]:
     """Tags of the model version: all that a node must state."""
     schema = json.dumps(fitted.task.schema.to_json(), ensure_ascii=False, separators=(",", ":"))
     tags = {SCHEMA_TAG: schema, DIGEST_TAG: fitted.digest}
-    if fitted.recipe is not None:
-        tags[RECIPE_TAG] = json.dumps(dict(fitted.recipe))
+    if fitted.node in fitted.task.recipes:
+        tags[RECIPE_TAG] = json.dumps(dict(fitted.task.recipes[fitted.node]))
     accuracy = fitted.metrics.get("accuracy")
     return tags if accuracy is None else tags | {ACCURACY_TAG: repr(accuracy)}
 

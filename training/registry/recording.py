@@ -6,7 +6,7 @@ MLflow gets the ONNX file and never a pickle.
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version as installed
@@ -17,6 +17,7 @@ import mlflow.onnx
 import onnx
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
+from mlflow.models.model import ModelInfo
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from concord.types.nodes import NodeInfo
@@ -33,34 +34,25 @@ from training.registry.fit_record import (
 )
 from training.registry.registry import Registry
 from training.registry.versions import ALIAS, PREVIOUS_TAG, PROFILE_FILE
+from training.retry import retry
 
 Alias = Literal["champion", "challenger"]
 
 
-@dataclass(frozen=True)
-class LoggedModel:
-    """A run with its model, of which a version can be made."""
-
-    run_id: str
-    uri: str
-    model_id: str | None
-
-
-def record_fit(registry: Registry, fitted: Fitted, alias: Alias | None = ALIAS) -> NodeInfo:
-    """Keeps one fit: the run, the version, its alias and the dated copy.
+def record_fit(registry: Registry, fitted: Fitted) -> NodeInfo:
+    """Keeps one fit as champion: the run, the version, its alias and the dated copy.
 
     Args:
         registry: Where it goes.
         fitted: The fit.
-        alias: Which name the version gets; `champion` is served.
 
     Raises:
         TrainingError: MLflow refused or cannot be reached.
     """
-    return register_model(registry, fitted, log_fit(registry, fitted), alias)
+    return register_model(registry, fitted, log_fit(registry, fitted))
 
 
-def log_fit(registry: Registry, fitted: Fitted, parent: str | None = None) -> LoggedModel:
+def log_fit(registry: Registry, fitted: Fitted, parent: str | None = None) -> ModelInfo:
     """Keeps one fit as a run with its model, of which there is no version yet.
 
     Args:
@@ -78,7 +70,7 @@ def log_fit(registry: Registry, fitted: Fitted, parent: str | None = None) -> Lo
         with mlflow.start_run(experiment_id=experiment, run_name=time_stamp(), tags=tags) as run:
             _log_facts(registry, fitted, run.info.run_id)
             _log_artifacts(registry, fitted, run.info.run_id)
-            logged = mlflow.onnx.log_model(
+            logged: ModelInfo = mlflow.onnx.log_model(
                 onnx.load_from_string(fitted.onnx),
                 name="model",
                 signature=signature(fitted),
@@ -89,12 +81,10 @@ def log_fit(registry: Registry, fitted: Fitted, parent: str | None = None) -> Lo
                 # One file, whose digest is the model's.
                 save_as_external_data=False,
             )
-        return LoggedModel(run.info.run_id, logged.model_uri, logged.model_id)
+        return logged
 
 
-def register_model(
-    registry: Registry, fitted: Fitted, logged: LoggedModel, alias: Alias | None = ALIAS
-) -> NodeInfo:
+def register_model(registry: Registry, fitted: Fitted, logged: ModelInfo, alias: Alias = ALIAS) -> NodeInfo:
     """Makes a version of a logged model; its alias comes last, when everything else is there.
 
     Raises:
@@ -110,8 +100,7 @@ def register_model(
         folder = registry.home / "models"
         folder.mkdir(exist_ok=True)
         (folder / f"{model}_{time_stamp()}.onnx").write_bytes(fitted.onnx)
-        if alias is not None:
-            _retry_once(lambda: client.set_registered_model_alias(model, alias, version))
+        _retry_once(lambda: client.set_registered_model_alias(model, alias, version))
     return node_info(fitted, version, logged.run_id)
 
 
@@ -134,7 +123,7 @@ def time_stamp() -> str:
     return datetime.now(UTC).strftime("%Y_%m_%dT%H_%M_%S")
 
 
-def _create_version(registry: Registry, fitted: Fitted, logged: LoggedModel) -> str:
+def _create_version(registry: Registry, fitted: Fitted, logged: ModelInfo) -> str:
     # Not through log_model, which prints and sets the tags only after the version can be seen.
     try:
         registry.client.create_registered_model(fitted.model)
@@ -143,7 +132,7 @@ def _create_version(registry: Registry, fitted: Fitted, logged: LoggedModel) -> 
             raise
     version = registry.client.create_model_version(
         fitted.model,
-        logged.uri,
+        logged.model_uri,
         run_id=logged.run_id,
         tags=version_tags(fitted),
         model_id=logged.model_id,
@@ -178,9 +167,4 @@ def _retry_once(write: Callable[[], None]) -> None:
     MLflow looks for a row before it makes it, so that of two who saw none the second is refused; asked
     again, it finds the other's.
     """
-    try:
-        write()
-    except MlflowException as error:
-        if error.error_code not in ("BAD_REQUEST", "INTERNAL_ERROR"):
-            raise
-        write()
+    retry(write, lambda error: getattr(error, "error_code", "") in {"BAD_REQUEST", "INTERNAL_ERROR"}, [0])

@@ -129,19 +129,15 @@ def _dated(times: Times) -> bool:
 
 def _distinct(rows: Rows, times: Times | None) -> RowIndices:
     """One place for each distinct row: its last in time, or its first in the file."""
-    order = np.arange(len(rows)) if times is None else np.argsort(times, kind="stable")[::-1]
-    places: dict[bytes, int] = {}
-    for place, row_hash in zip(order, hash_rows(rows[order]), strict=True):
-        places.setdefault(row_hash, int(place))
+    order = np.arange(len(rows))[::-1] if times is None else np.argsort(times, kind="stable")
+    places = dict(zip(hash_rows(rows[order]), order, strict=True))
     return np.array(sorted(places.values()), dtype=np.intp)
 
 
 def _without(data: Dataset, excluded: Collection[bytes]) -> LabelledRows:
-    places: dict[bytes, int] = {}
-    for place, row_hash in enumerate(hash_rows(data.rows)):
-        if row_hash not in excluded:
-            places.setdefault(row_hash, place)
-    kept = np.array(list(places.values()), dtype=np.intp)
+    distinct = _distinct(data.rows, None)
+    hashes = hash_rows(data.rows[distinct])
+    kept = distinct[[row_hash not in excluded for row_hash in hashes]]
     return LabelledRows(data.rows[kept], data.answers[kept])
 
 

@@ -12,7 +12,6 @@ the task.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from concord.drift.report import Sketch, Sketches, build_report
 from concord.errors import DataError, TrainingError, UnknownName
 from concord.tasks.profile import TrainingProfile
 from concord.types.drift import DriftReport
+from concord.util.suggest import did_you_mean
 from training.data.dataset import Dataset
 from training.data.provenance import Provenance
 from training.data.sources import JOURNAL
@@ -108,9 +108,8 @@ def retrain(
 def _champions(task: Task, registry: Registry, nodes: Sequence[str]) -> dict[str, Champion]:
     for node in nodes:
         if node not in task.nodes:
-            similar = get_close_matches(node, task.nodes, 1)
-            hint = f"Did you mean {similar[0]!r}?" if similar else f"It has {', '.join(task.nodes)}."
-            raise UnknownName(f"{task.name} has no node {node!r}. {hint}", field="--node")
+            hint = did_you_mean(node, [*task.nodes]) or f" It has {', '.join(task.nodes)}."
+            raise UnknownName(f"{task.name} has no node {node!r}.{hint}", field="--node")
     registered = registry.champions()
     models = {node: f"{task.name}.{node}" for node in nodes or task.nodes}
     missing = [model for model in models.values() if model not in registered]

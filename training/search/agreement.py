@@ -6,11 +6,12 @@ The database's primary key decides, so it holds for any number of workers that o
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
-_metadata = sql.MetaData()
+TABLES = sql.MetaData()
+"""The tables of this package, beside Optuna's own."""
 
 AGREED = sql.Table(
     "concord_benchmark_agreed",
-    _metadata,
+    TABLES,
     sql.Column("study", sql.String(100), primary_key=True),
     sql.Column("name", sql.String(40), primary_key=True),
     sql.Column("value", sql.String(200), nullable=False),
@@ -28,11 +29,6 @@ class Agreement:
 
     def __init__(self, engine: sql.Engine, study: str, name: str) -> None:
         self._engine, self._key = engine, {"study": study, "name": name}
-
-    @staticmethod
-    def create(engine: sql.Engine) -> None:
-        """Makes the table where it is missing."""
-        _metadata.create_all(engine)
 
     @property
     def value(self) -> str | None:

@@ -22,19 +22,19 @@ from typing import Final
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from training.retry import retry
+from training.search.agreement import TABLES
+
 BEAT_SECONDS: Final = 3.0
 STALE_SECONDS: Final = 20.0
 """Six beats: a database or a node of a cluster may stall for some seconds."""
 
-TRIES: Final = 5
-PAUSE_SECONDS: Final = 0.2
-"""How often, and how far apart, a write is tried that the database did not take."""
-
-_metadata = sql.MetaData()
+PAUSES: Final = (0.2,) * 4
+"""Seconds between the tries of a write that the database did not take."""
 
 CLAIMS = sql.Table(
     "concord_benchmark_claims",
-    _metadata,
+    TABLES,
     sql.Column("study", sql.String(100), primary_key=True),
     sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
     sql.Column("digest", sql.String(64)),
@@ -79,11 +79,6 @@ class Claims:
         self.owner: Final = uuid.uuid4().hex
         self._beats: dict[int, tuple[str, int, float]] = {}
         self._claimed: set[int] = set()
-
-    @staticmethod
-    def create(engine: sql.Engine) -> None:
-        """Makes the table where it is missing."""
-        _metadata.create_all(engine)
 
     def claim(self, limit: int | None, learns: Callable[[int], int] | None = None) -> TrialClaim | None:
         """A trial to work on: one that was left behind, or the next new one; None where there is none now.
@@ -138,16 +133,13 @@ class Claims:
 
     def _write(self, statement: sql.Insert | sql.Update) -> int:
         """Runs one statement in a transaction of its own; how many rows it met."""
-        for left in reversed(range(TRIES)):
-            try:
-                with self._engine.begin() as connection:
-                    return int(connection.execute(statement).rowcount)
-            except OperationalError:
-                # MariaDB ends one of two transactions that wait for each other; it is to be tried again.
-                if not left:
-                    raise
-            time.sleep(PAUSE_SECONDS)
-        raise AssertionError("The last try returns or raises.")
+
+        def transaction() -> int:
+            with self._engine.begin() as connection:
+                return int(connection.execute(statement).rowcount)
+
+        # MariaDB ends one of two transactions that wait for each other; it is to be tried again.
+        return retry(transaction, lambda error: isinstance(error, OperationalError), PAUSES)
 
     def _own(self, claim: TrialClaim) -> sql.Update:
         return CLAIMS.update().where(

@@ -44,16 +44,14 @@ class Fitter:
 
     Args:
         work: What it measures on.
+
+    Attributes:
+        connection: Ready to be read when there is an answer, or the process is gone.
     """
 
     def __init__(self, work: FitWork) -> None:
         self._work = work
         self._start()
-
-    @property
-    def connection(self) -> Connection:
-        """Ready to be read when there is an answer, or the process is gone."""
-        return self._connection
 
     @property
     def seconds(self) -> float:
@@ -64,16 +62,16 @@ class Fitter:
         """Hands settings over; the answer is read later."""
         self._since = time.monotonic()
         try:
-            self._connection.send(dict(settings))
+            self.connection.send(dict(settings))
         except OSError:
             # It was ended while it had nothing to do.
             self.restart()
-            self._connection.send(dict(settings))
+            self.connection.send(dict(settings))
 
     def answer(self) -> TrialMeasurement | str | None:
         """The measurement, or why there is none; None: the process has only now started. Waits for it."""
         try:
-            result: TrialMeasurement | str | None = self._connection.recv()
+            result: TrialMeasurement | str | None = self.connection.recv()
         except (EOFError, OSError):
             self._process.join(5)
             code = self._process.exitcode
@@ -93,11 +91,11 @@ class Fitter:
         """Ends the process."""
         self._process.kill()
         self._process.join()
-        self._connection.close()
+        self.connection.close()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._connection, child_end = context.Pipe()
+        self.connection, child_end = context.Pipe()
         self._process = context.Process(target=serve, args=(child_end, self._work), daemon=True)
         self._process.start()
         child_end.close()

@@ -7,7 +7,7 @@ it does not convert stands below what can, however good it is.
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -81,15 +81,12 @@ def leaderboard_csv(rows: Sequence[LeaderboardRow]) -> str:
 
 def row_to_json(row: LeaderboardRow) -> dict[str, Any]:
     """One row as JSON has it."""
-    interval = row.interval
+    unknown = dict.fromkeys(field.name for field in fields(FoldInterval))
     return {
         "rank": row.rank,
         "trial": row.number,
         "algorithm": row.algorithm,
-        "mean": interval.mean if interval else None,
-        "std": interval.std if interval else None,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
+        **(asdict(row.interval) if row.interval else unknown),
         "level_with_leader": row.level,
         "seconds": row.seconds,
         "onnx_bytes": row.size,

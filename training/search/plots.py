@@ -1,7 +1,9 @@
 """Pictures of a benchmark for MLflow's page of the parent run; they say nothing that the table doesn't."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from optuna import create_study
 from optuna.exceptions import OptunaError
@@ -31,9 +33,13 @@ def draw_study(
     return figures | ({"importance.png": importance} if importance else {})
 
 
+def _figure(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, height), layout="tight")
+    return figure, figure.subplots()
+
+
 def _intervals(rows: Sequence[LeaderboardRow], metric: str) -> Figure:
-    figure = Figure(figsize=(6.4, 0.8 + 0.3 * len(rows)), layout="tight")
-    axes = figure.subplots()
+    figure, axes = _figure(0.8 + 0.3 * len(rows))
     for place, row in enumerate(rows):
         assert row.interval is not None
         axes.plot([row.interval.low, row.interval.high], [place, place], color="tab:blue")
@@ -49,24 +55,14 @@ def _intervals(rows: Sequence[LeaderboardRow], metric: str) -> Figure:
 
 
 def _course(rows: Sequence[LeaderboardRow], metric: str) -> Figure:
-    figure = Figure(figsize=(6.4, 3.6), layout="tight")
-    axes = figure.subplots()
-    better = min if metric in LOWER_IS_BETTER else max
-    best: list[float] = []
-    ordered = sorted(rows, key=lambda row: row.number)
-    means = [row.interval.mean for row in ordered if row.interval]
-    for mean in means:
-        best.append(better([*best[-1:], mean]))
-    for algorithm in dict.fromkeys(row.algorithm for row in ordered):
-        own = [row for row in ordered if row.algorithm == algorithm and row.interval]
-        axes.plot(
-            [row.number for row in own],
-            [row.interval.mean for row in own if row.interval],
-            "o",
-            markersize=4,
-            label=algorithm,
-        )
-    axes.step([row.number for row in ordered], best, where="post", color="grey", linewidth=1)
+    figure, axes = _figure(3.6)
+    means = {row.number: row.interval.mean for row in rows if row.interval}
+    for algorithm in dict.fromkeys(row.algorithm for row in sorted(rows, key=lambda row: row.number)):
+        own = [row.number for row in rows if row.algorithm == algorithm]
+        axes.plot(own, [means[number] for number in own], "o", markersize=4, label=algorithm)
+    numbers = sorted(means)
+    best = accumulate((means[number] for number in numbers), min if metric in LOWER_IS_BETTER else max)
+    axes.step(numbers, list(best), where="post", color="grey", linewidth=1)
     axes.set(xlabel="Trial", ylabel=f"{metric}, mean over folds")
     axes.legend(fontsize=6)
     return figure
@@ -88,8 +84,7 @@ def _importance(leader: LeaderboardRow, trials: Sequence[FrozenTrial], metric: s
     except (OptunaError, ValueError, RuntimeError):
         return None  # all of its trials have one score
     importances.pop(ALGORITHM, None)
-    figure = Figure(figsize=(6.4, 0.8 + 0.3 * len(importances)), layout="tight")
-    axes = figure.subplots()
+    figure, axes = _figure(0.8 + 0.3 * len(importances))
     axes.barh([name.partition(".")[2] for name in importances], list(importances.values()))
     axes.set(title=leader.algorithm, xlabel=f"Share in the difference of {metric} (trees over its trials)")
     axes.invert_yaxis()

@@ -7,7 +7,6 @@ atomic is left to `claims`.
 """
 
 import logging
-import time
 import warnings
 from pathlib import Path
 from typing import Any, Final
@@ -21,16 +20,15 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, S
 from concord.errors import TrainingError
 from concord.util.urls import masked
 from training.registry.versions import first_line
-from training.search.agreement import Agreement
-from training.search.claims import Claims
+from training.retry import retry
+from training.search.claims import CLAIMS
 
 URL_VARIABLE: Final = "CONCORD_STUDY"
 
 LOCK_SECONDS: Final = 60
-TRIES: Final = 6
-"""Of making tables, which several workers may do at once on their first start."""
-
 PAUSE_SECONDS: Final = 0.3
+PAUSES: Final = 5
+"""Between tries of making tables, which several workers may do at once on their first start."""
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -54,22 +52,18 @@ def open_storage(url: str) -> RDBStorage:
 
 
 def _create(url: str) -> RDBStorage:
-    for left in reversed(range(TRIES)):
-        try:
-            # An engine that fails at this is out of reach: what it opens must not stay open.
-            creating = RDBStorage(url, engine_kwargs={**_options(url), "poolclass": sql.NullPool})
-            Claims.create(creating.engine)
-            Agreement.create(creating.engine)
-        except (ArgumentError, NoSuchModuleError):
-            raise
-        except (SQLAlchemyError, OptunaError):
-            # Two workers that make the same table at once: the second finds it made.
-            if not left:
-                raise
-            time.sleep(PAUSE_SECONDS)
-        else:
-            return RDBStorage(url, engine_kwargs=_options(url), skip_table_creation=True)
-    raise AssertionError("The last try returns or raises.")
+    def make_tables() -> None:
+        # An engine that fails at this is out of reach: what it opens must not stay open.
+        creating = RDBStorage(url, engine_kwargs={**_options(url), "poolclass": sql.NullPool})
+        CLAIMS.metadata.create_all(creating.engine)
+
+    def is_temporary(error: Exception) -> bool:
+        is_wrong_url = isinstance(error, ArgumentError | NoSuchModuleError)
+        return isinstance(error, SQLAlchemyError | OptunaError) and not is_wrong_url
+
+    # Two workers that make the same table at once: the second finds it made.
+    retry(make_tables, is_temporary, [PAUSE_SECONDS] * PAUSES)
+    return RDBStorage(url, engine_kwargs=_options(url), skip_table_creation=True)
 
 
 def _options(url: str) -> dict[str, Any]:
@@ -91,18 +85,13 @@ def _prepare(url: str) -> None:
 
 
 def _keep_write_ahead_log(engine: sql.Engine) -> None:
+    def keep() -> None:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+
     # SQLite does not wait for this lock, however patient it is told to be.
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            with engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        except OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(PAUSE_SECONDS)
-        else:
-            return
+    pauses = [PAUSE_SECONDS] * int(LOCK_SECONDS / PAUSE_SECONDS)
+    retry(keep, lambda error: isinstance(error, OperationalError) and "locked" in str(error), pauses)
 
 
 def _refuse_foreign(engine: sql.Engine) -> None:

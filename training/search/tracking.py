@@ -26,6 +26,7 @@ from training.fitting.evaluate import Votes
 from training.registry.download import FINAL
 from training.registry.registry import Registry
 from training.registry.versions import URI_VARIABLE, first_line
+from training.retry import retry
 from training.search.agreement import Agreement
 from training.search.claims import TrialClaim
 from training.search.cross_validation import TrialMeasurement
@@ -160,20 +161,20 @@ class StudyRuns:
         return str(info.lifecycle_stage) == "active"
 
     def _retry(self, request: Callable[[], T]) -> T:
-        for pause in (*PAUSES, None):
-            try:
-                return request()
-            except (MlflowException, OSError) as error:
-                if getattr(error, "error_code", "") in FINAL:
-                    raise
-                if pause is None:
-                    raise ServiceAway(
-                        f"MLflow at {masked(self._registry.uri)} does not take what a trial has measured: "
-                        f"{first_line(error)} Check {URI_VARIABLE}; the same command goes on.",
-                        field=URI_VARIABLE,
-                    ) from error
-            time.sleep(pause)
-        raise AssertionError("The last try returns or raises.")
+        try:
+            return retry(request, _is_temporary, PAUSES)
+        except (MlflowException, OSError) as error:
+            if not _is_temporary(error):
+                raise
+            raise ServiceAway(
+                f"MLflow at {masked(self._registry.uri)} does not take what a trial has measured: "
+                f"{first_line(error)} Check {URI_VARIABLE}; the same command goes on.",
+                field=URI_VARIABLE,
+            ) from error
+
+
+def _is_temporary(error: Exception) -> bool:
+    return isinstance(error, MlflowException | OSError) and getattr(error, "error_code", "") not in FINAL
 
 
 def _metrics(metric: str, measurement: TrialMeasurement) -> dict[str, float]:

@@ -23,36 +23,21 @@ from sklearn.tree import DecisionTreeClassifier
 from concord.tasks.schema import Feature, Label, TaskSchema
 from training.task import Answer, Columns, Task
 
+
+def _length(name: str, example: float, description: str) -> Feature:
+    # Up to 30 cm: no iris has longer ones, and a length in millimetres is caught.
+    return Feature(name, "number", example, "cm", 0.1, 30.0, description=description)
+
+
 SCHEMA = TaskSchema(
     task="iris",
     title="Iris species",
     description="Which of three iris species a flower belongs to, from the size of its sepals and petals.",
     features=(
-        # Up to 30 cm: no iris has longer ones, and a length in millimetres is caught.
-        Feature(
-            "sepal_length",
-            "number",
-            5.1,
-            "cm",
-            0.1,
-            30.0,
-            description="Length of an outer leaf of the flower.",
-        ),
-        Feature(
-            "sepal_width", "number", 3.5, "cm", 0.1, 30.0, description="Width of an outer leaf of the flower."
-        ),
-        Feature(
-            "petal_length",
-            "number",
-            1.4,
-            "cm",
-            0.1,
-            30.0,
-            description="Length of an inner leaf of the flower.",
-        ),
-        Feature(
-            "petal_width", "number", 0.2, "cm", 0.1, 30.0, description="Width of an inner leaf of the flower."
-        ),
+        _length("sepal_length", 5.1, "Length of an outer leaf of the flower."),
+        _length("sepal_width", 3.5, "Width of an outer leaf of the flower."),
+        _length("petal_length", 1.4, "Length of an inner leaf of the flower."),
+        _length("petal_width", 0.2, "Width of an inner leaf of the flower."),
     ),
     labels=(
         Label("setosa", "This is an Iris setosa."),
@@ -60,6 +45,9 @@ SCHEMA = TaskSchema(
         Label("virginica", "This is an Iris virginica."),
     ),
 )
+
+SPECIES = {f"{prefix}-{label.name}": label.name for label in SCHEMA.labels for prefix in ("Iris", "iris")}
+"""Texts of the answer in the files that are in use, and their labels."""
 
 WORKSHOP_ROW = (6.0, 2.7, 5.1, 1.6)
 """Row 83 of the data, whose true class is versicolor."""
@@ -74,16 +62,7 @@ def generate(_: np.random.Generator) -> Columns:
 
 TASK = Task(
     schema=SCHEMA,
-    answers=(
-        Answer(
-            "species",
-            names={
-                f"{prefix}{label.name}": label.name
-                for label in SCHEMA.labels
-                for prefix in ("Iris-", "iris-")
-            },
-        ),
-    ),
+    answers=(Answer("species", names=SPECIES),),
     generate=generate,
     nodes={
         "logistic_regression": lambda: make_pipeline(

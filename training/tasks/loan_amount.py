@@ -91,18 +91,11 @@ NUMBERS = [place for place, feature in enumerate(SCHEMA.features) if feature.kin
 
 def generate(random: np.random.Generator) -> Columns:
     """Persons drawn evenly, and amounts by income, education and smoking, cut off as in the files."""
-    codes = {
-        feature.name: random.integers(len(feature.choices), size=ROWS)
-        for feature in SCHEMA.features
-        if feature.choices
-    }
+    choices = {feature.name: feature.choices for feature in SCHEMA.features if feature.choices}
+    codes = {name: random.integers(len(texts), size=ROWS) for name, texts in choices.items()}
     income = random.normal(2560, 1140, ROWS).round().clip(500, 8000).astype(int)
     amount = income * (1 + 1.1 * codes["niveau_etude"]) + np.where(codes["smoker"] == 0, 4000, 0)
-    columns = {
-        feature.name: np.array(feature.choices)[codes[feature.name]]
-        for feature in SCHEMA.features
-        if feature.choices
-    }
+    columns = {name: np.array(texts)[codes[name]] for name, texts in choices.items()}
     return columns | {
         "age": random.integers(18, 76, ROWS),
         "taille": random.normal(170, 10, ROWS).round(1).clip(135, 215),

@@ -62,13 +62,11 @@ def generate(random: np.random.Generator) -> Columns:
     debt = (income / 70_000 * (4000 + 3200 * lines) * random.lognormal(0, 0.25, ROWS)).clip(30).round(2)
     years = random.normal(4.55, 1.57, ROWS).round().clip(0, 10).astype(int)
     fico = (random.normal(650, 58, ROWS) - 9 * lines).round().clip(300, 850).astype(int)
-    rows = np.column_stack([lines, loan, debt, income, years, fico])
-    odds = (rows - MEANS) / SCALES @ np.array(WEIGHTS) - 13.2
-    default = random.random(ROWS) < 1 / (1 + np.exp(-odds))
     columns = (lines, loan, debt, income, years, fico)
-    return {feature.name: column for feature, column in zip(SCHEMA.features, columns, strict=True)} | {
-        "default": default.astype(int)
-    }
+    odds = (np.column_stack(columns) - MEANS) / SCALES @ np.array(WEIGHTS) - 13.2
+    default = random.random(ROWS) < 1 / (1 + np.exp(-odds))
+    names = [feature.name for feature in SCHEMA.features]
+    return dict(zip(names, columns, strict=True)) | {"default": default.astype(int)}
 
 
 TASK = Task(

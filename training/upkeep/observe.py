@@ -65,8 +65,7 @@ class Observer:
         note = self.notes.read(view.name)
         if note is not None and note.champion != view.champion:
             note = None
-        champion = view.champion
-        since = registration_time(view, champion)
+        since = registration_time(view, view.champion)
         return replace(
             state,
             passed=passed_version(view, note),
@@ -74,9 +73,7 @@ class Observer:
             labels=self._count(view.task, since),
             labels_since_note=self._count(view.task, note.until) if note else 0,
             note=note,
-            can_retrain=view.registry is not None
-            and view.registry.champion is not None
-            and self.can_fit(view),
+            can_retrain=bool(view.registry and view.registry.champion and self.can_fit(view)),
         )
 
     def _count(self, task: str, since: str | None) -> int:

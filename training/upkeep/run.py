@@ -9,7 +9,7 @@ is none either.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from concord.client import Client
 from concord.errors import ConcordError, DataError, Refused, ServiceAway
@@ -41,15 +41,11 @@ MOST_REASON = 200
 """Characters of a reason that go to the ledger."""
 
 
-class Retrain(Protocol):
-    """Retrains nodes of a task on the labelled rounds."""
+RetrainNodes = Callable[[str, Sequence[str]], Retraining]
+"""Retrains nodes of a task on the labelled rounds and registers what passes the gate.
 
-    def __call__(self, task: str, nodes: Sequence[str]) -> Retraining:
-        """Registers what passes the gate.
-
-        Raises:
-            ConcordError: There is nothing to learn from or to judge on.
-        """
+Raises a ConcordError where there is nothing to learn from or to judge on.
+"""
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ class UpkeepPass:
 
     client: Client
     notes: Notes
-    retrain: Retrain
+    retrain: RetrainNodes
     limits: UpkeepLimits
     can_fit: Callable[[ModelView], bool]
     report_step: ReportStep = ignore_step

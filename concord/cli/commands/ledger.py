@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
-from concord.cli.console import Group, ask, json_option, print_json, progress_bar
+from concord.cli.console import Group, ask, json_option, print_json, print_result, progress_bar
 from concord.cli.stores import copy_head, has_journal, ledger_beside, ledger_store, open_journal, open_ledger
 from concord.errors import ConfigurationError, Conflict, InvalidInput, JournalUnavailable
 
@@ -116,12 +116,8 @@ def archive(*, keep: int, where: str | None, as_json: bool) -> None:
     """
     with open_journal(where) as journal:
         moved = ledger_beside(journal, where).archive(keep)
-    if as_json:
-        print_json({"moved": moved, "keep": keep})
-    else:
-        click.echo(
-            f"{moved} segments were moved into the journal." if moved else "No segment is beyond those kept."
-        )
+    text = f"{moved} segments were moved into the journal." if moved else "No segment is beyond those kept."
+    print_result({"moved": moved, "keep": keep}, lambda _: click.echo(text), as_json=as_json)
 
 
 @ledger.command("export")
@@ -147,10 +143,8 @@ def export(*, target: Path | None, force: bool, where: str | None, as_json: bool
         check_out(target, force=force)
         with replacing(target) as file:
             count = sum(1 for line in stored_ledger.export() if file.write(line))
-    if as_json:
-        print_json({"blocks": count, "out": str(target)})
-    else:
-        click.echo(f"{count} blocks were written to {target}.")
+    text = f"{count} blocks were written to {target}."
+    print_result({"blocks": count, "out": str(target)}, lambda _: click.echo(text), as_json=as_json)
 
 
 @ledger.command("rebuild")
@@ -204,10 +198,9 @@ def import_file(*, file: Path, where: str | None, as_json: bool) -> None:
             yield from opened
 
     head = ledger_beside(None, where, may_be_lost=True).import_blocks(lines)
-    if as_json:
-        print_json({"height": head.height, "hash": head.hash})
-    else:
-        click.echo(f"{head.height} blocks were checked and imported. The last one's hash is {head.hash}.")
+    text = f"{head.height} blocks were checked and imported. The last one's hash is {head.hash}."
+    document = {"height": head.height, "hash": head.hash}
+    print_result(document, lambda _: click.echo(text), as_json=as_json)
 
 
 @ledger.command("prove", short_help="Check the proof of a round against an export.")

@@ -19,9 +19,5 @@ def release(*, task: str, node: str, reason: str, key: str | None, as_json: bool
     Example:
       concord release iris knn --reason "its features were swapped; mended"
     """
-    run_operation(
-        key,
-        lambda client, key: client.release(task, node, reason, key=key),
-        f"{task}.{node} counts again",
-        as_json=as_json,
-    )
+    done = f"{task}.{node} counts again"
+    run_operation(key, lambda client, key: client.release(task, node, reason, key=key), done, as_json=as_json)

@@ -32,13 +32,8 @@ def deposit(*, task: str, node: str, amount: str, key: str | None, as_json: bool
     Example:
       concord stake deposit iris knn 100
     """
-    number = _read_amount(amount)
-    run_operation(
-        key,
-        lambda client, key: client.deposit(task, node, number, key=key),
-        f"{amount} paid into {task}.{node}",
-        as_json=as_json,
-    )
+    done, number = f"{amount} paid into {task}.{node}", _read_amount(amount)
+    run_operation(key, lambda client, key: client.deposit(task, node, number, key=key), done, as_json=as_json)
 
 
 @stake.command("withdraw")
@@ -50,12 +45,9 @@ def withdraw(*, task: str, node: str, amount: str, key: str | None, as_json: boo
     Example:
       concord stake withdraw iris knn 100
     """
-    number = _read_amount(amount)
+    done, number = f"{amount} taken out of {task}.{node}", _read_amount(amount)
     run_operation(
-        key,
-        lambda client, key: client.withdraw(task, node, number, key=key),
-        f"{amount} taken out of {task}.{node}",
-        as_json=as_json,
+        key, lambda client, key: client.withdraw(task, node, number, key=key), done, as_json=as_json
     )
 
 

@@ -39,6 +39,6 @@ def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> N
         return
     for line in summarise(results):
         print_line(f"[green]✓[/] {line}")
-    print_line(f"[green]✓[/] {len(packaged.models)} models are packaged.")
+    print_line(f"[green]✓[/] {len(packaged.versions)} models are packaged.")
     if home.read_state():
         print_line("[yellow]![/] Concord runs with the models of its start. Start it again to serve these.")

@@ -107,7 +107,7 @@ def _follow_edited(home: Home, file: Path, packaged: PackagedBentos, tasks: tupl
         LocalNode(task, node, *local)
         for task, urls in declared.items()
         for node, url in urls.items()
-        if (local := nodes_file.local_address(url)) and f"{task}.{node}" in packaged.models
+        if (local := nodes_file.local_address(url)) and f"{task}.{node}" in packaged.versions
     ]
     for node in nodes:
         if not is_free(node.host, node.port):

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,18 +45,16 @@ class PackagedBentos:
 
     Attributes:
         bentos: Name → tag.
-        models: Registered names, `<task>.<node>`.
-        versions: Registered name → the version that is packaged.
+        versions: Registered name, `<task>.<node>` → the version of it that is packaged.
     """
 
     bentos: Mapping[str, str]
-    models: tuple[str, ...]
-    versions: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str]
 
     def nodes_of(self, tasks: Sequence[str]) -> dict[str, list[str]]:
         """Task → its nodes, for these tasks or for all."""
         nodes: dict[str, list[str]] = {}
-        for model in sorted(self.models):
+        for model in sorted(self.versions):
             task, _, node = model.partition(".")
             if not tasks or task in tasks:
                 nodes.setdefault(task, []).append(node)
@@ -156,7 +154,7 @@ class Preparation:
         versions = {
             name: tag.rpartition(":")[2].partition("-")[0] for name, tag in document["models"].items()
         }
-        return PackagedBentos(document["bentos"], tuple(document["models"]), versions)
+        return PackagedBentos(document["bentos"], versions)
 
     def models(self, step: str, *arguments: str) -> Any:  # noqa: ANN401
         """Runs a step of `python -m training models`; returns its JSON.

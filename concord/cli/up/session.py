@@ -134,7 +134,7 @@ class UpSession:
 
     def _package(self, preparation: Preparation) -> PackagedBentos:
         packaged = preparation.package()
-        text = f"{OK} {len(packaged.models)} models are packaged."
+        text = f"{OK} {len(packaged.versions)} models are packaged."
         self.reporter.report("packaged", text, bentos=dict(packaged.bentos))
         return packaged
 

@@ -12,7 +12,7 @@ from concord.tasks.csv_rows import COMMA_SEPARATED, CsvDialect, InvalidTable, Ta
 from concord.tasks.schema import Feature, TaskSchema
 from concord.types.tasks import TaskSummary
 from frontend.components import states, task_picker
-from frontend.components.message import show_small
+from frontend.components.message import offer_download, show_small
 from frontend.text import language, wording
 from frontend.text.language import _, ngettext, task_gettext
 from frontend.views.batch import answers, data, failed_calls, file_errors, uploads
@@ -54,14 +54,8 @@ def show(url: str) -> None:
 def _upload_file(task: TaskSummary, schema: TaskSchema) -> CheckedFile | None:
     """Offers the template, takes a file and checks it once."""
     dialect = SEMICOLONS if language.current() == "fr" else COMMA_SEPARATED
-    st.download_button(
-        _("Download the template"),
-        partial(uploads.write_template, schema, dialect),
-        file_name=f"{task.task}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    write = partial(uploads.write_template, schema, dialect)
+    offer_download(_("Download the template"), write, f"{task.task}.csv", "text/csv")
     with st.expander(_("What the columns mean")):
         st.markdown("\n".join(map(_column, schema.features)))
     key = f"batch/{task.task}/{schema.digest}"
@@ -111,14 +105,8 @@ def _ask(url: str, task: TaskSummary, schema: TaskSchema, batch: Batch) -> None:
     _show_progress(schema, batch)
     with st.container(horizontal=True):
         _offer_retry(batch)
-        st.download_button(
-            _("Download the answers"),
-            partial(answers.write_csv, schema, batch),
-            file_name=f"{task.task}-answers.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        write = partial(answers.write_csv, schema, batch)
+        offer_download(_("Download the answers"), write, f"{task.task}-answers.csv", "text/csv")
     answers.show_answers(schema, batch)
 
 

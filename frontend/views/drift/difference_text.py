@@ -74,50 +74,32 @@ def describe_difference(difference: Difference, least_rows: int) -> str:
             difference.rows,
             least=least_rows,
         )
-    if difference.status == "drifted":
-        if difference.psi >= MODERATE:
-            return _(
-                "It is {size} (index {index}), and chance does not explain it.",
-                size=describe_size(difference.psi),
-                index=format_index(difference.psi),
-            )
-        return _(
-            "Many of its values are new (index {index}), and chance does not explain it.",
-            index=format_index(difference.psi),
+    text = N_("No more different than chance has it (index {index}).")
+    if difference.status == "drifted" and difference.psi >= MODERATE:
+        text = N_("It is {size} (index {index}), and chance does not explain it.")
+    elif difference.status == "drifted":
+        text = N_("Many of its values are new (index {index}), and chance does not explain it.")
+    elif difference.significant:
+        text = N_(
+            "It is a little different (index {index}), which is more than chance and too small to matter."
         )
-    if difference.significant:
-        return _(
-            "It is a little different (index {index}), which is more than chance and too small to matter.",
-            index=format_index(difference.psi),
-        )
-    return _("No more different than chance has it (index {index}).", index=format_index(difference.psi))
+    return _(text, size=describe_size(difference.psi), index=format_index(difference.psi))
 
 
 def list_remarks(difference: Difference) -> list[str]:
     """What the chart does not show: values that were never learned from, and empty cells."""
-    sentences = []
-    if difference.unseen:
-        sentences.append(
-            _(
-                "{share} of the rows hold a choice that was never learned from.",
-                share=wording.format_share(difference.unseen),
-            )
-        )
-    if difference.outside:
-        sentences.append(
-            _(
-                "{share} of the rows are beyond the least or the largest that was learned from.",
-                share=wording.format_share(difference.outside),
-            )
-        )
-    if difference.missing:
-        sentences.append(
-            _(
-                "{share} of the rows say nothing here; then it was {before}.",
-                share=wording.format_share(difference.missing),
-                before=wording.format_share(difference.missing_before),
-            )
-        )
+    before = wording.format_share(difference.missing_before)
+    remarks = (
+        (difference.unseen, N_("{share} of the rows hold a choice that was never learned from.")),
+        (
+            difference.outside,
+            N_("{share} of the rows are beyond the least or the largest that was learned from."),
+        ),
+        (difference.missing, N_("{share} of the rows say nothing here; then it was {before}.")),
+    )
+    sentences = [
+        _(text, share=wording.format_share(share), before=before) for share, text in remarks if share
+    ]
     if not difference.exact and difference.psi is not None and difference.test == "kolmogorov_smirnov":
         sentences.append(
             _("The distance may be a little larger: the profile does not tell all values apart.")

@@ -7,10 +7,10 @@ from concord.types.drift import DriftReport
 from concord.types.tasks import TaskSummary
 from frontend import access
 from frontend.components import states
-from frontend.components.message import offer_refresh
+from frontend.components.message import offer_refresh, show_fault
 from frontend.data import service
 from frontend.text import wording
-from frontend.text.language import _, ngettext, task_gettext
+from frontend.text.language import N_, _, ngettext, task_gettext
 from frontend.views.drift import data
 
 
@@ -25,8 +25,7 @@ def show_refused(url: str, task: TaskSummary, error: ConcordError) -> None:
     elif error.code == "service_away":
         states.show_away(url, error)
     else:
-        text = _("**The service made no report.** {message}", message=wording.escape(error.message))
-        st.error(text, icon=":material/error:")
+        show_fault(st.error, N_("**The service made no report.** {message}"), error.message)
         offer_reload()
 
 
@@ -99,8 +98,6 @@ def _no_profile(task: TaskSummary) -> None:
 
 
 def _not_allowed(error: ConcordError) -> None:
-    st.warning(
-        _("**Drift takes a token that reads rounds here.** {message}", message=wording.escape(error.message)),
-        icon=":material/lock:",
-    )
+    text = N_("**Drift takes a token that reads rounds here.** {message}")
+    show_fault(st.warning, text, error.message, ":material/lock:")
     access.show_sign_in_hint("drift")

@@ -134,30 +134,23 @@ def _list_drifted(schema: TaskSchema | None, report: DriftReport) -> list[str]:
 
 
 def _describe_comparison(report: DriftReport) -> str:
-    parts = [
-        ngettext("{count} row was compared", "{count} rows were compared", report.rows),
-        ngettext(
-            "with {count} row that {nodes} learned from",
-            "with {count} rows that {nodes} learned from",
-            report.profile_rows,
-            nodes=wording.escape(", ".join(report.profile_nodes)),
-        ),
-    ]
-    text = " ".join(parts) + "."
+    compared = ngettext("{count} row was compared", "{count} rows were compared", report.rows)
+    learned = ngettext(
+        "with {count} row that {nodes} learned from",
+        "with {count} rows that {nodes} learned from",
+        report.profile_rows,
+        nodes=wording.escape(", ".join(report.profile_nodes)),
+    )
+    asked = ""
     if report.since and report.until:
-        text += " " + _(
+        asked = _(
             "They were asked from {since} to {until} (UTC).",
             since=times.format_utc_minute(report.since),
             until=times.format_utc_minute(report.until),
         )
-    return (
-        text
-        + " "
-        + _(
-            "The chance of any false alarm on this page is {level} at most.",
-            level=format_percent(report.level),
-        )
-    )
+    level = format_percent(report.level)
+    alarms = _("The chance of any false alarm on this page is {level} at most.", level=level)
+    return " ".join(filter(None, (f"{compared} {learned}.", asked, alarms)))
 
 
 def _show_answers(report: DriftReport) -> None:

@@ -51,6 +51,11 @@ _JAILED: Final[Mapping[str, str]] = {
     "invalid": N_("**{node}** is jailed: it gave malformed answers"),
     "stake": N_("**{node}** is jailed: its stake fell too low"),
 }
+_RELEASED: Final = {
+    True: N_("**{node}** counts again, by {by}: {why}"),
+    False: N_("**{node}** is on probation now, by {by}: {why}"),
+}
+"""By whether it is active."""
 
 
 def format_block_time(micros: int) -> str:
@@ -121,20 +126,19 @@ def describe_event(body: EventBody) -> str:
         "params": _describe_params,
         "open": _describe_opening,
         "settle": _describe_settlement,
-        "appoint": _describe_appointment,
-        "jail": lambda jailed: _(_JAILED[jailed["reason"]], node=_escape(jailed["node"])),
-        "release": _describe_release,
+        "appoint": lambda decided: _fill_in(_DECIDED[decided["action"]], decided),
+        "jail": lambda jailed: _fill_in(_JAILED[jailed["reason"]], jailed),
+        "release": lambda released: _fill_in(_RELEASED[released["to"] == "active"], released),
     }
     if kind in descriptions:
         return descriptions[kind](body)
-    if kind not in _NODES:
-        return wording.escape(kind)
-    return _(
-        _NODES[kind],
-        node=_escape(body["node"]),
-        amount=format_stake(body.get("amount", 0)),
-        version=_escape(body.get("version", "")),
-    )
+    return _fill_in(_NODES[kind], body) if kind in _NODES else wording.escape(kind)
+
+
+def _fill_in(text: str, body: EventBody) -> str:
+    """A sentence with the fields of an event; its field `from` is called `before` there."""
+    fields = {name: _escape(value) for name, value in body.items()}
+    return _(text, **{**fields, "amount": format_stake(body.get("amount", 0)), "before": fields.get("from")})
 
 
 def _describe_params(body: EventBody) -> str:
@@ -154,24 +158,6 @@ def _describe_opening(body: EventBody) -> str:
         share = wording.format_share(body["accuracy"] / MICRO)
         text += ", " + _("stated accuracy {accuracy}", accuracy=share)
     return text
-
-
-def _describe_appointment(body: EventBody) -> str:
-    return _(
-        _DECIDED[body["action"]],
-        node=_escape(body["node"]),
-        version=_escape(body["version"]),
-        before=_escape(body["from"]),
-        by=_escape(body["by"]),
-        why=_escape(body["why"]),
-    )
-
-
-def _describe_release(body: EventBody) -> str:
-    text = N_("**{node}** counts again, by {by}: {why}")
-    if body["to"] != "active":
-        text = N_("**{node}** is on probation now, by {by}: {why}")
-    return _(text, node=_escape(body["node"]), by=_escape(body["by"]), why=_escape(body["why"]))
 
 
 def _describe_settlement(body: EventBody) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
+from pydantic import TypeAdapter
 
 from concord.types.ledger import BlockPage, StakesPage
 from frontend.data import service
@@ -52,15 +53,14 @@ class ReplayResult:
     hash: str
     blocks: int
     noted: int
-    orphans: int
+    orphans: tuple[str, ...]
     problems: tuple[str, ...]
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner=False)
 def read_state(url: str) -> LedgerHeadline:
     """The newest state, a few seconds old at most."""
-    ledger = service.connect(url).ledger()
-    return LedgerHeadline(ledger["height"], ledger["hash"], ledger["due"], ledger["alarm"])
+    return TypeAdapter(LedgerHeadline).validate_python(service.connect(url).ledger())
 
 
 def list_blocks(url: str, before: int | None = None) -> BlockPage:
@@ -75,15 +75,7 @@ def read_stakes(url: str, task: str, before: int | None = None) -> StakesPage:
 
 def verify(url: str) -> ReplayResult:
     """Has the service replay every block; seconds, or minutes for a very long ledger."""
-    result = service.connect(url).verify()
-    return ReplayResult(
-        result["height"],
-        result["hash"],
-        result["blocks"],
-        result["noted"],
-        len(result["orphans"]),
-        tuple(result["problems"]),
-    )
+    return TypeAdapter(ReplayResult).validate_python(service.connect(url).verify())
 
 
 def clear_cache() -> None:

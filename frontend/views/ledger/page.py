@@ -9,10 +9,10 @@ from concord.types.ledger import BlockView
 from concord.types.tasks import TaskSummary
 from frontend.components import states, task_picker
 from frontend.components.chart import show_chart
-from frontend.components.message import offer_refresh, show_copyable, show_list, show_small
+from frontend.components.message import offer_refresh, show_copyable, show_fault, show_list, show_small
 from frontend.data import service
 from frontend.text import language, times, wording
-from frontend.text.language import _, ngettext
+from frontend.text.language import N_, _, ngettext
 from frontend.views.ledger import block_events, data, stake_changes
 from frontend.views.ledger.data import LedgerHeadline, ReplayResult
 
@@ -83,8 +83,7 @@ def _verify(url: str) -> None:
     if isinstance(result, ReplayResult):
         _show_result(result)
     elif result is not None:
-        text = _("**The ledger could not be verified.** {message}", message=wording.escape(result))
-        st.error(text, icon=":material/error:")
+        show_fault(st.error, N_("**The ledger could not be verified.** {message}"), result)
 
 
 def _replay(url: str) -> ReplayResult | str:
@@ -120,7 +119,9 @@ def _show_result(result: ReplayResult) -> None:
         )
     ]
     if result.orphans:
-        more.append(_("{count} files of lost attempts lie beside the chain; harmless.", count=result.orphans))
+        more.append(
+            _("{count} files of lost attempts lie beside the chain; harmless.", count=len(result.orphans))
+        )
     show_small(" ".join(more))
     height = language.format_decimal(result.height)
     show_copyable(_("Checked up to block {height}, hash:", height=height), result.hash)
@@ -145,24 +146,16 @@ def _show_stake_changes(url: str, task: TaskSummary) -> None:
     stake_changes.show_gains(page)
     if page.before is not None or before is not None:
         with st.container(horizontal=True):
-            st.button(
-                _("Older blocks"),
-                on_click=_set_state,
-                args=(key, page.before),
-                disabled=page.before is None,
-                key=f"{key}/older",
-            )
-            st.button(
-                _("Newest blocks"),
-                on_click=_set_state,
-                args=(key, None),
-                disabled=before is None,
-                key=f"{key}/newest",
-            )
+            for name, text, target, is_end in (
+                ("older", _("Older blocks"), page.before, page.before is None),
+                ("newest", _("Newest blocks"), None, before is None),
+            ):
+                state = {key: target}
+                st.button(text, key=f"{key}/{name}", on_click=_set_state, args=(state,), disabled=is_end)
 
 
-def _set_state(key: str, before: int | None) -> None:
-    st.session_state[key] = before
+def _set_state(state: dict[str, int | None]) -> None:
+    st.session_state.update(state)
 
 
 @st.fragment
@@ -178,7 +171,7 @@ def _show_blocks(url: str, newest: int) -> None:
         placeholder=_("the newest"),
         key=_FROM,
         on_change=_set_state,
-        args=(_PAGES, 1),
+        args=({_PAGES: 1},),
     )
     zone = str(times.browser_zone())
     show_small(_("Times are those of {zone}.", zone=wording.escape(zone)))
@@ -192,9 +185,11 @@ def _show_blocks(url: str, newest: int) -> None:
         show_small(_("This is the first block."))
     elif pages < MOST_PAGES:
         text = _("Show older blocks")
-        st.button(text, icon=":material/expand_more:", on_click=_set_state, args=(_PAGES, pages + 1))
+        st.button(text, icon=":material/expand_more:", on_click=_set_state, args=({_PAGES: pages + 1},))
     else:
-        st.button(_("Go on from block {height}", height=before - 1), on_click=_go_on, args=(before - 1,))
+        start_again = {_FROM: before - 1, _PAGES: 1}
+        text = _("Go on from block {height}", height=before - 1)
+        st.button(text, on_click=_set_state, args=(start_again,))
 
 
 def _show_pages(url: str, before: int | None, pages: int) -> int | None:
@@ -209,10 +204,6 @@ def _show_pages(url: str, before: int | None, pages: int) -> int | None:
     return before
 
 
-def _go_on(height: int) -> None:
-    st.session_state[_FROM], st.session_state[_PAGES] = height, 1
-
-
 def _show_block(block: BlockView) -> None:
     box = st.expander(block_events.format_title(block), key=f"ledger/block/{block.height}", on_change="rerun")
     if not box.open:
@@ -224,5 +215,4 @@ def _show_block(block: BlockView) -> None:
 
 
 def _show_error(error: ConcordError) -> None:
-    text = _("**This could not be read.** {message}", message=wording.escape(error.message))
-    st.error(text, icon=":material/error:")
+    show_fault(st.error, N_("**This could not be read.** {message}"), error.message)

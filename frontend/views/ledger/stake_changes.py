@@ -10,7 +10,7 @@ import altair as alt
 import streamlit as st
 
 from concord.types.ledger import StakeMoves, StakesPage
-from frontend.charts.stake_over_time import draw_stakes, line_points, thin_out
+from frontend.charts.stake_over_time import describe_course, draw_stakes, line_points, thin_out
 from frontend.components.table import show_table
 from frontend.text import language, wording
 from frontend.text.language import _
@@ -41,11 +41,8 @@ def list_points(page: StakesPage) -> list[dict[str, Any]]:
 def describe_stakes(page: StakesPage) -> str:
     """The chart as text: each node's first and last stake."""
     parts = [
-        _(
-            "{node} from {before} to {after}",
-            node=moves.node,
-            before=wording.format_number(moves.start or 0.0),
-            after=wording.format_number(moves.end),
+        describe_course(
+            moves.node, wording.format_number(moves.start or 0.0), wording.format_number(moves.end)
         )
         for moves in page.nodes
     ]

@@ -15,7 +15,7 @@ from concord.settings import Settings
 from frontend.charts.lines import ChartFrame, ChartLine, draw_lines, lines_legend
 from frontend.components import states, task_picker
 from frontend.components.chart import is_light, show_chart
-from frontend.components.message import show_small
+from frontend.components.message import show_metric, show_small
 from frontend.components.table import show_table
 from frontend.data.prometheus import PrometheusServer
 from frontend.data.series import FAILED, INDICATORS, REQUESTS, IndicatorSeries
@@ -99,16 +99,8 @@ def _show_series(live: LiveIndicators, task: str | None, seconds: int) -> None:
 
 
 def _show_headline(series: IndicatorSeries, headline: indicators.Headline) -> None:
-    value = series.newest(headline.name)
-    with st.container(width="content", gap=None):
-        st.metric(
-            _(headline.title),
-            indicators.format_indicator(headline.name, value),
-            width="content",
-            help=_(headline.help),
-        )
-        if headline.remark:
-            show_small(_(headline.remark))
+    value = indicators.format_indicator(headline.name, series.newest(headline.name))
+    show_metric(_(headline.title), value, _(headline.remark), _(headline.help))
 
 
 def _show_indicator_chart(

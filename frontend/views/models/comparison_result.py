@@ -13,6 +13,7 @@ from frontend.components.table import show_table
 from frontend.text import language, times, wording
 from frontend.text.language import N_, _, ngettext
 from frontend.text.wording import Badge
+from frontend.views.models import versions
 
 VERDICTS: Final = {
     "better": Badge("▲", ":material/trending_up:", "green", N_("Version {challenger} is better.")),
@@ -30,7 +31,6 @@ SCORES: Final = {
 }
 
 HEIGHT: Final = 120
-_SIGNED: Final = "+0.000;-0.000"
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -57,7 +57,7 @@ def show_comparison(comparison: Comparison) -> None:
 
 def list_scores(comparison: Comparison) -> list[dict[str, Any]]:
     """Both versions with their mean score."""
-    beside = _("its predecessor, asked beside it") if comparison.phase == "watch" else _("tried beside it")
+    beside = versions.describe_challenger(comparison.phase)
     return [
         {
             _("Version"): contender.version,
@@ -77,15 +77,14 @@ def describe_difference(comparison: Comparison) -> str:
         "between {low} and {high}, however often one looks.",
         challenger=wording.escape(comparison.challenger.version),
         champion=wording.escape(comparison.champion.version),
-        **{
-            name: language.format_decimal(value or 0.0, _SIGNED)
-            for name, value in (
-                ("difference", comparison.difference),
-                ("low", comparison.low),
-                ("high", comparison.high),
-            )
-        },
+        difference=_format_signed(comparison.difference),
+        low=_format_signed(comparison.low),
+        high=_format_signed(comparison.high),
     )
+
+
+def _format_signed(amount: float | None) -> str:
+    return language.format_decimal(amount or 0.0, "+0.000;-0.000")
 
 
 def draw_interval(comparison: Comparison) -> alt.LayerChart:

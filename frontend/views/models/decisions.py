@@ -95,11 +95,8 @@ def make_challenge(client: Client, view: ModelView, version: str | None) -> Conf
 
 def make_rollback(client: Client, view: ModelView) -> ConfirmedAction:
     """The version before the last promotion answers again."""
-    name, before, now = (
-        wording.escape(view.node),
-        _format_version(view.previous),
-        _format_version(view.champion),
-    )
+    name = wording.escape(view.node)
+    before, now = _format_version(view.previous), _format_version(view.champion)
     effects = [
         _("**{node}** answers with {before} again, instead of {now}.", node=name, before=before, now=now),
         _("No version stands beside it afterwards."),

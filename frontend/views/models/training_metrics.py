@@ -11,10 +11,9 @@ import streamlit as st
 from concord.errors import ServiceAway
 from concord.settings import Settings
 from concord.types.models import ListedVersion, ModelView
-from frontend.components.message import show_small
+from frontend.components.message import show_fault, show_small
 from frontend.data import mlflow
-from frontend.text import wording
-from frontend.text.language import _
+from frontend.text.language import N_, _
 from frontend.views.models import versions
 from frontend.views.models.training_plots import show_plots
 
@@ -60,8 +59,7 @@ def _show_versions(view: ModelView, listed: Sequence[ListedVersion]) -> None:
     try:
         _show_mlflow_runs(registry, view, chosen)
     except ServiceAway as error:
-        text = _("**MLflow is away.** {message}", message=wording.escape(error.message))
-        st.warning(text, icon=":material/cloud_off:")
+        show_fault(st.warning, N_("**MLflow is away.** {message}"), error.message, ":material/cloud_off:")
         st.markdown(
             _(
                 "What the nodes answer does not depend on it. Metrics and pictures are here again once it is "

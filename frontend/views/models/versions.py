@@ -63,12 +63,13 @@ def describe_role(view: ModelView, version: str) -> str:
     if version == view.champion:
         return f"✔ {_('answers')}"
     if version == view.challenger:
-        return f"◌ {_('its predecessor, asked beside it')}" if view.phase == "watch" else _tried()
+        return f"◌ {describe_challenger(view.phase)}"
     return ""
 
 
-def _tried() -> str:
-    return f"◌ {_('tried beside it')}"
+def describe_challenger(phase: str) -> str:
+    """What the version beside the champion does in a phase."""
+    return _("its predecessor, asked beside it") if phase == "watch" else _("tried beside it")
 
 
 def show_models(views: Sequence[ModelView]) -> None:

@@ -18,11 +18,11 @@ from frontend import access
 from frontend.components import confirm, states, task_picker
 from frontend.components.chart import show_chart
 from frontend.components.confirm import ConfirmedAction
-from frontend.components.message import offer_refresh, show_list, show_small
+from frontend.components.message import offer_refresh, show_fault, show_list, show_small
 from frontend.components.table import show_table
 from frontend.data import service
 from frontend.text import wording
-from frontend.text.language import _
+from frontend.text.language import N_, _
 from frontend.views.nodes import data, standings
 from frontend.views.nodes.account_changes import show_changes
 from frontend.views.nodes.stake_history import describe_stakes, draw_stake_history
@@ -154,10 +154,8 @@ def _show_history(url: str, task: TaskSummary, nodes: Sequence[NodeView]) -> Non
             first = data.first_block(url, pages)
     except ConcordError as error:
         # Only the history is missing: the nodes above are shown.
-        st.warning(
-            _("**The history cannot be read.** {message}", message=wording.escape(error.message)),
-            icon=":material/history_toggle_off:",
-        )
+        text = N_("**The history cannot be read.** {message}")
+        show_fault(st.warning, text, error.message, ":material/history_toggle_off:")
         return
     if changes:
         show_chart(draw_stake_history(nodes, changes), describe_stakes(nodes, changes))

@@ -8,7 +8,7 @@ from typing import Any, Final
 import altair as alt
 
 from concord.types.nodes import NodeView
-from frontend.charts.stake_over_time import draw_stakes, line_points, thin_out
+from frontend.charts.stake_over_time import describe_course, draw_stakes, line_points, thin_out
 from frontend.text import times
 from frontend.text.language import _
 from frontend.views.nodes import standings
@@ -75,12 +75,7 @@ def describe_stakes(nodes: Sequence[NodeView], changes: Sequence[AccountChange])
     for point in list_points(nodes, changes):
         by_node[point["node"]].append(point)
     parts = [
-        _(
-            "{node} from {before} to {after}",
-            node=node,
-            before=standings.format_stake(points[0]["stake"]),
-            after=standings.format_stake(points[-1]["stake"]),
-        )
+        describe_course(node, *(standings.format_stake(points[end]["stake"]) for end in (0, -1)))
         for node, points in by_node.items()
         if points
     ]

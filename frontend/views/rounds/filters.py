@@ -94,23 +94,14 @@ def draw_paging(task: str, filters: Filters, page: RoundPage) -> None:
     if not trail and page.after is None:
         return
     with st.container(horizontal=True):
-        st.button(
-            _("Newer"),
-            icon=":material/chevron_left:",
-            disabled=not trail,
-            on_click=_turn,
-            args=(task, filters),
-        )
-        st.button(
-            _("Older"),
-            icon=":material/chevron_right:",
-            disabled=page.after is None,
-            on_click=_turn,
-            args=(task, filters, page.after),
-        )
+        for text, icon, after, is_end in (
+            (_("Newer"), ":material/chevron_left:", None, not trail),
+            (_("Older"), ":material/chevron_right:", page.after, page.after is None),
+        ):
+            st.button(text, icon=icon, disabled=is_end, on_click=_turn, args=(task, filters, after))
 
 
-def _turn(task: str, filters: Filters, after: str | None = None) -> None:
+def _turn(task: str, filters: Filters, after: str | None) -> None:
     trail = _trail(task, filters)
     trail = [*trail, after] if after is not None else trail[:-1]
     st.session_state[_TRAIL] = (task, filters, trail)

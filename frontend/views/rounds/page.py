@@ -8,10 +8,10 @@ import streamlit as st
 from concord.errors import ConcordError
 from frontend import access
 from frontend.components import states, task_picker
-from frontend.components.message import offer_refresh, show_small
+from frontend.components.message import offer_refresh, show_fault, show_small
 from frontend.data import rounds, service
 from frontend.text import wording
-from frontend.text.language import _
+from frontend.text.language import N_, _
 from frontend.views.rounds import round_detail, round_list
 from frontend.views.rounds.filters import close_round, draw_filters, draw_paging, opened_round, page_cursor
 
@@ -82,12 +82,11 @@ def _show_refused(url: str, error: ConcordError) -> None:
         show_small(_("The service says: {message}", message=wording.escape(error.message)))
         access.show_sign_in_hint("rounds")
     else:
-        text = _("**The rounds cannot be shown.** {message}", message=wording.escape(error.message))
-        icon = ":material/error:"
+        text, icon = N_("**The rounds cannot be shown.** {message}"), ":material/error:"
         if error.code == "journal_unavailable":
-            text = _(
+            icon = ":material/database_off:"
+            text = N_(
                 "**The database of rounds is away.** Questions are still answered; look again in a minute."
             )
-            icon = ":material/database_off:"
-        st.error(text, icon=icon)
+        show_fault(st.error, text, error.message, icon)
         offer_refresh(rounds.clear_cache, "rounds/again")

@@ -13,7 +13,7 @@ from concord.tasks.schema import TaskSchema
 from concord.types.explanation import Decided, Explanation, Proof, Settled, VoteExplanation
 from concord.types.rounds import Round
 from frontend.components import answer, feedback, stake_moves
-from frontend.components.message import show_list, show_small
+from frontend.components.message import offer_download, show_list, show_small
 from frontend.data.service import AnsweredRow
 from frontend.text import times, wording
 from frontend.text.language import _, ngettext
@@ -107,14 +107,7 @@ def _show_proof(round_id: str, proof: Proof) -> None:
     )
     st.code(proof.root, language=None, wrap_lines=True)
     name = f"proof-{round_id[:8]}.json"
-    st.download_button(
-        _("Download the proof"),
-        write_proof(proof),
-        file_name=name,
-        mime="application/json",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    offer_download(_("Download the proof"), write_proof(proof), name, "application/json")
     st.markdown(_("Whoever has the ledger's export checks it without this service:"))
     st.code(f"concord ledger prove blocks.jsonl {name}", language="bash", wrap_lines=True)
 

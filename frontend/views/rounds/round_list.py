@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from concord.tasks.schema import TaskSchema
 from concord.types.rounds import Round, RoundPage
 from frontend.components import stake_moves
+from frontend.components.table import show_table
 from frontend.text import times
 from frontend.text.language import _
 from frontend.views.rounds import filters
@@ -28,22 +28,18 @@ _BOX: Final = "rounds/box"
 def show_rounds(schema: TaskSchema, rounds: Sequence[Round]) -> None:
     """Shows rounds, and opens the one that is chosen."""
     by_id = {round_.id: round_ for round_ in rounds}
-    st.dataframe(
-        pd.DataFrame(list_rows(schema, rounds)),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt=_("Rounds, the newest first."),
+    text = st.column_config.TextColumn
+    show_table(
+        list_rows(schema, rounds),
+        _("Rounds, the newest first."),
+        {
+            _("Answer"): text(help=_("✔ all nodes voted, ! some were missing, ✕ too few voted")),
+            _("Truth"): text(help=_("What was true, where somebody has said it.")),
+        },
+        key=_TABLE,
         # With the ids as they are drawn now: rounds may have come in by the time that a row is chosen.
         on_select=partial(_open_row, list(by_id)),
         selection_mode="single-row",
-        key=_TABLE,
-        column_config={
-            _("Answer"): st.column_config.TextColumn(
-                help=_("✔ all nodes voted, ! some were missing, ✕ too few voted")
-            ),
-            _("Truth"): st.column_config.TextColumn(help=_("What was true, where somebody has said it.")),
-        },
     )
     st.selectbox(
         _("Open a round"),

@@ -11,7 +11,7 @@ from concord.errors import ConfigurationError, UnknownName
 from concord.settings import NodesFile
 
 URLS = {"iris": {"knn": "http://127.0.0.1:7410", "svm": "http://127.0.0.1:7411"}}
-PACKAGED = PackagedBentos({}, ("iris.knn", "iris.svm", "loan.ridge"))
+PACKAGED = PackagedBentos({}, dict.fromkeys(("iris.knn", "iris.svm", "loan.ridge"), "1"))
 
 
 @pytest.fixture

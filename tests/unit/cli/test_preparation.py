@@ -44,7 +44,7 @@ def test_a_task_with_data_is_fitted_and_the_others_where_models_are_missing(trai
 def test_what_training_prints_is_read_and_its_failure_is_one_sentence(training):
     document = {"bentos": {"concord-node": "n:1"}, "models": {"iris.knn": "iris.knn:7-0a1b2c3d"}}
     packaged = training(f"print({json.dumps(document)!r})").package()
-    assert packaged == PackagedBentos({"concord-node": "n:1"}, ("iris.knn",), {"iris.knn": "7"})
+    assert packaged == PackagedBentos({"concord-node": "n:1"}, {"iris.knn": "7"})
     with pytest.raises(TrainingError, match="training package` ended with exit code 3"):
         training("sys.exit(3)").package()
 

@@ -7,11 +7,10 @@ only codes and known phrases are read from them.
 
 import random
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from concord.errors import ConcordError, ConfigurationError, DataError, TrainingError
 from concord.util import private_files as private
 from training.data.database.address import DatabaseAddress
+from training.retry import retry
 
 CONNECT_SECONDS: Final = 10
 """A server elsewhere accepts within a second; a person waits for no longer."""
@@ -78,19 +78,24 @@ class RowDatabase:
             with self._engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            self._explain(error)
+            raise _sentence(self.address, error) from None
 
     def write(self, transaction: Callable[[sa.Connection], _T]) -> _T:
         """Runs a transaction that is durable on return; again, where it lost to another or was cut off."""
-        for attempt in range(1, TRIES + 1):
-            try:
-                with self._engine.execution_options(concord_writing=True).begin() as connection:
-                    return transaction(connection)
-            except SQLAlchemyError as error:
-                if attempt == TRIES or _code(error) not in _CONTENDED | _CUT:
-                    self._explain(error)
-            time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, no secret
-        raise AssertionError("unreachable: the last try returns or raises")
+
+        def run() -> _T:
+            with self._engine.execution_options(concord_writing=True).begin() as connection:
+                return transaction(connection)
+
+        try:
+            return retry(run, _is_temporary, map(_jitter, range(1, TRIES)))
+        except SQLAlchemyError as error:
+            raise _sentence(self.address, error) from None
+
+    def count(self, table: str) -> int:
+        """Rows in a table."""
+        with self.reading() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table))) or 0
 
     @contextmanager
     def lock_tables(self, connection: sa.Connection) -> Iterator[None]:
@@ -142,9 +147,6 @@ class RowDatabase:
         except OSError as error:
             raise ConfigurationError(f"{name} cannot be made: {error.strerror}.", field="url") from error
 
-    def _explain(self, error: SQLAlchemyError) -> NoReturn:
-        raise _sentence(self.address, error) from None
-
 
 def _engine(url: sa.URL) -> sa.Engine:
     options: dict[str, Any] = {}
@@ -191,6 +193,14 @@ def _code(error: SQLAlchemyError) -> int | str | None:
         return cause.args[0]
     state: str | None = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
     return state
+
+
+def _is_temporary(error: Exception) -> bool:
+    return isinstance(error, SQLAlchemyError) and _code(error) in _CONTENDED | _CUT
+
+
+def _jitter(attempt: int) -> float:
+    return random.uniform(0, 0.1 * 2**attempt)  # noqa: S311 - jitter, no secret
 
 
 _Codes = frozenset[int | str]

@@ -41,7 +41,7 @@ def export(task: Task, address: DatabaseAddress, out: Path, *, force: bool, repo
         raise DataError(f"{out} is there already. Name another file, or say --force.", field="--out")
     with closing(RowDatabase(address)) as database:
         store = RowStore(database, find_table(database, task))
-        total, rows = store.count(), 0
+        total, rows = database.count(address.table), 0
         with _replacing(out) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_header(task))

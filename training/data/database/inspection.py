@@ -23,7 +23,7 @@ def list_tables(address: DatabaseAddress) -> list[dict[str, Any]]:
             {
                 "table": table["name"],
                 "task": table["task"],
-                "rows": _count(database, table["name"]),
+                "rows": database.count(table["name"]),
                 "made_at": _time(table["made_at"]),
                 "loads": _loads(database, table["name"]),
             }
@@ -42,53 +42,36 @@ def describe_table(task: Task, address: DatabaseAddress) -> dict[str, Any]:
         table = bookkeeping.find_table(database, task)
         with database.reading() as connection:
             columns = [
-                _figures(connection, table.c[feature.name], feature.name, is_class=feature.kind == "choice")
+                _figures(connection, table.c[feature.name], is_class=feature.kind == "choice")
                 for feature in task.schema.features
             ]
             is_class = not task.schema.is_regression
-            columns.append(_figures(connection, table.c.answer, "answer", is_class=is_class))
+            columns.append(_figures(connection, table.c.answer, is_class=is_class))
             if task.observed:
                 columns.append(_times(connection, table, task.observed))
         return {
             "database": address.database,
             "table": address.table,
             "task": task.name,
-            "rows": _count(database, address.table),
+            "rows": database.count(address.table),
             "columns": columns,
             "loads": _loads(database, address.table),
         }
 
 
-def _count(database: RowDatabase, name: str) -> int:
-    with database.reading() as connection:
-        return connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0
-
-
-def _figures(
-    connection: sa.Connection, column: sa.Column[Any], name: str, *, is_class: bool
-) -> dict[str, Any]:
+def _figures(connection: sa.Connection, column: sa.Column[Any], *, is_class: bool) -> dict[str, Any]:
     """A column's empty cells with the rows of each choice, or with its least, mean and largest number."""
     if is_class:
-        counts = connection.execute(
-            sa.select(column, sa.func.count()).group_by(column).order_by(column)
-        ).all()
-        choices = {value: rows for value, rows in counts if value is not None}
-        empty = sum(rows for value, rows in counts if value is None)
-        return {"name": name, "empty": empty, "choices": choices}
-    least, mean, most, filled, rows = connection.execute(
-        sa.select(
-            sa.func.min(column),
-            sa.func.avg(column),
-            sa.func.max(column),
-            sa.func.count(column),
-            sa.func.count(),
-        )
-    ).one()
+        counts = connection.execute(sa.select(column, sa.func.count()).group_by(column).order_by(column))
+        choices: dict[Any, int] = {row[0]: row[1] for row in counts}
+        empty = choices.pop(None, 0)
+        return {"name": column.name, "empty": empty, "choices": choices}
+    figures = {"least": sa.func.min(column), "mean": sa.func.avg(column), "most": sa.func.max(column)}
+    query = sa.select(sa.func.count(column), sa.func.count(), *figures.values())
+    filled, rows, *numbers = connection.execute(query).one()
     # A mean of whole numbers is a decimal to some servers.
-    numbers = {"least": least, "mean": mean, "most": most}
-    return {"name": name, "empty": rows - filled} | {
-        key: None if value is None else float(value) for key, value in numbers.items()
-    }
+    values = [None if value is None else float(value) for value in numbers]
+    return {"name": column.name, "empty": rows - filled} | dict(zip(figures, values, strict=True))
 
 
 def _times(connection: sa.Connection, table: sa.Table, name: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 import sqlalchemy as sa
@@ -30,8 +30,6 @@ BATCH: Final = 5000
 """Lines in one transaction: a second's work at most, and a MB or two of memory."""
 
 _KEY_BYTES: Final = 16
-_COUNTS: Final = ("read", "loaded", "changed", "known", "refused")
-"""Columns of `loads`, and attributes of a summary."""
 
 
 @dataclass
@@ -53,6 +51,15 @@ class LoadSummary:
     known: int = 0
     refused: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+
+    def plus(self, counts: BatchCounts) -> "LoadSummary":
+        """The counts after another batch was stored."""
+        stored = {name: getattr(self, name) + count for name, count in asdict(counts).items()}
+        return replace(self, **stored)
+
+    def columns(self) -> dict[str, Any]:
+        """The counts as the table of loads has them."""
+        return vars(self) | {"dropped": json.dumps(self.dropped)}
 
 
 class Loader:
@@ -111,20 +118,19 @@ class Loader:
         if self._load is None:
             self._load = self._database.write(self._insert_load)
 
-        def transaction(connection: sa.Connection) -> BatchCounts:
-            counts = self._store.write(connection, records, named=named)
-            self._update_load(connection, counts, done=False)
+        def transaction(connection: sa.Connection) -> LoadSummary:
+            totals = self.summary.plus(self._store.write(connection, records, named=named))
+            self._update_load(connection, totals, ended_at=None)
             if also is not None:
                 also(connection)
-            return counts
+            return totals
 
-        self._count(self.summary, self._database.write(transaction))
+        self.summary = self._database.write(transaction)
 
     def finish(self) -> LoadSummary:
         """Notes that the source was read to its end."""
-        self._database.write(
-            lambda connection: self._update_load(connection, BatchCounts(0, 0, 0), done=True)
-        )
+        now = self._clock()
+        self._database.write(lambda connection: self._update_load(connection, self.summary, ended_at=now))
         return self.summary
 
     def _clean(self, line: CsvLine, rows: list[tuple[int, CleanRow]]) -> None:
@@ -176,27 +182,15 @@ class Loader:
 
     def _insert_load(self, connection: sa.Connection) -> int:
         values = {"name": self._store.table.name, "source": self._source, "began_at": self._clock()}
-        counts = dict.fromkeys(_COUNTS, 0)
-        key = connection.execute(loads.insert().values(**values, **counts, dropped="{}")).inserted_primary_key
+        none_yet = LoadSummary().columns()
+        key = connection.execute(loads.insert().values(values | none_yet)).inserted_primary_key
         assert key is not None, "an insert of one row gives its key"
         return int(key[0])
 
-    def _update_load(self, connection: sa.Connection, counts: BatchCounts, *, done: bool) -> None:
+    def _update_load(self, connection: sa.Connection, totals: LoadSummary, *, ended_at: int | None) -> None:
         """Notes how far the load is, in the transaction of the batch."""
-        totals = LoadSummary(**vars(self.summary))
-        self._count(totals, counts)
-        values = {
-            "ended_at": self._clock() if done else None,
-            **{name: getattr(totals, name) for name in _COUNTS},
-            "dropped": json.dumps(totals.dropped),
-        }
-        connection.execute(loads.update().where(loads.c.id == self._load).values(**values))
-
-    @staticmethod
-    def _count(summary: LoadSummary, counts: BatchCounts) -> None:
-        summary.loaded += counts.loaded
-        summary.changed += counts.changed
-        summary.known += counts.known
+        values = totals.columns() | {"ended_at": ended_at}
+        connection.execute(loads.update().where(loads.c.id == self._load).values(values))
 
     def _too_many_refused(self) -> DataError:
         summary = self.summary

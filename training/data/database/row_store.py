@@ -79,11 +79,6 @@ class RowStore:
             self._replace(connection, changed)
         return BatchCounts(len(new), len(changed), len(records) - len(new) - len(changed))
 
-    def count(self) -> int:
-        """Rows in the table."""
-        with self._database.reading() as connection:
-            return connection.scalar(sa.select(sa.func.count()).select_from(self.table)) or 0
-
     def read(self, *columns: str) -> Iterator[Sequence[StoredRow]]:
         """The rows in the order in which they came, in chunks.
 

@@ -79,23 +79,19 @@ class Tmdb:
 
     def discover(self, span: Span, votes: int, page: int) -> tuple[list[int], int]:
         """Ids of the films on a page, and how many pages there are."""
-        document = self._get(
-            "/discover/movie",
-            {
-                "primary_release_date.gte": span.first.isoformat(),
-                "primary_release_date.lte": span.last.isoformat(),
-                "vote_count.gte": votes,
-                # By date: popularity changes while one turns the pages.
-                "sort_by": "primary_release_date.asc",
-                "include_adult": "false",
-                "include_video": "false",
-                "page": page,
-            },
-        )
+        query = {
+            "primary_release_date.gte": span.first.isoformat(),
+            "primary_release_date.lte": span.last.isoformat(),
+            "vote_count.gte": votes,
+            # By date: popularity changes while one turns the pages.
+            "sort_by": "primary_release_date.asc",
+            "include_adult": "false",
+            "include_video": "false",
+            "page": page,
+        }
+        document = self._get("/discover/movie", query) or {}
         try:
-            return [int(film["id"]) for film in (document or {})["results"]], int(
-                (document or {})["total_pages"]
-            )
+            return [int(film["id"]) for film in document["results"]], int(document["total_pages"])
         except (KeyError, TypeError, ValueError):
             raise _unlike_tmdb("discover/movie") from None
 

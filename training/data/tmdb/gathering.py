@@ -7,7 +7,6 @@ Films are checked like a file's rows.
 
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,6 +18,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from concord.errors import ConfigurationError, InvalidInput
+from concord.util.times import now
 from training.data.cleaning import Cleaner
 from training.data.csv_reader import CsvLine
 from training.data.database.address import DatabaseAddress
@@ -109,7 +109,7 @@ class _Gathering:
     ) -> None:
         self._api, self._database, self._loader, self._report = api, database, loader, report
         self._table, self._votes = database.address.table, options.votes
-        self._since = time.time_ns() // 1000 - options.older_days * 86_400_000_000
+        self._since = now() - options.older_days * 86_400_000_000
         self._done = self._total = 0
 
     def run(self, spans: Sequence[Span]) -> LoadSummary:
@@ -127,7 +127,7 @@ class _Gathering:
             return
         total = min(total, MOST_PAGES)
         self._total += total
-        done = self._recent_pages(span)
+        done = self._recent(pages.c.page, pages.c.span == self._name(span))
         for page in range(1, total + 1):
             # The last page may have grown; the others hold what they held.
             if page not in done or page == total:
@@ -138,7 +138,7 @@ class _Gathering:
             self._report(LoadProgress(self._done, self._total, self._loader.summary))
 
     def _store(self, span: Span, page: int, numbers: Sequence[int], threads: ThreadPoolExecutor) -> None:
-        recent = self._recent_films(numbers)
+        recent = self._recent(films.c.film, films.c.film.in_(numbers))
         new = [number for number in dict.fromkeys(numbers) if number not in recent]
         lines = [
             CsvLine(number, [_cell(film, column) for column in COLUMNS])
@@ -147,8 +147,7 @@ class _Gathering:
         ]
 
         def write_notes(connection: sa.Connection) -> None:
-            now = time.time_ns() // 1000
-            note = {"name": self._table, "asked_at": now}
+            note = {"name": self._table, "asked_at": now()}
             connection.execute(films.delete().where(films.c.name == self._table, films.c.film.in_(new)))
             if new:
                 connection.execute(films.insert(), [{**note, "film": number} for number in new])
@@ -158,18 +157,10 @@ class _Gathering:
 
         self._loader.add(lines, also=write_notes)
 
-    def _recent_films(self, numbers: Sequence[int]) -> set[int]:
-        """Those that were requested recently."""
-        query = sa.select(films.c.film).where(
-            films.c.name == self._table, films.c.film.in_(numbers), films.c.asked_at >= self._since
-        )
-        with self._database.reading() as connection:
-            return set(connection.scalars(query))
-
-    def _recent_pages(self, span: Span) -> set[int]:
-        query = sa.select(pages.c.page).where(
-            pages.c.name == self._table, pages.c.span == self._name(span), pages.c.asked_at >= self._since
-        )
+    def _recent(self, column: sa.Column[int], condition: sa.ColumnElement[bool]) -> set[int]:
+        """Films or pages that were requested recently."""
+        notes = column.table.c
+        query = sa.select(column).where(notes.name == self._table, notes.asked_at >= self._since, condition)
         with self._database.reading() as connection:
             return set(connection.scalars(query))
 

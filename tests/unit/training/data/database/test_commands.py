@@ -33,6 +33,12 @@ def test_an_empty_database_and_its_tables_are_shown(url, csv_file, tmp_path):
     assert (told["rows"], told["loads"][0]["loaded"]) == (3, 3)
 
 
+def test_a_load_counts_rows_without_a_cell_by_their_column_in_json(url, csv_file):
+    path = csv_file(IRIS, "5.1,,1.4,0.2,setosa", *flowers(3))
+    summary = json.loads(run("load", "iris", str(path), "--to", url, "--json").stdout)
+    assert (summary["loaded"], summary["dropped"]) == (3, {"sepal_width": 1})
+
+
 def test_an_export_says_how_many_rows_it_wrote(url, csv_file, tmp_path):
     load("iris", csv_file(IRIS, *flowers(5)), url)
     assert run("export", "iris", "--from", url, "--out", "out.csv").stdout == "5 rows are in out.csv.\n"
