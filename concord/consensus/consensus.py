@@ -25,7 +25,6 @@ from concord.observability import metrics
 from concord.settings import Settings
 from concord.settlement.settler import Settler
 from concord.types.answers import Verdict
-from concord.util.times import now
 
 SETTLED_SECONDS: Final = 3.0
 """How long `?settled=true` waits for the block. With the longest deadline (4 s) and the wait for the
@@ -155,7 +154,8 @@ class Consensus:
             for row in range(question.rows)
         ]
         encoded = [compact_json(result.verdict) for result in results]
-        return DecidedRounds(ensemble, question, rows, batch, results, encoded, now(), began)
+        now = int(time.time() * 1_000_000)
+        return DecidedRounds(ensemble, question, rows, batch, results, encoded, now, began)
 
     async def _record(self, rounds: DecidedRounds, *, durably: bool) -> PredictResult:
         verdicts, encoded = [result.verdict for result in rounds.results], rounds.encoded
