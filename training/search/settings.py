@@ -99,7 +99,7 @@ def digest(settings: SearchSettings) -> str:
 def settings_text(settings: SearchSettings) -> str:
     """Settings for a table: short, without the algorithm.
 
-    >>> written({"algorithm": "knn", "n_neighbors": 15, "C": 0.123456})
+    >>> settings_text({"algorithm": "knn", "n_neighbors": 15, "C": 0.123456})
     'n_neighbors 15, C 0.123'
     """
     return ", ".join(f"{name} {_short(value)}" for name, value in settings.items() if name != ALGORITHM)
