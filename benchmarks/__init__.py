@@ -1,1 +1,1 @@
-"""Measurements that are repeated: each folder is one, run as a module."""
+"""Benchmarks, each run as a module."""

@@ -1,4 +1,4 @@
-"""Tables in Markdown, and how they get into a page of the docs without touching the rest of it."""
+"""Markdown tables, and writing them between two marks of a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1)
 
 
 def write_between(path: Path, text: str, begin: str, end: str) -> None:
-    """Writes a file, or what stands between the two marks of one that is there."""
-    known = path.read_text("utf-8") if path.exists() else ""
-    before, first, rest = known.partition(begin)
+    """Writes a file, or replaces the text between the two marks of an existing one."""
+    page = path.read_text("utf-8") if path.exists() else ""
+    before, first, rest = page.partition(begin)
     _, last, after = rest.partition(end)
     if not (first and last):
         before, after = "", "\n"

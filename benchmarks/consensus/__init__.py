@@ -1,1 +1,1 @@
-"""The rule on trial: streams, adversaries and labels, played through the code that is shipped."""
+"""Simulation of the consensus rule against adversaries, on streams of labelled rows."""

@@ -1,7 +1,6 @@
-"""`python -m benchmarks.consensus`: plays every scenario, says what was reached, draws who had the say.
+"""Command `python -m benchmarks.consensus`: simulates all scenarios and reports the figures.
 
-The only module here that prints. Everything happens in memory; nothing is written but what is asked
-for. Exit code 1 where a promise is not kept.
+Only the files that options ask for are written. Exit code 1 where a promise is not kept.
 """
 
 import multiprocessing
@@ -19,7 +18,7 @@ from benchmarks.consensus.outcomes import Outcome, run
 from benchmarks.consensus.plots import draw
 from benchmarks.consensus.promises import promises, shortfalls
 from benchmarks.consensus.report import Report, write_markdown
-from benchmarks.consensus.scenarios import SCENARIOS, Scenario, chosen
+from benchmarks.consensus.scenarios import SCENARIOS, Scenario, select
 from concord.policies.voting import WARM_LABELS
 
 SCREEN: Final = Console(stderr=True)
@@ -28,16 +27,16 @@ WIDTH: Final = 160
 Job = tuple[Scenario, int, int, int]
 
 
-def _named(_context: click.Context, _option: click.Parameter, texts: Sequence[str]) -> Sequence[Scenario]:
-    scenarios = chosen(texts)
+def _select(_context: click.Context, _option: click.Parameter, texts: Sequence[str]) -> Sequence[Scenario]:
+    scenarios = select(texts)
     if not scenarios:
         raise click.BadParameter("No scenario has such a name; --list names them.")
     return scenarios
 
 
-def _list(context: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - a flag
-    if wanted:
-        click.echo("\n".join(one.name for one in context.params["scenarios"]))
+def _list(context: click.Context, _option: click.Parameter, is_listing: bool) -> None:  # noqa: FBT001 - a flag
+    if is_listing:
+        click.echo("\n".join(scenario.name for scenario in context.params["scenarios"]))
         context.exit()
 
 
@@ -58,7 +57,7 @@ def _list(context: click.Context, _option: click.Parameter, wanted: bool) -> Non
     "scenarios",
     multiple=True,
     is_eager=True,
-    callback=_named,
+    callback=_select,
     help="Only scenarios whose name contains this text.",
 )
 @click.option("--list", is_flag=True, expose_value=False, callback=_list, help="Name the scenarios and end.")
@@ -81,7 +80,8 @@ def main(
     check: bool,  # noqa: FBT001 - click hands a flag over as a plain argument
 ) -> None:
     """Play the shipped rule against streams, adversaries and bad labels, and say what it reached."""
-    outcomes = _play([(one, seed, rounds, warm) for seed in range(seeds) for one in scenarios], processes)
+    jobs = [(scenario, seed, rounds, warm) for seed in range(seeds) for scenario in scenarios]
+    outcomes = _run_jobs(jobs, processes)
     report = Report(outcomes, promises(outcomes), rounds, warm)
     if markdown_file:
         write_markdown(markdown_file, report.markdown())
@@ -90,27 +90,27 @@ def main(
     screen = Console(width=None if sys.stdout.isatty() else WIDTH)
     for table in report.tables():
         screen.print(table, "")
-    short = shortfalls(report.promises)
-    for sentence in short:
+    sentences = shortfalls(report.promises)
+    for sentence in sentences:
         SCREEN.print(f"[red]✗[/] {sentence}", soft_wrap=True)
-    if short and check:
+    if sentences and check:
         sys.exit(1)
 
 
-def _play(jobs: Sequence[Job], processes: int) -> list[Outcome]:
+def _run_jobs(jobs: Sequence[Job], processes: int) -> list[Outcome]:
     # Scenarios of one stream and seed stand together, so that its models are fitted once.
-    order = list(dict.fromkeys(job[0].stream for job in jobs))
-    jobs = sorted(jobs, key=lambda job: (order.index(job[0].stream), job[1]))
+    streams = list(dict.fromkeys(job[0].stream for job in jobs))
+    jobs = sorted(jobs, key=lambda job: (streams.index(job[0].stream), job[1]))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    found = []
+    outcomes = []
     with Progress(*columns, console=SCREEN) as progress:
         bar = progress.add_task("", total=len(jobs))
-        for one in _run_all(jobs, processes):
-            found.append(one)
-            progress.update(bar, description=f"{one.scenario}, seed {one.seed}")
+        for outcome in _run_all(jobs, processes):
+            outcomes.append(outcome)
+            progress.update(bar, description=f"{outcome.scenario}, seed {outcome.seed}")
             progress.advance(bar)
-    place = {one.name: i for i, one in enumerate(SCENARIOS)}
-    return sorted(found, key=lambda one: (place[one.scenario], one.seed))
+    order = {scenario.name: i for i, scenario in enumerate(SCENARIOS)}
+    return sorted(outcomes, key=lambda outcome: (order[outcome.scenario], outcome.seed))
 
 
 def _run_all(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
@@ -120,8 +120,8 @@ def _run_all(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as workers:
         # A function of this module would not be found there: a worker does not import a `__main__`.
-        for done in as_completed([workers.submit(run, *job) for job in jobs]):
-            yield done.result()
+        for future in as_completed([workers.submit(run, *job) for job in jobs]):
+            yield future.result()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
-"""Who votes: the honest nodes of a stream, and those that mean harm or fail.
+"""The nodes of a simulation: honest ones, failing ones and adversaries.
 
-Every vote is drawn before the first round, so that all rules face the same ones. Liars know the
-truth and name the class after it, sure of themselves: the worst that a vote can be. Only the ones
-that adapt choose while the stream runs, from what anyone can read in the ledger; they bring two
-sets of votes. All of them open the task and so count from the first round: whoever comes later has
-no weight before 20 labelled rounds.
+All votes are drawn before the first round, so that every rule gets the same ones. An adaptive adversary
+has two sets of votes and chooses between them each block, by its account in the ledger. All nodes open the
+task and so count from the first round.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,8 +21,8 @@ Rounds = npt.NDArray[np.bool_]
 
 DEPOSIT: Final = 1000 * MICRO
 
-FAR: Final = 3
-"""By how many typical errors a liar's value is off: where its score reaches 0."""
+LIE_DISTANCE: Final = 3
+"""Typical errors between a liar's value and the truth: where its score reaches 0."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,10 @@ class Actor:
     Attributes:
         node: Its name.
         votes: ppm of shape (rounds, classes), or steps of shape (rounds, 1).
-        honest: Whether it means well; one that crashes does.
+        honest: Whether it is no adversary; a node that crashes is honest.
         present: Which rounds it votes in; None: all.
-        lies: What it says instead where it chooses to lie; None for one that doesn't choose.
-        deposit: What it opens its account with, in µS.
+        lies: Votes of the rounds in which it chooses to lie; None for a node that doesn't choose.
+        deposit: Opening deposit of its account, in µS.
     """
 
     node: str
@@ -48,30 +46,30 @@ class Actor:
     deposit: int = DEPOSIT
 
 
-def cast(stream: Stream, adversary: str, rng: np.random.Generator) -> tuple[Actor, ...]:
+def make_actors(stream: Stream, adversary: str, rng: np.random.Generator) -> tuple[Actor, ...]:
     """All nodes of a stream, sorted by name.
 
     Args:
         stream: The stream.
         adversary: A key of `ADVERSARIES`.
-        rng: Where chance comes from.
+        rng: Random numbers.
     """
-    honest = {node: Actor(node, read(stream, says)) for node, says in stream.says.items()}
-    found = ADVERSARIES[adversary](stream, honest, rng)
-    return tuple(sorted(found.values(), key=lambda actor: actor.node))
+    honest = {node: Actor(node, read(stream, outputs)) for node, outputs in stream.outputs.items()}
+    actors = ADVERSARIES[adversary](stream, honest, rng)
+    return tuple(sorted(actors.values(), key=lambda actor: actor.node))
 
 
-def read(stream: Stream, says: Floats) -> Votes:
-    """Turns what a node says into integers, as the service does on reading."""
-    votes, valid = read_probabilities(says) if stream.classes else read_values(says, RESOLUTION)
+def read(stream: Stream, outputs: Floats) -> Votes:
+    """A node's answers as integers, converted as the service does on reading."""
+    votes, valid = read_probabilities(outputs) if stream.classes else read_values(outputs, RESOLUTION)
     assert valid.all()
     return votes
 
 
-def wants_to_lie(account: Account) -> bool:
-    """Whether a node that adapts to its own state can afford a lie in the next block.
+def can_afford_to_lie(account: Account) -> bool:
+    """Whether an adaptive adversary lies in the next block.
 
-    It lies as long as it counts, is far from the jail's 6,000,000 of regret, and holds half its deposit.
+    It lies while it counts, is far from the jail's 6,000,000 of regret, and holds half its deposit.
     """
     return account.standing == "active" and account.regret < 3 * PPM and 2 * account.stake >= account.deposit
 
@@ -80,7 +78,7 @@ Honest = Mapping[str, Actor]
 Adversary = Callable[[Stream, Honest, np.random.Generator], dict[str, Actor]]
 
 
-def _none(_stream: Stream, honest: Honest, _rng: np.random.Generator) -> dict[str, Actor]:
+def _nobody(_stream: Stream, honest: Honest, _rng: np.random.Generator) -> dict[str, Actor]:
     return dict(honest)
 
 
@@ -93,11 +91,11 @@ def _random(stream: Stream, honest: Honest, rng: np.random.Generator) -> dict[st
 
 
 def _colluding(share: float) -> Adversary:
-    """Colluders that join with this share of the deposits and always lie."""
+    """Adds colluders that hold this share of the deposits and always lie."""
 
     def join(stream: Stream, honest: Honest, _rng: np.random.Generator) -> dict[str, Actor]:
         lies = _lies(stream)
-        return {**honest, **_joining("sybil", share, honest, Actor("", lies, honest=False))}
+        return {**honest, **_copies("sybil", share, honest, Actor("", lies, honest=False))}
 
     return join
 
@@ -110,7 +108,7 @@ def _sleeper(stream: Stream, honest: Honest, _rng: np.random.Generator) -> dict[
 
 
 def _degrading(stream: Stream, honest: Honest, rng: np.random.Generator) -> dict[str, Actor]:
-    """From the first quarter to the third, more and more of the best node's votes are noise."""
+    """A growing share of the best node's votes is noise, from none at 1/4 of the stream to all at 3/4."""
     best = honest[_best(stream, honest)]
     share = np.clip(2 * np.arange(stream.rounds) / stream.rounds - 0.5, 0, 1)
     noisy = rng.random(stream.rounds) < share
@@ -131,22 +129,22 @@ def _adapting(stream: Stream, honest: Honest, _rng: np.random.Generator) -> dict
 
 
 def _adapting_together(stream: Stream, honest: Honest, _rng: np.random.Generator) -> dict[str, Actor]:
-    """A third of the deposits: copies of the best node, each of which lies while it can afford to."""
+    """Adds copies of the best node with a third of the deposits; each lies while it can afford to."""
     copy = replace(honest[_best(stream, honest)], honest=False, lies=_lies(stream))
-    return {**honest, **_joining("adaptive", 0.33, honest, copy)}
+    return {**honest, **_copies("adaptive", 0.33, honest, copy)}
 
 
-def _joining(name: str, share: float, honest: Honest, like: Actor) -> dict[str, Actor]:
-    """Nodes that vote alike and together hold a share of the deposits, each about an honest one's."""
-    theirs = len(honest) * share / (1 - share)
-    count = max(1, round(theirs))
-    deposit = round(DEPOSIT * theirs / count)
+def _copies(name: str, share: float, honest: Honest, template: Actor) -> dict[str, Actor]:
+    """Nodes with equal votes that hold a share of the deposits, each about an honest node's."""
+    exact_count = len(honest) * share / (1 - share)
+    count = max(1, round(exact_count))
+    deposit = round(DEPOSIT * exact_count / count)
     names = [f"{name}_{i:02d}" for i in range(1, count + 1)]
-    return {node: replace(like, node=node, deposit=deposit) for node in names}
+    return {node: replace(template, node=node, deposit=deposit) for node in names}
 
 
 ADVERSARIES: Final[Mapping[str, Adversary]] = {
-    "nobody": _none,
+    "nobody": _nobody,
     "liar": _liar,
     "random": _random,
     "33 % collude": _colluding(0.33),
@@ -162,9 +160,9 @@ ADVERSARIES: Final[Mapping[str, Adversary]] = {
 
 def _lies(stream: Stream) -> Votes:
     if not stream.classes:
-        return (stream.truth + FAR * stream.scale)[:, None]
-    certain = np.array([one_hot(k, stream.classes) for k in range(stream.classes)], dtype=np.int64)
-    return certain[(stream.truth + 1) % stream.classes]
+        return (stream.truth + LIE_DISTANCE * stream.scale)[:, None]
+    one_hot_votes = np.array([one_hot(k, stream.classes) for k in range(stream.classes)], dtype=np.int64)
+    return one_hot_votes[(stream.truth + 1) % stream.classes]
 
 
 def _noise(stream: Stream, rng: np.random.Generator) -> Votes:
@@ -174,7 +172,7 @@ def _noise(stream: Stream, rng: np.random.Generator) -> Votes:
 
 
 def _best(stream: Stream, honest: Honest) -> str:
-    """The honest node that is right most often: whom it hurts most to lose."""
+    """The honest node that is right most often."""
     if stream.classes:
         return max(honest, key=lambda n: int((honest[n].votes.argmax(axis=1) == stream.truth).sum()))
     return min(honest, key=lambda n: int(np.abs(honest[n].votes[:, 0] - stream.truth).sum()))

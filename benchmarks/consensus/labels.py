@@ -1,4 +1,4 @@
-"""When the truth arrives, and whether it is the truth: prompt, late, scarce, noisy or absent labels."""
+"""Delay, share and noise of the labels of a simulated stream."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Labelling:
 
     Attributes:
         share: Share of the rounds that ever get a label.
-        delay: Rounds that a label takes at least and at most.
-        wrong: Share of the labels that say something else than the truth.
+        delay: Least and greatest delay of a label, in rounds.
+        wrong: Share of the labels that differ from the truth.
     """
 
     share: float = 1.0
@@ -25,15 +25,15 @@ class Labelling:
 
     def arrivals(self, stream: Stream, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
         """For each round, the labels that arrive right before it: (round, label)."""
-        said = self._said(stream, rng)
+        labels = self._draw(stream, rng)
         labelled = rng.random(stream.rounds) < self.share
         due = np.arange(stream.rounds) + rng.integers(self.delay[0], self.delay[1] + 1, size=stream.rounds)
         arriving: list[list[tuple[int, int]]] = [[] for _ in range(stream.rounds)]
-        for one in np.flatnonzero(labelled & (due < stream.rounds)).tolist():
-            arriving[int(due[one])].append((one, int(said[one])))
+        for round_ in np.flatnonzero(labelled & (due < stream.rounds)).tolist():
+            arriving[int(due[round_])].append((round_, int(labels[round_])))
         return arriving
 
-    def _said(self, stream: Stream, rng: np.random.Generator) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    def _draw(self, stream: Stream, rng: np.random.Generator) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         wrong = rng.random(stream.rounds) < self.wrong
         if stream.classes:
             other = (stream.truth + rng.integers(1, stream.classes, size=stream.rounds)) % stream.classes

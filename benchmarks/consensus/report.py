@@ -1,4 +1,4 @@
-"""The result for people: a table and the promises on the terminal, the same in Markdown for the docs."""
+"""Report of the consensus benchmark: tables for the terminal and for Markdown."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Final
 
 from rich.table import Table
 
-from benchmarks.consensus.outcomes import BEST, KNOWN, MAJORITY, MEAN, Outcome
-from benchmarks.consensus.play import BRIER, SEED, WAGER
-from benchmarks.consensus.promises import Promise, known_margin, margin
+from benchmarks.consensus.outcomes import BEST, MAJORITY, MEAN, WARM_UP, Outcome
+from benchmarks.consensus.promises import Promise, margin, margin_after_warm_up
+from benchmarks.consensus.simulation import BRIER, SEED, WAGER
 from benchmarks.pages import table as markdown_table
 from benchmarks.pages import write_between
 from concord.policies.voting import WARM_LABELS
@@ -23,7 +23,7 @@ HEADINGS: Final = (
     "scenario",
     *ANSWERS,
     "hit − best",
-    f"since {KNOWN}",
+    f"since {WARM_UP}",
     "influence",
     "caught",
     "honest jailed",
@@ -33,7 +33,7 @@ CHECKS: Final = ("", "what must hold", "reached")
 
 @dataclass(frozen=True)
 class Report:
-    """All of one run."""
+    """All figures of one run."""
 
     outcomes: Sequence[Outcome]
     promises: Sequence[Promise]
@@ -41,12 +41,12 @@ class Report:
     warm: int = WARM_LABELS
 
     def tables(self) -> Iterable[Table]:
-        """For the terminal: the scenarios, then what must hold."""
+        """Tables for the terminal: the scenarios, then the promises."""
         yield _table(self._title(), HEADINGS, self._rows(), left=1)
         yield _table("What must hold", CHECKS, self._checks(), left=3)
 
     def markdown(self) -> str:
-        """The same for the docs."""
+        """The same tables in Markdown."""
         return "\n\n".join(
             [
                 self._title() + ".",
@@ -57,51 +57,51 @@ class Report:
         )
 
     def _title(self) -> str:
-        seeds = len({one.seed for one in self.outcomes})
+        seeds = len({outcome.seed for outcome in self.outcomes})
         what = "Share of right answers (mean score of values)"
         believed = "" if self.warm == WARM_LABELS else f", skill believed from {self.warm} labels on"
         return f"{what}, means over {seeds} seeds of {self.rounds:,} rounds{believed}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         groups: dict[str, list[Outcome]] = {}
-        for one in self.outcomes:
-            groups.setdefault(one.scenario, []).append(one)
+        for outcome in self.outcomes:
+            groups.setdefault(outcome.scenario, []).append(outcome)
         return [_cells(name, group) for name, group in groups.items()]
 
     def _checks(self) -> list[tuple[str, ...]]:
         marks: Mapping[bool | None, str] = {True: "✓", False: "✗", None: "·"}
-        return [(marks[one.kept], one.says, one.reached) for one in self.promises]
+        return [(marks[promise.kept], promise.claim, promise.reached) for promise in self.promises]
 
 
 def write_markdown(path: Path, text: str) -> None:
-    """Writes a file, or what stands between the marks of one that is there."""
+    """Writes a file, or replaces the text between the marks of an existing one."""
     write_between(path, text, BEGIN, END)
 
 
 def _cells(name: str, group: Sequence[Outcome]) -> tuple[str, ...]:
     rights = [
-        f"{fmean(one.right[answer] for one in group):.3f}" if answer in group[0].right else ""
+        f"{fmean(outcome.right[answer] for outcome in group):.3f}" if answer in group[0].right else ""
         for answer in ANSWERS
     ]
-    known = known_margin(group)
+    after_warm_up = margin_after_warm_up(group)
     return (
         name,
         *rights,
         f"{margin(group):+.3f}",
-        f"{known:+.3f}" if known is not None else "",
-        _mean(group, lambda one: one.influence, "{:.1%}"),
-        _mean(group, lambda one: one.caught, "{:.0f}"),
-        f"{fmean(one.honest_jailed for one in group):.1f}",
+        f"{after_warm_up:+.3f}" if after_warm_up is not None else "",
+        _mean(group, lambda outcome: outcome.influence, "{:.1%}"),
+        _mean(group, lambda outcome: outcome.caught, "{:.0f}"),
+        f"{fmean(outcome.honest_jailed for outcome in group):.1f}",
     )
 
 
-def _mean(group: Sequence[Outcome], of: Callable[[Outcome], float | None], form: str) -> str:
-    """The mean of those that have it; how many, where not all do."""
-    known = [value for one in group if (value := of(one)) is not None]
-    if not known:
+def _mean(group: Sequence[Outcome], get: Callable[[Outcome], float | None], template: str) -> str:
+    """The mean over the outcomes that have a value, and their number where some have none."""
+    values = [value for outcome in group if (value := get(outcome)) is not None]
+    if not values:
         return ""
-    text = form.format(fmean(known))
-    return text if len(known) == len(group) else f"{text} ({len(known)} of {len(group)})"
+    text = template.format(fmean(values))
+    return text if len(values) == len(group) else f"{text} ({len(values)} of {len(group)})"
 
 
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Table:

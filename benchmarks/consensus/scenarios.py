@@ -1,4 +1,4 @@
-"""Which streams, adversaries and labels are played together."""
+"""Scenarios of the consensus benchmark: combinations of stream, adversary and labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from benchmarks.consensus.streams import STREAMS
 
 @dataclass(frozen=True)
 class Scenario:
-    """One line of the table.
+    """A stream, an adversary and a kind of labels, simulated together.
 
     Attributes:
         stream: A key of `STREAMS`.
         adversary: A key of `ADVERSARIES`.
         labels: A key of `LABELLINGS`.
-        times: How many times as long as the others it is; only where the concept changes.
+        times: Factor of its length; other than 1 only where the concept changes.
     """
 
     stream: str
@@ -26,7 +26,7 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """In words, as `--scenario` takes it."""
+        """Its name, as `--scenario` takes it."""
         stream = self.stream if self.times == 1 else f"{self.stream} × {self.times}"
         return f"{stream}, {self.adversary}, {self.labels}"
 
@@ -37,40 +37,40 @@ class Scenario:
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether somebody in it adapts to the rule."""
+        """Whether its adversary adapts to the rule."""
         return "adaptive" in self.adversary
 
 
 LONGER: Final = 5
-"""A change is followed label by label: where one round in five has one, as many labels take so long."""
+"""Factor of the length of prolonged streams: where one round in five has a label, as many take so long."""
 
 SLOW: Final = ("late", "scarce")
-"""Labels that tell of a change long after it."""
+"""Labels that arrive long after a change, or seldom."""
 
 
 def _all() -> tuple[Scenario, ...]:
     full = ("iris", "four", "regression")
-    found = [Scenario(stream, adversary) for stream in full for adversary in ADVERSARIES]
-    found += [
+    scenarios = [Scenario(stream, adversary) for stream in full for adversary in ADVERSARIES]
+    scenarios += [
         Scenario(stream, adversary, labels)
         for stream in full
         for labels in ("late", "scarce", "noisy", "absent")
         for adversary in ("nobody", "33 % collude")
     ]
-    found += [Scenario("concept", adversary) for adversary in ("nobody", "liar", "33 % collude")]
-    found += [Scenario("concept", labels=labels) for labels in (*SLOW, "noisy")]
-    found += [Scenario("concept", labels=labels, times=LONGER) for labels in SLOW]
-    found += [
+    scenarios += [Scenario("concept", adversary) for adversary in ("nobody", "liar", "33 % collude")]
+    scenarios += [Scenario("concept", labels=labels) for labels in (*SLOW, "noisy")]
+    scenarios += [Scenario("concept", labels=labels, times=LONGER) for labels in SLOW]
+    scenarios += [
         Scenario("expert", adversary) for adversary in ("nobody", "liar", "49 % collude", "80 % collude")
     ]
-    found += [Scenario("expert", labels=labels) for labels in ("late", "scarce", "noisy")]
-    order = list(STREAMS)
-    return tuple(sorted(found, key=lambda one: order.index(one.stream)))
+    scenarios += [Scenario("expert", labels=labels) for labels in ("late", "scarce", "noisy")]
+    return tuple(sorted(scenarios, key=lambda scenario: list(STREAMS).index(scenario.stream)))
 
 
 SCENARIOS: Final[Sequence[Scenario]] = _all()
 
 
-def chosen(texts: Sequence[str]) -> list[Scenario]:
+def select(texts: Sequence[str]) -> list[Scenario]:
     """The scenarios whose name contains any of the texts; all where there is none."""
-    return [one for one in SCENARIOS if not texts or any(text.lower() in one.name.lower() for text in texts)]
+    texts = [text.lower() for text in texts] or [""]
+    return [scenario for scenario in SCENARIOS if any(text in scenario.name.lower() for text in texts)]

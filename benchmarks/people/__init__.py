@@ -1,1 +1,1 @@
-"""So many people on the page at once: how long each waits, and whether anybody meets an error."""
+"""Load test of the page with simulated people: waiting times and errors."""

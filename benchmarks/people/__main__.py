@@ -1,7 +1,6 @@
-"""`python -m benchmarks.people`: lets people look and ask on a running page, and says how long they waited.
+"""Command `python -m benchmarks.people`: simulates people on a running page and reports their waiting times.
 
-Waited is from a click until the server has sent the page whole. The only module here that prints; nothing is
-written but the rounds that are asked. Exit code 1 where anybody met an error.
+A waiting time ends when the server has sent the whole page. Exit code 1 after any error.
 """
 
 import asyncio
@@ -19,99 +18,99 @@ import httpx
 import numpy as np
 from websockets.exceptions import WebSocketException
 
-from benchmarks.people.tab import Broken, Tab
+from benchmarks.people.tab import PageError, Tab
 
-ASKS: Final = 0.5
-"""Share of the actions that ask; the others go to another page."""
+ASK_SHARE: Final = 0.5
+"""Share of the actions that ask for a prediction; the others open another page."""
 
-THINKS: Final = (3.0, 9.0)
+THINK_SECONDS: Final = (3.0, 9.0)
 """Seconds between two actions."""
 
-COME: Final = 10.0
-"""Seconds within which all have come."""
+ARRIVAL_SECONDS: Final = 10.0
+"""Seconds within which all people arrive."""
 
 
 @dataclass
-class Seen:
-    """What all people together met.
+class Measurements:
+    """Waiting times and errors of all people.
 
     Attributes:
-        waited: Action → seconds of each.
-        errors: What went wrong, in words.
+        waits: Action → waiting times in seconds.
+        errors: Messages of the errors.
     """
 
-    waited: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    waits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: list[str] = field(default_factory=list)
 
-    async def timed(self, action: str, step: Awaitable[None]) -> None:
-        """Takes a step, and notes how long it took or what went wrong."""
+    async def time_step(self, action: str, step: Awaitable[None]) -> None:
+        """Takes a step, and records its duration or its error."""
         began = time.monotonic()
-        if await self.met(action, step):
-            self.waited[action].append(time.monotonic() - began)
+        if await self.try_step(action, step):
+            self.waits[action].append(time.monotonic() - began)
 
-    async def met(self, action: str, step: Awaitable[None]) -> bool:
-        """Takes a step, and notes what went wrong; returns whether nothing did."""
+    async def try_step(self, action: str, step: Awaitable[None]) -> bool:
+        """Takes a step, and records its error; returns whether it succeeded."""
         try:
             await step
-        except (Broken, WebSocketException, httpx.HTTPError, OSError) as error:
+        except (PageError, WebSocketException, httpx.HTTPError, OSError) as error:
             self.errors.append(f"{action}: {error}")
             return False
         return True
 
     def lines(self) -> list[str]:
-        """The figures, a line an action and one for all."""
-        named = {**dict(sorted(self.waited.items())), "all": list(chain(*self.waited.values()))}
-        return [_line(action, waits) for action, waits in named.items()] + [f"errors {len(self.errors):>5}"]
+        """The figures as text: a line for each action and one for all."""
+        groups = {**dict(sorted(self.waits.items())), "all": list(chain(*self.waits.values()))}
+        return [_line(action, waits) for action, waits in groups.items()] + [f"errors {len(self.errors):>5}"]
 
 
 def _line(action: str, waits: Sequence[float]) -> str:
-    middle, most, longest = np.percentile(waits, [50, 95, 100]) if waits else (0.0, 0.0, 0.0)
-    figures = f"p50 {middle:5.2f} s   p95 {most:5.2f} s   at most {longest:5.2f} s"
+    median, p95, longest = np.percentile(waits, [50, 95, 100]) if waits else (0.0, 0.0, 0.0)
+    figures = f"p50 {median:5.2f} s   p95 {p95:5.2f} s   at most {longest:5.2f} s"
     return f"{action:<6} {len(waits):>5} times   {figures}"
 
 
-async def _live(url: str, until: float, seen: Seen, chance: random.Random) -> None:
-    # One person, who comes, looks and asks until the time is over.
-    await asyncio.sleep(chance.uniform(0, COME))
+async def _use_page(url: str, until: float, measurements: Measurements, rng: random.Random) -> None:
+    # One person, who arrives, opens pages and asks until the time is over.
+    await asyncio.sleep(rng.uniform(0, ARRIVAL_SECONDS))
     async with Tab(url) as tab:
-        await seen.timed("open", tab.open())
+        await measurements.time_step("open", tab.open())
         is_at_form = True
         while time.monotonic() < until and tab.pages:
-            thinks = min(chance.uniform(*THINKS), until - time.monotonic())
-            if not await seen.met("stay", tab.stay(thinks)):
+            pause = min(rng.uniform(*THINK_SECONDS), until - time.monotonic())
+            if not await measurements.try_step("stay", tab.stay(pause)):
                 return
-            if chance.random() < ASKS:
+            if rng.random() < ASK_SHARE:
                 if not is_at_form:
-                    await seen.timed("look", tab.go(next(iter(tab.pages))))
+                    await measurements.time_step("look", tab.go(next(iter(tab.pages))))
                     is_at_form = True
-                await seen.timed("fill", tab.press("Fill in the example"))
-                await seen.timed("ask", ask(tab))
+                await measurements.time_step("fill", tab.press("Fill in the example"))
+                await measurements.time_step("ask", ask(tab))
             else:
-                title = chance.choice(list(tab.pages))
-                await seen.timed("look", tab.go(title))
+                title = rng.choice(list(tab.pages))
+                await measurements.time_step("look", tab.go(title))
                 is_at_form = title == next(iter(tab.pages))
 
 
 async def ask(tab: Tab) -> None:
-    """Asks what is filled in.
+    """Sends the filled-in form.
 
     Raises:
-        Broken: No new round came. A page that says why not is drawn well, so its sentence is looked for.
+        PageError: There is no new round; the page's warning says why, where it has one.
     """
     before = tab.rounds()
     await tab.press("Ask the")
-    for caution in tab.warnings():
-        raise Broken(f"the page says: {caution}")
+    for warning in tab.warnings():
+        raise PageError(f"the page says: {warning}")
     if not tab.rounds() - before:
-        raise Broken("no new answer came")
+        raise PageError("no new answer came")
 
 
-async def play(url: str, people: int, seconds: float, seed: int) -> Seen:
-    """So many people for so long; returns what they met."""
-    seen, until = Seen(), time.monotonic() + seconds
-    chances = (random.Random(seed + number) for number in range(people))  # noqa: S311 - no secret
-    await asyncio.gather(*(_live(url, until, seen, chance) for chance in chances))
-    return seen
+async def simulate(url: str, people: int, seconds: float, seed: int) -> Measurements:
+    """Simulates people for so many seconds; returns their measurements."""
+    measurements, until = Measurements(), time.monotonic() + seconds
+    rngs = (random.Random(seed + number) for number in range(people))  # noqa: S311 - no secret
+    await asyncio.gather(*(_use_page(url, until, measurements, rng) for rng in rngs))
+    return measurements
 
 
 @click.command()
@@ -127,12 +126,12 @@ def main(url: str, people: int, seconds: float, seed: int) -> None:
         raise click.ClickException(
             f"No page answers at {url} ({error}). Start one: uv run concord up"
         ) from None
-    seen = asyncio.run(play(url, people, seconds, seed))
+    measurements = asyncio.run(simulate(url, people, seconds, seed))
     click.echo(f"{people} people on {url} for {seconds:g} s")
-    click.echo("\n".join(seen.lines()))
-    for wrong in seen.errors:
-        click.echo(wrong, err=True)
-    sys.exit(1 if seen.errors else 0)
+    click.echo("\n".join(measurements.lines()))
+    for message in measurements.errors:
+        click.echo(message, err=True)
+    sys.exit(1 if measurements.errors else 0)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Concord beside other ways to serve the same four models, paired in one run."""
+"""Benchmark of Concord and other ways to serve the same four models, measured side by side."""

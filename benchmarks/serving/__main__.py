@@ -1,8 +1,7 @@
-"""`python -m benchmarks.serving`: starts every stack, measures them in turns, says who served what.
+"""Command `python -m benchmarks.serving`: starts all stacks, measures them in turns and reports.
 
-The only module here that prints. Everything runs on loopback, in a temporary home, on ports that
-were free; at the end, at Ctrl-C and at a failure all processes are ended and the home is removed.
-Exit code 1 where Concord does not do what it promises, or a stack did not answer.
+Everything runs on loopback in a temporary home; at the end, also after Ctrl-C or a failure, all processes
+are ended and the home is removed. Exit code 1 where a promise is not kept or a stack did not answer.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ from benchmarks.serving.processes import Processes, processes
 from benchmarks.serving.report import Machine, Memory, Report, write_markdown
 from benchmarks.serving.results import results, shortfalls
 from benchmarks.serving.slices import Settings, Slice, measure
-from benchmarks.serving.stacks import STACKS, Ground, Stack, start, start_other_tree
+from benchmarks.serving.stacks import STACKS, Checkout, Stack, start, start_other_tree
 from concord.cli.home import find_project
 from concord.cli.up.preparation import Preparation
 from concord.errors import ConcordError
@@ -36,12 +35,12 @@ WIDTH: Final = 120
 
 def _numbers(_context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
     try:
-        found = tuple(int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
-        found = ()
-    if not found or min(found) < 1:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
         raise click.BadParameter(f"{text!r} is no list of numbers, such as 1,8,32.", param=option)
-    return found
+    return numbers
 
 
 @click.command()
@@ -79,7 +78,7 @@ def main(  # noqa: PLR0913 - click passes each option
     check: bool,
 ) -> None:
     """Measure Concord beside Flask, FastAPI and a plain gather, all serving the same four models."""
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _interrupt)
     settings = Settings(seconds, repeat, callers, rows)
     try:
         report = _run(settings, home, against, only)
@@ -106,30 +105,30 @@ def _run(settings: Settings, home: Path | None, against: Path | None, only: Sequ
     machine = Machine.here()
     with (
         tempfile.TemporaryDirectory(prefix="concord-benchmark-", ignore_cleanup_errors=True) as name,
-        contextlib.ExitStack() as stack,
+        contextlib.ExitStack() as exits,
     ):
         folder = Path(name)
         home = (home or folder / "home").absolute()
-        stacks = _start(stack, _prepare(find_project(), folder / "here", home), start)
+        stacks = _start(exits, _prepare(find_project(), folder / "here", home), start)
         if against is not None:
             other = _prepare(against.absolute(), folder / "other", home / "other")
-            stacks += _start(stack, other, lambda ground, started: [start_other_tree(ground, started)])
+            stacks += _start(exits, other, lambda *arguments: [start_other_tree(*arguments)])
         stacks = [stack for stack in stacks if not only or stack.name in only]
-        found = results(_measure(stacks, settings))
+        measured = results(_measure(stacks, settings))
         memory = [_memory(stack) for stack in stacks]
-    return Report(machine, settings, found, memory, shortfalls(found))
+    return Report(machine, settings, measured, memory, shortfalls(measured))
 
 
 def _start(
-    stack: contextlib.ExitStack, ground: Ground, start: Callable[[Ground, Processes], list[Stack]]
+    exits: contextlib.ExitStack, checkout: Checkout, start: Callable[[Checkout, Processes], list[Stack]]
 ) -> list[Stack]:
-    started = stack.enter_context(processes(ground.root, ground.folder / "logs", ground.store))
+    processes_ = exits.enter_context(processes(checkout.root, checkout.folder / "logs", checkout.store))
     with SCREEN.status("Starting the stacks …"):
-        return start(ground, started)
+        return start(checkout, processes_)
 
 
-def _prepare(root: Path, folder: Path, home: Path) -> Ground:
-    """Fits and packages what a checkout lacks, apart from whatever else runs on this machine."""
+def _prepare(root: Path, folder: Path, home: Path) -> Checkout:
+    """Fits and packages what a checkout lacks, in a home of its own."""
     for variable in [name for name in os.environ if name.startswith("CONCORD_")]:
         del os.environ[variable]
     os.environ.pop("MLFLOW_TRACKING_URI", None)
@@ -145,7 +144,7 @@ def _prepare(root: Path, folder: Path, home: Path) -> Ground:
         for name in NODES
     }
     folder.mkdir()
-    return Ground(root, home / "bentoml", models, dict(packaged.bentos), folder)
+    return Checkout(root, home / "bentoml", models, dict(packaged.bentos), folder)
 
 
 def _measure(stacks: list[Stack], settings: Settings) -> list[Slice]:
@@ -154,8 +153,8 @@ def _measure(stacks: list[Stack], settings: Settings) -> list[Slice]:
     slices = []
     with Progress(*columns, console=SCREEN) as progress:
         bar = progress.add_task("", total=total)
-        for one in measure(stacks, settings, lambda words: progress.update(bar, description=words)):
-            slices.append(one)
+        for slice_ in measure(stacks, settings, lambda words: progress.update(bar, description=words)):
+            slices.append(slice_)
             progress.advance(bar)
     return slices
 
@@ -166,7 +165,7 @@ def _memory(stack: Stack) -> Memory:
     return Memory(stack.name, stack.description, front.memory_bytes(), nodes.memory_bytes(), count)
 
 
-def _leave(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

@@ -1,11 +1,7 @@
-"""What one builds today: FastAPI nodes with JSON and pydantic, and a FastAPI service that asks all at once.
+"""FastAPI stack: nodes with JSON and pydantic, and a service that asks all of them at once.
 
-    python -m benchmarks.serving.fastapi_gather node --port 5001 --model FOLDER
-    python -m benchmarks.serving.fastapi_gather service --port 5000 --labels a,b --node URL=WEIGHT …
-
-Served by uvicorn with uvloop and httptools, and without its access log, which spares this stack a
-cost that Concord has. Nodes answer on the event loop: a thread for a model of some µs would cost
-more than it. The service gathers over one pooled aiohttp session, and votes by accuracy.
+`python -m benchmarks.serving.fastapi_gather node --port 5001 --model FOLDER`
+`python -m benchmarks.serving.fastapi_gather service --port 5000 --labels a,b --node NAME=URL=WEIGHT …`
 """
 
 import asyncio
@@ -18,25 +14,25 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from benchmarks.serving.arguments import Colleague, read_arguments
+from benchmarks.serving.arguments import WeightedNode, read_arguments
 from benchmarks.serving.models import Model
 from benchmarks.serving.voting import weighted_majority
 
 
 class Rows(BaseModel):
-    """What a node is asked."""
+    """Request to a node."""
 
     rows: list[list[float]]
 
 
 class Probabilities(BaseModel):
-    """What it answers, a list a row."""
+    """Answer of a node: a list of probabilities for each row."""
 
     probabilities: list[list[float]]
 
 
 class Flower(BaseModel):
-    """A row of a caller's."""
+    """A row of a caller's request."""
 
     sepal_length: float
     sepal_width: float
@@ -45,7 +41,7 @@ class Flower(BaseModel):
 
 
 class Question(BaseModel):
-    """What a caller asks."""
+    """Request of a caller."""
 
     rows: list[Flower]
 
@@ -59,13 +55,13 @@ class Answer(BaseModel):
 
 
 class Answers(BaseModel):
-    """One answer a row."""
+    """Answers to a caller, one for each row."""
 
     answers: list[Answer]
 
 
-def node(folder: Path) -> FastAPI:
-    """One model: rows in, probabilities out."""
+def node_app(folder: Path) -> FastAPI:
+    """Application of a node, which answers on the event loop: rows in, probabilities out."""
     model = Model(folder)
     app = FastAPI()
 
@@ -76,24 +72,24 @@ def node(folder: Path) -> FastAPI:
     return app
 
 
-def service(colleagues: list[Colleague], labels: list[str]) -> FastAPI:
-    """Asks all nodes at once, and lets them vote by their weights."""
-    weights = [colleague.weight for colleague in colleagues]
+def service_app(nodes: list[WeightedNode], labels: list[str]) -> FastAPI:
+    """Application of the service, which asks all nodes at once; they vote by their weights."""
+    weights = [node.weight for node in nodes]
 
     @asynccontextmanager
-    async def living(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0), timeout=timeout
         ) as app.state.session:
             yield
 
-    app = FastAPI(lifespan=living)
+    app = FastAPI(lifespan=lifespan)
 
-    async def ask(colleague: Colleague, rows: list[list[float]]) -> list[list[float]]:
+    async def ask(node: WeightedNode, rows: list[list[float]]) -> list[list[float]]:
         session: aiohttp.ClientSession = app.state.session
         async with session.post(
-            f"{colleague.url}/predict", json={"rows": rows}, raise_for_status=True
+            f"{node.url}/predict", json={"rows": rows}, raise_for_status=True
         ) as response:
             return Probabilities.model_validate(await response.json()).probabilities
 
@@ -102,12 +98,12 @@ def service(colleagues: list[Colleague], labels: list[str]) -> FastAPI:
         rows = [
             [row.sepal_length, row.sepal_width, row.petal_length, row.petal_width] for row in question.rows
         ]
-        replies = await asyncio.gather(*(ask(colleague, rows) for colleague in colleagues))
+        replies = await asyncio.gather(*(ask(node, rows) for node in nodes))
         answers = []
-        for opinions in zip(*replies, strict=True):
-            choices = [opinion.index(max(opinion)) for opinion in opinions]
+        for row_probabilities in zip(*replies, strict=True):
+            choices = [probabilities.index(max(probabilities)) for probabilities in row_probabilities]
             winner, agreement = weighted_majority(choices, weights)
-            votes = {c.name: labels[k] for c, k in zip(colleagues, choices, strict=True)}
+            votes = {node.name: labels[k] for node, k in zip(nodes, choices, strict=True)}
             answers.append(Answer(label=labels[winner], agreement=agreement, votes=votes))
         return Answers(answers=answers)
 
@@ -115,10 +111,10 @@ def service(colleagues: list[Colleague], labels: list[str]) -> FastAPI:
 
 
 def main() -> None:
-    """Serves one or the other."""
-    given = read_arguments(__doc__)
-    app = node(given.model) if given.role == "node" else service(given.nodes, given.labels)
-    uvicorn.run(app, port=given.port, access_log=False, log_level="warning")
+    """Serves a node or the service."""
+    options = read_arguments(__doc__)
+    app = node_app(options.model) if options.role == "node" else service_app(options.nodes, options.labels)
+    uvicorn.run(app, port=options.port, access_log=False, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,8 @@
-"""A closed loop of callers in a process of its own: each sends, waits for its answer, and sends again.
+"""Closed-loop load generator: each caller sends a request, waits for its answer, and sends again.
 
-Reads one JSON object on standard input, `{"host", "port", "path", "body", "marker", "rows",
-"callers", "seconds"}`, and writes one: `{"requests", "seconds", "latencies", "failed", "reason"}`,
-latencies in µs. It shares the machine with what it measures, so it is as small as it can be: bare
-connections on uvloop, the request as ready bytes, httptools to find an answer's end, and a count of
-a marker instead of a parsed body to see that there are as many answers as rows.
-
-Connections are opened before the clock starts. Where a server closes one after its answer, opening
-the next is part of the next request, as it is for its callers.
+Reads a JSON object on standard input and writes one, latencies in µs. To use little CPU, answers are not
+parsed: their rows are counted by a marker. Connections are opened before the clock starts; where a server
+closes one after an answer, opening the next is part of the next request.
 """
 
 import asyncio
@@ -19,15 +14,15 @@ from typing import Any, Final, cast
 import httptools
 import uvloop
 
-PATIENCE_SECONDS: Final = 15.0
-"""How long answers that are under way at the end may take."""
+DRAIN_SECONDS: Final = 15.0
+"""Time limit for the answers that are pending at the end."""
 
-MOST_FAILURES: Final = 200
-"""A stack that fails so often is not worth the rest of the slice."""
+MAX_FAILURES: Final = 200
+"""Failed requests after which the run ends early."""
 
 
 class Load:
-    """What all callers share: the request, the clock and the counts."""
+    """State that all callers share: the request, the end time and the counts."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         body = order["body"].encode()
@@ -55,12 +50,12 @@ class Load:
         self.end = began + self._seconds
         for caller in callers:
             caller.send()
-        _, left = await asyncio.wait(
-            [caller.over for caller in callers], timeout=self._seconds + PATIENCE_SECONDS
+        _, pending = await asyncio.wait(
+            [caller.done for caller in callers], timeout=self._seconds + DRAIN_SECONDS
         )
         seconds = time.perf_counter() - began
-        if left:
-            self.fail(f"{len(left)} callers got no answer within {PATIENCE_SECONDS:g} s", len(left))
+        if pending:
+            self.fail(f"{len(pending)} callers got no answer within {DRAIN_SECONDS:g} s", len(pending))
         return {
             "requests": len(self.latencies),
             "seconds": seconds,
@@ -70,41 +65,41 @@ class Load:
         }
 
     def fail(self, reason: str, count: int = 1) -> None:
-        """Counts what was no answer; the first reason is told."""
+        """Counts failed requests and keeps the first reason."""
         self.failed += count
         self.reason = self.reason or reason
-        if self.failed >= MOST_FAILURES:
+        if self.failed >= MAX_FAILURES:
             self.end = 0.0
 
 
 class Caller:
-    """Sends one request after the other, over one connection for as long as the server keeps it."""
+    """A caller, which sends its requests in sequence over one kept-alive connection."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._wire: Wire | None = None
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._connection: Connection | None = None
         self._reconnecting: asyncio.Task[None] | None = None
         self._began = 0.0
 
     async def connect(self) -> None:
         """Opens a connection."""
-        loop = asyncio.get_running_loop()
-        _, self._wire = await loop.create_connection(lambda: Wire(self, self._load), *self._load.address)
+        loop, load = asyncio.get_running_loop(), self._load
+        _, self._connection = await loop.create_connection(lambda: Connection(self, load), *load.address)
 
     def send(self) -> None:
         """Sends the next request, or ends."""
         self._began = time.perf_counter()
         if self._began >= self._load.end:
-            if self._wire is not None:
-                self._wire.close()
-            self.over.set_result(None)
-        elif self._wire is None:
-            self._reconnecting = asyncio.get_running_loop().create_task(self._again())
+            if self._connection is not None:
+                self._connection.close()
+            self.done.set_result(None)
+        elif self._connection is None:
+            self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
         else:
-            self._wire.send()
+            self._connection.send()
 
-    async def _again(self) -> None:
+    async def _reconnect(self) -> None:
         try:
             await self.connect()
         except OSError as error:
@@ -112,32 +107,32 @@ class Caller:
             await asyncio.sleep(0.05)
             self.send()
         else:
-            assert self._wire is not None
-            self._wire.send()
+            assert self._connection is not None
+            self._connection.send()
 
-    def answered(self, status: int, answers: int, *, keep: bool) -> None:
-        """Judges a whole answer and goes on."""
+    def finish(self, status: int, answers: int, *, keep: bool) -> None:
+        """Counts a complete answer and sends the next request."""
         if status == 200 and answers == self._load.rows:
             self._load.latencies.append(round((time.perf_counter() - self._began) * 1e6))
         else:
             self._load.fail(f"status {status}, {answers} answers for {self._load.rows} rows")
-        if not keep and self._wire is not None:
-            self._wire.close()
-            self._wire = None
-        # Not from within the parser, which is not done with this message yet.
+        if not keep and self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        # Not from within the parser, which still handles this message.
         asyncio.get_running_loop().call_soon(self.send)
 
-    def lost(self, wire: "Wire", error: Exception | None, *, owed: bool) -> None:
-        """The server has closed; a fault if it owed an answer."""
-        if wire is self._wire:
-            self._wire = None
-        if owed:
+    def disconnected(self, connection: "Connection", error: Exception | None, *, is_owed: bool) -> None:
+        """The server closed the connection; a failure if an answer was pending."""
+        if connection is self._connection:
+            self._connection = None
+        if is_owed:
             self._load.fail(f"the connection was closed before the answer: {error}")
             self.send()
 
 
-class Wire(asyncio.Protocol):
-    """One connection."""
+class Connection(asyncio.Protocol):
+    """A TCP connection of a caller, with its HTTP parser."""
 
     def __init__(self, caller: Caller, load: Load) -> None:
         self._caller = caller
@@ -147,7 +142,7 @@ class Wire(asyncio.Protocol):
     def send(self) -> None:
         """Sends the request."""
         self._parser = httptools.HttpResponseParser(self)
-        self._answers, self._tail = 0, b""
+        self._answers, self._rest = 0, b""
         self._is_owed = True
         self._transport.write(self._load.request)
 
@@ -156,34 +151,34 @@ class Wire(asyncio.Protocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Is connected."""
+        """Keeps the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Is connected no more."""
-        self._caller.lost(self, error, owed=self._is_owed)
+        """Tells the caller."""
+        self._caller.disconnected(self, error, is_owed=self._is_owed)
 
     def data_received(self, data: bytes) -> None:
-        """Part of an answer."""
+        """Parses a part of an answer."""
         self._parser.feed_data(data)
 
     def on_body(self, part: bytes) -> None:
-        """Counts the answers; a marker that two parts share is counted with the second."""
+        """Counts the markers; one that is split over two parts is counted with the second."""
         marker = self._load.marker
-        seen = self._tail + part
-        self._answers += seen.count(marker)
-        self._tail = seen[-len(marker) + 1 :]
+        body = self._rest + part
+        self._answers += body.count(marker)
+        self._rest = body[-len(marker) + 1 :]
 
     def on_message_complete(self) -> None:
-        """The answer is whole."""
+        """Tells the caller that the answer is complete."""
         self._is_owed = False
-        self._caller.answered(
+        self._caller.finish(
             self._parser.get_status_code(), self._answers, keep=self._parser.should_keep_alive()
         )
 
 
 def main() -> None:
-    """Takes the order, runs it, tells the result."""
+    """Reads the order, runs it and writes the result."""
     order = json.load(sys.stdin)
     result = uvloop.run(_run(order))
     json.dump(result, sys.stdout)

@@ -1,8 +1,7 @@
-"""One packaged model as the other stacks load it: the same file, ONNX Runtime, one thread.
+"""Packaged models as the other stacks load them: Concord's ONNX files, on one thread.
 
-All stacks answer by the same four graphs, so what is compared is how they are served. The other
-stacks get their rows as lists of numbers in the order of the features; who turns named columns into
-them is each stack's own service.
+All stacks answer by the same four models, so only the serving is compared. Each stack's service turns the
+named columns of a request into lists of numbers.
 """
 
 import json
@@ -18,9 +17,9 @@ import numpy.typing as npt
 FEATURES: Final = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
 NODES: Final = ("decision_tree", "knn", "logistic_regression", "random_forest")
-"""The workshop's four."""
+"""The four models of the workshop."""
 
-_FLOWERS: Final = (
+_ROWS: Final = (
     (6.0, 2.7, 5.1, 1.6),
     (5.1, 3.5, 1.4, 0.2),
     (7.0, 3.2, 4.7, 1.4),
@@ -29,13 +28,13 @@ _FLOWERS: Final = (
     (5.7, 2.8, 4.1, 1.3),
     (5.8, 2.7, 5.1, 1.9),
 )
-"""Rows of Iris, so that not every row of a call is the same; the first is the workshop's."""
+"""Rows of Iris, so that the rows of a call differ; the first is the workshop's."""
 
 
 def body(rows: int) -> bytes:
-    """What a caller sends to any of the stacks: so many rows of named columns, as JSON."""
-    chosen = (_FLOWERS[i % len(_FLOWERS)] for i in range(rows))
-    return json.dumps({"rows": [dict(zip(FEATURES, flower, strict=True)) for flower in chosen]}).encode()
+    """Request body of a caller, the same for all stacks: rows of named columns as JSON."""
+    repeated = (_ROWS[i % len(_ROWS)] for i in range(rows))
+    return json.dumps({"rows": [dict(zip(FEATURES, row, strict=True)) for row in repeated]}).encode()
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,13 @@ class Model:
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """What was registered with it."""
-        read: dict[str, Any] = json.loads((self.folder / "info.json").read_text("utf-8"))
-        return read
+        """Its registered description."""
+        info: dict[str, Any] = json.loads((self.folder / "info.json").read_text("utf-8"))
+        return info
 
     @property
     def accuracy(self) -> float:
-        """On held-out rows; the weight of its vote in the stacks that have no stake."""
+        """Accuracy on held-out rows; the weight of its vote in the stacks without stake."""
         return float(self.info["accuracy"])
 
     @property
@@ -67,10 +66,10 @@ class Model:
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 - ONNX Runtime ships no types
-        import onnxruntime  # noqa: PLC0415 - who only reads `info` needs none
+        import onnxruntime  # noqa: PLC0415 - not needed to read `info`
 
         options = onnxruntime.SessionOptions()
-        # As Concord's nodes have it: one thread a process, so that four of them share two cores in peace.
+        # One thread a process, as in Concord's nodes.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         return onnxruntime.InferenceSession(
             self.folder / "model.onnx", options, providers=["CPUExecutionProvider"]

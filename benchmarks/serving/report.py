@@ -1,7 +1,4 @@
-"""The result for people and for programs: a table on the terminal, Markdown for the docs, JSON.
-
-In a Markdown file that has the two marks, what stands between them is replaced and the rest stays.
-"""
+"""Report of the serving benchmark: tables for the terminal, Markdown and JSON."""
 
 import os
 import platform
@@ -41,7 +38,7 @@ PACKAGES: Final = (
 
 @dataclass(frozen=True)
 class Machine:
-    """Where it was measured."""
+    """The machine of a run, with its software."""
 
     time: str
     processor: str
@@ -53,7 +50,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> "Machine":
-        """This one, and the load that it had before the run."""
+        """This machine, with its present load average."""
         return cls(
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             processor=_processor(),
@@ -67,7 +64,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a stack's processes hold when all has been measured, in bytes of proportional set size."""
+    """Memory of a stack's processes after the run, in bytes of proportional set size."""
 
     stack: str
     description: str
@@ -78,7 +75,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Report:
-    """All of one run."""
+    """All figures of one run."""
 
     machine: Machine
     settings: Settings
@@ -87,36 +84,36 @@ class Report:
     shortfalls: Sequence[str]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """The report as plain values."""
         return {
             "machine": asdict(self.machine),
             "settings": asdict(self.settings),
-            "results": [{**asdict(one), "row_rate": one.row_rate} for one in self.results],
-            "memory": [asdict(one) for one in self.memory],
+            "results": [{**asdict(result), "row_rate": result.row_rate} for result in self.results],
+            "memory": [asdict(memory) for memory in self.memory],
             "shortfalls": list(self.shortfalls),
         }
 
     def tables(self) -> Iterable[Table]:
-        """For the terminal: one for each number of callers and rows, and one of memory."""
+        """Tables for the terminal: one for each number of callers and rows, and one of memory."""
         for title, group in self._groups():
-            yield _table(title, HEADINGS, [_cells(one) for one in group])
+            yield _table(title, HEADINGS, [_cells(result) for result in group])
         yield _table(
             "Memory", ("stack", "processes", "service MiB", "nodes MiB", "MiB"), self._memory_cells()
         )
 
     def markdown(self) -> str:
-        """The same for the docs."""
-        found = [self._where()]
+        """The same tables in Markdown."""
+        parts = [self._conditions()]
         for title, group in self._groups():
-            found.append(f"**{title}**\n\n" + markdown_table(HEADINGS, [_cells(one) for one in group]))
-        found.append(
+            parts.append(f"**{title}**\n\n" + markdown_table(HEADINGS, [_cells(result) for result in group]))
+        parts.append(
             "**Memory**, proportional set size after the run\n\n"
             + markdown_table(("stack", "processes", "service MiB", "nodes MiB", "MiB"), self._memory_cells())
         )
-        found.append("\n".join(f"- {one.stack}: {one.description}." for one in self.memory))
-        return "\n\n".join(found)
+        parts.append("\n".join(f"- {memory.stack}: {memory.description}." for memory in self.memory))
+        return "\n\n".join(parts)
 
-    def _where(self) -> str:
+    def _conditions(self) -> str:
         machine, settings = self.machine, self.settings
         packages = ", ".join(f"{name} {number}" for name, number in machine.packages.items())
         return (
@@ -127,42 +124,43 @@ class Report:
 
     def _groups(self) -> list[tuple[str, list[Result]]]:
         groups: dict[str, list[Result]] = {}
-        for one in self.results:
-            callers = "One caller" if one.callers == 1 else f"{one.callers} callers"
-            title = f"{callers}, {'one row' if one.rows == 1 else f'{one.rows} rows'} a request"
-            groups.setdefault(title, []).append(one)
+        for result in self.results:
+            callers = "One caller" if result.callers == 1 else f"{result.callers} callers"
+            title = f"{callers}, {'one row' if result.rows == 1 else f'{result.rows} rows'} a request"
+            groups.setdefault(title, []).append(result)
         return list(groups.items())
 
     def _memory_cells(self) -> list[tuple[str, ...]]:
         return [
             (
-                one.stack,
-                str(one.processes),
-                *(f"{b / 2**20:,.0f}" for b in (one.front, one.nodes, one.front + one.nodes)),
+                usage.stack,
+                str(usage.processes),
+                *(f"{size / 2**20:,.0f}" for size in (usage.front, usage.nodes, usage.front + usage.nodes)),
             )
-            for one in self.memory
+            for usage in self.memory
         ]
 
 
 def write_markdown(path: Path, text: str) -> None:
-    """Writes a file, or what stands between the marks of one that is there."""
+    """Writes a file, or replaces the text between the marks of an existing one."""
     write_between(path, text, BEGIN, END)
 
 
-def _cells(one: Result) -> tuple[str, ...]:
+def _cells(result: Result) -> tuple[str, ...]:
+    front, nodes = result.front_cpu_ms, result.nodes_cpu_ms
     return (
-        one.stack + (f" ({one.failed} failed)" if one.failed else ""),
-        f"{one.rate:,.0f}",
-        f"{one.row_rate:,.0f}",
-        f"{one.p50_ms:.2f}",
-        f"{one.p99_ms:.2f}",
-        f"{one.front_cpu_ms + one.nodes_cpu_ms:.2f} ({one.front_cpu_ms:.2f} + {one.nodes_cpu_ms:.2f})",
-        _ratio(one.concord_over),
+        result.stack + (f" ({result.failed} failed)" if result.failed else ""),
+        f"{result.rate:,.0f}",
+        f"{result.row_rate:,.0f}",
+        f"{result.p50_ms:.2f}",
+        f"{result.p99_ms:.2f}",
+        f"{front + nodes:.2f} ({front:.2f} + {nodes:.2f})",
+        _ratio(result.concord_over),
     )
 
 
-def _ratio(one: Ratio | None) -> str:
-    return f"{one.median:.2f} ({one.least:.2f}–{one.greatest:.2f})" if one else ""
+def _ratio(ratio: Ratio | None) -> str:
+    return f"{ratio.median:.2f} ({ratio.least:.2f}–{ratio.greatest:.2f})" if ratio else ""
 
 
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

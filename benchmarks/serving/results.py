@@ -1,8 +1,7 @@
-"""From slices to numbers: medians, percentiles, ratios of paired slices, and what must hold.
+"""Results of the serving benchmark: rates, percentiles and ratios of slices, and the promises.
 
-Pure functions of the slices. A rate is the median over a stack's slices; latencies are those of all
-its slices together; a ratio is the median of the ratios of slices that were taken in the same turn,
-with the least and the greatest of them.
+A rate is the median over a stack's slices; percentiles are over all their latencies; a ratio is the median,
+least and greatest over the slices of the same turn.
 """
 
 import statistics
@@ -21,7 +20,7 @@ MOST_P99_OVER_P50: Final = 5.0
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times the other's requests Concord served: median, least and greatest of the turns."""
+    """Concord's rate over another stack's: median, least and greatest of the turns."""
 
     median: float
     least: float
@@ -30,7 +29,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Result:
-    """One stack at one number of callers and rows.
+    """Figures of one stack at one number of callers and rows.
 
     Attributes:
         rate: Requests a second.
@@ -38,9 +37,9 @@ class Result:
         p99_ms: Latency that one in a hundred exceeds.
         front_cpu_ms: CPU per request of the service that callers talk to.
         nodes_cpu_ms: CPU per request of its nodes together.
-        concord_over: Concord's rate over this one's; None for Concord itself.
+        concord_over: Concord's rate over this stack's; None for Concord itself.
         failed: Requests without a right answer.
-        reason: Why the first of them had none.
+        reason: Reason of the first failure.
     """
 
     stack: str
@@ -65,8 +64,8 @@ class Result:
 def results(slices: Sequence[Slice]) -> list[Result]:
     """One result for each stack, number of callers and number of rows, in the order of their first slices."""
     groups: dict[tuple[int, int, str], list[Slice]] = {}
-    for one in slices:
-        groups.setdefault((one.rows, one.callers, one.stack), []).append(one)
+    for slice_ in slices:
+        groups.setdefault((slice_.rows, slice_.callers, slice_.stack), []).append(slice_)
     return [
         _result(group, groups.get((rows, callers, CONCORD), []))
         for (rows, callers, _), group in groups.items()
@@ -75,26 +74,26 @@ def results(slices: Sequence[Slice]) -> list[Result]:
 
 def _result(group: Sequence[Slice], concord: Sequence[Slice]) -> Result:
     first = group[0]
-    latencies = sorted(latency for one in group for latency in one.latencies)
-    requests = sum(one.requests for one in group)
+    latencies = sorted(latency for slice_ in group for latency in slice_.latencies)
+    requests = sum(slice_.requests for slice_ in group)
     return Result(
         stack=first.stack,
         callers=first.callers,
         rows=first.rows,
         requests=requests,
-        rate=statistics.median(one.rate for one in group),
+        rate=statistics.median(slice_.rate for slice_ in group),
         p50_ms=percentile(latencies, 0.50) / 1000,
         p99_ms=percentile(latencies, 0.99) / 1000,
-        front_cpu_ms=sum(one.front_cpu for one in group) * 1000 / max(requests, 1),
-        nodes_cpu_ms=sum(one.nodes_cpu for one in group) * 1000 / max(requests, 1),
+        front_cpu_ms=sum(slice_.front_cpu for slice_ in group) * 1000 / max(requests, 1),
+        nodes_cpu_ms=sum(slice_.nodes_cpu for slice_ in group) * 1000 / max(requests, 1),
         concord_over=None if first.stack == CONCORD else ratio(concord, group),
-        failed=sum(one.failed for one in group),
-        reason=next((one.reason for one in group if one.reason), ""),
+        failed=sum(slice_.failed for slice_ in group),
+        reason=next((slice_.reason for slice_ in group if slice_.reason), ""),
     )
 
 
 def percentile(ordered: Sequence[int], share: float) -> float:
-    """The smallest value that at least this share does not exceed; 0 of nothing."""
+    """The smallest value that at least this share does not exceed; 0 without values."""
     if not ordered:
         return 0.0
     rank = -int(-share * len(ordered) // 1)
@@ -102,37 +101,37 @@ def percentile(ordered: Sequence[int], share: float) -> float:
 
 
 def ratio(concord: Sequence[Slice], other: Sequence[Slice]) -> Ratio | None:
-    """Rates of the one over the other's in the same turn; None where the other served nothing."""
-    theirs = {one.turn: one.rate for one in other}
-    found = [one.rate / theirs[one.turn] for one in concord if theirs.get(one.turn)]
-    return Ratio(statistics.median(found), min(found), max(found)) if found else None
+    """Concord's rates over another stack's in the same turns; None where that one served nothing."""
+    other_rates = {slice_.turn: slice_.rate for slice_ in other}
+    ratios = [slice_.rate / other_rates[slice_.turn] for slice_ in concord if other_rates.get(slice_.turn)]
+    return Ratio(statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
 
 
-def shortfalls(found: Sequence[Result]) -> list[str]:
-    """What does not hold of what Concord promises, a sentence each."""
-    by_place = {(one.stack, one.callers, one.rows): one for one in found}
+def shortfalls(results_: Sequence[Result]) -> list[str]:
+    """The promises that are not kept, a sentence each."""
+    by_setting = {(result.stack, result.callers, result.rows): result for result in results_}
     return [
-        *_unanswered(found),
-        *_too_little(by_place, PLAIN, LEAST_OVER_PLAIN),
-        *_too_little(by_place, FASTAPI, LEAST_OVER_FASTAPI),
-        *_too_late(by_place),
+        *_unanswered(results_),
+        *_slow(by_setting, PLAIN, LEAST_OVER_PLAIN),
+        *_slow(by_setting, FASTAPI, LEAST_OVER_FASTAPI),
+        *_uneven(by_setting),
     ]
 
 
-def _unanswered(found: Sequence[Result]) -> list[str]:
+def _unanswered(results_: Sequence[Result]) -> list[str]:
     return [
-        f"{one.stack} failed {one.failed} of {one.requests + one.failed} requests at {one.callers} callers "
-        f"and {one.rows} rows: {one.reason}."
-        for one in found
-        if one.failed
+        f"{result.stack} failed {result.failed} of {result.requests + result.failed} requests "
+        f"at {result.callers} callers and {result.rows} rows: {result.reason}."
+        for result in results_
+        if result.failed
     ]
 
 
-def _too_little(by_place: Mapping[tuple[str, int, int], Result], other: str, least: float) -> list[str]:
-    place = by_place.get((other, 32, 1))
-    if place is None or place.concord_over is None:
+def _slow(by_setting: Mapping[tuple[str, int, int], Result], other: str, least: float) -> list[str]:
+    result = by_setting.get((other, 32, 1))
+    if result is None or result.concord_over is None:
         return [f"Concord over {other} cannot be judged: 32 callers with one row were not measured."]
-    median = place.concord_over.median
+    median = result.concord_over.median
     if median >= least:
         return []
     return [
@@ -140,15 +139,15 @@ def _too_little(by_place: Mapping[tuple[str, int, int], Result], other: str, lea
     ]
 
 
-def _too_late(by_place: Mapping[tuple[str, int, int], Result]) -> list[str]:
-    place = by_place.get((CONCORD, 1, 1))
-    if place is None or not place.requests:
+def _uneven(by_setting: Mapping[tuple[str, int, int], Result]) -> list[str]:
+    result = by_setting.get((CONCORD, 1, 1))
+    if result is None or not result.requests:
         return ["Concord's p99 cannot be judged: one caller with one row was not measured."]
-    times = place.p99_ms / place.p50_ms
+    times = result.p99_ms / result.p50_ms
     if times < MOST_P99_OVER_P50:
         return []
     sentence = (
-        f"At one caller Concord's p99 ({place.p99_ms:.2f} ms) is {times:.1f} times its p50 "
-        f"({place.p50_ms:.2f} ms), not under {MOST_P99_OVER_P50:g}."
+        f"At one caller Concord's p99 ({result.p99_ms:.2f} ms) is {times:.1f} times its p50 "
+        f"({result.p50_ms:.2f} ms), not under {MOST_P99_OVER_P50:g}."
     )
     return [sentence]

@@ -1,9 +1,8 @@
-"""The measuring: short slices that alternate between the stacks, so that each meets the same weather.
+"""Measurement in short slices that alternate between the stacks.
 
-A slice is one run of the load generator against one stack. For every number of callers and rows
-each stack has a warm-up and then takes its turn, `repeat` times, each round beginning with the next
-stack. What another program does to the machine so falls on all stacks, and ratios are made of
-slices that were taken beside one another.
+A slice is one run of the load generator against one stack. For every number of callers and rows each stack
+has a warm-up and then `repeat` slices, each turn starting with the next stack. So other load on the machine
+falls on all stacks alike.
 """
 
 import json
@@ -18,19 +17,19 @@ from benchmarks.serving.models import body
 from benchmarks.serving.processes import HOST
 from benchmarks.serving.stacks import Stack
 
-CALM_SECONDS: Final = 0.2
-"""After a slice, for what is written behind the answers; its CPU belongs to the slice."""
+PAUSE_SECONDS: Final = 0.2
+"""Pause after a slice for writes in the background, whose CPU belongs to the slice."""
 
 WARM_SHARE: Final = 0.3
 """Length of a warm-up, as a share of a slice."""
 
-PATIENCE_SECONDS: Final = 40.0
-"""What a load generator gets beyond its slice before it is given up."""
+EXTRA_SECONDS: Final = 40.0
+"""Time limit of a load generator beyond its slice."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured: for each pair of callers and rows, `repeat` slices of `seconds` a stack."""
+    """Settings of a run: for each pair of callers and rows, `repeat` slices of `seconds` a stack."""
 
     seconds: float
     repeat: int
@@ -39,13 +38,13 @@ class Settings:
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Callers and rows."""
+        """All pairs of callers and rows."""
         return [(callers, rows) for rows in self.rows for callers in self.callers]
 
 
 @dataclass(frozen=True)
 class Slice:
-    """What one slice gave. Latencies in µs, CPU in seconds over all of a slice's requests."""
+    """Figures of one slice; latencies in µs, CPU in seconds over all its requests."""
 
     stack: str
     callers: int
@@ -65,34 +64,34 @@ class Slice:
         return self.requests / self.seconds
 
 
-def measure(stacks: Sequence[Stack], settings: Settings, tell: Callable[[str], None]) -> Iterator[Slice]:
-    """Takes all slices; `tell` hears what is measured before each."""
+def measure(stacks: Sequence[Stack], settings: Settings, announce: Callable[[str], None]) -> Iterator[Slice]:
+    """Takes all slices; `announce` is called with a description before each."""
     for callers, rows in settings.pairs:
         for stack in stacks:
-            tell(f"{stack.name}, {_words(callers, rows)}, warm-up")
+            announce(f"{stack.name}, {_setting_name(callers, rows)}, warm-up")
             _load(stack, callers, rows, settings.seconds * WARM_SHARE)
         for turn in range(settings.repeat):
             first = turn % len(stacks)
             for stack in (*stacks[first:], *stacks[:first]):
-                tell(f"{stack.name}, {_words(callers, rows)}, {turn + 1} of {settings.repeat}")
-                yield take(stack, callers, rows, turn, settings.seconds)
+                announce(f"{stack.name}, {_setting_name(callers, rows)}, {turn + 1} of {settings.repeat}")
+                yield take_slice(stack, callers, rows, turn, settings.seconds)
 
 
-def take(stack: Stack, callers: int, rows: int, turn: int, seconds: float) -> Slice:
-    """Takes one slice."""
+def take_slice(stack: Stack, callers: int, rows: int, turn: int, seconds: float) -> Slice:
+    """Measures one slice."""
     front, nodes = stack.front.cpu_seconds(), stack.nodes.cpu_seconds()
-    told = _load(stack, callers, rows, seconds)
-    time.sleep(CALM_SECONDS)
+    result = _load(stack, callers, rows, seconds)
+    time.sleep(PAUSE_SECONDS)
     return Slice(
         stack=stack.name,
         callers=callers,
         rows=rows,
         turn=turn,
-        requests=told["requests"],
-        seconds=told["seconds"],
-        latencies=tuple(told["latencies"]),
-        failed=told["failed"],
-        reason=told["reason"],
+        requests=result["requests"],
+        seconds=result["seconds"],
+        latencies=tuple(result["latencies"]),
+        failed=result["failed"],
+        reason=result["reason"],
         front_cpu=stack.front.cpu_seconds() - front,
         nodes_cpu=stack.nodes.cpu_seconds() - nodes,
     )
@@ -109,16 +108,16 @@ def _load(stack: Stack, callers: int, rows: int, seconds: float) -> dict[str, An
         "callers": callers,
         "seconds": seconds,
     }
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "benchmarks.serving.load"],
         input=json.dumps(order).encode(),
         stdout=subprocess.PIPE,
         check=True,
-        timeout=seconds + PATIENCE_SECONDS,
+        timeout=seconds + EXTRA_SECONDS,
     )
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    result: dict[str, Any] = json.loads(process.stdout)
+    return result
 
 
-def _words(callers: int, rows: int) -> str:
+def _setting_name(callers: int, rows: int) -> str:
     return f"{callers} {'caller' if callers == 1 else 'callers'}, {rows} {'row' if rows == 1 else 'rows'}"

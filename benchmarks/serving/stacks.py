@@ -1,8 +1,7 @@
-"""The stacks that are compared: how each is started, where it answers, and which processes it is.
+"""The compared stacks: how each is started, where it answers, and its processes.
 
-All answer the same JSON body of named columns by the same four models. Concord's nodes run once
-and serve every stack that asks them: the consensus service as `concord up` runs it, the same under
-uvicorn alone and under `bentoml serve`, and the plain gather.
+All answer the same JSON body by the same four models. Concord's nodes run once, for the three consensus
+services and for the plain gather.
 """
 
 import http.client
@@ -12,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from benchmarks.serving.arguments import Colleague
+from benchmarks.serving.arguments import WeightedNode
 from benchmarks.serving.models import NODES, Model, body
 from benchmarks.serving.processes import HOST, Processes, Usage
 from concord.cli.up.nodes_file import write_nodes
@@ -38,16 +37,16 @@ WORKSHOP_WEIGHTS: Final = {
 
 @dataclass(frozen=True)
 class Stack:
-    """One way to serve.
+    """A running stack.
 
     Attributes:
         name: Its name in the tables.
-        description: What it is, in a sentence.
-        port: Where it answers, on loopback.
-        path: Where it takes rows.
-        marker: What stands in its answer once a row.
-        front: The service that callers talk to.
-        nodes: What that one asks.
+        description: Its description in the report.
+        port: Its port on loopback.
+        path: Path of its predict endpoint.
+        marker: Text that its answer has once for each row.
+        front: Processes of the service that callers talk to.
+        nodes: Processes of its nodes.
     """
 
     name: str
@@ -60,15 +59,15 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What the stacks of one checkout are built on.
+class Checkout:
+    """A checkout of Concord, with its models and bentos.
 
     Attributes:
-        root: The checkout.
+        root: Its folder.
         store: BentoML's store with its models and bentos.
         models: Node → folder of its packaged model.
         bentos: `concord-node` and `concord-consensus` → tag.
-        folder: A folder for homes, removed with the run.
+        folder: Temporary folder for homes.
     """
 
     root: Path
@@ -79,45 +78,44 @@ class Ground:
 
     @property
     def labels(self) -> str:
-        """Names of the classes, with commas."""
+        """Names of the classes, separated by commas."""
         return ",".join(next(iter(self.models.values())).labels)
 
-    def colleagues(self, ports: Sequence[int], weights: dict[str, float] | None = None) -> list[str]:
-        """`--node` options of a service that asks nodes on these ports."""
+    def node_options(self, ports: Sequence[int], weights: dict[str, float] | None = None) -> list[str]:
+        """`--node` options of a service whose nodes listen on these ports."""
         options = []
         for (name, model), port in zip(self.models.items(), ports, strict=True):
             weight = (weights or {}).get(name, model.accuracy)
-            options += ["--node", str(Colleague(name, f"http://{HOST}:{port}", weight))]
+            options += ["--node", str(WeightedNode(name, f"http://{HOST}:{port}", weight))]
         return options
 
 
-def start(ground: Ground, processes: Processes) -> list[Stack]:
+def start(checkout: Checkout, processes: Processes) -> list[Stack]:
     """Starts all stacks and waits until each has answered by all of its nodes."""
-    ports, nodes, file = _nodes(ground, processes)
-    foreign = [_fastapi(ground, processes), _flask(ground, processes)]
+    ports, nodes, file = _nodes(checkout, processes)
+    gather_stacks = [_fastapi(checkout, processes), _flask(checkout, processes)]
     processes.wait("The nodes", lambda: all(_is_open(port) for port in ports))
-    concord, uvicorn, bentoml = _concord(ground, processes, file, nodes)
-    started = [concord, _plain(ground, processes, ports, nodes), *foreign, uvicorn, bentoml]
-    return [one.ready(processes) for one in started]
+    concord, uvicorn, bentoml = _concord(checkout, processes, file, nodes)
+    started = [concord, _plain(checkout, processes, ports, nodes), *gather_stacks, uvicorn, bentoml]
+    return [stack.ready(processes) for stack in started]
 
 
-def start_other_tree(ground: Ground, processes: Processes) -> Stack:
+def start_other_tree(checkout: Checkout, processes: Processes) -> Stack:
     """Starts the nodes and the consensus service of another checkout, and waits for an answer."""
-    ports, nodes, file = _nodes(ground, processes)
+    ports, nodes, file = _nodes(checkout, processes)
     processes.wait("The other tree's nodes", lambda: all(_is_open(port) for port in ports))
-    concord = _concord(ground, processes, file, nodes)[0]
-    name, description = OTHER_TREE, f"the same as it is in {ground.root.name}, with nodes of its own"
+    concord = _concord(checkout, processes, file, nodes)[0]
+    name, description = OTHER_TREE, f"the same as it is in {checkout.root.name}, with nodes of its own"
     return replace(concord, name=name, description=description).ready(processes)
 
 
-def _nodes(ground: Ground, processes: Processes) -> tuple[list[int], list[Handle], Path]:
-    """Starts Concord's nodes: their ports, their processes, and the file that names them."""
+def _nodes(checkout: Checkout, processes: Processes) -> tuple[list[int], list[Handle], Path]:
+    """Starts Concord's nodes; returns ports, processes, and the file that lists them."""
     ports = processes.ports(len(NODES))
-    by_port = dict(zip(ports, ground.models, strict=True))
-    nodes = processes.nodes(
-        ground.bentos["concord-node"], {f"iris.{name}": port for port, name in by_port.items()}, ground.folder
-    )
-    file = ground.folder / "nodes.toml"
+    by_port = dict(zip(ports, checkout.models, strict=True))
+    named_ports = {f"iris.{name}": port for port, name in by_port.items()}
+    nodes = processes.nodes(checkout.bentos["concord-node"], named_ports, checkout.folder)
+    file = checkout.folder / "nodes.toml"
     write_nodes(file, {"iris": {name: f"http://{HOST}:{port}" for port, name in by_port.items()}})
     return ports, nodes, file
 
@@ -134,14 +132,14 @@ class _Started:
     nodes: Sequence[Handle]
     path: str = "/predict"
     marker: str = '"agreement":'
-    sign: str = '"agreement":'
-    """What stands in its first answers, once a row, when it is up."""
+    ready_marker: str = '"agreement":'
+    """Text that its answers have once for each row when it is ready."""
 
-    is_ours: bool = False
+    is_forked: bool = False
 
     def ready(self, processes: Processes) -> Stack:
         processes.wait(f"An answer of {self.name}", self._answers, self.log)
-        nodes = Usage.of_nodes(self.nodes) if self.is_ours else Usage(self.nodes)
+        nodes = Usage.of_nodes(self.nodes) if self.is_forked else Usage(self.nodes)
         return Stack(
             self.name, self.description, self.port, self.path, self.marker, Usage([self.front]), nodes
         )
@@ -151,17 +149,17 @@ class _Started:
         try:
             connection.request("POST", self.path, body(2), {"content-type": "application/json"})
             response = connection.getresponse()
-            return response.status == 200 and response.read().count(self.sign.encode()) == 2
+            return response.status == 200 and response.read().count(self.ready_marker.encode()) == 2
         except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
 
 
-def _concord(ground: Ground, processes: Processes, file: Path, nodes: Sequence[Handle]) -> list[_Started]:
-    """The consensus service in three ways, each with a journal and a ledger of its own."""
-    bento, host = ground.bentos["concord-consensus"], ("--host", HOST)
-    ways = [
+def _concord(checkout: Checkout, processes: Processes, file: Path, nodes: list[Handle]) -> list[_Started]:
+    """Starts the consensus service three times, each with its own journal and ledger."""
+    bento, host = checkout.bentos["concord-consensus"], ("--host", HOST)
+    variants = [
         (
             CONCORD,
             "the consensus service as `concord up` runs it",
@@ -174,64 +172,64 @@ def _concord(ground: Ground, processes: Processes, file: Path, nodes: Sequence[H
         ),
         (ON_BENTOML, "the same under `bentoml serve`", ("bentoml", "serve", bento, *host)),
     ]
-    found = []
-    for name, description, command in ways:
+    stacks = []
+    for name, description, command in variants:
         [port] = processes.ports(1)
         log = name.replace(", ", "-").replace(" ", "-")
         front = processes.run(
             log,
             *("-m", *command, "--port", str(port)),
-            home=ground.folder / log,
+            home=checkout.folder / log,
             extra={"CONCORD_NODES": str(file)},
         )
-        found.append(
+        stacks.append(
             _Started(
                 *(name, description, log, port, front, nodes),
                 path="/v1/tasks/iris/predict",
-                # All four must have voted; later an answer by fewer of them is an answer too.
-                sign='"status":"ok"',
-                is_ours=True,
+                # Ready once all four nodes vote; later, answers with fewer votes count too.
+                ready_marker='"status":"ok"',
+                is_forked=True,
             )
         )
-    return found
+    return stacks
 
 
-def _plain(ground: Ground, processes: Processes, ports: Sequence[int], nodes: Sequence[Handle]) -> _Started:
-    front, port = _service(ground, processes, "plain_gather", ground.colleagues(ports))
+def _plain(checkout: Checkout, processes: Processes, ports: list[int], nodes: list[Handle]) -> _Started:
+    front, port = _service(checkout, processes, "plain_gather", checkout.node_options(ports))
     description = "one call per request and node, over Concord's own nodes"
-    return _Started(PLAIN, description, "plain_gather", port, front, nodes, is_ours=True)
+    return _Started(PLAIN, description, "plain_gather", port, front, nodes, is_forked=True)
 
 
-def _fastapi(ground: Ground, processes: Processes) -> _Started:
-    nodes, ports = _foreign_nodes(ground, processes, "fastapi_gather")
-    front, port = _service(ground, processes, "fastapi_gather", ground.colleagues(ports))
+def _fastapi(checkout: Checkout, processes: Processes) -> _Started:
+    nodes, ports = _module_nodes(checkout, processes, "fastapi_gather")
+    front, port = _service(checkout, processes, "fastapi_gather", checkout.node_options(ports))
     description = "FastAPI nodes with JSON and pydantic, asked together by aiohttp"
     return _Started(FASTAPI, description, "fastapi_gather", port, front, nodes)
 
 
-def _flask(ground: Ground, processes: Processes) -> _Started:
-    nodes, ports = _foreign_nodes(ground, processes, "flask_workshop")
-    options = ground.colleagues(ports, WORKSHOP_WEIGHTS)
-    front, port = _service(ground, processes, "flask_workshop", options)
+def _flask(checkout: Checkout, processes: Processes) -> _Started:
+    nodes, ports = _module_nodes(checkout, processes, "flask_workshop")
+    options = checkout.node_options(ports, WORKSHOP_WEIGHTS)
+    front, port = _service(checkout, processes, "flask_workshop", options)
     description = "the workshop's way: Flask nodes, asked one after the other"
-    sign = '"consensus":'
-    return _Started(FLASK, description, "flask_workshop", port, front, nodes, marker=sign, sign=sign)
+    marker = '"consensus":'
+    return _Started(FLASK, description, "flask_workshop", port, front, nodes, "/predict", marker, marker)
 
 
-def _foreign_nodes(ground: Ground, processes: Processes, module: str) -> tuple[list[Handle], list[int]]:
-    ports = processes.ports(len(ground.models))
+def _module_nodes(checkout: Checkout, processes: Processes, module: str) -> tuple[list[Handle], list[int]]:
+    ports = processes.ports(len(checkout.models))
     handles = []
-    for (name, model), port in zip(ground.models.items(), ports, strict=True):
+    for (name, model), port in zip(checkout.models.items(), ports, strict=True):
         options = ("--port", str(port), "--model", str(model.folder))
         command = ("-m", f"benchmarks.serving.{module}", "node", *options)
-        handles.append(processes.run(f"{module}.{name}", *command, home=ground.folder))
+        handles.append(processes.run(f"{module}.{name}", *command, home=checkout.folder))
     return handles, ports
 
 
-def _service(ground: Ground, processes: Processes, module: str, options: Sequence[str]) -> tuple[Handle, int]:
+def _service(checkout: Checkout, processes: Processes, module: str, options: list[str]) -> tuple[Handle, int]:
     [port] = processes.ports(1)
     command = ("-m", f"benchmarks.serving.{module}", "service", "--port", str(port))
-    front = processes.run(module, *command, "--labels", ground.labels, *options, home=ground.folder)
+    front = processes.run(module, *command, "--labels", checkout.labels, *options, home=checkout.folder)
     return front, port
 
 

@@ -1,12 +1,12 @@
-"""How the gathering stacks vote: the label with the most weight behind it."""
+"""Weighted majority vote of the gather stacks."""
 
 from collections.abc import Sequence
 
 
 def weighted_majority(choices: Sequence[int], weights: Sequence[float]) -> tuple[int, float]:
-    """The class that most weight names, the lowest among equals, and its share of the weight."""
-    behind: dict[int, float] = {}
+    """The class with the most weight, the lowest among equals, and its share of the weight."""
+    support: dict[int, float] = {}
     for choice, weight in zip(choices, weights, strict=True):
-        behind[choice] = behind.get(choice, 0.0) + weight
-    winner = min(behind, key=lambda k: (-behind[k], k))
-    return winner, behind[winner] / sum(weights)
+        support[choice] = support.get(choice, 0.0) + weight
+    winner = min(support, key=lambda label: (-support[label], label))
+    return winner, support[winner] / sum(weights)

@@ -1,4 +1,4 @@
-"""The serving benchmark, with slices too short to say anything: every stack answers, and nothing is left."""
+"""The serving benchmark with very short slices: every stack answers, and nothing is left behind."""
 
 import json
 import os
@@ -53,14 +53,14 @@ def begin(home, temporary):
 
 def processes_of(folder):
     """Processes whose home is below a folder."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             if process.environ().get("CONCORD_HOME", "").startswith(str(folder)):
-                found.append(process)
+                processes.append(process)
         except psutil.Error:
             continue
-    return found
+    return processes
 
 
 def test_every_stack_answers_and_the_result_is_whole(begin, temporary, tmp_path):
@@ -71,14 +71,14 @@ def test_every_stack_answers_and_the_result_is_whole(begin, temporary, tmp_path)
 
     result = json.loads((tmp_path / "result.json").read_text())
     stacks = {CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML, OTHER_TREE}
-    answered = {(one["stack"], one["rows"]) for one in result["results"] if one["requests"]}
+    answered = {(entry["stack"], entry["rows"]) for entry in result["results"] if entry["requests"]}
     assert answered == {(stack, rows) for stack in stacks for rows in (1, 3)}
-    for one in result["results"]:
-        assert one["rate"] > 0
-        assert 0 < one["p50_ms"] <= one["p99_ms"]
-        assert one["front_cpu_ms"] >= 0
-        assert (one["concord_over"] is None) == (one["stack"] == CONCORD)
-    assert {one["stack"] for one in result["memory"] if one["front"] > 0 and one["nodes"] > 0} == stacks
+    for entry in result["results"]:
+        assert entry["rate"] > 0
+        assert 0 < entry["p50_ms"] <= entry["p99_ms"]
+        assert entry["front_cpu_ms"] >= 0
+        assert (entry["concord_over"] is None) == (entry["stack"] == CONCORD)
+    assert {usage["stack"] for usage in result["memory"] if min(usage["front"], usage["nodes"]) > 0} == stacks
     assert (tmp_path / "result.md").read_text().startswith(BEGIN)
     assert not list(temporary.glob("concord-benchmark-*"))
     assert not processes_of(temporary)

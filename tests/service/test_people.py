@@ -1,4 +1,4 @@
-"""The people of `benchmarks.people` at a page: what they take for an answer, and what for an error."""
+"""What `benchmarks.people` counts as an answer of the page, and what as an error."""
 
 import asyncio
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from benchmarks.people.__main__ import ask
-from benchmarks.people.tab import Broken, Tab
+from benchmarks.people.tab import PageError, Tab
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
 from tests.pages import NOWHERE, TITLES, page_at, titles
 from tests.ports import free_port
@@ -33,11 +33,11 @@ def page_url(fake, tmp_path_factory):
 
 
 @pytest.fixture
-def asked(fake, page_url):
-    """Has one person ask, who gets these answers one after the other."""
+def ask_page(fake, page_url):
+    """Has a person ask repeatedly; the service gives these answers."""
 
-    def asked(*answers, filled=True):
-        async def in_turn():
+    def ask_page(*answers, filled=True):
+        async def ask_in_turn():
             async with Tab(page_url) as tab:
                 await tab.open()
                 if filled:
@@ -47,18 +47,18 @@ def asked(fake, page_url):
                     await ask(tab)
                 return tab.rounds()
 
-        return asyncio.run(in_turn())
+        return asyncio.run(ask_in_turn())
 
-    return asked
-
-
-def test_the_id_of_a_new_round_is_an_answer(asked):
-    assert asked(verdict(), verdict(id="f" * 32)) == {"f" * 32}
+    return ask_page
 
 
-def test_the_answer_of_before_is_none(asked):
-    with pytest.raises(Broken, match="no new answer"):
-        asked(verdict(), verdict())
+def test_the_id_of_a_new_round_is_an_answer(ask_page):
+    assert ask_page(verdict(), verdict(id="f" * 32)) == {"f" * 32}
+
+
+def test_the_answer_of_before_is_none(ask_page):
+    with pytest.raises(PageError, match="no new answer"):
+        ask_page(verdict(), verdict())
 
 
 @pytest.mark.parametrize(
@@ -71,19 +71,19 @@ def test_the_answer_of_before_is_none(asked):
     ],
     ids=["overloaded", "invalid", "unavailable", "no-quorum"],
 )
-def test_a_refusal_is_an_error_however_mildly_it_is_said(asked, answer, sentence):
-    with pytest.raises(Broken, match=sentence):
-        asked(answer)
+def test_a_refusal_is_an_error_however_mildly_it_is_said(ask_page, answer, sentence):
+    with pytest.raises(PageError, match=sentence):
+        ask_page(answer)
 
 
-def test_a_form_that_is_not_sent_is_an_error(asked):
-    with pytest.raises(Broken, match="Fill this in"):
-        asked(verdict(), filled=False)
+def test_a_form_that_is_not_sent_is_an_error(ask_page):
+    with pytest.raises(PageError, match="Fill this in"):
+        ask_page(verdict(), filled=False)
 
 
 def test_a_page_that_raises_has_no_menu_though_its_process_is_healthy(tmp_path):
     port = free_port()
-    with page_at(port, tmp_path / "log", CONCORD_PROMETHEUS="no address"), pytest.raises(Broken):
+    with page_at(port, tmp_path / "log", CONCORD_PROMETHEUS="no address"), pytest.raises(PageError):
         titles(f"http://127.0.0.1:{port}")
 
 
@@ -91,8 +91,8 @@ def test_the_program_fails_where_somebody_meets_an_error(tmp_path):
     port = free_port()
     with page_at(port, tmp_path / "log", CONCORD_URL=NOWHERE):
         command = [sys.executable, "-m", "benchmarks.people", f"http://127.0.0.1:{port}"]
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, "--people", "1", "--seconds", "1"], capture_output=True, text=True, check=False
         )
-    assert done.returncode == 1
-    assert "The consensus service is away." in done.stderr
+    assert process.returncode == 1
+    assert "The consensus service is away." in process.stderr

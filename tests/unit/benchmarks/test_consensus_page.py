@@ -33,13 +33,13 @@ def _cells(node):
     return [re.split(r"\s*\|\s*", line)[2:-1] for line in PAGE.splitlines() if line.startswith(f"| {node} |")]
 
 
-def _seats():
+def _voters():
     return [Voter(node, 1000 * MICRO, 1000 * MICRO) for node in NODES]
 
 
 def test_the_page_says_how_four_nodes_answer(votes):
-    first = pool.wager(_seats(), list(votes.values()))
-    later = pool.wager(_seats(), list(votes.values()), labelled=pool.WARM_LABELS)
+    first = pool.wager(_voters(), list(votes.values()))
+    later = pool.wager(_voters(), list(votes.values()), labelled=pool.WARM_LABELS)
 
     assert first.answer == 2
     assert all(f"{share / PPM:.3f}" in PAGE for share in first.pooled[1:])
@@ -50,16 +50,16 @@ def test_the_page_says_how_four_nodes_answer(votes):
 def test_the_page_says_what_the_label_moves(votes):
     stakes = dict.fromkeys(votes, 1000 * MICRO)
     scores = {node: hit(vote, LABEL) for node, vote in votes.items()}
-    settled = settle_wager(stakes, stakes, {"r": scores})
+    result = settle_wager(stakes, stakes, {"r": scores})
 
     for node, vote in votes.items():
-        score, change, stake, quality = _cells(node)[1]
-        delta = settled.deltas["r"][node]
+        score, change, stake, brier_score = _cells(node)[1]
+        delta = result.deltas["r"][node]
         assert int(score) == scores[node] // PPM
         assert int(change.replace("−", "-")) * MICRO == delta
         assert int(stake) * MICRO == stakes[node] + delta
-        assert round(float(quality) * PPM) == brier(vote, LABEL)
-    assert f"(950 to {settled.stakes['logistic regression'] / MICRO:g})" in PAGE
+        assert round(float(brier_score) * PPM) == brier(vote, LABEL)
+    assert f"(950 to {result.stakes['logistic regression'] / MICRO:g})" in PAGE
 
 
 def test_the_page_says_what_an_expert_weighs():
@@ -81,11 +81,11 @@ REPLAYED = (
 @pytest.mark.parametrize("scenario", REPLAYED)
 def test_the_program_reaches_what_the_page_says_it_reached(scenario, tmp_path):
     """To the last digit that is shown. Where it doesn't, the whole table is to be written anew."""
-    made = tmp_path / "made.md"
+    page = tmp_path / "made.md"
 
-    CliRunner().invoke(main, ["--scenario", scenario, "--markdown", str(made), "--no-check"])
+    CliRunner().invoke(main, ["--scenario", scenario, "--markdown", str(page), "--no-check"])
 
-    assert _row(made.read_text("utf-8"), scenario) == _row(PAGE, scenario)
+    assert _row(page.read_text("utf-8"), scenario) == _row(PAGE, scenario)
 
 
 def _row(text, scenario):

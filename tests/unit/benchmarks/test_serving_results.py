@@ -1,4 +1,4 @@
-"""From slices to numbers, and what must hold of them."""
+"""Results of slices, and the promises that are checked on them."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from benchmarks.serving.stacks import CONCORD, FASTAPI, PLAIN
 
 @pytest.fixture
 def make_slice():
-    """A slice of one second; what varies is said."""
+    """Factory of slices of one second."""
 
     def make(stack, requests, turn=0, callers=32, latencies=(1000,), failed=0):
         cpu = requests * 0.0004
@@ -44,9 +44,9 @@ def test_a_ratio_pairs_the_slices_of_a_turn(make_slice):
 
 
 def test_cpu_is_that_of_one_request(make_slice):
-    [found] = results([make_slice(CONCORD, 1000), make_slice(CONCORD, 3000, turn=1)])
+    [result] = results([make_slice(CONCORD, 1000), make_slice(CONCORD, 3000, turn=1)])
 
-    assert (found.front_cpu_ms, found.nodes_cpu_ms) == pytest.approx((0.4, 0.2))
+    assert (result.front_cpu_ms, result.nodes_cpu_ms) == pytest.approx((0.4, 0.2))
 
 
 def test_nothing_is_said_where_every_promise_is_kept(good):
@@ -66,11 +66,11 @@ def test_each_broken_promise_is_a_sentence(
     good, make_slice, stack, requests, callers, latencies, failed, sentence
 ):
     worse = make_slice(stack, requests, callers=callers, latencies=latencies, failed=failed)
-    kept = [one for one in good if (one.stack, one.callers) != (stack, callers)]
+    kept = [slice_ for slice_ in good if (slice_.stack, slice_.callers) != (stack, callers)]
 
-    [found] = shortfalls(results([*kept, worse]))
+    [shortfall] = shortfalls(results([*kept, worse]))
 
-    assert sentence in found
+    assert sentence in shortfall
 
 
 def test_what_was_not_measured_is_not_passed(make_slice):

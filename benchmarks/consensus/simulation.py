@@ -1,9 +1,7 @@
-"""Plays a stream through the shipped rule: voters, pool, evidence, settlement and ledger, round by round.
+"""Simulation of Concord's rule on a stream, in memory, with an audit of each block.
 
-Nothing of the rule is written here: who counts and with what comes from the ledger's state, the
-answer from `concord.policies.voting`, what moves from `settle_batch`, and the next state from `fold`. What is
-left out is the network and the clock: every node that is present answers in time, and nobody's
-absence reaches the quorum. Each block is audited as it is settled.
+Voters, answers, settlement and ledger state are computed by Concord's own code. Network and clock are left
+out: every node that is present answers in time, and the quorum is always reached.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from benchmarks.consensus.actors import Actor, wants_to_lie
+from benchmarks.consensus.actors import Actor, can_afford_to_lie
 from benchmarks.consensus.streams import Stream
 from concord.consensus.ensemble import voters_of
 from concord.journal.rows import SettlementRound
@@ -35,7 +33,7 @@ Counts = list[list[int]]
 
 @dataclass(frozen=True)
 class Rule:
-    """What a stream is played under: a policy, and what it pays for."""
+    """A policy and the score that it pays for."""
 
     name: str
     policy: str = "wager"
@@ -50,17 +48,17 @@ RULES: Final = (WAGER, BRIER, SEED)
 
 @dataclass
 class Audit:
-    """What is looked at in every block.
+    """Totals of the audit of all blocks.
 
     Attributes:
-        blocks: How many were settled.
+        blocks: Settled blocks.
         unbalanced: Blocks after which stake and treasury are not what was paid in, or whose events or
             records don't sum to 0.
-        right_debited: Votes that were right and lost, levelling apart.
-        wrong_credited: Votes that were wrong and gained, levelling apart.
-        right: Votes that were right in a settled round.
+        right_debited: Right votes that lost stake, levelling apart.
+        wrong_credited: Wrong votes that gained stake, levelling apart.
+        right: Right votes in settled rounds.
         debits: All debits in µS, levelling apart.
-        debits_of_wrong: Those of votes that did not name the truth.
+        debits_of_wrong: Debits of votes that did not name the truth, in µS.
         jailed: Node → labelled rounds when it was first jailed, and why.
     """
 
@@ -75,16 +73,16 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class Played:
-    """What happened.
+class Simulation:
+    """The result of a simulation.
 
     Attributes:
         answers: The consensus of each round.
         labelled: Labelled rounds settled before each round.
         weights: Node → weight in ppm in each round, 0 where it did not count.
         lied: Adaptive node → the rounds in which it chose to lie.
-        audit: What was looked at in every block.
-        state: The task at the end.
+        audit: Totals of the audit of all blocks.
+        state: The task's final state.
     """
 
     answers: npt.NDArray[np.int64]
@@ -95,60 +93,60 @@ class Played:
     state: TaskState
 
 
-def play(
+def simulate(
     stream: Stream,
     actors: Sequence[Actor],
     arriving: Sequence[Sequence[tuple[int, int]]],
     rule: Rule,
     warm: int = WARM_LABELS,
-) -> Played:
-    """Plays all rounds of a stream under a rule.
+) -> Simulation:
+    """Simulates all rounds of a stream under a rule.
 
     Args:
         stream: The stream.
-        actors: Who votes, sorted by node.
+        actors: The nodes, sorted by name.
         arriving: For each round, the labels that arrive right before it: (round, label).
         rule: The rule; `seed` settles without labels.
         warm: Labelled rounds from which on skill is believed.
     """
-    return _Game(stream, actors, rule, warm).play(arriving)
+    return _Simulator(stream, actors, rule, warm).simulate(arriving)
 
 
-class _Game:
-    """One run: the ledger's state, and what is waiting to be settled."""
+class _Simulator:
+    """A simulation under way: the ledger's state and the rounds that wait for settlement."""
 
     def __init__(self, stream: Stream, actors: Sequence[Actor], rule: Rule, warm: int) -> None:
         self._stream, self._rule, self._actors, self._warm = stream, rule, actors, warm
         self._truth = stream.truth.tolist()
-        self._votes: dict[str, Counts] = {one.node: one.votes.tolist() for one in actors}
+        self._votes: dict[str, Counts] = {actor.node: actor.votes.tolist() for actor in actors}
         self._lies: dict[str, Counts] = {
-            one.node: one.lies.tolist() for one in actors if one.lies is not None
+            actor.node: actor.lies.tolist() for actor in actors if actor.lies is not None
         }
-        self._present = {one.node: one.present.tolist() for one in actors if one.present is not None}
-        self._state = fold(State(), _opening(stream, actors, rule))
+        self._present = {actor.node: actor.present.tolist() for actor in actors if actor.present is not None}
+        self._state = fold(State(), _opening_events(stream, actors, rule))
         self._audit = Audit()
         self._waiting: list[SettlementRound] = []
         self._evidence: list[bytes | None] = [None] * stream.rounds
         self._read_nodes()
 
-    def play(self, arriving: Sequence[Sequence[tuple[int, int]]]) -> Played:
+    def simulate(self, arriving: Sequence[Sequence[tuple[int, int]]]) -> Simulation:
         rounds = self._stream.rounds
         answers, labelled = np.full(rounds, -1, dtype=np.int64), np.zeros(rounds, dtype=np.int64)
-        weights = {one.node: np.zeros(rounds, dtype=np.int64) for one in self._actors}
+        weights = {actor.node: np.zeros(rounds, dtype=np.int64) for actor in self._actors}
         lied = {node: np.zeros(rounds, dtype=np.bool_) for node in self._lies}
-        for one in range(rounds):
-            for which, label in arriving[one] if self._rule.policy == "wager" else ():
-                self._queue(which, label)
-            labelled[one] = self._task.labels
-            voters, decision = self._decide(one)
-            answers[one] = decision.answer
+        for round_ in range(rounds):
+            for labelled_round, label in arriving[round_] if self._rule.policy == "wager" else ():
+                self._queue(labelled_round, label)
+            labelled[round_] = self._task.labels
+            voters, decision = self._decide(round_)
+            answers[round_] = decision.answer
             for voter, weight in zip(voters, decision.weights, strict=True):
-                weights[voter.node][one] = weight
+                weights[voter.node][round_] = weight
             for node in self._lying:
-                lied[node][one] = True
+                lied[node][round_] = True
             if self._rule.policy == "seed":
-                self._queue(one, None)
-        return Played(answers, labelled, weights, lied, self._audit, self._task)
+                self._queue(round_, None)
+        return Simulation(answers, labelled, weights, lied, self._audit, self._task)
 
     @property
     def _task(self) -> TaskState:
@@ -157,20 +155,20 @@ class _Game:
     def _read_nodes(self) -> None:
         """Reads voters and non-voters, and the nodes that decide to lie, from the state: once a block."""
         self._nodes = voters_of(self._task)
-        self._lying = {node for node in self._lies if wants_to_lie(self._task.account(node))}
+        self._lying = {node for node in self._lies if can_afford_to_lie(self._task.account(node))}
 
-    def _decide(self, one: int) -> tuple[list[Voter], PooledAnswer]:
+    def _decide(self, round_: int) -> tuple[list[Voter], PooledAnswer]:
         votes: dict[str, list[int]] = {}
         for node, counts in self._votes.items():
-            if node not in self._present or self._present[node][one]:
-                votes[node] = self._lies[node][one] if node in self._lying else counts[one]
+            if node not in self._present or self._present[node][round_]:
+                votes[node] = self._lies[node][round_] if node in self._lying else counts[round_]
         voters = [voter for voter in self._nodes if voter.counts and voter.node in votes]
         decision = self._pool(voters, [votes[voter.node] for voter in voters])
         if self._rule.policy == "seed":
             choices = {voter.node: k for voter, k in zip(voters, decision.choices, strict=True)}
-            self._evidence[one] = evidence.write_seed(decision.answer, choices)
+            self._evidence[round_] = evidence.write_seed(decision.answer, choices)
         else:
-            self._evidence[one] = self._write(decision, voters, votes)
+            self._evidence[round_] = self._write(decision, voters, votes)
         return voters, decision
 
     def _pool(self, voters: Sequence[Voter], votes: Sequence[Sequence[int]]) -> PooledAnswer:
@@ -185,21 +183,21 @@ class _Game:
     def _write(
         self, decision: PooledAnswer, voters: Sequence[Voter], votes: Mapping[str, list[int]]
     ) -> bytes:
-        shadows = {
-            aside.node: ["1", *votes[aside.node]]
-            for aside in self._nodes
-            if not aside.counts and aside.node in votes and self._is_watched(aside.node)
+        non_voters = {
+            non_voter.node: ["1", *votes[non_voter.node]]
+            for non_voter in self._nodes
+            if not non_voter.counts and non_voter.node in votes and self._is_watched(non_voter.node)
         }
-        counted = {voter.node: ["1", *votes[voter.node]] for voter in voters}
+        voter_votes = {voter.node: ["1", *votes[voter.node]] for voter in voters}
         scale = None if self._stream.classes else self._stream.scale
-        return evidence.write(decision.answer, counted, shadows, scale=scale)
+        return evidence.write(decision.answer, voter_votes, non_voters, scale=scale)
 
     def _is_watched(self, node: str) -> bool:
-        """Whether a node that does not count is asked all the same."""
+        """Whether a node without a vote is asked too."""
         return self._task.account(node).reason != "invalid"
 
-    def _queue(self, one: int, label: int | None) -> None:
-        due = SettlementRound(f"r{one:07d}", TASK, self._rule.policy, self._evidence[one], label)
+    def _queue(self, round_: int, label: int | None) -> None:
+        due = SettlementRound(f"r{round_:07d}", TASK, self._rule.policy, self._evidence[round_], label)
         self._waiting.append(due)
         if len(self._waiting) == BLOCK:
             self._settle()
@@ -208,56 +206,56 @@ class _Game:
         before = self._task
         settlement = settle_batch(f"b{self._audit.blocks:07d}", self._waiting, self._state)
         self._state = fold(self._state, settlement.events)
-        self._look_at(settlement, before)
+        self._audit_block(settlement, before)
         self._waiting = []
         self._read_nodes()
 
-    def _look_at(self, settlement: Settlement, before: TaskState) -> None:
+    def _audit_block(self, settlement: Settlement, before: TaskState) -> None:
         audit, task = self._audit, self._task
-        held = sum(account.stake for account in task.accounts.values()) + task.treasury
+        total = sum(account.stake for account in task.accounts.values()) + task.treasury
         records = [orjson.loads(record) for record in settlement.records.values()]
-        moved = sum(_moved(event.body) for event in settlement.events if event.kind == "settle")
-        in_rounds = sum(sum(record["deltas"].values()) for record in records)
-        in_rounds += task.treasury - before.treasury
+        event_sum = sum(_event_sum(event.body) for event in settlement.events if event.kind == "settle")
+        round_sum = sum(sum(record["deltas"].values()) for record in records)
+        round_sum += task.treasury - before.treasury
         audit.blocks += 1
-        audit.unbalanced += bool(held != task.paid_in - task.paid_out or moved or in_rounds)
+        audit.unbalanced += bool(total != task.paid_in - task.paid_out or event_sum or round_sum)
         for record in records:
-            self._look_at_round(record)
+            self._audit_round(record)
         for event in settlement.events:
             if event.kind == "jail":
                 audit.jailed.setdefault(event.body["node"], (task.labels, event.body["reason"]))
 
-    def _look_at_round(self, record: Mapping[str, Any]) -> None:
-        """Who was paid and who paid, by the label that the settlement had, and by the truth."""
+    def _audit_round(self, record: Mapping[str, Any]) -> None:
+        """Adds a settled round to the totals, by its label and by the truth."""
         if not self._stream.classes:
             return
         truth = self._truth[int(record["id"][1:])]
         for node, delta in record["deltas"].items():
             vote = record["votes"][node]
-            named = pool.argmax(vote[1:]) if self._rule.policy == "wager" else vote
-            right = named == (record["label"] if self._rule.policy == "wager" else truth)
+            choice = pool.argmax(vote[1:]) if self._rule.policy == "wager" else vote
+            right = choice == (record["label"] if self._rule.policy == "wager" else truth)
             self._audit.right += right
             self._audit.right_debited += right and delta < 0
             self._audit.wrong_credited += not right and delta > 0
             self._audit.debits += max(0, -delta)
-            self._audit.debits_of_wrong += max(0, -delta) if named != truth else 0
+            self._audit.debits_of_wrong += max(0, -delta) if choice != truth else 0
 
 
-def _opening(stream: Stream, actors: Sequence[Actor], rule: Rule) -> Iterator[Event]:
-    nodes = [one.node for one in actors]
+def _opening_events(stream: Stream, actors: Sequence[Actor], rule: Rule) -> Iterator[Event]:
+    nodes = [actor.node for actor in actors]
     yield events.params(TASK, rule.policy, opens=nodes, score=rule.score)
-    for one in actors:
-        stated = _stated(stream, one)
-        yield events.open_account(TASK, one.node, one.deposit, stated, version="1")
+    for actor in actors:
+        accuracy = _stated_accuracy(stream, actor)
+        yield events.open_account(TASK, actor.node, actor.deposit, accuracy, version="1")
 
 
-def _stated(stream: Stream, actor: Actor) -> int:
-    """The accuracy that a node states, which only `seed` believes: its own where it is honest, else 1."""
+def _stated_accuracy(stream: Stream, actor: Actor) -> int:
+    """The accuracy that a node states, which only `seed` uses: its own where it is honest, else 1."""
     if not stream.classes:
         return PPM
     return round(float((actor.votes.argmax(axis=1) == stream.truth).mean()) * PPM) if actor.honest else PPM
 
 
-def _moved(body: Mapping[str, Any]) -> int:
+def _event_sum(body: Mapping[str, Any]) -> int:
     nodes = (events.NodeSums(*numbers) for numbers in body["nodes"].values())
-    return sum(one.delta + one.levelling for one in nodes) + int(body["treasury"])
+    return sum(sums.delta + sums.levelling for sums in nodes) + int(body["treasury"])
