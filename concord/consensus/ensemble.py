@@ -199,17 +199,15 @@ class Ensemble:
             for node, reply in (*voted.items(), *shadows.items())
             if reply.tried is not None and reply.tried.usable(row)
         }
+        usable = {node: reply for node, reply in shadows.items() if reply.usable(row)}
         return evidence.write(
-            decision.answer, self._raw(voted, row), self._raw(shadows, row), challengers, self._scale
+            decision.answer, self._raw(voted, row), self._raw(usable, row), challengers, self._scale
         )
 
     def _raw(self, replies: Mapping[str, Reply], row: int) -> dict[str, RawVote]:
-        """The usable votes on a row, by node, as evidence has them."""
-        return {
-            node: [self._versions[node] or reply.version, *reply.votes[row]]
-            for node, reply in replies.items()
-            if reply.usable(row)
-        }
+        """The votes on a row, by node, as evidence has them."""
+        versions = self._versions
+        return {node: [versions[node] or reply.version, *reply.votes[row]] for node, reply in replies.items()}
 
     @cached_property
     def _versions(self) -> dict[str, str | None]:

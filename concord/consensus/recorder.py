@@ -33,6 +33,10 @@ RETRY_SECONDS: Final = 1.0
 MOST_WAITING: Final = 50_000
 """Rounds kept in memory while the journal is away: some 100 MiB, and ten seconds of full load."""
 
+MOST_DECIDED: Final = 32
+"""Decided rounds whose rows are made in the loop's next turn. Of more, all are made at once: thousands of votes
+that live until then would pass through every generation of the garbage collector."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -74,6 +78,7 @@ class Recorder:
         self._on_due = on_due
         self._keeps_features = keeps_features
         self._decided: list[tuple[DecidedRounds, float]] = []
+        self._decided_count = 0
         self._rows: list[RoundRow] = []
         self._waiting = 0
         """Rounds that are not durable yet, wherever they are here; `MOST_WAITING` bounds them."""
@@ -119,6 +124,9 @@ class Recorder:
             # Their rows are made in the loop's next turn, when the answer has been sent.
             asyncio.get_running_loop().call_soon(self._make_rows)
         self._decided.append((rounds, time.perf_counter() - rounds.began))
+        self._decided_count += len(rounds.results)
+        if self._decided_count > MOST_DECIDED:
+            self._make_rows()
 
     async def record_durably(self, rounds: DecidedRounds) -> bool:
         """Takes rounds and waits until they are durable; not while the journal is known to be away.
@@ -154,7 +162,7 @@ class Recorder:
 
     def _make_rows(self) -> None:
         """Counts the rounds that were decided, and makes their rows or waits for their shadows."""
-        decided, self._decided = self._decided, []
+        decided, self._decided, self._decided_count = self._decided, [], 0
         for rounds, seconds in decided:
             observe(rounds.ensemble, rounds.batch.replies, rounds.results, seconds)
             if rounds.batch.shadows is None:

@@ -63,9 +63,14 @@ def write(
     >>> write(1, {"knn": ["3", 0, 1_000_000]}).decode()
     '{"answer":1,"votes":{"knn":["3",0,1000000]}}'
     """
-    optional = {"shadows": shadows or None, "challengers": challengers or None, "scale": scale}
-    present = {name: value for name, value in optional.items() if value is not None}
-    return canonical({"answer": answer, "votes": votes, **present})
+    document: dict[str, Any] = {"answer": answer, "votes": votes}
+    if shadows:
+        document["shadows"] = shadows
+    if challengers:
+        document["challengers"] = challengers
+    if scale is not None:
+        document["scale"] = scale
+    return canonical(document)
 
 
 def read_seed(round_id: str, data: bytes | None) -> tuple[int, dict[str, int]]:
