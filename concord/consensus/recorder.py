@@ -34,8 +34,8 @@ MOST_WAITING: Final = 50_000
 """Rounds kept in memory while the journal is away: some 100 MiB, and ten seconds of full load."""
 
 MOST_DECIDED: Final = 32
-"""Decided rounds whose rows are made in the loop's next turn. Of more, all are made at once: thousands of votes
-that live until then would pass through every generation of the garbage collector."""
+"""Decided rounds whose rows are made in the loop's next turn. Of more, all are made at once: thousands of
+votes that live until then would pass through every generation of the garbage collector."""
 
 _log = logging.getLogger(__name__)
 
