@@ -26,7 +26,7 @@ from concord.api.endpoints.rounds import RoundReader
 from concord.api.endpoints.stakes import Stakes
 from concord.api.endpoints.tasks import Tasks
 from concord.http.application import Application, Route
-from concord.http.drain import Drain
+from concord.http.graceful_shutdown import Drain
 from concord.http.tokens import Tokens
 from concord.observability import logs, metrics
 from concord.service import Service

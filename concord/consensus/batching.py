@@ -35,7 +35,7 @@ SHADOW_SECONDS: Final = 0.1
 
 
 class BatchResult(NamedTuple):
-    """The replies to a batch, and where in them the rows of one of its questions are.
+    """The replies to a batch, and where in them the rows of one of its questions are; nothing is copied.
 
     Attributes:
         replies: What each node did with the batch.

@@ -30,9 +30,12 @@ SETTLED_SECONDS: Final = 3.0
 """How long `?settled=true` waits for the block. With the longest deadline (4 s) and the wait for the
 journal (2 s) a request stays under the ten seconds after which its bento would end it."""
 
+ID_BYTES: Final = 16
+"""Random bytes of a round's id."""
+
 
 class PredictResult(NamedTuple):
-    """The verdicts on a request's rows: as values, and as the JSON that answer and journal share."""
+    """The verdicts on a request's rows: as values, and as JSON, which is made once for answer and journal."""
 
     verdicts: Sequence[Verdict]
     encoded: Sequence[bytes]
@@ -150,8 +153,8 @@ class Consensus:
         began: float,
     ) -> DecidedRounds:
         results = [
-            ensemble.decide(batch.replies, batch.first + row, os.urandom(16).hex())
-            for row in range(question.rows)
+            ensemble.decide(batch.replies, batch.first + row, round_id)
+            for row, round_id in enumerate(_round_ids(question.rows))
         ]
         encoded = [compact_json(result.verdict) for result in results]
         now = int(time.time() * 1_000_000)
@@ -178,3 +181,9 @@ class Consensus:
             for verdict in result.verdicts
         ]
         return PredictResult(verdicts, [compact_json(verdict) for verdict in verdicts])
+
+
+def _round_ids(count: int) -> list[str]:
+    """New ids of rounds; one read of random bytes for all of them."""
+    raw = os.urandom(ID_BYTES * count)
+    return [raw[start : start + ID_BYTES].hex() for start in range(0, len(raw), ID_BYTES)]

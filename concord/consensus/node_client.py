@@ -57,6 +57,8 @@ _log = logging.getLogger(__name__)
 class Question(NamedTuple):
     """Rows for the nodes, of one request or of several that share a batch: float32, little-endian, C order.
 
+    They are bytes, so that a batch joins the rows of its requests without reading them.
+
     Attributes:
         body: The rows as bytes.
         rows: How many.
@@ -73,7 +75,9 @@ class Question(NamedTuple):
 
 
 class Ballots(NamedTuple):
-    """One model's votes on several rows; an answer holds those of the champion, and perhaps a challenger's.
+    """One model's votes on several rows; a node's answer holds its champion's, and perhaps a challenger's.
+
+    Each question of a call gets its part of both.
 
     Attributes:
         votes: Per row, integers as `concord.policies.voting` reads them.
@@ -327,7 +331,10 @@ class NodeClient:
 
 
 class PendingReply:
-    """A poll's question that waits for one node: in its queue, or with others in a call."""
+    """A poll's question that waits for one node: in its queue, or with others in a call.
+
+    A poll that is over, or whose callers have hung up, gives up its own; the call goes on for the others.
+    """
 
     __slots__ = ("_began", "_on_reply", "call", "is_open", "question")
 
@@ -364,7 +371,7 @@ class PendingReply:
 
 
 class NodeCall:
-    """One HTTP call with the rows of one or more pending replies.
+    """One HTTP call with the rows of one or more pending replies: a small call costs as much as a large one.
 
     It is cancelled once none of them is open any more. A node whose answer came too late for all of them has
     failed; one whose callers have hung up has not.

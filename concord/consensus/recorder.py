@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 class DecidedRounds(NamedTuple):
     """The rounds of one request once they are decided: all that their journal rows and metrics are made of.
 
+    The rows are made after the answer, and after the shadows, so what they need is kept until then.
+
     Attributes:
         ensemble: The nodes that decided, at one height.
         question: The request's rows as the nodes got them, with its ids.

@@ -26,7 +26,7 @@ from concord.errors import (
     UnknownName,
     WrongMethod,
 )
-from concord.http.drain import Drain
+from concord.http.graceful_shutdown import Drain
 from concord.http.request import HangUpWatch, Request, Response, headers_of, text_of, unless_gone
 from concord.observability import metrics
 from concord.observability.logs import FLUSH_SECONDS, AccessLog

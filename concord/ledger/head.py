@@ -2,7 +2,7 @@
 
 It holds the state, the blocks not sealed yet and the reference to the newest segment. Its bytes are canonical
 JSON with a seal, the SHA-256 of all the rest, so a changed character is found on reading, before anything is
-appended.
+appended. A head that would pass its limit has its blocks sealed in a segment (`segments`).
 """
 
 from dataclasses import asdict, dataclass
@@ -21,6 +21,9 @@ from concord.ledger.chain import (
 )
 from concord.ledger.segments import SegmentRef
 from concord.ledger.state import State
+
+HEAD_LIMIT = 64 * 1024
+"""Bytes of a head, at most: etcd keeps every version of it for ten minutes."""
 
 
 @dataclass(frozen=True, slots=True)

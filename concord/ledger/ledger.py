@@ -12,15 +12,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice, takewhile
 
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
 from concord.ledger.audit import HEAD_IS_GONE, ChainReport, NotedBlock, audit, rebuild
 from concord.ledger.chain import Block, canonical, extend, replay
 from concord.ledger.events import Event
 from concord.ledger.exports import Lines, import_blocks
-from concord.ledger.head import Head, decode_head, encode_head
-from concord.ledger.segments import Segments, check_bytes, encode
+from concord.ledger.head import HEAD_LIMIT, Head, decode_head, encode_head
+from concord.ledger.segments import KEPT_SEGMENTS, Segments
 from concord.ledger.state import State, fold_task
 from concord.ledger.store import SegmentArchive, Store
 from concord.observability import metrics
@@ -28,12 +27,6 @@ from concord.util.times import now
 
 Build = Callable[[State], Sequence[Event]]
 """Makes events from the state that they will be folded onto."""
-
-HEAD_LIMIT = 64 * 1024
-"""Bytes of a head, at most: etcd keeps every version of it for ten minutes."""
-
-KEPT_SEGMENTS = 500
-"""Segments that archiving leaves in the store."""
 
 ATTEMPTS = 100
 """Swaps that a writer tries before it gives up; with jitter that takes minutes."""
@@ -192,20 +185,7 @@ class Ledger:
         Returns:
             How many were moved.
         """
-        if self._archive is None:
-            raise LedgerError("There is no archive to copy segments to.")
-        stored = set(self._store.list_segments())
-        beyond = islice(self._segments.walk_back(self.head().segment), keep, None)
-        # The oldest are moved first, so all before one that was moved were moved too, and need not be read.
-        moved = list(takewhile(lambda ref: ref.name in stored, beyond))
-        for ref in reversed(moved):
-            data = self._segments.read_bytes(ref)
-            check_bytes(data, ref)
-            self._archive.keep_segment(ref.name, data)
-            if self._archive.kept_segment(ref.name) != data:
-                raise LedgerBroken(f"The archive holds another segment {ref.name}.")
-            self._store.delete_segment(ref.name)
-        return len(moved)
+        return self._segments.archive(self.head().segment, keep)
 
     def export(self) -> Iterator[bytes]:
         """All blocks as JSON lines, oldest first."""
@@ -282,7 +262,8 @@ class Ledger:
         grown = Head(state, (*head.blocks, block), head.segment)
         data = encode_head(grown)
         if len(data) > self._limit and head.blocks:
-            grown = self._seal(head, block, state)
+            grown = Head(state, (block,), self._segments.seal(head.blocks, head.segment))
+            self._checkpoint("segment-written")
             data = encode_head(grown)
         if len(data) > HEAD_LIMIT:
             raise LedgerError(f"A block of {len(block.data)} bytes does not fit into the ledger's head.")
@@ -298,12 +279,6 @@ class Ledger:
         with self._lock:
             if grown.height > self.newest.height:
                 self.newest = replace(grown, revision=revision)
-
-    def _seal(self, head: Head, block: Block, state: State) -> Head:
-        ref, data = encode(self._segments.state_after(head.segment), head.blocks, head.segment)
-        ref = self._segments.write(ref, data)
-        self._checkpoint("segment-written")
-        return Head(state, (block,), ref)
 
     def _check_follows(self, head: Head) -> None:
         before = self.newest

@@ -1,4 +1,4 @@
-"""Segments: sealed blocks in immutable objects, and the chain of them.
+"""Segments: blocks that a full head was sealed into, in immutable objects, and the chain of them.
 
 A segment is gzip of JSON lines: a header with the state before its first block and the reference to the
 segment before it, then one block a line. A reference has two digests, which are both checked on reading: the
@@ -13,9 +13,10 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice, takewhile
 from typing import Any
 
-from concord.errors import LedgerBroken, LedgerConflict
+from concord.errors import LedgerBroken, LedgerConflict, LedgerError
 from concord.ledger.chain import (
     FORMAT,
     GENESIS,
@@ -30,6 +31,9 @@ from concord.ledger.state import State
 from concord.ledger.store import SegmentArchive, Store
 
 _NAME = re.compile(r"ledger-([1-9]\d*)-([1-9]\d*)-([0-9a-f]{8})")
+
+KEPT_SEGMENTS = 500
+"""Segments that archiving leaves in the store."""
 
 INDEXED = 64
 """Newest segments whose keys are kept in memory: some hours of blocks; claims are half a minute old."""
@@ -177,11 +181,17 @@ class Segments:
         # Guards what is kept, for callers in several threads; it is not held while a segment is read.
         self._lock = threading.Lock()
 
-    def write(self, ref: SegmentRef, data: bytes) -> SegmentRef:
-        """Stores a segment and returns its reference, which is another one if it was stored already.
+    def seal(self, blocks: Sequence[Block], before: SegmentRef | None) -> SegmentRef:
+        """Stores the blocks of a head as the next segment, and returns its reference.
 
-        A writer that lost its swap may have stored it, packed by another version of gzip.
+        A writer that lost its swap may have stored it already, packed by another version of gzip: then the
+        reference is that one's.
+
+        Args:
+            blocks: The blocks.
+            before: The newest segment so far.
         """
+        ref, data = encode(self.state_after(before), blocks, before)
         try:
             self._store.write_segment(ref.name, data)
         except LedgerConflict:
@@ -190,6 +200,27 @@ class Segments:
                 raise LedgerBroken(f"Segment {ref.name} is there with other blocks.") from None
             return stored
         return ref
+
+    def archive(self, newest: SegmentRef | None, keep: int) -> int:
+        """Copies segments beyond the newest `keep` into the archive, then removes them from the store.
+
+        Returns:
+            How many were moved.
+        """
+        if self._archive is None:
+            raise LedgerError("There is no archive to copy segments to.")
+        stored = set(self._store.list_segments())
+        beyond = islice(self.walk_back(newest), keep, None)
+        # The oldest are moved first, so all before one that was moved were moved too, and need not be read.
+        moved = list(takewhile(lambda ref: ref.name in stored, beyond))
+        for ref in reversed(moved):
+            data = self.read_bytes(ref)
+            _check_bytes(data, ref)
+            self._archive.keep_segment(ref.name, data)
+            if self._archive.kept_segment(ref.name) != data:
+                raise LedgerBroken(f"The archive holds another segment {ref.name}.")
+            self._store.delete_segment(ref.name)
+        return len(moved)
 
     def read(self, ref: SegmentRef) -> Segment:
         """Reads a segment from the store or the archive, and checks it against its reference.
@@ -341,14 +372,14 @@ def _last(ref: SegmentRef) -> int:
 
 
 def _decode_checked(data: bytes, ref: SegmentRef) -> Segment:
-    check_bytes(data, ref)
+    _check_bytes(data, ref)
     stored, segment = decode(ref.name, data)
     if stored != ref:
         raise LedgerBroken(f"Segment {ref.name} is not what its reference says.")
     return segment
 
 
-def check_bytes(data: bytes, ref: SegmentRef) -> None:
+def _check_bytes(data: bytes, ref: SegmentRef) -> None:
     """Raises LedgerBroken unless stored bytes are those of a reference."""
     if digest(data) != ref.stored:
         raise LedgerBroken(f"Segment {ref.name} is not what was written: its bytes have changed.")

@@ -13,9 +13,9 @@ from concord.client import Client
 from concord.errors import Refused
 from concord.types.drift import DriftReport
 from concord.types.models import ModelView
+from training.upkeep.decision import ModelState, most_labels
 from training.upkeep.limits import UpkeepLimits
 from training.upkeep.notes import Note, Notes
-from training.upkeep.policy import ModelState, most_labels
 
 NO_PROFILE: Final = "unknown_profile"
 """The service's code where no model of a task carries a profile, so that there is no drift report."""

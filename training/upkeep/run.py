@@ -17,10 +17,10 @@ from concord.policies.stake import Action
 from concord.types.models import ModelView
 from training.progress import ReportStep, ignore_step
 from training.retraining.result import NodeOutcome, Retraining
+from training.upkeep.decision import ModelState, UpkeepDecision, decide
 from training.upkeep.limits import UpkeepLimits
 from training.upkeep.notes import Note, Notes
 from training.upkeep.observe import Observer
-from training.upkeep.policy import ModelState, UpkeepDecision, decide
 
 UpkeepOutcome = Literal[
     "nothing", "challenged", "refused", "promoted", "dismissed", "rolled back", "too late", "failed"

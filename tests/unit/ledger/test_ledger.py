@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
 from concord.ledger import events
 from concord.ledger.chain import GENESIS, replay
-from concord.ledger.ledger import HEAD_LIMIT, Ledger
+from concord.ledger.head import HEAD_LIMIT
+from concord.ledger.ledger import Ledger
 from concord.ledger.segments import Segments
 from concord.ledger.state import State
 from tests.unit.ledger.conformance import MemoryArchive, MemoryStore

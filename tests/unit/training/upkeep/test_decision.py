@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from concord.types.models import Comparison, Contender
+from training.upkeep.decision import ModelState, decide, describe_comparison
 from training.upkeep.limits import UpkeepLimits
 from training.upkeep.notes import Note
-from training.upkeep.policy import ModelState, decide, describe_comparison
 
 LIMITS = UpkeepLimits(
     retrain_labels=100, fresh_labels=1000, pause_labels=50,

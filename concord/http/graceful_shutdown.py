@@ -1,4 +1,4 @@
-"""Connection draining: every answer closes its connection before this process ends.
+"""Graceful shutdown: before this process ends, every answer closes its connection (the process drains).
 
 A pod that is to end leaves its Service at once, but callers keep their connections to it, and a request that
 is on its way when the server closes them at SIGTERM is lost. So the pod's `preStop` hook makes a file; from
