@@ -1,7 +1,7 @@
 """The reconciler: brings the ledger in line with what is declared and served, and moves no stake.
 
 It opens accounts for new nodes, starts a node's record anew when its version changes, writes a task's policy
-before it is used, and jails and releases nodes between settlements (`concord.settlement.standing`). Every
+before it is used, and jails and releases nodes between settlements (`concord.settlement.jailing`). Every
 replica runs one; the events' keys make each change happen once. It also keeps schemas and metrics up to date.
 """
 
@@ -21,8 +21,8 @@ from concord.ledger.state import State, TaskState
 from concord.observability import metrics
 from concord.policies.stake import MICRO
 from concord.policies.voting import PPM
+from concord.settlement.jailing import release_missing_voters, review
 from concord.settlement.settler import Settler
-from concord.settlement.standing import release_missing_voters, review
 from concord.tasks.schema import TaskSchema
 from concord.util.background import spawn
 

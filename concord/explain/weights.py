@@ -10,7 +10,7 @@ from typing import Final
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, TaskState
 from concord.policies.stake import MICRO, Account
 from concord.policies.voting import CAP, PPM, WARM_LABELS
-from concord.settlement.standing import INVALID_ANSWERS, INVALID_WINDOW
+from concord.settlement.jailing import INVALID_ANSWERS, INVALID_WINDOW
 from concord.types.answers import Verdict, Vote
 
 _NOT_VOTED: Final[Mapping[str, str]] = {

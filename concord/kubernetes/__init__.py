@@ -1,1 +1,1 @@
-"""Access to a Kubernetes cluster: its API in `api`, the names of the chart's objects in `names`."""
+"""Access to a Kubernetes cluster: its API in `cluster`, the names of the chart's objects in `names`."""

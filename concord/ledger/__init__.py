@@ -27,7 +27,7 @@ def open_store(settings: "Settings") -> Store:
     if settings.ledger_configmap is None:
         return FileStore(settings.ledger_dir)
     # Imported here, because a ledger in files needs no cluster.
-    from concord.kubernetes.api import Cluster  # noqa: PLC0415
+    from concord.kubernetes.cluster import Cluster  # noqa: PLC0415
     from concord.ledger.configmap_store import ConfigMapStore  # noqa: PLC0415
 
     namespace, name = settings.ledger_configmap

@@ -24,7 +24,7 @@ from concord.errors import (
     LedgerUnavailable,
     UnknownName,
 )
-from concord.kubernetes.api import Cluster
+from concord.kubernetes.cluster import Cluster
 
 HEAD_KEY: Final = "head.json"
 SEGMENT_KEY: Final = "blocks.jsonl.gz"

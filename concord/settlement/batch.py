@@ -20,8 +20,8 @@ from concord.ledger.merkle import merkle_root
 from concord.ledger.state import State, TaskState, fold
 from concord.policies.stake import SeedRound, SeedSettlement, settle_seed
 from concord.settlement.evidence import read_seed
+from concord.settlement.jailing import review
 from concord.settlement.label_settlement import read_round, settle_labels
-from concord.settlement.standing import review
 
 Rounds = Sequence[SettlementRound]
 

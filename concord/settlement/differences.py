@@ -11,7 +11,7 @@ from concord.ledger.events import Event
 from concord.ledger.merkle import merkle_root
 from concord.ledger.state import State
 from concord.settlement.batch import Rounds
-from concord.settlement.standing import review
+from concord.settlement.jailing import review
 
 
 def unsettled(where: str, task: str, policy: str, rounds: Rounds) -> str:

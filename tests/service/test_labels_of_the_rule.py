@@ -14,7 +14,7 @@ from concord.node.challenger import Challenger
 from concord.observability.logs import AccessLog
 from concord.policies.scoring import FIRST_SCORE
 from concord.policies.stake import MICRO
-from concord.settlement.standing import MOST_REGRET
+from concord.settlement.jailing import MOST_REGRET
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, iris_nodes, species, wait_until
 from tests.service.teaching import Teacher, give_token
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from concord.kubernetes import api as cluster
-from concord.kubernetes.api import Cluster
+from concord.kubernetes import cluster
+from concord.kubernetes.cluster import Cluster
 from concord.ledger import Ledger
 from concord.ledger.configmap_store import ConfigMapStore
 from concord.settlement import settler

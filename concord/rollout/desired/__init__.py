@@ -3,7 +3,7 @@
 `store` holds the interface and the text form, `configmap` and `folder` one implementation each.
 """
 
-from concord.kubernetes.api import Cluster
+from concord.kubernetes.cluster import Cluster
 from concord.kubernetes.names import Target
 from concord.rollout.desired.configmap import ConfigMapVersionsStore
 from concord.rollout.desired.folder import FolderVersionsStore

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from concord.errors import ConfigurationError, Conflict
-from concord.kubernetes.api import Cluster
+from concord.kubernetes.cluster import Cluster
 from concord.kubernetes.names import Target
 from concord.rollout.desired.store import changed_meanwhile, format_versions, parse_versions
 from concord.types.models import DesiredVersions

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from concord.journal import Journal
-from concord.kubernetes.api import Cluster
+from concord.kubernetes.cluster import Cluster
 from concord.ledger import Ledger, events
 from concord.ledger.configmap_store import ConfigMapStore
 from tests.unit.ledger.fake_api_server import FakeApiServer

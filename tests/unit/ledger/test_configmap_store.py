@@ -7,8 +7,8 @@ import time
 import pytest
 
 from concord.errors import ConfigurationError, LedgerBroken, LedgerConflict, LedgerError, LedgerUnavailable
-from concord.kubernetes import api as module
-from concord.kubernetes.api import Cluster
+from concord.kubernetes import cluster as module
+from concord.kubernetes.cluster import Cluster
 from concord.ledger import events
 from concord.ledger.configmap_store import ConfigMapStore
 from concord.ledger.ledger import Ledger

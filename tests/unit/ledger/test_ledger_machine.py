@@ -23,8 +23,8 @@ from concord.ledger.state import State
 from concord.policies.voting import PPM
 from concord.settlement import evidence
 from concord.settlement.batch import settle_batch
+from concord.settlement.jailing import review
 from concord.settlement.settler import ABANDONED, Settler
-from concord.settlement.standing import review
 from tests.sizes import sized
 from tests.unit.ledger.conformance import MemoryStore
 from tests.unit.properties import exactly

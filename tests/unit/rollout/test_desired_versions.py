@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from concord.errors import ConfigurationError, Conflict, ServiceAway
-from concord.kubernetes.api import Cluster
+from concord.kubernetes.cluster import Cluster
 from concord.kubernetes.names import Target
 from concord.rollout.desired import open_versions_store
 from concord.rollout.desired.configmap import ConfigMapVersionsStore

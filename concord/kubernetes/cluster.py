@@ -1,4 +1,4 @@
-"""The only access to a cluster's API: objects as plain JSON in one namespace, with Concord's own errors.
+"""A cluster's API, the only access to it: objects as plain JSON in one namespace, with our own errors.
 
 It uses the transport and configuration of the `kubernetes` package (service account of a pod, kubeconfig with
 its exec plugins). The package's generated classes are not used: they take 1.5 s and 100 MiB to import, and an

@@ -11,9 +11,10 @@ from concord.ledger.state import State, fold
 from concord.policies.scoring import Trial
 from concord.policies.stake import MICRO, MIN_STAKE, Account
 from concord.policies.voting import PPM
-from concord.settlement import evidence, standing
+from concord.settlement import evidence
+from concord.settlement import jailing as standing
 from concord.settlement.batch import settle_batch
-from concord.settlement.standing import release_missing_voters, review
+from concord.settlement.jailing import release_missing_voters, review
 from tests.unit.settlement.settling import hot
 
 NODES = ("a", "b", "c", "d")

@@ -1,4 +1,4 @@
-"""Changes of standing that follow from a task's state, as events for the ledger.
+"""Who is jailed and who counts again: changes of standing that follow from a task's state, as events.
 
     probation ──20 labelled rounds──▶ active ──regret, malformed answers, no stake──▶ jailed
         ▲                                ▲                                              │
