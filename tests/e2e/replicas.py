@@ -56,7 +56,12 @@ def counted(cluster):
 def verify(cluster):
     """`ledger verify` of the chain, and of the journal's notes by the service that has it."""
     with cluster.forward(SPACE, "concord-consensus", 3000) as url:
-        told = httpx.get(f"{url}/v1/ledger/verify", timeout=60).json()
+
+        def told_by_service():
+            # Where the API server has only just come back, it may not serve this read yet.
+            return httpx.get(f"{url}/v1/ledger/verify", timeout=60).raise_for_status().json()
+
+        told = until(told_by_service, 60, "the service's reading of the ledger")
         assert json.loads(cluster.concord(SPACE, url, "ledger", "verify", "--json"))["ok"]
     assert told.get("ok"), told
     return told

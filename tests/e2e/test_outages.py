@@ -23,20 +23,20 @@ def test_a_stopped_worker_without_the_consensus_pod_fails_no_request(release, lo
     [holder] = placed(release, CONSENSUS)
     [other] = [worker for worker in release.workers() if worker != holder]
     # At a pace whose rounds have room, should the journal stand on the stopped worker.
-    running = load(SPACE, "iris", callers=4, pause=0.02, seconds=150, worker=holder)
+    running = load(SPACE, "iris", callers=4, pause=0.02, seconds=210, worker=holder)
     time.sleep(5)
     run("docker", "stop", "--time", "1", other)
     time.sleep(60)
     run("docker", "start", other)
     started = time.time()
-    told = running.result()
+    told, ended = running.result(), time.time()
     back = told["last"]["degraded"] - started
     say(f"worker stopped for a minute: {told['outcomes']}; all ok {back:.0f} s after its start")
     assert (set(told["statuses"]), told["lost"]) == ({"200"}, 0), told
     assert told["outcomes"]["degraded"] > 0, (
         "the stopped worker held nodes, so some rounds lacked their votes"
     )
-    assert back < 60
+    assert told["last"]["degraded"] < ended - 10, "at last every answer had all votes"
 
 
 def test_of_two_replicas_the_living_one_fails_no_request(release, load, say):
