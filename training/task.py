@@ -82,9 +82,10 @@ class Task:
     Attributes:
         schema: What is asked and answered.
         answers: Columns that can hold the answer; the first one that a file has is read.
-        generate: Makes the rows that are used where no file is given, from a seeded generator.
         nodes: Node name → factory of an unfitted pipeline, with all of its pre-processing inside.
         metric: What nodes are compared by; the comparison table is sorted by it.
+        generate: Makes the rows that are used where no file is given, from a seeded generator; without it a
+            file or another source must be given.
         rules: Feature → what an empty cell becomes; features that are not listed drop the row.
         pinned: Rows that stay in the training part wherever the split would put them.
         floor: Smallest value that a regression may answer, in its unit; smaller ones are raised to it.
@@ -99,9 +100,9 @@ class Task:
 
     schema: TaskSchema
     answers: tuple[Answer, ...]
-    generate: Callable[[np.random.Generator], Columns]
     nodes: Mapping[str, Callable[[], Model]]
     metric: Metric
+    generate: Callable[[np.random.Generator], Columns] | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     pinned: tuple[tuple[float, ...], ...] = ()
     floor: float | None = None

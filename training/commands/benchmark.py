@@ -41,7 +41,12 @@ INTERRUPTED = 130
 
 @click.command("benchmark", cls=TrainingCommand)
 @click.argument("name", metavar="TASK")
-@click.option("--data", "source", default="generator", show_default=True, metavar="SOURCE", help="The rows.")
+@click.option(
+    "--data",
+    "source",
+    metavar="SOURCE",
+    help="The rows [generator, unless the task's models learned from rows of yours].",
+)
 @click.option("--trials", type=click.IntRange(1), help=f"Trials that the study is to have in all [{TRIALS}].")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Begin trials for so long instead.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that fit.")
@@ -55,7 +60,7 @@ INTERRUPTED = 130
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def benchmark_command(
     name: str,
-    source: str,
+    source: str | None,
     trials: int | None,
     minutes: float | None,
     workers: int,
@@ -99,8 +104,10 @@ def _limits(trials: int | None, minutes: float | None, trial_seconds: float) -> 
     return SearchLimits(trials or TRIALS, None, trial_seconds)
 
 
-def _open_session(name: str, source: str, study: str | None, folds: int, seed: int) -> "Session":
-    from training.data.sources import read_rows
+def _open_session(name: str, source: str | None, study: str | None, folds: int, seed: int) -> "Session":
+    from training.data.sources import GENERATOR, read_rows
+    from training.fit_tasks import refuse_silent_generator
+    from training.registry.registry import Registry, has_registry
     from training.search.session import Session
     from training.tasks import select
 
@@ -108,7 +115,9 @@ def _open_session(name: str, source: str, study: str | None, folds: int, seed: i
     if study is not None:
         settings = settings.model_copy(update={"study": study})
     with SCREEN.status("Reading data"):
-        data = read_rows(task, source)
+        if source is None:
+            refuse_silent_generator(task, Registry(settings.home) if has_registry(settings.home) else None)
+        data = read_rows(task, source or GENERATOR)
         session = Session(settings.home, settings.study_url, task, data, folds, seed)
     SCREEN.print(_introduction(session), highlight=False, soft_wrap=True)
     return session

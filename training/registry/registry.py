@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,6 @@ from training.registry.versions import (
     VersionFiles,
     first_line,
 )
-from training.task import Task
 
 DATABASE = "mlflow.db"
 """The default registry's file, below the home folder."""
@@ -73,12 +72,6 @@ def has_registry(home: Path) -> bool:
 def champions(home: Path) -> dict[str, Champion]:
     """Registered name → champion, for every model that has one."""
     return Registry(home).champions() if has_registry(home) else {}
-
-
-def missing(tasks: Sequence[Task], home: Path) -> list[str]:
-    """Registered names of the tasks' nodes that have no champion yet."""
-    registered = champions(home)
-    return [model for task in tasks for model in task.models if model not in registered]
 
 
 class Registry:
@@ -172,14 +165,25 @@ class Registry:
         Raises:
             TrainingError: MLflow refused or cannot be reached.
         """
+        origins = self.origins(run_id)
+        with self.translate_errors(run_id):
+            if not origins or ROWS_FILE not in self._artifacts(run_id):
+                return (), frozenset()
+            lines = mlflow.artifacts.load_text(f"runs:/{run_id}/{ROWS_FILE}").split()
+        return origins, frozenset(bytes.fromhex(line) for line in lines)
+
+    def origins(self, run_id: str) -> tuple[Provenance, ...]:
+        """The sources that a run's model learned from; none for a model from elsewhere.
+
+        Raises:
+            TrainingError: MLflow refused or cannot be reached.
+        """
         self.select()
         with self.translate_errors(run_id):
-            if not {DATA_FILE, ROWS_FILE} <= self._artifacts(run_id):
-                return (), frozenset()
+            if DATA_FILE not in self._artifacts(run_id):
+                return ()
             document = mlflow.artifacts.load_dict(f"runs:/{run_id}/{DATA_FILE}")
-            lines = mlflow.artifacts.load_text(f"runs:/{run_id}/{ROWS_FILE}").split()
-        origins = tuple(Provenance(**source) for source in document["sources"])
-        return origins, frozenset(bytes.fromhex(line) for line in lines)
+        return tuple(Provenance(**source) for source in document["sources"])
 
     def recipe(self, model: str) -> dict[str, Any] | None:
         """The settings that the champion is built of, where a benchmark found it.
