@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from concord.errors import ConfigurationError
+from concord.tasks.names import check_name
 from concord.tasks.schema import TaskSchema
 
 Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]
@@ -113,6 +114,8 @@ class Task:
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for node in self.nodes:
+            check_name("node", node)
         unknown = set(self.rules) - self.schema.names
         if unknown:
             raise ConfigurationError(

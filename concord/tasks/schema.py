@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from concord.errors import ConfigurationError, InvalidInput
+from concord.tasks.names import check_name, check_texts
 
 Kind = Literal["number", "integer", "choice"]
 Tone = Literal["good", "neutral", "bad"]
@@ -174,7 +175,7 @@ class TaskSchema:
     """A task's features and what it answers: labels for a classification, a value for a regression.
 
     Attributes:
-        task: Name in lower case with underscores.
+        task: Name in lower case with digits and underscores, `concord.tasks.names.NAME`.
         title: Name for people.
         description: One or two sentences for people.
         features: The columns of a row, in the order in which nodes get them.
@@ -190,15 +191,15 @@ class TaskSchema:
     value: Value | None = None
 
     def __post_init__(self) -> None:
+        check_name("task", self.task)
         if bool(self.labels) == (self.value is not None):
             raise ConfigurationError(f"Task {self.task!r} states either labels or a value.", field="labels")
         if len(self.labels) == 1:
             raise ConfigurationError(f"Task {self.task!r} needs two labels or more.", field="labels")
-        names = [feature.name for feature in self.features]
-        if not names or len(set(names)) < len(names):
-            raise ConfigurationError(
-                f"Task {self.task!r} needs features with distinct names.", field="features"
-            )
+        if not self.features:
+            raise ConfigurationError(f"Task {self.task!r} needs a feature.", field="features")
+        check_texts(f"{self.task}: feature", [feature.name for feature in self.features], "features")
+        check_texts(f"{self.task}: label", [label.name for label in self.labels], "labels")
 
     @property
     def is_regression(self) -> bool:
