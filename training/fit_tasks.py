@@ -5,7 +5,7 @@ cannot be read are an error before anything is fitted. A node that is missing le
 siblings; generated rows take the place of real ones only where the user says so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from concord.errors import ConcordError, DataError, TrainingError
@@ -19,6 +19,7 @@ from training.progress import ReportStep
 from training.registry.origins import JOIN, FitOrigin, fit_origins
 from training.registry.recording import record_fit
 from training.registry.registry import Registry
+from training.registry.versions import schema_text
 from training.retraining.old_data import Sources, merge
 from training.task import Task
 
@@ -85,6 +86,7 @@ def prepare(
         only_missing: Leave out nodes that have a champion; the others learn from what their siblings did.
 
     Raises:
+        TrainingError: A schema is larger than a registry keeps.
         DataError: A source is given for a task that is not fitted, or cannot be learned from; or none is
             given where real rows were learned from.
     """
@@ -92,8 +94,7 @@ def prepare(
     champions = registry.champions() if registry else {}
     plans = []
     for task in tasks:
-        missing = tuple(node for node in task.nodes if f"{task.name}.{node}" not in champions)
-        nodes = missing if only_missing else tuple(task.nodes)
+        nodes = _nodes_to_fit(task, champions if only_missing else {})
         if nodes and task.name in sources:
             plans.append(_plan(task, nodes, read_rows(task, sources[task.name]), seed))
         elif nodes and only_missing and registry:
@@ -108,6 +109,15 @@ def _check_named(tasks: Sequence[Task], sources: Mapping[str, str]) -> None:
     for name in sources:
         if name not in {task.name for task in tasks}:
             raise DataError(f"--data names the task {name!r}, which is not among those to fit.", field=name)
+
+
+def _nodes_to_fit(task: Task, champions: Container[str]) -> tuple[str, ...]:
+    """The task's nodes but those that have a champion."""
+    nodes = tuple(node for node in task.nodes if f"{task.name}.{node}" not in champions)
+    if nodes:
+        # A fit takes minutes, and what cannot be registered after it is refused before.
+        schema_text(task.schema)
+    return nodes
 
 
 def refuse_silent_generator(task: Task, registry: Registry | None) -> None:

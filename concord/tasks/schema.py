@@ -8,12 +8,13 @@ a node's numbers. Nothing is guessed: no missing value is filled in, no text and
 import hashlib
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from string import Formatter
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,11 @@ Rows = npt.NDArray[np.float32]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 """The largest number that a node's input can hold; a larger one would become an infinity."""
+
+MOST_SHOWN_CHOICES: Final = 20
+"""Choices that a message lists; of more it names the nearest."""
+
+NEAR_CHOICES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,23 @@ class Feature:
     def _codes(self) -> dict[str, float]:
         return {choice: float(code) for code, choice in enumerate(self.choices)}
 
+    @cached_property
+    def _in_order(self) -> list[str]:
+        return sorted(self.choices, key=str.casefold)
+
+    def _choices_near(self, value: object) -> str:
+        """All choices where they are few, else how many there are and those next to the text in the alphabet.
+
+        A file or a stranger may have a wrong value in every row, so this takes no longer with more choices.
+        """
+        if len(self.choices) <= MOST_SHOWN_CHOICES:
+            return ", ".join(self.choices)
+        text = value[:40].casefold() if isinstance(value, str) else ""
+        place = bisect_left(self._in_order, text, key=str.casefold)
+        begin = min(max(place - 1, 0), len(self.choices) - NEAR_CHOICES)
+        near = [choice[:40] for choice in self._in_order[begin : begin + NEAR_CHOICES]]
+        return f"{len(self.choices):,} choices, such as {', '.join(near)}"
+
     @property
     def _noun(self) -> str:
         return "a whole number" if self.kind == "integer" else "a number"
@@ -109,7 +132,7 @@ class Feature:
         if code is None:
             shown = repr(value) if isinstance(value, str) and len(value) <= 40 else _kind_of(value)
             raise InvalidInput(
-                f"{self.name} must be one of {', '.join(self.choices)}, not {shown}.", field=self.name
+                f"{self.name} must be one of {self._choices_near(value)}, not {shown}.", field=self.name
             )
         return code
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from concord.errors import InvalidInput, TrainingError
 from concord.settings import Settings
+from concord.util.numbers import format_metric
 from training.commands.console import PROGRESS_COLUMNS, SCREEN, TrainingCommand, complain, make_table
 from training.task import SEED
 
@@ -169,7 +170,7 @@ def _search(session: "Session", limits: "SearchLimits", workers: int) -> None:
 def _best(rows: "Sequence[LeaderboardRow]", metric: str) -> str:
     if not rows or rows[0].interval is None:
         return "First trials"
-    return f"{metric} {_number(rows[0].interval.mean)} {rows[0].algorithm}"
+    return f"{metric} {format_metric(rows[0].interval.mean)} {rows[0].algorithm}"
 
 
 def _exit_interrupted(session: "Session", most: int | None) -> NoReturn:
@@ -225,7 +226,7 @@ def _table(session: "Session", rows: "Sequence[LeaderboardRow]") -> Table:
     table = make_table(title, headings, left=["algorithm"])
     for row in [row for row in rows if row.interval][:SHOWN]:
         assert row.interval is not None
-        means = [_number(value) for value in (row.interval.mean, row.interval.low, row.interval.high)]
+        means = [format_metric(value) for value in (row.interval.mean, row.interval.low, row.interval.high)]
         size = "no" if row.size is None else f"{row.size / 1000:.0f}"
         level = "=" if row.level and row.rank > 1 else ""
         table.add_row(
@@ -246,15 +247,11 @@ def _registered(session: "Session", winners: "Sequence[RegisteredWinner]") -> Ta
             winner.info.model,
             winner.info.version,
             str(row.number),
-            _number(row.interval.mean),
-            _number(winner.fitted.metrics[metric]),
+            format_metric(row.interval.mean),
+            format_metric(winner.fitted.metrics[metric]),
             f"{winner.winner.twin:.2f}",
         )
     return table
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _to_json(

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from concord.errors import InvalidInput
 from concord.settings import Settings
+from concord.util.numbers import format_metric
 from concord.util.urls import masked
 from training.commands.console import PROGRESS_COLUMNS, SCREEN, TrainingCommand, complain, make_table
 from training.task import LOWER_IS_BETTER, SEED
@@ -134,7 +135,7 @@ def _table(title: str, results: "Sequence[FitResult]") -> Table:
     for result in sorted(
         results, key=lambda result: sign * result.metrics.get(metric, float("-inf")), reverse=True
     ):
-        cells = [f"{result.metrics[column]:.3f}" for column in columns if result.metrics]
+        cells = [format_metric(result.metrics[column]) for column in columns if result.metrics]
         table.add_row(
             result.model.split(".", 1)[1],
             result.info.version if result.info else "[red]failed[/]",

@@ -31,6 +31,7 @@ from training.registry.versions import (
     URI_VARIABLE,
     VersionFiles,
     first_line,
+    register_again,
 )
 
 DATABASE = "mlflow.db"
@@ -143,7 +144,7 @@ class Registry:
         """The champion of a registered name; None where its version carries no schema.
 
         Raises:
-            TrainingError: It cannot be had whole.
+            TrainingError: It cannot be had whole, or others have registered something that no node can serve.
         """
         self.select()
         try:
@@ -151,9 +152,15 @@ class Registry:
             if SCHEMA_TAG not in version.tags:
                 return None
             folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{version.version}"))
-            onnx = next(folder.glob("*.onnx")).read_bytes()
-            return VersionFiles.read(version, onnx, self._profile(version.run_id))
-        except (MlflowException, OSError, StopIteration) as error:
+            file = next(folder.glob("*.onnx"), None)
+            if file is None:
+                raise TrainingError(
+                    f"{model}, version {version.version}, holds no ONNX file, and nodes serve nothing else. "
+                    f"Convert the model, as skl2onnx does for scikit-learn. {register_again(model)}",
+                    field=model,
+                )
+            return VersionFiles.read(version, file.read_bytes(), self._profile(version.run_id))
+        except (MlflowException, OSError) as error:
             raise TrainingError(
                 f"{model}: the registry {masked(self.uri)} does not hand out its champion: "
                 f"{first_line(error)}"
@@ -193,7 +200,13 @@ class Registry:
         """
         with self.translate_errors(model):
             tags = self.client.get_model_version_by_alias(model, ALIAS).tags
-        return dict(json.loads(tags[RECIPE_TAG])) if RECIPE_TAG in tags else None
+        try:
+            return dict(json.loads(tags[RECIPE_TAG])) if RECIPE_TAG in tags else None
+        except (ValueError, TypeError) as error:
+            raise TrainingError(
+                f"{model}: the tag {RECIPE_TAG} of its champion is no JSON object. Remove it in MLflow.",
+                field=model,
+            ) from error
 
     def experiment(self, name: str) -> str:
         """The id of the experiment of this name, which is made if there is none."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from concord.util.numbers import format_metric
+
 
 def summarise(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line a task: how many nodes were fitted, and the best of them."""
@@ -15,7 +17,7 @@ def summarise(results: Sequence[Mapping[str, Any]]) -> list[str]:
         best = max(scores, key=lambda model: scores[model])
         lines.append(
             f"{task}: {len(own)} nodes, best {best.partition('.')[2]} "
-            f"({name} {scores[best]:.3f} on held-out rows)"
+            f"({name} {format_metric(scores[best])} on held-out rows)"
         )
     return lines
 

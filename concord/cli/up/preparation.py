@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,10 +46,12 @@ class PackagedBentos:
     Attributes:
         bentos: Name → tag.
         versions: Registered name, `<task>.<node>` → the version of it that is packaged.
+        refused: Registered name → why its champion cannot be served.
     """
 
     bentos: Mapping[str, str]
     versions: Mapping[str, str]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def nodes_of(self, tasks: Sequence[str]) -> dict[str, list[str]]:
         """Task → its nodes, for these tasks or for all."""
@@ -158,7 +160,7 @@ class Preparation:
         versions = {
             name: tag.rpartition(":")[2].partition("-")[0] for name, tag in document["models"].items()
         }
-        return PackagedBentos(document["bentos"], versions)
+        return PackagedBentos(document["bentos"], versions, document.get("refused", {}))
 
     def models(self, step: str, *arguments: str) -> Any:  # noqa: ANN401
         """Runs a step of `python -m training models`; returns its JSON.

@@ -139,6 +139,9 @@ class UpSession:
 
     def _package(self, preparation: Preparation) -> PackagedBentos:
         packaged = preparation.package()
+        for model, reason in packaged.refused.items():
+            text = f"{BAD} {model} is not served; the others are."
+            self.reporter.report("not_packaged", text, reason, model=model, message=reason)
         text = f"{OK} {len(packaged.versions)} models are packaged."
         self.reporter.report("packaged", text, bentos=dict(packaged.bentos))
         return packaged

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from concord.errors import DataError
+from concord.errors import DataError, TrainingError
+from concord.tasks.schema import Feature
 from training.data.dataset import read_file
 from training.data.provenance import Provenance
 from training.data.sources import read_rows
@@ -140,6 +141,13 @@ def test_a_fit_that_names_the_generator_gets_it(iris, flowers):
 def test_a_task_without_a_generator_asks_for_rows(iris):
     with pytest.raises(DataError, match=r"'iris' has no generator.*--data iris=FILE\.csv"):
         prepare([replace(iris, generate=None)], {}, 42)
+
+
+def test_a_schema_that_a_registry_cannot_keep_is_refused_with_the_bound_and_what_takes_most(iris):
+    cities = Feature("city", "choice", "city 1", choices=tuple(f"city {n}" for n in range(6000)))
+    large = replace(iris, schema=replace(iris.schema, features=(*iris.schema.features, cities)))
+    with pytest.raises(TrainingError, match=r"a registry keeps 65,535\. 'city' has 6,000 choices"):
+        prepare([large], {}, 42)
 
 
 def test_a_registry_that_is_there_tells_what_its_models_learned_from(iris_home):
