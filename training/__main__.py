@@ -17,6 +17,7 @@ from training.commands.drift import drift_command
 from training.commands.fit import fit_command
 from training.commands.models import models_group
 from training.commands.package import package_command
+from training.commands.register import register_command
 from training.commands.retrain import retrain_command
 from training.commands.upkeep import upkeep_command
 
@@ -36,6 +37,7 @@ COMMANDS = (
     drift_command,
     upkeep_command,
     describe_command,
+    register_command,
     package_command,
     models_group,
     data_group,

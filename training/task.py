@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from concord.errors import ConfigurationError
+from concord.tasks.names import check_name
 from concord.tasks.schema import TaskSchema
 
 Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]
@@ -82,9 +83,10 @@ class Task:
     Attributes:
         schema: What is asked and answered.
         answers: Columns that can hold the answer; the first one that a file has is read.
-        generate: Makes the rows that are used where no file is given, from a seeded generator.
         nodes: Node name → factory of an unfitted pipeline, with all of its pre-processing inside.
         metric: What nodes are compared by; the comparison table is sorted by it.
+        generate: Makes the rows that are used where no file is given, from a seeded generator; without it a
+            file or another source must be given.
         rules: Feature → what an empty cell becomes; features that are not listed drop the row.
         pinned: Rows that stay in the training part wherever the split would put them.
         floor: Smallest value that a regression may answer, in its unit; smaller ones are raised to it.
@@ -99,9 +101,9 @@ class Task:
 
     schema: TaskSchema
     answers: tuple[Answer, ...]
-    generate: Callable[[np.random.Generator], Columns]
     nodes: Mapping[str, Callable[[], Model]]
     metric: Metric
+    generate: Callable[[np.random.Generator], Columns] | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     pinned: tuple[tuple[float, ...], ...] = ()
     floor: float | None = None
@@ -112,6 +114,8 @@ class Task:
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for node in self.nodes:
+            check_name("node", node)
         unknown = set(self.rules) - self.schema.names
         if unknown:
             raise ConfigurationError(

@@ -8,17 +8,19 @@ a node's numbers. Nothing is guessed: no missing value is filled in, no text and
 import hashlib
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from string import Formatter
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from concord.errors import ConfigurationError, InvalidInput
+from concord.tasks.names import check_name, check_texts
 
 Kind = Literal["number", "integer", "choice"]
 Tone = Literal["good", "neutral", "bad"]
@@ -26,6 +28,11 @@ Rows = npt.NDArray[np.float32]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 """The largest number that a node's input can hold; a larger one would become an infinity."""
+
+MOST_SHOWN_CHOICES: Final = 20
+"""Choices that a message lists; of more it names the nearest."""
+
+NEAR_CHOICES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,23 @@ class Feature:
     def _codes(self) -> dict[str, float]:
         return {choice: float(code) for code, choice in enumerate(self.choices)}
 
+    @cached_property
+    def _in_order(self) -> list[str]:
+        return sorted(self.choices, key=str.casefold)
+
+    def _choices_near(self, value: object) -> str:
+        """All choices where they are few, else how many there are and those next to the text in the alphabet.
+
+        A file or a stranger may have a wrong value in every row, so this takes no longer with more choices.
+        """
+        if len(self.choices) <= MOST_SHOWN_CHOICES:
+            return ", ".join(self.choices)
+        text = value[:40].casefold() if isinstance(value, str) else ""
+        place = bisect_left(self._in_order, text, key=str.casefold)
+        begin = min(max(place - 1, 0), len(self.choices) - NEAR_CHOICES)
+        near = [choice[:40] for choice in self._in_order[begin : begin + NEAR_CHOICES]]
+        return f"{len(self.choices):,} choices, such as {', '.join(near)}"
+
     @property
     def _noun(self) -> str:
         return "a whole number" if self.kind == "integer" else "a number"
@@ -108,7 +132,7 @@ class Feature:
         if code is None:
             shown = repr(value) if isinstance(value, str) and len(value) <= 40 else _kind_of(value)
             raise InvalidInput(
-                f"{self.name} must be one of {', '.join(self.choices)}, not {shown}.", field=self.name
+                f"{self.name} must be one of {self._choices_near(value)}, not {shown}.", field=self.name
             )
         return code
 
@@ -174,7 +198,7 @@ class TaskSchema:
     """A task's features and what it answers: labels for a classification, a value for a regression.
 
     Attributes:
-        task: Name in lower case with underscores.
+        task: Name in lower case with digits and underscores, `concord.tasks.names.NAME`.
         title: Name for people.
         description: One or two sentences for people.
         features: The columns of a row, in the order in which nodes get them.
@@ -190,15 +214,15 @@ class TaskSchema:
     value: Value | None = None
 
     def __post_init__(self) -> None:
+        check_name("task", self.task)
         if bool(self.labels) == (self.value is not None):
             raise ConfigurationError(f"Task {self.task!r} states either labels or a value.", field="labels")
         if len(self.labels) == 1:
             raise ConfigurationError(f"Task {self.task!r} needs two labels or more.", field="labels")
-        names = [feature.name for feature in self.features]
-        if not names or len(set(names)) < len(names):
-            raise ConfigurationError(
-                f"Task {self.task!r} needs features with distinct names.", field="features"
-            )
+        if not self.features:
+            raise ConfigurationError(f"Task {self.task!r} needs a feature.", field="features")
+        check_texts(f"{self.task}: feature", [feature.name for feature in self.features], "features")
+        check_texts(f"{self.task}: label", [label.name for label in self.labels], "labels")
 
     @property
     def is_regression(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from unicodedata import normalize
 
 from concord.errors import InvalidInput
-from concord.tasks.schema import FLOAT32_MAX, Feature
+from concord.tasks.schema import FLOAT32_MAX, MOST_SHOWN_CHOICES, Feature
 from concord.util.suggest import did_you_mean, nearest
 
 Row = Mapping[str, float | str]
@@ -97,7 +97,9 @@ def read_value(feature: Feature, text: str) -> float | str:
 def describe(feature: Feature) -> str:
     """What a feature admits, in words."""
     if feature.kind == "choice":
-        return " | ".join(feature.choices)
+        shown = feature.choices[:MOST_SHOWN_CHOICES]
+        more = len(feature.choices) - len(shown)
+        return " | ".join(shown) + (f" | … ({more:,} more)" if more else "")
     kind = "whole number, " if feature.kind == "integer" else ""
     return kind + feature.range_text
 

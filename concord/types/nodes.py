@@ -85,6 +85,7 @@ class NodeView:
     """One line of `GET /v1/nodes`. Stake is in stake units, weight and accuracy in 0..1.
 
     Attributes:
+        accuracy: Held out, as the node stated it; None for a regression.
         reason: Why it is not up, for people.
         standing_reason: Why it does not count, for people; None where it does.
         skill: Faded mean of its version's quadratic score, in 0..1; None before its account is open.

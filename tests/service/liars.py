@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from concord.settings import Settings
+from tests.homes import SHIPPED
 from training.fit_tasks import prepare
 from training.fitting.fit import fit
 from training.registry.recording import record_fit
@@ -55,8 +56,9 @@ def main(*arguments):
     paths = dict(files)
     named = [argument for argument in arguments if "=" not in argument]
     registry = Registry(Settings.read().home)
-    for task, data, parts in prepare(select(named), paths, SEED):
-        fitted = fit(task, LIKENESS.get(task.name, "logistic_regression"), data, parts, SEED)
+    for plan in prepare(select(named or SHIPPED), paths, SEED):
+        task = plan.task
+        fitted = fit(task, LIKENESS.get(task.name, "logistic_regression"), plan.data, plan.parts, SEED)
         record_fit(registry, replace(fitted, node=LIAR, onnx=twisted(task, fitted.onnx)))
 
 

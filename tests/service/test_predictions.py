@@ -38,6 +38,17 @@ def test_a_value_is_answered_with_its_unit_and_sentence(start_stack):
     assert verdict["agreement"] == pytest.approx(2 / 3, abs=1e-5)
 
 
+def test_a_node_that_states_no_accuracy_has_none(start_stack):
+    nodes = {
+        name: Node(StandInModel(AMOUNT, name, lambda _row: [1000.0], accuracy=None))
+        for name in ("a", "b", "c")
+    }
+    stack = start_stack(nodes, task="loan_amount")
+    stack.predict(AMOUNT.example, "loan_amount")
+    views = stack.http.get("/v1/nodes").json()["nodes"]
+    assert [(view["stake"], view["accuracy"]) for view in views] == [(1000.0, None)] * 3
+
+
 def test_a_round_is_in_the_journal_behind_its_answer(start_stack):
     stack = start_stack()
     response = stack.http.post(

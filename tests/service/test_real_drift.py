@@ -53,7 +53,8 @@ def teacher(env):
 @pytest.fixture(scope="module")
 def films():
     """Films that were held out from the fit, and those that are newer than all of it."""
-    ((task, _, parts),) = prepare(select(["film_rating"]), {"film_rating": str(OLD)}, SEED)
+    (plan,) = prepare(select(["film_rating"]), {"film_rating": str(OLD)}, SEED)
+    task, parts = plan.task, plan.parts
     recent = read_file(task, RECENT)
     return stream(task, parts.test.rows, parts.test.answers), stream(task, recent.rows, recent.answers)
 

@@ -15,7 +15,7 @@ from concord.journal import Journal
 from concord.ledger import FileStore, Ledger
 from concord.settings import NodesFile
 from concord.settlement.audit import audit_settlements
-from tests.homes import ALL_TASKS, DATA, FILES, ROOT, environment
+from tests.homes import ALL_TASKS, DATA, FILES, ROOT, SHIPPED, environment
 from tests.ports import free_base, free_port
 from tests.service.liars import LIAR
 from tests.service.stack import wait_until
@@ -75,8 +75,8 @@ class Course:
 def streams():
     """Stream name → the held-out rows of its task, or the films that are newer than the training data."""
     found = {}
-    for task, _, parts in prepare(select(()), {task: str(path) for task, path in FILES.items()}, SEED):
-        found[task.name] = stream(task, parts.test.rows, parts.test.answers)
+    for plan in prepare(select(SHIPPED), {task: str(path) for task, path in FILES.items()}, SEED):
+        found[plan.task.name] = stream(plan.task, plan.parts.test.rows, plan.parts.test.answers)
     (films,) = select(["film_rating"])
     recent = read_file(films, RECENT)
     found["film_recent"] = stream(films, recent.rows, recent.answers)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from concord.errors import InvalidInput, TrainingError
 from concord.settings import Settings
+from concord.util.numbers import format_metric
 from training.commands.console import PROGRESS_COLUMNS, SCREEN, TrainingCommand, complain, make_table
 from training.task import SEED
 
@@ -41,7 +42,12 @@ INTERRUPTED = 130
 
 @click.command("benchmark", cls=TrainingCommand)
 @click.argument("name", metavar="TASK")
-@click.option("--data", "source", default="generator", show_default=True, metavar="SOURCE", help="The rows.")
+@click.option(
+    "--data",
+    "source",
+    metavar="SOURCE",
+    help="The rows [generator, unless the task's models learned from rows of yours].",
+)
 @click.option("--trials", type=click.IntRange(1), help=f"Trials that the study is to have in all [{TRIALS}].")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Begin trials for so long instead.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that fit.")
@@ -55,7 +61,7 @@ INTERRUPTED = 130
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def benchmark_command(
     name: str,
-    source: str,
+    source: str | None,
     trials: int | None,
     minutes: float | None,
     workers: int,
@@ -99,8 +105,10 @@ def _limits(trials: int | None, minutes: float | None, trial_seconds: float) -> 
     return SearchLimits(trials or TRIALS, None, trial_seconds)
 
 
-def _open_session(name: str, source: str, study: str | None, folds: int, seed: int) -> "Session":
-    from training.data.sources import read_rows
+def _open_session(name: str, source: str | None, study: str | None, folds: int, seed: int) -> "Session":
+    from training.data.sources import GENERATOR, read_rows
+    from training.fit_tasks import refuse_silent_generator
+    from training.registry.registry import Registry, has_registry
     from training.search.session import Session
     from training.tasks import select
 
@@ -108,7 +116,9 @@ def _open_session(name: str, source: str, study: str | None, folds: int, seed: i
     if study is not None:
         settings = settings.model_copy(update={"study": study})
     with SCREEN.status("Reading data"):
-        data = read_rows(task, source)
+        if source is None:
+            refuse_silent_generator(task, Registry(settings.home) if has_registry(settings.home) else None)
+        data = read_rows(task, source or GENERATOR)
         session = Session(settings.home, settings.study_url, task, data, folds, seed)
     SCREEN.print(_introduction(session), highlight=False, soft_wrap=True)
     return session
@@ -160,7 +170,7 @@ def _search(session: "Session", limits: "SearchLimits", workers: int) -> None:
 def _best(rows: "Sequence[LeaderboardRow]", metric: str) -> str:
     if not rows or rows[0].interval is None:
         return "First trials"
-    return f"{metric} {_number(rows[0].interval.mean)} {rows[0].algorithm}"
+    return f"{metric} {format_metric(rows[0].interval.mean)} {rows[0].algorithm}"
 
 
 def _exit_interrupted(session: "Session", most: int | None) -> NoReturn:
@@ -216,7 +226,7 @@ def _table(session: "Session", rows: "Sequence[LeaderboardRow]") -> Table:
     table = make_table(title, headings, left=["algorithm"])
     for row in [row for row in rows if row.interval][:SHOWN]:
         assert row.interval is not None
-        means = [_number(value) for value in (row.interval.mean, row.interval.low, row.interval.high)]
+        means = [format_metric(value) for value in (row.interval.mean, row.interval.low, row.interval.high)]
         size = "no" if row.size is None else f"{row.size / 1000:.0f}"
         level = "=" if row.level and row.rank > 1 else ""
         table.add_row(
@@ -237,15 +247,11 @@ def _registered(session: "Session", winners: "Sequence[RegisteredWinner]") -> Ta
             winner.info.model,
             winner.info.version,
             str(row.number),
-            _number(row.interval.mean),
-            _number(winner.fitted.metrics[metric]),
+            format_metric(row.interval.mean),
+            format_metric(winner.fitted.metrics[metric]),
             f"{winner.winner.twin:.2f}",
         )
     return table
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _to_json(

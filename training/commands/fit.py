@@ -13,6 +13,7 @@ from rich.text import Text
 
 from concord.errors import InvalidInput
 from concord.settings import Settings
+from concord.util.numbers import format_metric
 from concord.util.urls import masked
 from training.commands.console import PROGRESS_COLUMNS, SCREEN, TrainingCommand, complain, make_table
 from training.task import LOWER_IS_BETTER, SEED
@@ -20,9 +21,8 @@ from training.task import LOWER_IS_BETTER, SEED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.data.dataset import Dataset
-    from training.data.split import Split
-    from training.fit_tasks import FitResult
+    from training.fit_tasks import FitPlan, FitResult
+    from training.task import Task
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -43,7 +43,10 @@ HEADINGS = {"version": "v", "precision": "prec.", "roc_auc": "AUC", "log_loss": 
 )
 @click.option("--seed", default=SEED, show_default=True, help="Seed of generators and split.")
 @click.option(
-    "--missing", "only_missing", is_flag=True, help="Leave out tasks whose nodes all have a champion."
+    "--missing",
+    "only_missing",
+    is_flag=True,
+    help="Fit only nodes without a champion, on their siblings' rows.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def fit_command(
@@ -51,16 +54,13 @@ def fit_command(
 ) -> None:
     """Fit every node of the named tasks, or of all tasks, and register it as champion.
 
-    Without --data the rows come from each task's own seeded generator. Models go to MLflow at
-    MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
+    Without --data the rows come from each task's own seeded generator, unless its models learned from
+    rows of yours before. Models go to MLflow at MLFLOW_TRACKING_URI, or below CONCORD_HOME (.concord).
     """
-    from training.registry.registry import missing
     from training.tasks import select
 
     home, chosen = Settings.read().home, select(tasks)
-    if only_missing:
-        chosen = [task for task in chosen if missing([task], home)]
-    results = _fit(chosen, dict(_pair(file) for file in files), seed, home) if chosen else []
+    results = _fit(chosen, dict(_pair(file) for file in files), seed, home, only_missing=only_missing)
     if as_json:
         click.echo(json.dumps([_to_json(result) for result in results]))
     else:
@@ -72,30 +72,43 @@ def fit_command(
         sys.exit(1)
 
 
-def _fit(chosen: "Sequence[Any]", files: dict[str, str], seed: int, home: Path) -> "list[FitResult]":
+def _fit(
+    chosen: "Sequence[Task]", files: dict[str, str], seed: int, home: Path, *, only_missing: bool
+) -> "list[FitResult]":
     with Progress(*PROGRESS_COLUMNS, console=SCREEN) as progress:
-        bar = progress.add_task("Reading data", total=sum(len(task.nodes) for task in chosen))
+        bar = progress.add_task("Reading data", total=None)
         from training.fit_tasks import fit_all, prepare
-        from training.registry.registry import Registry
+        from training.registry.registry import Registry, has_registry
 
-        prepared = prepare(chosen, files, seed)
-        for task, data, parts in prepared:
-            progress.console.print(_rows(task.name, data, parts), highlight=False, soft_wrap=True)
-        progress.update(bar, description="Opening the registry")
-        registry, results = Registry(home), []
-        for result in fit_all(prepared, registry, seed, lambda name: progress.update(bar, description=name)):
+        # Bad data must not leave a registry behind that was not there.
+        known = Registry(home) if has_registry(home) else None
+        plans = prepare(chosen, files, seed, known, only_missing=only_missing)
+        if not plans:
+            return []
+        for plan in plans:
+            for line in (_rows(plan), *(Text(note) for note in plan.notes)):
+                progress.console.print(line, highlight=False, soft_wrap=True)
+        total = sum(len(plan.nodes) for plan in plans)
+        progress.update(bar, description="Opening the registry", total=total)
+        registry, results = known or Registry(home), []
+        for result in fit_all(plans, registry, lambda name: progress.update(bar, description=name)):
             progress.advance(bar)
             results.append(result)
         progress.update(bar, description="Done")
     return results
 
 
-def _rows(task: str, data: "Dataset", parts: "Split") -> Text:
+def _rows(plan: "FitPlan") -> Text:
+    data, parts = plan.data, plan.parts
     learned, held_out = len(parts.training.rows), len(parts.test.rows)
     notes = [f"{rows} without {column} dropped" for column, rows in data.dropped.items()]
     if parts.copies:
         notes.append(f"{parts.copies} copies left out")
-    return Text(", ".join([f"{task}: {learned} rows to learn and {held_out} held out ({data.name})", *notes]))
+    return Text(
+        ", ".join(
+            [f"{plan.task.name}: {learned} rows to learn and {held_out} held out ({data.name})", *notes]
+        )
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -122,7 +135,7 @@ def _table(title: str, results: "Sequence[FitResult]") -> Table:
     for result in sorted(
         results, key=lambda result: sign * result.metrics.get(metric, float("-inf")), reverse=True
     ):
-        cells = [f"{result.metrics[column]:.3f}" for column in columns if result.metrics]
+        cells = [format_metric(result.metrics[column]) for column in columns if result.metrics]
         table.add_row(
             result.model.split(".", 1)[1],
             result.info.version if result.info else "[red]failed[/]",

@@ -5,8 +5,9 @@ from dataclasses import asdict
 
 import click
 
+from concord.errors import TrainingError
 from concord.settings import Settings
-from training.commands.console import SCREEN, TrainingCommand
+from training.commands.console import SCREEN, TrainingCommand, complain
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
 # click hands a flag over as a plain argument.
@@ -29,6 +30,8 @@ def package_command(names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(result)))
         return
+    for reason in result.refused.values():
+        complain(TrainingError(reason))
     for tag in result.bentos.values():
         click.echo(f"{tag} {'unchanged' if tag in result.unchanged else 'built'}")
     click.echo(f"{len(result.models)} models: {', '.join(result.models.values())}")

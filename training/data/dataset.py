@@ -104,7 +104,16 @@ class RowCollector:
 
 
 def generate_rows(task: Task, seed: int) -> Dataset:
-    """The rows of the task's own generator, through the same checks as a file's."""
+    """The rows of the task's own generator, through the same checks as a file's.
+
+    Raises:
+        DataError: The task has none.
+    """
+    if task.generate is None:
+        raise DataError(
+            f"The task {task.name!r} has no generator, so it needs your rows: --data {task.name}=FILE.csv.",
+            field="--data",
+        )
     return clean_columns(task, task.generate(np.random.default_rng(seed)), f"generator:{seed}")
 
 

@@ -23,6 +23,11 @@ JOURNAL: Final = "journal"
 _GENERATOR: Final = re.compile(rf"{GENERATOR}(?::(?P<seed>\d{{1,9}}))?")
 
 
+def is_generator(source: str) -> bool:
+    """Whether a source is the task's own generator."""
+    return _GENERATOR.fullmatch(source) is not None
+
+
 def read_rows(task: Task, source: str) -> Dataset:
     """The rows of a source.
 

@@ -21,15 +21,22 @@ from skl2onnx.common.data_types import FloatTensorType
 from concord.errors import TrainingError
 from concord.tasks.schema import Rows
 from training.data.dataset import AnswerArray
+from training.fitting.converters import register_converters
 from training.fitting.evaluate import Votes, vote
 from training.task import Model, Task
 
 TOLERANCE = 1e-4
 """Largest difference of a probability, or of a value as a share of the target's range."""
 
+MOST_WORDS = 300
+"""Characters of a library's error that are shown."""
+
 INPUT = "rows"
 OPSET = {"": 18, "ai.onnx.ml": 3}
 """Operator sets that every onnxruntime since 1.14 knows."""
+
+
+register_converters()
 
 
 def convert(task: Task, node: str, model: Model) -> bytes:
@@ -53,7 +60,7 @@ def convert(task: Task, node: str, model: Model) -> bytes:
             )
     except Exception as error:  # skl2onnx raises many kinds
         raise TrainingError(
-            f"{task.name}.{node}: the step `convert` failed: {error}. "
+            f"{task.name}.{node}: the step `convert` failed: {first_words(error)} "
             "Use only scikit-learn estimators that skl2onnx supports; FunctionTransformer and "
             "TransformedTargetRegressor are not among them."
         ) from error
@@ -62,6 +69,13 @@ def convert(task: Task, node: str, model: Model) -> bytes:
     onnx.checker.check_model(graph)
     data: bytes = graph.SerializeToString()
     return data
+
+
+def first_words(error: Exception) -> str:
+    """What an error says first: skl2onnx appends all numbers of a model to its own."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    words = lines[0] if len(lines[0]) <= MOST_WORDS else f"{lines[0][:MOST_WORDS].rstrip()} …"
+    return f"{words.rstrip('.')}."
 
 
 def compare(task: Task, node: str, model: Model, data: bytes, rows: Rows, answers: AnswerArray) -> float:

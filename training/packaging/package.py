@@ -5,6 +5,8 @@ and `bentoml containerize` look there. It is shared by all of a machine's projec
 never overwritten: where `iris.knn:7` is another registry's version 7, ours becomes
 `iris.knn:7-<run>`, and both can be served. `/info` says 7 either way.
 
+What others have registered and no node can serve is told by name, and the other models are packed.
+
 What is already packed from the same champions, code and lock is not packed again: `concord up` runs this at
 every start.
 """
@@ -15,13 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bentoml
-from bentoml.exceptions import NotFound
+from bentoml.exceptions import BentoMLException, NotFound
 
 from concord.errors import TrainingError
+from concord.tasks.schema import TaskSchema
 from training.packaging.bento import build
 from training.progress import ReportStep, ignore_step
+from training.registry.contract import check_graph
 from training.registry.registry import Champion, Registry, has_registry
-from training.registry.versions import INFO_FILE, VersionFiles
+from training.registry.versions import INFO_FILE, VersionFiles, first_line, register_again
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,14 @@ class PackageResult:
         models: Registered name → tag in BentoML's model store.
         folders: Registered name → folder of its files.
         unchanged: Tags of bentos that needed no build.
+        refused: Registered name → why its champion cannot be served, and what to do.
     """
 
     bentos: dict[str, str]
     models: dict[str, str]
     folders: dict[str, str]
     unchanged: tuple[str, ...]
+    refused: dict[str, str]
 
 
 def package(home: Path, names: Sequence[str] = (), report_step: ReportStep = ignore_step) -> PackageResult:
@@ -52,9 +58,14 @@ def package(home: Path, names: Sequence[str] = (), report_step: ReportStep = ign
     Raises:
         TrainingError: Nothing to pack, a name without a champion, or a failed build.
     """
-    models = _store_champions(Registry(home), names, report_step) if has_registry(home) else {}
+    champions = _store_champions(Registry(home), names, report_step) if has_registry(home) else {}
+    models = {name: tag for name, tag in champions.items() if isinstance(tag, str)}
+    refused = {name: error.message for name, error in champions.items() if isinstance(error, TrainingError)}
     if not models:
-        raise TrainingError("There is no champion with a task's schema. Run `python -m training fit`.")
+        reasons = "".join(f" {reason}" for reason in refused.values())
+        raise TrainingError(
+            f"There is no champion that a node can serve. Run `python -m training fit`.{reasons}"
+        )
     folders = {name: str(bentoml.models.get(tag).path) for name, tag in models.items()}
     bentos, unchanged = {}, []
     for name, carried in (("node", models), ("consensus", {})):
@@ -62,17 +73,23 @@ def package(home: Path, names: Sequence[str] = (), report_step: ReportStep = ign
         bentos[f"concord-{name}"], built = build(home, name, carried)
         if not built:
             unchanged.append(bentos[f"concord-{name}"])
-    return PackageResult(bentos, models, folders, tuple(unchanged))
+    return PackageResult(bentos, models, folders, tuple(unchanged), refused)
 
 
-def _store_champions(registry: Registry, names: Sequence[str], report_step: ReportStep) -> dict[str, str]:
-    tags = {}
+def _store_champions(
+    registry: Registry, names: Sequence[str], report_step: ReportStep
+) -> dict[str, str | TrainingError]:
+    """Registered name → its tag in the store, or why it has none: a registry is shared with others."""
+    outcomes: dict[str, str | TrainingError] = {}
     for name, champion in _chosen(registry.champions(), names).items():
         report_step(name)
-        tag = _stored_tag(name, champion) or _store(registry, name)
-        if tag is not None:
-            tags[name] = tag
-    return tags
+        try:
+            outcomes[name] = _stored_tag(name, champion) or _store(registry, name)
+        except TrainingError as error:
+            outcomes[name] = error
+        except (BentoMLException, ValueError) as error:
+            outcomes[name] = TrainingError(f"{name} cannot be packaged: {first_line(error)}", field=name)
+    return outcomes
 
 
 def _chosen(champions: Mapping[str, Champion], names: Sequence[str]) -> dict[str, Champion]:
@@ -100,11 +117,15 @@ def _stored_tag(name: str, champion: Champion) -> str | None:
     return None
 
 
-def _store(registry: Registry, name: str) -> str | None:
+def _store(registry: Registry, name: str) -> str:
     files = registry.fetch(name)
     if files is None:
-        return None
+        raise TrainingError(
+            f"{name}: its champion carries no task's schema, so no node can serve it. {register_again(name)}",
+            field=name,
+        )
     info = files.info
+    check_graph(name, TaskSchema.from_json(info.schema), files.onnx)
     identity = Champion(info.version, info.run_id, info.digest)
     for tag in _tags(name, identity):
         stored = _stored_identity(tag)

@@ -18,7 +18,7 @@ from concord.errors import Conflict, InvalidInput, UnknownName
 from concord.util.suggest import did_you_mean
 from concord.util.urls import masked
 from training.registry.registry import Registry, has_registry
-from training.registry.versions import ALIAS, DIGEST_TAG, PREVIOUS_TAG, SCHEMA_TAG
+from training.registry.versions import ALIAS, DIGEST_TAG, PREVIOUS_TAG, SCHEMA_TAG, register_again
 
 PACKAGED: Final = "packaged"
 """In the tag: the version that the image carries, which this registry does not know."""
@@ -84,7 +84,8 @@ class RegisteredModels:
         """
         if SCHEMA_TAG not in self._version(model, version).tags:
             raise InvalidInput(
-                f"Version {version} of {model} carries no task's schema, so no node can serve it."
+                f"Version {version} of {model} carries no task's schema, so no node can serve it. "
+                f"{register_again(model)}"
             )
         previous = self.champion(model)
         if previous == version:

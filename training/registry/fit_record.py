@@ -14,18 +14,18 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
+from concord.tasks.schema import TaskSchema
 from training.data.provenance import DIGEST_TAG as DATA_DIGEST_TAG
 from training.data.provenance import SEED_TAG, SOURCE_TAG
 from training.data.split import LabelledRows
 from training.fitting.fit import Fitted
 from training.fitting.onnx import INPUT
-from training.registry.versions import ACCURACY_TAG, DIGEST_TAG, RECIPE_TAG, SCHEMA_TAG
+from training.registry.versions import ACCURACY_TAG, DIGEST_TAG, RECIPE_TAG, SCHEMA_TAG, schema_text
 
 
 def version_tags(fitted: Fitted) -> dict[str, str]:
     """Tags of the model version: all that a node must state."""
-    schema = json.dumps(fitted.task.schema.to_json(), ensure_ascii=False, separators=(",", ":"))
-    tags = {SCHEMA_TAG: schema, DIGEST_TAG: fitted.digest}
+    tags = {SCHEMA_TAG: schema_text(fitted.task.schema), DIGEST_TAG: fitted.digest}
     if fitted.node in fitted.task.recipes:
         tags[RECIPE_TAG] = json.dumps(dict(fitted.task.recipes[fitted.node]))
     accuracy = fitted.metrics.get("accuracy")
@@ -72,9 +72,9 @@ def mlflow_dataset(fitted: Fitted, part: LabelledRows) -> Any:  # noqa: ANN401  
     return mlflow.data.from_pandas(frame, name=fitted.data.name, targets=target, digest=digest[:36])
 
 
-def signature(fitted: Fitted) -> ModelSignature:
+def signature(schema: TaskSchema) -> ModelSignature:
     """The ONNX graph's input and output, as `training.fitting.onnx` promises them."""
-    output = "value" if fitted.task.schema.is_regression else "probabilities"
-    inputs = TensorSpec(np.dtype(np.float32), (-1, len(fitted.task.schema.features)), INPUT)
-    outputs = TensorSpec(np.dtype(np.float32), (-1, fitted.task.schema.width), output)
+    output = "value" if schema.is_regression else "probabilities"
+    inputs = TensorSpec(np.dtype(np.float32), (-1, len(schema.features)), INPUT)
+    outputs = TensorSpec(np.dtype(np.float32), (-1, schema.width), output)
     return ModelSignature(inputs=Schema([inputs]), outputs=Schema([outputs]))

@@ -5,7 +5,7 @@ MLflow gets the ONNX file and never a pickle.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -17,9 +17,11 @@ import mlflow.onnx
 import onnx
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from concord.tasks.schema import Rows
 from concord.types.nodes import NodeInfo
 from training.data.provenance import DATA_FILE, ROWS_FILE
 from training.fitting.fit import Fitted
@@ -70,18 +72,24 @@ def log_fit(registry: Registry, fitted: Fitted, parent: str | None = None) -> Mo
         with mlflow.start_run(experiment_id=experiment, run_name=time_stamp(), tags=tags) as run:
             _log_facts(registry, fitted, run.info.run_id)
             _log_artifacts(registry, fitted, run.info.run_id)
-            logged: ModelInfo = mlflow.onnx.log_model(
-                onnx.load_from_string(fitted.onnx),
-                name="model",
-                signature=signature(fitted),
-                input_example=fitted.split.training.rows[:2],
-                # Stated, because MLflow would otherwise run the model in a new process to infer it.
-                pip_requirements=[f"onnxruntime=={installed('onnxruntime')}"],
-                onnx_execution_providers=["CPUExecutionProvider"],
-                # One file, whose digest is the model's.
-                save_as_external_data=False,
-            )
-        return logged
+            graph, example = onnx.load_from_string(fitted.onnx), fitted.split.training.rows[:2]
+            return log_graph(graph, signature(fitted.task.schema), example)
+
+
+def log_graph(graph: onnx.ModelProto, signed: ModelSignature, example: Rows | None = None) -> ModelInfo:
+    """Keeps a graph as the model of the run that is open."""
+    logged: ModelInfo = mlflow.onnx.log_model(
+        graph,
+        name="model",
+        signature=signed,
+        input_example=example,
+        # Stated, because MLflow would otherwise run the model in a new process to infer it.
+        pip_requirements=[f"onnxruntime=={installed('onnxruntime')}"],
+        onnx_execution_providers=["CPUExecutionProvider"],
+        # One file, whose digest is the model's.
+        save_as_external_data=False,
+    )
+    return logged
 
 
 def register_model(registry: Registry, fitted: Fitted, logged: ModelInfo, alias: Alias = ALIAS) -> NodeInfo:
@@ -91,17 +99,23 @@ def register_model(registry: Registry, fitted: Fitted, logged: ModelInfo, alias:
         TrainingError: MLflow refused or cannot be reached.
     """
     registry.select()
-    client, model = registry.client, fitted.model
+    model = fitted.model
     with registry.translate_errors(model):
-        version = _create_version(registry, fitted, logged)
-        champion = client.get_registered_model(model).aliases.get(ALIAS) if alias == ALIAS else None
-        if champion is not None:
-            _retry_once(lambda: client.set_registered_model_tag(model, PREVIOUS_TAG, str(champion)))
+        version = create_version(registry, model, logged, version_tags(fitted))
         folder = registry.home / "models"
         folder.mkdir(exist_ok=True)
         (folder / f"{model}_{time_stamp()}.onnx").write_bytes(fitted.onnx)
-        _retry_once(lambda: client.set_registered_model_alias(model, alias, version))
+        name_version(registry, model, alias, version)
     return node_info(fitted, version, logged.run_id)
+
+
+def name_version(registry: Registry, model: str, alias: Alias, version: str) -> None:
+    """Points an alias at a version, and notes which champion was before."""
+    client = registry.client
+    champion = client.get_registered_model(model).aliases.get(ALIAS) if alias == ALIAS else None
+    if champion is not None:
+        _retry_once(lambda: client.set_registered_model_tag(model, PREVIOUS_TAG, str(champion)))
+    _retry_once(lambda: client.set_registered_model_alias(model, alias, version))
 
 
 def node_info(fitted: Fitted, version: str, run_id: str) -> NodeInfo:
@@ -123,18 +137,19 @@ def time_stamp() -> str:
     return datetime.now(UTC).strftime("%Y_%m_%dT%H_%M_%S")
 
 
-def _create_version(registry: Registry, fitted: Fitted, logged: ModelInfo) -> str:
+def create_version(registry: Registry, model: str, logged: ModelInfo, tags: Mapping[str, str]) -> str:
+    """Makes a version of a logged model, and the registered model where there is none yet."""
     # Not through log_model, which prints and sets the tags only after the version can be seen.
     try:
-        registry.client.create_registered_model(fitted.model)
+        registry.client.create_registered_model(model)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     version = registry.client.create_model_version(
-        fitted.model,
+        model,
         logged.model_uri,
         run_id=logged.run_id,
-        tags=version_tags(fitted),
+        tags=dict(tags),
         model_id=logged.model_id,
     )
     return str(version.version)

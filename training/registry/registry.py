@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,8 @@ from training.registry.versions import (
     URI_VARIABLE,
     VersionFiles,
     first_line,
+    register_again,
 )
-from training.task import Task
 
 DATABASE = "mlflow.db"
 """The default registry's file, below the home folder."""
@@ -73,12 +73,6 @@ def has_registry(home: Path) -> bool:
 def champions(home: Path) -> dict[str, Champion]:
     """Registered name → champion, for every model that has one."""
     return Registry(home).champions() if has_registry(home) else {}
-
-
-def missing(tasks: Sequence[Task], home: Path) -> list[str]:
-    """Registered names of the tasks' nodes that have no champion yet."""
-    registered = champions(home)
-    return [model for task in tasks for model in task.models if model not in registered]
 
 
 class Registry:
@@ -150,7 +144,7 @@ class Registry:
         """The champion of a registered name; None where its version carries no schema.
 
         Raises:
-            TrainingError: It cannot be had whole.
+            TrainingError: It cannot be had whole, or others have registered something that no node can serve.
         """
         self.select()
         try:
@@ -158,9 +152,15 @@ class Registry:
             if SCHEMA_TAG not in version.tags:
                 return None
             folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{version.version}"))
-            onnx = next(folder.glob("*.onnx")).read_bytes()
-            return VersionFiles.read(version, onnx, self._profile(version.run_id))
-        except (MlflowException, OSError, StopIteration) as error:
+            file = next(folder.glob("*.onnx"), None)
+            if file is None:
+                raise TrainingError(
+                    f"{model}, version {version.version}, holds no ONNX file, and nodes serve nothing else. "
+                    f"Convert the model, as skl2onnx does for scikit-learn. {register_again(model)}",
+                    field=model,
+                )
+            return VersionFiles.read(version, file.read_bytes(), self._profile(version.run_id))
+        except (MlflowException, OSError) as error:
             raise TrainingError(
                 f"{model}: the registry {masked(self.uri)} does not hand out its champion: "
                 f"{first_line(error)}"
@@ -172,14 +172,25 @@ class Registry:
         Raises:
             TrainingError: MLflow refused or cannot be reached.
         """
+        origins = self.origins(run_id)
+        with self.translate_errors(run_id):
+            if not origins or ROWS_FILE not in self._artifacts(run_id):
+                return (), frozenset()
+            lines = mlflow.artifacts.load_text(f"runs:/{run_id}/{ROWS_FILE}").split()
+        return origins, frozenset(bytes.fromhex(line) for line in lines)
+
+    def origins(self, run_id: str) -> tuple[Provenance, ...]:
+        """The sources that a run's model learned from; none for a model from elsewhere.
+
+        Raises:
+            TrainingError: MLflow refused or cannot be reached.
+        """
         self.select()
         with self.translate_errors(run_id):
-            if not {DATA_FILE, ROWS_FILE} <= self._artifacts(run_id):
-                return (), frozenset()
+            if DATA_FILE not in self._artifacts(run_id):
+                return ()
             document = mlflow.artifacts.load_dict(f"runs:/{run_id}/{DATA_FILE}")
-            lines = mlflow.artifacts.load_text(f"runs:/{run_id}/{ROWS_FILE}").split()
-        origins = tuple(Provenance(**source) for source in document["sources"])
-        return origins, frozenset(bytes.fromhex(line) for line in lines)
+        return tuple(Provenance(**source) for source in document["sources"])
 
     def recipe(self, model: str) -> dict[str, Any] | None:
         """The settings that the champion is built of, where a benchmark found it.
@@ -189,7 +200,13 @@ class Registry:
         """
         with self.translate_errors(model):
             tags = self.client.get_model_version_by_alias(model, ALIAS).tags
-        return dict(json.loads(tags[RECIPE_TAG])) if RECIPE_TAG in tags else None
+        try:
+            return dict(json.loads(tags[RECIPE_TAG])) if RECIPE_TAG in tags else None
+        except (ValueError, TypeError) as error:
+            raise TrainingError(
+                f"{model}: the tag {RECIPE_TAG} of its champion is no JSON object. Remove it in MLflow.",
+                field=model,
+            ) from error
 
     def experiment(self, name: str) -> str:
         """The id of the experiment of this name, which is made if there is none."""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from concord.errors import TrainingError
+from concord.errors import ConcordError, TrainingError
 from concord.tasks.schema import TaskSchema
 from concord.types.nodes import NodeInfo
 from concord.util.urls import masked
@@ -25,7 +25,10 @@ PREVIOUS_TAG: Final = "concord.previous"
 """Tag of a registered model: the champion before this one, to which a rollback on a laptop returns."""
 
 SCHEMA_TAG: Final = "concord.schema"
-"""Tag of a model version: the schema's JSON. MLflow keeps 5,000 characters on any of its databases."""
+"""Tag of a model version: the schema's JSON."""
+
+MOST_SCHEMA_BYTES: Final = 65_535
+"""Bytes of UTF-8 in a tag of a version, on any of MLflow's databases: what a TEXT column of MySQL holds."""
 
 ACCURACY_TAG: Final = "concord.accuracy"
 """Tag of a model version: held-out accuracy in 0..1; absent for a regression."""
@@ -43,6 +46,24 @@ ONNX_FILE: Final = "model.onnx"
 INFO_FILE: Final = "info.json"
 PROFILE_FILE: Final = "profile.json"
 """What a model's folder holds: the graph, its `NodeInfo`, and the reference profile if there is one."""
+
+
+def schema_text(schema: TaskSchema) -> str:
+    """The schema's JSON, as its tag holds it.
+
+    Raises:
+        TrainingError: It is longer than a tag may be.
+    """
+    text = json.dumps(schema.to_json(), ensure_ascii=False, separators=(",", ":"))
+    size = len(text.encode())
+    if size > MOST_SCHEMA_BYTES:
+        most = max(schema.features, key=lambda feature: len("".join(feature.choices)))
+        raise TrainingError(
+            f"{schema.task}: its schema has {size:,} bytes as JSON; a registry keeps {MOST_SCHEMA_BYTES:,}. "
+            f"{most.name!r} has {len(most.choices):,} choices: join the rare ones, or make a number of it.",
+            field=most.name,
+        )
+    return text
 
 
 class RegisteredVersion(Protocol):
@@ -69,15 +90,15 @@ class VersionFiles:
         """Reads what the version's tags state, and compares the file with their digest.
 
         Raises:
-            TrainingError: The file is not the one that was registered.
+            TrainingError: The file is not the one that was registered, or a tag cannot be read.
         """
-        digest, accuracy = hashlib.sha256(onnx).hexdigest(), registered.tags.get(ACCURACY_TAG)
+        digest = hashlib.sha256(onnx).hexdigest()
         if registered.tags.get(DIGEST_TAG, digest) != digest:
             raise TrainingError(
                 f"{registered.name}, version {registered.version}: its file is not the one that was "
                 "registered. Fit it again."
             )
-        schema = TaskSchema.from_json(json.loads(registered.tags[SCHEMA_TAG]))
+        schema, accuracy = _read_tags(registered)
         info = NodeInfo(
             model=registered.name,
             # MLflow gives a number from SQLite and a text over REST.
@@ -86,7 +107,7 @@ class VersionFiles:
             digest=digest,
             schema_digest=schema.digest,
             schema=schema.to_json(),
-            accuracy=None if accuracy is None else float(accuracy),
+            accuracy=accuracy,
         )
         return cls(info, onnx, profile)
 
@@ -99,6 +120,33 @@ class VersionFiles:
         if self.profile is not None:
             text = json.dumps(self.profile, ensure_ascii=False, indent=2)
             (folder / PROFILE_FILE).write_text(text, "utf-8")
+
+
+def _read_tags(registered: RegisteredVersion) -> tuple[TaskSchema, float | None]:
+    """The schema and the held-out accuracy that a version states."""
+    name, tag = registered.name, SCHEMA_TAG
+    try:
+        schema = TaskSchema.from_json(json.loads(registered.tags[tag]))
+        tag = ACCURACY_TAG
+        accuracy = float(registered.tags[tag]) if tag in registered.tags else None
+    except (ValueError, ConcordError) as error:
+        raise TrainingError(
+            f"{name}, version {registered.version}: its tag {tag} cannot be read: {first_line(error)} "
+            f"{register_again(name)}",
+            field=name,
+        ) from error
+    if name.partition(".")[0] != schema.task:
+        raise TrainingError(
+            f"{name}, version {registered.version}: its schema is of the task {schema.task!r}; models are "
+            f"called TASK.NODE. {register_again(f'{schema.task}.NODE')}",
+            field=name,
+        )
+    return schema, accuracy
+
+
+def register_again(name: str) -> str:
+    """The remedy for a version that others have registered."""
+    return f"`python -m training register FILE.onnx --as {name}` sets every tag."
 
 
 def first_line(error: Exception) -> str:

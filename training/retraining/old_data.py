@@ -33,10 +33,12 @@ class Sources:
     Attributes:
         task: Whose rows.
         new: The new data's source, with its password if it has one.
+        option: Where the user names the rows of a source that does not give them any more.
     """
 
     task: Task
     new: str
+    option: str = "--old"
     _read: dict[str, Dataset] = field(default_factory=dict)
 
     def rows(self, source: str) -> Dataset:
@@ -57,8 +59,8 @@ class Sources:
         except DataError as error:
             raise DataError(
                 f"{model} learned from {origin.text}, which does not give its rows any more: {error.message} "
-                "Name the old rows with --old.",
-                field="--old",
+                f"Name the old rows with {self.option}.",
+                field=self.option,
             ) from error
         if data.digest == origin.digest:
             return data, None
@@ -70,8 +72,8 @@ class Sources:
         raise DataError(
             f"{origin.text} is not what {model} learned from: it has {len(data.rows)} rows with the digest "
             f"{data.digest[:12]}, and had {origin.rows} with {origin.digest[:12]}. Name the old rows with "
-            "--old.",
-            field="--old",
+            f"{self.option}.",
+            field=self.option,
         )
 
     def _with_password(self, model: str, source: str) -> str:
@@ -86,8 +88,8 @@ class Sources:
             return without
         raise DataError(
             f"{model} learned from {source}, and no record keeps its password. Say it in "
-            "CONCORD_DATA_PASSWORD, or give the address with --old.",
-            field="--old",
+            f"CONCORD_DATA_PASSWORD, or give the address with {self.option}.",
+            field=self.option,
         )
 
 

@@ -79,7 +79,8 @@ def _read_account(account: Account | None) -> dict[str, Any]:
         "standing_reason": explain_standing(account),
         "stake": account.stake / MICRO,
         "deposit": account.deposit / MICRO,
-        "accuracy": account.accuracy / PPM,
+        # The ledger has 0 for a node that states none, such as a regression's.
+        "accuracy": account.accuracy / PPM if account.accuracy else None,
         "skill": account.skill / PPM,
         "labelled": account.labelled,
         "hit_rate": account.hits / account.labelled if account.labelled else None,

@@ -65,7 +65,7 @@ def _list_nodes(views: Sequence["NodeView"], *, with_latency: bool) -> "Table":
             # Labels move stake by fractions; `concord ledger show` has all of them.
             f"{view.stake:,.2f}" if has_labels else f"{view.stake:,.10g}",
             f"{view.weight:.3f}",
-            *("" if share is None else f"{share:.3f}" for share in shares),
+            *("–" if share is None else f"{share:.3f}" for share in shares),
             *((latency,) if with_latency else ()),
         )
         last = view.task

@@ -28,7 +28,8 @@ def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> N
       concord train iris
       concord train loan_default --data loan_default=loan_data.csv
     """
-    from concord.cli.up.preparation import Preparation, read_sources, summarise
+    from concord.cli.text.fits import summarise
+    from concord.cli.up.preparation import Preparation, read_sources
 
     home, data = find_home(), read_sources(files)
     preparation = Preparation(find_project(), home.folder)

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from unicodedata import normalize
 
 from concord.errors import InvalidInput
@@ -23,9 +23,8 @@ def read_pairs(schema: TaskSchema, pairs: Sequence[str]) -> Row:
     features = {feature.name: feature for feature in schema.features}
     row: dict[str, float | str] = {}
     for pair in pairs:
-        key, sign, text = pair.partition("=")
-        name = normalize("NFC", key.strip())
-        if not sign:
+        name, text = _split(pair, features)
+        if text is None:
             example = format_pairs(schema.example)[0]
             raise InvalidInput(f"{pair!r} is no key=value; an example is {example}.", field=pair)
         if name not in features:
@@ -42,6 +41,19 @@ def read_pairs(schema: TaskSchema, pairs: Sequence[str]) -> Row:
             field=missing[0],
         )
     return {name: row[name] for name in features}
+
+
+def _split(pair: str, names: Container[str]) -> tuple[str, str | None]:
+    """Key and value, which may both have a `=`: at the last one before which a feature's name stands.
+
+    Where no feature's name stands before one, the key ends at the first; without any there is no value.
+    """
+    parts = pair.split("=")
+    for place in range(len(parts) - 1, 0, -1):
+        name = normalize("NFC", "=".join(parts[:place]).strip())
+        if name in names:
+            return name, "=".join(parts[place:])
+    return normalize("NFC", parts[0].strip()), "=".join(parts[1:]) if len(parts) > 1 else None
 
 
 def format_pairs(row: Mapping[str, float | str]) -> list[str]:

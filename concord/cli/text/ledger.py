@@ -118,7 +118,8 @@ def _describe_event(body: Mapping[str, object]) -> str:
             asks = f", asks the nodes of {body['asks']}" if "asks" in body else ""
             return f"policy {policy}{asks}"
         case {"kind": "open", "node": node, "deposit": int(deposit), "accuracy": int(accuracy)}:
-            return f"{node} opens with {format_stake(deposit)}, stated accuracy {accuracy / 1e6:.3f}"
+            stated = f", stated accuracy {accuracy / 1e6:.3f}" if accuracy else ""
+            return f"{node} opens with {format_stake(deposit)}{stated}"
         case {"kind": "deposit", "node": node, "amount": int(amount)}:
             return f"{node} pays in {format_stake(amount)}"
         case {"kind": "withdraw", "node": node, "amount": int(amount)}:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from concord.cli.console import err, out, print_line, table
+from concord.util.numbers import format_metric
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +46,7 @@ def _add_versions(rows: "Table", view: "ModelView") -> None:
             ", ".join(version.aliases),
             roles.get(version.version, ""),
             version.created.replace("T", " ")[:16],
-            "" if version.value is None else f"{version.metric} {version.value:.3f}",
+            "" if version.value is None else f"{version.metric} {format_metric(version.value)}",
         )
 
 

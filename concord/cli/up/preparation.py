@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,10 +46,12 @@ class PackagedBentos:
     Attributes:
         bentos: Name → tag.
         versions: Registered name, `<task>.<node>` → the version of it that is packaged.
+        refused: Registered name → why its champion cannot be served.
     """
 
     bentos: Mapping[str, str]
     versions: Mapping[str, str]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def nodes_of(self, tasks: Sequence[str]) -> dict[str, list[str]]:
         """Task → its nodes, for these tasks or for all."""
@@ -120,7 +122,9 @@ class Preparation:
         self._record = StepRecord(root, home)
 
     def fit(self, tasks: Sequence[str], data: Mapping[str, str], *, missing: bool) -> list[dict[str, Any]]:
-        """Fits tasks, or only those of them that lack a model; a task with data of its own always.
+        """Fits tasks, or only those of their nodes that lack a model; a task with data of its own always.
+
+        A node that is missing and cannot be fitted stops no other: its result says why.
 
         Raises:
             CallerError: The user can mend it, such as a data file; with training's own words and code.
@@ -131,12 +135,14 @@ class Preparation:
             self._environment["CONCORD_TOKEN"] = os.environ["CONCORD_TOKEN"]
         if not missing:
             return list(self._run("fit", "--json", *tasks, *sources))
-        results = self._run("fit", "--json", *data, *sources) if data else []
+        results = self._run("fit", "--json", *data, *sources, takes_failures=True) if data else []
         rest = [task for task in tasks if task not in data]
         step = f"fit {','.join(sorted(rest))}"
         if (rest or not tasks) and not self._record.read(step):
-            results += self._run("fit", "--json", "--missing", *rest)
-            self._record.write(step, result=True)
+            fitted = self._run("fit", "--json", "--missing", *rest, takes_failures=True)
+            results += fitted
+            if not any(result.get("error") for result in fitted):
+                self._record.write(step, result=True)
         return list(results)
 
     def package(self) -> PackagedBentos:
@@ -154,7 +160,7 @@ class Preparation:
         versions = {
             name: tag.rpartition(":")[2].partition("-")[0] for name, tag in document["models"].items()
         }
-        return PackagedBentos(document["bentos"], versions)
+        return PackagedBentos(document["bentos"], versions, document.get("refused", {}))
 
     def models(self, step: str, *arguments: str) -> Any:  # noqa: ANN401
         """Runs a step of `python -m training models`; returns its JSON.
@@ -185,6 +191,7 @@ class Preparation:
         self,
         *arguments: str,
         is_quiet: bool = False,
+        takes_failures: bool = False,
         data: bytes | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - the step's own JSON
@@ -193,6 +200,7 @@ class Preparation:
         Args:
             arguments: The step and its arguments.
             is_quiet: Keep its progress off the terminal; it is shown where the step fails without an error.
+            takes_failures: Return a list of results although it holds errors.
             data: Its standard input.
             variables: What its environment has beside.
         """
@@ -207,7 +215,7 @@ class Preparation:
             start_new_session=True,
         )
         output, progress = self._communicate(process, data)
-        if process.returncode:
+        if process.returncode and not (takes_failures and _failed_models(output)):
             if progress and not output:
                 sys.stderr.write(progress.decode(errors="replace"))
             step = " ".join(argument for argument in arguments if argument != "--json")
@@ -244,10 +252,20 @@ def _failure(command: str, status: int, output: bytes) -> CallerError | Training
             kind = CallerError if status == USERS_MISTAKE else TrainingError
             return kind(message, field=field, code=code)
         case [*results]:
-            failed = [f"{result['model']}: {result['error']}" for result in results if result.get("error")]
+            failed = _failed_models(output)
             if failed:
                 return TrainingError(f"{len(failed)} of {len(results)} models failed. {' '.join(failed)}")
     return TrainingError(f"`{command}` ended with exit code {status}; it says why above.")
+
+
+def _failed_models(output: bytes) -> list[str]:
+    """The models of a list of results that have none, each with its error."""
+    try:
+        document = json.loads(output)
+    except ValueError:
+        return []
+    results = document if isinstance(document, list) else []
+    return [f"{result['model']}: {result['error']}" for result in results if result.get("error")]
 
 
 def read_sources(pairs: Sequence[str]) -> dict[str, str]:
@@ -274,18 +292,3 @@ def _find_file(name: str) -> str:
     if not path.is_file():
         raise ConfigurationError(f"--data: there is no file {name}.", field="--data")
     return str(path.absolute())
-
-
-def summarise(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line a task: how many nodes were fitted, and the best of them."""
-    lines = []
-    for task in dict.fromkeys(str(result["model"]).partition(".")[0] for result in results):
-        fitted = [result for result in results if str(result["model"]).startswith(f"{task}.")]
-        metric, name = ("accuracy",) * 2 if "accuracy" in fitted[0]["metrics"] else ("r2", "R²")
-        scores = {str(result["model"]): result["metrics"].get(metric, 0) for result in fitted}
-        best = max(scores, key=lambda model: scores[model])
-        lines.append(
-            f"{task}: {len(fitted)} nodes, best {best.partition('.')[2]} "
-            f"({name} {scores[best]:.3f} on held-out rows)"
-        )
-    return lines

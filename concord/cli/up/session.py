@@ -10,11 +10,12 @@ from typing import Final
 
 from concord.cli.console import ask
 from concord.cli.home import Home, find_project, read_settings
+from concord.cli.text.fits import failures, summarise
 from concord.cli.up.launcher import Launcher, find_registry, find_store, has_page
 from concord.cli.up.monitoring import find_prometheus
 from concord.cli.up.plan import LOOPBACK, LaunchPlan, address, make_plan
 from concord.cli.up.ports import Ports, PortTaken, check_ports
-from concord.cli.up.preparation import PackagedBentos, Preparation, Stopped, read_sources, summarise
+from concord.cli.up.preparation import PackagedBentos, Preparation, Stopped, read_sources
 from concord.cli.up.readiness import PartProgress, Readiness
 from concord.cli.up.reporter import BAD, OK, Reporter, short_path
 from concord.cli.up.supervisor import Supervisor
@@ -128,12 +129,19 @@ class UpSession:
             "training", "[dim]·[/] Training the models that are missing …", tasks=list(self.tasks)
         )
         results = preparation.fit(self.tasks, data, missing=True)
-        lines = summarise(results) or ["No model is missing."]
+        for model, error in failures(results).items():
+            text = f"{BAD} {model} could not be fitted; what is there without it is served."
+            self.reporter.report("not_fitted", text, model=model, message=error)
+        lines = summarise(results) or ([] if results else ["No model is missing."])
         text = "\n".join(f"{OK} {line}" for line in lines)
-        self.reporter.report("trained", text, models=[result["model"] for result in results])
+        fitted = [result["model"] for result in results if not result.get("error")]
+        self.reporter.report("trained", text, models=fitted)
 
     def _package(self, preparation: Preparation) -> PackagedBentos:
         packaged = preparation.package()
+        for model, reason in packaged.refused.items():
+            text = f"{BAD} {model} is not served; the others are."
+            self.reporter.report("not_packaged", text, reason, model=model, message=reason)
         text = f"{OK} {len(packaged.versions)} models are packaged."
         self.reporter.report("packaged", text, bentos=dict(packaged.bentos))
         return packaged

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
@@ -229,7 +230,7 @@ class Nodes:
     """A service whose nodes have labels behind them."""
 
     def __init__(self, *standings):
-        names = ("decision_tree", "logistic_regression", "random_forest")
+        names = ("decision_tree", "logistic_regression", "random_forest")[: len(standings)]
         self.views = [
             NodeView(
                 "loan_default",
@@ -279,3 +280,13 @@ def test_where_there_is_room_nodes_are_shown_with_their_latency(run, monkeypatch
     monkeypatch.setattr("concord.cli.commands.nodes.connect", lambda: Nodes("active", "active", "active"))
     monkeypatch.setenv("COLUMNS", "100")
     assert run("nodes").stdout.count("12.3 ms") == 3
+
+
+def test_a_regression_without_labels_shows_a_dash_for_the_accuracy_that_it_has_not(run, monkeypatch):
+    service = Nodes("active")
+    service.views = [replace(view, accuracy=None, labelled=0, hit_rate=None) for view in service.views]
+    monkeypatch.setattr("concord.cli.commands.nodes.connect", lambda: service)
+    monkeypatch.setenv("COLUMNS", "100")
+    heading, line = run("nodes").stdout.splitlines()
+    assert "accuracy" in heading
+    assert "–" in line.split()

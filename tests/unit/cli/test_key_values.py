@@ -4,6 +4,7 @@ import pytest
 
 from concord.cli.text.key_values import read_pairs
 from concord.errors import InvalidInput
+from concord.tasks.schema import Feature, Label, TaskSchema
 from concord.tasks.values import read_value
 
 ROW = ["sepal_length=6.0", "sepal_width=2.7", "petal_length=5.1", "petal_width=1.6"]
@@ -17,6 +18,21 @@ def test_pairs_become_a_row_in_the_order_of_the_schema(iris):
 
 def test_keys_and_choices_are_known_in_whatever_normal_form_they_are_typed(amount):
     assert read_pairs(amount, ["a\u0302ge=40", "region=Corse"]) == {"âge": 40, "region": "Corse"}
+
+
+def test_a_feature_and_a_choice_may_have_an_equals_sign_in_their_names():
+    schema = TaskSchema(
+        task="test",
+        title="Test",
+        description="Names with a sign.",
+        features=(
+            Feature("a", "number", 1),
+            Feature("a=b", "number", 1),
+            Feature("kind", "choice", "x", choices=("x", "y=z")),
+        ),
+        labels=(Label("no", "No."), Label("yes", "Yes.")),
+    )
+    assert read_pairs(schema, ["a=1", "a=b=2", "kind=y=z"]) == {"a": 1, "a=b": 2, "kind": "y=z"}
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from concord.cli.console import exit_status
+from concord.cli.text.fits import summarise
 from concord.cli.up.preparation import (
     PackagedBentos,
     Preparation,
     Stopped,
     read_sources,
-    summarise,
 )
 from concord.errors import CallerError, ConfigurationError, TrainingError
 
@@ -67,6 +67,15 @@ def test_models_that_failed_are_named_with_their_reasons(training):
     failed = [{"model": "iris.knn", "error": "It differs."}, {"model": "iris.svm", "error": None}]
     with pytest.raises(TrainingError, match=r"1 of 2 models failed\. iris\.knn: It differs\."):
         training(f"import json; print(json.dumps({failed})); sys.exit(1)").fit([], {}, missing=False)
+
+
+def test_a_missing_node_that_failed_stops_no_other_and_is_tried_again(training, tmp_path):
+    results = [{"model": "iris.knn", "error": None}, {"model": "iris.svm", "error": "It differs."}]
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "mlflow.db").touch()
+    preparation = training(f"import json; print(json.dumps({results})); sys.exit(1)")
+    assert preparation.fit([], {}, missing=True) == results
+    assert preparation.fit([], {}, missing=True) == results
 
 
 def test_a_home_that_training_is_started_with_is_its_owners_alone(training, tmp_path):
@@ -159,6 +168,7 @@ def test_a_summary_names_the_best_node_of_each_task():
         {"model": "iris.knn", "metrics": {"accuracy": 0.9}},
         {"model": "iris.svm", "metrics": {"accuracy": 0.95}},
         {"model": "loan.ridge", "metrics": {"r2": 0.8}},
+        {"model": "loan.tree", "metrics": {}, "error": "It differs."},
     ]
     assert summarise(results) == [
         "iris: 2 nodes, best svm (accuracy 0.950 on held-out rows)",

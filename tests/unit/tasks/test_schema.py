@@ -53,6 +53,18 @@ def test_what_is_not_admitted_is_named(change, field, words):
     assert caught.value.field == field
 
 
+def test_a_refused_value_of_many_choices_names_the_nearest_and_their_count():
+    cities = Feature("city", "choice", "Lyon", choices=(*(f"City {n}" for n in range(1998)), "Lyon", "Lille"))
+    with pytest.raises(InvalidInput) as caught:
+        cities.read("lyonn")
+    nearest = "2,000 choices, such as City 999, Lille, Lyon"
+    assert caught.value.message == f"city must be one of {nearest}, not 'lyonn'."
+    for value in ("", "zz", "a" * 99, 3, None):
+        with pytest.raises(InvalidInput, match="one of 2,000 choices, such as") as caught:
+            cities.read(value)
+        assert len(caught.value.message) < 200
+
+
 def test_a_missing_column_is_named():
     row = {name: value for name, value in ROW.items() if name != "income"}
     with pytest.raises(InvalidInput, match="'income' is missing") as caught:

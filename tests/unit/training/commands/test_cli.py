@@ -3,13 +3,14 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from training.__main__ import main
-from training.registry.registry import champions
+from training.registry.registry import Registry, champions
 
 GUIDE = Path(__file__).parents[4] / "docs" / "new-task.md"
 (NEW_TASK,) = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
@@ -60,6 +61,28 @@ def test_a_task_with_all_champions_can_be_left_alone(training):
     training("fit", "size")
     done = training("fit", "size", "--missing")
     assert "nothing to fit" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("size")
+def test_only_a_node_that_is_missing_is_fitted_and_from_the_rows_of_its_siblings(training, tmp_path):
+    """A node that joined the task's file since: its siblings' champions, fitted on the user's rows, stay."""
+    rows = [f"{place / 100},{place / 100}" for place in range(100)]
+    (tmp_path / "mine.csv").write_text("\n".join(["number,size", *rows]))
+    training("fit", "size", "--data", "size=mine.csv")
+    before = champions(tmp_path / "home")
+    file = tmp_path / "tasks" / "size.py"
+    file.write_text(
+        NEW_TASK.replace("nodes={", 'nodes={"other": lambda: make_pipeline(LogisticRegression(C=9)),')
+    )
+    sys.modules.pop("training.tasks.size")
+    done = training("fit", "size", "--missing", "--json")
+    assert [result["model"] for result in json.loads(done.stdout)] == ["size.other"]
+    assert champions(tmp_path / "home").items() > before.items()
+    origins = Registry(tmp_path / "home").origins(champions(tmp_path / "home")["size.other"].run_id)
+    assert [origin.source for origin in origins] == [str(tmp_path / "mine.csv")]
+    (tmp_path / "mine.csv").unlink()
+    assert "--data size=SOURCE" in training("fit", "size").stderr
 
 
 @pytest.mark.usefixtures("size")

@@ -33,8 +33,8 @@ def test_a_generator_is_named_with_its_seed(task):
 
 def test_what_has_no_source_is_generated_by_the_seed_of_the_fit(task):
     iris = task("iris")
-    ((_, data, _),) = prepare([iris], {}, 7)
-    assert data.digest == generate_rows(iris, 7).digest
+    (plan,) = prepare([iris], {}, 7)
+    assert plan.data.digest == generate_rows(iris, 7).digest
 
 
 def test_a_file_says_where_it_is_and_of_when_its_rows_are(task, films):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -57,6 +58,34 @@ def test_a_step_without_a_converter_is_refused_with_the_remedy(iris):
     )
     with pytest.raises(TrainingError, match=r"iris.node: the step `convert` failed.*FunctionTransformer"):
         convert(task, "node", model)
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("iris", HistGradientBoostingClassifier(max_iter=3, max_leaf_nodes=4)),
+        ("loan_default", HistGradientBoostingClassifier(max_iter=3, max_leaf_nodes=4)),
+        ("loan_amount", HistGradientBoostingRegressor(max_iter=3, max_leaf_nodes=4)),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_histogram_gradient_boosting_is_converted_and_answers_alike(task, name, model):
+    each = task(name)
+    parts = split(each, generate_rows(each, 0), 0)
+    pipeline = fitted(each, parts, make_pipeline(model))
+    data = convert(each, "node", pipeline)
+    assert compare(each, "node", pipeline, data, parts.test.rows, parts.test.answers) < 1e-4
+
+
+def test_an_error_with_all_numbers_of_a_model_is_told_in_two_lines(iris, monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("Unable to create node 'TreeEnsemble' with attributes=" + "0.4974227, " * 70_000)
+
+    monkeypatch.setattr("training.fitting.onnx.convert_sklearn", refuse)
+    with pytest.raises(TrainingError, match="the step `convert` failed: Unable to create node") as caught:
+        convert(iris[0], "node", LogisticRegression())
+    assert len(caught.value.message) < 600
+    assert "Use only scikit-learn estimators that skl2onnx supports" in caught.value.message
 
 
 def test_a_graph_without_the_contracts_output_is_refused(iris):

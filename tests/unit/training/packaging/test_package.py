@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import pytest
 from bentoml._internal.bento.bento import BentoStore
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models.model import ModelStore
+from click.testing import CliRunner
 
 from concord.errors import TrainingError
+from training.__main__ import main
 from training.packaging import bento as building
 from training.packaging.package import package
 from training.registry.registry import Registry, champions
@@ -107,9 +111,89 @@ def test_a_model_from_elsewhere_is_packed_by_its_schema_alone(own_home):
     assert (len(info["digest"]), info["accuracy"]) == (64, None)
 
 
-def test_a_model_without_a_schema_is_left_out(own_home):
-    Registry(own_home).client.delete_model_version_tag("iris.knn", "1", "concord.schema")
-    assert "iris.knn" not in package(own_home).models
+def change_tag(key, text):
+    return lambda client: client.set_model_version_tag("iris.knn", "1", key, text)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda client: client.delete_model_version_tag("iris.knn", "1", "concord.schema"),
+            "carries no task's schema.*training register FILE.onnx --as iris.knn",
+        ),
+        (change_tag("concord.schema", "iris, I think"), "its tag concord.schema cannot be read"),
+        (change_tag("concord.schema", "{}"), "its tag concord.schema cannot be read"),
+        (change_tag("concord.accuracy", "good"), "its tag concord.accuracy cannot be read"),
+        (change_tag("concord.digest", "0" * 64), "not the one that was registered"),
+    ],
+    ids=["no schema", "no JSON", "no schema's JSON", "no number", "another file"],
+)
+def test_a_model_that_no_node_can_serve_is_told_by_name_and_the_others_are_packed(own_home, change, words):
+    change(Registry(own_home).client)
+    made = package(own_home)
+    assert len(made.models) == 4
+    assert re.search(f"^iris.knn.*{words}", made.refused["iris.knn"])
+
+
+def test_a_model_without_an_onnx_file_is_told_by_name_and_the_others_are_packed(own_home, monkeypatch):
+    download = mlflow.artifacts.download_artifacts
+
+    def empty(uri, **where):
+        folder = Path(download(uri, **where))
+        return folder / "none" if "iris.knn" in uri else folder
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", empty)
+    made = package(own_home)
+    assert len(made.models) == 4
+    assert "holds no ONNX file" in made.refused["iris.knn"]
+
+
+def test_a_graph_that_breaks_the_contract_is_told_by_name_and_the_others_are_packed(iris_home, monkeypatch):
+    def refuse(model, _schema, _data):
+        if model == "iris.knn":
+            raise TrainingError("iris.knn: its ONNX file answers with a list of maps (zipmap).")
+
+    monkeypatch.setattr("training.packaging.package.check_graph", refuse)
+    made = package(iris_home)
+    assert (len(made.models), list(made.refused)) == (4, ["iris.knn"])
+
+
+def test_where_nothing_can_be_packed_every_reason_is_told(own_home):
+    client = Registry(own_home).client
+    for model in champions(own_home):
+        client.delete_model_version_tag(model, "1", "concord.schema")
+    with pytest.raises(TrainingError, match=r"no champion that a node can serve.*iris\.knn.*iris\.svm"):
+        package(own_home)
+
+
+@pytest.mark.slow
+def test_a_file_that_was_made_elsewhere_is_registered_by_one_command_and_packed(own_home, monkeypatch):
+    monkeypatch.setenv("CONCORD_HOME", str(own_home))
+    file = own_home / "mine.onnx"
+    file.write_bytes(Registry(own_home).fetch("iris.knn").onnx)
+    done = CliRunner().invoke(main, ["register", str(file), "--as", "iris.mine", "--accuracy", "0.9"])
+    assert "iris.mine, version 1, is the champion" in done.stdout
+    made = package(own_home)
+    info = json.loads((Path(made.folders["iris.mine"]) / "info.json").read_text())
+    assert (info["model"], info["accuracy"], made.refused) == ("iris.mine", 0.9, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mine", "--as takes TASK.NODE"),
+        ("irsi.mine", "no task 'irsi'"),
+        ("iris.My node", "'my_node' would do"),
+        ("loan_amount.mine", "has no accuracy"),
+    ],
+)
+def test_a_wrong_name_of_a_file_from_elsewhere_is_refused_with_the_remedy(tmp_path, name, words):
+    done = CliRunner().invoke(
+        main, ["register", str(tmp_path / "mine.onnx"), "--as", name, "--accuracy", "1"]
+    )
+    assert done.exit_code == 2
+    assert words in done.stderr
 
 
 def test_a_bento_lists_what_belongs_in_it():

@@ -18,7 +18,7 @@ from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit
 from training.registry.recording import record_fit
-from training.registry.registry import Champion, Registry, champions, missing
+from training.registry.registry import Champion, Registry, champions
 from training.tasks.iris import TASK, WORKSHOP_ROW
 
 NODES = ["decision_tree", "knn", "logistic_regression", "random_forest", "svm"]
@@ -153,19 +153,6 @@ def test_a_registry_that_goes_on_refusing_is_told(own_home, monkeypatch):
     data = generate_rows(TASK, 1)
     with pytest.raises(TrainingError, match=r"iris\.knn: the registry .* does not serve: no place for data"):
         record_fit(Registry(own_home), fit(TASK, "knn", data, split(TASK, data, 1), 1))
-
-
-def test_nothing_is_missing_once_fitted(iris_home):
-    assert missing([TASK], iris_home) == []
-
-
-def test_everything_is_missing_in_a_new_home(tmp_path):
-    assert missing([TASK], tmp_path) == [f"iris.{node}" for node in TASK.nodes]
-
-
-def test_a_node_whose_alias_was_taken_away_is_missing(own_home):
-    Registry(own_home).client.delete_registered_model_alias("iris.svm", "champion")
-    assert missing([TASK], own_home) == ["iris.svm"]
 
 
 def test_another_registry_is_asked_where_the_environment_says(own_home, tmp_path, monkeypatch):

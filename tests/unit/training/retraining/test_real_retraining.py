@@ -26,7 +26,7 @@ def fitted(task, tmp_path, monkeypatch):
     def fit(name, node, path):
         one = replace(task(name), nodes={node: task(name).nodes[node]}, settings={})
         registry = Registry(tmp_path)
-        (result,) = fit_all(prepare([one], {name: str(path)}, SEED), registry, SEED, lambda _: None)
+        (result,) = fit_all(prepare([one], {name: str(path)}, SEED), registry, lambda _: None)
         assert result.error is None
         return registry
 

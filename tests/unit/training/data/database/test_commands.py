@@ -61,7 +61,8 @@ def test_a_fit_reads_a_table_as_it_reads_the_file(url, csv_file):
     ]
     path = csv_file(IRIS, *rows)
     load("iris", path, url)
-    ((_, table, parts),) = prepare([task("iris")], {"iris": f"{url}#iris"}, 42)
-    ((_, file, same),) = prepare([task("iris")], {"iris": str(path)}, 42)
-    assert (table.digest, parts.test.rows.tolist()) == (file.digest, same.test.rows.tolist())
-    assert table.source == "sqlite:///rows.sqlite#iris"
+    (table,) = prepare([task("iris")], {"iris": f"{url}#iris"}, 42)
+    (file,) = prepare([task("iris")], {"iris": str(path)}, 42)
+    assert table.data.digest == file.data.digest
+    assert table.parts.test.rows.tolist() == file.parts.test.rows.tolist()
+    assert table.data.source == "sqlite:///rows.sqlite#iris"
