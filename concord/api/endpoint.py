@@ -34,10 +34,11 @@ class Operation:
         summary: One line.
         answer: A type of `concord.types`, or the answer's JSON Schema.
         tag: The group that it is shown in.
+        description: What the summary has no room for.
         errors: Statuses of errors that neither path, body nor access right imply.
         query: Parameter → JSON Schema; others are refused. None admits whatever a scraper adds.
         headers: Request header → JSON Schema.
-        body: JSON Schema of the body; None without one.
+        body: JSON Schema of the body, with an `example`; None without one.
         statuses: Statuses that come with the answer.
         media_type: Of the answer.
         refusal: Name of the component that describes the body of an error.
@@ -47,6 +48,7 @@ class Operation:
     summary: str
     answer: type | Listed | Schema = field(default_factory=lambda: {"type": "object"})
     tag: str = "read"
+    description: str = ""
     errors: Sequence[int] = ()
     query: Mapping[str, Schema] | None = field(default_factory=dict)
     headers: Mapping[str, Schema] = field(default_factory=dict)

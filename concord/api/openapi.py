@@ -101,15 +101,25 @@ def _describe(
         "parameters": _describe_parameters(path, operation),
         "responses": _describe_responses(endpoint, path, operation, components),
     }
+    if operation.description:
+        described["description"] = operation.description
     if endpoint.needs is not None:
         is_required = secured and endpoint.needs != "read"
         described["security"] = [{"token": []}] if is_required else [{}, {"token": []}]
     if operation.body is not None:
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": operation.body}},
+            "content": {"application/json": _describe_body(operation.body)},
         }
     return described
+
+
+def _describe_body(body: Schema) -> Schema:
+    """Schema and example of a body; beside a reference in a schema many generators refuse an example."""
+    return {
+        "schema": {key: part for key, part in body.items() if key != "example"},
+        "example": body["example"],
+    }
 
 
 def _describe_parameters(path: str, operation: Operation) -> list[Schema]:
