@@ -48,8 +48,9 @@ def _render_operation(path: str, method: str, operation: dict[str, Any]) -> str:
         for status, answer in operation["responses"].items()
     )
     title = f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code><br>'
+    more = f"<p>{escape(operation['description'])}</p>" if "description" in operation else ""
     return (
-        f"<details><summary>{title}{escape(operation['summary'])}</summary>"
+        f"<details><summary>{title}{escape(operation['summary'])}</summary>{more}"
         f"<pre>{escape(_make_curl(path, method, operation))}</pre>"
         f"{_render_parameters(operation)}<table><tr><th>Status</th><th>Meaning</th></tr>{rows}</table></details>"
     )

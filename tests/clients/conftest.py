@@ -22,7 +22,7 @@ def url(tmp_path_factory):
         lines = []
         for task, nodes in {"iris": iris_nodes(), "loan_amount": amounts}.items():
             lines += [
-                f"[tasks.{task}.nodes]",
+                f"[tasks.{task}]\ndeadline_ms = 4000\n[tasks.{task}.nodes]",
                 *(f'{name} = "{serve(node)[1]}"' for name, node in nodes.items()),
             ]
         (home / "nodes.toml").write_text("\n".join(lines), "utf-8")

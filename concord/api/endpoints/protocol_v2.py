@@ -35,7 +35,8 @@ class ProtocolV2:
 
     def endpoints(self) -> list[Endpoint]:
         """Inference first, then metadata and health."""
-        ready = describe_metadata("Readiness", statuses=(200, 503))
+        live = describe_metadata("Liveness", name="get_v2_liveness")
+        ready = describe_metadata("Readiness", name="get_v2_readiness", statuses=(200, 503))
         model_ready = describe_metadata("Model readiness", statuses=(200, 503))
         model = describe_metadata("Model metadata", errors=(503,))
         version = "/v2/models/{task}/versions/{version}"
@@ -44,7 +45,7 @@ class ProtocolV2:
             Endpoint("POST", f"{version}/infer", self.infer, _VERSIONED),
             Endpoint("GET", "/v2", self.get_server, describe_metadata("Server metadata")),
             Endpoint("GET", "/v2/", self.get_server, _SLASH),
-            Endpoint("GET", "/v2/health/live", self._health.get_liveness, describe_metadata("Liveness")),
+            Endpoint("GET", "/v2/health/live", self._health.get_liveness, live),
             Endpoint("GET", "/v2/health/ready", self._health.get_readiness, ready),
             Endpoint("GET", "/v2/models/{task}", self.get_model, model),
             Endpoint("GET", "/v2/models/{task}/ready", self.get_model_readiness, model_ready),

@@ -87,11 +87,17 @@ _TENSORS: Final[dict[str, Schema]] = {
 
 
 def describe_metadata(
-    summary: str, *, errors: Sequence[int] = (), statuses: Sequence[int] = (200,)
+    summary: str, *, name: str = "", errors: Sequence[int] = (), statuses: Sequence[int] = (200,)
 ) -> Operation:
     """An operation that answers health or metadata."""
     return Operation(
-        summary, tag=_TAG, errors=errors, statuses=statuses, refusal="ErrorV2", components=_COMPONENTS
+        summary,
+        name=name,
+        tag=_TAG,
+        errors=errors,
+        statuses=statuses,
+        refusal="ErrorV2",
+        components=_COMPONENTS,
     )
 
 
