@@ -59,19 +59,6 @@ class Models:
             errors=(409, 503),
             query={"since": TIME},
         )
-        decisions: Mapping[Action, Operation] = {
-            "challenge": _describe(
-                "challenge",
-                "Have a version answer beside the champion, for nothing",
-                _VERSION,
-                required=("version",),
-            ),
-            "promote": _describe(
-                "promote", "Make a version champion, and watch the old one beside it", _VERSION
-            ),
-            "rollback": _describe("rollback", "Make the version before champion again"),
-            "dismiss": _describe("dismiss", "Have the challenger leave"),
-        }
         return [
             Endpoint("GET", "/v1/models", self.list_models, listing),
             Endpoint("GET", "/v1/models/{name}/compare", self.compare, comparison, "read"),
@@ -83,7 +70,7 @@ class Models:
                     operation,
                     "administer",
                 )
-                for action, operation in decisions.items()
+                for action, operation in _describe_decisions().items()
             ),
         ]
 
@@ -171,6 +158,20 @@ def _read_pair(expect: object) -> VersionPair | None:
             field="expect",
         )
     return _read_version(expect, "champion", "expect."), _read_version(expect, "challenger", "expect.")
+
+
+def _describe_decisions() -> Mapping[Action, Operation]:
+    return {
+        "challenge": _describe(
+            "challenge",
+            "Have a version answer beside the champion, for nothing",
+            _VERSION,
+            required=("version",),
+        ),
+        "promote": _describe("promote", "Make a version champion, and watch the old one beside it", _VERSION),
+        "rollback": _describe("rollback", "Make the version before champion again"),
+        "dismiss": _describe("dismiss", "Have the challenger leave"),
+    }
 
 
 def _describe(

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import orjson
 
 from concord.errors import InvalidInput
+from concord.tasks.schema import FLOAT32_MAX
 
 BYTES: Final = "BYTES"
 """Texts here: UTF-8, in binary tensors each behind its length as four little-endian bytes."""
@@ -76,7 +78,7 @@ def read_elements(datatype: str, elements: Sequence[Any], where: str) -> list[An
         raise InvalidInput(
             f"{datatype} data are whole numbers from {limits.low} to {limits.high}.", field=where
         )
-    return list(elements)
+    return _shorten(elements) if datatype == "FP32" else list(elements)
 
 
 def unpack(datatype: str, data: bytes, count: int, where: str) -> list[Any]:
@@ -102,7 +104,7 @@ def unpack(datatype: str, data: bytes, count: int, where: str) -> list[Any]:
     elements: list[Any] = np.frombuffer(data, dtype).tolist()
     if datatype == BOOL and any(element > 1 for element in elements):
         raise InvalidInput("BOOL data are bytes of 0 or 1.", field=where)
-    return elements
+    return _shorten(elements) if datatype == "FP32" else elements
 
 
 def pack(datatype: str, elements: Sequence[Any]) -> bytes:
@@ -111,6 +113,23 @@ def pack(datatype: str, elements: Sequence[Any]) -> bytes:
         return np.asarray(elements, _FIXED[datatype]).tobytes()
     texts = [element.encode() for element in elements]
     return b"".join(part for text in texts for part in (len(text).to_bytes(_LENGTH_BYTES, "little"), text))
+
+
+def _shorten(elements: Sequence[Any]) -> list[Any]:
+    """Elements of FP32, each as the shortest decimal that it stands for; unchanged if one is not finite.
+
+    The FP32 next to 0.7 is a bit below it, and a feature whose minimum is 0.7 is not meant to refuse it.
+    """
+    plain = list(elements)
+    if not all(type(element) is float for element in plain):
+        return plain
+    array = np.asarray(plain, np.float64)
+    if not np.all(np.abs(array) <= FLOAT32_MAX):
+        return plain
+    shortest: list[Any] = orjson.loads(
+        orjson.dumps(array.astype(np.float32), option=orjson.OPT_SERIALIZE_NUMPY)
+    )
+    return shortest
 
 
 def _unpack_texts(data: bytes, count: int, where: str) -> list[str]:

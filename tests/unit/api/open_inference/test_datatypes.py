@@ -1,5 +1,7 @@
 """Every datatype is read from JSON and from bytes, and what it cannot hold is refused."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,29 @@ def test_a_boolean_is_one_or_zero_only_where_the_datatype_says_so():
             read_elements("BOOL", [other], "here")
     with pytest.raises(InvalidInput, match="0 or 1"):
         unpack("BOOL", b"\2", 1, "here")
+
+
+@pytest.mark.parametrize("number", [0.7, 0.1, 6.1, 1e-7, 3.4e38, 16_777_217.0])
+def test_an_fp32_is_the_shortest_decimal_that_it_stands_for(number):
+    single = np.float32(number)
+    shortest = float(str(single))
+    assert unpack("FP32", single.tobytes(), 1, "here") == [shortest]
+    assert (
+        read_elements("FP32", [float(single)], "here")
+        == read_elements("FP32", [number], "here")
+        == [shortest]
+    )
+    assert np.float32(shortest) == single
+
+
+@pytest.mark.parametrize("elements", [[1e300, 0.5], ["0.7"], [None, 0.5], [True], [2, 0.5]])
+def test_what_is_no_fp32_is_left_to_the_feature_to_refuse(elements):
+    assert read_elements("FP32", elements, "here") == elements
+
+
+def test_a_binary_nan_stays_one_that_a_feature_refuses():
+    (number,) = unpack("FP32", np.float32("nan").tobytes(), 1, "here")
+    assert math.isnan(number)
 
 
 def test_texts_are_read_as_they_were_packed():
