@@ -2,10 +2,10 @@
 
 import pytest
 
-TIERS = frozenset({"slow", "browser", "e2e"})
+TIERS = frozenset({"slow", "browser", "e2e", "clients"})
 
 GUARD = "guard"
-"""Marks those tests of the three tiers that `.ci/run` runs."""
+"""Marks those tests of the other tiers that `.ci/run` runs."""
 
 MARKERS = pytest.StashKey()
 """Every collected test's id → the names of its markers, whether or not this run takes it."""

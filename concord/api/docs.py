@@ -29,7 +29,7 @@ def render_page(document: dict[str, Any]) -> str:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             group = groups.setdefault(operation["tags"][0], [])
-            group.append(_render_operation(path, method, operation, document))
+            group.append(_render_operation(path, method, operation))
     body = "".join(f"<h2>{escape(tag)}</h2>{''.join(parts)}" for tag, parts in groups.items())
     info = document["info"]
     return (
@@ -42,15 +42,16 @@ def render_page(document: dict[str, Any]) -> str:
     )
 
 
-def _render_operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
+def _render_operation(path: str, method: str, operation: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{status}</code></td><td>{escape(answer['description'])}</td></tr>"
         for status, answer in operation["responses"].items()
     )
     title = f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code><br>'
+    more = f"<p>{escape(operation['description'])}</p>" if "description" in operation else ""
     return (
-        f"<details><summary>{title}{escape(operation['summary'])}</summary>"
-        f"<pre>{escape(_make_curl(path, method, operation, document))}</pre>"
+        f"<details><summary>{title}{escape(operation['summary'])}</summary>{more}"
+        f"<pre>{escape(_make_curl(path, method, operation))}</pre>"
         f"{_render_parameters(operation)}<table><tr><th>Status</th><th>Meaning</th></tr>{rows}</table></details>"
     )
 
@@ -60,27 +61,12 @@ def _render_parameters(operation: dict[str, Any]) -> str:
     return f"<p>Parameters: {', '.join(names)}</p>" if names else ""
 
 
-def _make_curl(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
+def _make_curl(path: str, method: str, operation: dict[str, Any]) -> str:
     address = f'"$CONCORD_URL{path}"'
     if {} not in operation.get("security", [{}]):
         address += ' \\\n  -H "authorization: Bearer $CONCORD_TOKEN"'
     if method == "get":
         return f"curl -s {address}"
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    body = schema.get("example") or {"inputs": _make_tensors(schema, path, document)}
+    body = operation["requestBody"]["content"]["application/json"]["example"]
     text = json.dumps(body, ensure_ascii=False).replace("'", "'\\''")
     return f"curl -s {address} \\\n  -H 'content-type: application/json' \\\n  -d '{text}'"
-
-
-def _make_tensors(schema: dict[str, Any], path: str, document: dict[str, Any]) -> list[dict[str, Any]]:
-    task = path.split("/")[3]
-    example = document["components"]["schemas"][f"row_{task}"]["example"]
-    return [
-        {
-            "name": (name := tensor["properties"]["name"]["const"]),
-            "shape": [1],
-            "datatype": tensor["properties"]["datatype"]["enum"][-1],
-            "data": [example[name]],
-        }
-        for tensor in schema["properties"]["inputs"]["prefixItems"]
-    ]

@@ -18,6 +18,18 @@ REFERENCE: Final = "#/components/schemas/{model}"
 """Where the document keeps the schema of a type, by its name."""
 
 
+TAGS: Final = {
+    "predict": "Ask all nodes of a task.",
+    "labels": "Say what was true.",
+    "read": "Rounds, nodes, ledger, drift.",
+    "models": "Versions of models: compare, try, promote, take back.",
+    "administration": "What an operator does to nodes and stake.",
+    "service": "Probes and metrics.",
+    "open inference protocol": "The same predictions as clients of KServe, Triton and MLServer ask for them.",
+}
+"""The groups of operations, and what belongs in each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """An answer with one field, a list of values of a type."""
@@ -33,11 +45,14 @@ class Operation:
     Attributes:
         summary: One line.
         answer: A type of `concord.types`, or the answer's JSON Schema.
+        name: Its `operationId`, before the task's name where it is described per task; the handler's name
+            unless given.
         tag: The group that it is shown in.
+        description: What the summary has no room for.
         errors: Statuses of errors that neither path, body nor access right imply.
         query: Parameter → JSON Schema; others are refused. None admits whatever a scraper adds.
         headers: Request header → JSON Schema.
-        body: JSON Schema of the body; None without one.
+        body: JSON Schema of the body, with an `example`; None without one.
         statuses: Statuses that come with the answer.
         media_type: Of the answer.
         refusal: Name of the component that describes the body of an error.
@@ -46,7 +61,9 @@ class Operation:
 
     summary: str
     answer: type | Listed | Schema = field(default_factory=lambda: {"type": "object"})
+    name: str = ""
     tag: str = "read"
+    description: str = ""
     errors: Sequence[int] = ()
     query: Mapping[str, Schema] | None = field(default_factory=dict)
     headers: Mapping[str, Schema] = field(default_factory=dict)

@@ -5,11 +5,11 @@ of each task exactly which columns it takes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from concord.api.endpoint import REFERENCE, Endpoint, Listed, Operation, PerTask
+from concord.api.endpoint import REFERENCE, TAGS, Endpoint, Listed, Operation, PerTask
 from concord.api.params import Schema, int_schema
 from concord.consensus.ensembles import Ensembles
 from concord.errors import ConcordError
@@ -34,6 +34,10 @@ _SECURITY_SCHEMES: Final[Schema] = {
         "description": "A token that `concord tokens add` made.",
     }
 }
+_FORMATS: Final = {"integer": "int64", "number": "double"}
+_DATA: Final = frozenset({"example", "enum", "const", "default"})
+"""Keys whose values are data and no schemas."""
+
 _MEANINGS: Final = {
     400: "The body is no JSON.",
     401: "No token is shown, or one that is not known.",
@@ -63,8 +67,11 @@ def build_document(
     components: Schema = {"Error": _ERROR}
     paths: dict[str, Schema] = {}
     for endpoint in endpoints:
-        for path, operation in _list_operations(endpoint, ensembles):
-            described = _describe(endpoint, path, operation, components, secured=secured)
+        for path, name, operation in _list_operations(endpoint, ensembles):
+            described = {
+                "operationId": name,
+                **_describe(endpoint, path, operation, components, secured=secured),
+            }
             paths.setdefault(path, {})[endpoint.method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -73,22 +80,24 @@ def build_document(
             "version": version,
             "description": "Several models answer one question; this service answers with their consensus.",
         },
-        "paths": paths,
-        "components": {"schemas": components, "securitySchemes": _SECURITY_SCHEMES},
+        "tags": [{"name": tag, "description": text} for tag, text in TAGS.items()],
+        "paths": _simplify(paths),
+        "components": {"schemas": _simplify(components), "securitySchemes": _SECURITY_SCHEMES},
     }
 
 
-def _list_operations(endpoint: Endpoint, ensembles: Ensembles) -> Iterator[tuple[str, Operation]]:
-    """The paths under which an endpoint is described, each with its operation."""
+def _list_operations(endpoint: Endpoint, ensembles: Ensembles) -> Iterator[tuple[str, str, Operation]]:
+    """The paths under which an endpoint is described, each with the operation and its name."""
+    handler = getattr(endpoint.handler, "__name__", "")
     if isinstance(endpoint.operation, Operation):
-        yield endpoint.path, endpoint.operation
+        yield endpoint.path, endpoint.operation.name or handler, endpoint.operation
     elif isinstance(endpoint.operation, PerTask):
         for task in ensembles.names():
             try:
                 schema = ensembles.schema(task)
             except ConcordError:
                 continue
-            yield endpoint.path.format(task=task), endpoint.operation.operation(schema)
+            yield endpoint.path.format(task=task), f"{handler}_{task}", endpoint.operation.operation(schema)
 
 
 def _describe(
@@ -101,15 +110,25 @@ def _describe(
         "parameters": _describe_parameters(path, operation),
         "responses": _describe_responses(endpoint, path, operation, components),
     }
+    if operation.description:
+        described["description"] = operation.description
     if endpoint.needs is not None:
         is_required = secured and endpoint.needs != "read"
         described["security"] = [{"token": []}] if is_required else [{}, {"token": []}]
     if operation.body is not None:
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": operation.body}},
+            "content": {"application/json": _describe_body(operation.body)},
         }
     return described
+
+
+def _describe_body(body: Schema) -> Schema:
+    """Schema and example of a body; beside a reference in a schema many generators refuse an example."""
+    return {
+        "schema": {key: part for key, part in body.items() if key != "example"},
+        "example": body["example"],
+    }
 
 
 def _describe_parameters(path: str, operation: Operation) -> list[Schema]:
@@ -157,3 +176,23 @@ def _add_component(model: type, components: Schema) -> Schema:
     components.update(schema.pop("$defs", {}))
     components[model.__name__] = schema
     return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def _simplify(part: Any) -> Any:  # noqa: ANN401 - any part of a document
+    """A part of the document in words that generators of clients understand.
+
+    Numbers state their size, since Go and Java take them for 32 bits otherwise, and the elements of an array
+    have one schema. Examples are left as they are.
+    """
+    if isinstance(part, list):
+        return [_simplify(element) for element in part]
+    if not isinstance(part, dict):
+        return part
+    simple = {key: value if key in _DATA else _simplify(value) for key, value in part.items()}
+    if prefix := simple.pop("prefixItems", None):
+        kinds = {element["type"] for element in prefix}
+        simple["items"] = _simplify({"type": "number" if kinds == {"integer", "number"} else kinds.pop()})
+    kind = simple.get("type")
+    if isinstance(kind, str) and kind in _FORMATS:
+        simple.setdefault("format", _FORMATS[kind])
+    return simple

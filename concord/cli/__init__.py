@@ -5,6 +5,9 @@ pages are started as processes and never imported. A command's module is importe
 or run, and what is heavy in it when it is used, so that `--help` answers at once.
 """
 
+import click
+
+from concord import __version__
 from concord.cli.console import Group
 
 COMMANDS = (
@@ -43,5 +46,6 @@ main = Group(
     CONCORD_HOME (.concord) is where everything is kept, CONCORD_URL the service that is asked.
     """,
 )
+click.version_option(__version__, prog_name="concord", message="%(prog)s %(version)s")(main)
 
 __all__ = ["main"]

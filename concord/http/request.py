@@ -13,6 +13,7 @@ import orjson
 from starlette.types import Receive, Scope
 
 from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaType
+from concord.http.decompression import decompress
 from concord.http.tokens import Token
 
 LISTEN_AFTER_SECONDS: Final = 0.05
@@ -61,7 +62,8 @@ class Request:
         """Reads the body.
 
         Raises:
-            BodyTooLarge: It is longer than allowed; the rest is not read.
+            BodyTooLarge: It is longer than allowed, as it came or decompressed; the rest is not read.
+            WrongMediaType: It is compressed otherwise than with gzip or deflate.
         """
         length = self.header("content-length")
         if length and length.isdigit() and int(length) > self.max_body_bytes:
@@ -76,7 +78,8 @@ class Request:
         if message["type"] == "http.disconnect":
             raise CallerError("The caller hung up before the body's end.")
         self.is_read = True
-        return body
+        coding = self.header("content-encoding")
+        return body if coding is None else decompress(body, coding, self.max_body_bytes)
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(
@@ -96,10 +99,7 @@ class Request:
                 f"{self.media_type[:60] or 'without a content type'!r}.",
                 field="content-type",
             )
-        try:
-            return orjson.loads(await self.body())
-        except orjson.JSONDecodeError as error:
-            raise CallerError(f"The body is no JSON: {error}.", field="body", code="invalid_json") from error
+        return parse_json(await self.body())
 
     def query(self, *allowed: str) -> dict[str, str]:
         """The query's parameters.
@@ -125,6 +125,18 @@ class Request:
         if value not in ("true", "false"):
             raise InvalidInput(f"{name} must be true or false.", field=name)
         return value == "true"
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON document
+    """Reads a JSON document.
+
+    Raises:
+        CallerError: It is no JSON; NaN and Infinity are none either.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise CallerError(f"The body is no JSON: {error}.", field="body", code="invalid_json") from error
 
 
 def object_body(body: object, *fields: str, form: str | None = None) -> dict[str, Any]:

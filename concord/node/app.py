@@ -20,7 +20,7 @@ from concord.http.application import SHARED_IDS, Application, Route, json_respon
 from concord.http.request import Request, Response
 from concord.node.challenger import Absent, Challenger
 from concord.node.model import Answers, OnnxModel
-from concord.observability import logs, metrics
+from concord.observability import exposition, logs, metrics
 from concord.tasks.schema import Rows
 from concord.types.nodes import (
     CHALLENGER_HEADER,
@@ -219,8 +219,9 @@ class NodeApi:
     async def _live(self, _request: Request) -> Response:
         return json_response({"model": self._model.tag, "ready": True})
 
-    async def _metrics(self, _request: Request) -> Response:
-        return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
+    async def _metrics(self, request: Request) -> Response:
+        text, media_type = exposition.render("node", request.header("accept"))
+        return Response(text, media_type=media_type)
 
 
 def _check_count(rows: int) -> None:

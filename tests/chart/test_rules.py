@@ -97,13 +97,20 @@ def test_runbooks_are_linked_where_the_repository_is_read(render, of_kind):
     assert all(link.startswith("https://git.example.com/concord/docs/") for link in links)
 
 
+def test_without_a_base_a_runbook_is_named_and_not_linked(render, of_kind):
+    (one,) = of_kind(render({"monitoring": {"rules": {"enabled": True}}}), "PrometheusRule").values()
+    alerts = [rule for group in one["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+    assert all("runbook_url" not in alert["annotations"] for alert in alerts)
+    assert all(alert["annotations"]["runbook"].startswith("docs/") for alert in alerts)
+
+
 @pytest.mark.parametrize("name", ALERTS)
 def test_each_alert_says_what_how_bad_and_what_to_do(name):
     alert = ALERTS[name]
     assert alert["labels"]["severity"] in {"warning", "critical"}
-    assert {"summary", "description", "runbook_url"} == set(alert["annotations"])
+    assert {"summary", "description", "runbook"} == set(alert["annotations"])
     assert "for" in alert
-    path, _, anchor = alert["annotations"]["runbook_url"].partition("#")
+    path, _, anchor = alert["annotations"]["runbook"].partition("#")
     headings = re.findall(r"^#+ (.*)$", (rendering.ROOT / path).read_text("utf-8"), re.MULTILINE)
     assert anchor in {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
 

@@ -1,7 +1,11 @@
 """The Open Inference Protocol says the same in its own words."""
 
+import gzip
 import json
+import struct
+import zlib
 
+import numpy as np
 import pytest
 
 from tests.service.stack import IRIS
@@ -43,7 +47,12 @@ def test_metadata_and_health_are_as_the_protocol_says(module_stack):
     assert get("/v2/health/ready").json() == {"ready": True}
     assert get("/v2/models/iris/ready").json() == {"name": "iris", "ready": True}
     inputs = get("/v2/models/iris").json()["inputs"]
-    assert inputs[0] == {"name": "sepal_length", "datatype": "FP64", "shape": [-1]}
+    assert inputs[0] == {
+        "name": "sepal_length",
+        "datatype": "FP64",
+        "shape": [-1],
+        "parameters": {"content_type": "np"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,10 +72,17 @@ def test_metadata_and_health_are_as_the_protocol_says(module_stack):
         (tensors(data=[1e9]), "rows[0].sepal_length"),
         (tensors(shape=[2], data=[6.0, 6.0]), "inputs"),
         (tensors(parameters=[]), "inputs[0].parameters"),
-        (tensors(extra=1), "inputs[0].extra"),
+        (tensors(shape=[1, 2]), "inputs[0].shape"),
+        (tensors(shape=[1, 1, 1]), "inputs[0].shape"),
+        (tensors(shape=[1, 1], data=[[6.0, 6.0]]), "inputs[0].data"),
+        (tensors(shape=[1, 1], data=[[[6.0]]]), "rows[0].sepal_length"),
+        (tensors(datatype="INT8", data=[128]), "inputs[0].data"),
+        (tensors(datatype="BOOL", data=[1]), "inputs[0].data"),
+        (tensors(data=None), "inputs[0].data"),
+        (tensors(data=None, parameters={"binary_data_size": 8}), "inputs[0].parameters.binary_data_size"),
         (tensors() | {"id": 1}, "id"),
         (tensors() | {"outputs": [{"name": "nonsense"}]}, "outputs[0].name"),
-        (tensors() | {"input": 1}, "input"),
+        (tensors() | {"parameters": {"binary_data_output": 1}}, "parameters.binary_data_output"),
     ],
 )
 def test_a_bad_tensor_is_named(module_stack, body, field):
@@ -74,6 +90,140 @@ def test_a_bad_tensor_is_named(module_stack, body, field):
     error = response.json()
     assert (response.status_code, error["code"], error["field"]) == (422, "invalid_input", field)
     assert isinstance(error["error"], str)
+
+
+ASK_BINARY = {"parameters": {"binary_data_output": True}}
+
+
+def outputs_of(response):
+    """Name → output, of an answer in JSON."""
+    assert response.status_code == 200, response.text
+    return {output["name"]: output for output in response.json()["outputs"]}
+
+
+def test_a_body_needs_no_content_type_as_tritons_client_states_none(module_stack):
+    body = json.dumps(tensors()).encode()
+    for headers in ({}, {"content-type": "application/octet-stream"}):
+        response = module_stack.http.post(INFER, content=body, headers=headers)
+        assert outputs_of(response)["label"]["data"] == ["versicolor"]
+
+
+def test_a_body_of_another_declared_type_is_refused(module_stack):
+    response = module_stack.http.post(INFER, content=b"{}", headers={"content-type": "text/csv"})
+    assert (response.status_code, response.json()["field"]) == (415, "content-type")
+
+
+def binary_request(arrays, datatype, **members):
+    """Body and headers of a request with binary tensors only."""
+    parts = [array.tobytes() for array in arrays.values()]
+    inputs = [
+        {
+            "name": name,
+            "shape": list(array.shape),
+            "datatype": datatype,
+            "parameters": {"binary_data_size": len(part)},
+        }
+        for (name, array), part in zip(arrays.items(), parts, strict=True)
+    ]
+    head = json.dumps({"inputs": inputs, **members}).encode()
+    return head + b"".join(parts), {"inference-header-content-length": str(len(head))}
+
+
+def test_binary_tensors_go_in_and_come_out(module_stack):
+    arrays = {name: np.array([[value]], "<f4") for name, value in IRIS.example.items()}
+    body, headers = binary_request(arrays, "FP32", **ASK_BINARY)
+    response = module_stack.http.post(INFER, content=body, headers=headers)
+    end = int(response.headers["inference-header-content-length"])
+    outputs = json.loads(response.content[:end])["outputs"]
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert [output["parameters"]["binary_data_size"] for output in outputs] == [4 + 10, 24, 4 + 2]
+    assert not any("data" in output for output in outputs)
+    assert response.content[end : end + 14] == struct.pack("<I", 10) + b"versicolor"
+    assert np.frombuffer(response.content[end + 14 : end + 38], "<f8").tolist() == [0.0, 0.5, 0.5]
+
+
+def test_an_output_says_for_itself_whether_it_is_binary(module_stack):
+    asked = [{"name": "status"}, {"name": "label", "parameters": {"binary_data": False}}]
+    body = tensors() | ASK_BINARY | {"outputs": asked}
+    response = module_stack.http.post(INFER, json=body)
+    end = int(response.headers["inference-header-content-length"])
+    status, label = json.loads(response.content[:end])["outputs"]
+    assert (status["name"], label["name"]) == ("status", "label")
+    assert label["data"] == ["versicolor"]
+    assert response.content[end:] == struct.pack("<I", 2) + b"ok"
+
+
+@pytest.mark.parametrize("length", ["0", "100000", "-1", "x", "1" * 5000])
+def test_an_impossible_length_of_the_json_part_is_refused(module_stack, length):
+    headers = {"inference-header-content-length": length}
+    response = module_stack.http.post(INFER, json=tensors(), headers=headers)
+    assert (response.status_code, response.json()["field"]) == (422, "inference-header-content-length")
+
+
+def test_one_tensor_of_all_features_is_answered(module_stack):
+    row = list(IRIS.example.values())
+    tensor = {"name": "predict", "shape": [2, 4], "datatype": "FP32"}
+    for data in (row * 2, [row, row]):
+        response = module_stack.http.post(INFER, json={"inputs": [tensor | {"data": data}]})
+        assert outputs_of(response)["label"]["data"] == ["versicolor"] * 2
+
+
+def test_nested_data_is_answered(module_stack):
+    body = tensors(2, shape=[2, 1], data=[[6.0], [6.0]])
+    assert outputs_of(module_stack.http.post(INFER, json=body))["status"]["data"] == ["ok", "ok"]
+
+
+def test_members_that_the_protocol_does_not_name_are_ignored_and_null_is_an_absent_one(module_stack):
+    nothing = {"id": None, "outputs": None, "parameters": None}
+    body = tensors(extra=1, parameters=None) | {"model_name": "iris"} | nothing
+    assert outputs_of(module_stack.http.post(INFER, json=body))["label"]["data"] == ["versicolor"]
+
+
+@pytest.mark.parametrize(
+    ("coding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body, wbits=-15)),
+        ("identity", bytes),
+    ],
+)
+@pytest.mark.parametrize("path", [INFER, "/v1/tasks/iris/predict"])
+def test_a_compressed_body_is_answered(module_stack, path, coding, compress):
+    body = tensors() if path == INFER else {"rows": [IRIS.example]}
+    headers = {"content-encoding": coding, "content-type": "application/json"}
+    content = compress(json.dumps(body).encode())
+    assert module_stack.http.post(path, content=content, headers=headers).status_code == 200
+
+
+def test_a_compressed_body_is_bounded_by_what_it_unpacks_to(module_stack):
+    bomb = gzip.compress(b" " * (1 << 24))
+    response = module_stack.http.post(INFER, content=bomb, headers={"content-encoding": "gzip"})
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [("", True), ("/ready", True), ("/infer", True), ("/config", False)],
+)
+def test_a_task_has_version_1_and_no_other(module_stack, path, there):
+    ask = {"method": "POST", "json": tensors()} if path == "/infer" else {"method": "GET"}
+    first, second = (
+        module_stack.http.request(url=f"/v2/models/iris/versions/{version}{path}", **ask)
+        for version in ("1", "2")
+    )
+    assert first.status_code == (200 if there else 404)
+    assert second.status_code == 404
+
+
+def test_metadata_name_the_version_the_extension_and_the_codecs(module_stack):
+    get = module_stack.http.get
+    assert get("/v2/").json() == get("/v2").json()
+    assert get("/v2").json()["extensions"] == ["binary_tensor_data"]
+    assert get("/v2/models/iris").json()["versions"] == ["1"]
+    answer = module_stack.http.post(INFER, json=tensors()).json()
+    codecs = [output["parameters"]["content_type"] for output in answer["outputs"]]
+    assert (answer["model_version"], codecs) == ("1", ["str", "np", "str"])
 
 
 def test_an_unknown_model_is_a_404_in_the_protocols_words(module_stack):

@@ -58,13 +58,16 @@ class Administration:
         }
         line: Schema = {"type": "string", "maxLength": MOST_REASON, "pattern": REASON}
         release = _describe_change(
+            "release_node",
             "Let a node that is jailed or in probation count again",
             "reason",
             line,
             "Its features are in order again.",
         )
-        deposit = _describe_change("Pay stake into a node's account", "amount", amount, 100)
-        withdraw = _describe_change("Take stake out of a node's account", "amount", amount, 100)
+        deposit = _describe_change("deposit_stake", "Pay stake into a node's account", "amount", amount, 100)
+        withdraw = _describe_change(
+            "withdraw_stake", "Take stake out of a node's account", "amount", amount, 100
+        )
         return [
             Endpoint("POST", "/v1/nodes/{task}/{node}/release", self.release, release, "administer"),
             Endpoint("POST", "/v1/nodes/{task}/{node}/deposit", self.deposit, deposit, "administer"),
@@ -176,11 +179,12 @@ def _read_key(request: Request, body: dict[str, Any]) -> str:
     return str(keys[0])
 
 
-def _describe_change(summary: str, field: str, schema: Schema, example: object) -> Operation:
+def _describe_change(name: str, summary: str, field: str, schema: Schema, example: object) -> Operation:
     key: Schema = {"type": "string", "pattern": KEY}
     return Operation(
         summary,
         AccountView,
+        name=name,
         tag="administration",
         errors=(409, 503),
         body=object_schema({field: schema, "key": key}, [field]) | {"example": {field: example}},

@@ -32,6 +32,7 @@ class Drift:
         report = Operation(
             "How far the newest rows are from those that the models learned from",
             DriftReport,
+            name="get_drift",
             errors=(503,),
             query={"since": TIME, "limit": int_schema(most=MOST_ROUNDS)},
         )

@@ -31,7 +31,10 @@ _LABELS: Final = object_schema(
 _REFUSAL: Final[Schema] = {
     "type": "object",
     "required": ["error"],
-    "properties": {"error": {"type": "object"}, "labels": {"type": "array"}},
+    "properties": {
+        "error": {"type": "object"},
+        "labels": {"type": "array", "items": {"$ref": REFERENCE.format(model="LabelResult")}},
+    },
 }
 """Where no label was good: the first one's error, beside what became of each."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from concord.api.endpoint import Endpoint, Operation
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.observability import metrics
+from concord.observability import exposition
 from concord.service import Service
 
 
@@ -35,9 +35,10 @@ class Health:
         """200 once some task can reach its quorum."""
         return readiness_response(self._service.ready())
 
-    async def get_metrics(self, _request: Request) -> Response:
-        """All metrics in Prometheus' text format."""
-        return Response(metrics.render(), media_type=metrics.CONTENT_TYPE_LATEST)
+    async def get_metrics(self, request: Request) -> Response:
+        """The service's metrics, in Prometheus' text format or as OpenMetrics."""
+        text, media_type = exposition.render("consensus", request.header("accept"))
+        return Response(text, media_type=media_type)
 
 
 def readiness_response(ready: bool, task: str | None = None) -> Response:  # noqa: FBT001 - the answer itself

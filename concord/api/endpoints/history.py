@@ -32,7 +32,9 @@ class History:
 
     def endpoints(self) -> list[Endpoint]:
         """One node's history."""
-        history = Operation("What moved a node's stake", NodeHistory, query={"before": int_schema()})
+        history = Operation(
+            "What moved a node's stake", NodeHistory, name="get_node_history", query={"before": int_schema()}
+        )
         return [Endpoint("GET", "/v1/nodes/{task}/{node}/history", self.get_history, history)]
 
     async def get_history(self, request: Request) -> Response:

@@ -45,6 +45,7 @@ class LabelledRounds:
         page = Operation(
             "Rows that have a label, oldest first: what models learn from anew",
             LabelledPage,
+            name="list_labelled_rows",
             errors=(503,),
             query={"since": TIME, "limit": int_schema(most=MOST_ROWS), "after": CURSOR},
         )

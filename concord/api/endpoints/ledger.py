@@ -25,9 +25,9 @@ class LedgerReader:
 
     def endpoints(self) -> list[Endpoint]:
         """State, verification and audit."""
-        state = Operation("The ledger's newest state, in µS", errors=(503,))
-        verify = Operation("Replay every block and compare", errors=(503,))
-        audit = Operation("Settle every block again", errors=(503,))
+        state = Operation("The ledger's newest state, in µS", name="get_ledger", errors=(503,))
+        verify = Operation("Replay every block and compare", name="verify_ledger", errors=(503,))
+        audit = Operation("Settle every block again", name="audit_ledger", errors=(503,))
         return [
             Endpoint("GET", "/v1/ledger", self.get_state, state),
             Endpoint("GET", "/v1/ledger/verify", self.verify, verify),

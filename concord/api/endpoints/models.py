@@ -54,18 +54,11 @@ class Models:
         comparison = Operation(
             "Champion and challenger on the same labelled rounds",
             Comparison,
+            name="compare_versions",
             tag="models",
             errors=(409, 503),
             query={"since": TIME},
         )
-        decisions: Mapping[Action, Operation] = {
-            "challenge": _describe(
-                "Have a version answer beside the champion, for nothing", _VERSION, required=("version",)
-            ),
-            "promote": _describe("Make a version champion, and watch the old one beside it", _VERSION),
-            "rollback": _describe("Make the version before champion again"),
-            "dismiss": _describe("Have the challenger leave"),
-        }
         return [
             Endpoint("GET", "/v1/models", self.list_models, listing),
             Endpoint("GET", "/v1/models/{name}/compare", self.compare, comparison, "read"),
@@ -77,7 +70,7 @@ class Models:
                     operation,
                     "administer",
                 )
-                for action, operation in decisions.items()
+                for action, operation in _describe_decisions().items()
             ),
         ]
 
@@ -167,7 +160,23 @@ def _read_pair(expect: object) -> VersionPair | None:
     return _read_version(expect, "champion", "expect."), _read_version(expect, "challenger", "expect.")
 
 
-def _describe(summary: str, version: Schema | None = None, *, required: tuple[str, ...] = ()) -> Operation:
+def _describe_decisions() -> Mapping[Action, Operation]:
+    return {
+        "challenge": _describe(
+            "challenge",
+            "Have a version answer beside the champion, for nothing",
+            _VERSION,
+            required=("version",),
+        ),
+        "promote": _describe("promote", "Make a version champion, and watch the old one beside it", _VERSION),
+        "rollback": _describe("rollback", "Make the version before champion again"),
+        "dismiss": _describe("dismiss", "Have the challenger leave"),
+    }
+
+
+def _describe(
+    action: Action, summary: str, version: Schema | None = None, *, required: tuple[str, ...] = ()
+) -> Operation:
     """The operation of a decision; `version` describes the version where one can be named."""
     fields = {"why": _REASON, "expect": object_schema(_PAIR, list(_PAIR))}
     example = {"why": "It was retrained on newer rows."}
@@ -176,6 +185,7 @@ def _describe(summary: str, version: Schema | None = None, *, required: tuple[st
     return Operation(
         summary,
         Appointed,
+        name=f"{action}_version",
         tag="models",
         errors=(409, 503),
         body=object_schema(fields, [*required, "why"]) | {"example": example},

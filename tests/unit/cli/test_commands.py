@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 import pytest
 
+from concord import __version__
 from concord.cli import COMMANDS, main
 from concord.cli.commands.predict import ask
 from concord.cli.commands.rounds import read_moment
@@ -32,6 +33,11 @@ def commands(group=main, path=()):
         yield (*path, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
+
+
+def test_it_says_its_version(run):
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"concord {__version__}\n")
 
 
 @pytest.mark.parametrize("path", list(commands()), ids=" ".join)

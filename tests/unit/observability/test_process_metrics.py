@@ -7,14 +7,14 @@ import sys
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from concord.observability import metrics
+from concord.observability import exposition
 from concord.observability.process_metrics import ServiceProcesses, serving
 
 NAMES = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 
-TELL = "from concord.observability import metrics; print(metrics.render().decode())"
+TELL = "from concord.observability import exposition; print(exposition.render('node')[0].decode())"
 
 
 def process_values(text):
@@ -51,7 +51,7 @@ def other():
 
 
 def test_a_service_of_one_process_tells_of_itself():
-    assert process_values(metrics.render().decode()).keys() >= NAMES
+    assert process_values(exposition.render("consensus")[0].decode()).keys() >= NAMES
 
 
 def test_a_worker_measures_itself_and_its_supervisor(tmp_path):
