@@ -5,22 +5,17 @@ is decided by the schema's `Feature.read`. Nothing is guessed: `1 000`, `inf` an
 decimal commas, `3,5` are no numbers.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from unicodedata import normalize
 
 from concord.errors import InvalidInput
+from concord.tasks.numbers import NUMBER, parse_number
 from concord.tasks.schema import FLOAT32_MAX, Feature
 from concord.util.suggest import did_you_mean, nearest
 
 Row = Mapping[str, float | str]
-
-NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-"""A decimal number with an optional exponent; `1 000`, `3,5` and `inf` do not match."""
-
-WHOLE: Final = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 
 InvalidValueKind = Literal["empty", "comma", "text", "large", "whole", "range", "choice"]
 
@@ -114,10 +109,8 @@ def _read_number(feature: Feature, text: str, *, comma: bool) -> float | Invalid
     if not text:
         return InvalidValue("empty", feature, text)
     plain = text.replace(",", ".", 1) if comma else text
-    if WHOLE.fullmatch(plain):
-        return int(plain)
     if NUMBER.fullmatch(plain):
-        return float(plain)
+        return parse_number(plain)
     return InvalidValue("comma" if NUMBER.fullmatch(text.replace(",", ".", 1)) else "text", feature, text)
 
 

@@ -13,8 +13,8 @@ from unicodedata import normalize
 
 from concord.cli.files.csv_file import check_width, find_column, open_csv
 from concord.errors import InvalidInput
+from concord.tasks.numbers import NUMBER
 from concord.tasks.profile import Column
-from concord.tasks.values import NUMBER
 
 if TYPE_CHECKING:
     import _csv

@@ -1,7 +1,7 @@
 """Labels from a CSV file: every line is read and checked before anything is sent.
 
-Only the service knows the task of a round. So a cell is a class if some task has one of that name, else a
-number; whether it fits its round is for the service to decide.
+Only the service knows the task of a round. So a cell must be a class of some task or a number, and is sent
+as its text; the service reads it by the task of its round.
 """
 
 import re
@@ -14,7 +14,7 @@ from unicodedata import normalize
 from concord.cli.files.csv_file import check_width, find_column, read_lines
 from concord.errors import InvalidInput
 from concord.tasks.csv_rows import Line
-from concord.tasks.values import NUMBER, WHOLE
+from concord.tasks.numbers import NUMBER
 from concord.util.suggest import did_you_mean
 
 ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -25,11 +25,16 @@ FIELD: Final = "FILE"
 
 @dataclass(frozen=True, slots=True)
 class FileLabel:
-    """One line: its number as an editor counts it, the round's id, and the round's label."""
+    """One line: its number as an editor counts it, the round's id, and its label as it stands there."""
 
     line: int
     id: str
-    label: str | float
+    label: str
+
+    @property
+    def document(self) -> dict[str, str]:
+        """What is sent: what looks like a number may be a class's name, its place, or a value."""
+        return {"id": self.id, "text" if NUMBER.fullmatch(self.label) else "label": self.label}
 
 
 def load(path: Path, id_column: str, label_column: str, classes: Collection[str]) -> tuple[FileLabel, ...]:
@@ -61,8 +66,8 @@ def load(path: Path, id_column: str, label_column: str, classes: Collection[str]
     return tuple(labels)
 
 
-def read_label(text: str, classes: Collection[str]) -> str | float:
-    """Reads a typed label: a class's name, or a number.
+def read_label(text: str, classes: Collection[str]) -> str:
+    """Checks a typed label: a class's name, or a number.
 
     Raises:
         InvalidInput: It is empty, or neither.
@@ -70,13 +75,7 @@ def read_label(text: str, classes: Collection[str]) -> str | float:
     text = normalize("NFC", text.strip())
     if not text:
         raise InvalidInput("the label is empty; leave out what is not known yet.", field="label")
-    if text in classes:
-        return text
-    if WHOLE.fullmatch(text):
-        return int(text)
-    if NUMBER.fullmatch(text):
-        return float(text)
-    if classes:
+    if classes and text not in classes and not NUMBER.fullmatch(text):
         hint = did_you_mean(text, sorted(classes)) or f" There are {', '.join(sorted(classes)[:20])}."
         raise InvalidInput(f"no task has a class {text[:40]!r}, and it is no number.{hint}", field="label")
     return text
@@ -120,9 +119,14 @@ def _read_labels(
     return labels, errors
 
 
+def _comparable(text: str) -> str | float:
+    return float(text) if NUMBER.fullmatch(text) else text
+
+
 def _check_agrees(label: FileLabel, first: FileLabel) -> None:
     # One line may name a class and another its number; only the service knows whether they agree.
-    if isinstance(label.label, str) == isinstance(first.label, str) and label.label != first.label:
+    one, other = _comparable(label.label), _comparable(first.label)
+    if type(one) is type(other) and one != other:
         raise InvalidInput(
             f"line {first.line} labels the same round otherwise; a round has one label.", field="label"
         )
