@@ -94,7 +94,10 @@ def _rows(task: str, data: "Dataset", parts: "Split") -> Text:
     learned, held_out = len(parts.training.rows), len(parts.test.rows)
     notes = [f"{rows} without {column} dropped" for column, rows in data.dropped.items()]
     if parts.copies:
-        notes.append(f"{parts.copies} copies left out")
+        notes.append(
+            f"{parts.copies} repeat the features of others and {parts.duplicates} their answers too; all are "
+            "kept, each beside its equals"
+        )
     return Text(", ".join([f"{task}: {learned} rows to learn and {held_out} held out ({data.name})", *notes]))
 
 

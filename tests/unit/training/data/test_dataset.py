@@ -159,7 +159,7 @@ def test_one_class_is_refused_by_its_name(task, read_file):
 def test_a_class_with_too_few_rows_is_refused_with_how_many_it_needs(task, read_file):
     rows = [f"{place}.1,3.5,1.4,0.2,{label}" for place in range(1, 21) for label in ("setosa", "virginica")]
     data = read_file("iris", IRIS, *(row.replace("3.5", "4.5") if "set" in row else row for row in rows))
-    with pytest.raises(DataError, match=r"0 distinct rows of class 'versicolor'.*until there are 10"):
+    with pytest.raises(DataError, match=r"0 rows of class 'versicolor'.*until there are 10"):
         split(task("iris"), data, 42)
 
 
