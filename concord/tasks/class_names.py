@@ -1,9 +1,9 @@
-"""Finds a class by its name or by a number.
+"""Finds a class by its name, by a number, or by what a cell of the data says.
 
 A name comes before a place: where a class's name is a number, a number means that name and never a place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from unicodedata import normalize
 
 from concord.tasks.numbers import NUMBER, parse_number
@@ -49,3 +49,27 @@ class ClassNames:
         if place is not None or not NUMBER.fullmatch(text):
             return place
         return self.find_number(parse_number(text))
+
+
+class AnswerTexts:
+    """What the cells of a column of answers mean: a class's name, or a text that stands for one.
+
+    Args:
+        labels: The classes' names.
+        names: Text of a cell → class.
+    """
+
+    def __init__(self, labels: Sequence[str], names: Mapping[str, str]) -> None:
+        named = {normalize("NFC", text): normalize("NFC", label) for text, label in names.items()}
+        self._labels = named | {label: label for label in labels if label not in named}
+        self._known = ClassNames(list(self._labels))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text that is declared."""
+        return tuple(self._labels)
+
+    def find(self, text: str) -> str | None:
+        """The class of a cell; `1.0` is what `1` is. None where the text is not declared."""
+        place = self._known.find_text(text) if self._known.are_numbers else self._known.find_name(text)
+        return None if place is None else self._labels[self.texts[place]]

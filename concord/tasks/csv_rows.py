@@ -7,33 +7,21 @@ execute as a formula are written with an apostrophe before them.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
-from unicodedata import normalize
+from typing import Final, Literal
 
+from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect, ExpectedColumns
 from concord.tasks.schema import Feature, TaskSchema
+from concord.tasks.table_reader import TableLine, TableReader
 from concord.tasks.values import InvalidValue, InvalidValueKind, Row, check_value, escape_formula
 from concord.util.suggest import nearest
 
-Line = tuple[int, list[str]]
-"""A line's number, as an editor counts lines, and its cells."""
-
-ProblemKind = InvalidValueKind | Literal["missing", "repeated", "cells"]
+ProblemKind = InvalidValueKind | Literal["missing", "repeated", "cells", "csv"]
 
 MOST_PROBLEMS: Final = 100
 """Problems that are kept to be shown; the count includes all."""
-
-
-@dataclass(frozen=True, slots=True)
-class CsvDialect:
-    """The form of a CSV file: the separator of its cells, and whether its decimal separator is a comma."""
-
-    separator: str = ","
-    comma: bool = False
-
-
-COMMA_SEPARATED: Final = CsvDialect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +30,7 @@ class Problem:
 
     Attributes:
         kind: Of a cell a kind of `concord.tasks.values`; of a column `missing` or `repeated`; of a line that
-            has more or fewer cells than the header `cells`.
+            has more or fewer cells than the header `cells`, and of one that is no CSV `csv`.
         line: The line's number, as an editor counts lines.
         column: The column; None for a line as a whole.
         text: The cell's text; the number of cells for `cells`.
@@ -94,64 +82,45 @@ class InvalidTable:
     lines: int
 
 
-class _WrongWidth(NamedTuple):
-    """The number of a line's cells, where the header has another number of columns."""
-
-    cells: int
-    columns: int
-
-
-def number_lines(text: Iterable[str], separator: str = ",") -> Iterator[Line]:
-    """Numbers the lines of a CSV text; lines of empty cells, which spreadsheets write, are left out.
-
-    Raises:
-        csv.Error: It is no CSV.
-    """
-    reader, last = csv.reader(text, strict=True, delimiter=separator), 0
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield last + 1, cells
-        last = reader.line_num
+def expected_columns(schema: TaskSchema) -> ExpectedColumns:
+    """The columns that a table of rows to predict should have."""
+    numeric = {feature.name for feature in schema.features if feature.kind != "choice"}
+    return ExpectedColumns(schema.names, frozenset(numeric))
 
 
-def read_header(cells: Sequence[str]) -> tuple[str, ...]:
-    """The names of a header's columns, in the schemas' Unicode normal form (NFC)."""
-    return tuple(normalize("NFC", name.strip()) for name in cells)
-
-
-def read_table(
-    lines: Sequence[Line], schema: TaskSchema, dialect: CsvDialect = COMMA_SEPARATED
-) -> Table | InvalidTable:
+def read_table(reader: TableReader, lines: Iterable[TableLine], schema: TaskSchema) -> Table | InvalidTable:
     """Reads and checks every line.
 
     Args:
-        lines: The header and the lines below it.
+        reader: The table.
+        lines: Its lines.
         schema: The task's schema.
-        dialect: The form of the file.
+
+    Raises:
+        DataError: What follows in the file cannot be read at all.
     """
-    (header_line, header_cells), *body = lines
-    header = read_header(header_cells)
-    problems = list(_check_header(header_line, header, schema))
+    problems = list(_check_header(reader.header_line, reader.header, schema))
     if problems:
         return InvalidTable(tuple(problems[:MOST_PROBLEMS]), len(problems), 1)
-    columns = [(feature, header.index(feature.name)) for feature in schema.features]
-    rows: list[Row] = []
-    count = invalid_lines = 0
-    for line, cells in body:
-        row, errors = _read_line(cells, len(header), columns, comma=dialect.comma)
+    columns = [(feature, reader.header.index(feature.name)) for feature in schema.features]
+    rows, valid, count, invalid_lines = list[Row](), list[TableLine](), 0, 0
+    for line in lines:
+        row, errors = _read_line(line, columns, reader.dialect)
         rows.append(row)
+        valid.append(line)
         count, invalid_lines = count + len(errors), invalid_lines + bool(errors)
         # Suggestions take time, so they are made for the problems that are kept only.
-        problems += [_describe(line, error) for error in errors[: MOST_PROBLEMS - len(problems)]]
+        kept = errors[: MOST_PROBLEMS - len(problems)]
+        problems += [_describe(line, error, len(reader.header)) for error in kept]
     if count:
         return InvalidTable(tuple(problems), count, invalid_lines)
     return Table(
-        header,
-        tuple(line for line, _ in body),
-        tuple(tuple(cells) for _, cells in body),
+        reader.header,
+        tuple(line.number for line in valid),
+        tuple(tuple(line.cells) for line in valid),
         tuple(rows),
-        tuple(name for name in header if name not in schema.names),
-        dialect,
+        tuple(name for name in reader.header if name not in schema.names),
+        reader.dialect,
     )
 
 
@@ -173,7 +142,8 @@ def render_csv(table: Table, added: Sequence[str], answers: Iterable[Sequence[st
 
 
 def _check_header(line: int, header: Sequence[str], schema: TaskSchema) -> Iterator[Problem]:
-    for name in dict.fromkeys(name for name in header if header.count(name) > 1):
+    counts = Counter(name for name in header if name)
+    for name in (name for name, times in counts.items() if times > 1):
         yield Problem("repeated", line, name, name, "", f"column {name!r} is there twice.")
     unknown = [name for name in header if name not in schema.names]
     for feature in schema.features:
@@ -185,15 +155,15 @@ def _check_header(line: int, header: Sequence[str], schema: TaskSchema) -> Itera
 
 
 def _read_line(
-    cells: Sequence[str], width: int, columns: Sequence[tuple[Feature, int]], *, comma: bool
-) -> tuple[Row, list[InvalidValue | _WrongWidth]]:
-    """The row of a line, and what is wrong with it."""
-    if len(cells) != width:
-        return {}, [_WrongWidth(len(cells), width)]
+    line: TableLine, columns: Sequence[tuple[Feature, int]], dialect: CsvDialect
+) -> tuple[Row, list[InvalidValue | None]]:
+    """The row of a line, and what is wrong with it; None: the line itself."""
+    if line.fault is not None:
+        return {}, [None]
     row: dict[str, float | str] = {}
-    errors: list[InvalidValue | _WrongWidth] = []
+    errors: list[InvalidValue | None] = []
     for feature, index in columns:
-        value = check_value(feature, cells[index], comma=comma)
+        value = check_value(feature, line.cells[index], dialect)
         if isinstance(value, InvalidValue):
             errors.append(value)
         else:
@@ -201,8 +171,9 @@ def _read_line(
     return row, errors
 
 
-def _describe(line: int, error: InvalidValue | _WrongWidth) -> Problem:
-    if isinstance(error, _WrongWidth):
-        message = f"{error.cells} cells where the header names {error.columns} columns."
-        return Problem("cells", line, None, str(error.cells), str(error.columns), message)
-    return Problem(error.kind, line, error.feature.name, error.text, error.meant, error.message)
+def _describe(line: TableLine, error: InvalidValue | None, width: int) -> Problem:
+    if error is not None:
+        return Problem(error.kind, line.number, error.feature.name, error.text, error.meant, error.message)
+    if line.is_ragged:
+        return Problem("cells", line.number, None, str(len(line.cells)), str(width), line.fault or "")
+    return Problem("csv", line.number, None, "", "", line.fault or "")

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from concord.cli.files.csv_file import read_lines
+from concord.cli.files.csv_file import open_table
 from concord.cli.files.out_file import check_out
 from concord.errors import Conflict, InvalidInput
-from concord.tasks.csv_rows import InvalidTable, Table, read_table
+from concord.tasks.csv_rows import InvalidTable, Table, expected_columns, read_table
 from concord.tasks.csv_rows import render_csv as render_sheet
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
@@ -26,12 +26,10 @@ def load(path: Path, schema: TaskSchema) -> Table:
     Raises:
         InvalidInput: Names the file, the line as an editor counts it, the column and the remedy.
     """
-    lines = read_lines(path, "--file")
-    if not lines:
-        raise InvalidInput(f"{path} is empty. It needs a header and one line a row.", field="--file")
-    table = read_table(lines, schema)
-    if isinstance(table, InvalidTable):
-        raise _refused(path, lines[0][0], table)
+    with open_table(path, "--file", expected_columns(schema)) as reader:
+        table = read_table(reader, reader, schema)
+        if isinstance(table, InvalidTable):
+            raise _refused(path, reader.header_line, table)
     if not table.rows:
         raise InvalidInput(f"{path} has a header and no rows.", field="--file")
     return table

@@ -5,16 +5,17 @@ import io
 
 import pytest
 
+from concord.tasks.csv_dialect import CsvDialect
 from concord.tasks.csv_rows import (
     MOST_PROBLEMS,
-    CsvDialect,
     InvalidTable,
     Table,
-    number_lines,
+    expected_columns,
     read_table,
     render_csv,
 )
 from concord.tasks.schema import Feature, Label, TaskSchema
+from concord.tasks.table_reader import TableReader
 from concord.tasks.values import escape_formula
 
 FLOWER = TaskSchema(
@@ -31,9 +32,9 @@ FLOWER = TaskSchema(
 HEADER = "length,petals,place\n"
 
 
-def read_text(text, dialect=None):
-    dialect = dialect or CsvDialect()
-    return read_table(list(number_lines(io.StringIO(text, newline=""), dialect.separator)), FLOWER, dialect)
+def read_text(text):
+    with TableReader(io.BytesIO(text.encode()), "rows.csv", expected_columns(FLOWER)) as reader:
+        return read_table(reader, reader, FLOWER)
 
 
 def test_a_valid_file_becomes_rows_with_the_numbers_of_its_lines():
@@ -86,13 +87,14 @@ def test_all_problems_are_counted_and_the_first_are_kept():
 
 
 def test_a_dialect_can_have_decimal_commas():
-    table = read_text("length;petals;place\n1,5;5;sun\n", CsvDialect(";", comma=True))
+    table = read_text("length;petals;place\n1,5;5;sun\n")
+    assert table.dialect == CsvDialect(";", comma=True)
     assert table.rows == ({"length": 1.5, "petals": 5, "place": "sun"},)
     assert render_csv(table, ("sure",), [("0,75",)]) == "length;petals;place;sure\n1,5;5;sun;0,75\n"
 
 
 def test_two_commas_are_no_number_in_any_dialect():
-    invalid = read_text("length;petals;place\n1,000,5;5;sun\n", CsvDialect(";", comma=True))
+    invalid = read_text("length;petals;place\n1,000,5;5;sun\n2,5;5;sun\n")
     assert [problem.kind for problem in invalid.problems] == ["text"]
 
 
