@@ -8,12 +8,13 @@ execute as a formula are written with an apostrophe before them.
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect, ExpectedColumns
-from concord.tasks.schema import Feature, TaskSchema
+from concord.tasks.empty_rules import NO_RULES, EmptyRule
+from concord.tasks.schema import TaskSchema
 from concord.tasks.table_reader import TableLine, TableReader
 from concord.tasks.values import InvalidValue, InvalidValueKind, Row, check_value, escape_formula
 from concord.util.suggest import nearest
@@ -57,6 +58,8 @@ class Table:
         rows: The row to predict for each line.
         unsent: Columns that the task does not have; they are kept and not sent.
         dialect: The form of the file and of its answers.
+        filled: Column → empty cells that the task's rules filled.
+        skipped: Lines that are wrong, where those are left out.
     """
 
     header: tuple[str, ...]
@@ -65,6 +68,17 @@ class Table:
     rows: tuple[Row, ...]
     unsent: tuple[str, ...]
     dialect: CsvDialect = COMMA_SEPARATED
+    filled: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple["SkippedLine", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedLine:
+    """A line that is wrong and left out: its number, the reason and its cells."""
+
+    number: int
+    reason: str
+    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -88,13 +102,22 @@ def expected_columns(schema: TaskSchema) -> ExpectedColumns:
     return ExpectedColumns(schema.names, frozenset(numeric))
 
 
-def read_table(reader: TableReader, lines: Iterable[TableLine], schema: TaskSchema) -> Table | InvalidTable:
+def read_table(
+    reader: TableReader,
+    lines: Iterable[TableLine],
+    schema: TaskSchema,
+    rules: Mapping[str, EmptyRule] = NO_RULES,
+    *,
+    skip_invalid: bool = False,
+) -> Table | InvalidTable:
     """Reads and checks every line.
 
     Args:
         reader: The table.
         lines: Its lines.
         schema: The task's schema.
+        rules: Feature → what an empty cell becomes; without a rule such a cell is wrong.
+        skip_invalid: Whether lines that are wrong are left out; else one makes the whole table wrong.
 
     Raises:
         DataError: What follows in the file cannot be read at all.
@@ -102,26 +125,21 @@ def read_table(reader: TableReader, lines: Iterable[TableLine], schema: TaskSche
     problems = list(_check_header(reader.header_line, reader.header, schema))
     if problems:
         return InvalidTable(tuple(problems[:MOST_PROBLEMS]), len(problems), 1)
-    columns = [(feature, reader.header.index(feature.name)) for feature in schema.features]
-    rows, valid, count, invalid_lines = list[Row](), list[TableLine](), 0, 0
+    checked = _CheckedLines(reader, schema, rules)
     for line in lines:
-        row, errors = _read_line(line, columns, reader.dialect)
-        rows.append(row)
-        valid.append(line)
-        count, invalid_lines = count + len(errors), invalid_lines + bool(errors)
-        # Suggestions take time, so they are made for the problems that are kept only.
-        kept = errors[: MOST_PROBLEMS - len(problems)]
-        problems += [_describe(line, error, len(reader.header)) for error in kept]
-    if count:
-        return InvalidTable(tuple(problems), count, invalid_lines)
-    return Table(
-        reader.header,
-        tuple(line.number for line in valid),
-        tuple(tuple(line.cells) for line in valid),
-        tuple(rows),
-        tuple(name for name in reader.header if name not in schema.names),
-        reader.dialect,
-    )
+        checked.add(line)
+    return checked.table() if skip_invalid or not checked.count else checked.invalid_table()
+
+
+def render_skipped(table: Table) -> str:
+    """The lines that were left out as CSV text, each with its number and the reason."""
+    text, dialect = io.StringIO(), table.dialect
+    writer = csv.writer(text, lineterminator="\n", delimiter=dialect.separator)
+    writer.writerow(["line", "reason", *map(escape_formula, table.header)])
+    for line in table.skipped:
+        cells = [escape_formula(cell, comma=dialect.comma) for cell in line.cells]
+        writer.writerow([line.number, escape_formula(line.reason), *cells])
+    return text.getvalue()
 
 
 def render_csv(table: Table, added: Sequence[str], answers: Iterable[Sequence[str]]) -> str:
@@ -154,21 +172,77 @@ def _check_header(line: int, header: Sequence[str], schema: TaskSchema) -> Itera
             yield Problem("missing", line, feature.name, "", meant, message)
 
 
-def _read_line(
-    line: TableLine, columns: Sequence[tuple[Feature, int]], dialect: CsvDialect
-) -> tuple[Row, list[InvalidValue | None]]:
-    """The row of a line, and what is wrong with it; None: the line itself."""
-    if line.fault is not None:
-        return {}, [None]
-    row: dict[str, float | str] = {}
-    errors: list[InvalidValue | None] = []
-    for feature, index in columns:
-        value = check_value(feature, line.cells[index], dialect)
-        if isinstance(value, InvalidValue):
-            errors.append(value)
-        else:
-            row[feature.name] = value
-    return row, errors
+class _CheckedLines:
+    """The rows of the lines that are right, and what is wrong with the others."""
+
+    def __init__(self, reader: TableReader, schema: TaskSchema, rules: Mapping[str, EmptyRule]) -> None:
+        self._reader, self._schema, self._rules = reader, schema, rules
+        self._columns = [(feature, reader.header.index(feature.name)) for feature in schema.features]
+        self._rows: list[Row] = []
+        self._valid: list[TableLine] = []
+        self._skipped: list[SkippedLine] = []
+        self._problems: list[Problem] = []
+        self._filled: Counter[str] = Counter()
+        self.count = 0
+
+    def add(self, line: TableLine) -> None:
+        """Checks a line."""
+        row, errors, filled = self._read(line)
+        if not errors:
+            self._rows.append(row)
+            self._valid.append(line)
+            self._filled.update(filled)
+            return
+        self.count += len(errors)
+        # Suggestions take time, so they are made for the problems that are kept only.
+        kept = errors[: MOST_PROBLEMS - len(self._problems)]
+        described = [_describe(line, error, len(self._reader.header)) for error in kept]
+        self._problems += described
+        reason = described[0].message if described else _name_briefly(line, errors[0])
+        self._skipped.append(SkippedLine(line.number, reason, tuple(line.cells)))
+
+    def table(self) -> Table:
+        """The lines that are right."""
+        header = self._reader.header
+        return Table(
+            header,
+            tuple(line.number for line in self._valid),
+            tuple(tuple(line.cells) for line in self._valid),
+            tuple(self._rows),
+            tuple(name for name in header if name not in self._schema.names),
+            self._reader.dialect,
+            dict(self._filled),
+            tuple(self._skipped),
+        )
+
+    def invalid_table(self) -> InvalidTable:
+        """The lines that are wrong."""
+        return InvalidTable(tuple(self._problems), self.count, len(self._skipped))
+
+    def _read(self, line: TableLine) -> tuple[Row, list[InvalidValue | None], list[str]]:
+        """The row of a line, what is wrong with it (None: the line itself), and which cells were filled."""
+        if line.fault is not None:
+            return {}, [None], []
+        row: dict[str, float | str] = {}
+        errors: list[InvalidValue | None] = []
+        filled: list[str] = []
+        for feature, index in self._columns:
+            value = check_value(feature, line.cells[index], self._reader.dialect)
+            rule = self._rules.get(feature.name)
+            if rule is not None and rule.applies(line.cells[index], value, self._reader.dialect):
+                value = rule.read(feature, line.cells[index])
+                filled.append(feature.name)
+            if isinstance(value, InvalidValue):
+                errors.append(value)
+            else:
+                row[feature.name] = value
+        return row, errors, filled
+
+
+def _name_briefly(line: TableLine, error: InvalidValue | None) -> str:
+    if error is None:
+        return line.fault or ""
+    return f"{error.feature.name} does not admit {error.text[:40]!r}."
 
 
 def _describe(line: TableLine, error: InvalidValue | None, width: int) -> Problem:
