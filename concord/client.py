@@ -158,7 +158,8 @@ class Client:
         """Sends labels of rounds; the same labels again change nothing.
 
         Args:
-            labels: Up to 1,000 of `{"id", "label"}`, or `{"id", "value"}` for a regression.
+            labels: Up to 1,000 of `{"id", "label"}`, `{"id", "value"}` for a regression, or `{"id", "text"}`
+                with either as a person typed it.
             settled: Wait until they are settled in a block.
             request_id: An id of the caller's own, for logs.
 

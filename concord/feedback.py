@@ -80,7 +80,7 @@ class Feedback:
 
         Args:
             token: The sender's token.
-            items: `{"id", "label"}` or `{"id", "value"}` each, as they were sent.
+            items: `{"id"}` with `label`, `value` or `text` each, as they were sent.
             request_id: Kept with the labels.
 
         Returns:

@@ -8,6 +8,7 @@ facts and builds unfitted pipelines.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,9 @@ class Answer:
     column: str
     names: Mapping[str, str] = field(default_factory=dict)
     grade: Callable[[float], str] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "column", normalize("NFC", self.column))
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,8 @@ class Task:
     def __post_init__(self) -> None:
         for node in self.nodes:
             check_name("node", node)
+        rules = {normalize("NFC", name): rule for name, rule in self.rules.items()}
+        object.__setattr__(self, "rules", rules)
         unknown = set(self.rules) - self.schema.names
         if unknown:
             raise ConfigurationError(

@@ -7,33 +7,22 @@ execute as a formula are written with an apostrophe before them.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
-from unicodedata import normalize
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
-from concord.tasks.schema import Feature, TaskSchema
+from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect, ExpectedColumns
+from concord.tasks.empty_rules import NO_RULES, EmptyRule
+from concord.tasks.schema import TaskSchema
+from concord.tasks.table_reader import TableLine, TableReader
 from concord.tasks.values import InvalidValue, InvalidValueKind, Row, check_value, escape_formula
 from concord.util.suggest import nearest
 
-Line = tuple[int, list[str]]
-"""A line's number, as an editor counts lines, and its cells."""
-
-ProblemKind = InvalidValueKind | Literal["missing", "repeated", "cells"]
+ProblemKind = InvalidValueKind | Literal["missing", "repeated", "cells", "csv"]
 
 MOST_PROBLEMS: Final = 100
 """Problems that are kept to be shown; the count includes all."""
-
-
-@dataclass(frozen=True, slots=True)
-class CsvDialect:
-    """The form of a CSV file: the separator of its cells, and whether its decimal separator is a comma."""
-
-    separator: str = ","
-    comma: bool = False
-
-
-COMMA_SEPARATED: Final = CsvDialect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +31,7 @@ class Problem:
 
     Attributes:
         kind: Of a cell a kind of `concord.tasks.values`; of a column `missing` or `repeated`; of a line that
-            has more or fewer cells than the header `cells`.
+            has more or fewer cells than the header `cells`, and of one that is no CSV `csv`.
         line: The line's number, as an editor counts lines.
         column: The column; None for a line as a whole.
         text: The cell's text; the number of cells for `cells`.
@@ -69,6 +58,8 @@ class Table:
         rows: The row to predict for each line.
         unsent: Columns that the task does not have; they are kept and not sent.
         dialect: The form of the file and of its answers.
+        filled: Column → empty cells that the task's rules filled.
+        skipped: Lines that are wrong, where those are left out.
     """
 
     header: tuple[str, ...]
@@ -77,6 +68,17 @@ class Table:
     rows: tuple[Row, ...]
     unsent: tuple[str, ...]
     dialect: CsvDialect = COMMA_SEPARATED
+    filled: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple["SkippedLine", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedLine:
+    """A line that is wrong and left out: its number, the reason and its cells."""
+
+    number: int
+    reason: str
+    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -94,65 +96,50 @@ class InvalidTable:
     lines: int
 
 
-class _WrongWidth(NamedTuple):
-    """The number of a line's cells, where the header has another number of columns."""
-
-    cells: int
-    columns: int
-
-
-def number_lines(text: Iterable[str], separator: str = ",") -> Iterator[Line]:
-    """Numbers the lines of a CSV text; lines of empty cells, which spreadsheets write, are left out.
-
-    Raises:
-        csv.Error: It is no CSV.
-    """
-    reader, last = csv.reader(text, strict=True, delimiter=separator), 0
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield last + 1, cells
-        last = reader.line_num
-
-
-def read_header(cells: Sequence[str]) -> tuple[str, ...]:
-    """The names of a header's columns, in the schemas' Unicode normal form (NFC)."""
-    return tuple(normalize("NFC", name.strip()) for name in cells)
+def expected_columns(schema: TaskSchema) -> ExpectedColumns:
+    """The columns that a table of rows to predict should have."""
+    numeric = {feature.name for feature in schema.features if feature.kind != "choice"}
+    return ExpectedColumns(schema.names, frozenset(numeric))
 
 
 def read_table(
-    lines: Sequence[Line], schema: TaskSchema, dialect: CsvDialect = COMMA_SEPARATED
+    reader: TableReader,
+    lines: Iterable[TableLine],
+    schema: TaskSchema,
+    rules: Mapping[str, EmptyRule] = NO_RULES,
+    *,
+    skip_invalid: bool = False,
 ) -> Table | InvalidTable:
     """Reads and checks every line.
 
     Args:
-        lines: The header and the lines below it.
+        reader: The table.
+        lines: Its lines.
         schema: The task's schema.
-        dialect: The form of the file.
+        rules: Feature → what an empty cell becomes; without a rule such a cell is wrong.
+        skip_invalid: Whether lines that are wrong are left out; else one makes the whole table wrong.
+
+    Raises:
+        DataError: What follows in the file cannot be read at all.
     """
-    (header_line, header_cells), *body = lines
-    header = read_header(header_cells)
-    problems = list(_check_header(header_line, header, schema))
+    problems = list(_check_header(reader.header_line, reader.header, schema))
     if problems:
         return InvalidTable(tuple(problems[:MOST_PROBLEMS]), len(problems), 1)
-    columns = [(feature, header.index(feature.name)) for feature in schema.features]
-    rows: list[Row] = []
-    count = invalid_lines = 0
-    for line, cells in body:
-        row, errors = _read_line(cells, len(header), columns, comma=dialect.comma)
-        rows.append(row)
-        count, invalid_lines = count + len(errors), invalid_lines + bool(errors)
-        # Suggestions take time, so they are made for the problems that are kept only.
-        problems += [_describe(line, error) for error in errors[: MOST_PROBLEMS - len(problems)]]
-    if count:
-        return InvalidTable(tuple(problems), count, invalid_lines)
-    return Table(
-        header,
-        tuple(line for line, _ in body),
-        tuple(tuple(cells) for _, cells in body),
-        tuple(rows),
-        tuple(name for name in header if name not in schema.names),
-        dialect,
-    )
+    checked = _CheckedLines(reader, schema, rules)
+    for line in lines:
+        checked.add(line)
+    return checked.table() if skip_invalid or not checked.count else checked.invalid_table()
+
+
+def render_skipped(table: Table) -> str:
+    """The lines that were left out as CSV text, each with its number and the reason."""
+    text, dialect = io.StringIO(), table.dialect
+    writer = csv.writer(text, lineterminator="\n", delimiter=dialect.separator)
+    writer.writerow(["line", "reason", *map(escape_formula, table.header)])
+    for line in table.skipped:
+        cells = [escape_formula(cell, comma=dialect.comma) for cell in line.cells]
+        writer.writerow([line.number, escape_formula(line.reason), *cells])
+    return text.getvalue()
 
 
 def render_csv(table: Table, added: Sequence[str], answers: Iterable[Sequence[str]]) -> str:
@@ -173,7 +160,8 @@ def render_csv(table: Table, added: Sequence[str], answers: Iterable[Sequence[st
 
 
 def _check_header(line: int, header: Sequence[str], schema: TaskSchema) -> Iterator[Problem]:
-    for name in dict.fromkeys(name for name in header if header.count(name) > 1):
+    counts = Counter(name for name in header if name)
+    for name in (name for name, times in counts.items() if times > 1):
         yield Problem("repeated", line, name, name, "", f"column {name!r} is there twice.")
     unknown = [name for name in header if name not in schema.names]
     for feature in schema.features:
@@ -184,25 +172,82 @@ def _check_header(line: int, header: Sequence[str], schema: TaskSchema) -> Itera
             yield Problem("missing", line, feature.name, "", meant, message)
 
 
-def _read_line(
-    cells: Sequence[str], width: int, columns: Sequence[tuple[Feature, int]], *, comma: bool
-) -> tuple[Row, list[InvalidValue | _WrongWidth]]:
-    """The row of a line, and what is wrong with it."""
-    if len(cells) != width:
-        return {}, [_WrongWidth(len(cells), width)]
-    row: dict[str, float | str] = {}
-    errors: list[InvalidValue | _WrongWidth] = []
-    for feature, index in columns:
-        value = check_value(feature, cells[index], comma=comma)
-        if isinstance(value, InvalidValue):
-            errors.append(value)
-        else:
-            row[feature.name] = value
-    return row, errors
+class _CheckedLines:
+    """The rows of the lines that are right, and what is wrong with the others."""
+
+    def __init__(self, reader: TableReader, schema: TaskSchema, rules: Mapping[str, EmptyRule]) -> None:
+        self._reader, self._schema, self._rules = reader, schema, rules
+        self._columns = [(feature, reader.header.index(feature.name)) for feature in schema.features]
+        self._rows: list[Row] = []
+        self._valid: list[TableLine] = []
+        self._skipped: list[SkippedLine] = []
+        self._problems: list[Problem] = []
+        self._filled: Counter[str] = Counter()
+        self.count = 0
+
+    def add(self, line: TableLine) -> None:
+        """Checks a line."""
+        row, errors, filled = self._read(line)
+        if not errors:
+            self._rows.append(row)
+            self._valid.append(line)
+            self._filled.update(filled)
+            return
+        self.count += len(errors)
+        # Suggestions take time, so they are made for the problems that are kept only.
+        kept = errors[: MOST_PROBLEMS - len(self._problems)]
+        described = [_describe(line, error, len(self._reader.header)) for error in kept]
+        self._problems += described
+        reason = described[0].message if described else _name_briefly(line, errors[0])
+        self._skipped.append(SkippedLine(line.number, reason, tuple(line.cells)))
+
+    def table(self) -> Table:
+        """The lines that are right."""
+        header = self._reader.header
+        return Table(
+            header,
+            tuple(line.number for line in self._valid),
+            tuple(tuple(line.cells) for line in self._valid),
+            tuple(self._rows),
+            tuple(name for name in header if name not in self._schema.names),
+            self._reader.dialect,
+            dict(self._filled),
+            tuple(self._skipped),
+        )
+
+    def invalid_table(self) -> InvalidTable:
+        """The lines that are wrong."""
+        return InvalidTable(tuple(self._problems), self.count, len(self._skipped))
+
+    def _read(self, line: TableLine) -> tuple[Row, list[InvalidValue | None], list[str]]:
+        """The row of a line, what is wrong with it (None: the line itself), and which cells were filled."""
+        if line.fault is not None:
+            return {}, [None], []
+        row: dict[str, float | str] = {}
+        errors: list[InvalidValue | None] = []
+        filled: list[str] = []
+        for feature, index in self._columns:
+            value = check_value(feature, line.cells[index], self._reader.dialect)
+            rule = self._rules.get(feature.name)
+            if rule is not None and rule.applies(line.cells[index], value, self._reader.dialect):
+                value = rule.read(feature, line.cells[index])
+                filled.append(feature.name)
+            if isinstance(value, InvalidValue):
+                errors.append(value)
+            else:
+                row[feature.name] = value
+        return row, errors, filled
 
 
-def _describe(line: int, error: InvalidValue | _WrongWidth) -> Problem:
-    if isinstance(error, _WrongWidth):
-        message = f"{error.cells} cells where the header names {error.columns} columns."
-        return Problem("cells", line, None, str(error.cells), str(error.columns), message)
-    return Problem(error.kind, line, error.feature.name, error.text, error.meant, error.message)
+def _name_briefly(line: TableLine, error: InvalidValue | None) -> str:
+    if error is None:
+        return line.fault or ""
+    return f"{error.feature.name} does not admit {error.text[:40]!r}."
+
+
+def _describe(line: TableLine, error: InvalidValue | None, width: int) -> Problem:
+    if error is not None:
+        return Problem(error.kind, line.number, error.feature.name, error.text, error.meant, error.message)
+    if line.is_ragged:
+        return Problem("cells", line.number, None, str(len(line.cells)), str(width), line.fault or "")
+    return Problem("csv", line.number, None, "", "", line.fault or "")

@@ -9,7 +9,7 @@ answers; there the bins' edges serve as points.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from concord.errors import ConfigurationError
+from concord.tasks.cells import is_empty
+from concord.tasks.class_names import AnswerTexts
 
 Counts = npt.NDArray[np.int64]
 
@@ -57,6 +59,7 @@ class Column:
         read: Cells that were read; `rows` of them were counted.
         unknown: Values that mean unknown.
         fill: Number, or index of the choice, that replaces a missing cell; None where none does.
+        names: Of answers, text of a cell → class.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Column:
     read: int
     unknown: frozenset[float | str]
     fill: float | None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exact(self) -> bool:
@@ -107,6 +111,17 @@ class Column:
         if cell is None or cell in self.unknown:
             return np.nan
         return self._codes.get(cell, len(self.choices))
+
+    def read_text(self, text: str) -> str | None:
+        """The choice of a cell, or its text if it is none; None where it is empty."""
+        found = self._texts.find(text)
+        if found is None and is_empty(text):
+            return None
+        return text if found is None else found
+
+    @cached_property
+    def _texts(self) -> AnswerTexts:
+        return AnswerTexts(self.choices, self.names)
 
     @cached_property
     def _codes(self) -> dict[object, int]:
@@ -195,7 +210,8 @@ def _read_answers(part: Mapping[str, Any] | None) -> Column | None:
     if not part:
         return None
     rows = int(part["rows"])
-    return _read_column(str(part["name"]), part, rows, rows)
+    names = {str(text): str(label) for text, label in part.get("names", {}).items()}
+    return replace(_read_column(str(part["name"]), part, rows, rows), names=names)
 
 
 def _read_column(name: str, part: Mapping[str, Any], rows: int, read: int) -> Column:

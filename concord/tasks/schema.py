@@ -15,11 +15,13 @@ from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from string import Formatter
 from typing import Any, Final, Literal
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 
 from concord.errors import ConfigurationError, InvalidInput
+from concord.tasks.class_names import ClassNames
 from concord.tasks.names import check_name, check_texts
 
 Kind = Literal["number", "integer", "choice"]
@@ -60,6 +62,7 @@ class Feature:
     description: str = ""
 
     def __post_init__(self) -> None:
+        _normalize(self, "name", "example", "choices")
         if (self.kind == "choice") != bool(self.choices):
             raise ConfigurationError(
                 f"Feature {self.name!r}: a choice lists its choices, and nothing else does.", field=self.name
@@ -151,6 +154,9 @@ class Label:
     sentence: str
     tone: Tone = "neutral"
 
+    def __post_init__(self) -> None:
+        _normalize(self, "name")
+
 
 @dataclass(frozen=True)
 class Value:
@@ -171,6 +177,7 @@ class Value:
     sentence: str
 
     def __post_init__(self) -> None:
+        _normalize(self, "name")
         fields = {part[1:] for part in Formatter().parse(self.sentence) if part[1] is not None}
         if not fields <= {("value", "", None), ("unit", "", None)}:
             raise ConfigurationError("A value's sentence may hold {value} and {unit} only.", field="sentence")
@@ -238,6 +245,11 @@ class TaskSchema:
     def names(self) -> frozenset[str]:
         """The features' names, for membership."""
         return frozenset(feature.name for feature in self.features)
+
+    @cached_property
+    def class_names(self) -> ClassNames:
+        """The classes, to find one by its name or by a number."""
+        return ClassNames([label.name for label in self.labels])
 
     @cached_property
     def digest(self) -> str:
@@ -313,6 +325,16 @@ class TaskSchema:
         else:
             message = f"Column {missing[0]!r} is missing."
         return InvalidInput(message, field=_path(index, unknown[0] if unknown else missing[0]))
+
+
+def _normalize(part: Feature | Label | Value, *fields: str) -> None:
+    """Brings texts that callers and files must say into the Unicode normal form NFC."""
+    for field in fields:
+        value = getattr(part, field)
+        if isinstance(value, str):
+            object.__setattr__(part, field, normalize("NFC", value))
+        elif isinstance(value, tuple):
+            object.__setattr__(part, field, tuple(normalize("NFC", text) for text in value))
 
 
 def _path(index: int | None, name: str | None) -> str | None:

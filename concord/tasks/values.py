@@ -5,24 +5,21 @@ is decided by the schema's `Feature.read`. Nothing is guessed: `1 000`, `inf` an
 decimal commas, `3,5` are no numbers.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from unicodedata import normalize
 
 from concord.errors import InvalidInput
+from concord.tasks.cells import is_empty
+from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect
+from concord.tasks.numbers import NUMBER, NumberFault, NumberFaultKind, read_number
 from concord.tasks.schema import FLOAT32_MAX, MOST_SHOWN_CHOICES, Feature
 from concord.util.suggest import did_you_mean, nearest
 
 Row = Mapping[str, float | str]
 
-NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-"""A decimal number with an optional exponent; `1 000`, `3,5` and `inf` do not match."""
-
-WHOLE: Final = re.compile(r"[-+]?\d{1,18}", re.ASCII)
-
-InvalidValueKind = Literal["empty", "comma", "text", "large", "whole", "range", "choice"]
+InvalidValueKind = NumberFaultKind | Literal["empty", "large", "whole", "range", "choice"]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -32,10 +29,11 @@ class InvalidValue:
     """A text that is no value of a feature, and why.
 
     Attributes:
-        kind: `empty`; `comma`: a decimal comma; `text`: no number; `large`: beyond float32; `whole`: has a
-            fraction; `range`: too small or too large; `choice`: none of the choices.
+        kind: `empty`; of a number a kind of `NumberFault`; `large`: beyond float32; `whole`: has a fraction;
+            `range`: too small or too large; `choice`: none of the choices.
         feature: The feature.
         text: The text.
+        number: Why it is no number, if that is so.
         refusal: The schema's error message, if the schema refused the value.
     """
 
@@ -43,12 +41,13 @@ class InvalidValue:
     feature: Feature
     text: str
     refusal: str = ""
+    number: NumberFault | None = None
 
     @property
     def meant(self) -> str:
         """A suggestion; empty where there is none."""
-        if self.kind == "comma":
-            return self.text.replace(",", ".")
+        if self.number is not None:
+            return self.number.meant
         return nearest(self.text, self.feature.choices) if self.kind == "choice" else ""
 
     @property
@@ -57,24 +56,28 @@ class InvalidValue:
         name, takes = self.feature.name, describe(self.feature)
         if self.kind == "empty":
             return f"{name} is empty; it takes {takes}."
-        if self.kind in {"comma", "text"}:
-            remedy = f" Write {self.meant}." if self.kind == "comma" else ""
-            return f"{name} takes {takes}, and {self.text[:40]!r} is no number.{remedy}"
+        if self.number is not None:
+            fault = "may be two" if self.kind == "ambiguous" else "is no number"
+            return f"{name} takes {takes}, and {self.text[:40]!r} {fault}. {self.number.remedy}".rstrip()
         return self.refusal + (did_you_mean(self.text, self.feature.choices) if self.kind == "choice" else "")
 
 
-def check_value(feature: Feature, text: str, *, comma: bool = False) -> float | str | InvalidValue:
+def check_value(
+    feature: Feature, text: str, dialect: CsvDialect = COMMA_SEPARATED
+) -> float | str | InvalidValue:
     """Reads one value, or returns why the text is none.
 
     Args:
         feature: The feature.
         text: The text.
-        comma: Whether a comma is the decimal separator.
+        dialect: How the text's file writes numbers.
     """
     text = normalize("NFC", text.strip())
-    value = text if feature.kind == "choice" else _read_number(feature, text, comma=comma)
-    if isinstance(value, InvalidValue):
-        return value
+    if is_empty(text, feature.choices):
+        return InvalidValue("empty", feature, text)
+    value = text if feature.kind == "choice" else read_number(text, dialect)
+    if isinstance(value, NumberFault):
+        return InvalidValue(value.kind, feature, text, number=value)
     try:
         feature.read(value)
     except InvalidInput as error:
@@ -112,20 +115,9 @@ def escape_formula(cell: str, *, comma: bool = False) -> str:
     return cell
 
 
-def _read_number(feature: Feature, text: str, *, comma: bool) -> float | InvalidValue:
-    if not text:
-        return InvalidValue("empty", feature, text)
-    plain = text.replace(",", ".", 1) if comma else text
-    if WHOLE.fullmatch(plain):
-        return int(plain)
-    if NUMBER.fullmatch(plain):
-        return float(plain)
-    return InvalidValue("comma" if NUMBER.fullmatch(text.replace(",", ".", 1)) else "text", feature, text)
-
-
 def _refusal_kind(feature: Feature, value: float | str) -> InvalidValueKind:
     if isinstance(value, str):
-        return "choice" if value else "empty"
+        return "choice"
     if not abs(value) <= FLOAT32_MAX:
         return "large"
     return "whole" if feature.kind == "integer" and value != int(value) else "range"

@@ -184,6 +184,6 @@ def test_a_node_serves_what_was_fetched_and_its_challenger(fetch):
         info = httpx.get(f"{url}/info").json()
         profile = httpx.get(f"{url}/profile")
     assert profile.headers["x-concord-model"] == "iris.knn/2"
-    assert profile.json()["rows"] == 119
+    assert profile.json()["rows"] == 120
     assert (answer["model"], answer["challenger"]["model"]) == ("iris.knn/2", "iris.knn/1")
     assert (info["version"], info["challenger"]["version"]) == ("2", "1")

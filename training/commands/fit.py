@@ -103,7 +103,10 @@ def _rows(plan: "FitPlan") -> Text:
     learned, held_out = len(parts.training.rows), len(parts.test.rows)
     notes = [f"{rows} without {column} dropped" for column, rows in data.dropped.items()]
     if parts.copies:
-        notes.append(f"{parts.copies} copies left out")
+        notes.append(
+            f"{parts.copies} repeat the features of others and {parts.duplicates} their answers too; all are "
+            "kept, each beside its equals"
+        )
     return Text(
         ", ".join(
             [f"{plan.task.name}: {learned} rows to learn and {held_out} held out ({data.name})", *notes]

@@ -6,6 +6,7 @@ cells are read by a comparison or two, and only the others by `_cell`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -14,15 +15,13 @@ from unicodedata import normalize
 import numpy as np
 
 from concord.errors import DataError, InvalidInput
+from concord.tasks.cells import is_empty
+from concord.tasks.class_names import AnswerTexts
+from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect, ExpectedColumns, read_header
+from concord.tasks.numbers import NUMBER, NumberFault, read_number
 from concord.tasks.schema import FLOAT32_MAX, Feature
 from concord.util.suggest import nearest
 from training.task import Answer, Task
-
-NOTHING: Final = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}
-"""Texts of an empty cell, as spreadsheets, pandas and databases write them."""
-
-NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-"""A number as JSON callers may send it; `1_000`, `1 000`, `3,5` and `inf` are none."""
 
 KEY: Final = re.compile(r"[\w][\w.:/ -]{0,59}")
 """A row's own name; one that a spreadsheet would take for a formula is none."""
@@ -58,20 +57,25 @@ class Cleaner:
         task: Whose rows.
         name: The table's, for messages.
         header: Its columns.
+        dialect: How it writes numbers.
 
     Raises:
-        DataError: A column that the task needs is missing.
+        DataError: A column that the task needs is missing, or there twice.
     """
 
-    def __init__(self, task: Task, name: str, header: Sequence[str]) -> None:
+    def __init__(
+        self, task: Task, name: str, header: Sequence[str], dialect: CsvDialect = COMMA_SEPARATED
+    ) -> None:
         self._task, self.name = task, name
+        header = read_header(header)
+        _check_distinct(name, header)
         columns = [feature.name for feature in task.schema.features]
         self.answer = _answer_column(task, name, header)
         places = [_column(name, header, column) for column in columns]
-        readers = [_reader(task, feature) for feature in task.schema.features]
+        readers = [_reader(task, feature, dialect) for feature in task.schema.features]
         self._pairs = list(zip(readers, places, strict=True))
         self._answer_place = header.index(self.answer.column)
-        self._read_answer = _answers(task, self.answer)
+        self._read_answer = _answers(task, self.answer, dialect)
         self._key_place = header.index(task.key) if task.key in header else None
         self._time_place = header.index(task.observed) if task.observed in header else None
         self.has_times = self._time_place is not None
@@ -121,7 +125,7 @@ def read_time(column: str, text: str) -> int:
         InvalidInput: It is none.
     """
     text = text.strip()
-    if text in NOTHING:
+    if is_empty(text):
         return UNDATED
     try:
         time = datetime.fromisoformat(text)
@@ -133,54 +137,64 @@ def read_time(column: str, text: str) -> int:
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
-def read_number(name: str, text: str) -> float:
+def expected_columns(task: Task) -> ExpectedColumns:
+    """The columns that a table of the task's data should have."""
+    features = task.schema.features
+    numeric = {feature.name for feature in features if feature.kind != "choice"}
+    graded = {one.column for one in task.answers if task.schema.is_regression or one.grade}
+    names = {feature.name for feature in features} | {one.column for one in task.answers}
+    return ExpectedColumns(frozenset(names), frozenset(numeric | graded))
+
+
+def parse_cell(name: str, text: str, dialect: CsvDialect) -> float:
     """A number of a text without blanks around it.
 
     Raises:
         InvalidInput: It is none, or too large for what a node takes.
     """
-    if NUMBER.fullmatch(text):
-        value = float(text)
-        # What a node's float32 cannot hold would be learned from as an infinity.
-        if not abs(value) <= FLOAT32_MAX:
-            raise InvalidInput(f"{name} must be a finite number.", field=name)
-        return value
-    hint = " Decimals are written with a point." if NUMBER.fullmatch(text.replace(",", ".")) else ""
-    raise InvalidInput(f"{name} must be a number, not the text {text[:40]!r}.{hint}", field=name)
+    value = read_number(text, dialect)
+    if isinstance(value, NumberFault):
+        raise InvalidInput(
+            f"{name} must be a number, not the text {text[:40]!r}. {value.remedy}".rstrip(), field=name
+        )
+    # What a node's float32 cannot hold would be learned from as an infinity.
+    if not abs(value) <= FLOAT32_MAX:
+        raise InvalidInput(f"{name} must be a finite number.", field=name)
+    return float(value)
 
 
-def _reader(task: Task, feature: Feature) -> ReadCell:
+def _reader(task: Task, feature: Feature, dialect: CsvDialect) -> ReadCell:
     """A function that reads a feature's cells: the usual ones at once, all others by `_cell`."""
     if feature.kind == "choice":
-        # A choice that stands for an empty cell is none of the usual ones.
-        unknown = {*NOTHING, *task.rule(feature.name).unknown}
-        codes = {name: float(code) for code, name in enumerate(feature.choices) if name not in unknown}
+        codes = {name: float(code) for code, name in enumerate(feature.choices) if name}
 
         def choice(text: str) -> float | None:
             code = codes.get(text)
-            return _cell(task, feature, text) if code is None else code
+            return _cell(task, feature, text, dialect) if code is None else code
 
         return choice
+    if dialect.comma or dialect.is_ambiguous:
+        return lambda text: _cell(task, feature, text, dialect)
     low = -FLOAT32_MAX if feature.minimum is None else max(feature.minimum, -FLOAT32_MAX)
     high = FLOAT32_MAX if feature.maximum is None else min(feature.maximum, FLOAT32_MAX)
-    whole, empty, match = feature.kind == "integer", task.rule(feature.name).unknown, NUMBER.fullmatch
+    whole, match, unknown = feature.kind == "integer", NUMBER.fullmatch, task.rule(feature.name).unknown
 
     def numeric(text: str) -> float | None:
         if match(text):
             value = float(text)
-            if low <= value <= high and value not in empty and (not whole or value.is_integer()):
+            if low <= value <= high and value not in unknown and (not whole or value.is_integer()):
                 return value
-        return _cell(task, feature, text)
+        return _cell(task, feature, text, dialect)
 
     return numeric
 
 
-def _cell(task: Task, feature: Feature, text: str) -> float | None:
-    text = text.strip()
-    if text in NOTHING:
+def _cell(task: Task, feature: Feature, text: str, dialect: CsvDialect) -> float | None:
+    text = normalize("NFC", text.strip())
+    if is_empty(text, feature.choices):
         return None
     try:
-        value = normalize("NFC", text) if feature.kind == "choice" else read_number(feature.name, text)
+        value = text if feature.kind == "choice" else parse_cell(feature.name, text, dialect)
         return None if value in task.rule(feature.name).unknown else feature.read(value)
     except InvalidInput as error:
         similar = nearest(text, feature.choices)
@@ -188,51 +202,69 @@ def _cell(task: Task, feature: Feature, text: str) -> float | None:
         raise InvalidInput(f"{error.message} {remedy}", field=feature.name) from None
 
 
-def _answers(task: Task, answer: Answer) -> ReadCell:
+def _answers(task: Task, answer: Answer, dialect: CsvDialect) -> ReadCell:
     """A function that reads the cells of the answer; a class's text is looked up once."""
     if task.schema.is_regression or answer.grade:
-        return lambda text: _answer(task, answer, text)
+        return lambda text: _graded(task, answer, text, dialect)
+    texts = AnswerTexts([label.name for label in task.schema.labels], answer.names)
     codes: dict[str, float | None] = {}
 
     def label(text: str) -> float | None:
         if text not in codes:
-            codes[text] = _answer(task, answer, text)
+            codes[text] = _label(task, answer.column, texts, text.strip())
         return codes[text]
 
     return label
 
 
-def _answer(task: Task, answer: Answer, text: str) -> float | None:
-    text, column = text.strip(), answer.column
-    if text in NOTHING:
+def _graded(task: Task, answer: Answer, text: str, dialect: CsvDialect) -> float | None:
+    """The answer of a number: the value itself, or the class that it is graded as."""
+    text = text.strip()
+    if is_empty(text):
         return None
-    names = [label.name for label in task.schema.labels]
     try:
-        if not names:
-            return read_number(column, text)
-        label = answer.grade(read_number(column, text)) if answer.grade else answer.names.get(text, text)
+        value = parse_cell(answer.column, text, dialect)
     except InvalidInput as error:
-        raise InvalidInput(f"{error.message} Correct the cell, or remove the row.", field=column) from None
-    if label not in names:
-        raise InvalidInput(
-            f"{text[:40]!r} is none of {', '.join([*answer.names, *names])}. "
-            "Correct the cell, or remove the row.",
-            field=column,
-        )
-    return float(names.index(label))
+        message = f"{error.message} Correct the cell, or remove the row."
+        raise InvalidInput(message, field=answer.column) from None
+    if answer.grade is None:
+        return value
+    place = task.schema.class_names.find_name(answer.grade(value))
+    assert place is not None, "a task grades with its own labels"
+    return float(place)
+
+
+def _label(task: Task, column: str, texts: AnswerTexts, text: str) -> float | None:
+    label = texts.find(text)
+    place = None if label is None else task.schema.class_names.find_name(label)
+    if place is not None:
+        return float(place)
+    if is_empty(text):
+        return None
+    raise InvalidInput(
+        f"{text[:40]!r} is none of {', '.join(texts.texts)}. Correct the cell, or remove the row.",
+        field=column,
+    )
 
 
 def _key(column: str, text: str) -> str | None:
     text = text.strip()
     if KEY.fullmatch(text):
         return text
-    if text in NOTHING:
+    if is_empty(text):
         return None
     raise InvalidInput(
         f"{column} names a row by at most 60 letters, digits and . : / - _, not {text[:40]!r}. "
         "Correct the cell, or empty it.",
         field=column,
     )
+
+
+def _check_distinct(table: str, header: Sequence[str]) -> None:
+    counts = Counter(name for name in header if name)
+    repeated = next((name for name, times in counts.items() if times > 1), None)
+    if repeated is not None:
+        raise DataError(f"{table} has the column {repeated!r} twice. Remove one.", field=repeated)
 
 
 def _column(table: str, header: Sequence[str], name: str) -> int:

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from concord.errors import DataError, InvalidInput
 from concord.tasks.schema import Rows
-from training.data.cleaning import Cleaner, fill_values
-from training.data.csv_reader import CsvLine, RowFile
+from concord.tasks.table_reader import TableLine, TableReader
+from training.data.cleaning import Cleaner, expected_columns, fill_values
 from training.task import Columns, Task
 
 AnswerArray = npt.NDArray[Any]
@@ -125,7 +125,8 @@ def clean_columns(task: Task, columns: Columns, source: str = "generator") -> Da
     """
     cleaner = Cleaner(task, "generator", list(columns))
     rows = enumerate(zip(*columns.values(), strict=True), start=2)
-    return _collect(task, cleaner, (CsvLine(n, [str(cell) for cell in cells]) for n, cells in rows), source)
+    lines = (TableLine(n, ["" if cell is None else str(cell) for cell in cells]) for n, cells in rows)
+    return _collect(task, cleaner, lines, source)
 
 
 def read_file(task: Task, path: Path) -> Dataset:
@@ -134,12 +135,12 @@ def read_file(task: Task, path: Path) -> Dataset:
     Raises:
         DataError: Names the column, the line and the remedy.
     """
-    with RowFile(path) as file:
-        cleaner = Cleaner(task, file.name, file.header)
+    with TableReader.open(path, expected_columns(task)) as file:
+        cleaner = Cleaner(task, file.name, file.header, file.dialect)
         return _collect(task, cleaner, file.valid_lines(), str(path.absolute()))
 
 
-def _collect(task: Task, cleaner: Cleaner, lines: Iterable[CsvLine], source: str) -> Dataset:
+def _collect(task: Task, cleaner: Cleaner, lines: Iterable[TableLine], source: str) -> Dataset:
     rows, dropped, empty = RowCollector(task), Counter[str](), Counter[str]()
     names = [feature.name for feature in task.schema.features]
     for line in lines:

@@ -2,11 +2,13 @@
 
 Where the rows are dated, the test rows are the newest; otherwise they are drawn with a seed, in each class
 alike, and the result says so. A row that the champion learned from is never a test row, and a test row is
-removed from all that is learned from, old or new. Rows with the same features count once.
+removed from all that is learned from, old or new. Rows with equal features are on one side together, and all
+of them count; a row that old and new data both hold, with the same answer, counts once.
 """
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,10 +17,10 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from concord.errors import DataError, TrainingError
-from concord.tasks.schema import Rows
 from training.data.cleaning import UNDATED
 from training.data.dataset import AnswerArray, Dataset, Times
-from training.data.split import LabelledRows, RowIndices, hash_rows
+from training.data.groups import GroupIndices, RowGroups, RowIndices
+from training.data.split import LabelledRows, hash_rows
 from training.task import TEST_SHARE, Task
 
 LEAST_TEST = 20
@@ -47,8 +49,8 @@ class HoldoutSplit:
     """Three parts that share no row, and what proves it.
 
     Attributes:
-        old: Distinct rows of the old data that the new data lack.
-        new: Distinct rows of the new data that may be learned from.
+        old: Rows of the old data that the new data lack.
+        new: Rows of the new data that may be learned from.
         times: When those were, in µs since the epoch; None where the source does not know.
         test: Rows that no model has learned from.
         by: How the test rows were chosen.
@@ -78,25 +80,43 @@ def hold_out(task: Task, old: Dataset, new: Dataset, learned: LearnedRows, seed:
         TrainingError: The parts share a row, which is a defect.
     """
     times = new.times if new.times is not None and _dated(new.times) else None
-    kept = _distinct(new.rows, times)
-    rows, answers, times = new.rows[kept], new.answers[kept], None if times is None else times[kept]
-    row_hashes = hash_rows(rows)
-    pinned = np.array(task.pinned, dtype=np.float32).reshape(-1, rows.shape[1])
-    taken = learned.hashes | set(hash_rows(pinned))
-    free = np.flatnonzero([row_hash not in taken for row_hash in row_hashes])
-    _check(task, new.name, answers[free], len(rows) - len(free))
-    test = drawn_fifth(task, free, answers, seed) if times is None else newest_fifth(free, times)
-    _check_test(task, answers[test])
-    rest = np.setdiff1d(np.arange(len(rows)), test)
+    groups = RowGroups(new.rows)
+    free = _free(task, new, groups, learned)
+    test = np.sort(held_fifth(task, groups, free, new.answers, times, seed))
+    if times is not None:
+        test = test[np.argsort(times[test], kind="stable")]
+    _check_test(task, new.answers[test])
+    rest = np.setdiff1d(np.arange(len(new.rows)), test)
     parts = {
-        "old": _without(old, set(row_hashes)),
-        "new": LabelledRows(rows[rest], answers[rest]),
-        "test": LabelledRows(rows[test], answers[test]),
+        "new": LabelledRows(new.rows[rest], new.answers[rest]),
+        "test": LabelledRows(new.rows[test], new.answers[test]),
     }
+    parts["old"] = _without(old, new, parts["test"].hashes)
     proof = _proof(parts, learned)
     if times is None:
         return HoldoutSplit(**parts, times=None, by="random", proof=proof)
     return HoldoutSplit(**parts, times=times[rest], by="time", proof=proof)
+
+
+def _free(task: Task, new: Dataset, groups: RowGroups, learned: LearnedRows) -> GroupIndices:
+    """The groups of new rows that may be judged on."""
+    rows = groups.first_rows(new.rows)
+    pinned = np.array(task.pinned, dtype=np.float32).reshape(-1, rows.shape[1])
+    taken = learned.hashes | set(hash_rows(pinned))
+    free = np.flatnonzero([row_hash not in taken for row_hash in hash_rows(rows)])
+    places = groups.places(free)
+    _check(task, new.name, new.answers[places], len(new.rows) - len(places))
+    return free
+
+
+def held_fifth(
+    task: Task, groups: RowGroups, free: GroupIndices, answers: AnswerArray, times: Times | None, seed: int
+) -> RowIndices:
+    """The rows of a fifth of these groups: the newest, or where the rows are not dated some by chance."""
+    if times is not None:
+        return groups.places(newest_fifth(free, groups.middle_times(times)))
+    usual = answers if task.schema.is_regression else groups.usual_answers(answers)
+    return groups.places(drawn_fifth(task, free, usual, seed))
 
 
 def newest_fifth(places: RowIndices, times: Times) -> RowIndices:
@@ -127,18 +147,19 @@ def _dated(times: Times) -> bool:
     return bool((times != UNDATED).mean() > 2 * TEST_SHARE)
 
 
-def _distinct(rows: Rows, times: Times | None) -> RowIndices:
-    """One place for each distinct row: its last in time, or its first in the file."""
-    order = np.arange(len(rows))[::-1] if times is None else np.argsort(times, kind="stable")
-    places = dict(zip(hash_rows(rows[order]), order, strict=True))
-    return np.array(sorted(places.values()), dtype=np.intp)
-
-
-def _without(data: Dataset, excluded: Collection[bytes]) -> LabelledRows:
-    distinct = _distinct(data.rows, None)
-    hashes = hash_rows(data.rows[distinct])
-    kept = distinct[[row_hash not in excluded for row_hash in hashes]]
-    return LabelledRows(data.rows[kept], data.answers[kept])
+def _without(old: Dataset, new: Dataset, tested: Collection[bytes]) -> LabelledRows:
+    """The old rows that are no test rows, less as many of each row and answer as the new data hold."""
+    held = Counter(zip(hash_rows(new.rows), new.answers.tolist(), strict=True))
+    kept: list[int] = []
+    for place, row in enumerate(zip(hash_rows(old.rows), old.answers.tolist(), strict=True)):
+        if row[0] in tested:
+            continue
+        if held[row] > 0:
+            held[row] -= 1
+        else:
+            kept.append(place)
+    places = np.array(kept, dtype=np.intp)
+    return LabelledRows(old.rows[places], old.answers[places])
 
 
 def _check(task: Task, name: str, answers: AnswerArray, learned: int) -> None:
@@ -146,7 +167,7 @@ def _check(task: Task, name: str, answers: AnswerArray, learned: int) -> None:
     if len(answers) < needed:
         already = f" ({learned} more were learned from already)" if learned else ""
         raise DataError(
-            f"{name} has {len(answers)} distinct rows that the champion has not learned from{already}; a "
+            f"{name} has {len(answers)} rows that the champion has not learned from{already}; a "
             f"fifth of them is judged on, so wait or add rows until there are {needed}.",
             field="--new",
         )
@@ -163,6 +184,12 @@ def _check(task: Task, name: str, answers: AnswerArray, learned: int) -> None:
 
 
 def _check_test(task: Task, answers: AnswerArray) -> None:
+    if len(answers) < LEAST_TEST:
+        raise DataError(
+            f"The test rows are {len(answers)}, since most new rows have the features of others, and fewer "
+            f"than {LEAST_TEST} support no difference. Add new rows that differ.",
+            field="--new",
+        )
     if not task.schema.is_regression and len(np.unique(answers)) == 1:
         label = task.schema.labels[int(answers[0])].name
         raise DataError(
@@ -173,7 +200,7 @@ def _check_test(task: Task, answers: AnswerArray) -> None:
 
 
 def _proof(parts: dict[str, LabelledRows], learned: LearnedRows) -> dict[str, Any]:
-    hashes = {name: part.hashes for name, part in parts.items()}
+    hashes = {name: parts[name].hashes for name in ("old", "new", "test")}
     shared = {
         "old and test": len(hashes["old"] & hashes["test"]),
         "new and test": len(hashes["new"] & hashes["test"]),
@@ -185,7 +212,9 @@ def _proof(parts: dict[str, LabelledRows], learned: LearnedRows) -> dict[str, An
                 f"{pair} share {rows} rows. This is a defect of training/retraining/holdout.py."
             )
     counted = {
-        name: {"rows": len(own), "digest": digest_of(own)}
-        for name, own in [*hashes.items(), ("champion", learned.hashes)]
+        name: {"rows": len(parts[name].rows), "distinct": len(own), "digest": digest_of(own)}
+        for name, own in hashes.items()
     }
+    own = learned.hashes
+    counted["champion"] = {"rows": len(own), "distinct": len(own), "digest": digest_of(own)}
     return {"rows": counted, "champion's rows known from": learned.source, "shared": shared}

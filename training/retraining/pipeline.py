@@ -212,10 +212,9 @@ class _NodeRetraining:
         both, seed = chosen.basis == "old and new", self.options.seed
         rows = merge([data.old.data, data.new]) if both and data.old.data is not data.new else data.new
         learned, test = rows_of_basis(data.holdout, chosen.basis), data.holdout.test
-        copies = max(len(rows.rows) - len(learned.rows) - len(test.rows), 0)
         origins = newest_of_each([*(data.old.origins if both else ()), Provenance.of(data.new, seed)])
         model = build_pipeline(self.task, self.node, chosen.settings, seed)
-        fitted = fit(self.task, self.node, rows, Split(learned, test, copies), seed, lambda: model)
+        fitted = fit(self.task, self.node, rows, Split.of(learned, test), seed, lambda: model)
         choice = {"basis": chosen.basis, "test_rows_by": data.holdout.by}
         settings = {name: str(value) for name, value in chosen.settings.items()}
         return replace(fitted, origins=origins, params=fitted.params | choice | settings)
@@ -253,7 +252,7 @@ class _NodeRetraining:
         """The same candidate with the other seeds: how much of its result is luck."""
         if not is_random(self.task, self.node):
             return {}
-        parts, metrics = Split(rows_of_basis(holdout, chosen.basis), holdout.test, 0), {}
+        parts, metrics = Split(rows_of_basis(holdout, chosen.basis), holdout.test), {}
         for seed in range(self.options.seed + 1, self.options.seed + self.options.seeds):
             self._report(f"fitting again with seed {seed}")
             model = build_pipeline(self.task, self.node, chosen.settings, seed)

@@ -14,10 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from concord.errors import DataError
-from training.data.split import MIN_ROWS, LabelledRows, Split
+from training.data.groups import RowGroups
+from training.data.split import MIN_ROWS, LabelledRows, Split, hash_rows
 from training.fitting.evaluate import evaluate, vote
 from training.fitting.fit import learn
-from training.retraining.holdout import HoldoutSplit, drawn_fifth, newest_fifth
+from training.retraining.holdout import HoldoutSplit, held_fifth
 from training.task import LOWER_IS_BETTER, Model, Task
 
 Basis = Literal["old and new", "new"]
@@ -53,13 +54,9 @@ class Candidate:
         return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else 0.0
 
 
-def rows_of_basis(holdout: HoldoutSplit, basis: Basis, new: LabelledRows | None = None) -> LabelledRows:
-    """The rows of a basis; of the new ones only these, if they are given."""
-    new = new or holdout.new
-    if basis == "new":
-        return new
-    old = holdout.old
-    return LabelledRows(np.concatenate([old.rows, new.rows]), np.concatenate([old.answers, new.answers]))
+def rows_of_basis(holdout: HoldoutSplit, basis: Basis) -> LabelledRows:
+    """The rows of a basis."""
+    return holdout.new if basis == "new" else _joined(holdout.old, holdout.new)
 
 
 def build_pipeline(task: Task, node: str, settings: Mapping[str, Any], seed: int) -> Model:
@@ -148,18 +145,31 @@ def choose(task: Task, candidates: Sequence[Candidate]) -> Candidate:
 def _score(
     task: Task, node: str, holdout: HoldoutSplit, basis: Basis, settings: Mapping[str, Any], seed: int
 ) -> float:
-    new, places = holdout.new, np.arange(len(holdout.new.rows))
-    chosen = (
-        newest_fifth(places, holdout.times)
-        if holdout.times is not None
-        else drawn_fifth(task, places, new.answers, seed)
-    )
-    rest = np.setdiff1d(places, chosen)
-    learned = rows_of_basis(holdout, basis, LabelledRows(new.rows[rest], new.answers[rest]))
-    validation = LabelledRows(new.rows[chosen], new.answers[chosen])
+    learned, validation = _validation_split(task, holdout, basis, seed)
     model = build_pipeline(task, node, settings, seed)
-    learn(task, node, model, Split(learned, validation, 0))
+    learn(task, node, model, Split(learned, validation))
     return evaluate(task.schema, vote(task, model, validation.rows), validation.answers)[task.metric]
+
+
+def _validation_split(
+    task: Task, holdout: HoldoutSplit, basis: Basis, seed: int
+) -> tuple[LabelledRows, LabelledRows]:
+    """Rows to learn from, and new ones to be judged on; old rows of their features are in neither."""
+    new, old = holdout.new, holdout.old
+    groups = RowGroups(new.rows)
+    chosen = held_fifth(task, groups, np.arange(len(groups)), new.answers, holdout.times, seed)
+    validation = LabelledRows(new.rows[chosen], new.answers[chosen])
+    rest = np.setdiff1d(np.arange(len(new.rows)), chosen)
+    learned = LabelledRows(new.rows[rest], new.answers[rest])
+    if basis == "new":
+        return learned, validation
+    known = validation.hashes
+    other = np.array([row_hash not in known for row_hash in hash_rows(old.rows)], dtype=bool)
+    return _joined(LabelledRows(old.rows[other], old.answers[other]), learned), validation
+
+
+def _joined(one: LabelledRows, other: LabelledRows) -> LabelledRows:
+    return LabelledRows(np.concatenate([one.rows, other.rows]), np.concatenate([one.answers, other.answers]))
 
 
 def _enough(task: Task, part: LabelledRows) -> bool:

@@ -1,8 +1,9 @@
 """Measures settings by cross-validation without leaks, and what the model would weigh as ONNX.
 
-The rows come from the training part of `training.data.split`: deduplicated, the held-out rows gone.
-Everything that learns, pre-processing too, is fitted inside the fold. Folds are stratified for classes, and
-the same for all settings of a study, so that scores can be compared fold by fold and answers row by row.
+The rows come from the training part of `training.data.split`: the held-out rows are gone. Rows of equal
+features are in one fold. Everything that learns, pre-processing too, is fitted inside the fold. Folds are
+stratified for classes, and the same for all settings of a study, so that scores can be compared fold by fold
+and answers row by row.
 """
 
 import math
@@ -14,7 +15,8 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from concord.errors import TrainingError
-from training.data.split import LabelledRows, RowIndices
+from training.data.groups import RowGroups, RowIndices, draw_strata
+from training.data.split import LabelledRows
 from training.fitting.evaluate import Votes, evaluate, vote
 from training.fitting.fit import expected_warnings_ignored
 from training.fitting.onnx import compare, convert
@@ -44,8 +46,13 @@ class TrialMeasurement:
 
 def folds(task: Task, part: LabelledRows, count: int, seed: int) -> list[tuple[RowIndices, RowIndices]]:
     """Places of the rows to learn from, and of those to be judged on, for each fold."""
-    kind = KFold if task.schema.is_regression else StratifiedKFold
-    return list(kind(count, shuffle=True, random_state=seed).split(part.rows, part.answers))
+    groups = RowGroups(part.rows)
+    if task.schema.is_regression:
+        parted = KFold(count, shuffle=True, random_state=seed).split(np.arange(len(groups)))
+    else:
+        strata = draw_strata(groups.usual_answers(part.answers), count)
+        parted = StratifiedKFold(count, shuffle=True, random_state=seed).split(strata, strata)
+    return [(np.sort(groups.places(learned)), np.sort(groups.places(judged))) for learned, judged in parted]
 
 
 def measure(
@@ -79,6 +86,10 @@ def _answer(
         votes = vote(task, model, part.rows[judged])
     except ValueError as error:
         raise TrainingError(f"Fold {number} cannot be fitted: {error}") from error
+    if votes.shape[1] != task.schema.width:
+        raise TrainingError(
+            f"Fold {number} has no row of some class. Use fewer folds, or add rows that differ."
+        )
     if not np.isfinite(votes).all():
         raise TrainingError(f"Fold {number} is answered with what is no number.")
     return votes

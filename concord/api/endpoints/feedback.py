@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from concord.api.endpoint import REFERENCE, Endpoint, Operation
 from concord.api.params import FLAG, Schema, object_schema
@@ -12,6 +12,7 @@ from concord.feedback import Feedback, LabelReceipt
 from concord.http.application import error_fields, json_response
 from concord.http.request import Request, Response, object_body
 from concord.service import Service
+from concord.tasks.labels import LONGEST_TEXT, LabelField
 from concord.types.rounds import FeedbackResponse, LabelResult
 
 _FORM: Final = ': {"labels": [{"id": …, "label": …}, …]}, or one label itself'
@@ -19,11 +20,19 @@ _FIELDS: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "The round's id."},
     "label": {
         "type": ["string", "number"],
-        "description": "A class's name or number; of a regression the same as `value`.",
+        "description": "A class's name or number; of a regression the same as `value`. Where classes are "
+        "named by numbers, a number means that name.",
     },
     "value": {"type": "number", "description": "The value of a regression, in its unit."},
+    "text": {
+        "type": "string",
+        "maxLength": LONGEST_TEXT,
+        "description": "Either as a person typed it or a cell holds it; it is read by the round's task.",
+    },
 }
-_LABEL: Final = object_schema(_FIELDS, ["id"]) | {"oneOf": [{"required": ["label"]}, {"required": ["value"]}]}
+_LABEL: Final = object_schema(_FIELDS, ["id"]) | {
+    "oneOf": [{"required": [name]} for name in get_args(LabelField)]
+}
 _REFERENCE: Final[Schema] = {"$ref": REFERENCE.format(model="Label")}
 _LABELS: Final = object_schema(
     {"labels": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _REFERENCE}}, ["labels"]

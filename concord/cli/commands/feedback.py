@@ -91,7 +91,7 @@ def send(
     """
     from concord.client import results_of
 
-    documents = [{"id": label.id, "label": label.label} for label in labels]
+    documents = [label.document for label in labels]
     return call_until_answered(
         lambda: client.feedback(documents, settled=settled).labels,
         results_of,

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ import click
 from concord.cli.console import Command, json_option, out, print_json, print_line, progress_bar, table
 from concord.cli.home import connect
 from concord.cli.retry import call_until_answered
+from concord.cli.text.values import count
 from concord.errors import InvalidInput, Refused
 
 if TYPE_CHECKING:
@@ -33,10 +35,26 @@ CHUNK: Final = 1000
 @click.option(
     "--out", "target", type=click.Path(path_type=Path), help="Write the answers there, not to the screen."
 )
-@click.option("--force", is_flag=True, help="Overwrite the file of --out.")
+@click.option("--force", is_flag=True, help="Overwrite the files that are written.")
+@click.option(
+    "--rules", is_flag=True, help="With --file: fill empty cells by the rules that TASK was trained by."
+)
+@click.option(
+    "--skip-invalid",
+    is_flag=True,
+    help="With --file: leave out lines that are wrong, and write them to a file.",
+)
 @json_option
 def predict(
-    *, task: str, pairs: tuple[str, ...], source: Path | None, target: Path | None, force: bool, as_json: bool
+    *,
+    task: str,
+    pairs: tuple[str, ...],
+    source: Path | None,
+    target: Path | None,
+    force: bool,
+    rules: bool,
+    skip_invalid: bool,
+    as_json: bool,
 ) -> None:
     """Ask all nodes of TASK, and show their consensus and every vote.
 
@@ -48,19 +66,26 @@ def predict(
       concord predict iris
       concord predict iris sepal_length=6.0 sepal_width=2.7 petal_length=5.1 petal_width=1.6
       concord predict loan_default --file loans.csv --out answers.csv
+      concord predict loan_amount --file people.csv --rules --skip-invalid --out answers.csv
     """
-    if source is not None and pairs:
-        raise InvalidInput("Give key=value or --file, not both.", field="--file")
-    if target is not None and source is None:
-        raise InvalidInput("--out goes with --file.", field="--out")
+    _check_options(source, pairs, {"--out": target, "--rules": rules, "--skip-invalid": skip_invalid})
     with connect() as client:
         schema = client.schema(task)
         if source is not None:
-            _predict_file(client, schema, source, target, force=force, as_json=as_json)
+            options = _FileOptions(source, target, rules, skip_invalid, force)
+            _predict_file(client, schema, options, as_json=as_json)
         elif pairs:
             _predict_row(client, schema, pairs, as_json=as_json)
         else:
             _show_schema(schema, as_json=as_json)
+
+
+def _check_options(source: Path | None, pairs: Sequence[str], of_file: Mapping[str, object]) -> None:
+    if source is not None and pairs:
+        raise InvalidInput("Give key=value or --file, not both.", field="--file")
+    alone = next((option for option, value in of_file.items() if value), None)
+    if alone and source is None:
+        raise InvalidInput(f"{alone} goes with --file.", field=alone)
 
 
 def _predict_row(client: "Client", schema: "TaskSchema", pairs: Sequence[str], *, as_json: bool) -> None:
@@ -109,20 +134,16 @@ def _show_schema(schema: "TaskSchema", *, as_json: bool) -> None:
     print_line("\n".join(f"  {line}" for line in example), markup=False)
 
 
-def _predict_file(
-    client: "Client", schema: "TaskSchema", source: Path, target: Path | None, *, force: bool, as_json: bool
-) -> None:
+def _predict_file(client: "Client", schema: "TaskSchema", options: "_FileOptions", *, as_json: bool) -> None:
     from concord.cli.files import table_file
     from concord.cli.files.out_file import replacing
 
-    if target is not None:
-        table_file.check_target(source, target, force=force)
-    rows = table_file.load(source, schema)
+    rows = _load(client, schema, options)
     verdicts = _ask_all(client, schema.task, rows.rows)
-    if target is not None:
-        with replacing(target) as file:
+    if options.target is not None:
+        with replacing(options.target) as file:
             file.write(table_file.render(rows, verdicts).encode())
-        _show_summary(schema.task, rows, verdicts, target, as_json=as_json)
+        _show_summary(schema.task, rows, verdicts, options, as_json=as_json)
     elif as_json:
         for verdict in verdicts:
             print_json(verdict)
@@ -130,6 +151,51 @@ def _predict_file(
         click.echo(table_file.render(rows, verdicts), nl=False)
     if any(verdict.status == "no_quorum" for verdict in verdicts):
         raise SystemExit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _FileOptions:
+    """What is asked of a file."""
+
+    source: Path
+    target: Path | None
+    rules: bool
+    skip_invalid: bool
+    force: bool
+
+    @property
+    def skipped_path(self) -> Path:
+        """Where the lines go that are left out."""
+        from concord.cli.files.table_file import skipped_path
+
+        return skipped_path(self.target or self.source)
+
+
+def _load(client: "Client", schema: "TaskSchema", options: _FileOptions) -> "Table":
+    """The rows of the file; wrong lines are written to theirs, and what was filled or left out is said."""
+    from concord.cli.files import table_file
+    from concord.cli.files.out_file import replacing
+    from concord.tasks.csv_rows import render_skipped
+    from concord.tasks.empty_rules import NO_RULES, rules_of
+
+    source, force = options.source, options.force
+    if options.target is not None:
+        table_file.check_target(source, options.target, force=force)
+    if options.skip_invalid:
+        table_file.check_target(source, options.skipped_path, force=force, option="--skip-invalid")
+    rules = rules_of(client.profile(schema.task)) if options.rules else NO_RULES
+    rows = table_file.load(source, schema, rules, skip_invalid=options.skip_invalid)
+    if rows.skipped:
+        with replacing(options.skipped_path) as file:
+            file.write(render_skipped(rows).encode())
+        lines = count(len(rows.skipped), "line")
+        click.echo(
+            f"Left out and written to {options.skipped_path}: {lines}, each with its reason.", err=True
+        )
+    if rows.filled:
+        cells = ", ".join(f"{name} {number}" for name, number in rows.filled.items())
+        click.echo(f"Empty cells filled by the rules of {schema.task}: {cells}.", err=True)
+    return rows
 
 
 def _ask_all(client: "Client", task: str, rows: "Sequence[Row]") -> "list[Verdict]":
@@ -167,17 +233,18 @@ def ask(
 
 
 def _show_summary(
-    task: str, rows: "Table", verdicts: "Sequence[Verdict]", target: Path, *, as_json: bool
+    task: str, rows: "Table", verdicts: "Sequence[Verdict]", options: _FileOptions, *, as_json: bool
 ) -> None:
     from concord.cli.text.verdicts import answer
 
     statuses = Counter(verdict.status for verdict in verdicts)
     if as_json:
-        counts = {"rows": len(verdicts), "out": str(target), "status": dict(statuses)}
-        print_json({"task": task, **counts, "not_sent": list(rows.unsent)})
+        counts = {"rows": len(verdicts), "out": str(options.target), "status": dict(statuses)}
+        left = {"filled": dict(rows.filled), "skipped": len(rows.skipped)}
+        print_json({"task": task, **counts, "not_sent": list(rows.unsent), **left})
         return
     answers = Counter(answer(verdict) for verdict in verdicts if verdict.label is not None)
-    print_line(f"[green]✓[/] {len(verdicts)} rows answered, written to {target}.")
+    print_line(f"[green]✓[/] {len(verdicts)} rows answered, written to {options.target}.")
     for counted in (answers.most_common(), sorted(statuses.items())):
         if counted:
             print_line("  " + ", ".join(f"{name} {count}" for name, count in counted))

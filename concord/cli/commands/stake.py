@@ -52,10 +52,8 @@ def withdraw(*, task: str, node: str, amount: str, key: str | None, as_json: boo
 
 
 def _read_amount(text: str) -> float:
-    from concord.tasks.values import NUMBER, WHOLE
+    from concord.tasks.numbers import NUMBER, parse_number
 
-    if WHOLE.fullmatch(text):
-        return int(text)
     if NUMBER.fullmatch(text) is None:
         raise InvalidInput(f"{text[:40]!r} is no number of stake.", field="AMOUNT")
-    return float(text)
+    return parse_number(text)

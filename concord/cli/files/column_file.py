@@ -1,29 +1,24 @@
-"""Columns of a CSV file for comparison with a training profile, in chunks, of any size.
+"""Columns of a table for comparison with a training profile, in chunks, of any size.
 
 What drift is about is accepted: an empty cell, an unknown choice and a number out of range. A text where a
 number belongs is an error.
 """
 
-import csv
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from unicodedata import normalize
 
-from concord.cli.files.csv_file import check_width, find_column, open_csv
+from concord.cli.files.csv_file import find_column, open_table
 from concord.errors import InvalidInput
+from concord.tasks.cells import is_empty
+from concord.tasks.csv_dialect import CsvDialect, ExpectedColumns
+from concord.tasks.numbers import NumberFault, read_number
 from concord.tasks.profile import Column
-from concord.tasks.values import NUMBER
-
-if TYPE_CHECKING:
-    import _csv
 
 ROWS: Final = 10_000
 """Rows in a chunk: some MB of texts."""
-
-NOTHING: Final = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
-"""Texts of an empty cell, as spreadsheets, pandas and databases write them."""
 
 Cell = float | str | None
 
@@ -34,34 +29,32 @@ def read_chunks(path: Path, features: Sequence[Column], target: Column | None) -
     Raises:
         InvalidInput: Names the file, the line, the column and the remedy.
     """
-    with open_csv(path, "--file") as file:
-        reader = csv.reader(file, strict=True)
-        header = [normalize("NFC", name.strip()) for name in next(reader, [])]
-        hint = f" It has {', '.join(header)}." if header else " The file is empty."
-        columns = [*features, *([target] if target and target.name in header else [])]
-        indexes = [find_column(path, header, column.name, column.name, hint) for column in columns]
-        while lines := list(islice(_read_lines(path, reader, len(header)), ROWS)):
+    every = [*features, *([target] if target else [])]
+    numeric = frozenset(column.name for column in every if not column.choices)
+    expected = ExpectedColumns(frozenset(column.name for column in every), numeric)
+    with open_table(path, "--file", expected) as table:
+        hint = f" It has {', '.join(table.header)}."
+        columns = [*features, *([target] if target and target.name in table.header else [])]
+        indexes = [find_column(path, table.header, column.name, column.name, hint) for column in columns]
+        rows = table.valid_lines()
+        while lines := list(islice(rows, ROWS)):
             yield [
-                [_read_cell(path, column, number, cells[index]) for number, cells in lines]
+                [
+                    _read_cell(f"{path}, line {line.number}", column, line.cells[index], table.dialect)
+                    for line in lines
+                ]
                 for column, index in zip(columns, indexes, strict=True)
             ]
 
 
-def _read_lines(path: Path, reader: "_csv.Reader", width: int) -> Iterator[tuple[int, list[str]]]:
-    for cells in reader:
-        if cells:
-            check_width(cells, width, "--file", f"{path}, line {reader.line_num}: ")
-            yield reader.line_num, cells
-
-
-def _read_cell(path: Path, column: Column, line: int, text: str) -> Cell:
-    text = text.strip()
-    if text in NOTHING:
-        return None
+def _read_cell(where: str, column: Column, text: str, dialect: CsvDialect) -> Cell:
+    text = normalize("NFC", text.strip())
     if column.choices:
-        return normalize("NFC", text)
-    if NUMBER.fullmatch(text):
-        return float(text)
-    raise InvalidInput(
-        f"{path}, line {line}: {column.name} must be a number, not {text[:40]!r}.", field=column.name
-    )
+        return column.read_text(text)
+    if is_empty(text):
+        return None
+    number = read_number(text, dialect)
+    if isinstance(number, NumberFault):
+        message = f"{where}: {column.name} must be a number, not {text[:40]!r}. {number.remedy}".rstrip()
+        raise InvalidInput(message, field=column.name)
+    return number

@@ -1,20 +1,22 @@
 """Labels from a CSV file: every line is read and checked before anything is sent.
 
-Only the service knows the task of a round. So a cell is a class if some task has one of that name, else a
-number; whether it fits its round is for the service to decide.
+Only the service knows the task of a round. So a cell must be a class of some task or a number, and is sent
+as its text; the service reads it by the task of its round.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from unicodedata import normalize
 
-from concord.cli.files.csv_file import check_width, find_column, read_lines
+from concord.cli.files.csv_file import find_column, open_table
 from concord.errors import InvalidInput
-from concord.tasks.csv_rows import Line
-from concord.tasks.values import NUMBER, WHOLE
+from concord.tasks.cells import is_empty
+from concord.tasks.csv_dialect import ExpectedColumns
+from concord.tasks.numbers import NUMBER
+from concord.tasks.table_reader import TableLine
 from concord.util.suggest import did_you_mean
 
 ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -25,15 +27,20 @@ FIELD: Final = "FILE"
 
 @dataclass(frozen=True, slots=True)
 class FileLabel:
-    """One line: its number as an editor counts it, the round's id, and the round's label."""
+    """One line: its number as an editor counts it, the round's id, and its label as it stands there."""
 
     line: int
     id: str
-    label: str | float
+    label: str
+
+    @property
+    def document(self) -> dict[str, str]:
+        """What is sent: what looks like a number may be a class's name, its place, or a value."""
+        return {"id": self.id, "text" if NUMBER.fullmatch(self.label) else "label": self.label}
 
 
 def load(path: Path, id_column: str, label_column: str, classes: Collection[str]) -> tuple[FileLabel, ...]:
-    """Reads and checks a file: UTF-8, commas, a header that names both columns.
+    """Reads and checks a file whose header names both columns.
 
     Args:
         path: The file.
@@ -44,15 +51,13 @@ def load(path: Path, id_column: str, label_column: str, classes: Collection[str]
     Raises:
         InvalidInput: Names the file, the line, and the remedy.
     """
-    lines = read_lines(path, FIELD)
-    if not lines:
-        raise InvalidInput(f"{path} is empty. It needs a header and one line a label.", field=FIELD)
-    header = [normalize("NFC", name.strip()) for name in lines[0][1]]
-    columns = (
-        _find_column(path, header, id_column, "--id-column"),
-        _find_column(path, header, label_column, "--label-column"),
-    )
-    labels, errors = _read_labels(path, lines[1:], len(header), columns, classes)
+    expected = ExpectedColumns(frozenset(normalize("NFC", name) for name in (id_column, label_column)))
+    with open_table(path, FIELD, expected) as table:
+        columns = (
+            _find_column(path, table.header, id_column, "--id-column"),
+            _find_column(path, table.header, label_column, "--label-column"),
+        )
+        labels, errors = _read_labels(path, table, columns, classes)
     if errors:
         others = f" {len(errors) - 1} more lines are wrong." if errors[1:] else ""
         raise InvalidInput(f"{errors[0].message}{others} Nothing was sent.", field=errors[0].field)
@@ -61,22 +66,16 @@ def load(path: Path, id_column: str, label_column: str, classes: Collection[str]
     return tuple(labels)
 
 
-def read_label(text: str, classes: Collection[str]) -> str | float:
-    """Reads a typed label: a class's name, or a number.
+def read_label(text: str, classes: Collection[str]) -> str:
+    """Checks a typed label: a class's name, or a number.
 
     Raises:
         InvalidInput: It is empty, or neither.
     """
     text = normalize("NFC", text.strip())
-    if not text:
+    if is_empty(text, classes):
         raise InvalidInput("the label is empty; leave out what is not known yet.", field="label")
-    if text in classes:
-        return text
-    if WHOLE.fullmatch(text):
-        return int(text)
-    if NUMBER.fullmatch(text):
-        return float(text)
-    if classes:
+    if classes and text not in classes and not NUMBER.fullmatch(text):
         hint = did_you_mean(text, sorted(classes)) or f" There are {', '.join(sorted(classes)[:20])}."
         raise InvalidInput(f"no task has a class {text[:40]!r}, and it is no number.{hint}", field="label")
     return text
@@ -102,27 +101,33 @@ def _find_column(path: Path, header: Sequence[str], name: str, option: str) -> i
 
 
 def _read_labels(
-    path: Path, lines: Sequence[Line], width: int, columns: tuple[int, int], classes: Collection[str]
+    path: Path, lines: Iterable[TableLine], columns: tuple[int, int], classes: Collection[str]
 ) -> tuple[list[FileLabel], list[InvalidInput]]:
     """The labels of the lines that are right, and an error for each that is wrong."""
     labels: list[FileLabel] = []
     errors: list[InvalidInput] = []
     first_labels: dict[str, FileLabel] = {}
-    for number, cells in lines:
+    for line in lines:
         try:
-            check_width(cells, width, FIELD)
-            id_, text = (cells[column] for column in columns)
-            label = FileLabel(number, read_id(id_), read_label(text, classes))
+            if line.fault is not None:
+                raise InvalidInput(line.fault, field=FIELD)
+            id_, text = (line.cells[column] for column in columns)
+            label = FileLabel(line.number, read_id(id_), read_label(text, classes))
             _check_agrees(label, first_labels.setdefault(label.id, label))
             labels.append(label)
         except InvalidInput as error:
-            errors.append(InvalidInput(f"{path}, line {number}: {error.message}", field=error.field))
+            errors.append(InvalidInput(f"{path}, line {line.number}: {error.message}", field=error.field))
     return labels, errors
+
+
+def _comparable(text: str) -> str | float:
+    return float(text) if NUMBER.fullmatch(text) else text
 
 
 def _check_agrees(label: FileLabel, first: FileLabel) -> None:
     # One line may name a class and another its number; only the service knows whether they agree.
-    if isinstance(label.label, str) == isinstance(first.label, str) and label.label != first.label:
+    one, other = _comparable(label.label), _comparable(first.label)
+    if type(one) is type(other) and one != other:
         raise InvalidInput(
             f"line {first.line} labels the same round otherwise; a round has one label.", field="label"
         )

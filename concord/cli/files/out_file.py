@@ -10,14 +10,14 @@ from typing import BinaryIO
 from concord.errors import Conflict, InvalidInput
 
 
-def check_out(target: Path, *, force: bool) -> None:
+def check_out(target: Path, *, force: bool, option: str = "--out") -> None:
     """Refuses a target that cannot be written or would overwrite something, before any work is done."""
     if target.is_dir():
-        raise Conflict(f"{target} is a folder; name a file in it.", field="--out")
+        raise Conflict(f"{target} is a folder; name a file in it.", field=option)
     if target.exists() and not force:
-        raise Conflict(f"{target} exists. --force overwrites it.", field="--out")
+        raise Conflict(f"{target} exists. --force overwrites it.", field=option)
     if not target.absolute().parent.is_dir():
-        raise InvalidInput(f"There is no folder {target.absolute().parent}.", field="--out")
+        raise InvalidInput(f"There is no folder {target.absolute().parent}.", field=option)
 
 
 @contextmanager

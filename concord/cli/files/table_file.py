@@ -4,15 +4,16 @@ Every line is checked before anything is sent, and the answers are written when 
 file is opened in spreadsheets: a text cell that looks like a formula is written with an apostrophe before it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from concord.cli.files.csv_file import read_lines
+from concord.cli.files.csv_file import open_table
 from concord.cli.files.out_file import check_out
 from concord.errors import Conflict, InvalidInput
-from concord.tasks.csv_rows import InvalidTable, Table, read_table
+from concord.tasks.csv_rows import InvalidTable, Table, expected_columns, read_table
 from concord.tasks.csv_rows import render_csv as render_sheet
+from concord.tasks.empty_rules import NO_RULES, EmptyRule
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
 
@@ -20,18 +21,34 @@ ADDED: Final = ("answer", "agreement", "status", "id")
 """Columns that the answers' file has beside the input's."""
 
 
-def load(path: Path, schema: TaskSchema) -> Table:
+def load(
+    path: Path,
+    schema: TaskSchema,
+    rules: Mapping[str, EmptyRule] = NO_RULES,
+    *,
+    skip_invalid: bool = False,
+) -> Table:
     """Reads and checks a file whose header names the task's columns.
+
+    Args:
+        path: The file.
+        schema: The task's.
+        rules: What empty cells become.
+        skip_invalid: Whether lines that are wrong are left out.
 
     Raises:
         InvalidInput: Names the file, the line as an editor counts it, the column and the remedy.
     """
-    lines = read_lines(path, "--file")
-    if not lines:
-        raise InvalidInput(f"{path} is empty. It needs a header and one line a row.", field="--file")
-    table = read_table(lines, schema)
-    if isinstance(table, InvalidTable):
-        raise _refused(path, lines[0][0], table)
+    with open_table(path, "--file", expected_columns(schema)) as reader:
+        table = read_table(reader, reader, schema, rules, skip_invalid=skip_invalid)
+        if isinstance(table, InvalidTable):
+            raise _refused(path, reader.header_line, table)
+    if not table.rows and table.skipped:
+        first = table.skipped[0]
+        raise InvalidInput(
+            f"{path}: all {len(table.skipped)} lines are wrong. Line {first.number}: {first.reason}",
+            field="--file",
+        )
     if not table.rows:
         raise InvalidInput(f"{path} has a header and no rows.", field="--file")
     return table
@@ -42,18 +59,28 @@ def render(table: Table, verdicts: Iterable[Verdict]) -> str:
     return render_sheet(table, ADDED, map(_cells, verdicts))
 
 
-def check_target(source: Path, target: Path, *, force: bool) -> None:
+def skipped_path(source: Path) -> Path:
+    """Where the lines go that were left out: `answers.csv` → `answers.skipped.csv`."""
+    name = source.name
+    for end in (".gz", ".csv"):
+        name = name.removesuffix(end)
+    return source.with_name(f"{name}.skipped.csv")
+
+
+def check_target(source: Path, target: Path, *, force: bool, option: str = "--out") -> None:
     """Refuses a target that would overwrite something, before any work is done."""
     if target.exists() and source.exists() and target.samefile(source):
-        raise Conflict(f"{target} is the file that is read; name another one for the answers.", field="--out")
-    check_out(target, force=force)
+        raise Conflict(f"{target} is the file that is read; name another one.", field=option)
+    check_out(target, force=force, option=option)
 
 
 def _refused(path: Path, header: int, faulty: InvalidTable) -> InvalidInput:
     """The first fault; of the lines below the header also how many more are wrong."""
     problem = faulty.problems[0]
     others = f" {faulty.lines - 1} more lines are wrong." if faulty.lines > 1 else ""
-    sent = "" if problem.line == header else f"{others} Nothing was sent."
+    remedy = " --rules fills empty cells by the task's rules." if problem.kind == "empty" else ""
+    remedy += " --skip-invalid leaves wrong lines out."
+    sent = "" if problem.line == header else f"{others} Nothing was sent.{remedy}"
     return InvalidInput(
         f"{path}, line {problem.line}: {problem.message}{sent}", field=problem.column or "--file"
     )

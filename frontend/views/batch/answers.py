@@ -11,7 +11,8 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from concord.tasks.csv_rows import CsvDialect, render_csv
+from concord.tasks.csv_dialect import CsvDialect
+from concord.tasks.csv_rows import render_csv
 from concord.tasks.schema import TaskSchema
 from frontend.components.table import show_table
 from frontend.text import language, wording

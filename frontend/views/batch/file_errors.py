@@ -10,17 +10,21 @@ from concord.tasks.schema import Feature, TaskSchema
 from frontend.components.table import show_table
 from frontend.text import language, wording
 from frontend.text.language import N_, _, ngettext
-from frontend.views.batch.uploads import MOST_BYTES, MOST_ROWS, UnreadableFile, UnreadableKind
+from frontend.views.batch.uploads import MOST_BYTES, MOST_ROWS, UnreadableFile, UploadFault
 
 SHOWN_CHOICES: Final = 12
 LONGEST_TEXT: Final = 60
 
-_NO_SHEET: Final[Mapping[UnreadableKind, str]] = {
+_NO_SHEET: Final[Mapping[UploadFault, str]] = {
     "empty": N_("**The file is empty.** It needs the names of the columns and a line for each row."),
     "no_rows": N_("**The file has no rows.** Below the names of the columns it needs a line for each row."),
     "encoding": N_(
         "**The file’s letters cannot be read: it is not in UTF-8.** In the spreadsheet choose “Save as” and "
         "the format “CSV UTF-8”, then bring it again."
+    ),
+    "sheet": N_(
+        "**This is a spreadsheet and no CSV file.** Open it, choose “Save as” and the format “CSV UTF-8”, "
+        "then bring that file."
     ),
     "csv": N_(
         "**This is no CSV file.** Most often a quotation mark is opened and never closed. Save it from the "
@@ -41,7 +45,10 @@ _WRONG: Final[Mapping[ProblemKind, str]] = {
     "repeated": N_("The column is there more than once."),
     "cells": N_("The line has {found} cells, the header {meant}."),
     "empty": N_("The cell is empty."),
+    "csv": N_("The line is no CSV."),
     "comma": N_("“{found}” has a comma."),
+    "thousands": N_("“{found}” has signs between its thousands."),
+    "ambiguous": N_("“{found}” may be two numbers: the sign may stand before decimals or between thousands."),
     "text": N_("“{found}” is no number."),
     "large": N_("“{found}” is too large for any model."),
     "whole": N_("“{found}” is no whole number."),
@@ -53,7 +60,10 @@ _REMEDIES: Final[Mapping[ProblemKind, str]] = {
     "missing": N_("Add it; the template has every column."),
     "repeated": N_("Keep one of them."),
     "cells": N_("Look for a separator or a quotation mark too many or too few in this line."),
+    "csv": N_("Put quotation marks around the whole cell, and double those in it."),
     "comma": N_("Write {meant}."),
+    "thousands": N_("Write {meant}."),
+    "ambiguous": N_("Write one of these: {meant}."),
 }
 
 

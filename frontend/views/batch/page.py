@@ -8,7 +8,8 @@ from typing import Final
 
 import streamlit as st
 
-from concord.tasks.csv_rows import COMMA_SEPARATED, CsvDialect, InvalidTable, Table
+from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect
+from concord.tasks.csv_rows import InvalidTable, Table
 from concord.tasks.schema import Feature, TaskSchema
 from concord.types.tasks import TaskSummary
 from frontend.components import states, task_picker

@@ -37,9 +37,25 @@ def test_labels_are_names_or_numbers_and_other_columns_are_left(file):
     path = file("name,id,label\na,#01,virginica\n\nb,#02,2\nc,#03, 12.5 \n")
     assert [(label.line, label.id, label.label) for label in load(path)] == [
         (2, round_id(1), "virginica"),
-        (4, round_id(2), 2),
-        (5, round_id(3), 12.5),
+        (4, round_id(2), "2"),
+        (5, round_id(3), "12.5"),
     ]
+
+
+def test_what_may_be_a_number_is_sent_as_its_text_for_the_rounds_task_to_read(run, service, file):
+    client = service()
+    run("feedback", str(file("id,label\n#01,setosa\n#02,3\n#03,1.0\n")))
+    run("feedback", round_id(4), "1")
+    assert [label for labels, _ in client.calls for label in labels] == [
+        {"id": round_id(1), "label": "setosa"},
+        {"id": round_id(2), "text": "3"},
+        {"id": round_id(3), "text": "1.0"},
+        {"id": round_id(4), "text": "1"},
+    ]
+
+
+def test_one_number_written_in_two_ways_is_one_label(file):
+    assert len(load(file("id,label\n#01,1\n#01,1.0\n"))) == 2
 
 
 def test_columns_may_have_other_names(file):
@@ -52,7 +68,7 @@ def test_a_round_may_stand_there_twice_with_the_same_label(file):
 
 
 def test_a_name_and_a_number_of_one_round_are_left_to_the_service(file):
-    assert [label.label for label in load(file("id,label\n#01,virginica\n#01,2\n"))] == ["virginica", 2]
+    assert [label.label for label in load(file("id,label\n#01,virginica\n#01,2\n"))] == ["virginica", "2"]
 
 
 def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path):
@@ -74,6 +90,7 @@ def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path):
         ("id,label\n#01,setosa,1\n", "line 2: 3 cells"),
         ("id,label\n#01,a\n#02,b\n#03,setosa\n", "line 2: .*1 more lines are wrong. Nothing was sent"),
         ("id,label\n#01,setosa\n#01,virginica\n", "line 3: line 2 labels the same round otherwise"),
+        ("id,label\n#01,1\n#01,2\n", "line 3: line 2 labels the same round otherwise"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_line(file, text, words):
@@ -219,7 +236,7 @@ def test_a_busy_or_absent_service_is_asked_again(iris):
 def test_after_a_minute_it_is_given_up(iris, error):
     waits = []
     with pytest.raises(type(error)):
-        feedback.send(FakeClient(iris, *[error] * 99), [label_file.FileLabel(2, round_id(1), 1)],
+        feedback.send(FakeClient(iris, *[error] * 99), [label_file.FileLabel(2, round_id(1), "1")],
                       sleep=waits.append)  # fmt: skip
     assert 60 <= sum(waits) <= 63
 

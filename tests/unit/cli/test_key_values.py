@@ -57,7 +57,7 @@ def test_a_wrong_key_is_named_with_what_was_probably_meant(iris, pairs, field, w
     [
         ("3,5", "Write 3.5."),
         ("", "is empty"),
-        ("nan", "no number"),
+        ("nan", "is empty"),
         ("inf", "no number"),
         ("1_0", "no number"),
         ("٣", "no number"),

@@ -5,16 +5,19 @@ import io
 
 import pytest
 
+from concord.tasks.csv_dialect import CsvDialect
 from concord.tasks.csv_rows import (
     MOST_PROBLEMS,
-    CsvDialect,
     InvalidTable,
     Table,
-    number_lines,
+    expected_columns,
     read_table,
     render_csv,
+    render_skipped,
 )
+from concord.tasks.empty_rules import EmptyRule
 from concord.tasks.schema import Feature, Label, TaskSchema
+from concord.tasks.table_reader import TableReader
 from concord.tasks.values import escape_formula
 
 FLOWER = TaskSchema(
@@ -31,9 +34,9 @@ FLOWER = TaskSchema(
 HEADER = "length,petals,place\n"
 
 
-def read_text(text, dialect=None):
-    dialect = dialect or CsvDialect()
-    return read_table(list(number_lines(io.StringIO(text, newline=""), dialect.separator)), FLOWER, dialect)
+def read_text(text):
+    with TableReader(io.BytesIO(text.encode()), "rows.csv", expected_columns(FLOWER)) as reader:
+        return read_table(reader, reader, FLOWER)
 
 
 def test_a_valid_file_becomes_rows_with_the_numbers_of_its_lines():
@@ -86,13 +89,14 @@ def test_all_problems_are_counted_and_the_first_are_kept():
 
 
 def test_a_dialect_can_have_decimal_commas():
-    table = read_text("length;petals;place\n1,5;5;sun\n", CsvDialect(";", comma=True))
+    table = read_text("length;petals;place\n1,5;5;sun\n")
+    assert table.dialect == CsvDialect(";", comma=True)
     assert table.rows == ({"length": 1.5, "petals": 5, "place": "sun"},)
     assert render_csv(table, ("sure",), [("0,75",)]) == "length;petals;place;sure\n1,5;5;sun;0,75\n"
 
 
 def test_two_commas_are_no_number_in_any_dialect():
-    invalid = read_text("length;petals;place\n1,000,5;5;sun\n", CsvDialect(";", comma=True))
+    invalid = read_text("length;petals;place\n1,000,5;5;sun\n2,5;5;sun\n")
     assert [problem.kind for problem in invalid.problems] == ["text"]
 
 
@@ -117,3 +121,49 @@ def test_added_cells_and_headers_are_no_formulas_either():
         ["'=x", "length", "petals", "place", "answer", "concord_length"],
         ["1", "1", "5", "sun", "'@evil", ""],
     ]
+
+
+FILL = {
+    "petals": EmptyRule(fill=5),
+    "length": EmptyRule(unknown=frozenset({0.0})),
+    "place": EmptyRule(fill="sun"),
+}
+
+
+def read_by(text, rules, **how):
+    with TableReader(io.BytesIO(text.encode()), "rows.csv", expected_columns(FLOWER)) as reader:
+        return read_table(reader, reader, FLOWER, rules, **how)
+
+
+def test_a_tasks_rules_fill_empty_cells_and_it_is_counted():
+    table = read_by(HEADER + "1.5,,sun\n1.5,NA,\n", FILL)
+    assert table.rows == ({"length": 1.5, "petals": 5, "place": "sun"},) * 2
+    assert table.filled == {"petals": 2, "place": 1}
+    assert table.cells[1] == ("1.5", "NA", "")
+
+
+def test_a_number_that_means_unknown_is_empty_by_the_rules():
+    table = read_by(HEADER + "0,5,sun\n", FILL)
+    assert [problem.kind for problem in table.problems] == ["empty"]
+
+
+def test_without_rules_an_empty_cell_is_wrong():
+    assert isinstance(read_by(HEADER + "1.5,,sun\n", {}), InvalidTable)
+
+
+def test_lines_that_are_wrong_can_be_left_out_and_are_kept_with_their_reason():
+    table = read_by(HEADER + "1.5,5,sun\n=1,5,sun\n1,5\n2,5,shade\n", {}, skip_invalid=True)
+    assert table.lines == (2, 5)
+    lines = list(csv.reader(io.StringIO(render_skipped(table))))
+    assert [line[0] for line in lines] == ["line", "3", "4"]
+    assert "length takes" in lines[1][1]
+    assert lines[1][2:] == ["'=1", "5", "sun"]
+
+
+def test_a_thousand_lines_that_are_wrong_are_each_kept():
+    table = read_by(HEADER + "1,5,sun\n" + "x,5,nowhere\n" * 1000, {}, skip_invalid=True)
+    assert (len(table.rows), len(table.skipped), table.skipped[-1].reason) == (
+        1,
+        1000,
+        "length does not admit 'x'.",
+    )

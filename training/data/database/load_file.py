@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from concord.errors import DataError
-from training.data.cleaning import Cleaner
-from training.data.csv_reader import RowFile
+from concord.tasks.table_reader import TableReader
+from training.data.cleaning import Cleaner, expected_columns
 from training.data.database.address import DatabaseAddress
 from training.data.database.bookkeeping import make_table, migrate
 from training.data.database.engine import RowDatabase
@@ -65,11 +65,11 @@ def load_file(
         ConfigurationError: The database cannot be reached.
     """
     refused = refused or refused_path(path)
-    with RowFile(path) as file:
+    with TableReader.open(path, expected_columns(task)) as file:
         _refuse_same_file(path, refused)
         if file.is_gzip:
             show_note(f"{file.name} is a gzip; it is read as the file in it.")
-        with RefusedFile(refused, file.header) as refused_file:
+        with RefusedFile(refused, file.header, file.dialect) as refused_file:
             summary = _load(task, file, address, refused_file, report)
     require_rows(file.name, summary.loaded + summary.changed + summary.known, summary.dropped)
     return summary, refused
@@ -84,9 +84,9 @@ def _refuse_same_file(path: Path, refused: Path) -> None:
 
 
 def _load(
-    task: Task, file: RowFile, address: DatabaseAddress, refused: RefusedFile, report: ReportProgress
+    task: Task, file: TableReader, address: DatabaseAddress, refused: RefusedFile, report: ReportProgress
 ) -> LoadSummary:
-    cleaner = Cleaner(task, file.name, file.header)
+    cleaner = Cleaner(task, file.name, file.header, file.dialect)
     lines = iter(file)
     batch = list(islice(lines, BATCH))
     if not batch:

@@ -17,8 +17,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from concord.errors import DataError, InvalidInput
+from concord.tasks.table_reader import TableLine
 from training.data.cleaning import UNDATED, Cleaner, CleanRow
-from training.data.csv_reader import CsvLine
 from training.data.database.engine import RowDatabase
 from training.data.database.occurrences import Occurrences
 from training.data.database.refused_file import RefusedFile
@@ -96,7 +96,7 @@ class Loader:
         self._load: int | None = None
         self._source = cleaner.name[:255]
 
-    def add(self, lines: Sequence[CsvLine], also: Callable[[sa.Connection], None] | None = None) -> None:
+    def add(self, lines: Sequence[TableLine], also: Callable[[sa.Connection], None] | None = None) -> None:
         """Stores a batch of lines, durable on return.
 
         Args:
@@ -133,7 +133,7 @@ class Loader:
         self._database.write(lambda connection: self._update_load(connection, self.summary, ended_at=now))
         return self.summary
 
-    def _clean(self, line: CsvLine, rows: list[tuple[int, CleanRow]]) -> None:
+    def _clean(self, line: TableLine, rows: list[tuple[int, CleanRow]]) -> None:
         try:
             if line.fault is not None:
                 raise InvalidInput(line.fault)

@@ -18,9 +18,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from concord.errors import ConfigurationError, InvalidInput
+from concord.tasks.table_reader import TableLine
 from concord.util.times import now
 from training.data.cleaning import Cleaner
-from training.data.csv_reader import CsvLine
 from training.data.database.address import DatabaseAddress
 from training.data.database.engine import RowDatabase
 from training.data.database.load_file import LoadProgress, ReportProgress, open_loader
@@ -141,7 +141,7 @@ class _Gathering:
         recent = self._recent(films.c.film, films.c.film.in_(numbers))
         new = [number for number in dict.fromkeys(numbers) if number not in recent]
         lines = [
-            CsvLine(number, [_cell(film, column) for column in COLUMNS])
+            TableLine(number, [_cell(film, column) for column in COLUMNS])
             for number, film in zip(new, threads.map(self._api.film, new), strict=True)
             if film is not None
         ]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from concord.errors import DataError, InvalidInput
+from concord.tasks.schema import Feature, Label, TaskSchema
 from training.data import dataset
 from training.data.split import split
-from training.task import Rule
+from training.task import Answer, Rule
 from training.tasks import select
 
 IRIS = "sepal_length,sepal_width,petal_length,petal_width,species"
@@ -70,6 +71,57 @@ def test_a_number_out_of_range_is_named_with_the_range(read_file):
     assert "from 0.1 to 30 cm, not 51.0" in error.message
 
 
+NAMIBIA = TaskSchema(
+    "damage",
+    "Damage",
+    "How bad it is.",
+    (Feature("x", "number", 1.0), Feature("country", "choice", "DE", choices=("DE", "FR", "NA"))),
+    (Label("None", "None."), Label("Mild", "Mild."), Label("Severe", "Severe.")),
+)
+
+
+def test_a_choice_and_a_class_that_look_empty_are_read_since_they_are_declared(task, csv_file):
+    """`namibia.csv` and `trap_choice_None.csv`."""
+    damage = replace(task("iris"), schema=NAMIBIA, answers=(Answer("damage"),), pinned=(), rules={})
+    file = csv_file("x,country,damage", "0.8,DE,None", "0.3,NA,Mild", "0.4,NA,None", "n/a,DE,Mild")
+    data = dataset.read_file(damage, file)
+    assert (data.rows[:, 1].tolist(), data.answers.tolist()) == ([0, 2, 2], [0, 1, 0])
+    assert data.dropped == {"x": 1}
+
+
+def test_a_whole_numbers_class_is_read_with_a_fraction_of_zero(task, read_file):
+    """`label_float.csv`: as pandas writes a column with a gap."""
+    header = ",".join([feature.name for feature in task("loan_default").schema.features] + ["default"])
+    row = "0,5221.5,3915.4,78039.3,5,605,"
+    data = read_file("loan_default", header, row + "0.0", row + "1.0", row)
+    assert (data.answers.tolist(), data.dropped) == ([0, 1], {"default": 1})
+
+
+def test_a_class_in_another_unicode_form_is_the_same(task, csv_file):
+    """`nfd.csv`, for labels."""
+    names = (Label("e\u0301leve\u0301", "High."), Label("bas", "Low."))
+    level = replace(NAMIBIA, labels=names, features=NAMIBIA.features[:1])
+    high = replace(task("iris"), schema=level, answers=(Answer("niveau e\u0301"),), pinned=(), rules={})
+    data = dataset.read_file(high, csv_file("x,niveau é", "1,élevé", "2,e\u0301leve\u0301", "3,bas"))
+    assert data.answers.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("cell", ["<NA>", "#N/A", "n/a", "nan"])
+def test_what_other_tools_write_for_nothing_is_an_empty_cell(read_file, cell):
+    data = read_file("iris", IRIS, f"{cell},3.5,1.4,0.2,setosa", "5.1,3.5,1.4,0.2,setosa")
+    assert (len(data.rows), data.dropped) == (1, {"sepal_length": 1})
+
+
+def test_signs_between_thousands_are_named_with_what_to_write(read_file):
+    """`thousands.csv`."""
+    assert "Write 1234." in refusal(read_file, "iris", IRIS, '"1,234",3.5,1.4,0.2,setosa').message
+
+
+def test_decimal_commas_are_read_where_semicolons_separate(read_file):
+    data = read_file("iris", IRIS.replace(",", ";"), "5,1;3,5;1,4;0,2;setosa")
+    assert data.rows.tolist() == [pytest.approx([5.1, 3.5, 1.4, 0.2])]
+
+
 def test_an_unknown_choice_is_named_with_the_one_that_looks_like_it(read_file):
     error = refusal(read_file, "loan_amount", PERSON, person(region="Provence-Alpes-Côte d'Azur"))
     assert error.field == "region"
@@ -117,9 +169,10 @@ def test_a_file_in_another_encoding_is_refused_with_its_line(read_file):
     assert error.message == "rows.csv is not UTF-8 (line 2). Save it as CSV UTF-8."
 
 
-def test_semicolons_are_recognised(read_file):
-    error = refusal(read_file, "iris", IRIS.replace(",", ";"), "5.1;3.5;1.4;0.2;setosa")
-    assert "semicolons" in error.message
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_other_separators_are_recognised(read_file, sign):
+    data = read_file("iris", IRIS.replace(",", sign), "5.1,3.5,1.4,0.2,setosa".replace(",", sign))
+    assert data.rows.tolist() == [pytest.approx([5.1, 3.5, 1.4, 0.2])]
 
 
 @pytest.mark.parametrize("line", ["5.1,3.5,1.4,0.2", "5.1,3.5,1.4,0.2,setosa,"])
@@ -159,7 +212,7 @@ def test_one_class_is_refused_by_its_name(task, read_file):
 def test_a_class_with_too_few_rows_is_refused_with_how_many_it_needs(task, read_file):
     rows = [f"{place}.1,3.5,1.4,0.2,{label}" for place in range(1, 21) for label in ("setosa", "virginica")]
     data = read_file("iris", IRIS, *(row.replace("3.5", "4.5") if "set" in row else row for row in rows))
-    with pytest.raises(DataError, match=r"0 distinct rows of class 'versicolor'.*until there are 10"):
+    with pytest.raises(DataError, match=r"0 rows of class 'versicolor'.*until there are 10"):
         split(task("iris"), data, 42)
 
 

@@ -61,7 +61,7 @@ def test_a_models_folder_holds_what_a_node_states(iris_home):
     info = json.loads((folder / "info.json").read_text())
     assert info["digest"] == champions(iris_home)["iris.knn"].digest
     assert (folder / "model.onnx").exists()
-    assert json.loads((folder / "profile.json").read_text())["rows"] == 119
+    assert json.loads((folder / "profile.json").read_text())["rows"] == 120
 
 
 def test_the_node_bento_carries_all_models_and_the_other_none(iris_home, builds):

@@ -102,7 +102,7 @@ def test_a_champion_is_fetched_with_everything_a_node_states(iris_home):
     assert fetched.info.schema_digest == TASK.schema.digest
     assert 0.8 < fetched.info.accuracy <= 1
     learned = TrainingProfile.from_json(fetched.profile)
-    assert (learned.rows, learned.target.rows, learned.held_out.rows) == (119, 119, 30)
+    assert (learned.rows, learned.target.rows, learned.held_out.rows) == (120, 120, 30)
 
 
 def test_a_file_that_is_not_the_one_registered_is_refused(own_home):

@@ -54,6 +54,20 @@ def test_every_basis_is_tried_with_every_setting(holdout):
     ]
 
 
+def test_no_row_is_validated_on_whose_equal_is_learned_from(monkeypatch):
+    random = np.random.default_rng(0)
+    rows = random.random((120, len(LOAN.schema.features)), dtype=np.float32)
+    new = replace(generate_rows(LOAN, 0), rows=np.tile(rows, (3, 1)), answers=random.random(360))
+    old = replace(new, answers=random.random(360))
+    seen = []
+    monkeypatch.setattr("training.retraining.selection.learn", lambda *args: seen.append(args[3]))
+    monkeypatch.setattr("training.retraining.selection.vote", lambda *_: np.zeros((1, 1)))
+    monkeypatch.setattr("training.retraining.selection.evaluate", lambda *_: {LOAN.metric: 0.0})
+    tried(hold_out(LOAN, old, new, NOTHING, 0))
+    assert [parts.training.hashes & parts.test.hashes for parts in seen] == [frozenset()] * len(seen)
+    assert {len(parts.test.rows) for parts in seen} == {60}
+
+
 def test_other_test_rows_change_no_score(holdout):
     other = replace(holdout, test=LabelledRows(holdout.test.rows[:1] * 0, np.array([1e9])))
     assert tried(other) == tried(holdout)

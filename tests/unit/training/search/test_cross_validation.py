@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.model_selection import StratifiedKFold
 
 from concord.errors import TrainingError
 from training.data.dataset import generate_rows
@@ -48,6 +49,27 @@ def test_a_row_is_judged_by_a_model_that_has_not_learned_from_it(task):
     judged = np.concatenate([judged for _, judged in folds(task("iris"), part, 5, SEED)])
     assert sorted(judged) == list(range(100))
     assert all(not set(one) & set(two) for one, two in folds(task("iris"), part, 5, SEED))
+
+
+def test_rows_of_equal_features_are_in_one_fold(task):
+    part = part_of(task("iris"), 60)
+    part = LabelledRows(np.repeat(part.rows, 3, axis=0), np.arange(180) % 3)
+    parted = folds(task("iris"), part, 5, SEED)
+    assert sorted(np.concatenate([judged for _, judged in parted])) == list(range(180))
+    for learned, judged in parted:
+        hashes = [
+            LabelledRows(part.rows[places], part.answers[places]).hashes for places in (learned, judged)
+        ]
+        assert not hashes[0] & hashes[1]
+        assert set(part.answers[learned]) == {0, 1, 2}
+
+
+def test_without_equal_rows_the_folds_are_scikit_learns(task):
+    rows = np.random.default_rng(0).random((90, 4), dtype=np.float32)
+    part = LabelledRows(rows, np.arange(90) % 3)
+    usual = StratifiedKFold(5, shuffle=True, random_state=SEED).split(part.rows, part.answers)
+    for one, other in zip(folds(task("iris"), part, 5, SEED), usual, strict=True):
+        assert all(np.array_equal(*places) for places in zip(one, other, strict=True))
 
 
 def test_answers_drawn_at_random_are_not_learned(task):

@@ -39,7 +39,6 @@ BAD = {
     "Latin-1": (text(*flowers(5)) + "\n1,2,3,4,sétosa".encode("latin-1"), "rows.csv is not UTF-8 (line 7)."),
     "empty": (b"", "rows.csv is empty. It needs a header line"),
     "a header only": (text(), "rows.csv has a header and no rows."),
-    "semicolons": (text(*flowers(5)).replace(b",", b";"), "separates its columns with semicolons."),
     "a missing column": (
         text(*flowers(5)).replace(b"petal_width", b"petal_widht"),
         "has no column 'petal_width'. Is it 'petal_widht'?",
@@ -49,7 +48,12 @@ BAD = {
     "a broken gzip": (gzip.compress(text(*flowers(5)))[:-9], "rows.csv is a broken gzip"),
     "no line end": (b"a," * 600_000, "more than 1,048,576 characters without an end."),
     "zeros only": (text("0,0,0,0,setosa"), "1 of the first 1 rows of rows.csv are refused"),
-    "an empty row": (text(",,,,"), "has no row left: column 'sepal_length' is empty in 1 of 1."),
+    "a blank row": (text(",,,,"), "rows.csv has a header and no rows."),
+    "an empty row": (text(",,,1,"), "has no row left: column 'sepal_length' is empty in 1 of 1."),
+    "a spreadsheet": (
+        b"PK\x03\x04rest",
+        "rows.csv is a spreadsheet (.xlsx, .ods), and no CSV file. Open it and",
+    ),
 }
 
 
