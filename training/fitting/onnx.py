@@ -143,5 +143,6 @@ def _differs(task: Task, node: str, how: str) -> str:
     return (
         f"{task.name}.{node}: the step `compare` failed: the ONNX model differs from the pipeline {how} on "
         "the held-out rows. A node computes in float32: fit trees on unscaled columns, divide large numbers "
-        "by their spread before a power, and scale columns whose steps make neighbours equally far."
+        "by their spread before a power, scale columns whose steps make neighbours equally far, and give "
+        "nearest neighbours algorithm='brute' where rows repeat others."
     )

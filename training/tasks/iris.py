@@ -69,7 +69,10 @@ TASK = Task(
             StandardScaler(), LogisticRegression(C=10, max_iter=1000)
         ),
         "decision_tree": lambda: make_pipeline(DecisionTreeClassifier(random_state=42)),
-        "knn": lambda: make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors=3)),
+        # As ONNX does it: of rows that are equally far the first ones.
+        "knn": lambda: make_pipeline(
+            StandardScaler(), KNeighborsClassifier(n_neighbors=3, algorithm="brute")
+        ),
         "random_forest": lambda: make_pipeline(RandomForestClassifier(n_estimators=100, random_state=42)),
         "svm": lambda: make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(), ensemble=False)),
     },

@@ -137,3 +137,14 @@ def test_a_choice_that_no_row_has_is_still_understood(task):
     )
     result = fit(each, "ridge", few, split(each, few, 0), 0)
     assert np.isfinite(run(each, result.onnx, data.rows)).all()
+
+
+def test_nearest_neighbours_of_rows_that_repeat_others_answer_as_onnx_does(task):
+    """`dup_labels.csv`: equal rows with other answers are equally far."""
+    task = task("iris")
+    data = generate_rows(task, 0)
+    rows = np.repeat(data.rows[:60], 10, axis=0)
+    answers = np.tile([0] + [1] * 5 + [2] * 4, 60)
+    model = task.nodes["knn"]()
+    model.fit(rows[:480], answers[:480])
+    assert compare(task, "knn", model, convert(task, "knn", model), rows[480:], answers[480:]) < 1e-5
