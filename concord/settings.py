@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from concord.errors import ConfigurationError
+from concord.util.sqlite_files import sqlite_url
 
 _DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _ADDRESS = r"https?://[^\s/?#]+(?:/[^\s?#]*)?"
@@ -298,7 +299,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: There is a password and no user that it could belong to.
         """
-        url = self.journal or f"sqlite:///{self.home / 'journal.sqlite'}"
+        url = self.journal or sqlite_url(self.home / "journal.sqlite")
         return _with_password(url, self.journal_password, "CONCORD_JOURNAL")
 
     @property
@@ -308,7 +309,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: There is a password and no user that it could belong to.
         """
-        url = self.study or f"sqlite:///{(self.home / 'study.sqlite').absolute()}"
+        url = self.study or sqlite_url(self.home / "study.sqlite")
         return _with_password(url, self.study_password, "CONCORD_STUDY")
 
 
