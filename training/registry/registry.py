@@ -98,6 +98,8 @@ class Registry:
             logging.getLogger(name).setLevel(logging.ERROR)
         # Seven retries, MLflow's own number, keep a person waiting for minutes at a wrong address.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        # Of each request, or of a pause within it; MLflow's own limit is two minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self.select()
         try:

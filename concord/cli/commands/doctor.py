@@ -9,18 +9,20 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from concord.cli.checks import Check, check_proxies
 from concord.cli.console import Command, json_option, print_json, print_line
 from concord.cli.databases import find_broken
 from concord.cli.home import Home, find_home, find_project, read_settings, service_url
 from concord.cli.stores import open_journal, open_ledger
 from concord.errors import ConcordError, InvalidInput, LedgerError
+from concord.util.bento_store import store_folder
 from concord.util.sqlite_files import move_aside
 
 if TYPE_CHECKING:
@@ -32,23 +34,6 @@ ENOUGH_DISK: Final = 2 << 30
 """Bytes: an MLflow run, its plots and a bento for each of a few trainings."""
 
 PACKAGES: Final = ("bentoml", "onnxruntime", "mlflow", "scikit-learn", "streamlit")
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one check.
-
-    Attributes:
-        name: What was checked.
-        ok: Whether it is as it should be.
-        found: The result in words.
-        remedy: What to do where it is not.
-    """
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str = ""
 
 
 @click.command("doctor", cls=Command, short_help="Check this installation.")
@@ -131,6 +116,7 @@ def examine() -> Iterator[Check]:
     yield _check_databases(settings.home)
     for name, look in (("journal", _look_into_journal), ("ledger", _look_into_ledger)):
         yield _attempt(name, look, "`concord up` makes what is not there yet.")
+    yield from check_proxies(os.environ)
     yield from _check_services(settings)
 
 
@@ -163,7 +149,7 @@ def _check_disk(home: Path) -> Check:
 
 def _check_models(home: Path) -> Check:
     """Looks into BentoML's store without importing BentoML."""
-    store = Path(os.environ.get("BENTOML_HOME", "~/bentoml")).expanduser()
+    store = store_folder()
     bento, build_file = store / "bentos" / "concord-node", home / "build" / "node.yaml"
     remedy = "`concord up` trains and packages what is missing; `concord train` does it alone."
     if not build_file.exists() or not (bento / "latest").exists():
