@@ -27,6 +27,8 @@ from concord.util.sqlite_files import sqlite_url
 
 _DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _ADDRESS = r"https?://[^\s/?#]+(?:/[^\s?#]*)?"
+_PATH = r"(?:/[\w.~-]+)*"
+_PATH_FORM = "it is a path that begins with a slash and ends without one, such as /concord"
 _CONFIGMAP = rf"configmap:(?:(?P<namespace>{_DNS})/)?(?P<name>{_DNS})"
 _ADDRESS_FORM = "it is http://HOST:PORT or https://HOST:PORT, with a path where there is one"
 _CONFIGMAP_FORM = "say configmap:NAMESPACE/NAME or configmap:NAME, in lower case, each at most 63"
@@ -182,6 +184,9 @@ class Settings(BaseSettings):
 
     token: SecretStr | None = None
     """The token that the command line sends; services do not use it."""
+
+    root_path: Annotated[str, _form(_PATH, _PATH_FORM)] = ""
+    """The path under which a reverse proxy offers this service, where the proxy hands it on: `/concord`."""
 
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """A larger body gets 413. 1 MiB holds the 1,000 rows of one call with room to spare."""

@@ -23,7 +23,8 @@ LONGEST_SECONDS = 25
 
 @pytest.fixture
 def env(tmp_path):
-    return environment(tmp_path / "home")
+    # Characters that mean something in a URL.
+    return environment(tmp_path / "why? 50%25 #1")
 
 
 def up(env):

@@ -115,6 +115,12 @@ class Launcher:
         return killed
 
 
+def page_path() -> str:
+    """The path that Streamlit's own setting puts before the page, with a slash; empty without one."""
+    path = os.environ.get("STREAMLIT_SERVER_BASE_URL_PATH", "").strip("/")
+    return f"/{path}" if path else ""
+
+
 def has_page(root: Path) -> bool:
     """Whether the page and what it needs are installed."""
     return (root / PAGE).exists() and find_spec("streamlit") is not None
