@@ -16,8 +16,19 @@ from tests.service.up import CONCORD, Up
 pytestmark = pytest.mark.slow
 
 MOST_SECONDS = 30
+"""Where a command that asks nobody takes less than a second; as many times longer as a busy machine takes."""
 
 DEAD = "http://127.0.0.1:9"
+COPY = """
+import mlflow, sys
+mlflow.set_tracking_uri(sys.argv[1])
+client = mlflow.MlflowClient()
+first = client.get_model_version(sys.argv[2], "1")
+kept = {"run_id": first.run_id, "tags": first.tags, "model_id": first.model_id}
+client.create_model_version(sys.argv[2], first.source, **kept)
+"""
+"""Registers the first version of a model once more."""
+
 FLOWER = ("sepal_length=6.0", "sepal_width=2.7", "petal_length=5.1", "petal_width=1.6")
 
 
@@ -38,22 +49,25 @@ def laptop(copy_trained_home, tmp_path_factory):
 
 
 def copy_version(home, model):
-    code = (
-        "import mlflow, sys\n"
-        "client = mlflow.MlflowClient(sys.argv[1])\n"
-        "first = client.get_model_version(sys.argv[2], '1')\n"
-        "client.create_model_version(sys.argv[2], first.source, run_id=first.run_id, tags=first.tags)\n"
-    )
-    command = [sys.executable, "-c", code, f"sqlite:///{home / 'mlflow.db'}", model]
+    # In a process of its own: some of what MLflow calls is deprecated, which is an error in a test.
+    command = [sys.executable, "-c", COPY, f"sqlite:///{home / 'mlflow.db'}", model]
     subprocess.run(command, env=environment(home), check=True, capture_output=True)
 
 
+def seconds_of_help():
+    """How long this machine takes now for a command that asks nobody."""
+    began = time.monotonic()
+    subprocess.run([*CONCORD, "--help"], check=True, capture_output=True)
+    return time.monotonic() - began
+
+
 def run(laptop, *arguments, **variables):
+    most = MOST_SECONDS * max(1.0, seconds_of_help())
     began = time.monotonic()
     done = subprocess.run(
         [*CONCORD, *arguments], env={**laptop.env, **variables}, capture_output=True, text=True, check=False
     )
-    assert time.monotonic() - began < MOST_SECONDS
+    assert time.monotonic() - began < most
     return done
 
 
@@ -77,7 +91,7 @@ def test_a_promoted_version_is_fetched_and_served(laptop):
         (view,) = [one for one in listed(laptop) if one["name"] == "iris.knn"]
         return view["champion"] == "2"
 
-    wait_until(is_served, MOST_SECONDS)
+    wait_until(is_served)
 
 
 def listed(laptop):
