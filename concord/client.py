@@ -16,6 +16,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from concord.errors import ConfigurationError, Refused, ServiceAway
+from concord.http.outgoing import client_options, proxy_note
 from concord.policies.stake import Action
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
@@ -54,7 +55,9 @@ class Client:
     def __init__(self, url: str, timeout: float = 10.0, token: str | None = None) -> None:
         self.url = url.rstrip("/")
         headers = {"authorization": f"Bearer {_header_token(token)}"} if token else {}
-        self._http = httpx.Client(base_url=self.url, timeout=timeout, trust_env=False, headers=headers)
+        self._http = httpx.Client(
+            base_url=self.url, timeout=timeout, headers=headers, **client_options(self.url)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -322,8 +325,8 @@ class Client:
             return self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise ServiceAway(
-                f"No consensus service answers at {self.url} ({error or type(error).__name__}). "
-                "`concord up` starts one; CONCORD_URL names another address.",
+                f"No consensus service answers at {self.url} ({error or type(error).__name__})."
+                f"{proxy_note(self.url)} `concord up` starts one; CONCORD_URL names another address.",
                 field="CONCORD_URL",
             ) from error
 

@@ -23,9 +23,12 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from concord.errors import ConfigurationError
+from concord.util.sqlite_files import sqlite_url
 
 _DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _ADDRESS = r"https?://[^\s/?#]+(?:/[^\s?#]*)?"
+_PATH = r"(?:/[\w.~-]+)*"
+_PATH_FORM = "it is a path that begins with a slash and ends without one, such as /concord"
 _CONFIGMAP = rf"configmap:(?:(?P<namespace>{_DNS})/)?(?P<name>{_DNS})"
 _ADDRESS_FORM = "it is http://HOST:PORT or https://HOST:PORT, with a path where there is one"
 _CONFIGMAP_FORM = "say configmap:NAMESPACE/NAME or configmap:NAME, in lower case, each at most 63"
@@ -182,6 +185,9 @@ class Settings(BaseSettings):
     token: SecretStr | None = None
     """The token that the command line sends; services do not use it."""
 
+    root_path: Annotated[str, _form(_PATH, _PATH_FORM)] = ""
+    """The path under which a reverse proxy offers this service, where the proxy hands it on: `/concord`."""
+
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """A larger body gets 413. 1 MiB holds the 1,000 rows of one call with room to spare."""
 
@@ -298,7 +304,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: There is a password and no user that it could belong to.
         """
-        url = self.journal or f"sqlite:///{self.home / 'journal.sqlite'}"
+        url = self.journal or sqlite_url(self.home / "journal.sqlite")
         return _with_password(url, self.journal_password, "CONCORD_JOURNAL")
 
     @property
@@ -308,7 +314,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: There is a password and no user that it could belong to.
         """
-        url = self.study or f"sqlite:///{(self.home / 'study.sqlite').absolute()}"
+        url = self.study or sqlite_url(self.home / "study.sqlite")
         return _with_password(url, self.study_password, "CONCORD_STUDY")
 
 

@@ -36,7 +36,8 @@ def page_at(port, log, **environment):
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=out, stderr=out)
         try:
-            wait_until_up(f"http://127.0.0.1:{port}")
+            base = environment.get("STREAMLIT_SERVER_BASE_URL_PATH", "")
+            wait_until_up(f"http://127.0.0.1:{port}{base}")
             yield
         finally:
             process.terminate()

@@ -9,6 +9,7 @@ import os
 
 import click
 
+from concord.util.proxies import set_client_variables
 from training.commands.benchmark import benchmark_command
 from training.commands.console import TrainingGroup
 from training.commands.data import data_group
@@ -26,6 +27,7 @@ from training.commands.upkeep import upkeep_command
 def main() -> None:
     """Fit Concord's models, register them in MLflow and package them as bentos."""
     logging.basicConfig(level=logging.WARNING)
+    set_client_variables()
     # Where its server answers by HTTP, MLflow prints a line a run to standard output, which holds results.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 

@@ -69,6 +69,7 @@ class ConsensusApi:
             max_body_bytes=service.settings.max_body_bytes,
             access_log=logs.AccessLog(enabled=service.settings.log_level in {"DEBUG", "INFO"}),
             drain=self._drain,
+            root_path=service.settings.root_path,
         )
 
     @classmethod

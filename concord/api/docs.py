@@ -37,7 +37,7 @@ def render_page(document: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head><body>"
         f"<h1>{escape(info['title'])} API</h1><p>{escape(info['description'])} Version "
-        f'{escape(info["version"])}. The same for machines: <a href="/openapi.json">openapi.json</a>.</p>'
+        f'{escape(info["version"])}. The same for machines: <a href="openapi.json">openapi.json</a>.</p>'
         f"{body}</body></html>"
     )
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import click
 
 from concord.errors import CallerError, ConcordError, ConfigurationError, DataError, Overloaded, Refused
+from concord.util.streams import can_echo, encoding, replace_what_lacks
 from concord.util.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ class Group(Command, click.Group):
     def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
         self._lazy = lazy or {}
+
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's own signature
+        """Runs the command line."""
+        replace_what_lacks()
+        return super().main(*args, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         """The commands, in the order in which they were given."""
@@ -186,7 +192,18 @@ def print_result(document: T, show: Callable[[T], None], *, as_json: bool) -> No
 
 def print_json(document: object) -> None:
     """Prints one JSON document on a line of its own, dataclasses included."""
-    click.echo(json.dumps(document, default=asdict, ensure_ascii=False))
+    click.echo(json.dumps(document, default=asdict, ensure_ascii=encoding() != "utf-8"))
+
+
+def print_file(text: str) -> None:
+    """Prints the text of a file, and says where characters of it are lost."""
+    click.echo(text, nl=False)
+    if not can_echo(text):
+        click.echo(
+            f"{click.style('warning:', fg='yellow', bold=True)} Standard output is {encoding()}; "
+            "what it lacks is shown as ?. A file (--out) has all characters; so has PYTHONIOENCODING=utf-8.",
+            err=True,
+        )
 
 
 def ask(question: str) -> bool:

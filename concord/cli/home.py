@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from concord.cli.files.out_file import replacing
 from concord.errors import ConfigurationError, Conflict
 from concord.util import private_files as private
+from concord.util import proxies
 
 if TYPE_CHECKING:
     from concord.client import Client
@@ -170,6 +171,7 @@ def process_environment(root: Path, home: Path) -> dict[str, str]:
         "OTEL_SDK_DISABLED": "true",
         "MALLOC_ARENA_MAX": "2",
         **{name: value for name, value in os.environ.items() if name not in ours},
+        **proxies.client_variables(os.environ),
         "PYTHONPATH": path,
         # Or a folder `training` wherever the user happens to be would be run instead of ours.
         "PYTHONSAFEPATH": "1",

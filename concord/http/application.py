@@ -75,9 +75,10 @@ class Application:
         access_log: Where access lines go.
         request_ids: What a caller's id may look like.
         drain: Whether each answer closes its connection, because the process will end.
+        root_path: A path that a reverse proxy may leave before each route's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default that tests of one thing keep
         self,
         routes: Sequence[Route],
         *,
@@ -88,6 +89,7 @@ class Application:
         access_log: AccessLog | None = None,
         request_ids: re.Pattern[str] = ONE_ID,
         drain: Drain | None = None,
+        root_path: str = "",
     ) -> None:
         self._routes = [(route.method, route.pattern, route) for route in routes]
         self._error_bodies = {"": error_body, **(error_bodies or {})}
@@ -98,6 +100,7 @@ class Application:
         self._request_ids = request_ids
         self._drain = drain or Drain(None)
         self._watch = HangUpWatch()
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one ASGI connection."""
@@ -110,9 +113,9 @@ class Application:
         began = time.perf_counter()
         headers = headers_of(scope)
         request_id, traceparent = self._caller_id(headers), _traceparent(headers)
-        template = UNKNOWN
+        template, asked = UNKNOWN, self._path(scope["path"])
         try:
-            route, path = self._find(scope["method"], scope["path"])
+            route, path = self._find(scope["method"], asked)
             template = route.template
             query, is_read = scope.get("query_string", b""), route.method == "GET"
             request = Request(
@@ -121,10 +124,10 @@ class Application:
             response = await unless_gone(route.handler(request), request, self._watch)
         except ConcordError as error:
             _report(error, request_id, template)
-            response = self._refuse(scope["path"], error)
+            response = self._refuse(asked, error)
         except Exception:  # noqa: BLE001 - the edge: a bug becomes a 500 here, or the server hides it
             _log.exception("request failed", extra={"request_id": request_id, "route": template})
-            response = self._refuse(scope["path"], ConcordError("Something went wrong here; it is logged."))
+            response = self._refuse(asked, ConcordError("Something went wrong here; it is logged."))
         if self._drain.is_on:
             response = replace(response, headers={**response.headers, "connection": "close"})
         await _send(response, request_id, send, head=scope["method"] == "HEAD")
@@ -134,6 +137,11 @@ class Application:
         requests.inc()
         durations.observe(seconds)
         self._log_access(scope["method"], template, response.status, seconds, request_id, traceparent)
+
+    def _path(self, path: str) -> str:
+        """The path without the root path."""
+        root = self._root_path
+        return path.removeprefix(root) or "/" if root and f"{path}/".startswith(f"{root}/") else path
 
     def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         allowed = set()

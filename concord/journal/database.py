@@ -22,7 +22,6 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from concord.errors import ConfigurationError, JournalUnavailable
-from concord.util import private_files as private
 
 BUSY_MS = 2_000
 """How long a writer waits for another process's transaction, which takes milliseconds."""
@@ -120,17 +119,17 @@ class Database:
                     raise JournalUnavailable("Another process has been migrating the journal for a minute.")
             yield connection
 
-    def make_file(self) -> None:
-        """Creates SQLite's file and its folder, if they are missing, readable by their owner alone."""
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for a server or a database in memory."""
         name = self._engine.url.database or ""
-        if not self.is_sqlite or not name or name.startswith((":memory:", "file:")):
-            return
-        try:
-            private.make_folder(Path(name).absolute().parent)
-            # An empty file is an empty database; the log beside it takes over the file's rights.
-            open(name, "ab", opener=private.opener).close()
-        except OSError as error:
-            raise JournalUnavailable(f"The journal's file cannot be made: {error.strerror}.") from error
+        is_file = self.is_sqlite and name and not name.startswith((":memory:", "file:"))
+        return Path(name) if is_file else None
+
+    def ping(self) -> None:
+        """Checks that the database serves."""
+        with self.reading() as connection:
+            connection.execute(sa.select(sa.literal(1)))
 
     def wipe_log(self) -> None:
         """Removes deleted data from SQLite's write-ahead log too, as soon as no reader needs it."""

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -22,6 +21,7 @@ import sqlalchemy as sa
 from concord.errors import LedgerBroken
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried, rows_in
 from concord.journal.labels import Labels, read_disputes
+from concord.journal.migration import migrate
 from concord.journal.rows import (
     Claim,
     JudgedRound,
@@ -72,24 +72,12 @@ class Journal:
 
     def migrate(self) -> None:
         """Migrates the database to the tables of this version; several processes may do so at once."""
-        # Alembic takes a quarter of a second to import, and only this needs it.
-        from alembic import command  # noqa: PLC0415
-        from alembic.config import Config  # noqa: PLC0415
-
-        self._database.make_file()
-        self.ping()
-        config = Config()
-        config.set_main_option(
-            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
-        )
-        with self._migrating, self._database.migrating() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with self._migrating:
+            migrate(self._database)
 
     def ping(self) -> None:
         """Checks that the database serves."""
-        with self._database.reading() as connection:
-            connection.execute(sa.select(sa.literal(1)))
+        self._database.ping()
 
     def close(self) -> None:
         """Closes all connections."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote, urlencode
 
 from concord.errors import ConfigurationError, Conflict, NotAllowed, ServiceAway, UnknownName
+from concord.util.proxies import set_client_variables
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
@@ -76,9 +77,16 @@ class Cluster:
         Raises:
             ConfigurationError: No cluster can be reached from here.
         """
-        from kubernetes import config  # noqa: PLC0415
-        from kubernetes.client import Configuration  # noqa: PLC0415
-
+        try:
+            from kubernetes import config  # noqa: PLC0415
+            from kubernetes.client import Configuration  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                "What is in a cluster is reached with the package kubernetes, which is not installed: "
+                "`pip install kubernetes`, or `uv sync --group cluster` in a clone of the repository.",
+                field="kubernetes",
+            ) from error
+        set_client_variables()
         configuration, file = Configuration(), os.environ.get("KUBECONFIG")
         try:
             if not file and "KUBERNETES_SERVICE_HOST" in os.environ:

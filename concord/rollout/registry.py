@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from concord.errors import InvalidInput, ServiceAway, UnknownName
+from concord.http.outgoing import client_options
 from concord.rollout.tracking_server import TrackingServer, read_tracking_server
 from concord.settings import Settings
 
@@ -109,7 +110,7 @@ class RegistryClient:
             headers=server.headers,
             base_url=f"{server.address}{_API}",
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-            trust_env=False,
+            **client_options(str(server.address)),
         )
         self._metrics: dict[str, tuple[str | None, float | None]] = {}
 

@@ -12,6 +12,7 @@ import httpx
 import streamlit as st
 
 from concord.errors import ServiceAway
+from concord.http.outgoing import client_options
 from concord.rollout.tracking_server import read_tracking_server
 from concord.settings import Settings
 
@@ -104,7 +105,7 @@ def connect(registry: str) -> httpx.Client:
         headers=server.headers,
         base_url=server.address,
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-        trust_env=False,
+        **client_options(str(server.address)),
     )
 
 

@@ -15,6 +15,7 @@ import httpx
 import streamlit as st
 
 from concord.errors import ConcordError, ServiceAway
+from concord.http.outgoing import client_options
 from frontend.data import series
 from frontend.data.series import IndicatorSeries, Point
 
@@ -117,7 +118,7 @@ def query_series(server: PrometheusServer, task: str | None, seconds: int) -> In
 
 @st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
 def _connect(url: str) -> httpx.Client:
-    return httpx.Client(base_url=url, timeout=WAIT_SECONDS, trust_env=False)
+    return httpx.Client(base_url=url, timeout=WAIT_SECONDS, **client_options(url))
 
 
 def _points(server: PrometheusServer, query: str, span: Mapping[str, int]) -> list[Point]:

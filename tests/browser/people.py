@@ -83,7 +83,7 @@ def use_token(page, token):
     page.get_by_text("You act with a token").wait_for()
 
 
-PROBE = re.compile(r"https?://[^/]+/[a-z]+/_stcore/(health|host-config)")
+PROBE = re.compile(r"https?://[^/]+(/page)?/[a-z]+/_stcore/(health|host-config)")
 NOT_FOUND = "Failed to load resource: the server responded with a status of 404 (Not Found)"
 
 

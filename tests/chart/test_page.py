@@ -44,3 +44,23 @@ def test_signing_in_takes_files_of_a_secret_and_no_variable_holds_one(render, of
 def test_a_person_is_one_address(render, wrong):
     with pytest.raises(HelmError, match="people"):
         render({"page": {"signIn": {"existingSecret": "concord-page", "people": [wrong]}}})
+
+
+def test_a_path_before_the_page_is_streamlits_and_its_probes(render, of_kind):
+    spec, known = page(render({"page": {"basePath": "/a/page"}}), of_kind)
+    assert known["STREAMLIT_SERVER_BASE_URL_PATH"] == "/a/page"
+    probes = ("startupProbe", "livenessProbe", "readinessProbe")
+    paths = {spec["containers"][0][probe]["httpGet"]["path"] for probe in probes}
+    assert paths == {"/a/page/_stcore/health"}
+
+
+def test_a_path_before_the_api_is_the_services(render, of_kind):
+    deployment = of_kind(render({"consensus": {"rootPath": "/concord"}}), "Deployment")["concord-consensus"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"name": "CONCORD_ROOT_PATH", "value": "/concord"} in container["env"]
+
+
+@pytest.mark.parametrize("wrong", ["page", "/page/", "/a b"])
+def test_a_path_that_is_none_is_refused(render, wrong):
+    with pytest.raises(HelmError, match="basePath"):
+        render({"page": {"basePath": wrong}})

@@ -178,3 +178,17 @@ def test_schemathesis_finds_nothing_on_either_api(module_stack, tmp_path, token)
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+def test_the_page_names_the_document_beside_it_whatever_prefix_a_proxy_takes_away(module_stack):
+    assert '<a href="openapi.json">' in module_stack.http.get("/docs").text
+
+
+def test_a_prefix_that_a_proxy_leaves_is_taken_off_and_named_in_the_document(start_stack):
+    stack = start_stack(root_path="/a/concord", ready=False)
+    for path in ("/a/concord/docs", "/a/concord/", "/a/concord", "/docs", "/a/concord/livez"):
+        assert stack.http.get(path).status_code == 200, path
+    assert stack.http.get("/a/concord/openapi.json").json()["servers"] == [{"url": "/a/concord"}]
+    assert stack.http.get("/a/concordance/docs").status_code == 404
+    # As the protocol words an error.
+    assert isinstance(stack.http.get("/a/concord/v2/models/nothing").json()["error"], str)

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+from scipy import stats
 
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import Feature, Label, TaskSchema
@@ -36,3 +37,8 @@ def document_of(numbers, codes=None, *, answers=None, votes=None, empty=None, **
 
 def reference_of(*columns, **options):
     return TrainingProfile.from_json(document_of(*columns, **options))
+
+
+def ks_2samp(before, now):
+    """SciPy's, in double precision: from 1.18 on it computes in that of its samples."""
+    return stats.ks_2samp(before.astype(np.float64), now.astype(np.float64), method="asymp")

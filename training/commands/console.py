@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from concord.errors import ConcordError, ConfigurationError
+from concord.util.streams import replace_what_lacks
 
 SCREEN = Console(stderr=True)
 
@@ -54,6 +55,11 @@ class TrainingGroup(click.Group):
 
     command_class = TrainingCommand
     group_class = type
+
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  click's own signature
+        """Runs the command line."""
+        replace_what_lacks()
+        return super().main(*args, **options)
 
 
 def exit_code(error: ConcordError) -> int:

@@ -5,8 +5,9 @@ from dataclasses import asdict
 
 import click
 
-from concord.errors import TrainingError
+from concord.errors import ConfigurationError, TrainingError
 from concord.settings import Settings
+from concord.util.bento_store import VARIABLE, store_fault
 from training.commands.console import SCREEN, TrainingCommand, complain
 
 # Heavy modules are imported by the command that needs them: `--help` answers at once.
@@ -23,6 +24,9 @@ def package_command(names: tuple[str, ...], as_json: bool) -> None:
     NAME is a task (iris) or a model (iris.knn); all champions where none is named. What is already
     built from the same models and code is not built again.
     """
+    fault = store_fault()
+    if fault is not None:
+        raise ConfigurationError(fault, field=VARIABLE)
     from training.packaging.package import package
 
     with SCREEN.status("Packaging …") as status:

@@ -23,6 +23,7 @@ from typing import Final
 
 from concord.errors import ConcordError, ConfigurationError
 from concord.observability import logs
+from concord.util.proxies import set_client_variables
 from training.registry.download import PATIENCE_SECONDS, REFERENCE, RegistrySource
 from training.registry.versions import INFO_FILE, ONNX_FILE, URI_VARIABLE
 
@@ -179,6 +180,7 @@ def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
 def main() -> int:
     """Runs the step; returns its exit status."""
     logs.configure(os.environ.get("CONCORD_LOG_LEVEL", "INFO"))
+    set_client_variables()
     try:
         settings = FetchSettings.read(os.environ)
         outcomes = fetch(settings, lambda: RegistrySource(settings.registry, settings.seconds))

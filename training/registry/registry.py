@@ -20,8 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import TrainingError
 from concord.util.private_files import make_folder
+from concord.util.sqlite_files import sqlite_url
 from concord.util.urls import masked
 from training.data.provenance import DATA_FILE, ROWS_FILE, Provenance
+from training.registry.database import ARTIFACTS, make_database, registry_file, sqlite_file
 from training.registry.versions import (
     ALIAS,
     DIGEST_TAG,
@@ -33,9 +35,6 @@ from training.registry.versions import (
     first_line,
     register_again,
 )
-
-DATABASE = "mlflow.db"
-"""The default registry's file, below the home folder."""
 
 MOST_METRICS = 800
 """Metrics in one call: MLflow takes 1,000 metrics, parameters and tags together."""
@@ -61,13 +60,13 @@ class Champion:
 
 def tracking_uri(home: Path) -> str:
     """`MLFLOW_TRACKING_URI` if it is set, or a SQLite file in the home folder."""
-    return os.environ.get(URI_VARIABLE) or f"sqlite:///{(home / DATABASE).absolute()}"
+    return os.environ.get(URI_VARIABLE) or sqlite_url(registry_file(home))
 
 
 def has_registry(home: Path) -> bool:
     """Whether there is a registry to read; a SQLite file that is missing is made by opening it."""
-    file = (home / DATABASE).absolute()
-    return tracking_uri(home) != f"sqlite:///{file}" or file.exists()
+    file = registry_file(home)
+    return tracking_uri(home) != sqlite_url(file) or file.exists()
 
 
 def champions(home: Path) -> dict[str, Champion]:
@@ -93,9 +92,14 @@ class Registry:
             logging.getLogger(name).setLevel(logging.ERROR)
         # Seven retries, MLflow's own number, keep a person waiting for minutes at a wrong address.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        # Of each request, or of a pause within it; MLflow's own limit is two minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self.select()
         try:
+            file = sqlite_file(self.uri)
+            if file is not None:
+                make_database(file)
             self.client = mlflow.MlflowClient(self.uri)
             self.client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
@@ -214,9 +218,7 @@ class Registry:
         if experiment is not None:
             return str(experiment.experiment_id)
         # A server keeps artifacts where it was told to; the default registry keeps them beside its file.
-        folder = (
-            (self.home / "mlartifacts" / name).absolute().as_uri() if self.uri.startswith("sqlite:") else None
-        )
+        folder = (self.home / ARTIFACTS / name).absolute().as_uri() if self.uri.startswith("sqlite") else None
         try:
             return str(self.client.create_experiment(name, artifact_location=folder))
         except MlflowException as error:

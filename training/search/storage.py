@@ -18,6 +18,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from concord.errors import TrainingError
+from concord.util.sqlite_files import new_file, sqlite_url
 from concord.util.urls import masked
 from training.registry.versions import first_line
 from training.retry import retry
@@ -40,6 +41,7 @@ def open_storage(url: str) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     try:
+        _make_file(url)
         _prepare(url)
         return _create(url)
     except (SQLAlchemyError, OptunaError, ImportError, RuntimeError, OSError) as error:
@@ -49,6 +51,25 @@ def open_storage(url: str) -> RDBStorage:
             f"The study's database {shown} cannot be opened: {first_line(error)} Check {URL_VARIABLE}.",
             field=URL_VARIABLE,
         ) from error
+
+
+def _make_file(url: str) -> None:
+    """Makes SQLite's file whole or not at all; other databases are made by those who own the server."""
+    file = _file(sql.make_url(url))
+    if file is None:
+        return
+    with new_file(file) as new:
+        if new is not None:
+            made = sqlite_url(new)
+            _prepare(made)
+            storage = _create(made)
+            storage.engine.dispose()
+
+
+def _file(url: sql.URL) -> Path | None:
+    name = url.database
+    is_file = url.get_backend_name() == "sqlite" and name and not name.startswith((":memory:", "file:"))
+    return Path(name) if name and is_file else None
 
 
 def _create(url: str) -> RDBStorage:
@@ -75,9 +96,7 @@ def _options(url: str) -> dict[str, Any]:
 def _prepare(url: str) -> None:
     engine = sql.create_engine(url, **_options(url))
     try:
-        file = engine.url.database
-        if url.startswith("sqlite") and file and file != ":memory:":
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        if _file(engine.url) is not None:
             _keep_write_ahead_log(engine)
         _refuse_foreign(engine)
     finally:

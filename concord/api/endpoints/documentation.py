@@ -48,4 +48,6 @@ class Documentation:
 
     def _build_document(self) -> Schema:
         secured = not self._tokens.are_off
-        return build_document(self._described, self._service.ensembles, __version__, secured=secured)
+        document = build_document(self._described, self._service.ensembles, __version__, secured=secured)
+        root = self._service.settings.root_path
+        return {**document, "servers": [{"url": root}]} if root else document

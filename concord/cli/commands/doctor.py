@@ -9,17 +9,21 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from concord.cli.checks import Check, check_proxies
 from concord.cli.console import Command, json_option, print_json, print_line
-from concord.cli.home import Home, find_project, read_settings, service_url
+from concord.cli.databases import find_broken
+from concord.cli.home import Home, find_home, find_project, read_settings, service_url
 from concord.cli.stores import open_journal, open_ledger
 from concord.errors import ConcordError, InvalidInput, LedgerError
+from concord.util.bento_store import store_folder
+from concord.util.sqlite_files import move_aside
 
 if TYPE_CHECKING:
     from concord.settings import Settings
@@ -32,34 +36,21 @@ ENOUGH_DISK: Final = 2 << 30
 PACKAGES: Final = ("bentoml", "onnxruntime", "mlflow", "scikit-learn", "streamlit")
 
 
-@dataclass(frozen=True)
-class Check:
-    """The result of one check.
-
-    Attributes:
-        name: What was checked.
-        ok: Whether it is as it should be.
-        found: The result in words.
-        remedy: What to do where it is not.
-    """
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str = ""
-
-
 @click.command("doctor", cls=Command, short_help="Check this installation.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only the check of this name; may be repeated.")
+@click.option("--repair", is_flag=True, help="First move broken databases of CONCORD_HOME aside.")
 @json_option
-def doctor(*, only: tuple[str, ...], as_json: bool) -> None:
+def doctor(*, only: tuple[str, ...], repair: bool, as_json: bool) -> None:
     """Check this installation, and say how to mend what is wrong; exit status 1 if anything is.
 
     \b
     Examples:
       concord doctor
       concord doctor --only journal --only ledger
+      concord doctor --repair
     """
+    if repair:
+        _repair(as_json=as_json)
     checks = _select(only)
     if as_json:
         print_json({"ok": all(check.ok for check in checks), "checks": [asdict(check) for check in checks]})
@@ -71,6 +62,23 @@ def doctor(*, only: tuple[str, ...], as_json: bool) -> None:
                 print_line(f"    → {check.remedy}")
     if not all(check.ok for check in checks):
         raise SystemExit(1)
+
+
+def _repair(*, as_json: bool) -> None:
+    """Moves broken databases aside; the next `concord up` makes new ones.
+
+    Raises:
+        Conflict: `concord up` runs here.
+    """
+    home = find_home()
+    broken = find_broken(home.folder)
+    if not broken:
+        return
+    with home.hold_lock():
+        for file, fault in broken.items():
+            moved = move_aside(file)
+            if not as_json:
+                print_line(f"[green]✓[/] {file} was {fault}. It is {moved.name} now.")
 
 
 def _select(only: tuple[str, ...]) -> list[Check]:
@@ -105,8 +113,10 @@ def examine() -> Iterator[Check]:
     yield _check_home(settings.home)
     yield _check_disk(settings.home)
     yield _check_models(settings.home)
+    yield _check_databases(settings.home)
     for name, look in (("journal", _look_into_journal), ("ledger", _look_into_ledger)):
         yield _attempt(name, look, "`concord up` makes what is not there yet.")
+    yield from check_proxies(os.environ)
     yield from _check_services(settings)
 
 
@@ -139,7 +149,7 @@ def _check_disk(home: Path) -> Check:
 
 def _check_models(home: Path) -> Check:
     """Looks into BentoML's store without importing BentoML."""
-    store = Path(os.environ.get("BENTOML_HOME", "~/bentoml")).expanduser()
+    store = store_folder()
     bento, build_file = store / "bentos" / "concord-node", home / "build" / "node.yaml"
     remedy = "`concord up` trains and packages what is missing; `concord train` does it alone."
     if not build_file.exists() or not (bento / "latest").exists():
@@ -148,6 +158,13 @@ def _check_models(home: Path) -> Check:
     tag = (bento / "latest").read_text("utf-8").strip()
     ok = models > 0 and (bento / tag).is_dir()
     return Check("models", ok, f"{models} packaged in concord-node:{tag}, store {store}", remedy)
+
+
+def _check_databases(home: Path) -> Check:
+    broken = find_broken(home)
+    found = " ".join(f"{file} is {fault}." for file, fault in broken.items())
+    remedy = "`concord doctor --repair` moves it aside; the next `concord up` makes a new one."
+    return Check("databases", not broken, found or "none is broken", remedy)
 
 
 def _attempt(name: str, look: Callable[[], str], remedy: str) -> Check:

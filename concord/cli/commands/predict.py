@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from concord.cli.console import Command, json_option, out, print_json, print_line, progress_bar, table
+from concord.cli.console import (
+    Command,
+    json_option,
+    out,
+    print_file,
+    print_json,
+    print_line,
+    progress_bar,
+    table,
+)
 from concord.cli.home import connect
 from concord.cli.retry import call_until_answered
 from concord.cli.text.values import count
@@ -148,7 +157,7 @@ def _predict_file(client: "Client", schema: "TaskSchema", options: "_FileOptions
         for verdict in verdicts:
             print_json(verdict)
     else:
-        click.echo(table_file.render(rows, verdicts), nl=False)
+        print_file(table_file.render(rows, verdicts))
     if any(verdict.status == "no_quorum" for verdict in verdicts):
         raise SystemExit(1)
 

@@ -29,9 +29,10 @@ def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> N
       concord train loan_default --data loan_default=loan_data.csv
     """
     from concord.cli.text.fits import summarise
-    from concord.cli.up.preparation import Preparation, read_sources
+    from concord.cli.up.preparation import Preparation, check_store, read_sources
 
     home, data = find_home(), read_sources(files)
+    check_store()
     preparation = Preparation(find_project(), home.folder)
     results = preparation.fit(list(tasks) or list(data), data, missing=False)
     packaged = preparation.package()

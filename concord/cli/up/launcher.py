@@ -8,12 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from concord.cli.databases import REGISTRY
 from concord.cli.home import Home, process_environment, python_command
 from concord.cli.up.monitoring import prometheus_command, write_config
 from concord.cli.up.plan import ANY, LOOPBACK, LaunchPlan
 from concord.cli.up.ports import Ports
 from concord.cli.up.processes import ForkServerProcess, Program
 from concord.cli.up.supervisor import Supervisor
+from concord.util.sqlite_files import sqlite_url
 
 NODES, CONSENSUS, PAGES = 0, 1, 2
 """Groups, ended from the highest to the lowest: who asks goes before who answers."""
@@ -113,6 +115,12 @@ class Launcher:
         return killed
 
 
+def page_path() -> str:
+    """The path that Streamlit's own setting puts before the page, with a slash; empty without one."""
+    path = os.environ.get("STREAMLIT_SERVER_BASE_URL_PATH", "").strip("/")
+    return f"/{path}" if path else ""
+
+
 def has_page(root: Path) -> bool:
     """Whether the page and what it needs are installed."""
     return (root / PAGE).exists() and find_spec("streamlit") is not None
@@ -120,7 +128,7 @@ def has_page(root: Path) -> bool:
 
 def find_registry(home: Path, served: str | None) -> str:
     """Where versions are fetched from: the stated registry, the server that runs here, or the file."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or served or f"sqlite:///{home / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or served or sqlite_url(home / REGISTRY)
 
 
 def find_store(home: Path) -> str | None:
@@ -128,4 +136,4 @@ def find_store(home: Path) -> str | None:
     stated = os.environ.get("MLFLOW_TRACKING_URI")
     if stated and stated.startswith(("http:", "https:", "databricks")):
         return None
-    return stated or f"sqlite:///{home / 'mlflow.db'}"
+    return stated or sqlite_url(home / REGISTRY)

@@ -21,6 +21,7 @@ from concord.cli.home import process_environment, python_command
 from concord.cli.up.processes import tethered
 from concord.errors import CallerError, ConfigurationError, TrainingError
 from concord.util import private_files as private
+from concord.util.bento_store import VARIABLE, store_fault, store_folder
 from concord.util.urls import is_address, masked
 
 END_SECONDS: Final = 5
@@ -100,7 +101,7 @@ class StepRecord:
         """A digest of when the files that steps read were written; None where the registry is a server."""
         if "MLFLOW_TRACKING_URI" in os.environ or not self._registry.exists():
             return None
-        store = Path(os.environ.get("BENTOML_HOME", "~/bentoml")).expanduser()
+        store = store_folder()
         code = (path for name in CODE for path in (self._root / name).rglob("*") if path.suffix != ".pyc")
         files = [self._registry, self._root / "uv.lock", *store.glob("*/*/latest"), *sorted(code)]
         stamps = [(str(file), file.stat().st_mtime_ns) for file in files if file.is_file()]
@@ -239,6 +240,17 @@ class Preparation:
                         process.kill()
                         process.communicate()
                     raise Stopped from None
+
+
+def check_store() -> None:
+    """Refuses a store of BentoML's that cannot be written, before anything is fitted.
+
+    Raises:
+        ConfigurationError: It cannot be.
+    """
+    fault = store_fault()
+    if fault is not None:
+        raise ConfigurationError(fault, field=VARIABLE)
 
 
 def _failure(command: str, status: int, output: bytes) -> CallerError | TrainingError:

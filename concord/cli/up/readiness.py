@@ -14,6 +14,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 from concord.cli.up.reporter import OK, Reporter
+from concord.util.proxies import is_near
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -99,14 +100,15 @@ def is_alive(page: str, url: str) -> bool:
 def _fetch(url: str) -> bytes | None:
     """The body of a 200; None of any other answer, or while nothing answers."""
     try:
-        with _OPENER.open(url, timeout=FETCH_SECONDS) as response:
+        opener = _DIRECT if is_near(url) else urllib.request.build_opener()
+        with opener.open(url, timeout=FETCH_SECONDS) as response:
             return bytes(response.read()) if response.status == 200 else None
     except (OSError, ValueError, HTTPException):
         return None
 
 
-_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Without the environment's proxies: what is asked is on this machine."""
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Without the environment's proxy."""
 
 
 @contextmanager

@@ -11,11 +11,17 @@ from typing import Final
 from concord.cli.console import ask
 from concord.cli.home import Home, find_project, read_settings
 from concord.cli.text.fits import failures, summarise
-from concord.cli.up.launcher import Launcher, find_registry, find_store, has_page
+from concord.cli.up.launcher import Launcher, find_registry, find_store, has_page, page_path
 from concord.cli.up.monitoring import find_prometheus
 from concord.cli.up.plan import LOOPBACK, LaunchPlan, address, make_plan
 from concord.cli.up.ports import Ports, PortTaken, check_ports
-from concord.cli.up.preparation import PackagedBentos, Preparation, Stopped, read_sources
+from concord.cli.up.preparation import (
+    PackagedBentos,
+    Preparation,
+    Stopped,
+    check_store,
+    read_sources,
+)
 from concord.cli.up.readiness import PartProgress, Readiness
 from concord.cli.up.reporter import BAD, OK, Reporter, short_path
 from concord.cli.up.supervisor import Supervisor
@@ -62,6 +68,7 @@ class UpSession:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         root, data = find_project(), read_sources(self.sources)
+        check_store()
         # Before anything is trained: what is missing is reported at once.
         prometheus = find_prometheus() if self.ports.monitoring else None
         self._choose_ports()
@@ -166,7 +173,7 @@ class UpSession:
         elif ports.page:
             prometheus = address(LOOPBACK, ports.prometheus_port) if ports.monitoring else None
             launcher.start_page(self._service, registry, prometheus)
-            pages["page"] = address(ports.host, ports.page_port)
+            pages["page"] = address(ports.host, ports.page_port) + page_path()
         if store and registry:
             launcher.start_mlflow(store)
             pages["mlflow"] = registry

@@ -1,8 +1,10 @@
 """What every command shares: help with an example, one line for an error, an exit status."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -115,6 +117,33 @@ def test_doctor_looks_at_what_it_is_told_to_and_at_nothing_else(run, monkeypatch
     result = run("doctor", "--only", "versions", "--only", "disk", "--json")
     assert [check["name"] for check in json.loads(result.stdout)["checks"]] == ["versions", "disk"]
     assert result.exit_code == 0
+
+
+def test_doctor_names_a_broken_registry_and_moves_it_aside_on_request(run, home, monkeypatch, tmp_path):
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    home.mkdir()
+    with closing(sqlite3.connect(home / "mlflow.db")) as connection:
+        connection.execute("CREATE TABLE experiments (name)")
+    told = run("doctor", "--only", "databases")
+    assert told.exit_code == 1
+    assert "unfinished" in told.stdout
+    assert "concord doctor --repair" in told.stdout
+    repaired = run("doctor", "--only", "databases", "--repair")
+    assert repaired.exit_code == 0
+    assert not (home / "mlflow.db").exists()
+    assert len(list(home.glob("mlflow.db.broken-*"))) == 1
+
+
+def test_doctor_repairs_nothing_that_is_whole(run, home):
+    home.mkdir()
+    (home / "journal.sqlite").touch()
+    with closing(sqlite3.connect(home / "mlflow.db")) as connection, connection:
+        connection.execute("CREATE TABLE experiments (name)")
+        connection.execute("CREATE TABLE registered_models (name)")
+        connection.execute("INSERT INTO experiments VALUES ('Default')")
+    before = sorted(home.iterdir())
+    assert run("doctor", "--only", "databases", "--repair").exit_code == 0
+    assert sorted(home.iterdir()) == before
 
 
 def test_doctor_knows_no_check_of_another_name(run):

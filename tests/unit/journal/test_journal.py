@@ -3,10 +3,12 @@
 import os
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -677,3 +679,21 @@ def test_times_for_people_are_stored_in_utc_and_come_back_aware():
     assert kind.process_result_value(stored, None).tzinfo is UTC
     with pytest.raises(ValueError, match="zone"):
         kind.process_bind_param(stored, None)
+
+
+def test_a_first_migration_that_is_interrupted_leaves_nothing_and_the_next_one_makes_the_journal(
+    path, monkeypatch
+):
+    def interrupted(config, revision):
+        upgrade(config, revision)
+        raise KeyboardInterrupt
+
+    upgrade = command.upgrade
+    monkeypatch.setattr(command, "upgrade", interrupted)
+    with pytest.raises(KeyboardInterrupt), closing(Journal(f"sqlite:///{path}")) as journal:
+        journal.migrate()
+    assert not path.exists()
+    monkeypatch.setattr(command, "upgrade", upgrade)
+    with closing(Journal(f"sqlite:///{path}")) as journal:
+        journal.migrate()
+        journal.record([row(1)])

@@ -5,6 +5,7 @@ import sqlalchemy as sql
 
 from concord.errors import ConfigurationError, TrainingError
 from concord.settings import Settings
+from training.search.claims import CLAIMS
 from training.search.storage import open_storage
 
 
@@ -13,6 +14,18 @@ def test_sqlite_keeps_a_write_ahead_log(tmp_path):
     with storage.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
     storage.engine.dispose()
+
+
+def test_a_study_whose_making_is_interrupted_is_not_there(tmp_path, monkeypatch):
+    file = tmp_path / "study.sqlite"
+
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CLAIMS.metadata, "create_all", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        open_storage(f"sqlite:///{file}")
+    assert not file.exists()
 
 
 def test_another_programs_database_is_refused(tmp_path):
