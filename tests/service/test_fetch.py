@@ -177,9 +177,9 @@ def test_a_node_serves_what_was_fetched_and_its_challenger(fetch):
 
     _, _, models = fetch({"champion": "2", "challenger": "1"})
     node = load("iris.knn", models, lambda _: pytest.fail("the packaged one was asked for"))
-    node._application._access = AccessLog(enabled=False)
+    node.application._access = AccessLog(enabled=False)
     with serving() as serve:
-        _, url = serve(node)
+        _, url = serve(node.application)
         answer = httpx.post(f"{url}/v1/votes", json={"rows": [ROW]}).json()
         info = httpx.get(f"{url}/info").json()
         profile = httpx.get(f"{url}/profile")
