@@ -95,7 +95,7 @@ COPY training/__init__.py training/
 COPY training/registry/__init__.py training/registry/fetch.py training/registry/download.py training/registry/versions.py training/registry/
 COPY concord/__init__.py concord/errors.py concord/
 COPY concord/observability/__init__.py concord/observability/logs.py concord/observability/
-COPY concord/tasks/__init__.py concord/tasks/schema.py concord/tasks/class_names.py concord/tasks/csv_dialect.py concord/tasks/numbers.py concord/tasks/
+COPY concord/tasks/__init__.py concord/tasks/schema.py concord/tasks/class_names.py concord/tasks/csv_dialect.py concord/tasks/names.py concord/tasks/numbers.py concord/tasks/
 COPY concord/types concord/types
 COPY concord/util concord/util
 USER 1034:1034

@@ -180,7 +180,7 @@ def test_a_registry_file_that_is_none_is_a_sentence(training, tmp_path):
     (tmp_path / "home" / "mlflow.db").write_text("This is no database, and long enough to be one." * 20)
     done = training("fit", "iris", "--missing")
     assert done.exit_code == 1
-    assert "mlflow.db cannot be opened" in done.stderr
+    assert "mlflow.db is damaged, or no SQLite database" in done.stderr
 
 
 def test_a_registry_that_nobody_serves_is_a_sentence(training, monkeypatch):

@@ -152,7 +152,7 @@ def test_an_old_file_that_was_moved_can_be_named(retrain, fitted_home, double):
 def test_too_few_new_rows_say_how_many_are_needed(retrain):
     done = retrain(3.0, count=50)
     assert done.exit_code == 2
-    assert "50 distinct rows" in done.stderr
+    assert "50 rows" in done.stderr
     assert "until there are 100" in done.stderr
 
 
