@@ -30,7 +30,7 @@ from tests.unit.ledger.conformance import MemoryStore
 from tests.unit.properties import exactly
 from tests.unit.settlement.settling import hot
 
-QUICK, MANY, ON_FILES = 20, 300, 20
+QUICK, MANY, ON_FILES = 8, 300, 20
 """Random runs in the quick suite, in the slow one at its full size, and there on a folder of files."""
 
 TASKS = ("t", "u")
