@@ -20,6 +20,9 @@ def migrate(database: Database) -> None:
     with _new_database(database.file) as new:
         if new is not None:
             _upgrade(new)
+    if database.file is not None:
+        # What is written over a connection that was opened before the file came into its place would be lost.
+        database.close()
     database.ping()
     _upgrade(database)
 

@@ -45,6 +45,9 @@ def sqlite_url(file: Path) -> str:
 def new_file(file: Path) -> Iterator[Path | None]:
     """Makes a database where there is none yet: what is made at the path that this yields becomes the file.
 
+    A file that somebody else has filled meanwhile is left as it is, and what was made is dropped: renamed
+    over it, it would leave those who have it open with a file that no one else can see.
+
     Yields:
         Where to make it; None where the file is there, perhaps made by another process meanwhile.
 
@@ -108,6 +111,8 @@ def _is_made(file: Path) -> bool:
 
 
 def _put_in_place(new: Path, file: Path) -> None:
+    if _is_made(file):
+        return
     with new.open("rb") as written:
         os.fsync(written.fileno())
     # Logs of an earlier file of this name would be read as those of the new one.

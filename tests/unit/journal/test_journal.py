@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from concord.errors import ConfigurationError, InvalidInput, JournalUnavailable, LedgerBroken
-from concord.journal import Journal
+from concord.journal import Journal, migration
 from concord.journal.rows import LabelRow, RoundRow
 from concord.journal.search import RoundFilters
 from concord.journal.tables import NAMES, UtcDateTime
@@ -123,6 +123,31 @@ def test_what_was_recorded_is_there_after_the_process_was_killed(open_journal, p
         os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
     assert ids(open_journal().find()[0]) == [1]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_what_is_recorded_where_the_file_was_opened_while_it_was_made_is_not_lost(
+    moment, tmp_path, monkeypatch
+):
+    url, upgrade = f"sqlite:///{tmp_path / 'journal.sqlite'}", migration._upgrade
+    journal = Journal(url)
+
+    def upgrade_while_it_is_asked(database):
+        if moment == "before":
+            journal.ping()
+        upgrade(database)
+        if moment == "after":
+            journal.ping()
+
+    with closing(journal):
+        monkeypatch.setattr(migration, "_upgrade", upgrade_while_it_is_asked)
+        journal.migrate()
+        journal.record([row(1)])
+        # SQLite does so by itself every thousand pages.
+        journal._database.wipe_log()
+    with closing(Journal(url)) as again:
+        again.migrate()
+        assert again.round(row(1).id) is not None
 
 
 def test_rounds_come_newest_first_in_pages_that_do_not_shift(journal):

@@ -55,6 +55,17 @@ def test_what_a_killed_process_left_is_not_used(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".a.db.lock", "a.db"]
 
 
+def test_a_file_that_somebody_filled_meanwhile_is_left_to_them(tmp_path):
+    file = tmp_path / "a.db"
+    with new_file(file) as new:
+        make_table(new)
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("PRAGMA journal_mode=WAL")
+            inode = file.stat().st_ino
+    assert (file.stat().st_ino, tables(file)) == (inode, [])
+    assert not list(tmp_path.glob(".a.db.new*"))
+
+
 def test_a_file_that_is_there_is_left_alone(tmp_path):
     file = tmp_path / "a.db"
     make_table(file)
