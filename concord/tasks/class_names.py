@@ -62,12 +62,9 @@ class AnswerTexts:
     def __init__(self, labels: Sequence[str], names: Mapping[str, str]) -> None:
         named = {normalize("NFC", text): normalize("NFC", label) for text, label in names.items()}
         self._labels = named | {label: label for label in labels if label not in named}
-        self._known = ClassNames(list(self._labels))
-
-    @property
-    def texts(self) -> tuple[str, ...]:
+        self.texts = tuple(self._labels)
         """Every text that is declared."""
-        return tuple(self._labels)
+        self._known = ClassNames(self.texts)
 
     def find(self, text: str) -> str | None:
         """The class of a cell; `1.0` is what `1` is. None where the text is not declared."""

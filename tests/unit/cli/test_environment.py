@@ -36,9 +36,17 @@ def file():
     print_file(f"text\n{TEXT}\n")
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
-def test_what_an_encoding_lacks_is_shown_as_a_question_mark(encoding):
-    result = CliRunner(charset=encoding).invoke(program, ["line"])
+@program.command("table")
+def table_():
+    print_line(f"[green]✓[/] {TEXT}")
+
+
+@pytest.mark.parametrize(
+    ("command", "encoding"),
+    [("line", "latin-1"), ("line", "cp1252"), ("table", "ascii"), ("table", "latin-1")],
+)
+def test_what_an_encoding_lacks_is_shown_as_a_question_mark(command, encoding):
+    result = CliRunner(charset=encoding).invoke(program, [command])
     assert result.exit_code == 0
     assert "lev" in result.stdout
     assert "? ?" in result.stdout
@@ -111,15 +119,3 @@ def test_the_home_folder_may_have_any_name(folder, run, home, monkeypatch):
     assert (home / "journal.sqlite").stat().st_size > 0
     assert run("doctor", "--only", "journal").exit_code == 0
     assert [path.name for path in home.parent.iterdir()] == [folder]
-
-
-@program.command("table")
-def table_():
-    print_line(f"[green]✓[/] {TEXT}")
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_a_line_for_people_never_ends_in_a_traceback(encoding):
-    result = CliRunner(charset=encoding).invoke(program, ["table"])
-    assert result.exit_code == 0
-    assert "lev" in result.stdout
