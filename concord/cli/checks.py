@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from concord.util.proxies import is_near, proxies
+from concord.util.proxies import ADDRESSES, proxies, proxy_of
 from concord.util.urls import masked
 
 CONNECT_SECONDS: Final = 3.0
 """A proxy that takes longer to accept holds up every request."""
 
-ADDRESSES: Final = ("CONCORD_URL", "MLFLOW_TRACKING_URI", "CONCORD_PROMETHEUS")
-"""Variables with an address that may be asked through a proxy."""
 
 PORTS: Final = {"http": 80, "https": 443}
 
@@ -40,8 +38,8 @@ def check_proxies(environment: Mapping[str, str]) -> Iterator[Check]:
     found = proxies(environment)
     if not found:
         return
-    asked = [name for name in ADDRESSES if "://" in environment.get(name, "")]
-    asked = [name for name in asked if _is_remote(environment[name])]
+    used = {name: proxy_of(environment.get(name, ""), environment) for name in ADDRESSES}
+    asked = [name for name, proxy in used.items() if proxy]
     through = f"used for {', '.join(asked)}" if asked else "used for nothing here"
     away = [name for name, proxy in found.items() if not _accepts(proxy)]
     shown = ", ".join(f"{name} is {masked(proxy)}" for name, proxy in found.items())
@@ -50,11 +48,7 @@ def check_proxies(environment: Mapping[str, str]) -> Iterator[Check]:
         said = f"{said}. {' and '.join(away)} {'accepts' if len(away) == 1 else 'accept'} no connection"
     remedy = f"Unset {' and '.join(away)}, correct it, or name hosts that need no proxy in NO_PROXY."
     # A proxy that nothing is asked through does no harm here; downloads of packages and data may need it.
-    yield Check("proxy", not (away and asked), said, remedy)
-
-
-def _is_remote(url: str) -> bool:
-    return url.startswith(("http:", "https:")) and not is_near(url)
+    yield Check("proxy", not set(away) & set(used.values()), said, remedy)
 
 
 def _accepts(proxy: str) -> bool:

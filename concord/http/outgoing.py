@@ -5,7 +5,7 @@ The client of the node calls (`concord.http.client`) knows neither: nodes are ne
 
 import os
 import ssl
-from typing import TypedDict
+from typing import Final, TypedDict
 
 import httpx
 
@@ -18,22 +18,41 @@ class ClientOptions(TypedDict):
     """Options of `httpx.Client` and `httpx.AsyncClient`."""
 
     trust_env: bool
-    verify: ssl.SSLContext
+    verify: ssl.SSLContext | bool
+
+
+_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
+"""Of proxies that httpx can ask."""
 
 
 def client_options(url: str) -> ClientOptions:
-    """The environment's proxy unless the address is near, and always its certificates.
+    """The environment's proxy unless the address is near, and its certificates where they may be needed.
 
     Raises:
-        ConfigurationError: The certificates cannot be read.
+        ConfigurationError: The certificates cannot be read, or a proxy is neither for HTTP nor SOCKS 5.
     """
+    is_direct = is_near(url)
+    if is_direct and url.startswith("http:"):
+        return ClientOptions(trust_env=False, verify=True)
+    if not is_direct:
+        _check_proxies()
     try:
-        return ClientOptions(trust_env=not is_near(url), verify=httpx.create_ssl_context())
+        return ClientOptions(trust_env=not is_direct, verify=httpx.create_ssl_context())
     except OSError as error:
         raise ConfigurationError(
             f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}.",
             field="SSL_CERT_FILE",
         ) from error
+
+
+def _check_proxies() -> None:
+    for name, proxy in proxies(os.environ).items():
+        scheme, sign, _ = proxy.partition("://")
+        if sign and scheme.lower() not in _SCHEMES:
+            raise ConfigurationError(
+                f"{name} is no proxy that can be used: {masked(proxy)}. It begins with http:// or socks5://.",
+                field=name,
+            )
 
 
 def proxy_note(url: str) -> str:

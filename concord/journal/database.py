@@ -22,6 +22,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from concord.errors import ConfigurationError, JournalUnavailable
+from concord.util.sqlite_files import named_file
 
 BUSY_MS = 2_000
 """How long a writer waits for another process's transaction, which takes milliseconds."""
@@ -122,9 +123,7 @@ class Database:
     @property
     def file(self) -> Path | None:
         """SQLite's file; None for a server or a database in memory."""
-        name = self._engine.url.database or ""
-        is_file = self.is_sqlite and name and not name.startswith((":memory:", "file:"))
-        return Path(name) if is_file else None
+        return named_file(self._engine.url.database) if self.is_sqlite else None
 
     def ping(self) -> None:
         """Checks that the database serves."""

@@ -6,9 +6,11 @@ of this machine, and hardly one a Service's name. Libraries ask a proxy for both
 
 import ipaddress
 import os
+import socket
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 EXCEPTIONS: Final = ("NO_PROXY", "no_proxy")
@@ -16,7 +18,9 @@ EXCEPTIONS: Final = ("NO_PROXY", "no_proxy")
 _SUFFIXES: Final = ("localhost", ".localhost", ".svc", ".cluster.local")
 _HERE: Final = ("127.0.0.1", "::1", *_SUFFIXES)
 
-_ADDRESSES: Final = ("CONCORD_URL", "CONCORD_PROMETHEUS", "MLFLOW_TRACKING_URI")
+ADDRESSES: Final = ("CONCORD_URL", "MLFLOW_TRACKING_URI", "CONCORD_PROMETHEUS")
+"""Variables that name what Concord and its libraries ask."""
+
 _BUNDLE: Final = "REQUESTS_CA_BUNDLE"
 _API_SERVER: Final = "KUBERNETES_SERVICE_HOST"
 
@@ -40,12 +44,28 @@ def proxies(environment: Mapping[str, str]) -> dict[str, str]:
 
 def exceptions(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables by which libraries ask near addresses directly; none where there is no proxy."""
-    if not proxies(environment):
-        return {}
     stated = [part.strip() for name in EXCEPTIONS for part in environment.get(name, "").split(",")]
-    named = [environment.get(_API_SERVER, ""), *(_host(environment.get(name, "")) for name in _ADDRESSES)]
+    # A star means all, for most libraries only if it stands alone.
+    if not proxies(environment) or "*" in stated:
+        return {}
+    named = [environment.get(_API_SERVER, ""), *(_host(environment.get(name, "")) for name in ADDRESSES)]
     hosts = dict.fromkeys([*stated, *_HERE, *(host for host in named if _is_near(host) or host == named[0])])
     return dict.fromkeys(EXCEPTIONS, ",".join(host for host in hosts if host))
+
+
+def proxy_of(url: str, environment: Mapping[str, str]) -> str | None:
+    """The variable whose proxy an address is asked through; None where it is asked directly, or not by HTTP.
+
+    >>> proxy_of("https://concord.example.org", {"HTTPS_PROXY": "http://proxy:3128"})
+    'HTTPS_PROXY'
+    """
+    stated = environment.get("no_proxy") or environment.get("NO_PROXY", "")
+    if not url.startswith(("http:", "https:")) or is_near(url):
+        return None
+    if proxy_bypass_environment(_host(url), {"no": stated}):
+        return None
+    own = "HTTPS_PROXY" if url.startswith("https:") else "HTTP_PROXY"
+    return next((name for name in (own, "ALL_PROXY") if name in proxies(environment)), None)
 
 
 def client_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -74,4 +94,15 @@ def _is_near(host: str) -> bool:
     except ValueError:
         # A name without a dot is a Service's, a container's or a neighbour's.
         return bool(host) and ("." not in host or host.endswith(_SUFFIXES))
-    return address.is_loopback or address.is_unspecified
+    return address.is_loopback or address.is_unspecified or _is_own(address)
+
+
+def _is_own(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an interface of this machine has the address; nothing is sent."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True

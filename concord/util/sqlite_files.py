@@ -41,6 +41,15 @@ def sqlite_url(file: Path) -> str:
     return f"{scheme}:///{quoted}"
 
 
+def named_file(database: str | None) -> Path | None:
+    """The file that the database's name in a SQLite URL means; None for one in memory.
+
+    >>> named_file("/home/ann/journal.sqlite"), named_file(":memory:")
+    (PosixPath('/home/ann/journal.sqlite'), None)
+    """
+    return Path(database) if database and not database.startswith((":memory:", "file:")) else None
+
+
 @contextmanager
 def new_file(file: Path) -> Iterator[Path | None]:
     """Makes a database where there is none yet: what is made at the path that this yields becomes the file.
@@ -74,7 +83,7 @@ def new_file(file: Path) -> Iterator[Path | None]:
 
 
 def find_fault(file: Path, filled: Sequence[str] = ()) -> str | None:
-    """What is wrong with a database that is there, in words; None where nothing is, or it is locked.
+    """What is wrong with a database that is there, in words; None where nothing is, or it cannot be read now.
 
     Args:
         file: The database.
@@ -84,14 +93,14 @@ def find_fault(file: Path, filled: Sequence[str] = ()) -> str | None:
         return None
     select = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in filled)  # noqa: S608 - fixed names
     # A transaction that a killed process left is rolled back by this, which takes write access.
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-        try:
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as connection:
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()
             is_whole = not filled or connection.execute(f"{select} LIMIT 1").fetchone() is not None
-        except sqlite3.OperationalError as error:
-            return UNFINISHED if "no such table" in str(error) else None
-        except sqlite3.DatabaseError:
-            return DAMAGED
+    except sqlite3.OperationalError as error:
+        return UNFINISHED if "no such table" in str(error) else None
+    except sqlite3.DatabaseError:
+        return DAMAGED
     return None if is_whole else UNFINISHED
 
 

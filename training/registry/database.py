@@ -12,7 +12,14 @@ import sqlalchemy as sa
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from concord.errors import TrainingError
-from concord.util.sqlite_files import REGISTRY_TABLES, UNFINISHED, find_fault, new_file, sqlite_url
+from concord.util.sqlite_files import (
+    REGISTRY_TABLES,
+    UNFINISHED,
+    find_fault,
+    named_file,
+    new_file,
+    sqlite_url,
+)
 from training.registry.versions import URI_VARIABLE
 
 DATABASE: Final = "mlflow.db"
@@ -29,10 +36,7 @@ def registry_file(home: Path) -> Path:
 
 def sqlite_file(uri: str) -> Path | None:
     """The file of a registry in SQLite; None for a server and other databases."""
-    if not uri.startswith("sqlite"):
-        return None
-    name = sa.make_url(uri).database
-    return Path(name) if name and not name.startswith((":memory:", "file:")) else None
+    return named_file(sa.make_url(uri).database) if uri.startswith("sqlite") else None
 
 
 def make_database(file: Path) -> None:

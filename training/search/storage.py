@@ -18,7 +18,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from concord.errors import TrainingError
-from concord.util.sqlite_files import new_file, sqlite_url
+from concord.util.sqlite_files import named_file, new_file, sqlite_url
 from concord.util.urls import masked
 from training.registry.versions import first_line
 from training.retry import retry
@@ -67,9 +67,7 @@ def _make_file(url: str) -> None:
 
 
 def _file(url: sql.URL) -> Path | None:
-    name = url.database
-    is_file = url.get_backend_name() == "sqlite" and name and not name.startswith((":memory:", "file:"))
-    return Path(name) if name and is_file else None
+    return named_file(url.database) if url.get_backend_name() == "sqlite" else None
 
 
 def _create(url: str) -> RDBStorage:

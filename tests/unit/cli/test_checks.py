@@ -44,3 +44,15 @@ def test_a_proxy_that_accepts_connections_is_no_fault():
 def test_a_proxy_that_is_no_address_accepts_nothing(proxy):
     (check,) = check_proxies({"HTTP_PROXY": proxy})
     assert "accepts no connection" in check.found
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"HTTPS_PROXY": DEAD, "CONCORD_URL": "https://c.example.org", "NO_PROXY": "c.example.org"},
+        {"HTTP_PROXY": DEAD, "CONCORD_URL": "https://c.example.org"},
+    ],
+)
+def test_a_dead_proxy_that_an_address_elsewhere_does_not_use_is_no_fault(environment):
+    (check,) = check_proxies(environment)
+    assert check.ok

@@ -1,5 +1,7 @@
 """Near addresses are asked directly, by every library; others through the environment's proxy."""
 
+import socket
+
 import httpcore
 import httpx
 import pytest
@@ -8,7 +10,14 @@ import requests
 from concord.client import Client
 from concord.errors import ConfigurationError
 from concord.http.outgoing import client_options
-from concord.util.proxies import client_variables, exceptions, is_near, proxies, set_client_variables
+from concord.util.proxies import (
+    client_variables,
+    exceptions,
+    is_near,
+    proxies,
+    proxy_of,
+    set_client_variables,
+)
 
 NEAR = [
     "http://127.0.0.1:7400",
@@ -113,3 +122,46 @@ def test_the_environments_certificates_are_trusted_near_and_far(monkeypatch, tmp
 def test_mlflows_client_trusts_the_environments_certificates_unless_it_has_its_own():
     assert client_variables({"SSL_CERT_FILE": "/ca.pem"}) == {"REQUESTS_CA_BUNDLE": "/ca.pem"}
     assert client_variables({"SSL_CERT_FILE": "/ca.pem", "REQUESTS_CA_BUNDLE": "/own.pem"}) == {}
+
+
+def test_an_address_of_this_machine_is_near():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Connecting a datagram's socket sends nothing; it chooses the interface.
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("there is no network here")
+        own = probe.getsockname()[0]
+    assert is_near(f"http://{own}:7400")
+
+
+def test_a_star_excepts_everything():
+    assert exceptions({"HTTP_PROXY": "http://p:1", "NO_PROXY": "*"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "variable"),
+    [
+        ("https://a.example.org", {"HTTPS_PROXY": "p", "ALL_PROXY": "q"}, "HTTPS_PROXY"),
+        ("http://a.example.org", {"HTTPS_PROXY": "p", "all_proxy": "q"}, "ALL_PROXY"),
+        ("http://a.example.org", {"HTTPS_PROXY": "p"}, None),
+        ("https://a.example.org", {"HTTPS_PROXY": "p", "NO_PROXY": "example.org"}, None),
+        ("http://127.0.0.1:1", {"HTTP_PROXY": "p"}, None),
+        ("sqlite:///x", {"ALL_PROXY": "p"}, None),
+    ],
+)
+def test_an_address_is_asked_through_the_proxy_of_its_scheme(url, environment, variable):
+    assert proxy_of(url, environment) == variable
+
+
+def test_certificates_that_are_not_there_matter_only_where_they_may_be_needed(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    assert client_options("http://127.0.0.1:7400")["trust_env"] is False
+
+
+def test_a_socks_proxy_is_used_and_another_kind_is_refused_by_its_variable(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    httpx.Client(**client_options("https://concord.example.org")).close()
+    monkeypatch.setenv("ALL_PROXY", "ftp://127.0.0.1:21")
+    with pytest.raises(ConfigurationError, match="ALL_PROXY is no proxy that can be used"):
+        client_options("https://concord.example.org")

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from concord.util.sqlite_files import move_aside, new_file, sqlite_url
+from concord.util.sqlite_files import find_fault, move_aside, new_file, sqlite_url
 
 
 def make_table(file, name="t"):
@@ -120,3 +120,10 @@ def test_moving_aside_takes_the_files_logs_along(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         moved.name, f"{moved.name}-journal", f"{moved.name}-wal",
     ]  # fmt: skip
+
+
+def test_a_file_that_cannot_be_opened_has_no_fault_of_its_own(tmp_path):
+    folder = tmp_path / "a.db"
+    folder.mkdir()
+    (folder / "x").touch()
+    assert find_fault(folder) is None
