@@ -45,8 +45,8 @@ class Operation:
     Attributes:
         summary: One line.
         answer: A type of `concord.types`, or the answer's JSON Schema.
-        name: Its `operationId`, before the task's name where it is described per task; the handler's name
-            unless given.
+        name: Its `operationId`, if that is not the handler's name; for each task it is the handler's and the
+            task's.
         tag: The group that it is shown in.
         description: What the summary has no room for.
         errors: Statuses of errors that neither path, body nor access right imply.
@@ -109,7 +109,9 @@ class Endpoint:
     @property
     def checked_handler(self) -> Handler:
         """The handler, behind a check that a path without parameters is asked with none."""
-        if not isinstance(self.operation, Operation) or self.operation.query != {}:
+        # An operation per task depends on the task's schema, so its handler checks.
+        has_own = isinstance(self.operation, Operation) and self.operation.query != {}
+        if has_own or isinstance(self.operation, PerTask):
             return self.handler
 
         async def handle(request: Request) -> Response:

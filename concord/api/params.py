@@ -37,6 +37,11 @@ def int_schema(most: int = MOST_HEIGHT) -> Schema:
     return {"type": "integer", "minimum": 1, "maximum": most}
 
 
+def whole_number(text: str) -> int:
+    """The number of up to 16 digits; -1 for another text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else -1
+
+
 def int_param(params: Mapping[str, str], name: str, *, default: int, most: int = MOST_HEIGHT) -> int:
     """An integer parameter.
 
@@ -46,7 +51,7 @@ def int_param(params: Mapping[str, str], name: str, *, default: int, most: int =
     text = params.get(name)
     if text is None:
         return default
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else -1
+    number = whole_number(text)
     if not 1 <= number <= most:
         raise InvalidInput(f"{name} must be a whole number from 1 to {most}.", field=name)
     return number

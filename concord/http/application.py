@@ -141,7 +141,7 @@ class Application:
     def _path(self, path: str) -> str:
         """The path without the root path."""
         root = self._root_path
-        return path.removeprefix(root) or "/" if root and f"{path}/".startswith(f"{root}/") else path
+        return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
     def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         allowed = set()

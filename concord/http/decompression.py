@@ -11,9 +11,7 @@ from concord.errors import BodyTooLarge, CallerError, WrongMediaType
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _ZLIB: Final = zlib.MAX_WBITS
 _RAW: Final = -zlib.MAX_WBITS
-
-
-CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 def decompress(body: bytes, coding: str, most: int) -> bytes:
@@ -32,7 +30,7 @@ def decompress(body: bytes, coding: str, most: int) -> bytes:
     name = coding.strip().lower()
     if name in ("", "identity"):
         return body
-    if name not in CODINGS:
+    if name not in _CODINGS:
         raise WrongMediaType(
             f"The body may be compressed with gzip or deflate, not {name[:60]!r}.", field="content-encoding"
         )

@@ -186,7 +186,7 @@ def test_the_page_names_the_document_beside_it_whatever_prefix_a_proxy_takes_awa
 
 def test_a_prefix_that_a_proxy_leaves_is_taken_off_and_named_in_the_document(start_stack):
     stack = start_stack(root_path="/a/concord", ready=False)
-    for path in ("/a/concord/docs", "/a/concord/", "/a/concord", "/docs", "/a/concord/livez"):
+    for path in ("/a/concord/docs", "/a/concord/", "/docs", "/a/concord/livez"):
         assert stack.http.get(path).status_code == 200, path
     assert stack.http.get("/a/concord/openapi.json").json()["servers"] == [{"url": "/a/concord"}]
     assert stack.http.get("/a/concordance/docs").status_code == 404

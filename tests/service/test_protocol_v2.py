@@ -216,6 +216,16 @@ def test_a_task_has_version_1_and_no_other(module_stack, path, there):
     assert second.status_code == 404
 
 
+def test_a_task_that_is_not_there_is_refused_by_its_name_whatever_version_is_asked(module_stack):
+    response = module_stack.http.get("/v2/models/nothing/versions/2")
+    assert (response.status_code, response.json()["field"]) == (404, "task")
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/v2/models/iris/versions/1", "/v2/models/iris/versions/1/ready"])
+def test_another_path_to_the_same_takes_no_more_parameters(module_stack, path):
+    assert module_stack.http.get(path, params={"x": "1"}).status_code == 422
+
+
 def test_metadata_name_the_version_the_extension_and_the_codecs(module_stack):
     get = module_stack.http.get
     assert get("/v2/").json() == get("/v2").json()

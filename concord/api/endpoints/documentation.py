@@ -36,14 +36,12 @@ class Documentation:
             Endpoint("GET", "/", self.get_docs, _ITSELF),
         ]
 
-    async def get_openapi(self, request: Request) -> Response:
+    async def get_openapi(self, _request: Request) -> Response:
         """The OpenAPI document."""
-        request.query()
         return json_response(self._build_document())
 
-    async def get_docs(self, request: Request) -> Response:
+    async def get_docs(self, _request: Request) -> Response:
         """The same as a page."""
-        request.query()
         return Response(render_page(self._build_document()).encode(), media_type="text/html; charset=utf-8")
 
     def _build_document(self) -> Schema:

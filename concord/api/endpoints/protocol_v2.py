@@ -61,19 +61,18 @@ class ProtocolV2:
 
     async def get_model(self, request: Request) -> Response:
         """A task's tensors in and out."""
-        task = _task_of(request)
+        task = self._task_of(request)
         return json_response(describe_model(task, self._service.ensembles.schema(task)))
 
     async def get_model_readiness(self, request: Request) -> Response:
         """200 while the task can reach its quorum."""
-        task = _task_of(request)
-        self._service.ensembles.settings(task)
+        task = self._task_of(request)
         return readiness_response(self._service.ensembles.is_ready(task), task)
 
     async def infer(self, request: Request) -> Response:
         """Tensors in, tensors out."""
         request.query()
-        task = _task_of(request)
+        task = self._task_of(request)
         schema = self._service.ensembles.schema(task)
         inference = read_request(*await read_body(request), schema)
         check_row_count(inference.row_count, self._service.settings.max_rows)
@@ -95,19 +94,19 @@ class ProtocolV2:
         }
         return pack_response(head, binary)
 
+    def _task_of(self, request: Request) -> str:
+        """The task that a path names.
+
+        Raises:
+            UnknownName: There is no such task, or the path names another version than the one there is.
+        """
+        task, version = request.path["task"], request.path.get("version", VERSION)
+        self._service.ensembles.settings(task)
+        if version != VERSION:
+            raise UnknownName(f"{task} has the version {VERSION} and no other.", field="version")
+        return task
+
 
 def protocol_error(error: ConcordError) -> bytes:
     """`{"error": "message", "code": …, "field": …}`."""
     return orjson.dumps({"error": error.message, "code": error.code, "field": error.field})
-
-
-def _task_of(request: Request) -> str:
-    """The task that a path names.
-
-    Raises:
-        UnknownName: It names another version than the one there is.
-    """
-    task, version = request.path["task"], request.path.get("version", VERSION)
-    if version != VERSION:
-        raise UnknownName(f"{task} has the version {VERSION} and no other.", field="version")
-    return task

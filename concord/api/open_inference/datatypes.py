@@ -116,20 +116,18 @@ def pack(datatype: str, elements: Sequence[Any]) -> bytes:
 
 
 def _shorten(elements: Sequence[Any]) -> list[Any]:
-    """Elements of FP32, each as the shortest decimal that it stands for; unchanged if one is not finite.
+    """Elements of FP32, each float as the shortest decimal that it stands for, if it is finite as FP32.
 
     The FP32 next to 0.7 is a bit below it, and a feature whose minimum is 0.7 is not meant to refuse it.
     """
-    plain = list(elements)
-    if not all(type(element) is float for element in plain):
-        return plain
-    array = np.asarray(plain, np.float64)
-    if not np.all(np.abs(array) <= FLOAT32_MAX):
-        return plain
-    shortest: list[Any] = orjson.loads(
-        orjson.dumps(array.astype(np.float32), option=orjson.OPT_SERIALIZE_NUMPY)
-    )
-    return shortest
+    shortened = list(elements)
+    # JSON may write 2.0 as 2, and what is no number at all is refused by the feature.
+    places = [at for at, it in enumerate(shortened) if type(it) is float and abs(it) <= FLOAT32_MAX]
+    floats = np.array([shortened[place] for place in places], np.float32)
+    shortest: list[float] = orjson.loads(orjson.dumps(floats, option=orjson.OPT_SERIALIZE_NUMPY))
+    for place, element in zip(places, shortest, strict=True):
+        shortened[place] = element
+    return shortened
 
 
 def _unpack_texts(data: bytes, count: int, where: str) -> list[str]:

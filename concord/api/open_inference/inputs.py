@@ -6,12 +6,19 @@ from typing import Any, Final
 
 from concord.api.open_inference.datatypes import NUMERIC, TAKEN
 from concord.api.open_inference.outputs import OutputRequest, read_output_request
-from concord.api.open_inference.tensors import MOST_RANK, BinaryPart, Tensor, read_parameters, read_tensor
+from concord.api.open_inference.tensors import (
+    JSON_LENGTH_HEADER,
+    MOST_RANK,
+    BinaryPart,
+    Tensor,
+    read_parameters,
+    read_tensor,
+)
+from concord.api.params import whole_number
 from concord.errors import InvalidInput, WrongMediaType
 from concord.http.request import Request, parse_json
 from concord.tasks.schema import Feature, TaskSchema
 
-JSON_LENGTH_HEADER: Final = "inference-header-content-length"
 """Length of the JSON part of a body, behind which the bytes of binary tensors follow."""
 
 _MEDIA_TYPES: Final = frozenset({"", "application/json", "application/octet-stream"})
@@ -62,7 +69,7 @@ async def read_body(request: Request) -> tuple[object, BinaryPart]:
     stated, body = request.header(JSON_LENGTH_HEADER), await request.body()
     if stated is None:
         return parse_json(body), BinaryPart(None)
-    length = int(stated) if stated.isascii() and stated.isdigit() and len(stated) <= 16 else -1
+    length = whole_number(stated)
     if not 0 < length <= len(body):
         raise InvalidInput(
             f"The header is the length of the body's JSON part, from 1 to {len(body)} bytes.",

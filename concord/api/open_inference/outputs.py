@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 from concord.api.open_inference.datatypes import BYTES, STATED, pack
-from concord.api.open_inference.tensors import read_parameters
+from concord.api.open_inference.tensors import JSON_LENGTH_HEADER, read_parameters
 from concord.errors import InvalidInput
 from concord.http.request import Response
 from concord.tasks.schema import TaskSchema
@@ -93,7 +93,7 @@ def pack_response(head: Mapping[str, Any], binary: bytes) -> Response:
     document = orjson.dumps(head)
     if not binary:
         return Response(document)
-    length = {"inference-header-content-length": str(len(document))}
+    length = {JSON_LENGTH_HEADER: str(len(document))}
     return Response(document + binary, media_type="application/octet-stream", headers=length)
 
 

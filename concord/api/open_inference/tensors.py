@@ -8,6 +8,9 @@ from typing import Any, Final
 from concord.api.open_inference.datatypes import BYTES, NUMERIC, read_elements, unpack
 from concord.errors import InvalidInput
 
+JSON_LENGTH_HEADER: Final = "inference-header-content-length"
+"""Bytes of a body's JSON part, which binary tensors follow."""
+
 DATATYPES: Final = frozenset({*NUMERIC, BYTES})
 
 MOST_RANK: Final = 2

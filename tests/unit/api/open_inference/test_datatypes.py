@@ -62,7 +62,7 @@ def test_an_fp32_is_the_shortest_decimal_that_it_stands_for(number):
     assert np.float32(shortest) == single
 
 
-@pytest.mark.parametrize("elements", [[1e300, 0.5], ["0.7"], [None, 0.5], [True], [2, 0.5]])
+@pytest.mark.parametrize("elements", [[1e300, 0.5], ["0.7"], [None, 0.5], [True], [2], []])
 def test_what_is_no_fp32_is_left_to_the_feature_to_refuse(elements):
     assert read_elements("FP32", elements, "here") == elements
 
@@ -102,3 +102,7 @@ def test_texts_are_utf_8():
 def test_bytes_of_another_number_of_elements_are_refused(count):
     with pytest.raises(InvalidInput, match=f"{count} elements of FP32"):
         unpack("FP32", b"\0" * 4, count, "here")
+
+
+def test_a_whole_number_among_fp32_changes_no_other():
+    assert read_elements("FP32", [0.699999988079071, 2, None], "data") == [0.7, 2, None]
