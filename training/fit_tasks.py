@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from concord.errors import ConcordError, DataError, TrainingError
 from concord.types.nodes import NodeInfo
 from training.data.dataset import Dataset
-from training.data.provenance import Provenance
+from training.data.provenance import JOIN, Provenance
 from training.data.sources import GENERATOR, read_rows
 from training.data.split import Split, split
 from training.fitting.fit import fit
 from training.progress import ReportStep
-from training.registry.origins import JOIN, FitOrigin, fit_origins
+from training.registry.origins import FitOrigin, fit_origins
 from training.registry.recording import record_fit
 from training.registry.registry import Registry
 from training.registry.versions import schema_text
@@ -173,7 +173,7 @@ def _read_again(
     reason = f"{origins[0].model} learned from {origins[0].text}, and its run does not say more."
     for origin in [origin for origin in origins if not origin.is_generated]:
         try:
-            read = [rows.again(origin.model, source) for source in origin.sources(registry)]
+            read = [rows.again(origin.model, source) for source in registry.origins(origin.run_id)]
         except ConcordError as error:
             reason = error.message
             continue

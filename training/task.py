@@ -122,6 +122,10 @@ class Task:
             check_name("node", node)
         rules = {normalize("NFC", name): rule for name, rule in self.rules.items()}
         object.__setattr__(self, "rules", rules)
+        # Headers are read in this Unicode form too.
+        object.__setattr__(self, "key", self.key and normalize("NFC", self.key))
+        object.__setattr__(self, "observed", self.observed and normalize("NFC", self.observed))
+        object.__setattr__(self, "groups", tuple(normalize("NFC", name) for name in self.groups))
         unknown = set(self.rules) - self.schema.names
         if unknown:
             raise ConfigurationError(

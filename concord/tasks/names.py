@@ -15,13 +15,18 @@ NAME: Final = "[a-z][a-z0-9_]*"
 """What a task and a node may be called; `helm/concord/values.schema.json` has the same pattern."""
 
 
+def is_name(text: str) -> bool:
+    """Whether a text may be the name of a task or a node."""
+    return re.fullmatch(NAME, text) is not None
+
+
 def check_name(what: str, name: str) -> None:
     """Checks the name of a task or a node.
 
     Raises:
         ConfigurationError: It is not of the pattern.
     """
-    if not re.fullmatch(NAME, name):
+    if not is_name(name):
         raise ConfigurationError(
             f"The name of a {what} begins with a letter a to z and has only those, digits and underscores: "
             f"{name[:60]!r} does not. {_suggestion(name)}".rstrip(),
@@ -29,8 +34,12 @@ def check_name(what: str, name: str) -> None:
         )
 
 
+_JOINERS: Final = dict.fromkeys((0x200C, 0x200D))
+"""Signs between letters that are not seen themselves; Persian and Indic words need them."""
+
+
 def check_texts(what: str, names: Sequence[str], field: str) -> None:
-    """Checks the names of features, choices or labels, which may be in any script.
+    """Checks the names of features or labels, which may be in any script.
 
     Args:
         what: What they name, for the message.
@@ -42,7 +51,7 @@ def check_texts(what: str, names: Sequence[str], field: str) -> None:
             another character that nobody sees.
     """
     for place, name in enumerate(names):
-        if not name or name != name.strip() or not name.isprintable():
+        if not name or name != name.strip() or not name.translate(_JOINERS).isprintable():
             raise ConfigurationError(
                 f"{what} {place + 1} is called {name[:60]!r}: a name is not empty, does not begin or end "
                 "with a blank and has visible characters only.",
@@ -56,4 +65,4 @@ def check_texts(what: str, names: Sequence[str], field: str) -> None:
 def _suggestion(name: str) -> str:
     """A name of the pattern, from what is left of this one in lower case."""
     plain = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
-    return f"{plain!r} would do." if re.fullmatch(NAME, plain) else ""
+    return f"{plain!r} would do." if is_name(plain) else ""

@@ -27,7 +27,6 @@ def register_command(file: Path, name: str, accuracy: float | None, as_json: boo
     The file is checked against the contract of docs/models.md first; TASK is one of training/tasks.
     """
     from training.registry.foreign import register_file
-    from training.registry.registry import Registry
     from training.tasks import select
 
     task, sign, node = name.partition(".")
@@ -42,7 +41,7 @@ def register_command(file: Path, name: str, accuracy: float | None, as_json: boo
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}.", field="FILE") from error
     with SCREEN.status(f"Registering {name} …"):
-        version = register_file(Registry(Settings.read().home), schema, node, data, accuracy)
+        version = register_file(Settings.read().home, schema, node, data, accuracy)
     if as_json:
         click.echo(json.dumps({"model": name, **asdict(version)}))
     else:

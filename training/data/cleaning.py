@@ -14,7 +14,8 @@ from unicodedata import normalize
 
 import numpy as np
 
-from concord.errors import DataError, InvalidInput
+from concord.errors import ConfigurationError, DataError, InvalidInput
+from concord.tasks import csv_rows
 from concord.tasks.cells import is_empty
 from concord.tasks.class_names import AnswerTexts
 from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect, ExpectedColumns, read_header
@@ -139,11 +140,9 @@ def read_time(column: str, text: str) -> int:
 
 def expected_columns(task: Task) -> ExpectedColumns:
     """The columns that a table of the task's data should have."""
-    features = task.schema.features
-    numeric = {feature.name for feature in features if feature.kind != "choice"}
-    graded = {one.column for one in task.answers if task.schema.is_regression or one.grade}
-    names = {feature.name for feature in features} | {one.column for one in task.answers}
-    return ExpectedColumns(frozenset(names), frozenset(numeric | graded))
+    rows = csv_rows.expected_columns(task.schema)
+    graded = {answer.column for answer in task.answers if task.schema.is_regression or answer.grade}
+    return ExpectedColumns(rows.names | {answer.column for answer in task.answers}, rows.numeric | graded)
 
 
 def parse_cell(name: str, text: str, dialect: CsvDialect) -> float:
@@ -229,8 +228,10 @@ def _graded(task: Task, answer: Answer, text: str, dialect: CsvDialect) -> float
         raise InvalidInput(message, field=answer.column) from None
     if answer.grade is None:
         return value
-    place = task.schema.class_names.find_name(answer.grade(value))
-    assert place is not None, "a task grades with its own labels"
+    label = answer.grade(value)
+    place = task.schema.class_names.find_name(label)
+    if place is None:
+        raise ConfigurationError(f"Task {task.name!r}: grade gives {label!r}, which is no label.")
     return float(place)
 
 

@@ -15,6 +15,9 @@ DATA_FILE: Final = "data.json"
 ROWS_FILE: Final = "learned_rows.txt"
 """The run's artifact with the hashes, sorted, one a line, in hex."""
 
+JOIN: Final = " + "
+"""Between the sources of rows that came from several."""
+
 SOURCE_TAG: Final = "concord.data.source"
 DIGEST_TAG: Final = "concord.data.digest"
 SEED_TAG: Final = "concord.data.seed"

@@ -7,8 +7,10 @@ class without rows, or too few rows.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -56,26 +58,24 @@ class LabelledRows:
 
 @dataclass(frozen=True)
 class Split:
-    """The two parts, and how many of their rows repeat another one.
-
-    Attributes:
-        training: Rows to learn from.
-        test: Rows to be judged on.
-        copies: Rows with the features of a row before them; they are kept, on its side.
-        duplicates: Those of them that have its answer too.
-    """
+    """The two parts: rows to learn from, and rows to be judged on."""
 
     training: LabelledRows
     test: LabelledRows
-    copies: int = 0
-    duplicates: int = 0
 
-    @classmethod
-    def of(cls, training: LabelledRows, test: LabelledRows) -> "Split":
-        """Two parts, whose copies are counted."""
-        groups = RowGroups(np.concatenate([training.rows, test.rows]))
-        duplicates = groups.count_duplicates(np.concatenate([training.answers, test.answers]))
-        return cls(training, test, groups.copies, duplicates)
+    @cached_property
+    def _groups(self) -> RowGroups:
+        return RowGroups(np.concatenate([self.training.rows, self.test.rows]))
+
+    @property
+    def copies(self) -> int:
+        """Rows with the features of a row before them; they are kept, on its side."""
+        return self._groups.copies
+
+    @property
+    def duplicates(self) -> int:
+        """Those of them that have its answer too."""
+        return self._groups.count_duplicates(np.concatenate([self.training.answers, self.test.answers]))
 
 
 def split(task: Task, data: Dataset, seed: int) -> Split:
@@ -92,7 +92,7 @@ def split(task: Task, data: Dataset, seed: int) -> Split:
         LabelledRows(data.rows[places], data.answers[places])
         for places in (groups.places(training), groups.places(test))
     )
-    parts = Split(learned, tested, groups.copies, groups.count_duplicates(data.answers))
+    parts = Split(learned, tested)
     if parts.training.hashes & parts.test.hashes:
         raise TrainingError(f"{task.name}: a test row is in the training set. This is a defect of the split.")
     return parts
@@ -102,6 +102,9 @@ def _draw(task: Task, data: Dataset, groups: RowGroups, seed: int) -> tuple[Grou
     """The groups of both parts: the first draw, unless copies make it a bad one."""
     is_regression = task.schema.is_regression
     strata = None if is_regression else draw_strata(groups.usual_answers(data.answers), 2)
+    if strata is not None and len(np.unique(strata)) > math.ceil(TEST_SHARE * len(groups)):
+        # scikit-learn draws no fewer groups than classes; whether all classes are there is judged below.
+        strata = None
     drawn: list[tuple[int, float, GroupIndices, GroupIndices]] = []
     for random_state in _seeds(seed):
         training, test = train_test_split(

@@ -5,7 +5,7 @@ kept and gets a container that makes numbers of them.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from skl2onnx import update_registered_converter
@@ -15,28 +15,18 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 # skl2onnx ships no types.
 Converter = Callable[[Any, Any, Any], None]
 
-OPTIONS: Final[dict[type[Any], dict[str, list[Any]]]] = {
-    HistGradientBoostingClassifier: {
-        "zipmap": [True, False, "columns"],
-        "raw_scores": [True, False],
-        "output_class_labels": [False, True],
-        "nocl": [True, False],
-    },
-    HistGradientBoostingRegressor: {"raw_scores": [True, False]},
-}
-"""The mended estimators, and the options that skl2onnx's own registration gives them."""
-
 
 def register_converters() -> None:
     """Has skl2onnx use the mended converters from now on."""
-    for estimator in OPTIONS:
+    for estimator in (HistGradientBoostingClassifier, HistGradientBoostingRegressor):
         alias = f"Sklearn{estimator.__name__}"
+        convert = get_converter(alias)
         update_registered_converter(
             estimator,
             alias,
             get_shape_calculator(alias),
-            with_numbers(get_converter(alias)),
-            options=OPTIONS[estimator],
+            with_numbers(convert),
+            options=convert.get_allowed_options(),
         )
 
 

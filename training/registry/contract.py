@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime
 
 from concord.errors import TrainingError
+from concord.policies.voting import read_probabilities
 from concord.tasks.schema import TaskSchema
 
-SUM_TOLERANCE: Final = 0.001
 """How far from 1 the probabilities of a row may sum up to."""
 
 MOST_WORDS: Final = 200
@@ -45,8 +45,12 @@ def check_graph(model: str, schema: TaskSchema, data: bytes) -> None:
             f"answers two rows in shape {answers.shape}, not with numbers of shape (2, {schema.width})",
             "One number for each label, in their order, or one value.",
         )
-    if not schema.is_regression and np.abs(answers.sum(axis=1) - 1).max() > SUM_TOLERANCE:
-        raise _refused(model, "answers rows that do not sum up to 1", "Give probabilities, not scores.")
+    if not schema.is_regression and not read_probabilities(answers)[1].all():
+        raise _refused(
+            model,
+            "answers rows that do not sum up to 1, or with shares below 0",
+            "Give probabilities, not scores.",
+        )
 
 
 def _open(model: str, data: bytes) -> Any:  # noqa: ANN401  onnxruntime ships no types

@@ -104,9 +104,6 @@ class RegistrySource:
             files = VersionFiles.read(registered, onnx)
         except ConcordError as error:
             raise unserved(model, error.message) from error
-        except ValueError as error:
-            what = f"The tags of version {version} of {model} cannot be read: {first_line(error)}"
-            raise unserved(model, what) from error
         return replace(files, profile=self._profile(model, registered.run_id))
 
     def _profile(self, model: str, run_id: str | None) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from mlflow.types import Schema, TensorSpec
 
 from concord.tasks.schema import TaskSchema
 from training.data.provenance import DIGEST_TAG as DATA_DIGEST_TAG
-from training.data.provenance import SEED_TAG, SOURCE_TAG
+from training.data.provenance import JOIN, SEED_TAG, SOURCE_TAG
 from training.data.split import LabelledRows
 from training.fitting.fit import Fitted
 from training.fitting.onnx import INPUT
@@ -56,7 +56,7 @@ def run_tags(fitted: Fitted) -> dict[str, str]:
     return {
         "concord.task": fitted.task.name,
         "concord.node": fitted.node,
-        SOURCE_TAG: " + ".join(origin.text for origin in origins),
+        SOURCE_TAG: JOIN.join(origin.text for origin in origins),
         DATA_DIGEST_TAG: fitted.data.digest,
         SEED_TAG: str(fitted.seed),
     }

@@ -5,6 +5,7 @@ retraining have no rows of it.
 """
 
 import hashlib
+from pathlib import Path
 
 import mlflow
 import onnx
@@ -22,13 +23,11 @@ MADE_ELSEWHERE = "elsewhere"
 """Tag `concord.made` of such a run, for people."""
 
 
-def register_file(
-    registry: Registry, schema: TaskSchema, node: str, data: bytes, accuracy: float | None
-) -> Champion:
+def register_file(home: Path, schema: TaskSchema, node: str, data: bytes, accuracy: float | None) -> Champion:
     """Registers a file as champion of `<task>.<node>`.
 
     Args:
-        registry: Where it goes.
+        home: Concord's home folder, with the registry if none is named; a bad file makes none.
         schema: What it answers.
         node: Its name within the task.
         data: The ONNX file.
@@ -49,6 +48,7 @@ def register_file(
     tags = {SCHEMA_TAG: schema_text(schema), DIGEST_TAG: hashlib.sha256(written).hexdigest()}
     if accuracy is not None:
         tags[ACCURACY_TAG] = repr(accuracy)
+    registry = Registry(home)
     registry.select()
     with registry.translate_errors(model):
         logged = _log(registry, model, schema, graph)

@@ -11,13 +11,10 @@ from typing import Final
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from training.data.provenance import SEED_TAG, SOURCE_TAG, Provenance
+from training.data.provenance import JOIN, SEED_TAG, SOURCE_TAG
 from training.data.sources import is_generator
 from training.registry.registry import Registry
 from training.task import SEED
-
-JOIN: Final = " + "
-"""Between the sources of one run in its tag."""
 
 MOST_RUNS: Final = 50
 """Runs that are looked at where no champion is left, the newest ones."""
@@ -45,14 +42,6 @@ class FitOrigin:
     def is_generated(self) -> bool:
         """Whether all of its rows came from generators."""
         return all(is_generator(source) for source in self.text.split(JOIN))
-
-    def sources(self, registry: Registry) -> tuple[Provenance, ...]:
-        """Its sources with their digests; empty where the run does not keep them.
-
-        Raises:
-            TrainingError: MLflow refused or cannot be reached.
-        """
-        return registry.origins(self.run_id)
 
 
 def fit_origins(registry: Registry, task: str, models: Iterable[str]) -> list[FitOrigin]:

@@ -18,7 +18,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from concord.errors import TrainingError
+from concord.errors import ServiceAway, TrainingError
 from concord.util.private_files import make_folder
 from concord.util.sqlite_files import sqlite_url
 from concord.util.urls import masked
@@ -67,11 +67,6 @@ def has_registry(home: Path) -> bool:
     """Whether there is a registry to read; a SQLite file that is missing is made by opening it."""
     file = registry_file(home)
     return tracking_uri(home) != sqlite_url(file) or file.exists()
-
-
-def champions(home: Path) -> dict[str, Champion]:
-    """Registered name → champion, for every model that has one."""
-    return Registry(home).champions() if has_registry(home) else {}
 
 
 class Registry:
@@ -148,7 +143,8 @@ class Registry:
         """The champion of a registered name; None where its version carries no schema.
 
         Raises:
-            TrainingError: It cannot be had whole, or others have registered something that no node can serve.
+            ServiceAway: MLflow does not hand it out.
+            TrainingError: Its run or file is gone, or it is something of others that no node can serve.
         """
         self.select()
         try:
@@ -165,7 +161,9 @@ class Registry:
                 )
             return VersionFiles.read(version, file.read_bytes(), self._profile(version.run_id))
         except (MlflowException, OSError) as error:
-            raise TrainingError(
+            is_gone = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+            kind = TrainingError if is_gone or isinstance(error, FileNotFoundError) else ServiceAway
+            raise kind(
                 f"{model}: the registry {masked(self.uri)} does not hand out its champion: "
                 f"{first_line(error)}"
             ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from concord.errors import ConcordError, TrainingError
+from concord.tasks.names import is_name
 from concord.tasks.schema import TaskSchema
 from concord.types.nodes import NodeInfo
 from concord.util.urls import masked
@@ -58,10 +59,14 @@ def schema_text(schema: TaskSchema) -> str:
     size = len(text.encode())
     if size > MOST_SCHEMA_BYTES:
         most = max(schema.features, key=lambda feature: len("".join(feature.choices)))
+        remedy = "Use fewer features and labels, or shorter texts."
+        if most.choices:
+            choices = f"{most.name!r} has {len(most.choices):,} choices"
+            remedy = f"{choices}: join the rare ones, or make a number of it."
         raise TrainingError(
             f"{schema.task}: its schema has {size:,} bytes as JSON; a registry keeps {MOST_SCHEMA_BYTES:,}. "
-            f"{most.name!r} has {len(most.choices):,} choices: join the rare ones, or make a number of it.",
-            field=most.name,
+            f"{remedy}",
+            field=most.name if most.choices else "schema",
         )
     return text
 
@@ -129,13 +134,16 @@ def _read_tags(registered: RegisteredVersion) -> tuple[TaskSchema, float | None]
         schema = TaskSchema.from_json(json.loads(registered.tags[tag]))
         tag = ACCURACY_TAG
         accuracy = float(registered.tags[tag]) if tag in registered.tags else None
+        if accuracy is not None and not 0 <= accuracy <= 1:
+            raise ValueError(f"{accuracy} is not in 0..1")
     except (ValueError, ConcordError) as error:
         raise TrainingError(
             f"{name}, version {registered.version}: its tag {tag} cannot be read: {first_line(error)} "
             f"{register_again(name)}",
             field=name,
         ) from error
-    if name.partition(".")[0] != schema.task:
+    task, _, node = name.partition(".")
+    if task != schema.task or not is_name(node):
         raise TrainingError(
             f"{name}, version {registered.version}: its schema is of the task {schema.task!r}; models are "
             f"called TASK.NODE. {register_again(f'{schema.task}.NODE')}",
@@ -146,7 +154,7 @@ def _read_tags(registered: RegisteredVersion) -> tuple[TaskSchema, float | None]
 
 def register_again(name: str) -> str:
     """The remedy for a version that others have registered."""
-    return f"`python -m training register FILE.onnx --as {name}` sets every tag."
+    return f"`python -m training register FILE.onnx --as {name}` sets every tag, and makes it the champion."
 
 
 def first_line(error: Exception) -> str:

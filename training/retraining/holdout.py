@@ -134,7 +134,8 @@ def drawn_fifth(task: Task, places: RowIndices, answers: AnswerArray, seed: int)
     random, step = np.random.default_rng(seed), round(1 / TEST_SHARE)
     shuffled = random.permutation(places)
     by_class = shuffled[np.argsort(answers[shuffled], kind="stable")]
-    return np.asarray(by_class[random.integers(step) :: step], dtype=np.intp)
+    # Of fewer places than the step, one is drawn.
+    return np.asarray(by_class[random.integers(min(step, len(by_class))) :: step], dtype=np.intp)
 
 
 def digest_of(row_hashes: Collection[bytes]) -> str:

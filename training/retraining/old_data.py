@@ -16,7 +16,7 @@ from concord.errors import DataError
 from concord.util.urls import is_address
 from training.data.database.address import read_address
 from training.data.dataset import Dataset
-from training.data.provenance import Provenance
+from training.data.provenance import JOIN, Provenance
 from training.data.sources import JOURNAL, read_rows
 from training.data.split import hash_rows
 from training.retraining.holdout import LearnedRows
@@ -162,14 +162,14 @@ def merge(parts: Sequence[Dataset]) -> Dataset:
         return parts[0]
     return replace(
         parts[0],
-        name=" + ".join(part.name for part in parts),
+        name=JOIN.join(part.name for part in parts),
         rows=np.concatenate([part.rows for part in parts]),
         answers=np.concatenate([part.answers for part in parts]),
         dropped=_sum([part.dropped for part in parts]),
         empty=_sum([part.empty for part in parts]),
         ignored=(),
         times=None,
-        source=" + ".join(part.source for part in parts),
+        source=JOIN.join(part.source for part in parts),
     )
 
 

@@ -214,7 +214,7 @@ class _NodeRetraining:
         learned, test = rows_of_basis(data.holdout, chosen.basis), data.holdout.test
         origins = newest_of_each([*(data.old.origins if both else ()), Provenance.of(data.new, seed)])
         model = build_pipeline(self.task, self.node, chosen.settings, seed)
-        fitted = fit(self.task, self.node, rows, Split.of(learned, test), seed, lambda: model)
+        fitted = fit(self.task, self.node, rows, Split(learned, test), seed, lambda: model)
         choice = {"basis": chosen.basis, "test_rows_by": data.holdout.by}
         settings = {name: str(value) for name, value in chosen.settings.items()}
         return replace(fitted, origins=origins, params=fitted.params | choice | settings)

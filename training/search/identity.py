@@ -19,6 +19,12 @@ PROPOSALS = 2
 1 learned from whatever was finished; 2 learns from lower numbers alone.
 """
 
+SPLIT = 2
+"""The way in which rows are parted; another one makes other folds of the same seed.
+
+1 left copies out; 2 keeps every row, and rows of equal features together.
+"""
+
 WORDS = {
     "data": "the rows",
     "schema": "the task's schema",
@@ -27,6 +33,7 @@ WORDS = {
     "metric": "the metric",
     "space": "the algorithms and their ranges",
     "proposals": "the way in which settings are proposed",
+    "split": "the way in which rows are parted",
 }
 
 
@@ -43,6 +50,7 @@ class StudyIdentity:
         metric: What settings are compared by.
         space: Digest of what may be tried.
         proposals: `PROPOSALS`.
+        split: `SPLIT`.
     """
 
     task: str
@@ -53,6 +61,7 @@ class StudyIdentity:
     metric: str
     space: str
     proposals: int = PROPOSALS
+    split: int = SPLIT
 
     @classmethod
     def of(cls, task: Task, data: Dataset, space: Space, folds: int, seed: int) -> "StudyIdentity":

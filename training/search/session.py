@@ -4,7 +4,6 @@ Everything that workers share is found by the study's identity, so the first wor
 that is started again after a crash all do the same.
 """
 
-import fcntl
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -17,9 +16,9 @@ from optuna.exceptions import OptunaError
 from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import InvalidInput, TrainingError
-from concord.util.private_files import make_folder
-from training.data.dataset import AnswerArray, Dataset
-from training.data.split import split
+from training.data.dataset import Dataset
+from training.data.groups import RowGroups
+from training.data.split import LabelledRows, split
 from training.fitting.evaluate import Votes
 from training.registry.registry import Registry
 from training.registry.versions import first_line
@@ -62,7 +61,7 @@ class Session:
     def __init__(self, home: Path, url: str, task: Task, data: Dataset, folds: int, seed: int) -> None:
         self.task, self.data, self._seed = task, data, seed
         self.parts = split(task, data, seed)
-        _check_folds(task, self.parts.training.answers, folds)
+        _check_folds(task, self.parts.training, folds)
         self._work = FitWork(task.name, self.parts.training, folds, seed)
         self._space = Space.of(task.schema)
         self.identity = StudyIdentity.of(task, data, self._space, folds, seed)
@@ -80,11 +79,7 @@ class Session:
     @cached_property
     def registry(self) -> Registry:
         """MLflow, opened when it is needed first."""
-        make_folder(self._home)
-        # Workers that open MLflow's SQLite file for the first time at once would each make its tables.
-        with (self._home / "registry.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            return Registry(self._home)
+        return Registry(self._home)
 
     @cached_property
     def runs(self) -> StudyRuns:
@@ -171,12 +166,13 @@ class Session:
         }
 
 
-def _check_folds(task: Task, answers: AnswerArray, folds: int) -> None:
-    rarest = len(answers) // 2 if task.schema.is_regression else int(np.bincount(answers).min())
-    most = min(rarest, MOST_FOLDS)
+def _check_folds(task: Task, part: LabelledRows, folds: int) -> None:
+    groups, answers = RowGroups(part.rows), part.answers
+    rarest = len(groups) // 2 if task.schema.is_regression else int(np.bincount(answers).min())
+    most = min(rarest, len(groups), MOST_FOLDS)
     if not 2 <= folds <= most:
         raise InvalidInput(
             f"--folds is {folds}; with these rows it can be from 2 to {most}, since each fold needs a row of "
-            "each class.",
+            "each class, and rows of equal features are in one fold.",
             field="--folds",
         )

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from concord.cli.databases import REGISTRY
 from concord.cli.home import process_environment, python_command
+from concord.cli.text.fits import failures
 from concord.cli.up.processes import tethered
 from concord.errors import CallerError, ConfigurationError, TrainingError
 from concord.util import private_files as private
@@ -75,7 +77,7 @@ class StepRecord:
     """
 
     def __init__(self, root: Path, home: Path) -> None:
-        self._root, self._registry = root, home / "mlflow.db"
+        self._root, self._registry = root, home / REGISTRY
         self._file = home / "run" / "training.json"
 
     def read(self, step: str) -> Any:  # noqa: ANN401 - the step's own JSON
@@ -156,7 +158,9 @@ class Preparation:
         document = self._record.read("package")
         if document is None:
             document = self._run("package", "--json")
-            self._record.write("package", document)
+            # What was refused because something was away is tried again.
+            if not document.get("refused"):
+                self._record.write("package", document)
         # A tag is NAME:VERSION, with a part of the run's id behind it where two registries share a store.
         versions = {
             name: tag.rpartition(":")[2].partition("-")[0] for name, tag in document["models"].items()
@@ -277,7 +281,7 @@ def _failed_models(output: bytes) -> list[str]:
     except ValueError:
         return []
     results = document if isinstance(document, list) else []
-    return [f"{result['model']}: {result['error']}" for result in results if result.get("error")]
+    return [f"{model}: {error}" for model, error in failures(results).items()]
 
 
 def read_sources(pairs: Sequence[str]) -> dict[str, str]:

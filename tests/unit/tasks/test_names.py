@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from concord.errors import ConfigurationError
-from concord.tasks.names import NAME, check_name
+from concord.tasks.names import NAME, check_name, check_texts
 from concord.tasks.schema import Feature, Label, TaskSchema
 
 CHART = Path(__file__).parents[3] / "helm" / "concord" / "values.schema.json"
@@ -58,3 +58,8 @@ def test_a_feature_or_a_label_that_nobody_can_type_is_refused(name):
         replace(SCHEMA, features=(Feature(name, "number", 1.0),))
     with pytest.raises(ConfigurationError, match="label 2 is called"):
         replace(SCHEMA, labels=(Label("a", "a"), Label(name, "b")))
+
+
+@pytest.mark.parametrize("name", ["می\u200cخواهم", "क्\u200dष", "Länge in cm"])
+def test_words_of_any_script_are_names_of_features_and_labels(name):
+    check_texts("Label", [name], "labels")

@@ -159,7 +159,7 @@ def test_a_registry_that_is_there_tells_what_its_models_learned_from(iris_home):
     assert {(origin.text, origin.seed, origin.is_generated) for origin in origins} == {
         ("generator:42", 42, True)
     }
-    assert origins[0].sources(registry)[0].rows == 150
+    assert registry.origins(origins[0].run_id)[0].rows == 150
 
 
 def test_a_node_whose_alias_was_taken_away_is_fitted_alone(own_home):

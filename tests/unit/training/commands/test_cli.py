@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from training.__main__ import main
-from training.registry.registry import Registry, champions
+from training.registry.registry import Registry
 
 GUIDE = Path(__file__).parents[4] / "docs" / "new-task.md"
 (NEW_TASK,) = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
@@ -43,7 +43,7 @@ def test_the_guides_example_is_one_new_file_and_a_new_task(training, tmp_path):
     (made,) = json.loads(done.stdout)
     assert (made["model"], made["version"]) == ("size.line", "1")
     assert made["metrics"]["accuracy"] > 0.8
-    assert "size.line" in champions(tmp_path / "home")
+    assert "size.line" in Registry(tmp_path / "home").champions()
 
 
 @pytest.mark.usefixtures("size")
@@ -70,7 +70,7 @@ def test_only_a_node_that_is_missing_is_fitted_and_from_the_rows_of_its_siblings
     rows = [f"{place / 100},{place / 100}" for place in range(100)]
     (tmp_path / "mine.csv").write_text("\n".join(["number,size", *rows]))
     training("fit", "size", "--data", "size=mine.csv")
-    before = champions(tmp_path / "home")
+    before = Registry(tmp_path / "home").champions()
     file = tmp_path / "tasks" / "size.py"
     file.write_text(
         NEW_TASK.replace("nodes={", 'nodes={"other": lambda: make_pipeline(LogisticRegression(C=9)),')
@@ -78,8 +78,10 @@ def test_only_a_node_that_is_missing_is_fitted_and_from_the_rows_of_its_siblings
     sys.modules.pop("training.tasks.size")
     done = training("fit", "size", "--missing", "--json")
     assert [result["model"] for result in json.loads(done.stdout)] == ["size.other"]
-    assert champions(tmp_path / "home").items() > before.items()
-    origins = Registry(tmp_path / "home").origins(champions(tmp_path / "home")["size.other"].run_id)
+    assert Registry(tmp_path / "home").champions().items() > before.items()
+    origins = Registry(tmp_path / "home").origins(
+        Registry(tmp_path / "home").champions()["size.other"].run_id
+    )
     assert [origin.source for origin in origins] == [str(tmp_path / "mine.csv")]
     (tmp_path / "mine.csv").unlink()
     assert "--data size=SOURCE" in training("fit", "size").stderr

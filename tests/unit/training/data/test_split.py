@@ -117,3 +117,13 @@ def test_a_regression_needs_ten_rows(task):
     few = Dataset("few.csv", data.rows[:9], data.answers[:9])
     with pytest.raises(DataError, match=r"few\.csv has 9 rows; add rows until there are 10"):
         split(task("loan_amount"), few, 0)
+
+
+@pytest.mark.parametrize(("choices", "classes"), [(6, 3), (9, 3), (10, 3)])
+def test_few_different_rows_of_several_classes_are_parted(task, choices, classes):
+    random = np.random.default_rng(0)
+    rows = np.repeat(np.eye(4, dtype=np.float32)[:1], 1000, axis=0) * random.integers(choices, size=(1000, 1))
+    answers = random.integers(classes, size=1000)
+    parts = split(task("iris"), Dataset("few.csv", rows.astype(np.float32), answers), 0)
+    assert set(parts.test.answers) == set(parts.training.answers) == set(range(classes))
+    assert not parts.training.hashes & parts.test.hashes

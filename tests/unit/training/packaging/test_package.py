@@ -13,12 +13,13 @@ from bentoml._internal.bento.bento import BentoStore
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models.model import ModelStore
 from click.testing import CliRunner
+from mlflow.exceptions import MlflowException
 
-from concord.errors import TrainingError
+from concord.errors import ServiceAway, TrainingError
 from training.__main__ import main
 from training.packaging import bento as building
 from training.packaging.package import package
-from training.registry.registry import Registry, champions
+from training.registry.registry import Registry
 
 ROOT = Path(__file__).parents[4]
 
@@ -52,14 +53,14 @@ def builds(monkeypatch):
 
 def test_each_champion_is_a_model_under_its_registry_version(iris_home, store):
     made = package(iris_home)
-    assert made.models == {model: f"{model}:1" for model in champions(iris_home)}
+    assert made.models == {model: f"{model}:1" for model in Registry(iris_home).champions()}
     assert {str(model.tag) for model in store.list()} == set(made.models.values())
 
 
 def test_a_models_folder_holds_what_a_node_states(iris_home):
     folder = Path(package(iris_home).folders["iris.knn"])
     info = json.loads((folder / "info.json").read_text())
-    assert info["digest"] == champions(iris_home)["iris.knn"].digest
+    assert info["digest"] == Registry(iris_home).champions()["iris.knn"].digest
     assert (folder / "model.onnx").exists()
     assert json.loads((folder / "profile.json").read_text())["rows"] == 120
 
@@ -97,7 +98,7 @@ def test_another_projects_version_of_the_same_number_is_left_alone(iris_home, st
     package(iris_home, ["iris.knn"])
     info = Path(store.get("iris.knn:1").path) / "info.json"
     info.write_text(json.dumps(json.loads(info.read_text()) | {"run_id": "another"}))
-    run_id = champions(iris_home)["iris.knn"].run_id
+    run_id = Registry(iris_home).champions()["iris.knn"].run_id
     assert package(iris_home, ["iris.knn"]).models == {"iris.knn": f"iris.knn:1-{run_id[:8]}"}
     assert json.loads(info.read_text())["run_id"] == "another"
 
@@ -125,9 +126,10 @@ def change_tag(key, text):
         (change_tag("concord.schema", "iris, I think"), "its tag concord.schema cannot be read"),
         (change_tag("concord.schema", "{}"), "its tag concord.schema cannot be read"),
         (change_tag("concord.accuracy", "good"), "its tag concord.accuracy cannot be read"),
+        (change_tag("concord.accuracy", "nan"), "its tag concord.accuracy cannot be read"),
         (change_tag("concord.digest", "0" * 64), "not the one that was registered"),
     ],
-    ids=["no schema", "no JSON", "no schema's JSON", "no number", "another file"],
+    ids=["no schema", "no JSON", "no schema's JSON", "no number", "no share", "another file"],
 )
 def test_a_model_that_no_node_can_serve_is_told_by_name_and_the_others_are_packed(own_home, change, words):
     change(Registry(own_home).client)
@@ -149,6 +151,15 @@ def test_a_model_without_an_onnx_file_is_told_by_name_and_the_others_are_packed(
     assert "holds no ONNX file" in made.refused["iris.knn"]
 
 
+def test_a_registry_that_is_away_ends_the_packaging_and_packs_no_fewer_models(own_home, monkeypatch):
+    def away(_uri, **_where):
+        raise MlflowException("The server does not answer.")
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", away)
+    with pytest.raises(ServiceAway, match="does not hand out its champion"):
+        package(own_home)
+
+
 def test_a_graph_that_breaks_the_contract_is_told_by_name_and_the_others_are_packed(iris_home, monkeypatch):
     def refuse(model, _schema, _data):
         if model == "iris.knn":
@@ -161,7 +172,7 @@ def test_a_graph_that_breaks_the_contract_is_told_by_name_and_the_others_are_pac
 
 def test_where_nothing_can_be_packed_every_reason_is_told(own_home):
     client = Registry(own_home).client
-    for model in champions(own_home):
+    for model in Registry(own_home).champions():
         client.delete_model_version_tag(model, "1", "concord.schema")
     with pytest.raises(TrainingError, match=r"no champion that a node can serve.*iris\.knn.*iris\.svm"):
         package(own_home)

@@ -46,6 +46,26 @@ def zipmap():
     ).SerializeToString()
 
 
+def below_zero():
+    """Answers every row with -0.5 and 1.5."""
+    shares = helper.make_tensor("shares", TensorProto.FLOAT, [1, 2], [-0.5, 1.5])
+    nodes = [
+        helper.make_node("Mul", ["rows", "none"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "shares"], ["probabilities"]),
+    ]
+    return helper.make_model(
+        helper.make_graph(
+            nodes,
+            "made",
+            [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 2])],
+            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+            [shares, helper.make_tensor("none", TensorProto.FLOAT, [1], [0.0])],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=9,
+    ).SerializeToString()
+
+
 def test_a_file_that_keeps_the_contract_passes():
     check_graph("flower.mine", CLASSES, graph())
 
@@ -61,7 +81,7 @@ def test_a_file_that_keeps_the_contract_passes():
         (graph(columns=3), r"takes rows of shape \[None, 3\], where \(any number, 2\)"),
         (graph(rows=1), r"takes rows of shape \[1, 2\], where \(any number, 2\)"),
         (graph(output="answers"), "outputs 'answers' of .*, where 'probabilities' of"),
-        (graph("Identity"), "do not sum up to 1. Give probabilities"),
+        (graph("Identity"), "do not sum up to 1, or with shares below 0. Give probabilities"),
         (graph("Log"), "do not sum up to 1"),
         (b"no graph", "no graph that onnxruntime can run"),
     ],
@@ -75,3 +95,8 @@ def test_a_file_that_breaks_it_is_refused_with_its_name_and_the_remedy(data, wor
 def test_a_value_of_another_shape_is_refused():
     with pytest.raises(TrainingError, match=r"two rows in shape \(2, 2\), not with .* of shape \(2, 1\)"):
         check_graph("size.mine", NUMBER, graph("Identity", output="value"))
+
+
+def test_shares_below_0_are_refused_though_they_sum_up_to_1():
+    with pytest.raises(TrainingError, match="shares below 0"):
+        check_graph("flower.mine", CLASSES, below_zero())

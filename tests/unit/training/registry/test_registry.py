@@ -18,18 +18,18 @@ from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit
 from training.registry.recording import record_fit
-from training.registry.registry import Champion, Registry, champions
+from training.registry.registry import Champion, Registry
 from training.tasks.iris import TASK, WORKSHOP_ROW
 
 NODES = ["decision_tree", "knn", "logistic_regression", "random_forest", "svm"]
 
 
 def test_a_fit_of_iris_makes_five_champions(iris_home):
-    assert list(champions(iris_home)) == [f"iris.{node}" for node in NODES]
+    assert list(Registry(iris_home).champions()) == [f"iris.{node}" for node in NODES]
 
 
 def test_a_version_is_a_text(iris_home):
-    assert {champion.version for champion in champions(iris_home).values()} == {"1"}
+    assert {champion.version for champion in Registry(iris_home).champions().values()} == {"1"}
 
 
 def test_the_champion_can_be_loaded_as_onnx_by_its_alias(iris_home):
@@ -55,7 +55,7 @@ def test_the_versions_tags_carry_the_schema(iris_home):
 
 def test_a_run_has_metrics_parameters_data_and_pictures(iris_home):
     client = Registry(iris_home).client
-    run = client.get_run(champions(iris_home)["iris.knn"].run_id)
+    run = client.get_run(Registry(iris_home).champions()["iris.knn"].run_id)
     assert {
         "accuracy",
         "precision",
@@ -95,7 +95,7 @@ def test_a_dated_copy_is_kept(iris_home):
 
 def test_a_champion_is_fetched_with_everything_a_node_states(iris_home):
     fetched = Registry(iris_home).fetch("iris.decision_tree")
-    champion = champions(iris_home)["iris.decision_tree"]
+    champion = Registry(iris_home).champions()["iris.decision_tree"]
     assert fetched is not None
     assert fetched.info.digest == hashlib.sha256(fetched.onnx).hexdigest() == champion.digest
     assert (fetched.info.version, fetched.info.run_id) == (champion.version, champion.run_id)
@@ -125,7 +125,7 @@ def test_a_second_fit_is_a_second_version_and_takes_the_alias(own_home):
     data = generate_rows(TASK, 1)
     info = record_fit(Registry(own_home), fit(TASK, "knn", data, split(TASK, data, 1), 1))
     assert info.version == "2"
-    assert champions(own_home)["iris.knn"] == Champion("2", info.run_id, info.digest)
+    assert Registry(own_home).champions()["iris.knn"] == Champion("2", info.run_id, info.digest)
 
 
 def test_a_fit_that_met_another_of_the_same_data_is_kept_whole(own_home, monkeypatch):
@@ -157,12 +157,12 @@ def test_a_registry_that_goes_on_refusing_is_told(own_home, monkeypatch):
 
 def test_another_registry_is_asked_where_the_environment_says(own_home, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{own_home / 'mlflow.db'}")
-    assert len(champions(tmp_path / "elsewhere")) == 5
+    assert len(Registry(tmp_path / "elsewhere").champions()) == 5
 
 
 def test_reading_the_champions_writes_nothing(own_home):
     before = (own_home / "mlflow.db").read_bytes()
-    champions(own_home)
+    Registry(own_home).champions()
     with closing(sqlite3.connect(own_home / "mlflow.db")):
         assert (own_home / "mlflow.db").read_bytes() == before
 

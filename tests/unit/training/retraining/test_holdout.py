@@ -171,3 +171,8 @@ def test_newest_rows_of_one_class_are_refused(task):
     new = dataset(distinct(200), [1] * 150 + [0] * 50, np.arange(200))
     with pytest.raises(DataError, match="test rows are all of class 'no_default'"):
         hold_out(task, dataset(distinct(10)), new, NOTHING, 0)
+
+
+def test_of_fewer_places_than_five_one_is_drawn():
+    for seed in range(12):
+        assert len(drawn_fifth(TASKS["iris"], np.arange(3), np.zeros(3, dtype=int), seed)) == 1

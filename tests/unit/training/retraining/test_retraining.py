@@ -11,7 +11,7 @@ from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit
 from training.registry.recording import record_fit
-from training.registry.registry import Registry, champions
+from training.registry.registry import Registry
 from training.search.registration import with_recipe
 from training.tasks import select
 
@@ -180,4 +180,4 @@ def test_a_retraining_that_breaks_off_is_kept_as_failed(retrain, registry, doubl
     client = registry().client
     experiment = client.get_experiment_by_name("double.line").experiment_id
     assert client.search_runs([experiment])[0].info.status == "FAILED"
-    assert champions(double / "home")["double.line"].version == "1"
+    assert Registry(double / "home").champions()["double.line"].version == "1"

@@ -5,14 +5,16 @@ import multiprocessing
 import shutil
 
 import mlflow
+import numpy as np
 import pytest
 
 from concord.errors import InvalidInput
 from training.data.dataset import generate_rows
-from training.registry.registry import champions
+from training.data.split import LabelledRows
+from training.registry.registry import Registry
 from training.search.cross_validation import measure
 from training.search.pipelines import build
-from training.search.session import Session
+from training.search.session import Session, _check_folds
 from training.search.worker import SearchLimits
 from training.task import SEED
 from training.tasks import select
@@ -114,7 +116,7 @@ def test_other_folds_are_another_study(session):
 
 
 def test_winners_are_champions_that_are_packaged_like_any_other(session):
-    found = champions(session._home)
+    found = Registry(session._home).champions()
     assert [found[one.info.model].version for one in session.done] == [
         one.info.version for one in session.done
     ]
@@ -161,3 +163,11 @@ def test_a_fitter_is_ended_and_started_again(session):
     finally:
         fitter.end()
     assert not fitter._process.is_alive()
+
+
+def test_folds_are_bounded_by_the_different_rows():
+    rows = np.repeat(np.eye(4, dtype=np.float32), 30, axis=0)
+    part, (iris,) = LabelledRows(rows, np.tile([0, 1, 2], 40)), select(["iris"])
+    _check_folds(iris, part, 4)
+    with pytest.raises(InvalidInput, match="from 2 to 4"):
+        _check_folds(iris, part, 5)
