@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 class DecidedRounds(NamedTuple):
     """The rounds of one request once they are decided: all that their journal rows and metrics are made of.
 
-    The rows are made after the answer, and after the shadows, so what they need is kept until then.
+    Their rows are made behind the answer, or at once if they are many, and wait for the shadows.
 
     Attributes:
         ensemble: The nodes that decided, at one height.
@@ -123,7 +123,7 @@ class Recorder:
         """
         self._reserve(len(rounds.results))
         if not self._decided:
-            # Their rows are made in the loop's next turn, when the answer has been sent.
+            # The rows of a few are made in the loop's next turn, when the answer has been sent.
             asyncio.get_running_loop().call_soon(self._make_rows)
         self._decided.append((rounds, time.perf_counter() - rounds.began))
         self._decided_count += len(rounds.results)

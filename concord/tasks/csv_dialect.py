@@ -100,6 +100,11 @@ class DecimalEvidence:
             # 1.234.567: what stands there twice stands between thousands.
             self._decimals.add("." if grouped["sign"] == "," else ",")
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no other cell can change the decision."""
+        return "." in self._decimals
+
     def decide(self, dialect: CsvDialect) -> CsvDialect:
         """The dialect, with its decimals."""
         if self._decimals:

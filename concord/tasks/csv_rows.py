@@ -135,7 +135,8 @@ def render_skipped(table: Table) -> str:
     """The lines that were left out as CSV text, each with its number and the reason."""
     text, dialect = io.StringIO(), table.dialect
     writer = csv.writer(text, lineterminator="\n", delimiter=dialect.separator)
-    writer.writerow(["line", "reason", *map(escape_formula, table.header)])
+    added = [f"concord_{name}" if name in table.header else name for name in ("line", "reason")]
+    writer.writerow([*added, *map(escape_formula, table.header)])
     for line in table.skipped:
         cells = [escape_formula(cell, comma=dialect.comma) for cell in line.cells]
         writer.writerow([line.number, escape_formula(line.reason), *cells])

@@ -9,7 +9,7 @@ answers; there the bins' edges serve as points.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -59,7 +59,7 @@ class Column:
         read: Cells that were read; `rows` of them were counted.
         unknown: Values that mean unknown.
         fill: Number, or index of the choice, that replaces a missing cell; None where none does.
-        names: Of answers, text of a cell → class.
+        names: Of answers, text of a cell → class; None for a feature, whose choices stand there as they are.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Column:
     read: int
     unknown: frozenset[float | str]
     fill: float | None
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] | None = None
 
     @property
     def exact(self) -> bool:
@@ -114,14 +114,14 @@ class Column:
 
     def read_text(self, text: str) -> str | None:
         """The choice of a cell, or its text if it is none; None where it is empty."""
-        found = self._texts.find(text)
+        found = self._classes.find(text) if self._classes else text if text in self._codes else None
         if found is None and is_empty(text):
             return None
         return text if found is None else found
 
     @cached_property
-    def _texts(self) -> AnswerTexts:
-        return AnswerTexts(self.choices, self.names)
+    def _classes(self) -> AnswerTexts | None:
+        return None if self.names is None else AnswerTexts(self.choices, self.names)
 
     @cached_property
     def _codes(self) -> dict[object, int]:

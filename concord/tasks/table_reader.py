@@ -9,6 +9,8 @@ alone is wrong is yielded with its fault, and the caller decides. A gzip is reco
 import csv
 import gzip
 import io
+import shutil
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,7 +119,7 @@ class TableReader:
         except OSError as error:
             message = f"{path} cannot be read: {error.strerror}. Check the path."
             raise UnreadableTable("away", message) from error
-        return cls(raw, path.name, expected)
+        return cls(raw if raw.seekable() else _spooled(raw), path.name, expected)
 
     def __enter__(self) -> Self:
         return self
@@ -138,8 +140,9 @@ class TableReader:
         Raises:
             DataError: What follows cannot be read at all.
         """
-        while (line := self._next()) is not None:
-            yield line if line.fault is not None else self._fit(line)
+        with self._told():
+            while (line := self._next()) is not None:
+                yield line if line.fault is not None else self._fit(line)
 
     def valid_lines(self) -> Iterator[TableLine]:
         """The rows after the header.
@@ -203,7 +206,8 @@ class TableReader:
                 break
         self._begun = self._skipped
         self._reader = csv.reader(lines, strict=True, delimiter=self.dialect.separator)
-        line = self._header()
+        with self._told():
+            line = self._header()
         names = read_header(line.cells)
         width = max(place + 1 for place, name in enumerate(names) if name)
         self.header_line, self.header, self._unnamed = line.number, names[:width], len(names) - width
@@ -215,6 +219,8 @@ class TableReader:
             for place in places:
                 if place < len(line.cells):
                     evidence.add(line.cells[place])
+            if evidence.is_settled:
+                break
         return evidence.decide(self.dialect)
 
     def _bytes(self) -> BinaryIO | gzip.GzipFile:
@@ -238,8 +244,7 @@ class TableReader:
         while True:
             number = self._begun + 1
             try:
-                with self._told():
-                    cells = next(self._reader, None)
+                cells = next(self._reader, None)
             except csv.Error as error:
                 self._begun = self._skipped + self._reader.line_num
                 return self._no_csv(number, str(error))
@@ -296,3 +301,12 @@ class TableReader:
                 return number
             number += block.endswith(b"\n")
         return number
+
+
+def _spooled(pipe: BinaryIO) -> BinaryIO:
+    """What a pipe gives, in a temporary file: a table is read from its beginning more than once."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the table
+    with pipe:
+        shutil.copyfileobj(pipe, file)
+    file.seek(0)
+    return file

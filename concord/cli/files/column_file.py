@@ -16,6 +16,7 @@ from concord.tasks.cells import is_empty
 from concord.tasks.csv_dialect import CsvDialect, ExpectedColumns
 from concord.tasks.numbers import NumberFault, read_number
 from concord.tasks.profile import Column
+from concord.tasks.table_reader import TableLine
 
 ROWS: Final = 10_000
 """Rows in a chunk: some MB of texts."""
@@ -35,19 +36,16 @@ def read_chunks(path: Path, features: Sequence[Column], target: Column | None) -
     with open_table(path, "--file", expected) as table:
         hint = f" It has {', '.join(table.header)}."
         columns = [*features, *([target] if target and target.name in table.header else [])]
-        indexes = [find_column(path, table.header, column.name, column.name, hint) for column in columns]
+        indexes = [find_column(path, table, column.name, column.name, hint) for column in columns]
         rows = table.valid_lines()
         while lines := list(islice(rows, ROWS)):
             yield [
-                [
-                    _read_cell(f"{path}, line {line.number}", column, line.cells[index], table.dialect)
-                    for line in lines
-                ]
+                [_read_cell(path, line, column, line.cells[index], table.dialect) for line in lines]
                 for column, index in zip(columns, indexes, strict=True)
             ]
 
 
-def _read_cell(where: str, column: Column, text: str, dialect: CsvDialect) -> Cell:
+def _read_cell(path: Path, line: TableLine, column: Column, text: str, dialect: CsvDialect) -> Cell:
     text = normalize("NFC", text.strip())
     if column.choices:
         return column.read_text(text)
@@ -55,6 +53,6 @@ def _read_cell(where: str, column: Column, text: str, dialect: CsvDialect) -> Ce
         return None
     number = read_number(text, dialect)
     if isinstance(number, NumberFault):
-        message = f"{where}: {column.name} must be a number, not {text[:40]!r}. {number.remedy}".rstrip()
-        raise InvalidInput(message, field=column.name)
+        message = f"{column.name} must be a number, not {text[:40]!r}. {number.remedy}".rstrip()
+        raise InvalidInput(f"{path}, line {line.number}: {message}", field=column.name)
     return number

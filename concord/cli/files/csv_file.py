@@ -1,6 +1,6 @@
 """Tables that commands read, with errors that name the option."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,12 +28,12 @@ def open_table(path: Path, field: str, expected: ExpectedColumns) -> Iterator[Ta
         raise InvalidInput(error.message, field=error.field or field) from error
 
 
-def find_column(path: Path, header: Sequence[str], name: str, field: str, hint: str) -> int:
+def find_column(path: Path, table: TableReader, name: str, field: str, hint: str) -> int:
     """Finds the position of a column that the header must name once.
 
     Args:
         path: The file, for the message.
-        header: Names of the columns.
+        table: The table.
         name: The column.
         field: The option or column that the error names.
         hint: What follows the fault in the message, such as a remedy.
@@ -41,7 +41,8 @@ def find_column(path: Path, header: Sequence[str], name: str, field: str, hint: 
     Raises:
         InvalidInput: It is missing, or there twice.
     """
-    if header.count(name) != 1:
-        fault = "is there twice" if name in header else "is missing"
-        raise InvalidInput(f"{path}, line 1: column {name!r} {fault}.{hint}", field=field)
-    return header.index(name)
+    if table.header.count(name) != 1:
+        fault = "is there twice" if name in table.header else "is missing"
+        where = f"{path}, line {table.header_line}"
+        raise InvalidInput(f"{where}: column {name!r} {fault}.{hint}", field=field)
+    return table.header.index(name)

@@ -5,7 +5,7 @@ as its text; the service reads it by the task of its round.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,9 +14,9 @@ from unicodedata import normalize
 from concord.cli.files.csv_file import find_column, open_table
 from concord.errors import InvalidInput
 from concord.tasks.cells import is_empty
-from concord.tasks.csv_dialect import ExpectedColumns
-from concord.tasks.numbers import NUMBER
-from concord.tasks.table_reader import TableLine
+from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect, ExpectedColumns
+from concord.tasks.numbers import NUMBER, NumberFault, read_number
+from concord.tasks.table_reader import TableReader
 from concord.util.suggest import did_you_mean
 
 ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -51,11 +51,12 @@ def load(path: Path, id_column: str, label_column: str, classes: Collection[str]
     Raises:
         InvalidInput: Names the file, the line, and the remedy.
     """
-    expected = ExpectedColumns(frozenset(normalize("NFC", name) for name in (id_column, label_column)))
+    id_name, label_name = normalize("NFC", id_column), normalize("NFC", label_column)
+    expected = ExpectedColumns(frozenset({id_name, label_name}), frozenset({label_name}))
     with open_table(path, FIELD, expected) as table:
         columns = (
-            _find_column(path, table.header, id_column, "--id-column"),
-            _find_column(path, table.header, label_column, "--label-column"),
+            _find_column(path, table, id_name, "--id-column"),
+            _find_column(path, table, label_name, "--label-column"),
         )
         labels, errors = _read_labels(path, table, columns, classes)
     if errors:
@@ -66,8 +67,13 @@ def load(path: Path, id_column: str, label_column: str, classes: Collection[str]
     return tuple(labels)
 
 
-def read_label(text: str, classes: Collection[str]) -> str:
-    """Checks a typed label: a class's name, or a number.
+def read_label(text: str, classes: Collection[str], dialect: CsvDialect = COMMA_SEPARATED) -> str:
+    """Checks a label: a class's name, or a number, which is returned with a decimal point.
+
+    Args:
+        text: As it was typed or stands in a cell.
+        classes: The names of all tasks' classes; empty where not all are known.
+        dialect: How the text's file writes numbers.
 
     Raises:
         InvalidInput: It is empty, or neither.
@@ -75,7 +81,15 @@ def read_label(text: str, classes: Collection[str]) -> str:
     text = normalize("NFC", text.strip())
     if is_empty(text, classes):
         raise InvalidInput("the label is empty; leave out what is not known yet.", field="label")
-    if classes and text not in classes and not NUMBER.fullmatch(text):
+    if text in classes:
+        return text
+    number = read_number(text, dialect)
+    if not isinstance(number, NumberFault):
+        return repr(number) if dialect.comma else text
+    if number.kind == "ambiguous" or (classes and number.meant):
+        fault = "may be two numbers" if number.kind == "ambiguous" else "is no number"
+        raise InvalidInput(f"{text[:40]!r} {fault}. {number.remedy}", field="label")
+    if classes:
         hint = did_you_mean(text, sorted(classes)) or f" There are {', '.join(sorted(classes)[:20])}."
         raise InvalidInput(f"no task has a class {text[:40]!r}, and it is no number.{hint}", field="label")
     return text
@@ -93,26 +107,25 @@ def read_id(text: str, field: str = "id") -> str:
     return id_
 
 
-def _find_column(path: Path, header: Sequence[str], name: str, option: str) -> int:
-    name = normalize("NFC", name)
-    meant = did_you_mean(name, header) if name not in header else ""
-    hint = f"{meant} {option} names another one; there are {', '.join(header)}."
-    return find_column(path, header, name, option, hint)
+def _find_column(path: Path, table: TableReader, name: str, option: str) -> int:
+    meant = did_you_mean(name, table.header) if name not in table.header else ""
+    hint = f"{meant} {option} names another one; there are {', '.join(table.header)}."
+    return find_column(path, table, name, option, hint)
 
 
 def _read_labels(
-    path: Path, lines: Iterable[TableLine], columns: tuple[int, int], classes: Collection[str]
+    path: Path, table: TableReader, columns: tuple[int, int], classes: Collection[str]
 ) -> tuple[list[FileLabel], list[InvalidInput]]:
     """The labels of the lines that are right, and an error for each that is wrong."""
     labels: list[FileLabel] = []
     errors: list[InvalidInput] = []
     first_labels: dict[str, FileLabel] = {}
-    for line in lines:
+    for line in table:
         try:
             if line.fault is not None:
                 raise InvalidInput(line.fault, field=FIELD)
             id_, text = (line.cells[column] for column in columns)
-            label = FileLabel(line.number, read_id(id_), read_label(text, classes))
+            label = FileLabel(line.number, read_id(id_), read_label(text, classes, table.dialect))
             _check_agrees(label, first_labels.setdefault(label.id, label))
             labels.append(label)
         except InvalidInput as error:

@@ -42,7 +42,7 @@ def load(
     with open_table(path, "--file", expected_columns(schema)) as reader:
         table = read_table(reader, reader, schema, rules, skip_invalid=skip_invalid)
         if isinstance(table, InvalidTable):
-            raise _refused(path, reader.header_line, table)
+            raise _refused(path, reader.header_line, table, has_rules=bool(rules))
     if not table.rows and table.skipped:
         first = table.skipped[0]
         raise InvalidInput(
@@ -74,11 +74,15 @@ def check_target(source: Path, target: Path, *, force: bool, option: str = "--ou
     check_out(target, force=force, option=option)
 
 
-def _refused(path: Path, header: int, faulty: InvalidTable) -> InvalidInput:
+def _refused(path: Path, header: int, faulty: InvalidTable, *, has_rules: bool) -> InvalidInput:
     """The first fault; of the lines below the header also how many more are wrong."""
     problem = faulty.problems[0]
     others = f" {faulty.lines - 1} more lines are wrong." if faulty.lines > 1 else ""
-    remedy = " --rules fills empty cells by the task's rules." if problem.kind == "empty" else ""
+    remedy = ""
+    if problem.kind == "empty" and has_rules:
+        remedy = " The task's rules fill no such cell."
+    elif problem.kind == "empty":
+        remedy = " --rules fills empty cells by the task's rules."
     remedy += " --skip-invalid leaves wrong lines out."
     sent = "" if problem.line == header else f"{others} Nothing was sent.{remedy}"
     return InvalidInput(

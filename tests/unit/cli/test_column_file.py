@@ -61,3 +61,9 @@ def test_a_profile_of_before_has_no_names_and_is_read(profile):
     del document["target"]["names"]
     assert TrainingProfile.from_json(document).target.read_text("0") == "0"
     assert np.isfinite(profile.target.read_values(["default"])).all()
+
+
+def test_a_features_choices_stand_there_as_they_are():
+    part = {"choices": {"1": 0.5, "2": 0.5}}
+    profile = TrainingProfile.from_json({"rows": 2, "features": {"grade": part}})
+    assert [profile.features[0].read_text(text) for text in ("1", "1.0", "")] == ["1", "1.0", None]

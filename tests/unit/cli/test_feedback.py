@@ -1,6 +1,7 @@
 """`concord feedback`: a file is checked whole before anything is sent, and every line's result is shown."""
 
 import json
+import re
 
 import pytest
 
@@ -248,3 +249,22 @@ def test_a_token_that_no_header_can_carry_is_refused_in_words(run, monkeypatch, 
     with pytest.raises(ConfigurationError, match="copy it anew") as caught:
         Client("http://127.0.0.1:1", token=token)
     assert token not in caught.value.message
+
+
+@pytest.mark.parametrize(("cells", "label"), [(["1,5", "2,25"], "1.5"), (["setosa", "1,5"], "setosa")])
+def test_numbers_between_semicolons_are_read_as_the_file_writes_them(file, cells, label):
+    lines = [f"{round_id(place)};{cell}" for place, cell in enumerate(cells)]
+    assert load(file("\n".join(["id;label", *lines])))[0].label == label
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"id;label\n{round_id(1)};26.648\n", "may be two numbers. Write one of these: 26648 / 26.6480"),
+        (f'id,label\n{round_id(1)},"1,5"\n', "is no number. Decimals are written with a point. Write 1.5"),
+        (f"sep=;\nid;lable\n{round_id(1)};1\n", "line 2: column 'label' is missing"),
+    ],
+)
+def test_a_number_that_may_be_two_and_a_missing_column_are_told_where_they_stand(file, text, words):
+    with pytest.raises(InvalidInput, match=re.escape(words)):
+        load(file(text))

@@ -1,6 +1,8 @@
 """`concord predict --file`: empty cells by the task's rules, and wrong lines left out, are said and kept."""
 
 import json
+import os
+import threading
 
 import pytest
 
@@ -79,3 +81,30 @@ def test_a_file_of_wrong_lines_is_not_overwritten(run, service, file, tmp_path):
 @pytest.mark.parametrize("option", ["--rules", "--skip-invalid"])
 def test_what_is_about_files_needs_one(run, service, option):
     assert f"{option} goes with --file" in run("predict", "iris", option).output
+
+
+def test_with_rules_an_empty_cell_that_none_fills_is_not_sent_to_the_rules(run, service, file):
+    file.write_text(HEADER + ",2,3,4\n")
+    result = run("predict", "iris", "--file", str(file), "--rules")
+    assert "The task's rules fill no such cell." in result.output
+    assert "--rules fills" not in result.output
+
+
+def test_what_was_left_out_can_be_asked_again(run, service, file, tmp_path):
+    target = tmp_path / "rows.skipped.csv"
+    run("predict", "iris", "--file", str(file), "--skip-invalid")
+    run("predict", "iris", "--file", str(target), "--skip-invalid", "--out", str(tmp_path / "again.csv"))
+    assert target.read_text().startswith("line,reason,")
+    target.write_text(target.read_text().replace("x,2,3,4", "1,2,3,4"))
+    run("predict", "iris", "--file", str(target), "--skip-invalid", "--out", str(tmp_path / "again.csv"))
+    assert (tmp_path / "again.skipped.csv").read_text().startswith("concord_line,concord_reason,line,reason,")
+
+
+def test_a_pipe_is_read_like_a_file(run, service, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(HEADER + "1,2,3,4\n"))
+    writer.start()
+    result = run("predict", "iris", "--file", str(pipe))
+    writer.join()
+    assert (result.exit_code, len(service.rows)) == (0, 1)
