@@ -16,6 +16,8 @@ from typing import Any, Final
 import yaml
 from helm_python.chart import Chart
 
+from tests.homes import SHIPPED
+
 ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "helm" / "concord"
 
@@ -24,14 +26,12 @@ Manifest = dict[str, Any]
 LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """In C where there is one: ten times as fast, and there are thousands of lines."""
 
-TASKS: Final = ("film_rating", "iris", "loan_amount", "loan_default")
-
 K8S: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
     "concord.yaml": ("concord", {}),
     "overlays/iris/concord.yaml": (
         "concord-iris",
         {
-            "tasks": {task: {"enabled": False} for task in TASKS if task != "iris"},
+            "tasks": {task: {"enabled": False} for task in SHIPPED if task != "iris"},
             "mlflow": {"enabled": False},
             "monitoring": {"prometheus": {"enabled": False}},
         },

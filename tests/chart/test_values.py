@@ -3,7 +3,6 @@
 import re
 import tomllib
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from helm_python.errors import HelmError
@@ -11,12 +10,10 @@ from helm_python.errors import HelmError
 from concord.settings import NodesFile, TaskSettings
 from tests.chart import rendering
 
-CHART = Path(rendering.__file__).parents[2] / "helm" / "concord"
-
 
 @pytest.mark.parametrize("name", ["values.yaml", "values-kind.yaml", "Chart.yaml"])
 def test_a_comment_is_two_spaces_behind_what_it_is_about_as_chart_testing_wants_it(name):
-    lines = (CHART / name).read_text("utf-8").splitlines()
+    lines = (rendering.CHART / name).read_text("utf-8").splitlines()
     assert [line for line in lines if re.search(r"[^\s]\s#\s", re.sub(r'"[^"]*"', "", line))] == []
 
 

@@ -24,6 +24,11 @@ ANSWERS = [
 """What each client prints; of the newest block's height only that there is one."""
 
 
+def needs(*programs):
+    missing = [program for program in programs if shutil.which(program) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} not on the PATH")
+
+
 def run(*command, cwd, **options):
     done = subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, timeout=1200, check=False, **options
@@ -59,11 +64,13 @@ def test_openapi_python_client_makes_a_client_without_a_warning(run_client):
     check_answers(run_client("openapi_python_client"))
 
 
+@needs("mvn", "java")
 def test_openapi_generator_makes_a_client_for_python(generate, run_client):
     folder = generate("python", "--package-name", "concord_generated")
     check_answers(run_client("openapi_generator_python", str(folder)))
 
 
+@needs("mvn", "java", "npm", "npx", "node")
 def test_openapi_generator_makes_a_client_for_typescript(generate, url, tmp_path):
     shutil.copytree(CALLS / "typescript", tmp_path, dirs_exist_ok=True)
     shutil.copytree(generate("typescript-axios"), tmp_path / "generated")
@@ -72,6 +79,7 @@ def test_openapi_generator_makes_a_client_for_typescript(generate, url, tmp_path
     check_answers(run("node", "built/call.js", url, cwd=tmp_path).splitlines())
 
 
+@needs("mvn", "java", "go")
 def test_openapi_generator_makes_a_client_for_go(generate, url):
     options = ("--package-name", "concord", "--git-user-id", "example", "--git-repo-id", "concord")
     folder = generate("go", *options)
@@ -80,6 +88,7 @@ def test_openapi_generator_makes_a_client_for_go(generate, url):
     check_answers(run("go", "run", "./cmd", url, cwd=folder).splitlines())
 
 
+@needs("mvn", "java")
 def test_openapi_generator_makes_a_client_for_java(generate, url):
     folder = generate("java")
     shutil.copy(CALLS / "Call.java", folder / "src" / "main" / "java" / "Call.java")

@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 from tests.unit.ledger import test_ledger_machine
 from tests.unit.policies import test_scoring, test_stake, test_voting
 from tests.unit.properties import Properties, invariants
-from tests.unit.settlement import test_batch
-from tests.unit.settlement import test_label_settlement as test_wager
+from tests.unit.settlement import test_batch, test_label_settlement
 
-MODULES = (test_stake, test_voting, test_scoring, test_wager, test_batch)
+MODULES = (test_stake, test_voting, test_scoring, test_label_settlement, test_batch)
 
 
 def test_the_full_slow_suite_checks_the_invariants_on_ten_thousand_random_cases_and_more():

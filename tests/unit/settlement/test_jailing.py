@@ -11,8 +11,7 @@ from concord.ledger.state import State, fold
 from concord.policies.scoring import Trial
 from concord.policies.stake import MICRO, MIN_STAKE, Account
 from concord.policies.voting import PPM
-from concord.settlement import evidence
-from concord.settlement import jailing as standing
+from concord.settlement import evidence, jailing
 from concord.settlement.batch import settle_batch
 from concord.settlement.jailing import release_missing_voters, review
 from tests.unit.settlement.settling import hot
@@ -146,7 +145,7 @@ def test_two_that_are_declared_count_at_once_where_those_who_count_have_left_the
     [
         ({"a", "b", "x"}, {}),
         ({"a", "b"}, {}),
-        ({"x"}, {"regret": standing.MOST_REGRET + 1}),
+        ({"x"}, {"regret": jailing.MOST_REGRET + 1}),
         ({"x"}, {"stake": MIN_STAKE - 1}),
     ],
     ids=["two count", "it has left too", "it lied", "it has no stake"],
@@ -469,7 +468,7 @@ def test_rounds_that_the_old_version_answered_are_paid_and_teach_nothing_of_the_
 
 def test_under_seed_nobody_is_jailed_or_released():
     state = task("seed", a=account(regret=9 * PPM), z=account(standing="probation", watched=99))
-    assert review("t", state, {"b": 50}) == standing.Review((), ())
+    assert review("t", state, {"b": 50}) == jailing.Review((), ())
 
 
 def test_a_review_calls_for_nothing_twice():
