@@ -18,7 +18,7 @@ import pytest
 
 from concord import __version__
 from tests.e2e import bank as banking
-from tests.e2e.kind import CHART, ROOT, Cluster, LoadPod, run
+from tests.e2e.kind import CHART, PREFIX, ROOT, Cluster, LoadPod, remove_leftovers, run
 from tests.e2e.replicas import SPACE, helm
 
 NAMES = os.environ.get("CONCORD_E2E_IMAGES", "node consensus trainer mlflow page fetch").split()
@@ -52,7 +52,8 @@ def cluster(images, tmp_path_factory, request):
     if missing:
         pytest.skip(f"{', '.join(missing)} not on the PATH; ../shared/cluster/prepare brings them here")
     kept = os.environ.get("CONCORD_E2E_CLUSTER")
-    made = Cluster(kept or f"concord-e2e-{os.getpid()}", tmp_path_factory.mktemp("cluster"))
+    remove_leftovers()
+    made = Cluster(kept or f"{PREFIX}{os.getpid()}", tmp_path_factory.mktemp("cluster"))
     try:
         if made.create():
             made.load(*images(), *OTHERS)

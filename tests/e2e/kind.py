@@ -46,6 +46,25 @@ def _address(said):
     return found and f"http://{found[0]}"
 
 
+PREFIX = "concord-e2e-"
+"""Begins the name of a test run's own cluster; the number of its process follows."""
+
+
+def remove_leftovers():
+    """Deletes clusters of test runs that were killed: Docker starts them again, and they hold the ports."""
+    for name in run("kind", "get", "clusters").split():
+        process = name.removeprefix(PREFIX)
+        if process != name and not _is_pytest(process):
+            run("kind", "delete", "cluster", "--name", name)
+
+
+def _is_pytest(process):
+    try:
+        return b"pytest" in Path("/proc", process, "cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 class Cluster:
     """One kind cluster with a kubeconfig of its own.
 

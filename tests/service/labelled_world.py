@@ -1,8 +1,8 @@
 """A journal and a ledger whose rounds are answered under `wager`, labelled and settled, without a service."""
 
 import itertools
-
-import sqlalchemy as sa
+import sqlite3
+from contextlib import closing
 
 from concord.journal.rows import LabelRow
 from concord.ledger import events
@@ -61,8 +61,8 @@ class LabelledWorld(World):
 
     def edit(self, statement, **values):
         """Changes the journal behind everybody's back."""
-        with sa.create_engine(f"sqlite:///{self.folder / 'journal.sqlite'}").begin() as connection:
-            assert connection.execute(sa.text(statement), values).rowcount
+        with closing(sqlite3.connect(self.folder / "journal.sqlite")) as database, database:
+            assert database.execute(statement, values).rowcount
 
     def proof(self, round_id):
         """The proof of a settled round, made from the journal alone."""

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -228,7 +229,7 @@ def test_verify_deep_settles_again_beside_the_running_service(settled):
 
 
 def test_verify_deep_names_a_label_that_was_changed_and_ends_with_status_1(settled):
-    with sqlite3.connect(settled.home / "journal.sqlite") as database:
+    with closing(sqlite3.connect(settled.home / "journal.sqlite")) as database, database:
         database.execute("UPDATE labels SET label = 0 WHERE id = ?", [settled.one])
     result = run(settled, "ledger", "verify", "--deep")
     assert result.exit_code == 1

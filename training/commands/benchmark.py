@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from contextlib import closing
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -80,19 +81,19 @@ def benchmark_command(
     """
     limits = _limits(trials, minutes, trial_seconds)
     signal.signal(signal.SIGTERM, _as_interrupt)
-    session = _open_session(name, source, study, folds, seed)
-    try:
-        _search(session, limits, workers)
-    except KeyboardInterrupt:
-        _exit_interrupted(session, limits.trials)
-    rows = session.rows()
-    session.publish(rows)
-    winners = session.register_winners(rows, count) if count else []
-    if as_json:
-        click.echo(json.dumps(_to_json(session, rows, winners), ensure_ascii=False))
-    else:
-        _show(session, rows, winners, count or 0)
-    _check_results(rows, winners, count or 0)
+    with closing(_open_session(name, source, study, folds, seed)) as session:
+        try:
+            _search(session, limits, workers)
+        except KeyboardInterrupt:
+            _exit_interrupted(session, limits.trials)
+        rows = session.rows()
+        session.publish(rows)
+        winners = session.register_winners(rows, count) if count else []
+        if as_json:
+            click.echo(json.dumps(_to_json(session, rows, winners), ensure_ascii=False))
+        else:
+            _show(session, rows, winners, count or 0)
+        _check_results(rows, winners, count or 0)
 
 
 def _limits(trials: int | None, minutes: float | None, trial_seconds: float) -> "SearchLimits":

@@ -76,6 +76,10 @@ class Session:
         """Trials that are finished, and those that are not."""
         return self._claims.counts()
 
+    def close(self) -> None:
+        """Closes the connections to the study's database."""
+        self._storage.engine.dispose()
+
     @cached_property
     def registry(self) -> Registry:
         """MLflow, opened when it is needed first."""

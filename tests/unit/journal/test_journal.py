@@ -140,8 +140,9 @@ def test_what_is_recorded_where_the_file_was_opened_while_it_was_made_is_not_los
             journal.ping()
 
     with closing(journal):
-        monkeypatch.setattr(migration, "_upgrade", upgrade_while_it_is_asked)
-        journal.migrate()
+        with monkeypatch.context() as patch:
+            patch.setattr(migration, "_upgrade", upgrade_while_it_is_asked)
+            journal.migrate()
         journal.record([row(1)])
         # SQLite does so by itself every thousand pages.
         journal._database.wipe_log()
@@ -685,8 +686,9 @@ def test_a_new_journal_is_its_owners_alone(tmp_path):
 
 def test_a_journal_in_memory_makes_no_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Journal("sqlite://").migrate()
-    Journal("sqlite:///:memory:").migrate()
+    for url in ("sqlite://", "sqlite:///:memory:"):
+        with closing(Journal(url)) as journal:
+            journal.migrate()
     assert list(tmp_path.iterdir()) == []
 
 

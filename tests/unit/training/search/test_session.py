@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import shutil
+from contextlib import ExitStack, closing
 
 import mlflow
 import numpy as np
@@ -50,17 +51,23 @@ def session(iris_home, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setattr("training.search.worker.Fitter", HereFitter)
-        made = join(home)
-        made.search(SearchLimits(TRIALS, None, 60.0), 1, lambda _: None)
-        made.publish(made.rows())
-        made.done = made.register_winners(made.rows(), 2)
-        yield made
-    made._storage.engine.dispose()
+        with closing(open_session(home)) as made:
+            made.search(SearchLimits(TRIALS, None, 60.0), 1, lambda _: None)
+            made.publish(made.rows())
+            made.done = made.register_winners(made.rows(), 2)
+            yield made
 
 
-def join(home, folds=3):
+def open_session(home, folds=3):
     task = select(["iris"])[0]
     return Session(home, f"sqlite:///{home / 'study.sqlite'}", task, generate_rows(task, SEED), folds, SEED)
+
+
+@pytest.fixture
+def join(session):
+    """Opens the same study, as another worker does; closed at the end of the test."""
+    with ExitStack() as opened:
+        yield lambda **options: opened.enter_context(closing(open_session(session._home, **options)))
 
 
 def trial_runs(session):
@@ -94,23 +101,23 @@ def test_the_parent_run_has_the_leaderboard_and_its_pictures(session):
     assert pictures == {"plots/intervals.png", "plots/trials.png"}
 
 
-def test_who_joins_later_finds_the_same_parent_and_trials(session):
-    other = join(session._home)
+def test_who_joins_later_finds_the_same_parent_and_trials(session, join):
+    other = join()
     assert (other.identity.name, other.counts) == (session.identity.name, (TRIALS, 0))
     assert other.runs.parent == session.runs.parent
 
 
-def test_a_parent_that_was_deleted_is_made_again(session):
+def test_a_parent_that_was_deleted_is_made_again(session, join):
     before = session.runs.parent
     session.registry.client.delete_run(before)
-    made = join(session._home).runs.parent
+    made = join().runs.parent
     assert made != before
-    assert join(session._home).runs.parent == made
+    assert join().runs.parent == made
     session.registry.client.restore_run(before)
 
 
-def test_other_folds_are_another_study(session):
-    other = join(session._home, folds=4)
+def test_other_folds_are_another_study(session, join):
+    other = join(folds=4)
     assert other.identity.name != session.identity.name
     assert other.others[0][1] == ["the number of folds"]
 
@@ -131,13 +138,13 @@ def test_a_winners_version_carries_what_it_takes_to_build_it_again(session):
     assert str(build(session.task, recipe, SEED)) == str(build(session.task, one.winner.row.settings, SEED))
 
 
-def test_winners_of_the_same_trials_are_registered_once(session):
-    assert join(session._home).register_winners(session.rows(), 2) is None
+def test_winners_of_the_same_trials_are_registered_once(session, join):
+    assert join().register_winners(session.rows(), 2) is None
 
 
-def test_too_many_folds_are_refused(session):
+def test_too_many_folds_are_refused(join):
     with pytest.raises(InvalidInput, match="it can be from 2 to 20"):
-        join(session._home, folds=41)
+        join(folds=41)
 
 
 @pytest.mark.slow
