@@ -54,6 +54,7 @@ TABLE = {
     ("benchmark", "consensus"): {("TCP", 3000)},
     ("node", "mlflow"): {("TCP", 5000)},
     ("training", "mlflow"): {("TCP", 5000)},
+    ("training", "consensus"): {("TCP", 3000)},
     ("upkeep", "consensus"): {("TCP", 3000)},
     ("upkeep", "mlflow"): {("TCP", 5000)},
     ("consensus", "mlflow"): {("TCP", 5000)},
@@ -132,7 +133,7 @@ def everything(policies):
     return policies(
         journal={"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
         ledger={"archive": {"enabled": True}},
-        training={"enabled": True},
+        training={"enabled": True, "data": {"iris": {"source": "journal"}}},
         consensus={"tokens": {"existingSecret": "concord-tokens"}},
         upkeep={"enabled": True, "existingSecret": "concord-upkeep"},
         benchmark=BENCHMARK | {"data": {"source": "journal"}},
@@ -215,6 +216,15 @@ def test_a_benchmark_of_generated_rows_does_not_reach_the_service(policies):
     found = flows(policies(benchmark=BENCHMARK | STUDY), "Ingress")
     assert ("benchmark", "consensus") not in found
     assert found["benchmark", "mlflow"] == {("TCP", 5000)}
+
+
+@pytest.mark.parametrize(
+    ("data", "address"), [({}, set()), ({"iris": {"existingSecret": "mine"}}, DATABASES)]
+)
+def test_training_reaches_what_its_rows_ask_for(data, address, policies):
+    found = flows_of_policies(policies(training={"enabled": True, "data": data}))
+    assert ("TCP", 3000) not in found.get(("training", "consensus"), set())
+    assert found.get(("training", "address"), set()) == address
 
 
 def test_a_study_elsewhere_opens_the_ports_of_databases_only(policies):

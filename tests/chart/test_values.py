@@ -54,6 +54,11 @@ def refusal_of(render, values, **options):
         ({"page": {"image": {"digest": "sha256:12"}}}, ["/page/image/digest"]),
         ({"mlflow": {"size": "5 GB"}}, ["/mlflow/size"]),
         ({"monitoring": {"rules": {"runbooks": "our wiki"}}}, ["/monitoring/rules/runbooks"]),
+        ({"training": {"data": {"iris": {"source": "rows.csv"}}}}, ["/training/data/iris/source"]),
+        (
+            {"training": {"data": {"iris": {"key": "films"}}}},
+            ["/training/data/iris"],
+        ),
         ({"benchmark": {"parallelism": 0}}, ["/benchmark/parallelism"]),
         ({"benchmark": {"data": {"source": "rows.csv"}}}, ["/benchmark/data/source"]),
         ({"upkeep": {"schedule": "often"}}, ["/upkeep/schedule"]),

@@ -33,6 +33,11 @@ spec:
       emptyDir: {}
 {{- end -}}
 
+{{/* "true" if training learns from rounds: root */}}
+{{- define "concord.trainsOnRounds" -}}
+{{- range .Values.training.data }}{{ if eq (default "" .source) "journal" }}true{{ end }}{{ end -}}
+{{- end -}}
+
 {{/* Where the consensus service answers, and the token that it is shown: dict root [secret] */}}
 {{- define "concord.caller" -}}
 - {name: CONCORD_URL, value: "http://{{ include "concord.name" (list .root "consensus") }}:3000"}
