@@ -60,6 +60,7 @@ class Column:
         unknown: Values that mean unknown.
         fill: Number, or index of the choice, that replaces a missing cell; None where none does.
         names: Of answers, text of a cell → class; None for a feature, whose choices stand there as they are.
+        is_graded: Of answers, whether the data's column has numbers that training grades: none is a class.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Column:
     unknown: frozenset[float | str]
     fill: float | None
     names: Mapping[str, str] | None = None
+    is_graded: bool = False
 
     @property
     def exact(self) -> bool:
@@ -211,7 +213,8 @@ def _read_answers(part: Mapping[str, Any] | None) -> Column | None:
         return None
     rows = int(part["rows"])
     names = {str(text): str(label) for text, label in part.get("names", {}).items()}
-    return replace(_read_column(str(part["name"]), part, rows, rows), names=names)
+    column = _read_column(str(part["name"]), part, rows, rows)
+    return replace(column, names=names, is_graded=bool(part.get("graded")))
 
 
 def _read_column(name: str, part: Mapping[str, Any], rows: int, read: int) -> Column:

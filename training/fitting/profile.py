@@ -54,7 +54,7 @@ def build_profile(
     }
     name = task.answers[0].column
     if answers is not None:
-        document["target"] = _of_answers(task, name, answers) | _names(task)
+        document["target"] = _of_answers(task, name, answers) | _texts(task)
     if votes is not None:
         predicted = votes[:, 0] if schema.is_regression else votes.argmax(axis=1)
         document["held_out"] = _of_answers(task, name, predicted)
@@ -68,9 +68,12 @@ def _rules(task: Task, name: str) -> dict[str, Any]:
     )
 
 
-def _names(task: Task) -> dict[str, Any]:
-    """What the texts of the answers' column stand for, so that a file of the data can be compared."""
-    return {"names": dict(task.answers[0].names)} if task.answers[0].names else {}
+def _texts(task: Task) -> dict[str, Any]:
+    """What a file's texts in the answers' column stand for, or that its numbers are graded."""
+    answer = task.answers[0]
+    if answer.grade:
+        return {"graded": True}
+    return {"names": dict(answer.names)} if answer.names else {}
 
 
 def _of_answers(task: Task, name: str, answers: ColumnArray) -> dict[str, Any]:

@@ -96,8 +96,10 @@ def _compare_file(task: str, source: Path, profile_file: Path | None) -> "DriftR
 
     profile = _ask_profile(task) if profile_file is None else _read_profile(profile_file)
     features = Sketches(profile)
-    target = Sketch(profile.target) if profile.target else None
-    for cells in read_chunks(source, profile.features, profile.target):
+    # What is graded is known as a class to training only.
+    answers = None if profile.target is None or profile.target.is_graded else profile.target
+    target = Sketch(answers) if answers else None
+    for cells in read_chunks(source, profile.features, answers):
         values = [
             column.read_values(column_cells)
             for column, column_cells in zip(profile.features, cells, strict=False)
