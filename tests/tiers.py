@@ -2,7 +2,7 @@
 
 import pytest
 
-TIERS = frozenset({"slow", "browser", "e2e", "clients"})
+TIERS = frozenset({"slow", "browser", "e2e", "clients", "datasets"})
 
 GUARD = "guard"
 """Marks those tests of the other tiers that `.ci/run` runs."""
