@@ -13,7 +13,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import_module("bentoml.models")
     import_module("mlflow.pyfunc")
-    import_module("mlflow.store.tracking.sqlalchemy_store")
 
 from tests.homes import IRIS
 from training.data import dataset
