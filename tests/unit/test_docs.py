@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from concord.tasks.cells import NOTHING
+from training.registry import versions
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PATH = re.compile(r"`((?:concord|training|frontend|bentos|benchmarks|tests|helm|k8s|\.ci)/[\w./-]+)`")
@@ -30,3 +33,20 @@ def test_the_layers_are_those_that_are_checked():
     contracts.read(ROOT / ".importlinter", "utf-8")
     layers = contracts["importlinter:contract:layers"]["layers"].replace("concord.", "").split("\n")
     assert "\n".join(filter(None, layers)) in ARCHITECTURE
+
+
+def test_every_text_of_an_empty_cell_is_in_the_table_of_what_is_read():
+    page = (ROOT / "docs" / "data.md").read_text("utf-8")
+    (line,) = re.findall(r"^\| an empty cell.*$", page, re.MULTILINE)
+    named = set(re.findall(r"`([^`]+)`", line))
+    # The page says "and its like" of what C's library writes for no number, and of signs before it.
+    unlisted = {text for text in NOTHING if "#" in text or text.startswith("-")} - {"1.#IND", "#N/A"}
+    assert NOTHING - {""} - unlisted <= named
+
+
+def test_every_tag_that_a_version_carries_is_named_with_its_meaning():
+    tags = {
+        value for name, value in vars(versions).items() if name.endswith("_TAG") and name != "PREVIOUS_TAG"
+    }
+    page = (ROOT / "docs" / "models.md").read_text("utf-8")
+    assert {tag for tag in tags if f"| `{tag}` |" not in page} == set()

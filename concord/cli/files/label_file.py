@@ -79,7 +79,8 @@ def read_label(text: str, classes: Collection[str], dialect: CsvDialect = COMMA_
         InvalidInput: It is empty, or neither.
     """
     text = normalize("NFC", text.strip())
-    if is_empty(text, classes):
+    # Where not all classes are known, what looks empty may be one of them.
+    if not text or (classes and is_empty(text, classes)):
         raise InvalidInput("the label is empty; leave out what is not known yet.", field="label")
     if text in classes:
         return text

@@ -1,7 +1,10 @@
 """Environments that are unlike a developer's own: encodings, folders, prefixes, a bare installation."""
 
 import json
+import os
+import subprocess
 import sys
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -10,8 +13,11 @@ from click.testing import CliRunner
 from concord.cli.console import Group, print_file, print_json, print_line
 from concord.cli.up.launcher import page_path
 from concord.cli.up.preparation import check_store
+from concord.cli.up.readiness import is_alive
+from concord.cli.up.session import UpSession
 from concord.errors import ConfigurationError
 from concord.settings import Settings
+from tests.homes import ROOT
 
 TEXT = "élevé ✓ 猫"
 
@@ -119,3 +125,25 @@ def test_the_home_folder_may_have_any_name(folder, run, home, monkeypatch):
     assert (home / "journal.sqlite").stat().st_size > 0
     assert run("doctor", "--only", "journal").exit_code == 0
     assert [path.name for path in home.parent.iterdir()] == [folder]
+
+
+def test_up_waits_for_the_page_where_streamlit_offers_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("STREAMLIT_SERVER_BASE_URL_PATH", "a/page")
+    ports = SimpleNamespace(host="127.0.0.1", page=True, page_port=7480, mlflow=False, monitoring=False)
+    session = SimpleNamespace(
+        ports=ports, home=SimpleNamespace(folder=tmp_path), _service="http://127.0.0.1:1"
+    )
+    launcher = SimpleNamespace(root=ROOT, start_page=lambda *_: None)
+    pages = UpSession._start_pages(session, launcher)
+    assert pages == {"page": "http://127.0.0.1:7480/a/page"}
+    asked = []
+    monkeypatch.setattr("concord.cli.up.readiness._fetch", lambda url: asked.append(url) or b"ok")
+    assert is_alive("page", pages["page"])
+    assert asked == ["http://127.0.0.1:7480/a/page/_stcore/health"]
+
+
+def test_training_shows_what_an_encoding_lacks_as_a_question_mark_too():
+    command = [sys.executable, "-m", "training", "describe"]
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1", "CONCORD_HOME": "/nowhere"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode("latin-1")[-300:]

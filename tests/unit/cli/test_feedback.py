@@ -268,3 +268,9 @@ def test_numbers_between_semicolons_are_read_as_the_file_writes_them(file, cells
 def test_a_number_that_may_be_two_and_a_missing_column_are_told_where_they_stand(file, text, words):
     with pytest.raises(InvalidInput, match=re.escape(words)):
         load(file(text))
+
+
+@pytest.mark.parametrize("text", ["None", "NA"])
+def test_where_not_all_classes_are_known_what_looks_empty_may_be_a_class(file, text):
+    path = file(f"id,label\n#01,{text}\n")
+    assert [one.label for one in label_file.load(path, "id", "label", frozenset())] == [text]

@@ -6,6 +6,7 @@ import pytest
 
 from concord.cli import workshop
 from concord.cli.stores import open_ledger
+from concord.cli.text.ledger import _describe_event
 from concord.journal import Journal
 from concord.ledger import FileStore, Ledger, events
 
@@ -137,3 +138,11 @@ def test_doctor_says_how_to_look_into_a_broken_ledger(run, stored, head):
     head.write_bytes(b"{}")
     checks = {check["name"]: check for check in json.loads(run("doctor", "--json").stdout)["checks"]}
     assert "`concord ledger verify`" in checks["ledger"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "text"), [(900_000, "a opens with 1, stated accuracy 0.900"), (0, "a opens with 1")]
+)
+def test_a_node_that_states_no_accuracy_opens_without_one(accuracy, text):
+    event = {"kind": "open", "node": "a", "deposit": 1_000_000, "accuracy": accuracy}
+    assert _describe_event(event) == text

@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from training.__main__ import main
+from training.commands.fit import _table
+from training.fit_tasks import FitResult
 from training.registry.registry import Registry
 
 GUIDE = Path(__file__).parents[4] / "docs" / "new-task.md"
@@ -191,3 +193,10 @@ def test_a_registry_that_nobody_serves_is_a_sentence(training, monkeypatch):
     done = training("fit", "iris")
     assert done.exit_code == 1
     assert "The registry http://127.0.0.1:1 cannot be opened" in done.stderr
+
+
+def test_the_metrics_of_a_small_target_are_shown_with_digits_that_say_something():
+    result = FitResult("size.line", "mae", {"mae": 0.000123, "r2": 0.5}, None, 0.1)
+    table = _table("size", [result])
+    shown = {cell for column in table.columns for cell in column.cells}
+    assert {"0.000123", "0.500"} <= shown

@@ -251,3 +251,18 @@ def test_a_bento_is_built_once_and_found_the_next_time(iris_home, tmp_path):
     bento = tmp_path / "bentos" / first["bentos"]["concord-node"].replace(":", "/")
     packed = {path.relative_to(bento / "src").parts[0] for path in (bento / "src").rglob("*.py")}
     assert packed == {"concord", "bentos"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["Iris.knn", "iris.KNN", "wine 2.knn", "wine.2.knn"])
+def test_a_name_that_no_task_or_node_can_have_is_refused_each_time_with_the_remedy(own_home, name):
+    """BentoML's store knows no capitals: `Iris.knn` would be found there as what `iris.knn` has stored."""
+    client = Registry(own_home).client
+    version = client.get_model_version_by_alias("iris.knn", "champion")
+    client.create_registered_model(name)
+    client.create_model_version(name, version.source, run_id=version.run_id, tags=version.tags)
+    client.set_registered_model_alias(name, "champion", "1")
+    for _ in range(2):
+        made = package(own_home)
+        assert (len(made.models), list(made.refused)) == (5, [name])
+        assert "training register FILE.onnx --as" in made.refused[name]

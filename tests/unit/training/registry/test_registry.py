@@ -8,6 +8,7 @@ from contextlib import closing
 import mlflow
 import numpy as np
 import pytest
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
@@ -176,3 +177,14 @@ def test_the_networks_loss_is_kept_for_each_epoch(own_home, task):
     assert len(losses) == 50
     assert losses[-1] < losses[0]
     assert info.accuracy is None
+
+
+def test_mlflows_client_waits_a_minute_at_most_for_a_server_that_accepts_and_says_nothing(
+    own_home, monkeypatch
+):
+    for name in ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"):
+        monkeypatch.setenv(name, "x")
+        monkeypatch.delenv(name)
+    Registry(own_home)
+    seconds, tries = MLFLOW_HTTP_REQUEST_TIMEOUT.get(), 1 + MLFLOW_HTTP_REQUEST_MAX_RETRIES.get()
+    assert seconds * tries <= 60
