@@ -304,7 +304,7 @@ def test_with_a_profile_beside_the_file_no_service_is_asked(run, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "The file is empty"),
+        ("", "is empty. It needs a header line"),
         ("sepal_length,sepal_width,petal_length\n1,2,3", "'petal_width' is missing"),
         ("sepal_length,sepal_width,petal_length,petal_width\n1,2,3", "line 2: 3 cells"),
         ("sepal_length,sepal_width,petal_length,petal_width\n1,2,blue,3", "line 2: petal_length"),
