@@ -135,8 +135,7 @@ def render_skipped(table: Table) -> str:
     """The lines that were left out as CSV text, each with its number and the reason."""
     text, dialect = io.StringIO(), table.dialect
     writer = csv.writer(text, lineterminator="\n", delimiter=dialect.separator)
-    added = [f"concord_{name}" if name in table.header else name for name in ("line", "reason")]
-    writer.writerow([*added, *map(escape_formula, table.header)])
+    writer.writerow([*_added_names(table, ("line", "reason")), *map(escape_formula, table.header)])
     for line in table.skipped:
         cells = [escape_formula(cell, comma=dialect.comma) for cell in line.cells]
         writer.writerow([line.number, escape_formula(line.reason), *cells])
@@ -154,10 +153,14 @@ def render_csv(table: Table, added: Sequence[str], answers: Iterable[Sequence[st
     text, comma = io.StringIO(), table.dialect.comma
     writer = csv.writer(text, lineterminator="\n", delimiter=table.dialect.separator)
     header = [escape_formula(name) for name in table.header]
-    writer.writerow(header + [f"concord_{name}" if name in table.header else name for name in added])
+    writer.writerow([*header, *_added_names(table, added)])
     for cells, answer in zip(table.cells, answers, strict=True):
         writer.writerow([escape_formula(cell, comma=comma) for cell in (*cells, *answer)])
     return text.getvalue()
+
+
+def _added_names(table: Table, names: Iterable[str]) -> list[str]:
+    return [f"concord_{name}" if name in table.header else name for name in names]
 
 
 def _check_header(line: int, header: Sequence[str], schema: TaskSchema) -> Iterator[Problem]:

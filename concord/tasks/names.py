@@ -51,7 +51,8 @@ def check_texts(what: str, names: Sequence[str], field: str) -> None:
             another character that nobody sees.
     """
     for place, name in enumerate(names):
-        if not name or name != name.strip() or not name.translate(_JOINERS).isprintable():
+        seen = name.translate(_JOINERS)
+        if not seen or name != name.strip() or not seen.isprintable():
             raise ConfigurationError(
                 f"{what} {place + 1} is called {name[:60]!r}: a name is not empty, does not begin or end "
                 "with a blank and has visible characters only.",

@@ -60,7 +60,6 @@ class Column:
         unknown: Values that mean unknown.
         fill: Number, or index of the choice, that replaces a missing cell; None where none does.
         names: Of answers, text of a cell → class; None for a feature, whose choices stand there as they are.
-        is_graded: Of answers, whether the data's column has numbers that training grades: none is a class.
     """
 
     name: str
@@ -77,7 +76,6 @@ class Column:
     unknown: frozenset[float | str]
     fill: float | None
     names: Mapping[str, str] | None = None
-    is_graded: bool = False
 
     @property
     def exact(self) -> bool:
@@ -148,6 +146,11 @@ class TrainingProfile:
     target: Column | None
     held_out: Column | None
 
+    @property
+    def file_target(self) -> Column | None:
+        """The labels as a file of the data states them; None where training grades them from numbers."""
+        return None if (self.document.get("target") or {}).get("graded") else self.target
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the profile without the model's answers: equal for models of the same training rows."""
@@ -213,8 +216,7 @@ def _read_answers(part: Mapping[str, Any] | None) -> Column | None:
         return None
     rows = int(part["rows"])
     names = {str(text): str(label) for text, label in part.get("names", {}).items()}
-    column = _read_column(str(part["name"]), part, rows, rows)
-    return replace(column, names=names, is_graded=bool(part.get("graded")))
+    return replace(_read_column(str(part["name"]), part, rows, rows), names=names)
 
 
 def _read_column(name: str, part: Mapping[str, Any], rows: int, read: int) -> Column:

@@ -119,7 +119,12 @@ class TableReader:
         except OSError as error:
             message = f"{path} cannot be read: {error.strerror}. Check the path."
             raise UnreadableTable("away", message) from error
-        return cls(raw if raw.seekable() else _spooled(raw), path.name, expected)
+        try:
+            seekable = raw if raw.seekable() else _spooled(raw)
+        except OSError as error:
+            message = f"{path} cannot be read: {error.strerror}. Check the disk."
+            raise UnreadableTable("away", message) from error
+        return cls(seekable, path.name, expected)
 
     def __enter__(self) -> Self:
         return self

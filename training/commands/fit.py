@@ -104,8 +104,8 @@ def _rows(plan: "FitPlan") -> Text:
     notes = [f"{rows} without {column} dropped" for column, rows in data.dropped.items()]
     if parts.copies:
         notes.append(
-            f"{parts.copies} repeat the features of others and {parts.duplicates} their answers too; all are "
-            "kept, each beside its equals"
+            f"{parts.copies} with the features of another row and {parts.duplicates} with its answer too; "
+            "all are kept, equal rows on one side of the split"
         )
     return Text(
         ", ".join(

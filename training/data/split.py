@@ -50,6 +50,16 @@ class LabelledRows:
     rows: Rows
     answers: AnswerArray
 
+    @cached_property
+    def groups(self) -> RowGroups:
+        """The rows of equal features."""
+        return RowGroups(self.rows)
+
+    @property
+    def duplicates(self) -> int:
+        """Rows with the features and the answer of a row before them."""
+        return self.groups.count_duplicates(self.answers)
+
     @property
     def hashes(self) -> frozenset[bytes]:
         """One digest a row, of the bytes that a model sees."""
@@ -63,19 +73,15 @@ class Split:
     training: LabelledRows
     test: LabelledRows
 
-    @cached_property
-    def _groups(self) -> RowGroups:
-        return RowGroups(np.concatenate([self.training.rows, self.test.rows]))
-
     @property
     def copies(self) -> int:
         """Rows with the features of a row before them; they are kept, on its side."""
-        return self._groups.copies
+        return self.training.groups.copies + self.test.groups.copies
 
     @property
     def duplicates(self) -> int:
         """Those of them that have its answer too."""
-        return self._groups.count_duplicates(np.concatenate([self.training.answers, self.test.answers]))
+        return self.training.duplicates + self.test.duplicates
 
 
 def split(task: Task, data: Dataset, seed: int) -> Split:

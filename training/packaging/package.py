@@ -20,13 +20,18 @@ import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
 from concord.errors import TrainingError
-from concord.tasks.names import is_name
 from concord.tasks.schema import TaskSchema
 from training.packaging.bento import build
 from training.progress import ReportStep, ignore_step
 from training.registry.contract import check_graph
 from training.registry.registry import Champion, Registry, has_registry
-from training.registry.versions import INFO_FILE, VersionFiles, first_line, register_again
+from training.registry.versions import (
+    INFO_FILE,
+    VersionFiles,
+    check_model_name,
+    first_line,
+    register_again,
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ def _store_champions(
     for name, champion in _chosen(registry.champions(), names).items():
         report_step(name)
         try:
-            _check_name(name)
+            # Before the store is asked: it knows no capitals, and finds there what another model has stored.
+            check_model_name(name)
             outcomes[name] = _stored_tag(name, champion) or _store(registry, name)
         except TrainingError as error:
             outcomes[name] = error
@@ -107,17 +113,6 @@ def _chosen(champions: Mapping[str, Champion], names: Sequence[str]) -> dict[str
         for model, champion in champions.items()
         if not names or model in names or model.partition(".")[0] in names
     }
-
-
-def _check_name(model: str) -> None:
-    # Before the store is asked: it knows no capitals, and finds there what another model has stored.
-    task, _, node = model.partition(".")
-    if not (is_name(task) and is_name(node)):
-        raise TrainingError(
-            f"{model}: models are called TASK.NODE, each in letters a to z, digits and underscores. "
-            f"{register_again('TASK.NODE')}",
-            field=model,
-        )
 
 
 def _stored_tag(name: str, champion: Champion) -> str | None:

@@ -13,8 +13,6 @@ from concord.errors import TrainingError
 from concord.policies.voting import read_probabilities
 from concord.tasks.schema import TaskSchema
 
-"""How far from 1 the probabilities of a row may sum up to."""
-
 MOST_WORDS: Final = 200
 """Characters of onnxruntime's own error that are shown."""
 

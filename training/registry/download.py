@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from concord.errors import ConcordError, ServiceAway, TrainingError
 from concord.util.urls import masked
-from training.registry.versions import PROFILE_FILE, SCHEMA_TAG, URI_VARIABLE, VersionFiles, first_line
+from training.registry.versions import (
+    PROFILE_FILE,
+    SCHEMA_TAG,
+    URI_VARIABLE,
+    VersionFiles,
+    first_line,
+    is_final,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,11 +37,6 @@ PATIENCE_SECONDS: Final = 60.0
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 LAST_PAUSE_SECONDS: Final = 8.0
-
-FINAL: Final = frozenset(
-    {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED"}
-)
-"""MLflow's error codes that no repetition changes."""
 
 REFERENCE: Final = re.compile(
     r"(?:models:/(?P<model>[^/@]+)/?(?=[@\d]))?(?:(?P<number>\d+)|@(?P<alias>[\w-]+))"
@@ -127,8 +129,7 @@ class RegistrySource:
             try:
                 return request()
             except (MlflowException, OSError) as error:
-                code = getattr(error, "error_code", "")
-                if code in FINAL and "Invalid Host" not in str(error):
+                if is_final(error) and "Invalid Host" not in str(error):
                     raise unserved(model, f"{unknown} MLflow says: {first_line(error)}") from error
                 if "Invalid Host" in str(error) or time.monotonic() + wait > self._end:
                     raise self._away(error) from error

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import ServiceAway, TrainingError
@@ -33,11 +35,15 @@ from training.registry.versions import (
     URI_VARIABLE,
     VersionFiles,
     first_line,
+    is_final,
     register_again,
 )
 
 MOST_METRICS = 800
 """Metrics in one call: MLflow takes 1,000 metrics, parameters and tags together."""
+
+_REFERENCES = frozenset({"models", "runs"})
+"""Schemes of sources that MLflow itself looks up."""
 
 MOST_TAG_CHARACTERS = 5000
 """Characters that MLflow keeps of a tag."""
@@ -151,6 +157,7 @@ class Registry:
             version = self.client.get_model_version_by_alias(model, ALIAS)
             if SCHEMA_TAG not in version.tags:
                 return None
+            _check_scheme(model, version.source or "")
             folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{version.version}"))
             file = next(folder.glob("*.onnx"), None)
             if file is None:
@@ -161,8 +168,8 @@ class Registry:
                 )
             return VersionFiles.read(version, file.read_bytes(), self._profile(version.run_id))
         except (MlflowException, OSError) as error:
-            is_gone = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
-            kind = TrainingError if is_gone or isinstance(error, FileNotFoundError) else ServiceAway
+            is_for_good = is_final(error) or isinstance(error, FileNotFoundError)
+            kind = TrainingError if is_for_good else ServiceAway
             raise kind(
                 f"{model}: the registry {masked(self.uri)} does not hand out its champion: "
                 f"{first_line(error)}"
@@ -261,3 +268,17 @@ class Registry:
             return None
         profile: dict[str, Any] = mlflow.artifacts.load_dict(f"runs:/{run_id}/{PROFILE_FILE}")
         return profile
+
+
+def _check_scheme(model: str, source: str) -> None:
+    """Checks that files at this address can be read here at all, by a scheme that MLflow knows."""
+    if urlsplit(source).scheme in _REFERENCES:
+        return
+    try:
+        get_artifact_repository(source)
+    except (MlflowException, ImportError) as error:
+        raise TrainingError(
+            f"{model}: its file at {masked(source)} cannot be read here: {first_line(error)} "
+            f"{register_again(model)}",
+            field=model,
+        ) from error

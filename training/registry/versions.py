@@ -43,6 +43,11 @@ RECIPE_TAG: Final = "concord.recipe"
 URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 """MLflow's own setting; it wins over the home folder."""
 
+FINAL: Final = frozenset(
+    {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED"}
+)
+"""MLflow's error codes that no repetition changes."""
+
 ONNX_FILE: Final = "model.onnx"
 INFO_FILE: Final = "info.json"
 PROFILE_FILE: Final = "profile.json"
@@ -60,13 +65,14 @@ def schema_text(schema: TaskSchema) -> str:
     if size > MOST_SCHEMA_BYTES:
         most = max(schema.features, key=lambda feature: len("".join(feature.choices)))
         remedy = "Use fewer features and labels, or shorter texts."
-        if most.choices:
+        has_many_choices = 2 * len("".join(most.choices).encode()) > size
+        if has_many_choices:
             choices = f"{most.name!r} has {len(most.choices):,} choices"
             remedy = f"{choices}: join the rare ones, or make a number of it."
         raise TrainingError(
             f"{schema.task}: its schema has {size:,} bytes as JSON; a registry keeps {MOST_SCHEMA_BYTES:,}. "
             f"{remedy}",
-            field=most.name if most.choices else "schema",
+            field=most.name if has_many_choices else "schema",
         )
     return text
 
@@ -142,14 +148,34 @@ def _read_tags(registered: RegisteredVersion) -> tuple[TaskSchema, float | None]
             f"{register_again(name)}",
             field=name,
         ) from error
-    task, _, node = name.partition(".")
-    if task != schema.task or not is_name(node):
+    check_model_name(name)
+    if name.partition(".")[0] != schema.task:
         raise TrainingError(
-            f"{name}, version {registered.version}: its schema is of the task {schema.task!r}; models are "
-            f"called TASK.NODE. {register_again(f'{schema.task}.NODE')}",
+            f"{name}, version {registered.version}: its schema is of the task {schema.task!r}. "
+            f"{register_again(f'{schema.task}.NODE')}",
             field=name,
         )
     return schema, accuracy
+
+
+def check_model_name(model: str) -> None:
+    """Checks the registered name of a model that nodes are to serve.
+
+    Raises:
+        TrainingError: It is not the name of a task and that of a node, with a point between.
+    """
+    task, _, node = model.partition(".")
+    if not (is_name(task) and is_name(node)):
+        raise TrainingError(
+            f"{model}: models are called TASK.NODE, each in letters a to z, digits and underscores. "
+            f"{register_again('TASK.NODE')}",
+            field=model,
+        )
+
+
+def is_final(error: Exception) -> bool:
+    """Whether no repetition changes what MLflow's client has raised."""
+    return getattr(error, "error_code", "") in FINAL
 
 
 def register_again(name: str) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from concord.drift.report import Sketch, Sketches, build_report
-from concord.errors import DataError, TrainingError, UnknownName
+from concord.errors import DataError, ServiceAway, TrainingError, UnknownName
 from concord.tasks.profile import TrainingProfile
 from concord.types.drift import DriftReport
 from concord.util.suggest import did_you_mean
@@ -158,7 +158,7 @@ class _NodeRetraining:
             return self._retrain(files, schemas)
         except DataError:
             raise
-        except TrainingError as error:
+        except (TrainingError, ServiceAway) as error:
             return NodeOutcome(self.model, self.champion.version, error=error)
 
     def _retrain(self, files: VersionFiles, schemas: Condition) -> NodeOutcome:

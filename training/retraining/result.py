@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from concord.errors import TrainingError
+from concord.errors import ServiceAway, TrainingError
 from concord.types.drift import DriftReport
 from training.fitting.evaluate import Votes
 from training.retraining.evaluation import Judgement
@@ -67,7 +67,7 @@ class NodeOutcome:
     version: str | None = None
     measurement: NodeMeasurement | None = None
     notes: tuple[str, ...] = ()
-    error: TrainingError | None = None
+    error: TrainingError | ServiceAway | None = None
 
     @property
     def passed(self) -> bool:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from concord.errors import TrainingError
-from training.data.groups import RowGroups, RowIndices, draw_strata
+from training.data.groups import RowIndices, draw_strata
 from training.data.split import LabelledRows
 from training.fitting.evaluate import Votes, evaluate, vote
 from training.fitting.fit import expected_warnings_ignored
@@ -46,7 +46,7 @@ class TrialMeasurement:
 
 def folds(task: Task, part: LabelledRows, count: int, seed: int) -> list[tuple[RowIndices, RowIndices]]:
     """Places of the rows to learn from, and of those to be judged on, for each fold."""
-    groups = RowGroups(part.rows)
+    groups = part.groups
     if task.schema.is_regression:
         parted = KFold(count, shuffle=True, random_state=seed).split(np.arange(len(groups)))
     else:

@@ -17,13 +17,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from concord.errors import InvalidInput, TrainingError
 from training.data.dataset import Dataset
-from training.data.groups import RowGroups
 from training.data.split import LabelledRows, split
 from training.fitting.evaluate import Votes
 from training.registry.registry import Registry
 from training.registry.versions import first_line
 from training.search.agreement import Agreement
 from training.search.claims import BEAT_SECONDS, Claims
+from training.search.cross_validation import folds
 from training.search.fit_process import FitWork
 from training.search.identity import StudyIdentity
 from training.search.leaderboard import LeaderboardRow, build_leaderboard, leaderboard_csv
@@ -49,7 +49,7 @@ class Session:
         url: The study's database, its password included.
         task: What is benchmarked.
         data: Its rows.
-        folds: Of the cross-validation.
+        count: Of the folds of the cross-validation.
         seed: Of split, folds, fits and suggestions.
 
     Raises:
@@ -58,13 +58,13 @@ class Session:
         TrainingError: Database or registry cannot be opened.
     """
 
-    def __init__(self, home: Path, url: str, task: Task, data: Dataset, folds: int, seed: int) -> None:
+    def __init__(self, home: Path, url: str, task: Task, data: Dataset, count: int, seed: int) -> None:
         self.task, self.data, self._seed = task, data, seed
         self.parts = split(task, data, seed)
-        _check_folds(task, self.parts.training, folds)
-        self._work = FitWork(task.name, self.parts.training, folds, seed)
+        _check_folds(task, self.parts.training, count, seed)
+        self._work = FitWork(task.name, self.parts.training, count, seed)
         self._space = Space.of(task.schema)
-        self.identity = StudyIdentity.of(task, data, self._space, folds, seed)
+        self.identity = StudyIdentity.of(task, data, self._space, count, seed)
         self._storage = open_storage(url)
         self.others = other_studies(self._storage, self.identity)
         self.study = open_study(self._storage, self.identity)
@@ -170,13 +170,20 @@ class Session:
         }
 
 
-def _check_folds(task: Task, part: LabelledRows, folds: int) -> None:
-    groups, answers = RowGroups(part.rows), part.answers
-    rarest = len(groups) // 2 if task.schema.is_regression else int(np.bincount(answers).min())
-    most = min(rarest, len(groups), MOST_FOLDS)
-    if not 2 <= folds <= most:
+def _check_folds(task: Task, part: LabelledRows, count: int, seed: int) -> None:
+    groups, answers, width = len(part.groups), part.answers, task.schema.width
+    rarest = groups // 2 if task.schema.is_regression else int(np.bincount(answers, minlength=width).min())
+    most = min(rarest, groups, MOST_FOLDS)
+    if not 2 <= count <= most:
         raise InvalidInput(
-            f"--folds is {folds}; with these rows it can be from 2 to {most}, since each fold needs a row of "
+            f"--folds is {count}; with these rows it can be from 2 to {most}, since each fold needs a row of "
             "each class, and rows of equal features are in one fold.",
+            field="--folds",
+        )
+    drawn = [] if task.schema.is_regression else folds(task, part, count, seed)
+    if any(len(np.unique(answers[judged])) < width for _, judged in drawn):
+        raise InvalidInput(
+            f"--folds is {count}, and a class would be missing in one of them: rows of equal features are in "
+            "one fold. Use fewer folds, or add other rows of the rarest class.",
             field="--folds",
         )

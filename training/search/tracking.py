@@ -23,9 +23,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from concord.errors import ServiceAway
 from concord.util.urls import masked
 from training.fitting.evaluate import Votes
-from training.registry.download import FINAL
 from training.registry.registry import Registry
-from training.registry.versions import URI_VARIABLE, first_line
+from training.registry.versions import URI_VARIABLE, first_line, is_final
 from training.retry import retry
 from training.search.agreement import Agreement
 from training.search.claims import TrialClaim
@@ -174,7 +173,7 @@ class StudyRuns:
 
 
 def _is_temporary(error: Exception) -> bool:
-    return isinstance(error, MlflowException | OSError) and getattr(error, "error_code", "") not in FINAL
+    return isinstance(error, MlflowException | OSError) and not is_final(error)
 
 
 def _metrics(metric: str, measurement: TrialMeasurement) -> dict[str, float]:

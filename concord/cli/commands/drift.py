@@ -96,10 +96,8 @@ def _compare_file(task: str, source: Path, profile_file: Path | None) -> "DriftR
 
     profile = _ask_profile(task) if profile_file is None else _read_profile(profile_file)
     features = Sketches(profile)
-    # What is graded is known as a class to training only.
-    answers = None if profile.target is None or profile.target.is_graded else profile.target
-    target = Sketch(answers) if answers else None
-    for cells in read_chunks(source, profile.features, answers):
+    target = Sketch(profile.file_target) if profile.file_target else None
+    for cells in read_chunks(source, profile.features, profile.file_target):
         values = [
             column.read_values(column_cells)
             for column, column_cells in zip(profile.features, cells, strict=False)

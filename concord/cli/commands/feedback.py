@@ -100,12 +100,12 @@ def send(
     )
 
 
-def _read_classes(client: "Client") -> set[str]:
-    """The classes of all tasks; empty where some task's are not known yet."""
+def _read_classes(client: "Client") -> set[str] | None:
+    """The classes of all tasks; None where some task's are not known yet."""
     try:
         schemas = [client.schema(task.task) for task in client.tasks()]
     except Refused:
-        return set()
+        return None
     return {label.name for schema in schemas for label in schema.labels}
 
 

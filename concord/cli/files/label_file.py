@@ -39,14 +39,16 @@ class FileLabel:
         return {"id": self.id, "text" if NUMBER.fullmatch(self.label) else "label": self.label}
 
 
-def load(path: Path, id_column: str, label_column: str, classes: Collection[str]) -> tuple[FileLabel, ...]:
+def load(
+    path: Path, id_column: str, label_column: str, classes: Collection[str] | None
+) -> tuple[FileLabel, ...]:
     """Reads and checks a file whose header names both columns.
 
     Args:
         path: The file.
         id_column: Name of the column with the rounds' ids.
         label_column: Name of the column with the labels.
-        classes: The names of all tasks' classes; empty where not all are known.
+        classes: The names of all tasks' classes; None where not all are known.
 
     Raises:
         InvalidInput: Names the file, the line, and the remedy.
@@ -67,33 +69,34 @@ def load(path: Path, id_column: str, label_column: str, classes: Collection[str]
     return tuple(labels)
 
 
-def read_label(text: str, classes: Collection[str], dialect: CsvDialect = COMMA_SEPARATED) -> str:
+def read_label(text: str, classes: Collection[str] | None, dialect: CsvDialect = COMMA_SEPARATED) -> str:
     """Checks a label: a class's name, or a number, which is returned with a decimal point.
 
     Args:
         text: As it was typed or stands in a cell.
-        classes: The names of all tasks' classes; empty where not all are known.
+        classes: The names of all tasks' classes; None where not all are known, so that any text may be one.
         dialect: How the text's file writes numbers.
 
     Raises:
         InvalidInput: It is empty, or neither.
     """
     text = normalize("NFC", text.strip())
-    # Where not all classes are known, what looks empty may be one of them.
-    if not text or (classes and is_empty(text, classes)):
+    if not text or (classes is not None and is_empty(text, classes)):
         raise InvalidInput("the label is empty; leave out what is not known yet.", field="label")
-    if text in classes:
+    if classes is not None and text in classes:
         return text
     number = read_number(text, dialect)
     if not isinstance(number, NumberFault):
-        return repr(number) if dialect.comma else text
-    if number.kind == "ambiguous" or (classes and number.meant):
-        fault = "may be two numbers" if number.kind == "ambiguous" else "is no number"
-        raise InvalidInput(f"{text[:40]!r} {fault}. {number.remedy}", field="label")
-    if classes:
-        hint = did_you_mean(text, sorted(classes)) or f" There are {', '.join(sorted(classes)[:20])}."
-        raise InvalidInput(f"no task has a class {text[:40]!r}, and it is no number.{hint}", field="label")
-    return text
+        return text.replace(",", ".") if dialect.comma else text
+    if number.kind == "ambiguous":
+        raise InvalidInput(f"{text[:40]!r} may be two numbers. {number.remedy}", field="label")
+    if classes is None:
+        return text
+    if number.meant:
+        raise InvalidInput(f"{text[:40]!r} is no number. {number.remedy}", field="label")
+    names = sorted(classes)
+    hint = did_you_mean(text, names) or (f" There are {', '.join(names[:20])}." if names else "")
+    raise InvalidInput(f"no task has a class {text[:40]!r}, and it is no number.{hint}", field="label")
 
 
 def read_id(text: str, field: str = "id") -> str:
@@ -115,7 +118,7 @@ def _find_column(path: Path, table: TableReader, name: str, option: str) -> int:
 
 
 def _read_labels(
-    path: Path, table: TableReader, columns: tuple[int, int], classes: Collection[str]
+    path: Path, table: TableReader, columns: tuple[int, int], classes: Collection[str] | None
 ) -> tuple[list[FileLabel], list[InvalidInput]]:
     """The labels of the lines that are right, and an error for each that is wrong."""
     labels: list[FileLabel] = []

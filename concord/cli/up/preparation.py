@@ -158,9 +158,7 @@ class Preparation:
         document = self._record.read("package")
         if document is None:
             document = self._run("package", "--json")
-            # What was refused because something was away is tried again.
-            if not document.get("refused"):
-                self._record.write("package", document)
+            self._record.write("package", document)
         # A tag is NAME:VERSION, with a part of the run's id behind it where two registries share a store.
         versions = {
             name: tag.rpartition(":")[2].partition("-")[0] for name, tag in document["models"].items()

@@ -8,6 +8,7 @@ import pytest
 from concord.cli.commands import feedback
 from concord.cli.files import label_file
 from concord.errors import ConfigurationError, InvalidInput, Refused, ServiceAway
+from concord.tasks.csv_dialect import CsvDialect
 from concord.types.rounds import FeedbackResponse, LabelResult
 from concord.types.tasks import TaskSummary
 
@@ -100,7 +101,19 @@ def test_what_is_wrong_is_named_by_its_line(file, text, words):
 
 
 def test_any_text_may_be_a_class_where_not_all_are_known():
-    assert label_file.read_label("rose", ()) == "rose"
+    assert label_file.read_label("rose", None) == "rose"
+
+
+@pytest.mark.parametrize(("text", "sent"), [("007", "007"), ("1,50", "1.50")])
+def test_digits_are_sent_as_they_stand(text, sent):
+    dialect = CsvDialect(";", comma=True)
+    assert label_file.read_label(text, None, dialect) == label_file.read_label(text, (), dialect) == sent
+
+
+@pytest.mark.parametrize("text", ["NA", ""])
+def test_where_every_task_has_values_an_empty_label_is_none(text):
+    with pytest.raises(InvalidInput, match="the label is empty"):
+        label_file.read_label(text, ())
 
 
 class FakeClient:
@@ -273,4 +286,4 @@ def test_a_number_that_may_be_two_and_a_missing_column_are_told_where_they_stand
 @pytest.mark.parametrize("text", ["None", "NA"])
 def test_where_not_all_classes_are_known_what_looks_empty_may_be_a_class(file, text):
     path = file(f"id,label\n#01,{text}\n")
-    assert [one.label for one in label_file.load(path, "id", "label", frozenset())] == [text]
+    assert [one.label for one in label_file.load(path, "id", "label", None)] == [text]

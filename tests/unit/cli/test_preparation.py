@@ -111,7 +111,11 @@ def test_training_is_not_asked_again_until_code_registry_or_store_change(
     latest = tmp_path / "bentoml" / "bentos" / "concord-node" / "latest"
     latest.parent.mkdir(parents=True)
     latest.write_text("1")
-    document = {"bentos": {"concord-node": "n:1"}, "models": {"iris.knn": "iris.knn:7"}}
+    document = {
+        "bentos": {"concord-node": "n:1"},
+        "models": {"iris.knn": "iris.knn:7"},
+        "refused": {"iris.mine": "It carries no schema."},
+    }
     calls = tmp_path / "calls"
     note = f"pathlib.Path({str(calls)!r}).open('a').write('call\\n')\n"
     preparation = training(note + f"print({json.dumps(document)!r} if 'package' in sys.argv else '[]')")

@@ -52,7 +52,7 @@ def test_labels_of_one_name_are_refused():
         replace(SCHEMA, labels=(Label("1", "a"), Label("2", "b"), Label("1", "c")))
 
 
-@pytest.mark.parametrize("name", ["", " alcohol", "alcohol ", "alco\nhol", "alco\x00hol"])
+@pytest.mark.parametrize("name", ["", " alcohol", "alcohol ", "alco\nhol", "alco\x00hol", "\u200d"])
 def test_a_feature_or_a_label_that_nobody_can_type_is_refused(name):
     with pytest.raises(ConfigurationError, match="feature 1 is called"):
         replace(SCHEMA, features=(Feature(name, "number", 1.0),))

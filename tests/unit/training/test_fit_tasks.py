@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from concord.errors import DataError, TrainingError
-from concord.tasks.schema import Feature
+from concord.tasks.schema import Feature, Label
 from training.data.dataset import read_file
 from training.data.provenance import Provenance
 from training.data.sources import read_rows
@@ -148,6 +148,15 @@ def test_a_schema_that_a_registry_cannot_keep_is_refused_with_the_bound_and_what
     large = replace(iris, schema=replace(iris.schema, features=(*iris.schema.features, cities)))
     with pytest.raises(TrainingError, match=r"a registry keeps 65,535\. 'city' has 6,000 choices"):
         prepare([large], {}, 42)
+
+
+def test_where_long_texts_are_too_much_no_choice_is_to_be_joined(iris):
+    side = Feature("side", "choice", "left", choices=("left", "right"))
+    labels = tuple(Label(label.name, "s" * 30_000) for label in iris.schema.labels)
+    large = replace(iris, schema=replace(iris.schema, features=(*iris.schema.features, side), labels=labels))
+    with pytest.raises(TrainingError, match="or shorter texts") as caught:
+        prepare([large], {}, 42)
+    assert "side" not in caught.value.message
 
 
 def test_a_registry_that_is_there_tells_what_its_models_learned_from(iris_home):

@@ -112,6 +112,15 @@ def test_a_model_from_elsewhere_is_packed_by_its_schema_alone(own_home):
     assert (len(info["digest"]), info["accuracy"]) == (64, None)
 
 
+def put_elsewhere(client):
+    """The champion's file is where nothing here can read."""
+    first = client.get_model_version_by_alias("iris.knn", "champion")
+    version = client.create_model_version(
+        "iris.knn", "foo://x/y", run_id=first.run_id, tags=first.tags
+    ).version
+    client.set_registered_model_alias("iris.knn", "champion", version)
+
+
 def change_tag(key, text):
     return lambda client: client.set_model_version_tag("iris.knn", "1", key, text)
 
@@ -128,8 +137,9 @@ def change_tag(key, text):
         (change_tag("concord.accuracy", "good"), "its tag concord.accuracy cannot be read"),
         (change_tag("concord.accuracy", "nan"), "its tag concord.accuracy cannot be read"),
         (change_tag("concord.digest", "0" * 64), "not the one that was registered"),
+        (put_elsewhere, "its file at foo://x/y cannot be read here.*training register FILE.onnx"),
     ],
-    ids=["no schema", "no JSON", "no schema's JSON", "no number", "no share", "another file"],
+    ids=["no schema", "no JSON", "no schema's JSON", "no number", "no share", "another file", "no address"],
 )
 def test_a_model_that_no_node_can_serve_is_told_by_name_and_the_others_are_packed(own_home, change, words):
     change(Registry(own_home).client)

@@ -6,7 +6,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from concord.errors import TrainingError
+from concord.errors import ServiceAway, TrainingError
 from training.data.dataset import generate_rows
 from training.data.split import split
 from training.fitting.fit import fit
@@ -166,6 +166,21 @@ def test_a_task_without_a_champion_is_fitted_first(retrain, registry):
     done = retrain(3.0)
     assert done.exit_code == 1
     assert "Run `python -m training fit double` first" in done.stderr
+
+
+@pytest.mark.parametrize("kind", [TrainingError, ServiceAway])
+def test_a_champion_that_is_not_handed_out_is_the_outcome_of_its_node(retrain, monkeypatch, kind):
+    def fetch(_registry, model):
+        raise kind(f"{model}: the registry does not hand out its champion.")
+
+    monkeypatch.setattr(Registry, "fetch", fetch)
+    done = retrain(3.0, "--json")
+    assert done.exit_code == 1
+    (node,) = json.loads(done.stdout)["nodes"]
+    assert (node["passed"], node["error"]) == (
+        False,
+        "double.line: the registry does not hand out its champion.",
+    )
 
 
 def test_a_retraining_that_breaks_off_is_kept_as_failed(retrain, registry, double, monkeypatch):

@@ -175,6 +175,16 @@ def test_a_fitter_is_ended_and_started_again(session):
 def test_folds_are_bounded_by_the_different_rows():
     rows = np.repeat(np.eye(4, dtype=np.float32), 30, axis=0)
     part, (iris,) = LabelledRows(rows, np.tile([0, 1, 2], 40)), select(["iris"])
-    _check_folds(iris, part, 4)
+    _check_folds(iris, part, 4, SEED)
     with pytest.raises(InvalidInput, match="from 2 to 4"):
-        _check_folds(iris, part, 5)
+        _check_folds(iris, part, 5, SEED)
+
+
+def test_folds_without_a_row_of_a_class_are_refused():
+    """Its forty rows are copies of five, which are in five folds at most."""
+    different = np.arange(100, dtype=np.float32)[:, None] * np.ones((1, 4), np.float32)
+    rows = np.concatenate([different, np.repeat(different[:5] + 0.5, 8, axis=0)])
+    part, (iris,) = LabelledRows(rows, np.array([0] * 50 + [1] * 50 + [2] * 40)), select(["iris"])
+    _check_folds(iris, part, 5, SEED)
+    with pytest.raises(InvalidInput, match="a class would be missing"):
+        _check_folds(iris, part, 10, SEED)
