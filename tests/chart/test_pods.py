@@ -294,10 +294,10 @@ def test_training_learns_a_tasks_rows_from_where_the_values_say(render, of_kind)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one for one in container["env"]}
     assert container["args"] == [
-        *("fit", "--data", "film_rating=$(CONCORD_DATA_FILM_RATING)", "--data", "iris=journal")
+        *("fit", "--data", "film_rating=$(CONCORD_ROWS_FILM_RATING)", "--data", "iris=journal")
     ]
     secret = {"secretKeyRef": {"name": "mine", "key": "films"}}
-    assert env["CONCORD_DATA_FILM_RATING"]["valueFrom"] == secret
+    assert env["CONCORD_ROWS_FILM_RATING"]["valueFrom"] == secret
     assert env["CONCORD_TOKEN"]["valueFrom"] == {"secretKeyRef": {"name": "reader", "key": "token"}}
     assert env["CONCORD_URL"]["value"] == "http://concord-consensus:3000"
 
@@ -306,7 +306,7 @@ def test_training_from_a_secret_has_no_token_of_the_service(render, of_kind):
     data = {"iris": {"existingSecret": "mine"}}
     (job,) = of_kind(render({"training": {"enabled": True, "data": data}}), "Job").values()
     env = {one["name"]: one for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
-    assert env["CONCORD_DATA_IRIS"]["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "source"}}
+    assert env["CONCORD_ROWS_IRIS"]["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "source"}}
     assert not {"CONCORD_URL", "CONCORD_TOKEN"} & env.keys()
 
 

@@ -141,6 +141,11 @@ true
 {{- fail "upkeep registers what it retrains and orders it served, which takes a registry (mlflow.enabled=true, or mlflow.trackingUri) and a consensus service that knows its token (consensus.tokens.existingSecret)." -}}
 {{- end -}}
 {{- end -}}
+{{- range $task, $_ := .Values.training.data -}}
+{{- if and $.Values.training.tasks (not (has $task $.Values.training.tasks)) -}}
+{{- fail (printf "training.data.%s names rows of a task that is not trained. Add it to training.tasks, or leave that empty for all." $task) -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.benchmark.enabled -}}
 {{- if not .Values.benchmark.task -}}
 {{- fail "benchmark.enabled=true, and benchmark.task names no task. Set one, such as benchmark.task=film_rating." -}}

@@ -35,7 +35,23 @@ spec:
 
 {{/* "true" if training learns from rounds: root */}}
 {{- define "concord.trainsOnRounds" -}}
-{{- range .Values.training.data }}{{ if eq (default "" .source) "journal" }}true{{ end }}{{ end -}}
+{{- $found := "" -}}
+{{- range .Values.training.data }}{{ if eq (default "" .source) "journal" }}{{ $found = "true" }}{{ end }}{{ end -}}
+{{- $found -}}
+{{- end -}}
+
+{{/* A source of rows as `--data` takes it: dict data variable */}}
+{{- define "concord.rows" -}}
+{{- if .data.existingSecret }}$({{ .variable }}){{ else }}{{ .data.source }}{{ end -}}
+{{- end -}}
+
+{{/* The variable that holds the source of a Secret, if there is one: dict data variable */}}
+{{- define "concord.rowsVariable" -}}
+{{- with .data.existingSecret }}
+- name: {{ $.variable }}
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: {{ $.data.key | default "source" }}}
+{{- end }}
 {{- end -}}
 
 {{/* Where the consensus service answers, and the token that it is shown: dict root [secret] */}}
