@@ -6,7 +6,7 @@ routes them, and `concord.api.openapi` describes them.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol
 
 from concord.api.auth import Right
 from concord.api.params import Schema
@@ -73,12 +73,19 @@ class Operation:
     refusal: str = "Error"
     components: Mapping[str, Schema] = field(default_factory=dict)
 
+    @property
+    def has_query(self) -> bool:
+        """Whether its handler reads parameters."""
+        return self.query != {}
+
 
 @dataclass(frozen=True, slots=True)
 class PerTask:
     """An endpoint that is described once for each task, at the task's own path."""
 
     operation: Callable[[TaskSchema], Operation]
+    has_query: ClassVar[bool] = True
+    """It depends on the task's schema, so the handler checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class Undocumented:
     """An endpoint that the OpenAPI document leaves out, and why."""
 
     reason: str
+    has_query: ClassVar[bool] = False
+    """Whether its handler reads parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +118,7 @@ class Endpoint:
     @property
     def checked_handler(self) -> Handler:
         """The handler, behind a check that a path without parameters is asked with none."""
-        # An operation per task depends on the task's schema, so its handler checks.
-        has_own = isinstance(self.operation, Operation) and self.operation.query != {}
-        if has_own or isinstance(self.operation, PerTask):
+        if self.operation.has_query:
             return self.handler
 
         async def handle(request: Request) -> Response:

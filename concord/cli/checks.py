@@ -12,7 +12,6 @@ from concord.util.urls import masked
 CONNECT_SECONDS: Final = 3.0
 """A proxy that takes longer to accept holds up every request."""
 
-
 PORTS: Final = {"http": 80, "https": 443}
 
 

@@ -10,7 +10,7 @@ from typing import Final, TypedDict
 import httpx
 
 from concord.errors import ConfigurationError
-from concord.util.proxies import is_near, proxies
+from concord.util.proxies import are_unused, is_near, proxies, proxy_of
 from concord.util.urls import masked
 
 
@@ -34,7 +34,8 @@ def client_options(url: str) -> ClientOptions:
     is_direct = is_near(url)
     if is_direct and url.startswith("http:"):
         return ClientOptions(trust_env=False, verify=True)
-    if not is_direct:
+    # httpx makes a transport for each that is set, whether or not it is used; for none where a star stands.
+    if not is_direct and not are_unused(os.environ):
         _check_proxies()
     try:
         return ClientOptions(trust_env=not is_direct, verify=httpx.create_ssl_context())
@@ -57,6 +58,5 @@ def _check_proxies() -> None:
 
 def proxy_note(url: str) -> str:
     """A sentence about the proxy through which an address was asked; empty without one."""
-    found = {} if is_near(url) else proxies(os.environ)
-    named = ", ".join(f"{name} ({masked(proxy)})" for name, proxy in found.items())
-    return f" It was asked as {named} and NO_PROXY say." if named else ""
+    name = proxy_of(url, os.environ)
+    return f" It was asked as {name} ({masked(proxies(os.environ)[name])}) and NO_PROXY say." if name else ""

@@ -42,14 +42,22 @@ def proxies(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def are_unused(environment: Mapping[str, str]) -> bool:
+    """Whether a star in `NO_PROXY` says that nothing is asked through a proxy."""
+    return "*" in _stated(environment)
+
+
 def exceptions(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables by which libraries ask near addresses directly; none where there is no proxy."""
-    stated = [part.strip() for name in EXCEPTIONS for part in environment.get(name, "").split(",")]
-    # A star means all, for most libraries only if it stands alone.
-    if not proxies(environment) or "*" in stated:
+    if not proxies(environment):
         return {}
+    if are_unused(environment):
+        # For most libraries a star means all only where it stands alone.
+        return dict.fromkeys(EXCEPTIONS, "*")
     named = [environment.get(_API_SERVER, ""), *(_host(environment.get(name, "")) for name in ADDRESSES)]
-    hosts = dict.fromkeys([*stated, *_HERE, *(host for host in named if _is_near(host) or host == named[0])])
+    hosts = dict.fromkeys(
+        [*_stated(environment), *_HERE, *(host for host in named if _is_near(host) or host == named[0])]
+    )
     return dict.fromkeys(EXCEPTIONS, ",".join(host for host in hosts if host))
 
 
@@ -60,7 +68,7 @@ def proxy_of(url: str, environment: Mapping[str, str]) -> str | None:
     'HTTPS_PROXY'
     """
     stated = environment.get("no_proxy") or environment.get("NO_PROXY", "")
-    if not url.startswith(("http:", "https:")) or is_near(url):
+    if not url.startswith(("http:", "https:")) or is_near(url) or are_unused(environment):
         return None
     if proxy_bypass_environment(_host(url), {"no": stated}):
         return None
@@ -79,6 +87,10 @@ def client_variables(environment: Mapping[str, str]) -> dict[str, str]:
 def set_client_variables() -> None:
     """Sets them for the libraries of this process."""
     os.environ.update(client_variables(os.environ))
+
+
+def _stated(environment: Mapping[str, str]) -> list[str]:
+    return [part.strip() for name in EXCEPTIONS for part in environment.get(name, "").split(",")]
 
 
 def _host(url: str) -> str:

@@ -52,7 +52,8 @@ def cluster(images, tmp_path_factory, request):
     if missing:
         pytest.skip(f"{', '.join(missing)} not on the PATH; ../shared/cluster/prepare brings them here")
     kept = os.environ.get("CONCORD_E2E_CLUSTER")
-    remove_leftovers()
+    if not kept:
+        remove_leftovers()
     made = Cluster(kept or f"{PREFIX}{os.getpid()}", tmp_path_factory.mktemp("cluster"))
     try:
         if made.create():

@@ -51,10 +51,10 @@ PREFIX = "concord-e2e-"
 
 
 def remove_leftovers():
-    """Deletes clusters of test runs that were killed: Docker starts them again, and they hold the ports."""
+    """Deletes clusters of this machine's test runs that were killed: Docker starts them again."""
     for name in run("kind", "get", "clusters").split():
         process = name.removeprefix(PREFIX)
-        if process != name and not _is_pytest(process):
+        if process != name and process.isdigit() and not _is_pytest(process):
             run("kind", "delete", "cluster", "--name", name)
 
 

@@ -188,6 +188,8 @@ def test_a_prefix_that_a_proxy_leaves_is_taken_off_and_named_in_the_document(sta
     stack = start_stack(root_path="/a/concord", ready=False)
     for path in ("/a/concord/docs", "/a/concord/", "/docs", "/a/concord/livez"):
         assert stack.http.get(path).status_code == 200, path
+    assert stack.http.get("/a/concord", follow_redirects=True).text == stack.http.get("/a/concord/").text
+    assert stack.http.get("/a/concord").headers["location"] == "/a/concord/"
     assert stack.http.get("/a/concord/openapi.json").json()["servers"] == [{"url": "/a/concord"}]
     assert stack.http.get("/a/concordance/docs").status_code == 404
     # As the protocol words an error.

@@ -14,6 +14,7 @@ from concord.http.tokens import Tokens
 from concord.service import Service
 
 _ITSELF: Final = Undocumented("It is the documentation.")
+_WITHOUT_SLASH: Final = Undocumented("It leads to the documentation, whose links are relative to a folder.")
 
 
 class Documentation:
@@ -30,7 +31,9 @@ class Documentation:
 
     def endpoints(self) -> list[Endpoint]:
         """The documentation, which does not describe itself."""
+        root = self._service.settings.root_path
         return [
+            *([Endpoint("GET", root, self.redirect, _WITHOUT_SLASH)] if root else []),
             Endpoint("GET", "/openapi.json", self.get_openapi, _ITSELF),
             Endpoint("GET", "/docs", self.get_docs, _ITSELF),
             Endpoint("GET", "/", self.get_docs, _ITSELF),
@@ -43,6 +46,10 @@ class Documentation:
     async def get_docs(self, _request: Request) -> Response:
         """The same as a page."""
         return Response(render_page(self._build_document()).encode(), media_type="text/html; charset=utf-8")
+
+    async def redirect(self, _request: Request) -> Response:
+        """From the root path to the page below it."""
+        return Response(b"", 308, headers={"location": f"{self._service.settings.root_path}/"})
 
     def _build_document(self) -> Schema:
         secured = not self._tokens.are_off

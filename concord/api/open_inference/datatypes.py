@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from concord.errors import InvalidInput
@@ -101,7 +102,10 @@ def unpack(datatype: str, data: bytes, count: int, where: str) -> list[Any]:
             f"{count} elements of {datatype} are {count * dtype.itemsize} bytes, not {len(data)}.",
             field=where,
         )
-    elements: list[Any] = np.frombuffer(data, dtype).tolist()
+    array = np.frombuffer(data, dtype)
+    if datatype == "FP32" and np.isfinite(array).all():
+        return _shortest(array)
+    elements: list[Any] = array.tolist()
     if datatype == BOOL and any(element > 1 for element in elements):
         raise InvalidInput("BOOL data are bytes of 0 or 1.", field=where)
     return _shorten(elements) if datatype == "FP32" else elements
@@ -124,10 +128,14 @@ def _shorten(elements: Sequence[Any]) -> list[Any]:
     # JSON may write 2.0 as 2, and what is no number at all is refused by the feature.
     places = [at for at, it in enumerate(shortened) if type(it) is float and abs(it) <= FLOAT32_MAX]
     floats = np.array([shortened[place] for place in places], np.float32)
-    shortest: list[float] = orjson.loads(orjson.dumps(floats, option=orjson.OPT_SERIALIZE_NUMPY))
-    for place, element in zip(places, shortest, strict=True):
+    for place, element in zip(places, _shortest(floats), strict=True):
         shortened[place] = element
     return shortened
+
+
+def _shortest(array: npt.NDArray[np.float32]) -> list[float]:
+    elements: list[float] = orjson.loads(orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY))
+    return elements
 
 
 def _unpack_texts(data: bytes, count: int, where: str) -> list[str]:

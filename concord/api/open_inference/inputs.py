@@ -19,8 +19,6 @@ from concord.errors import InvalidInput, WrongMediaType
 from concord.http.request import Request, parse_json
 from concord.tasks.schema import Feature, TaskSchema
 
-"""Length of the JSON part of a body, behind which the bytes of binary tensors follow."""
-
 _MEDIA_TYPES: Final = frozenset({"", "application/json", "application/octet-stream"})
 """Of a body. Triton's clients state none, or one that says nothing."""
 

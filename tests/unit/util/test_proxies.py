@@ -9,7 +9,7 @@ import requests
 
 from concord.client import Client
 from concord.errors import ConfigurationError
-from concord.http.outgoing import client_options
+from concord.http.outgoing import client_options, proxy_note
 from concord.util.proxies import (
     client_variables,
     exceptions,
@@ -135,8 +135,15 @@ def test_an_address_of_this_machine_is_near():
     assert is_near(f"http://{own}:7400")
 
 
-def test_a_star_excepts_everything():
-    assert exceptions({"HTTP_PROXY": "http://p:1", "NO_PROXY": "*"}) == {}
+@pytest.mark.parametrize("stated", ["*", "*,internal", "internal, *"])
+def test_a_star_excepts_everything(stated, monkeypatch):
+    environment = {"HTTP_PROXY": "http://p:1", "ALL_PROXY": "socks4://p:1", "NO_PROXY": stated}
+    assert exceptions(environment) == {"NO_PROXY": "*", "no_proxy": "*"}
+    assert proxy_of("https://a.example.org", environment) is None
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert client_options("https://a.example.org")["trust_env"] is True
+    assert proxy_note("https://a.example.org") == ""
 
 
 @pytest.mark.parametrize(
