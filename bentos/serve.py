@@ -8,8 +8,8 @@
 nodes on a laptop are then 32 processes and most of its memory. Here the service's ASGI application, with
 BentoML's layers, runs under uvicorn. With `--fork` the service is imported once and every node is a fork of
 that process, so they share its memory and start in a tenth of a second.
-With `--direct` BentoML starts and stops the service, and requests go past its layers. An image is
-still served by `bentoml serve`.
+With `--direct` BentoML starts and stops the service, and requests go past its layers. Images start this
+module too; `bentoml serve` serves the same bentos, without the limits of `concord.http.limits`.
 
 With `--fork` one JSON object a line comes in on standard input, `{"name", "node", "host", "port", "log"}`
 and perhaps `models`, the node's CONCORD_MODELS; and goes out on standard output: `{"name", "pid"}` once
@@ -21,7 +21,6 @@ before the old one stops to, so that a swap of versions loses no request.
 """
 
 import argparse
-import contextlib
 import ctypes
 import gc
 import json
@@ -37,7 +36,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    import uvicorn
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 # BentoML and uvicorn are imported after the environment is set, which they read at import.
@@ -51,12 +49,6 @@ DEFAULTS: Final = {
 }
 """No tracking; no spans unless wanted, they take half of a request; no threads for algebra."""
 
-GRACE_SECONDS: Final = 3
-"""What requests under way get when a service is stopped."""
-
-STARTUP_FAILURE: Final = 3
-"""Exit status where it never answered, as uvicorn's own command has it."""
-
 
 def main() -> None:
     """Serves, or runs the fork server."""
@@ -69,7 +61,7 @@ def main() -> None:
     if arguments.fork:
         ForkServer(application).run()
     else:
-        serve(application, arguments.host, arguments.port)
+        _serve(application, arguments)
 
 
 def load(target: str, *, direct: bool = False) -> "ASGIApp":
@@ -95,57 +87,19 @@ def load(target: str, *, direct: bool = False) -> "ASGIApp":
     return application
 
 
-def serve(
-    application: "ASGIApp",
-    host: str,
-    port: int,
-    listener: socket.socket | None = None,
-    ready: Callable[[], None] = lambda: None,
-) -> None:
-    """Serves until SIGTERM or SIGINT.
+def _serve(application: "ASGIApp", arguments: argparse.Namespace) -> None:
+    """Serves at the address that the arguments state."""
+    from concord.errors import ConfigurationError
+    from concord.http.server import Address, serve
 
-    Args:
-        application: What answers.
-        host: Where it listens, unless there is a listener.
-        port: Likewise.
-        listener: A bound socket to listen at.
-        ready: Called once it accepts requests.
-    """
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets=sockets)
-            if self.started:
-                ready()
-
-    server = Server(_config(application, host, port))
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listener] if listener else None)
-    if not server.started:
-        sys.exit(STARTUP_FAILURE)
-
-
-def _config(application: "ASGIApp", host: str, port: int) -> "uvicorn.Config":
-    import uvicorn
-
-    return uvicorn.Config(
-        application,
-        host=host,
-        port=port,
-        loop="uvloop",
-        # By its name, since a bento brings a `concord` of its own.
-        http="concord.http.single_write:SingleWriteProtocol",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        date_header=False,
-        timeout_keep_alive=60,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    files = (arguments.tls_cert, arguments.tls_key)
+    if any(files) and not all(files):
+        sys.exit("--tls-cert and --tls-key (CONCORD_TLS_CERT, CONCORD_TLS_KEY) go together.")
+    certificate = (Path(files[0]), Path(files[1])) if all(files) else None
+    try:
+        serve(application, Address(arguments.host, arguments.port, certificate))
+    except ConfigurationError as error:
+        sys.exit(error.message)
 
 
 class Fork(NamedTuple):
@@ -208,7 +162,9 @@ class ForkServer:
                     other.close()
             report = _become(order, parent)
             ready = {"name": fork.name, "ready": True}
-            serve(self._application, *fork.address, listener, lambda: report(ready))
+            from concord.http.server import Address, serve
+
+            serve(self._application, Address(*fork.address, listener=listener), lambda: report(ready))
             logging.shutdown()
             os._exit(0)
         self._forks[pid] = fork
@@ -290,10 +246,7 @@ def rename(title: str) -> None:
 
 def _import_server() -> None:
     """Imports the server before the first fork, without ONNX Runtime, which starts a thread."""
-    import uvicorn.lifespan.on
-    import uvicorn.loops.uvloop  # noqa: F401
-
-    import concord.http.single_write
+    import concord.http.server
     import concord.util.tether  # noqa: F401
 
 
@@ -312,6 +265,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("service", help="a bento's tag, or an import path such as bentos.node.service:Node")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000)
+    for name, what in (("cert", "certificate and those that lead to its issuer"), ("key", "key")):
+        default = os.environ.get(f"CONCORD_TLS_{name.upper()}") or None
+        parser.add_argument(f"--tls-{name}", default=default, help=f"PEM file of the {what}, to speak TLS")
     parser.add_argument("--direct", action="store_true", help="requests go past BentoML's own layers")
     parser.add_argument("--fork", action="store_true", help="take orders for nodes on standard input")
     return parser.parse_args()

@@ -238,6 +238,8 @@ async def _send(response: Response, request_id: str, send: Send, *, head: bool) 
         (b"content-type", response.media_type.encode()),
         (b"content-length", str(len(response.body)).encode()),
         (b"x-request-id", request_id.encode()),
+        # No browser is to take an answer for anything else than what it is declared as.
+        (b"x-content-type-options", b"nosniff"),
     ]
     headers += [(name.encode(), value.encode()) for name, value in response.headers.items()]
     start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}

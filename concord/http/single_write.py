@@ -1,30 +1,15 @@
-"""A uvicorn protocol that sends an answer's head together with the first part of its body, in one write.
+"""A transport that sends an answer's head together with the first part of its body, in one write.
 
 uvicorn writes the two one after the other, and uvloop sends each write at once: two system calls, two
 segments, and often two wake-ups of the reader. One write serves 5 to 8 % more requests with the same CPU.
 """
 
 import asyncio
-from typing import Any, Final, cast
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from collections.abc import Callable
+from typing import Any, Final
 
 FINAL: Final = tuple(b"HTTP/1.1 %d" % kind for kind in (2, 3, 4, 5))
 """How a head begins that a body follows; after an interim head the caller has to send more first."""
-
-
-class SingleWriteProtocol(HttpToolsProtocol):
-    """The server's side of one connection."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Is connected."""
-        self._writer = SingleWriteTransport(transport)
-        super().connection_made(cast("asyncio.Transport", self._writer))
-
-    def on_response_complete(self) -> None:
-        """Sends a head that is still held, and goes on with the next request."""
-        self._writer.write(b"")
-        super().on_response_complete()
 
 
 class SingleWriteTransport:
@@ -32,12 +17,14 @@ class SingleWriteTransport:
 
     Args:
         transport: The connection's own transport.
+        close: Closes the connection.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self._transport = transport
+        self._close = close
         self._head = b""
-        self.is_closing = transport.is_closing
+        self._is_closing = False
 
     def write(self, data: bytes) -> None:
         """Sends data, or keeps it if it is a head; an empty body sends the head as well."""
@@ -47,10 +34,15 @@ class SingleWriteTransport:
         elif head or data:
             self._transport.write(head + data)
 
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be written."""
+        return self._is_closing or self._transport.is_closing()
+
     def close(self) -> None:
         """Sends a head that is still held, and closes."""
         self.write(b"")
-        self._transport.close()
+        self._is_closing = True
+        self._close()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a transport can do
         return getattr(self._transport, name)

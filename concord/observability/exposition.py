@@ -21,7 +21,8 @@ from concord.observability import metrics, process_metrics
 
 Part = Literal["node", "consensus"]
 
-_SHARED: Final = frozenset({"concord_http_requests", "concord_http_seconds", "concord_gc_pause_seconds"})
+_SHARED: Final = frozenset({"concord_gc_pause_seconds"})
+_SERVER: Final = "concord_http_"
 _OF_NODE: Final = frozenset({"concord_model", "concord_node_rows", "concord_inference_seconds"})
 _OURS: Final = "concord_"
 
@@ -42,7 +43,7 @@ class PartOfMetrics(Collector):
         return (family for family in self._whole.collect() if self._has(family.name))
 
     def _has(self, name: str) -> bool:
-        if name in _SHARED or not name.startswith(_OURS):
+        if name in _SHARED or name.startswith(_SERVER) or not name.startswith(_OURS):
             return True
         return (name in _OF_NODE) == self._is_node
 

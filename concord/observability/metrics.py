@@ -28,6 +28,10 @@ _OF_NODE: Final = ("task", "node")
 
 HTTP_REQUESTS = Counter("concord_http_requests_total", "Requests answered.", ["route", "method", "status"])
 HTTP_SECONDS = Histogram("concord_http_seconds", "Whole request.", ["route"], buckets=_LATENCY)
+HTTP_REFUSED = Counter(
+    "concord_http_refused_total", "Requests and connections refused before the application.", ["code"]
+)
+HTTP_CONNECTIONS = Gauge("concord_http_connections", "Connections open.", multiprocess_mode="livesum")
 
 ROUNDS = Counter("concord_rounds_total", "Rounds decided, by status.", ["task", "status"])
 ROUND_SECONDS = Histogram("concord_round_seconds", "Whole round.", ["task"], buckets=_LATENCY)

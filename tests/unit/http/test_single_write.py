@@ -8,7 +8,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from concord.http.single_write import SingleWriteProtocol
+from concord.http.connection import LimitedProtocol
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -30,6 +30,9 @@ class Wire(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
 
 def _answered(parts: list[bytes], headers: list[tuple[bytes, bytes]], request: bytes = b"") -> Wire:
     async def app(_scope: object, receive: Callable[[], Awaitable[object]], send: Send) -> None:
@@ -41,7 +44,7 @@ def _answered(parts: list[bytes], headers: list[tuple[bytes, bytes]], request: b
     async def answer() -> Wire:
         wire = Wire()
         config = Config(app, log_config=None, access_log=False)
-        protocol = SingleWriteProtocol(config, ServerState(), {}, asyncio.get_running_loop())
+        protocol = LimitedProtocol(config, ServerState(), {}, asyncio.get_running_loop())
         protocol.connection_made(wire)
         protocol.data_received(request or b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
         await asyncio.gather(*protocol.tasks)

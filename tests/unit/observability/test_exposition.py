@@ -34,6 +34,8 @@ def test_a_node_tells_nothing_of_ledger_journal_or_stake():
     assert ours == {
         "concord_http_requests",
         "concord_http_seconds",
+        "concord_http_refused",
+        "concord_http_connections",
         "concord_gc_pause_seconds",
         "concord_model",
         "concord_node_rows",
