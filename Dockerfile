@@ -69,10 +69,11 @@ FROM base AS mlflow
 ENV MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 COPY --from=mlflow-packages /app/.venv /app/.venv
 COPY concord/__init__.py concord/
+COPY concord/http/__init__.py concord/http/connection.py concord/http/connections.py concord/http/limits.py concord/http/single_write.py concord/http/
 COPY concord/observability/__init__.py concord/observability/exporter.py concord/observability/process_metrics.py concord/observability/
 USER 1034:1034
 EXPOSE 5000 9464
-ENTRYPOINT ["python", "-m", "concord.observability.exporter", "0.0.0.0:9464", "mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1"]
+ENTRYPOINT ["python", "-m", "concord.observability.exporter", "0.0.0.0:9464", "mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1", "--uvicorn-opts", "--http concord.http.connection:StreamingProtocol --no-server-header"]
 CMD ["--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--artifacts-destination", "/mlflow/artifacts"]
 
 FROM base AS page
@@ -86,7 +87,7 @@ COPY frontend frontend
 COPY concord concord
 USER 1034:1034
 EXPOSE 8501 9464
-ENTRYPOINT ["python", "-m", "concord.observability.exporter", "0.0.0.0:9464", "streamlit", "run", "frontend/app.py"]
+ENTRYPOINT ["python", "-m", "concord.observability.exporter", "0.0.0.0:9464", "python", "-m", "frontend"]
 
 # The init step of a node that serves a registry version: brings it, checks it, ends.
 FROM base AS fetch

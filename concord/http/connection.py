@@ -379,6 +379,12 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
+class StreamingProtocol(LimitedProtocol):
+    """The same for the page and for MLflow, which take files, and read them piece by piece."""
+
+    limits = Limits(body_seconds=300.0, body_bytes=None)
+
+
 def connections_of(server: ServerState, of: Limits) -> Connections:
     """The connections of a server, which are kept with its state."""
     kept: Connections | None = getattr(server, "limited", None)

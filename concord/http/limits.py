@@ -4,12 +4,11 @@ A limit of the application holds once a request's head was read. These hold befo
 bodies under way, answers that nobody takes, and on the time that each of them may take.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
-
-import orjson
 
 SPARE_FILES: Final = 256
 """Open files that connections leave to all else: logs, the journal, the ledger, calls to nodes."""
@@ -79,7 +78,7 @@ class Refusal:
         Args:
             headers: What every answer of the server has.
         """
-        body = orjson.dumps({"error": {"code": self.code, "message": self.message, "field": None}})
+        body = json.dumps({"error": {"code": self.code, "message": self.message, "field": None}}).encode()
         lines = [b"HTTP/1.1 %d %s" % (self.status, HTTPStatus(self.status).phrase.encode())]
         lines += [b"%s: %s" % header for header in headers]
         lines += [

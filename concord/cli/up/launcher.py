@@ -61,7 +61,7 @@ class Launcher:
     def start_page(self, service: str, registry: str | None = None, prometheus: str | None = None) -> None:
         """Starts the page for people; it links MLflow and reads Prometheus where they run."""
         command = python_command(
-            *("-m", "streamlit", "run", str(self.root / PAGE), "--server.headless=true"),
+            *("-m", "frontend", "--server.headless=true"),
             *(f"--server.address={self.ports.host}", f"--server.port={self.ports.page_port}"),
             "--server.fileWatcherType=none",
         )
@@ -78,6 +78,7 @@ class Launcher:
             *("--backend-store-uri", store, "--default-artifact-root", artifacts),
             # MLflow answers 403 to Host headers that it does not know.
             *("--allowed-hosts", f"localhost:{port},127.0.0.1:{port}"),
+            *("--uvicorn-opts", "--http concord.http.connection:StreamingProtocol --no-server-header"),
         )
         # Otherwise it keeps a pool of workers for jobs, which Concord does not use: ten processes, not two.
         self._keep(
