@@ -1,6 +1,7 @@
 """The server of a node or of the consensus service: uvicorn, with limits before the application, and TLS."""
 
 import contextlib
+import logging
 import socket
 import sys
 from collections.abc import Callable
@@ -94,6 +95,8 @@ def serve(application: ASGIApp, address: Address, ready: Callable[[], None] = la
         ConfigurationError: The certificate cannot be used.
     """
     raise_file_limit()
+    # Its own lines tell of each start and of each request that cannot be parsed.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     server = Server(application, address, ready)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[address.listener] if address.listener else None)

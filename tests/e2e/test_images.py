@@ -136,6 +136,13 @@ def test_a_node_that_cannot_start_says_why_and_ends(container, variable, said):
     assert "Traceback" not in log
 
 
+def test_a_node_image_still_serves_by_bentoml_serve(container):
+    url, _ = container(
+        "node", 3000, "-e", "CONCORD_NODE=iris.knn", arguments=("bentoml", "serve", "/home/bentoml/bento")
+    )
+    assert answer_of(url, "/v1/votes", {"rows": [ROW]})["votes"][0]["label"] == "virginica"
+
+
 def test_a_consensus_image_asks_the_nodes_of_its_file(container, tmp_path):
     (tmp_path / "nodes.toml").write_text('[tasks.iris.nodes]\nknn = "http://127.0.0.1:9"\n', "utf-8")
     tmp_path.chmod(0o755)
@@ -150,6 +157,21 @@ def test_a_consensus_image_asks_the_nodes_of_its_file(container, tmp_path):
             assert time.monotonic() < end, "nothing answered in time"
             time.sleep(0.2)
     assert (response.status_code, response.json()["error"]["code"]) == (503, "no_quorum")
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "path"), [("node", 3000, "/livez"), ("page", 8501, "/_stcore/health")]
+)
+def test_an_image_refuses_a_head_that_is_too_long(container, name, port, path):
+    url, _ = container(name, port, "-e", "CONCORD_NODE=iris.knn")
+    wait_for(url + path)
+    assert httpx.get(url + path, headers={"x": "a" * 70_000}).status_code == 431
+
+
+def test_the_registrys_image_refuses_a_head_that_is_too_long(registry):
+    ask = "import httpx; print(httpx.get('http://localhost:5000/health', headers={'x': 'a' * 70_000}).status_code)"
+    look = ("docker", "run", "--rm", "--network", f"container:{registry}", "--entrypoint", "python")
+    assert run(*look, f"concord-page:{TAG}", "-c", ask).strip() == "431"
 
 
 def test_the_page_is_served(container):

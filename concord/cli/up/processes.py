@@ -134,7 +134,7 @@ class ForkServerProcess:
     def _start_process(self) -> None:
         with open_log(self._log) as output:
             self._process = subprocess.Popen(
-                tethered([sys.executable, "-m", "bentos.serve", self._service, "--fork"]),
+                tethered([sys.executable, "-m", "bentos.serve", self._service, "--direct", "--fork"]),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
