@@ -5,6 +5,8 @@ pages are started as processes and never imported. A command's module is importe
 or run, and what is heavy in it when it is used, so that `--help` answers at once.
 """
 
+import os
+
 import click
 
 from concord import __version__
@@ -46,6 +48,21 @@ main = Group(
     CONCORD_HOME (.concord) is where everything is kept, CONCORD_URL the service that is asked.
     """,
 )
+
+
+def _trust(_context: click.Context, _option: click.Parameter, path: str | None) -> None:
+    if path is not None:
+        os.environ["CONCORD_CA"] = path
+
+
+click.option(
+    "--ca",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    expose_value=False,
+    callback=_trust,
+    help="Certificate of the private authority that signed the service's (or CONCORD_CA).",
+)(main)
 click.version_option(__version__, prog_name="concord", message="%(prog)s %(version)s")(main)
 
 __all__ = ["main"]

@@ -1,8 +1,8 @@
 """What NetworkPolicies admit, evaluated as Kubernetes does it, and the comparison with flows that were seen.
 
 A pod that some policy selects for a direction may do what some rule of these admits, and nothing else; a flow
-needs the sender's Egress and the receiver's Ingress. A rule without peers admits every address. Traffic within
-a pod, and from the worker that it is on (the kubelet's probes, port-forward), is never refused.
+needs the sender's Egress and the receiver's Ingress. A rule without peers admits every address. Traffic
+within a pod, and from the worker that it is on (the kubelet's probes, port-forward), is never refused.
 """
 
 from dataclasses import dataclass, field
