@@ -11,6 +11,10 @@ import click
 
 from concord import __version__
 from concord.cli.console import Group
+from concord.util.telemetry import switch_off
+
+# A command's module imports what it needs after this.
+switch_off()
 
 COMMANDS = (
     "up",

@@ -1,4 +1,4 @@
-"""A service whose certificate a private authority signed: who trusts it, and what those are told who don't."""
+"""A service whose certificate a private authority signed: who trusts it, and what others are told."""
 
 import contextlib
 import json
