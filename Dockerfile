@@ -6,6 +6,8 @@
 # so that Kubernetes can check `runAsNonRoot`; nothing but /tmp is written, and HOME is there.
 
 ARG PYTHON=python:3.11-slim
+# What installs; the one version for images and CI (.ci/tools reads it here). It is raised together with uv.lock.
+ARG UV=0.13.9
 
 FROM ${PYTHON} AS base
 ENV PATH=/app/.venv/bin:$PATH \
@@ -13,13 +15,20 @@ ENV PATH=/app/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp
+# Nothing is reported to makers (concord/util/telemetry.py).
+ENV BENTOML_DO_NOT_TRACK=true \
+    DO_NOT_TRACK=true \
+    MLFLOW_DISABLE_TELEMETRY=true \
+    ORT_DISABLE_TELEMETRY=1 \
+    STREAMLIT_BROWSER_GATHER_USAGE_STATS=false
 RUN groupadd --gid 1034 concord && useradd --uid 1034 --gid 1034 --home-dir /tmp --no-create-home concord
 WORKDIR /app
 
 # One list of packages an image. Layers below depend on the lists' text, so a change of pyproject.toml or of
 # another image's lock installs nothing anew.
 FROM base AS lists
-RUN --mount=type=cache,target=/tmp/.cache/pip pip install --quiet --root-user-action=ignore uv
+ARG UV
+RUN --mount=type=cache,target=/tmp/.cache/pip pip install --quiet --root-user-action=ignore uv==${UV}
 COPY pyproject.toml uv.lock ./
 RUN export="uv export --quiet --frozen --no-header --no-annotate --no-emit-project" \
     && $export --no-default-groups --group training --group cluster > /trainer.txt \
@@ -30,8 +39,9 @@ RUN export="uv export --quiet --frozen --no-header --no-annotate --no-emit-proje
         contourpy cycler fonttools kiwisolver pillow joblib threadpoolctl skops) > /mlflow.txt
 
 FROM base AS installer
+ARG UV
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
-RUN --mount=type=cache,target=/tmp/.cache/pip pip install --quiet --root-user-action=ignore uv \
+RUN --mount=type=cache,target=/tmp/.cache/pip pip install --quiet --root-user-action=ignore uv==${UV} \
     && uv venv --quiet --python /usr/local/bin/python /app/.venv
 
 FROM installer AS trainer-packages
@@ -80,8 +90,7 @@ FROM base AS page
 ENV STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
     STREAMLIT_SERVER_PORT=8501 \
     STREAMLIT_SERVER_HEADLESS=true \
-    STREAMLIT_SERVER_FILE_WATCHER_TYPE=none \
-    STREAMLIT_BROWSER_GATHER_USAGE_STATS=false
+    STREAMLIT_SERVER_FILE_WATCHER_TYPE=none
 COPY --from=page-packages /app/.venv /app/.venv
 COPY frontend frontend
 COPY concord concord

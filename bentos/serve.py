@@ -35,6 +35,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from concord.util import telemetry
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -42,12 +44,12 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 DEFAULTS: Final = {
-    "BENTOML_DO_NOT_TRACK": "true",
+    **telemetry.OFF,
     "OTEL_SDK_DISABLED": "true",
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
 }
-"""No tracking; no spans unless wanted, they take half of a request; no threads for algebra."""
+"""No reports to makers; no spans unless wanted, they take half of a request; no threads for algebra."""
 
 
 def main() -> None:

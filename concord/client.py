@@ -9,6 +9,7 @@ It keeps one pooled connection; answers are values of `concord.types`. An error 
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from concord.errors import ConfigurationError, Refused, ServiceAway
-from concord.http.outgoing import client_options, proxy_note
+from concord.http.outgoing import authority_file, client_options, distrust_of, proxy_note
 from concord.policies.stake import Action
 from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
@@ -50,14 +51,20 @@ class Client:
         url: Its address.
         timeout: Seconds to wait for an answer; a round ends within its deadline of a few.
         token: A token with the right to label, read rounds or administer, where the service needs one.
+        ca: A file with the certificate of the authority that signed the service's, trusted besides the
+            system's; what CONCORD_CA names unless given.
+
+    Raises:
+        ConfigurationError: The token or a certificate is none, or a proxy cannot be used.
     """
 
-    def __init__(self, url: str, timeout: float = 10.0, token: str | None = None) -> None:
+    def __init__(
+        self, url: str, timeout: float = 10.0, token: str | None = None, ca: str | Path | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         headers = {"authorization": f"Bearer {_header_token(token)}"} if token else {}
-        self._http = httpx.Client(
-            base_url=self.url, timeout=timeout, headers=headers, **client_options(self.url)
-        )
+        options = client_options(self.url, authority_file() if ca is None else Path(ca))
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, headers=headers, **options)
 
     def __enter__(self) -> Self:
         return self
@@ -324,6 +331,10 @@ class Client:
         try:
             return self._http.request(method, path, **options)
         except httpx.HTTPError as error:
+            if distrust := distrust_of(error):
+                raise ServiceAway(
+                    f"What answers at {self.url} is not trusted: {distrust}", field="CONCORD_CA"
+                ) from error
             raise ServiceAway(
                 f"No consensus service answers at {self.url} ({error or type(error).__name__})."
                 f"{proxy_note(self.url)} `concord up` starts one; CONCORD_URL names another address.",

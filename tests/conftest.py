@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 import tests.sizes  # noqa: F401  registers hypothesis' profiles
+from concord.util.telemetry import switch_off
 from tests.homes import TrainedHomes, cache_folder
 from tests.tiers import MARKERS
+
+# Processes that tests start inherit it.
+switch_off()
 
 SHARED = Path(__file__).parents[2] / "shared"
 

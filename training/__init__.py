@@ -4,3 +4,8 @@ Nothing here runs while a question is answered, and nothing in `concord`, `bento
 imports it: what leaves is an ONNX file in the registry with its task's schema beside it.
 `python -m training --help` is the way in.
 """
+
+from concord.util.telemetry import switch_off
+
+# Before MLflow and onnxruntime are imported anywhere below.
+switch_off()

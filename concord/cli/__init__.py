@@ -5,10 +5,16 @@ pages are started as processes and never imported. A command's module is importe
 or run, and what is heavy in it when it is used, so that `--help` answers at once.
 """
 
+import os
+
 import click
 
 from concord import __version__
 from concord.cli.console import Group
+from concord.util.telemetry import switch_off
+
+# A command's module imports what it needs after this.
+switch_off()
 
 COMMANDS = (
     "up",
@@ -46,6 +52,21 @@ main = Group(
     CONCORD_HOME (.concord) is where everything is kept, CONCORD_URL the service that is asked.
     """,
 )
+
+
+def _trust(_context: click.Context, _option: click.Parameter, path: str | None) -> None:
+    if path is not None:
+        os.environ["CONCORD_CA"] = path
+
+
+click.option(
+    "--ca",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    expose_value=False,
+    callback=_trust,
+    help="Certificate of the private authority that signed the service's (or CONCORD_CA).",
+)(main)
 click.version_option(__version__, prog_name="concord", message="%(prog)s %(version)s")(main)
 
 __all__ = ["main"]

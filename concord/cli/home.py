@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from concord.cli.files.out_file import replacing
 from concord.errors import ConfigurationError, Conflict
 from concord.util import private_files as private
-from concord.util import proxies
+from concord.util import proxies, telemetry
 
 if TYPE_CHECKING:
     from concord.client import Client
@@ -167,7 +167,7 @@ def process_environment(root: Path, home: Path) -> dict[str, str]:
     # A token is the command line's: no service has a use for it.
     ours = {"PROMETHEUS_MULTIPROC_DIR", "CONCORD_TOKEN"}
     return {
-        "BENTOML_DO_NOT_TRACK": "true",
+        **telemetry.OFF,
         "OTEL_SDK_DISABLED": "true",
         "MALLOC_ARENA_MAX": "2",
         **{name: value for name, value in os.environ.items() if name not in ours},

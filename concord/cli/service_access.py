@@ -1,8 +1,8 @@
 """Access to the consensus service whose models are decided about, on this machine or in a cluster.
 
 In a cluster the service is reached through `kubectl port-forward` while it is needed, unless CONCORD_URL
-names it or the command runs in a pod. A decision takes a token that administers; where there is none the
-error says the command that makes one.
+names it or the command runs in a pod; by TLS where CONCORD_CA names its certificate's authority. A decision
+takes a token that administers; where there is none the error says the command that makes one.
 """
 
 import os
@@ -95,11 +95,14 @@ def open_service(namespace: str | None, release: str) -> Iterator[ServiceAccess]
 @contextmanager
 def _open_address(target: Target | None, url: str) -> Iterator[str]:
     from concord.cli.port_forward import forward_port
+    from concord.http.outgoing import authority_file
 
+    has_tls = authority_file() is not None
     if target is None:
         yield url
     elif "KUBERNETES_SERVICE_HOST" in os.environ:
-        yield f"http://{target.consensus}.{target.namespace}:{SERVICE_PORT}"
+        yield f"http{'s' * has_tls}://{target.consensus}.{target.namespace}:{SERVICE_PORT}"
     else:
         with forward_port(target.namespace, target.consensus, SERVICE_PORT) as address:
-            yield address
+            # A certificate names localhost, hardly an address.
+            yield address.replace("http://127.0.0.1", "https://localhost") if has_tls else address

@@ -80,7 +80,7 @@ SETS = {
             "dashboards": {"enabled": True},
             "grafana": {"existingSecret": "concord-grafana", "rootUrl": "https://grafana.example.com/"},
         },
-        "networkPolicy": {"enabled": True, "pageClients": [{"namespaceSelector": {}}]},
+        "networkPolicy": {"pageClients": [{"namespaceSelector": {}}]},
     },
     "small": {
         "tasks": {name: {"enabled": False} for name in ("film_rating", "loan_amount", "loan_default")},
@@ -92,7 +92,41 @@ SETS = {
             "podMonitor": {"enabled": True},
             "prometheus": {"enabled": False},
         },
-        "networkPolicy": {"enabled": True},
+        "networkPolicy": {"enabled": False},
+    },
+    "front": {
+        "consensus": {
+            "tls": {"existingSecret": "concord-tls"},
+            "tokens": {"existingSecret": "concord-tokens"},
+        },
+        "page": {"replicas": 2},
+        "training": {"enabled": True, "data": {"iris": {"source": "journal"}}},
+        "upkeep": {"enabled": True, "existingSecret": "concord-upkeep"},
+        "benchmark": {
+            "enabled": True,
+            "task": "iris",
+            "study": {"existingSecret": "concord-study"},
+            "data": {"source": "journal"},
+        },
+        "ingress": {
+            "enabled": True,
+            "className": "nginx",
+            "annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "2m"},
+            "hosts": {"api": ["concord.example.com"], "page": ["page.example.com"]},
+            "tls": {"clusterIssuer": "letsencrypt"},
+        },
+        "httpRoute": {
+            "enabled": True,
+            "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "https"}],
+            "hosts": {"api": ["concord.example.com", "api.example.com"], "page": ["page.example.com"]},
+            "backendCA": "concord-ca",
+        },
+        "monitoring": {"podMonitor": {"enabled": True}},
+        "networkPolicy": {
+            "ingress": [
+                {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
+            ]
+        },
     },
 }
 """Values under which the chart is looked at, by name."""

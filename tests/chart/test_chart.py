@@ -14,7 +14,7 @@ from tests.chart import rendering
 from tests.homes import SHIPPED
 
 VERSIONS = ("1.31", "1.32", "1.33", "1.34")
-CUSTOM = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
+CUSTOM = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "HTTPRoute", "BackendTLSPolicy"}
 
 
 @cache
@@ -59,9 +59,9 @@ def test_every_object_is_valid_for_kubernetes(objects, version):
     assert all(is_valid(json.dumps(one), version) for one in standing_for.values())
 
 
-def test_only_the_prometheus_operators_kinds_are_not_checked(objects):
+def test_only_the_prometheus_operators_and_the_gateway_apis_kinds_are_not_checked(objects):
     groups = {one["apiVersion"].partition("/")[0] for one in objects if one["kind"] in CUSTOM}
-    assert groups <= {"monitoring.coreos.com"}
+    assert groups <= {"monitoring.coreos.com", "gateway.networking.k8s.io"}
 
 
 @pytest.mark.parametrize("file", ["concord.yaml", "overlays/iris/concord.yaml"])

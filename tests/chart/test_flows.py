@@ -1,37 +1,38 @@
-"""The table of flows, and proof that the NetworkPolicies admit exactly these, on both sides.
-
-A policy is evaluated here as Kubernetes does it: a pod that some policy selects for a direction may do
-what some rule of these admits, and nothing else. A rule without `to` admits every address.
-"""
+"""The table of flows, and proof that the NetworkPolicies admit exactly these, on both sides."""
 
 from itertools import product
 
 import pytest
 
-HERE = {"kubernetes.io/metadata.name": "concord"}
+from tests.chart.reachability import EGRESS, INGRESS, Endpoint, admits, compare, endpoint_of, is_admitted
+
 COMPONENTS = (
     *("node", "consensus", "page", "mlflow", "journal"),
     *("training", "upkeep", "benchmark", "archiver", "prometheus", "grafana", "test"),
 )
 
 
+def pod(namespace, **labels):
+    space = {"kubernetes.io/metadata.name": namespace}
+    return Endpoint(namespace, labels, space)
+
+
 def component(name):
     labels = {"app.kubernetes.io/name": "concord", "app.kubernetes.io/instance": "concord"}
-    return {"namespace": HERE, "labels": labels | {"app.kubernetes.io/component": name}}
+    return pod("concord", **labels, **{"app.kubernetes.io/component": name})
 
 
 INSIDE = {name: component(name) for name in COMPONENTS}
 OUTSIDE = {
-    "client": {"namespace": HERE, "labels": {"concord.dev/client": "true"}},
-    "monitoring": {"namespace": {"kubernetes.io/metadata.name": "monitoring"}, "labels": {}},
-    "dns": {"namespace": {"kubernetes.io/metadata.name": "kube-system"}, "labels": {"k8s-app": "kube-dns"}},
-    "neighbour": {"namespace": HERE, "labels": {"app": "other"}},
-    "stranger": {
-        "namespace": {"kubernetes.io/metadata.name": "other"},
-        "labels": {"concord.dev/client": "true"},
-    },
-    # An address that is no pod: the API server, a database, a registry.
-    "address": None,
+    "client": pod("concord", **{"concord.dev/client": "true"}),
+    "monitoring": pod("monitoring"),
+    "dns": pod("kube-system", **{"k8s-app": "kube-dns"}),
+    # A cache of names on each worker, at an address of its own.
+    "name cache": Endpoint(address="169.254.20.10"),
+    "neighbour": pod("concord", app="other"),
+    "stranger": pod("other", **{"concord.dev/client": "true"}),
+    # An address that is no pod: the API server, a database, a registry, somebody outside the cluster.
+    "address": Endpoint(address="203.0.113.7"),
 }
 PORTS = {
     ("TCP", port) for port in (22, 53, 80, 443, 3000, 3306, 5000, 5432, 6443, 8501, 9090, 9093, 9464)
@@ -69,55 +70,32 @@ TABLE = {
     ("monitoring", "consensus"): {("TCP", 3000)},
     ("monitoring", "page"): {("TCP", 9464)},
     ("monitoring", "mlflow"): {("TCP", 9464)},
-    **{(name, "dns"): DNS for name in COMPONENTS if name not in {"mlflow", "journal", "prometheus"}},
+    **{
+        (name, where): DNS
+        for name in COMPONENTS
+        for where in ("dns", "name cache")
+        if name not in {"mlflow", "journal", "prometheus"}
+    },
     **{(name, "address"): API_SERVER for name in ("consensus", "archiver", "prometheus")},
 }
 # The API server is no pod that a selector could name, so its ports are open to every address, pods too.
 ANYWHERE = {"consensus", "archiver", "prometheus"}
 
 
-def selects(selector, labels):
-    assert set(selector) <= {"matchLabels"}
-    return selector.get("matchLabels", {}).items() <= labels.items()
-
-
-def is_peer(peer, pod):
-    if pod is None:
-        return False
-    namespace = peer.get("namespaceSelector")
-    near = selects(namespace, pod["namespace"]) if namespace is not None else pod["namespace"] == HERE
-    return near and selects(peer.get("podSelector", {}), pod["labels"])
-
-
-def admits(policies, pod, direction, other, port):
-    """Whether a pod's policies let it talk to another (Egress), or be talked to by it (Ingress)."""
-    ours = [one["spec"] for one in policies if direction in one["spec"]["policyTypes"]]
-    ours = [spec for spec in ours if selects(spec["podSelector"], pod["labels"])]
-    if not ours:
-        return True
-    side = "to" if direction == "Egress" else "from"
-    return any(
-        (side not in rule or any(is_peer(peer, other) for peer in rule[side]))
-        and port in {(one["protocol"], one["port"]) for one in rule["ports"]}
-        for spec in ours
-        for rule in spec[direction.lower()]
-    )
-
-
 def flows(policies, direction):
     """(from, to) → ports, as this direction's policies have it."""
     found = {}
-    for (name, pod), (other_name, other) in product(INSIDE.items(), (INSIDE | OUTSIDE).items()):
-        ports = {port for port in PORTS if admits(policies, pod, direction, other, port)}
+    for (name, ours), (other_name, other) in product(INSIDE.items(), (INSIDE | OUTSIDE).items()):
+        ports = {port for port in PORTS if admits(policies, ours, direction, other, port)}
         if ports:
-            found[(name, other_name) if direction == "Egress" else (other_name, name)] = ports
+            found[(name, other_name) if direction == EGRESS else (other_name, name)] = ports
     return found
 
 
 @pytest.fixture
 def policies(render, of_kind):
     def make(**values):
-        objects = render({"networkPolicy": {"enabled": True}} | values)
+        objects = render(values)
         return list(of_kind(objects, "NetworkPolicy").values())
 
     return make
@@ -141,8 +119,9 @@ def everything(policies):
     )
 
 
-def test_they_are_off_by_default(render, of_kind):
-    assert of_kind(render(), "NetworkPolicy") == {}
+def test_they_are_there_by_default_and_gone_by_one_value(render, of_kind):
+    assert of_kind(render(), "NetworkPolicy")
+    assert of_kind(render({"networkPolicy": {"enabled": False}}), "NetworkPolicy") == {}
 
 
 def test_every_component_has_a_policy_for_both_directions(everything):
@@ -154,13 +133,13 @@ def test_every_component_has_a_policy_for_both_directions(everything):
 
 
 def test_what_may_come_in_is_the_table(everything):
-    assert flows(everything, "Ingress") == {
+    assert flows(everything, INGRESS) == {
         (source, target): ports for (source, target), ports in TABLE.items() if target in INSIDE
     }
 
 
 def test_what_may_go_out_is_the_table(everything):
-    found = flows(everything, "Egress")
+    found = flows(everything, EGRESS)
     for name, other in product(ANYWHERE, INSIDE | OUTSIDE):
         ports = found.pop((name, other)) - API_SERVER
         if ports:
@@ -170,7 +149,7 @@ def test_what_may_go_out_is_the_table(everything):
 
 
 def test_a_flow_between_components_is_admitted_by_both_or_by_none(everything):
-    out, into = flows(everything, "Egress"), flows(everything, "Ingress")
+    out, into = flows(everything, EGRESS), flows(everything, INGRESS)
     both = {
         pair: out.get(pair, set()) & into.get(pair, set())
         for pair in product(INSIDE, INSIDE)
@@ -198,7 +177,7 @@ def test_a_service_that_orders_versions_reaches_the_api_server_all_the_same(poli
 
 
 def test_a_service_that_orders_no_versions_reaches_no_registry(policies):
-    assert ("consensus", "mlflow") not in flows(policies(), "Ingress")
+    assert ("consensus", "mlflow") not in flows(policies(), INGRESS)
 
 
 def test_upkeep_reaches_a_registry_elsewhere_at_its_ports_only(policies):
@@ -213,7 +192,7 @@ def test_upkeep_reaches_a_registry_elsewhere_at_its_ports_only(policies):
 
 
 def test_a_benchmark_of_generated_rows_does_not_reach_the_service(policies):
-    found = flows(policies(benchmark=BENCHMARK | STUDY), "Ingress")
+    found = flows(policies(benchmark=BENCHMARK | STUDY), INGRESS)
     assert ("benchmark", "consensus") not in found
     assert found["benchmark", "mlflow"] == {("TCP", 5000)}
 
@@ -236,7 +215,7 @@ def test_a_study_is_reached_where_the_values_say(policies):
     block = {"ipBlock": {"cidr": "10.0.0.7/32"}}
     made = policies(
         benchmark=BENCHMARK | STUDY,
-        networkPolicy={"enabled": True, "study": {"to": [block], "ports": [9999]}},
+        networkPolicy={"study": {"to": [block], "ports": [9999]}},
     )
     (spec,) = (one["spec"] for one in made if one["metadata"]["name"] == "concord-benchmark")
     assert {"to": [block], "ports": [{"protocol": "TCP", "port": 9999}]} in spec["egress"]
@@ -244,7 +223,7 @@ def test_a_study_is_reached_where_the_values_say(policies):
 
 def flows_of_policies(policies):
     selected = {one["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for one in policies}
-    return {pair: ports for pair, ports in flows(policies, "Egress").items() if pair[0] in selected}
+    return {pair: ports for pair, ports in flows(policies, EGRESS).items() if pair[0] in selected}
 
 
 def test_without_a_registry_nodes_reach_nothing(policies):
@@ -272,18 +251,124 @@ def test_the_page_reaches_who_signs_people_in_and_no_registry_that_is_not_there(
     assert found["page", "address"] == {("TCP", 443)}
 
 
+OPENED = {"consensus": 3000, "page": 8501, "mlflow": 5000, "prometheus": 9090, "grafana": 3000}
+"""Component → the port that a Service from outside leads to."""
+
+NOBODYS = {"name cache", "neighbour", "stranger", "address", "dns"}
+"""Who may call nothing of ours where nothing is opened."""
+
+
+def opened(policies):
+    """Which ports somebody from outside the cluster reaches."""
+    selected = {one["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for one in policies}
+    found = flows(policies, INGRESS)
+    return {what: ports for (who, what), ports in found.items() if who == "address" and what in selected}
+
+
+def test_nobody_from_outside_reaches_a_pod_by_default(everything):
+    found = flows(everything, INGRESS)
+    assert {pair for pair in found if pair[0] in NOBODYS} == set()
+
+
+@pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
+def test_a_service_that_opens_a_port_to_the_outside_admits_it_and_no_other(policies, kind):
+    service = {"service": {"type": kind}}
+    grafana = service | {"existingSecret": "concord-grafana"}
+    values = dict.fromkeys(("consensus", "page", "mlflow"), service)
+    found = opened(policies(**values, monitoring={"prometheus": service, "grafana": grafana}))
+    assert found == {what: {("TCP", port)} for what, port in OPENED.items()}
+
+
+@pytest.mark.parametrize("front", ["ingress", "httpRoute"])
+@pytest.mark.parametrize("what", ["api", "page"])
+def test_a_host_admits_callers_at_the_port_that_it_leads_to(policies, front, what):
+    settings = {"enabled": True, "hosts": {what: ["concord.example.com"]}}
+    if front == "httpRoute":
+        settings["parentRefs"] = [{"name": "public"}]
+    component = {"api": "consensus", "page": "page"}[what]
+    assert opened(policies(**{front: settings})) == {component: {("TCP", OPENED[component])}}
+
+
+def test_the_values_leave_the_way_in_to_a_controllers_pods(policies):
+    controller = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}]
+    made = policies(
+        ingress={"enabled": True, "hosts": {"api": ["concord.example.com"]}},
+        networkPolicy={"ingress": controller},
+    )
+    assert opened(made) == {}
+    assert flows(made, INGRESS)["stranger", "consensus"] == {("TCP", 3000)}
+
+
+def test_flows_that_were_seen_are_compared_with_the_policies_both_ways(everything):
+    seen = [("page", "consensus", ("TCP", 3000)), ("neighbour", "consensus", ("TCP", 3000))]
+    wanted = [("page", "consensus", ("TCP", 3000)), ("consensus", "node", ("TCP", 3000))]
+    found = compare(everything, seen, INSIDE | OUTSIDE, wanted)
+    assert found.refused == {("neighbour", "consensus", ("TCP", 3000))}
+    assert found.unseen == {("consensus", "node", ("TCP", 3000))}
+
+
+def test_every_flow_of_the_table_passes_where_it_is_seen(everything):
+    seen = {(*pair, port) for pair, ports in TABLE.items() for port in ports}
+    assert compare(everything, seen, INSIDE | OUTSIDE).refused == set()
+
+
+def test_a_flow_needs_both_sides(everything):
+    """The page may send nothing to a node, though a policy of the page's alone would let it be asked."""
+    only = [one for one in everything if one["metadata"]["name"] == "concord-page"]
+    assert not is_admitted(only, INSIDE["page"], INSIDE["node"], ("TCP", 3000))
+    assert is_admitted(only, INSIDE["consensus"], INSIDE["node"], ("TCP", 3000))
+    assert not is_admitted(only, INSIDE["node"], INSIDE["page"], ("TCP", 8501))
+
+
+def test_a_pod_reaches_itself_whatever_its_policies_say(everything):
+    assert is_admitted(everything, INSIDE["prometheus"], INSIDE["prometheus"], ("TCP", 9090))
+
+
+def test_a_block_of_addresses_holds_its_exceptions_not():
+    block = {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}
+    rule = {"to": [{"ipBlock": block}], "ports": [{"protocol": "TCP", "port": 80, "endPort": 90}]}
+    metadata = {"name": "one", "namespace": "concord"}
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}
+    policy = {"metadata": metadata, "spec": spec}
+
+    def reaches(address, port):
+        return admits([policy], INSIDE["page"], EGRESS, Endpoint(address=address), ("TCP", port))
+
+    found = [reaches("10.0.0.1", 85), reaches("10.1.0.1", 85), reaches("10.0.0.1", 91)]
+    assert found == [True, False, False]
+
+
+def test_expressions_and_named_ports_are_read_as_kubernetes_reads_them():
+    chosen = {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["other"]}]}
+    rule = {"from": [{"podSelector": chosen}], "ports": [{"port": "http"}]}
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [rule]}
+    policy = {"metadata": {"name": "one", "namespace": "concord"}, "spec": spec}
+    served = {
+        "metadata": {"namespace": "concord"},
+        "spec": {"containers": [{"ports": [{"name": "http", "containerPort": 3000}]}]},
+    }
+    ours = endpoint_of(served, {"concord": {"kubernetes.io/metadata.name": "concord"}})
+
+    def is_reached(who, port):
+        return admits([policy], ours, INGRESS, OUTSIDE[who], ("TCP", port))
+
+    assert [is_reached("client", 3000), is_reached("neighbour", 3000), is_reached("client", 80)] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_the_page_and_mlflow_are_opened_for_whom_the_values_name(policies):
     ingress = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}]
-    found = flows(
-        policies(networkPolicy={"enabled": True, "pageClients": ingress, "mlflowClients": ingress}), "Ingress"
-    )
+    found = flows(policies(networkPolicy={"pageClients": ingress, "mlflowClients": ingress}), "Ingress")
     assert found["stranger", "page"] == {("TCP", 8501)}
     assert found["stranger", "mlflow"] == {("TCP", 5000)}
     assert ("stranger", "consensus") not in found
 
 
 def test_metrics_are_closed_where_nobody_reads_them(policies):
-    found = flows(policies(monitoring={"annotations": False} | UNWATCHED), "Ingress")
+    found = flows(policies(monitoring={"annotations": False} | UNWATCHED), INGRESS)
     assert ("client", "consensus") in found
     assert not {("monitoring", "consensus"), ("monitoring", "node")} & set(found)
     inside = policies(monitoring=UNWATCHED)
@@ -293,10 +378,10 @@ def test_metrics_are_closed_where_nobody_reads_them(policies):
 
 def test_the_releases_own_prometheus_is_opened_for_the_page_and_whom_the_values_name(policies):
     strangers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}]
-    found = flows(policies(networkPolicy={"enabled": True, "prometheusClients": strangers}), "Ingress")
+    found = flows(policies(networkPolicy={"prometheusClients": strangers}), INGRESS)
     assert {who for who, what in found if what == "prometheus"} == {"page", "stranger"}
     # No peers at all would be everybody.
-    alone = flows(policies(page={"enabled": False}), "Ingress")
+    alone = flows(policies(page={"enabled": False}), INGRESS)
     assert not {who for who, what in alone if what == "prometheus"}
 
 

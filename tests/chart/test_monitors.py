@@ -51,3 +51,29 @@ def test_annotations_name_the_same_ports_and_go_by_one_value(render):
 
     assert told() == {(component, str(port)) for component, port in PORTS.items()}
     assert told({"monitoring": {"annotations": False}}) == {(component, None) for component in PORTS}
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "endpoints"),
+    [
+        ("ServiceMonitor", "serviceMonitor", "endpoints"),
+        ("PodMonitor", "podMonitor", "podMetricsEndpoints"),
+    ],
+)
+def test_the_operators_objects_ask_a_service_with_a_certificate_by_tls(
+    render, of_kind, kind, setting, endpoints
+):
+    values = {
+        "consensus": {"tls": {"existingSecret": "concord-tls"}},
+        "monitoring": {setting: {"enabled": True}},
+    }
+    asked = {}
+    for monitor in of_kind(render(values), kind).values():
+        (chosen,) = monitor["spec"]["selector"]["matchExpressions"]
+        (endpoint,) = monitor["spec"][endpoints]
+        asked |= dict.fromkeys(chosen["values"], (endpoint.get("scheme"), endpoint.get("tlsConfig")))
+    authority = {
+        "ca": {"secret": {"name": "concord-tls", "key": "ca.crt"}},
+        "serverName": "concord-consensus",
+    }
+    assert asked == dict.fromkeys(PORTS, (None, None)) | {"consensus": ("https", authority)}

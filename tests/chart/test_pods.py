@@ -120,6 +120,28 @@ def test_every_mount_has_its_volume(objects):
         assert mounted == {volume["name"] for volume in spec.get("volumes", [])}
 
 
+def test_every_temporary_folder_has_a_bound(objects):
+    for _, spec in rendering.pod_specs(objects):
+        folders = [volume["emptyDir"] for volume in spec.get("volumes", []) if "emptyDir" in volume]
+        assert all(folder.get("sizeLimit") for folder in folders)
+
+
+def test_the_bounds_are_those_of_the_values(render):
+    bounds = {"tmp": "11Mi", "models": "12Mi", "home": "13Mi", "database": "14Mi", "training": "15Mi"}
+    values = {
+        "scratch": bounds,
+        "journal": {"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
+        "training": {"enabled": True},
+    }
+    found = {
+        volume["emptyDir"]["sizeLimit"]
+        for _, spec in rendering.pod_specs(render(values))
+        for volume in spec.get("volumes", [])
+        if "emptyDir" in volume
+    }
+    assert found == {*bounds.values(), "5Gi", "16Mi"}
+
+
 def test_every_service_has_the_three_probes_and_they_ask_a_declared_port(objects, of_kind):
     for one in of_kind(objects, "Deployment", "StatefulSet").values():
         (container,) = one["spec"]["template"]["spec"]["containers"]

@@ -81,8 +81,8 @@ def relabelled(target, rules):
                 return None
             case "drop" if is_match:
                 return None
-            case "replace":
-                target[rule["target_label"]] = value
+            case "replace" if is_match:
+                target[rule["target_label"]] = rule.get("replacement", value)
     return {name: value for name, value in target.items() if value and not name.startswith("__")}
 
 

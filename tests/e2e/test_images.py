@@ -169,7 +169,8 @@ def test_an_image_refuses_a_head_that_is_too_long(container, name, port, path):
 
 
 def test_the_registrys_image_refuses_a_head_that_is_too_long(registry):
-    ask = "import httpx as h; print(h.get('http://localhost:5000/health', headers={'x': 'a' * 70000}).status_code)"
+    head = "headers={'x': 'a' * 70000}"
+    ask = f"import httpx; print(httpx.get('http://localhost:5000/health', {head}).status_code)"
     look = ("docker", "run", "--rm", "--network", f"container:{registry}", "--entrypoint", "python")
     assert run(*look, f"concord-page:{TAG}", "-c", ask).strip() == "431"
 

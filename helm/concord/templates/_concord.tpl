@@ -114,7 +114,7 @@ true
   persistentVolumeClaim:
     claimName: {{ include "concord.name" (list . "consensus") }}
   {{- else }}
-  emptyDir: {}
+  emptyDir: {sizeLimit: {{ .Values.scratch.home }}}
   {{- end }}
 {{- end -}}
 

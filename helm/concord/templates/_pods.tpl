@@ -7,7 +7,8 @@
 {{- $registry := $image.registry | default $global.registry -}}
 {{- $name := ternary (printf "%s/%s" (trimSuffix "/" $registry) $image.repository) $image.repository (ne $registry "") -}}
 {{- if $image.digest -}}
-{{ $name }}@{{ $image.digest }}
+{{- /* With its tag, which says to people what the digest is. */ -}}
+{{ $name }}{{ with $image.tag }}:{{ . }}{{ end }}@{{ $image.digest }}
 {{- else -}}
 {{ $name }}:{{ $image.tag | default $global.tag | default (index . 0).Chart.AppVersion }}
 {{- end -}}
@@ -137,35 +138,39 @@ lifecycle:
 {{- end -}}
 {{- end -}}
 
-{{/* Probes of a service of ours: dict live ready. A start may take five minutes on a busy machine. */}}
+{{/* Probes of a service of ours: dict live ready [scheme]. A start may take five minutes on a busy machine. The kubelet
+     asks by HTTPS without looking at the certificate. */}}
 {{- define "concord.probes" -}}
 startupProbe:
-  httpGet: {path: {{ .live }}, port: http}
+  httpGet: {path: {{ .live }}, port: http{{ with .scheme }}, scheme: {{ . }}{{ end }}}
   periodSeconds: 2
   timeoutSeconds: 5
   failureThreshold: 150
 livenessProbe:
-  httpGet: {path: {{ .live }}, port: http}
+  httpGet: {path: {{ .live }}, port: http{{ with .scheme }}, scheme: {{ . }}{{ end }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
 readinessProbe:
-  httpGet: {path: {{ .ready }}, port: http}
+  httpGet: {path: {{ .ready }}, port: http{{ with .scheme }}, scheme: {{ . }}{{ end }}}
   periodSeconds: 3
   timeoutSeconds: 3
   failureThreshold: 2
 {{- end -}}
 
-{{/* Prometheus' own annotations, where they are wanted: list root port */}}
+{{/* Prometheus' own annotations, where they are wanted: list root port [scheme] */}}
 {{- define "concord.scraped" -}}
 {{- if (index . 0).Values.monitoring.annotations -}}
 prometheus.io/scrape: "true"
 prometheus.io/port: {{ index . 1 | quote }}
 prometheus.io/path: /metrics
+{{- if gt (len .) 2 }}
+prometheus.io/scheme: {{ index . 2 }}
+{{- end }}
 {{- end -}}
 {{- end -}}
 
-{{/* A Service's spec: dict root component port settings */}}
+{{/* A Service's spec: dict root component port settings [portName] [appProtocol] */}}
 {{- define "concord.serviceSpec" -}}
 type: {{ .settings.type }}
 selector:
@@ -175,6 +180,10 @@ ports:
     port: {{ .port }}
     targetPort: {{ .portName | default "http" }}
     protocol: TCP
+    {{- with .appProtocol }}
+    # So that a proxy in front speaks TLS to the pod.
+    appProtocol: {{ . }}
+    {{- end }}
     {{- with .settings.nodePort }}
     nodePort: {{ . }}
     {{- end }}

@@ -29,7 +29,20 @@ scrape_configs:
     file_sd_configs:
       - files: [/targets/pods.json]
     {{- end }}
+    {{- with .Values.consensus.tls }}
+    {{- if .existingSecret }}
+    # Of the pods that answer by TLS, which are asked by address.
+    tls_config:
+      server_name: {{ include "concord.name" (list $ "consensus") }}
+      {{- if .privateCA }}
+      ca_file: /etc/concord-ca/ca.crt
+      {{- end }}
+    {{- end }}
+    {{- end }}
     relabel_configs:
+      {{- if .Values.consensus.tls.existingSecret }}
+      - {source_labels: [__meta_kubernetes_pod_label_app_kubernetes_io_component], regex: consensus, target_label: __scheme__, replacement: https}
+      {{- end }}
       # Components that serve metrics, at the port that does; init steps, Jobs and the database have none.
       - source_labels: [__meta_kubernetes_pod_label_app_kubernetes_io_component, __meta_kubernetes_pod_container_port_name]
         regex: (node|consensus|prometheus);http|(page|mlflow);metrics

@@ -1,7 +1,8 @@
 {{/* What training, upkeep and the benchmark share: a pod of the trainer image that does its work and ends. It holds
      no ServiceAccount token; what it may do, it may by HTTP. */}}
 
-{{/* A pod template: dict root component settings command: list [env: YAML list as text] [spread: labels] */}}
+{{/* A pod template: dict root component settings command: list [env: YAML list as text] [spread: labels] [calls: whether
+     it calls the consensus service] */}}
 {{- define "concord.trainer" -}}
 metadata:
   {{- include "concord.podMetadata" (dict "root" .root "component" .component "settings" .settings) | nindent 2 }}
@@ -27,10 +28,16 @@ spec:
         - {name: COLUMNS, value: "160"}
       {{- include "concord.resources" (list .root .settings.resources) | nindent 6 }}
       volumeMounts:
+        {{- if .calls }}
+        {{- include "concord.authorityMount" .root | nindent 8 }}
+        {{- end }}
         - {name: tmp, mountPath: /tmp}
   volumes:
+    {{- if .calls }}
+    {{- include "concord.authority" .root | nindent 4 }}
+    {{- end }}
     - name: tmp
-      emptyDir: {}
+      emptyDir: {sizeLimit: {{ .root.Values.scratch.training }}}
 {{- end -}}
 
 {{/* "true" if training learns from rounds: root */}}
@@ -56,7 +63,7 @@ spec:
 
 {{/* Where the consensus service answers, and the token that it is shown: dict root [secret] */}}
 {{- define "concord.caller" -}}
-- {name: CONCORD_URL, value: "http://{{ include "concord.name" (list .root "consensus") }}:3000"}
+{{ include "concord.service" .root }}
 {{- with .secret }}
 - name: CONCORD_TOKEN
   valueFrom:
