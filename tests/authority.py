@@ -27,15 +27,15 @@ class Authority:
         )
         self.ca.write_bytes(self._certificate.public_bytes(PEM))
 
-    def issue(self, *names):
-        """Files of a certificate for names and addresses, and of its key."""
+    def issue(self, *names, stem=None):
+        """Files of a certificate for names and addresses, and of its key; the stem names them."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         made = _builder(subject, self._name, key).add_extension(alternatives, critical=False)
         made = made.add_extension(identifier, critical=False).sign(self._key, hashes.SHA256())
-        files = self.folder / f"{names[0]}.crt", self.folder / f"{names[0]}.key"
+        files = self.folder / f"{stem or names[0]}.crt", self.folder / f"{stem or names[0]}.key"
         files[0].write_bytes(made.public_bytes(PEM))
         plain = serialization.NoEncryption()
         files[1].write_bytes(key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, plain))

@@ -129,7 +129,11 @@ def service_url(settings: "Settings") -> str:
     """CONCORD_URL; else the address of what runs in the home folder; else the default."""
     if "url" in settings.model_fields_set:
         return settings.url
-    return str(Home(settings.home).read_state().get("url") or settings.url)
+    state = Home(settings.home).read_state()
+    if "ca" in state:
+        # What `concord up` was told of its certificate holds for the commands beside it.
+        os.environ.setdefault("CONCORD_CA", state["ca"])
+    return str(state.get("url") or settings.url)
 
 
 def connect(timeout: float = 10.0) -> "Client":

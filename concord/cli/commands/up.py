@@ -1,10 +1,13 @@
 """`concord up`: trains what is missing, starts everything on this machine, and stays until Ctrl-C."""
 
+from pathlib import Path
+
 import click
 
 from concord.cli.console import Command, json_option
 from concord.cli.home import find_home
 from concord.cli.up.ports import BASE
+from concord.errors import ConfigurationError
 
 
 @click.command("up", cls=Command, short_help="Train, start and run everything on this machine.")
@@ -31,9 +34,19 @@ from concord.cli.up.ports import BASE
     is_flag=True,
     help="With the Prometheus that is on the PATH, 91 above the port: metrics, recorded and alerted on.",
 )
+@click.option("--tls-cert", metavar="FILE", help="Speak TLS by this certificate (PEM), with --tls-key.")
+@click.option("--tls-key", metavar="FILE", help="The certificate's key (PEM, without a password).")
 @json_option
 def up(
-    *, tasks: tuple[str, ...], host: str, port: int, sources: tuple[str, ...], as_json: bool, **parts: bool
+    *,
+    tasks: tuple[str, ...],
+    host: str,
+    port: int,
+    sources: tuple[str, ...],
+    tls_cert: str | None,
+    tls_key: str | None,
+    as_json: bool,
+    **parts: bool,
 ) -> None:
     """Train what is missing, start everything on this machine, and stay until Ctrl-C.
 
@@ -48,11 +61,17 @@ def up(
       concord up loan_default --data loan_default=loan_data.csv
       concord up --port 8400
       concord up --monitoring
+      concord up --host 0.0.0.0 --tls-cert tls.crt --tls-key tls.key
     """
     from concord.cli.up.ports import Ports
     from concord.cli.up.reporter import Reporter
     from concord.cli.up.session import UpSession
+    from concord.cli.up.tls import TlsFiles
 
-    home = find_home()
+    if (tls_cert is None) != (tls_key is None):
+        raise ConfigurationError(
+            "--tls-cert and --tls-key go together: certificate and key.", field="--tls-key"
+        )
+    home, tls = find_home(), TlsFiles(Path(tls_cert), Path(tls_key)) if tls_cert and tls_key else None
     with home.hold_lock():
-        UpSession(home, Reporter(as_json=as_json), tasks, sources, Ports(host, port, **parts)).run()
+        UpSession(home, Reporter(as_json=as_json), tasks, sources, Ports(host, port, **parts), tls).run()

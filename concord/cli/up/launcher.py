@@ -15,6 +15,7 @@ from concord.cli.up.plan import ANY, LOOPBACK, LaunchPlan
 from concord.cli.up.ports import Ports
 from concord.cli.up.processes import ForkServerProcess, Program
 from concord.cli.up.supervisor import Supervisor
+from concord.cli.up.tls import TlsFiles
 from concord.util.sqlite_files import sqlite_url
 
 NODES, CONSENSUS, PAGES = 0, 1, 2
@@ -50,13 +51,16 @@ class Launcher:
             start = partial(self.fork_server.start, node.name, node.host, node.port, log, served)
             self.supervisor.keep(node.name, NODES, start, log)
 
-    def start_consensus(self, plan: LaunchPlan, bento: str, registry: str | None) -> None:
-        """Starts the service that asks them, with the registry's address if it has one."""
+    def start_consensus(
+        self, plan: LaunchPlan, bento: str, registry: str | None, tls: TlsFiles | None = None
+    ) -> None:
+        """Starts the service that asks them, with the registry's address and a certificate if it has them."""
         address = ("--host", self.ports.host, "--port", str(self.ports.base))
         command = python_command("-m", "bentos.serve", bento, "--direct", *address)
         self._keep(
-            "consensus", CONSENSUS, command, CONCORD_NODES=str(plan.file), MLFLOW_TRACKING_URI=registry
-        )
+            "consensus", CONSENSUS, command, CONCORD_NODES=str(plan.file), MLFLOW_TRACKING_URI=registry,
+            **(tls.environment() if tls else {}),
+        )  # fmt: skip
 
     def start_page(self, service: str, registry: str | None = None, prometheus: str | None = None) -> None:
         """Starts the page for people; it links MLflow and reads Prometheus where they run."""
@@ -86,13 +90,17 @@ class Launcher:
             MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
         )  # fmt: skip
 
-    def start_prometheus(self, program: str, plan: LaunchPlan, pages: Container[str]) -> None:
+    def start_prometheus(
+        self, program: str, plan: LaunchPlan, pages: Container[str], *, has_tls: bool = False
+    ) -> None:
         """Starts a Prometheus that scrapes the nodes, the service that asks them, and the pages that run."""
         service = (LOOPBACK if self.ports.host in ANY else self.ports.host, self.ports.base)
         nodes = {(node.task, node.node): (node.host, node.port) for node in plan.nodes}
         exporters = {"page": self.ports.page_metrics_port, "mlflow": self.ports.mlflow_metrics_port}
         metrics = {page: (LOOPBACK, port) for page, port in exporters.items() if page in pages}
-        config = write_config(self.home.folder / "prometheus", self.root, service, nodes, metrics)
+        config = write_config(
+            self.home.folder / "prometheus", self.root, service, nodes, metrics, has_tls=has_tls
+        )
         command = prometheus_command(program, config, self.ports.prometheus_port)
         self._keep("prometheus", PAGES, command)
 

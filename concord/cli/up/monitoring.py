@@ -60,6 +60,8 @@ def write_config(
     service: Address,
     nodes: Mapping[tuple[str, str], Address],
     pages: Mapping[str, Address],
+    *,
+    has_tls: bool = False,
 ) -> Path:
     """Writes Prometheus's configuration; returns the file.
 
@@ -69,18 +71,26 @@ def write_config(
         service: Where the consensus service listens.
         nodes: Task and node → where it listens.
         pages: `page`, `mlflow` → where its metrics are.
+        has_tls: Whether the consensus service speaks TLS.
     """
     private.make_folder(folder)
     file = folder / "prometheus.yml"
+    config = _config(root, service, nodes, pages, has_tls=has_tls)
     # JSON is YAML, and no name in it can be read as anything but itself.
-    file.write_text(json.dumps(_config(root, service, nodes, pages), indent=1) + "\n", "utf-8")
+    file.write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     return file
 
 
 def _config(
-    root: Path, service: Address, nodes: Mapping[tuple[str, str], Address], pages: Mapping[str, Address]
+    root: Path,
+    service: Address,
+    nodes: Mapping[tuple[str, str], Address],
+    pages: Mapping[str, Address],
+    *,
+    has_tls: bool,
 ) -> dict[str, Any]:
-    targets = [({"component": "consensus"}, service)]
+    scheme = {"__scheme__": "https"} if has_tls else {}
+    targets = [({"component": "consensus", **scheme}, service)]
     targets += [
         ({"component": "node", "task": task, "node": node}, nodes[task, node]) for task, node in nodes
     ]
@@ -90,10 +100,14 @@ def _config(
         for labels, address in targets
     ]
     interval = f"{SCRAPE_SECONDS}s"
+    job: dict[str, Any] = {"job_name": "concord", "static_configs": scrapes}
+    if has_tls:
+        # It is asked by an address of this machine, for which its certificate need not be valid.
+        job["tls_config"] = {"insecure_skip_verify": True}
     return {
         "global": {"scrape_interval": interval, "evaluation_interval": interval},
         "rule_files": [str(root / RULES / "*.yaml")],
-        "scrape_configs": [{"job_name": "concord", "static_configs": scrapes}],
+        "scrape_configs": [job],
     }
 
 

@@ -144,8 +144,8 @@ def _copy_sections(home: Home, file: Path, tasks: tuple[str, ...]) -> Path:
     return copy
 
 
-def address(host: str, port: int) -> str:
+def address(host: str, port: int, scheme: str = "http") -> str:
     """The URL under which this machine reaches what listens there."""
     if host in ANY:
         host = LOOPBACK
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

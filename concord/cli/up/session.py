@@ -25,6 +25,7 @@ from concord.cli.up.preparation import (
 from concord.cli.up.readiness import PartProgress, Readiness
 from concord.cli.up.reporter import BAD, OK, Reporter, short_path
 from concord.cli.up.supervisor import Supervisor
+from concord.cli.up.tls import TlsFiles
 from concord.cli.up.version_watcher import VersionWatcher
 from concord.cli.up.welcome import report_ready
 from concord.errors import ServiceAway
@@ -51,6 +52,7 @@ class UpSession:
         tasks: The tasks to start; empty for all.
         sources: `TASK=SOURCE` of the tasks that have data of their own.
         ports: Where to listen, and which pages to start.
+        tls: The certificate of the consensus service, if it speaks TLS.
     """
 
     home: Home
@@ -58,9 +60,12 @@ class UpSession:
     tasks: tuple[str, ...]
     sources: tuple[str, ...]
     ports: Ports
+    tls: TlsFiles | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     is_hurried: bool = False
     stopped: float = 0.0
+    _service: str = ""
+    """The consensus service's URL."""
     began: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
@@ -72,6 +77,7 @@ class UpSession:
         # Before anything is trained: what is missing is reported at once.
         prometheus = find_prometheus() if self.ports.monitoring else None
         self._choose_ports()
+        self._choose_url()
         self._warn_of_host()
         supervisor = Supervisor(self.reporter.report_ended, self.reporter.report_restarted)
         launcher = Launcher(self.home, root, self.ports, supervisor)
@@ -97,18 +103,21 @@ class UpSession:
         supervisor.on_replaced = watcher.report_replaced
         watcher.prepare(node.name for node in plan.nodes)
         if prometheus:
-            launcher.start_prometheus(prometheus, plan, pages)
+            launcher.start_prometheus(prometheus, plan, pages, has_tls=self.tls is not None)
             pages["prometheus"] = address(LOOPBACK, self.ports.prometheus_port)
         launcher.start_nodes(plan, packaged.bentos["concord-node"])
-        launcher.start_consensus(plan, packaged.bentos["concord-consensus"], registry)
+        launcher.start_consensus(plan, packaged.bentos["concord-consensus"], registry, self.tls)
         self.reporter.report("started", f"[dim]·[/] Starting {len(supervisor.processes)} processes …")
         self._wait_until_ready(supervisor, plan, pages)
         self._stay(supervisor, watcher)
 
-    @property
-    def _service(self) -> str:
-        """The consensus service's URL."""
-        return address(self.ports.host, self.ports.base)
+    def _choose_url(self) -> None:
+        """Chooses the consensus service's URL, under which this machine's processes trust its certificate."""
+        if self.tls is None:
+            self._service = address(self.ports.host, self.ports.base)
+            return
+        self._service = address(self.tls.find_host(self.ports.host), self.ports.base, "https")
+        os.environ["CONCORD_CA"] = str(self.tls.authority)
 
     def _choose_ports(self) -> None:
         while True:
@@ -202,7 +211,9 @@ class UpSession:
 
     def _write_state(self, supervisor: Supervisor, pages: dict[str, str]) -> None:
         processes = supervisor.pids()
-        self.home.write_state({"pid": os.getpid(), "url": self._service, **pages, "processes": processes})
+        tls = {"ca": str(self.tls.authority)} if self.tls else {}
+        state = {"pid": os.getpid(), "url": self._service, **tls, **pages, "processes": processes}
+        self.home.write_state(state)
 
     def _report_missing(self, missing: list[PartProgress]) -> None:
         logs = short_path(self.home.folder / "logs")

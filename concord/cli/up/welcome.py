@@ -1,6 +1,8 @@
 """What `concord up` prints once everything answers: addresses, and what to try first."""
 
 import json
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -63,13 +65,19 @@ def _examples(service: str, tasks: Sequence[str]) -> list[str]:
     commands = [
         *predict_command(task, row),
         "",
-        f"curl -s {service}/v1/tasks/{task}/predict -H 'content-type: application/json' \\",
+        f"curl -s {_trusting(service)}{service}/v1/tasks/{task}/predict -H 'content-type: application/json' \\",
         f"  -d '{json.dumps({'rows': [row]}, ensure_ascii=False)}'",
         "",
         f"{concord} demo       how a consensus comes about, step by step",
         f"{concord} --help     everything else",
     ]
     return ["", "Try it in another terminal:", "", *(f"  {line}" for line in commands), *end]
+
+
+def _trusting(service: str) -> str:
+    """The option by which curl trusts a service that speaks TLS."""
+    authority = os.environ.get("CONCORD_CA") if service.startswith("https:") else None
+    return f"--cacert {shlex.quote(authority)} " if authority else ""
 
 
 def _find_example(service: str, tasks: Sequence[str]) -> tuple[str, Row]:

@@ -222,3 +222,11 @@ def test_a_real_one_scrapes_records_and_keeps_what_it_read_across_starts(service
         assert query(url, 'concord_node_up{node="knn"}', time=then)
     finally:
         again.stop()
+
+
+def test_a_service_with_tls_is_scraped_by_https_and_its_nodes_are_not(tmp_path):
+    nodes = {("iris", "knn"): ("127.0.0.1", 7410)}
+    config = monitoring.write_config(tmp_path, ROOT, ("127.0.0.1", 7400), nodes, {}, has_tls=True)
+    (job,) = json.loads(config.read_text("utf-8"))["scrape_configs"]
+    schemes = [group["labels"].get("__scheme__", "http") for group in job["static_configs"]]
+    assert (schemes, job["tls_config"]) == (["https", "http"], {"insecure_skip_verify": True})

@@ -217,6 +217,9 @@ import os, pathlib
 class Service:
     def to_asgi(self):
         return application
+    @property
+    def mount_apps(self):
+        return [(application,)]
 async def application(scope, receive, send):
     if scope["type"] == "lifespan":
         while True:

@@ -21,7 +21,7 @@ from concord.http.connection import LimitedProtocol
 from concord.http.connections import Connections
 from concord.http.limits import Limits
 from concord.http.tls_listener import TlsListener
-from tests.certificates import Authority
+from tests.authority import Authority
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
@@ -72,7 +72,7 @@ def run(certificate: Certificate, test: Callable[[int, Connections], Any], **lim
 
 async def serial(port: int, authority: Authority) -> tuple[bytes, int]:
     """What is answered under a certificate of the authority, and the certificate's serial number."""
-    context = ssl.create_default_context(cafile=str(authority.file))
+    context = ssl.create_default_context(cafile=str(authority.ca))
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", port, ssl=context, server_hostname="localhost"
     )
@@ -84,18 +84,18 @@ async def serial(port: int, authority: Authority) -> tuple[bytes, int]:
 
 
 def test_a_client_that_knows_the_authority_is_answered(authority: Authority) -> None:
-    certificate = Certificate(*authority.issue("here", "localhost"))
+    certificate = Certificate(*authority.issue("localhost", stem="here"))
     assert run(certificate, lambda port, _: serial(port, authority))[0] == b"ok"
 
 
 def test_a_changed_certificate_serves_new_connections_and_open_ones_go_on(
     authority: Authority, tmp_path: Path
 ) -> None:
-    first, second = authority.issue("first", "localhost"), authority.issue("second", "localhost")
+    first, second = authority.issue("localhost", stem="first"), authority.issue("localhost", stem="second")
     paths = tmp_path / "tls.crt", tmp_path / "tls.key"
 
     async def ask(port: int, _: Connections) -> tuple[bool, bytes]:
-        context = ssl.create_default_context(cafile=str(authority.file))
+        context = ssl.create_default_context(cafile=str(authority.ca))
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=context, server_hostname="localhost"
         )
@@ -116,7 +116,7 @@ def test_a_changed_certificate_serves_new_connections_and_open_ones_go_on(
 def test_while_certificate_and_key_do_not_belong_together_the_old_one_serves(
     authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second = authority.issue("first", "localhost"), authority.issue("second", "localhost")
+    first, second = authority.issue("localhost", stem="first"), authority.issue("localhost", stem="second")
 
     async def ask(port: int, _: Connections) -> bool:
         before = await serial(port, authority)
@@ -135,7 +135,7 @@ def test_a_handshake_that_is_not_finished_in_time_ends(authority: Authority) -> 
         writer.close()
         return rest, len(table)
 
-    certificate = Certificate(*authority.issue("here", "localhost"))
+    certificate = Certificate(*authority.issue("localhost", stem="here"))
     assert run(certificate, ask, head_seconds=0.1) == (b"", 0)
 
 
@@ -149,7 +149,7 @@ def test_plain_http_to_a_server_with_tls_ends_the_connection(authority: Authorit
         await asyncio.sleep(0.05)
         return len(table)
 
-    assert run(Certificate(*authority.issue("here", "localhost")), ask) == 0
+    assert run(Certificate(*authority.issue("localhost", stem="here")), ask) == 0
 
 
 def test_callers_who_do_not_finish_a_handshake_make_room(authority: Authority) -> None:
@@ -160,7 +160,7 @@ def test_callers_who_do_not_finish_a_handshake_make_room(authority: Authority) -
             writer.close()
         return body
 
-    certificate = Certificate(*authority.issue("here", "localhost"))
+    certificate = Certificate(*authority.issue("localhost", stem="here"))
     assert run(certificate, ask, connections=1) == b"ok"
 
 
@@ -168,8 +168,8 @@ def test_callers_who_do_not_finish_a_handshake_make_room(authority: Authority) -
 def test_files_that_are_no_certificate_are_refused_by_the_settings_name(
     authority: Authority, tmp_path: Path, wrong: str
 ) -> None:
-    certificate, key = authority.issue("here", "localhost")
-    other = authority.issue("other", "localhost")[1]
+    certificate, key = authority.issue("localhost", stem="here")
+    other = authority.issue("localhost", stem="other")[1]
     files = {
         "certificate": (other, key),
         "key": (certificate, other),
@@ -182,7 +182,7 @@ def test_files_that_are_no_certificate_are_refused_by_the_settings_name(
 def test_an_encrypted_key_is_refused_and_nothing_is_asked(authority: Authority) -> None:
     from cryptography.hazmat.primitives import serialization
 
-    certificate, key = authority.issue("here", "localhost")
+    certificate, key = authority.issue("localhost", stem="here")
     plain = serialization.load_pem_private_key(key.read_bytes(), None)
     encryption = serialization.BestAvailableEncryption(b"secret")
     key.write_bytes(
