@@ -65,8 +65,8 @@ def _examples(service: str, tasks: Sequence[str]) -> list[str]:
     commands = [
         *predict_command(task, row),
         "",
-        f"curl -s {_trusting(service)}{service}/v1/tasks/{task}/predict -H 'content-type: application/json' \\",
-        f"  -d '{json.dumps({'rows': [row]}, ensure_ascii=False)}'",
+        f"curl -s {_trusting(service)}{service}/v1/tasks/{task}/predict \\",
+        f"  -H 'content-type: application/json' -d '{json.dumps({'rows': [row]}, ensure_ascii=False)}'",
         "",
         f"{concord} demo       how a consensus comes about, step by step",
         f"{concord} --help     everything else",
