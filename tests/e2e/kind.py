@@ -203,7 +203,7 @@ class LoadPod:
             order: The rest of what `load.py` takes.
         """
         order |= {
-            "url": f"http://{service}:3000/v1/tasks/{task}/predict{query}",
+            "url": f"http{'s' * ('ca' in order)}://{service}:3000/v1/tasks/{task}/predict{query}",
             "bodies": [{"rows": [row]} for row in asked] or [{"rows": [IRIS_ROW] * rows}],
             "callers": callers,
         }

@@ -1,16 +1,18 @@
 """Callers in a pod: each asks, waits for its answer, and asks again, over a connection that is kept open.
 
-Runs by itself on the consensus image's Python; `kind.py` mounts it. Takes one JSON object as its
-argument, `{"url", "bodies", "callers", "seconds"?, "requests"?, "ids"?, "pause"?}` (`bodies`: asked in turn,
-again and again; `pause`: seconds between an answer and the next question), and prints one: how many were
-answered by what, when the last failed or was degraded, and how long they took. An answer is a failure if its
-status is not 200; what never became an answer is counted apart, as `lost`. SIGTERM ends it as its time does.
+Runs by itself on the consensus image's Python; `kind.py` mounts it. Takes one JSON object as its argument,
+`{"url", "bodies", "callers", "seconds"?, "requests"?, "ids"?, "pause"?, "token"?, "ca"?, "fresh"?}`:
+`bodies` are asked in turn, again and again; `pause` is seconds between an answer and the next question, `ca` an
+authority's certificate as PEM, and with `fresh` each question has a connection of its own. Prints one object:
+how many were answered by what, when the last failed or was degraded, and how long they took. An answer is a
+failure if its status is not 200; what never became an answer is counted apart, as `lost`. SIGTERM ends it as its time does.
 """
 
 import asyncio
 import itertools
 import json
 import signal
+import ssl
 import sys
 import time
 from collections import Counter
@@ -38,7 +40,9 @@ class Load:
         began = time.time()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stop)
         timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        context = ssl.create_default_context(cadata=self.order["ca"]) if "ca" in self.order else True
+        connector = aiohttp.TCPConnector(ssl=context, force_close=self.order.get("fresh", False))
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             await asyncio.gather(*(self.call(session) for _ in range(self.order["callers"])))
         return self.told(time.time() - began)
 
@@ -51,6 +55,8 @@ class Load:
             began = time.perf_counter()
             try:
                 headers, body = {"content-type": "application/json"}, next(self.bodies)
+                if "token" in self.order:
+                    headers["authorization"] = f"Bearer {self.order['token']}"
                 async with session.post(self.order["url"], data=body, headers=headers) as response:
                     self.note(response.status, await response.read(), time.perf_counter() - began)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
