@@ -5,8 +5,8 @@ Runs by itself on the consensus image's Python; `kind.py` mounts it. Takes one J
 `bodies` are asked in turn, again and again; `pause` is seconds between an answer and the next question, `ca`
 an authority's certificate as PEM, and with `fresh` each question has a connection of its own. Prints one
 object: how many were answered by what, when the last failed or was degraded, how long they took. An
-answer is a failure if its status is not 200; what never became an answer is counted apart, as `lost`. SIGTERM ends
-it as its time does.
+answer is a failure if its status is not 200; what never became an answer is counted apart, as `lost`. SIGTERM
+ends it as its time does.
 """
 
 import asyncio
