@@ -1,10 +1,16 @@
 """The table of flows, and proof that the NetworkPolicies admit exactly these, on both sides."""
 
+import json
+import os
+import re
+import shutil
+import subprocess
 from itertools import product
 
 import pytest
 
 from tests.chart.reachability import EGRESS, INGRESS, Endpoint, admits, compare, endpoint_of, is_admitted
+from tests.homes import cache_folder
 
 COMPONENTS = (
     *("node", "consensus", "page", "mlflow", "journal"),
@@ -391,3 +397,62 @@ def test_an_alertmanager_opens_its_port_and_names_only_where_there_is_one(polici
     found = flows_of_policies(policies(monitoring=told))
     assert found["prometheus", "address"] == API_SERVER | {("TCP", 9093)}
     assert found["prometheus", "dns"] >= DNS
+
+
+CYCLONUS = "github.com/mattfenwick/cyclonus/cmd/cyclonus@v0.5.6"
+"""Another evaluator of NetworkPolicies, which ours is compared with."""
+
+
+@pytest.fixture(scope="session")
+def cyclonus():
+    """The other evaluator's program, built from its Go module once a machine."""
+    if shutil.which("go") is None:
+        pytest.skip("Go is not installed; it builds another evaluator of NetworkPolicies")
+    folder = cache_folder().parent / CYCLONUS.rpartition("/")[2].replace("@", "-")
+    command = ["go", "install", "-trimpath", CYCLONUS]
+    subprocess.run(
+        command,
+        env=os.environ | {"GOBIN": str(folder), "CGO_ENABLED": "0"},
+        check=True,
+        capture_output=True,
+    )
+    return folder / "cyclonus"
+
+
+def traffic(sender, receiver, port):
+    """A question to it."""
+
+    def peer(endpoint, address):
+        pod = {"PodLabels": endpoint.labels, "NamespaceLabels": endpoint.space}
+        inside = {"Internal": pod | {"Namespace": endpoint.namespace}} if endpoint.namespace else {}
+        return inside | {"IP": endpoint.address or address}
+
+    ends = {"Source": peer(sender, "10.1.0.1"), "Destination": peer(receiver, "10.1.0.2")}
+    return ends | {"Protocol": port[0], "ResolvedPort": port[1], "ResolvedPortName": ""}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("values", ["defaults", "mariadb", "url", "everything", "front"])
+def test_another_evaluator_finds_the_same(cyclonus, render, of_kind, tmp_path, values):
+    """Every pair of pods and addresses at every port, what may go out and what may come in."""
+    policies = list(of_kind(render(values), "NetworkPolicy").values())
+    questions = [
+        (sender, receiver, port)
+        for sender, receiver in product((INSIDE | OUTSIDE).values(), repeat=2)
+        for port in sorted(PORTS)
+        if sender != receiver
+    ]
+    listed = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicyList", "metadata": {}}
+    (tmp_path / "policies.json").write_text(json.dumps(listed | {"items": policies}), "utf-8")
+    (tmp_path / "traffic.json").write_text(json.dumps([traffic(*one) for one in questions]), "utf-8")
+    command = [cyclonus, "analyze", "--mode", "query-traffic", "--policy-path", tmp_path / "policies.json"]
+    command += ["--traffic-path", tmp_path / "traffic.json"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    _, *answers = answer.split("Is traffic allowed?")
+    for direction, at, other in ((EGRESS, 0, 1), (INGRESS, 1, 0)):
+        # What no policy selects has no line of its own, and is admitted.
+        said = [set(re.findall(rf"\| {direction} +\| (Allow|Deny)", one)) for one in answers]
+        found = ["Allow" in one or not one for one in said]
+        ours = [admits(policies, one[at], direction, one[other], one[2]) for one in questions]
+        differing = [one for one, theirs, mine in zip(questions, found, ours, strict=True) if theirs != mine]
+        assert differing == []
