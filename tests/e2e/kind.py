@@ -14,12 +14,11 @@ import httpx
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "concord"
 PROMETHEUS_TAG = "v2.42.0"
-"""The oldest that the chart runs, which the cluster's images hold; `.ci/full prometheus` tries the chart's own."""
+"""The oldest that the chart runs, which is loaded; `.ci/full prometheus` tries the chart's own."""
 
-PROMETHEUS = (
-    "--set",
-    f"monitoring.prometheus.image.tag={PROMETHEUS_TAG},monitoring.prometheus.image.digest=",
-)
+_IMAGE = "monitoring.prometheus.image"
+PROMETHEUS = ("--set", f"{_IMAGE}.tag={PROMETHEUS_TAG},{_IMAGE}.digest=")
+
 IRIS_ROW = {"sepal_length": 6.0, "sepal_width": 2.7, "petal_length": 5.1, "petal_width": 1.6}
 """The workshop's flower: logistic_regression and knn say virginica, the tree and the forest versicolor."""
 
