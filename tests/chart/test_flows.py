@@ -9,7 +9,16 @@ from itertools import product
 
 import pytest
 
-from tests.chart.reachability import EGRESS, INGRESS, Endpoint, admits, compare, endpoint_of, is_admitted
+from tests.chart.reachability import (
+    EGRESS,
+    INGRESS,
+    Endpoint,
+    admits,
+    compare,
+    endpoint_of,
+    is_admitted,
+    seen_flows,
+)
 from tests.homes import cache_folder
 
 COMPONENTS = (
@@ -311,6 +320,41 @@ def test_flows_that_were_seen_are_compared_with_the_policies_both_ways(everythin
     found = compare(everything, seen, INSIDE | OUTSIDE, wanted)
     assert found.refused == {("neighbour", "consensus", ("TCP", 3000))}
     assert found.unseen == {("consensus", "node", ("TCP", 3000))}
+
+
+def a_pod(name, address, namespace="concord", **spec):
+    labels = {
+        "app.kubernetes.io/name": "concord",
+        "app.kubernetes.io/instance": "concord",
+        "app.kubernetes.io/component": name,
+    }
+    metadata = {"name": f"concord-{name}-7", "namespace": namespace, "labels": labels}
+    return {"metadata": metadata, "spec": spec, "status": {"podIP": address}}
+
+
+SPACES = [{"metadata": {"name": "concord", "labels": {"kubernetes.io/metadata.name": "concord"}}}]
+
+
+def test_connections_by_address_become_flows_between_pods_and_addresses(everything):
+    pods = [a_pod("page", "10.1.0.1"), a_pod("consensus", "10.1.0.2"), a_pod("node", "10.1.0.3")]
+    connections = [
+        ("10.1.0.1", "10.1.0.2", "TCP", 3000),
+        ("10.1.0.1", "10.1.0.3", "TCP", 3000),
+        ("10.1.0.2", "172.18.0.2", "TCP", 6443),
+    ]
+    seen, endpoints = seen_flows(connections, pods, SPACES)
+    assert ("concord/concord-consensus-7", "172.18.0.2", ("TCP", 6443)) in seen
+    assert compare(everything, seen, endpoints).refused == {
+        ("concord/concord-page-7", "concord/concord-node-7", ("TCP", 3000))
+    }
+
+
+def test_a_pod_in_its_workers_network_is_that_address(everything):
+    pods = [a_pod("page", "172.18.0.2", hostNetwork=True), a_pod("consensus", "10.1.0.2")]
+    seen, endpoints = seen_flows([("172.18.0.2", "10.1.0.2", "TCP", 3000)], pods, SPACES)
+    assert compare(everything, seen, endpoints).refused == {
+        ("172.18.0.2", "concord/concord-consensus-7", ("TCP", 3000))
+    }
 
 
 def test_every_flow_of_the_table_passes_where_it_is_seen(everything):
