@@ -357,6 +357,16 @@ def test_a_pod_in_its_workers_network_is_that_address(everything):
     }
 
 
+def test_probes_of_the_pods_own_worker_pass_and_those_of_another_do_not(everything):
+    pod = a_pod("consensus", "10.1.0.2")
+    pod["status"]["hostIP"] = "172.18.0.3"
+    connections = [(f"172.18.0.{worker}", "10.1.0.2", "TCP", 3000) for worker in (3, 4)]
+    seen, endpoints = seen_flows(connections, [pod], SPACES)
+    assert compare(everything, seen, endpoints).refused == {
+        ("172.18.0.4", "concord/concord-consensus-7", ("TCP", 3000))
+    }
+
+
 def test_every_flow_of_the_table_passes_where_it_is_seen(everything):
     seen = {(*pair, port) for pair, ports in TABLE.items() for port in ports}
     assert compare(everything, seen, INSIDE | OUTSIDE).refused == set()
