@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.chart import rendering
 from tests.chart.test_values import refusal_of
 
 HOSTS = {"api": ["concord.example.com"], "page": ["page.example.com"]}
@@ -193,6 +194,13 @@ def test_the_service_answers_to_the_hosts_that_lead_to_it(render, of_kind):
     assert hosts("front") == "concord.example.com,api.example.com"
     off = {"ingress": {"enabled": False, "hosts": HOSTS}}
     assert hosts(off) is None
+
+
+@pytest.mark.parametrize(("tls", "is_warned"), [({}, True), ({"existingSecret": "front"}, False)])
+def test_the_notes_say_so_where_tokens_would_travel_readable(tls, is_warned):
+    notes = rendering.texts({"ingress": {"enabled": True, "hosts": HOSTS, "tls": tls}})["NOTES.txt"]
+    assert "The API is reached from outside at concord.example.com" in notes
+    assert ("The Ingress has no certificate" in notes) is is_warned
 
 
 @pytest.fixture(scope="session")
