@@ -11,8 +11,15 @@ import yaml
 
 from tests.chart import rendering
 from tests.chart.test_values import refusal_of
+from tests.homes import SHIPPED
 
 HOSTS = {"api": ["concord.example.com"], "page": ["page.example.com"]}
+SMALL = {
+    "tasks": {task: {"enabled": False} for task in SHIPPED if task != "iris"},
+    "monitoring": {"prometheus": {"enabled": False}},
+}
+"""Less to render."""
+
 GATEWAY = "sigs.k8s.io/gateway-api@v1.6.3"
 """Whose custom resources the routes are checked against."""
 
@@ -22,7 +29,7 @@ def ingresses(render, of_kind):
     """Name → Ingress, under some values of `ingress`."""
 
     def make(values=None, **ingress):
-        settings = {"ingress": {"enabled": True, "hosts": HOSTS} | ingress}
+        settings = SMALL | {"ingress": {"enabled": True, "hosts": HOSTS} | ingress}
         return of_kind(render(settings | (values or {})), "Ingress")
 
     return make
@@ -34,7 +41,7 @@ def routes(render, of_kind):
 
     def make(**route):
         settings = {"enabled": True, "hosts": HOSTS, "parentRefs": [{"name": "public"}]} | route
-        return of_kind(render({"httpRoute": settings}), "HTTPRoute")
+        return of_kind(render(SMALL | {"httpRoute": settings}), "HTTPRoute")
 
     return make
 
