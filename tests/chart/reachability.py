@@ -33,6 +33,7 @@ class Endpoint:
         space: The namespace's labels.
         address: Its address, if it is known; what an `ipBlock` looks at.
         ports: The pod's named ports.
+        worker: The address of the worker that it is on, if it is known.
     """
 
     namespace: str = ""
@@ -40,6 +41,7 @@ class Endpoint:
     space: dict[str, str] = field(default_factory=dict)
     address: str = ""
     ports: dict[str, int] = field(default_factory=dict)
+    worker: str = ""
 
 
 def selects(selector, labels):
@@ -102,8 +104,12 @@ def admits(policies, endpoint, direction, other, port):
 
 
 def is_admitted(policies, sender, receiver, port):
-    """Whether a flow passes on both sides; to itself a pod always may."""
-    return sender == receiver or (
+    """Whether a flow passes on both sides; to itself, and with its worker, a pod always may."""
+    return (
+        sender == receiver
+        or (sender.address != "" and sender.address == receiver.worker)
+        or (receiver.address != "" and receiver.address == sender.worker)
+    ) or (
         admits(policies, sender, EGRESS, receiver, port) and admits(policies, receiver, INGRESS, sender, port)
     )
 
@@ -156,4 +162,33 @@ def endpoint_of(pod, spaces):
         spaces.get(metadata["namespace"], {}),
         pod.get("status", {}).get("podIP", ""),
         ports,
+        pod.get("status", {}).get("hostIP", ""),
     )
+
+
+def seen_flows(connections, pods, namespaces):
+    """Flows by names, and the endpoints of these names, from connections by address.
+
+    Args:
+        connections: (sender's address, receiver's address, protocol, port), as the kernel's connection table
+            has them behind Services' addresses: `conntrack --dump`, the reply's side.
+        pods: The API server's list of pods, of all namespaces, as taken while they were recorded.
+        namespaces: Its list of namespaces.
+
+    Returns:
+        The set of (sender, receiver, (protocol, port)), and name → `Endpoint`. A pod is `NAMESPACE/POD`, an
+        address that is no pod's is its own name: a worker's, the API server's, somebody's outside.
+    """
+    spaces = {one["metadata"]["name"]: one["metadata"].get("labels", {}) for one in namespaces}
+    # Pods in a worker's own network share its address, and policies do not hold for them.
+    ours = [one for one in pods if not one["spec"].get("hostNetwork")]
+    named = {f"{one['metadata']['namespace']}/{one['metadata']['name']}": one for one in ours}
+    endpoints = {name: endpoint_of(one, spaces) for name, one in named.items()}
+    by_address = {one.address: name for name, one in endpoints.items() if one.address}
+    flows = {
+        (by_address.get(sender, sender), by_address.get(receiver, receiver), (protocol, port))
+        for sender, receiver, protocol, port in connections
+    }
+    for name in {name for sender, receiver, _ in flows for name in (sender, receiver)} - endpoints.keys():
+        endpoints[name] = Endpoint(address=name)
+    return flows, endpoints

@@ -9,17 +9,17 @@ from helm_python.errors import HelmError
 
 from tests import dashboards
 from tests.chart import rendering
+from tests.chart.reachability import Endpoint, is_peer
 from tests.chart.test_chart import is_valid
 from tests.chart.test_dashboards import against_schema
 from tests.chart.test_flows import component
-from tests.chart.test_flows import is_peer as admits
 from tests.chart.test_pods import against_restricted
 
 FOUND = {"monitoring": {"dashboards": {"enabled": True}}}
 SHOWN = {"monitoring": {"grafana": {"existingSecret": "concord-grafana"}}}
 BOTH = {"monitoring": FOUND["monitoring"] | SHOWN["monitoring"]}
 CLIENTS = [{"podSelector": {"matchLabels": {"concord.dev/client": "true"}}}]
-CLIENT = {"namespace": {"kubernetes.io/metadata.name": "concord"}, "labels": {"concord.dev/client": "true"}}
+CLIENT = Endpoint("concord", {"concord.dev/client": "true"}, {"kubernetes.io/metadata.name": "concord"})
 CLIENT_SIDE = 262_144
 """Bytes that `kubectl apply` can remember of an object."""
 
@@ -250,12 +250,12 @@ def test_it_reaches_prometheus_and_names_and_nobody_reaches_it_but_whom_the_valu
     assert {one["port"] for one in dns["ports"]} == {53}
     assert prometheus["ports"] == [{"protocol": "TCP", "port": 9090}]
     (peer,) = prometheus["to"]
-    assert admits(peer, component("prometheus"))
-    assert not admits(peer, component("consensus"))
+    assert is_peer(peer, component("prometheus"), "concord")
+    assert not is_peer(peer, component("consensus"), "concord")
     assert spec["ingress"] == []
     (opened,) = rules({}, grafanaClients=CLIENTS)["ingress"]
     assert opened["ports"] == [{"protocol": "TCP", "port": 3000}]
-    assert admits(opened["from"][0], CLIENT)
+    assert is_peer(opened["from"][0], CLIENT, "concord")
     _, elsewhere = rules({"prometheusUrl": "https://prometheus.example.com"})["egress"]
     assert {one["port"] for one in elsewhere["ports"]} == {80, 443, 9090}
     assert "to" not in elsewhere
@@ -265,7 +265,11 @@ def test_the_releases_own_prometheus_is_opened_for_grafana_where_it_is_what_it_s
     def opened(grafana):
         values = {"monitoring": {"grafana": grafana}, "networkPolicy": {"enabled": True}}
         policy = of_kind(render(values), "NetworkPolicy")["concord-prometheus"]["spec"]
-        return any(admits(peer, component("grafana")) for rule in policy["ingress"] for peer in rule["from"])
+        return any(
+            is_peer(peer, component("grafana"), "concord")
+            for rule in policy["ingress"]
+            for peer in rule["from"]
+        )
 
     assert opened({"existingSecret": "mine"})
     assert not opened({})

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from tests.chart.reachability import EGRESS, INGRESS, Endpoint, admits, compare, endpoint_of, is_admitted
+from tests.chart.reachability import EGRESS, INGRESS, Endpoint, admits
 
 COMPONENTS = (
     *("node", "consensus", "page", "mlflow", "journal"),
@@ -106,17 +106,21 @@ BENCHMARK = {"enabled": True, "task": "iris"}
 STUDY = {"study": {"existingSecret": "concord-study"}}
 
 
+EVERYTHING = {
+    "journal": {"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
+    "ledger": {"archive": {"enabled": True}},
+    "training": {"enabled": True, "data": {"iris": {"source": "journal"}}},
+    "consensus": {"tokens": {"existingSecret": "concord-tokens"}},
+    "upkeep": {"enabled": True, "existingSecret": "concord-upkeep"},
+    "benchmark": BENCHMARK | {"data": {"source": "journal"}},
+    "monitoring": {"grafana": {"existingSecret": "concord-grafana"}},
+}
+"""Values with which there is every component of the table."""
+
+
 @pytest.fixture
 def everything(policies):
-    return policies(
-        journal={"kind": "mariadb", "mariadb": {"existingSecret": "concord-journal"}},
-        ledger={"archive": {"enabled": True}},
-        training={"enabled": True, "data": {"iris": {"source": "journal"}}},
-        consensus={"tokens": {"existingSecret": "concord-tokens"}},
-        upkeep={"enabled": True, "existingSecret": "concord-upkeep"},
-        benchmark=BENCHMARK | {"data": {"source": "journal"}},
-        monitoring={"grafana": {"existingSecret": "concord-grafana"}},
-    )
+    return policies(**EVERYTHING)
 
 
 def test_they_are_there_by_default_and_gone_by_one_value(render, of_kind):
@@ -297,66 +301,6 @@ def test_the_values_leave_the_way_in_to_a_controllers_pods(policies):
     )
     assert opened(made) == {}
     assert flows(made, INGRESS)["stranger", "consensus"] == {("TCP", 3000)}
-
-
-def test_flows_that_were_seen_are_compared_with_the_policies_both_ways(everything):
-    seen = [("page", "consensus", ("TCP", 3000)), ("neighbour", "consensus", ("TCP", 3000))]
-    wanted = [("page", "consensus", ("TCP", 3000)), ("consensus", "node", ("TCP", 3000))]
-    found = compare(everything, seen, INSIDE | OUTSIDE, wanted)
-    assert found.refused == {("neighbour", "consensus", ("TCP", 3000))}
-    assert found.unseen == {("consensus", "node", ("TCP", 3000))}
-
-
-def test_every_flow_of_the_table_passes_where_it_is_seen(everything):
-    seen = {(*pair, port) for pair, ports in TABLE.items() for port in ports}
-    assert compare(everything, seen, INSIDE | OUTSIDE).refused == set()
-
-
-def test_a_flow_needs_both_sides(everything):
-    """The page may send nothing to a node, though a policy of the page's alone would let it be asked."""
-    only = [one for one in everything if one["metadata"]["name"] == "concord-page"]
-    assert not is_admitted(only, INSIDE["page"], INSIDE["node"], ("TCP", 3000))
-    assert is_admitted(only, INSIDE["consensus"], INSIDE["node"], ("TCP", 3000))
-    assert not is_admitted(only, INSIDE["node"], INSIDE["page"], ("TCP", 8501))
-
-
-def test_a_pod_reaches_itself_whatever_its_policies_say(everything):
-    assert is_admitted(everything, INSIDE["prometheus"], INSIDE["prometheus"], ("TCP", 9090))
-
-
-def test_a_block_of_addresses_holds_its_exceptions_not():
-    block = {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}
-    rule = {"to": [{"ipBlock": block}], "ports": [{"protocol": "TCP", "port": 80, "endPort": 90}]}
-    metadata = {"name": "one", "namespace": "concord"}
-    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}
-    policy = {"metadata": metadata, "spec": spec}
-
-    def reaches(address, port):
-        return admits([policy], INSIDE["page"], EGRESS, Endpoint(address=address), ("TCP", port))
-
-    found = [reaches("10.0.0.1", 85), reaches("10.1.0.1", 85), reaches("10.0.0.1", 91)]
-    assert found == [True, False, False]
-
-
-def test_expressions_and_named_ports_are_read_as_kubernetes_reads_them():
-    chosen = {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["other"]}]}
-    rule = {"from": [{"podSelector": chosen}], "ports": [{"port": "http"}]}
-    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [rule]}
-    policy = {"metadata": {"name": "one", "namespace": "concord"}, "spec": spec}
-    served = {
-        "metadata": {"namespace": "concord"},
-        "spec": {"containers": [{"ports": [{"name": "http", "containerPort": 3000}]}]},
-    }
-    ours = endpoint_of(served, {"concord": {"kubernetes.io/metadata.name": "concord"}})
-
-    def is_reached(who, port):
-        return admits([policy], ours, INGRESS, OUTSIDE[who], ("TCP", port))
-
-    assert [is_reached("client", 3000), is_reached("neighbour", 3000), is_reached("client", 80)] == [
-        True,
-        False,
-        False,
-    ]
 
 
 def test_the_page_and_mlflow_are_opened_for_whom_the_values_name(policies):

@@ -9,9 +9,17 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.chart import rendering
 from tests.chart.test_values import refusal_of
+from tests.homes import SHIPPED
 
 HOSTS = {"api": ["concord.example.com"], "page": ["page.example.com"]}
+SMALL = {
+    "tasks": {task: {"enabled": False} for task in SHIPPED if task != "iris"},
+    "monitoring": {"prometheus": {"enabled": False}},
+}
+"""Less to render."""
+
 GATEWAY = "sigs.k8s.io/gateway-api@v1.6.3"
 """Whose custom resources the routes are checked against."""
 
@@ -21,7 +29,7 @@ def ingresses(render, of_kind):
     """Name → Ingress, under some values of `ingress`."""
 
     def make(values=None, **ingress):
-        settings = {"ingress": {"enabled": True, "hosts": HOSTS} | ingress}
+        settings = SMALL | {"ingress": {"enabled": True, "hosts": HOSTS} | ingress}
         return of_kind(render(settings | (values or {})), "Ingress")
 
     return make
@@ -33,7 +41,7 @@ def routes(render, of_kind):
 
     def make(**route):
         settings = {"enabled": True, "hosts": HOSTS, "parentRefs": [{"name": "public"}]} | route
-        return of_kind(render({"httpRoute": settings}), "HTTPRoute")
+        return of_kind(render(SMALL | {"httpRoute": settings}), "HTTPRoute")
 
     return make
 
@@ -193,6 +201,13 @@ def test_the_service_answers_to_the_hosts_that_lead_to_it(render, of_kind):
     assert hosts("front") == "concord.example.com,api.example.com"
     off = {"ingress": {"enabled": False, "hosts": HOSTS}}
     assert hosts(off) is None
+
+
+@pytest.mark.parametrize(("tls", "is_warned"), [({}, True), ({"existingSecret": "front"}, False)])
+def test_the_notes_say_so_where_tokens_would_travel_readable(tls, is_warned):
+    notes = rendering.texts({"ingress": {"enabled": True, "hosts": HOSTS, "tls": tls}})["NOTES.txt"]
+    assert "The API is reached from outside at concord.example.com" in notes
+    assert ("The Ingress has no certificate" in notes) is is_warned
 
 
 @pytest.fixture(scope="session")

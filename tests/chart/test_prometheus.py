@@ -99,6 +99,17 @@ def test_it_is_there_by_default_and_gone_by_one_value(render, of_kind):
     assert NAME not in of_kind(render(OFF), "Deployment")
 
 
+def test_its_image_is_one_of_prometheus_3_by_tag_and_digest(pod):
+    (container,) = pod()["spec"]["containers"]
+    assert re.fullmatch(r"prom/prometheus:v3\.\d+\.\d+@sha256:[0-9a-f]{64}", container["image"])
+
+
+def test_an_image_that_was_loaded_or_is_a_mirrors_has_its_name_only(pod):
+    loaded = settings(image={"tag": "v2.42.0", "digest": "", "registry": "mirror.example.com"})
+    (container,) = pod(loaded)["spec"]["containers"]
+    assert container["image"] == "mirror.example.com/prom/prometheus:v2.42.0"
+
+
 def test_the_page_knows_where_it_is_and_only_where_it_is(render, of_kind):
     def told(values):
         (container,) = of_kind(render(values), "Deployment")["concord-page"]["spec"]["template"]["spec"][

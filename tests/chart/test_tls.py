@@ -97,6 +97,13 @@ def test_a_public_certificate_needs_no_authority(render):
         assert "CONCORD_CA" not in environment(spec)
 
 
+def test_the_notes_say_how_it_is_asked_from_another_machine():
+    notes = rendering.texts(TLS)["NOTES.txt"]
+    assert "CONCORD_URL=https://localhost:7400 concord tasks" in notes
+    assert "export CONCORD_CA=$PWD/concord-ca.crt" in notes
+    assert "CONCORD_CA" not in rendering.texts(PUBLIC)["NOTES.txt"]
+
+
 def config(objects, of_kind):
     (job,) = yaml.safe_load(of_kind(objects, "ConfigMap")["concord-prometheus"]["data"]["prometheus.yml"])[
         "scrape_configs"

@@ -18,12 +18,12 @@ import pytest
 
 from concord import __version__
 from tests.e2e import bank as banking
-from tests.e2e.kind import CHART, PREFIX, ROOT, Cluster, LoadPod, remove_leftovers, run
+from tests.e2e.kind import CHART, PREFIX, PROMETHEUS_TAG, ROOT, Cluster, LoadPod, remove_leftovers, run
 from tests.e2e.replicas import SPACE, helm
 
 NAMES = os.environ.get("CONCORD_E2E_IMAGES", "node consensus trainer mlflow page fetch").split()
-OTHERS = ("mariadb:10.11", "prom/prometheus:v2.42.0")
-"""Images that are not ours, as the chart's values name them."""
+OTHERS = ("mariadb:10.11", f"prom/prometheus:{PROMETHEUS_TAG}")
+"""Images that are not ours."""
 
 NEEDED = ("docker", "kind", "helm", "kubectl")
 

@@ -2,9 +2,13 @@
 
 import contextlib
 import json
+import re
+import shutil
 import ssl
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -43,17 +47,24 @@ def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.fixture(scope="module")
-def port(authority):
-    """The port of a server with a certificate for `localhost`."""
+@contextlib.contextmanager
+def serving(certificate, key):
+    """The port of a server with a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.issue("localhost"))
+    context.load_cert_chain(certificate, key)
     with Server(("127.0.0.1", 0), Answers) as server:
         # The handshake belongs to each connection's thread, so that one that fails holds up nobody.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_port
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def port(authority):
+    """The port of a server with a certificate for `localhost`."""
+    with serving(*authority.issue("localhost")) as found:
+        yield found
 
 
 @pytest.fixture
@@ -205,3 +216,17 @@ def test_a_service_in_a_cluster_is_asked_by_tls_where_its_authority_is_known(var
         monkeypatch.setenv(name, value)
     with _open_address(Target("concord", "concord"), "http://unused") as found:
         assert found == address
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_the_commands_of_the_docs_make_a_certificate_that_is_trusted(tmp_path, monkeypatch):
+    monkeypatch.delenv("CONCORD_CA", raising=False)
+    page = Path(__file__).parents[3] / "docs" / "kubernetes.md"
+    (commands,) = re.findall(r"```bash\n(names=DNS:.*?)kubectl", page.read_text("utf-8"), re.DOTALL)
+    subprocess.run(["bash", "-euc", commands], cwd=tmp_path, check=True, capture_output=True)
+    with (
+        serving(tmp_path / "tls.crt", tmp_path / "tls.key") as found,
+        Client(f"https://localhost:{found}", ca=tmp_path / "ca.crt") as concord,
+    ):
+        assert concord.tasks() == []
