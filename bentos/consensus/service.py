@@ -20,7 +20,9 @@ app = DeferredApplication()
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     # Without `none` BentoML adds a compiler and git, which a node has no use for: 1.24 GB instead of 0.6.
-    image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
+    image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11")
+    # Or BentoML would take whichever uv is the newest; the version is the Dockerfile's.
+    .run("pip install --quiet --root-user-action=ignore uv==0.13.9"),
 )
 @bentoml.asgi_app(app)
 class ConsensusService:

@@ -223,7 +223,7 @@ def test_a_bento_lists_what_belongs_in_it():
     for name in ("node", "consensus"):
         config = yaml.safe_load((ROOT / "bentos" / name / "bentofile.yaml").read_text())
         assert config["include"] == [
-            *("concord/", "bentos/__init__.py", "bentos/Dockerfile.template", f"bentos/{name}/")
+            *("concord/", "bentos/__init__.py", "bentos/serve.py", f"bentos/{name}/")
         ]
 
 
