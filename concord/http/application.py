@@ -119,7 +119,15 @@ class Application:
             template = route.template
             query, is_read = scope.get("query_string", b""), route.method == "GET"
             request = Request(
-                headers, query, receive, path, request_id, traceparent, self._max_body_bytes, is_read=is_read
+                headers,
+                query,
+                receive,
+                path,
+                request_id,
+                traceparent,
+                self._max_body_bytes,
+                is_read=is_read,
+                caller=_address(scope),
             )
             response = await unless_gone(route.handler(request), request, self._watch)
         except ConcordError as error:
@@ -254,6 +262,12 @@ def _report(error: ConcordError, request_id: str, template: str) -> None:
     if level == logging.ERROR:
         fields["reason"] = error.message
     _log.log(level, "request refused", extra=fields)
+
+
+def _address(scope: Scope) -> str:
+    """Where a request comes from; empty where the server does not know."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _traceparent(headers: Mapping[bytes, bytes]) -> str | None:

@@ -10,11 +10,12 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qsl
 
 import orjson
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaType
 from concord.http.decompression import decompress
 from concord.http.tokens import Token
+from concord.util.slices import turn_for
 
 LISTEN_AFTER_SECONDS: Final = 0.05
 """How long a request takes before it listens for its caller hanging up, at least."""
@@ -46,6 +47,8 @@ class Request:
     max_body_bytes: int
     is_read: bool
     """Whether the body has been read (or there is none), so that only a hang-up can still arrive."""
+    caller: str = ""
+    """Who asks, as far as is known: callers share what a task has to wait in."""
     token: Token = field(init=False)
     """The caller's token; set only where the endpoint needs one."""
 
@@ -70,9 +73,8 @@ class Request:
             raise self._too_large()
         message = await self.receive()
         body = bytes(message.get("body", b""))
-        while message.get("more_body") and len(body) <= self.max_body_bytes:
-            message = await self.receive()
-            body += message.get("body", b"")
+        if message.get("more_body"):
+            body, message = await self._rest(body)
         if len(body) > self.max_body_bytes:
             raise self._too_large()
         if message["type"] == "http.disconnect":
@@ -80,6 +82,16 @@ class Request:
         self.is_read = True
         coding = self.header("content-encoding")
         return body if coding is None else decompress(body, coding, self.max_body_bytes)
+
+    async def _rest(self, first: bytes) -> tuple[bytes, Message]:
+        """The body whose first part this is, up to the limit, and the message that came last."""
+        # Small parts are not copied with each one that follows.
+        body, message = bytearray(first), await self.receive()
+        body += message.get("body", b"")
+        while message.get("more_body") and len(body) <= self.max_body_bytes:
+            message = await self.receive()
+            body += message.get("body", b"")
+        return bytes(body), message
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(
@@ -99,7 +111,9 @@ class Request:
                 f"{self.media_type[:60] or 'without a content type'!r}.",
                 field="content-type",
             )
-        return parse_json(await self.body())
+        body = await self.body()
+        await turn_for(len(body))
+        return parse_json(body)
 
     def query(self, *allowed: str) -> dict[str, str]:
         """The query's parameters.

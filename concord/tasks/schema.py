@@ -283,9 +283,11 @@ class TaskSchema:
 
     def read_rows(self, rows: Sequence[object]) -> Rows:
         """Turns rows of named columns into a float32 array of shape (rows, features)."""
-        return np.array(
-            [self.read_row(row, index) for index, row in enumerate(rows)], dtype=np.float32
-        ).reshape(len(rows), len(self.features))
+        return self.to_rows([self.read_row(row, index) for index, row in enumerate(rows)])
+
+    def to_rows(self, numbers: Sequence[Sequence[float]]) -> Rows:
+        """What `read_row` made of each row, as a float32 array of shape (rows, features)."""
+        return np.array(numbers, dtype=np.float32).reshape(len(numbers), len(self.features))
 
     def to_json(self) -> dict[str, Any]:
         """The schema as plain JSON values; `from_json` reads it back."""

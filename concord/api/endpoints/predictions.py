@@ -34,6 +34,7 @@ class Predictions:
             request.traceparent,
             recorded=request.flag(query, "recorded"),
             settled=request.flag(query, "settled"),
+            caller=request.caller,
         )
         error = self._service.consensus.refusal(task, result)
         head = {"task": task, "request_id": request_id, **({"error": error} if error else {})}
