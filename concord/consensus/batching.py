@@ -3,7 +3,8 @@
 A batch departs once two turns of the event loop bring no other question, so callers who were answered
 together share the next batch, and a lone caller waits for no one. While a batch is under way, a second one
 departs when as many questions wait as the first carries, because a small call costs a node nearly as much as
-a large one. Callers take turns in who fills a batch (`concord.consensus.fair_queue`). A batch that takes longer than usual to its quorum delays no other; only then is a timer set.
+a large one. A batch that takes longer than usual to its quorum delays no other; only then is a timer set.
+Callers take turns in filling a batch (`concord.consensus.fair_queue`).
 """
 
 import asyncio

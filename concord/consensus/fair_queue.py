@@ -89,7 +89,7 @@ class FairQueue(Generic[_Waiting]):
         return next(iter(next(iter(self._callers.values())).questions))
 
     def take(self, most_rows: int) -> list[_Waiting]:
-        """The next questions that may go together: one at least, of one ensemble, with at most so many rows."""
+        """The next questions that may go together: one at least, of one ensemble, up to so many rows."""
         batch = _Batch(self.head, most_rows)
         held: list[tuple[str, _CallerQueue[_Waiting]]] = []
         while self._callers and not batch.is_full:
