@@ -23,6 +23,7 @@ from concord.settlement.settler import Settler
 from concord.tasks.labels import SubmittedLabel, encode_label, parse_label
 from concord.types.answers import SettlementStatus
 from concord.types.rounds import LabelOutcome
+from concord.util.slices import in_slices
 
 RECORDED_SECONDS: Final = 0.2
 """How long to wait for a round that is not in the journal: rounds are recorded within 150 ms of the answer,
@@ -90,12 +91,12 @@ class Feedback:
             JournalUnavailable: Nothing was recorded.
             NoQuorum: The schema of a round's task is not known, as no node has ever answered; likewise.
         """
-        labels = [_parsed(item, f"labels[{index}]") for index, item in enumerate(items)]
+        labels = await in_slices(range(len(items)), lambda i: _parsed(items[i], f"labels[{i}]"))
         origins = await self._origins(
             {label.id for label in labels if isinstance(label, SubmittedLabel) and _ID.fullmatch(label.id)}
         )
         now = int(time.time() * 1_000_000)
-        rows = [self._row(label, origins, token, now, request_id) for label in labels]
+        rows = await in_slices(labels, lambda label: self._row(label, origins, token, now, request_id))
         written = iter(await self._write([row for row in rows if isinstance(row, LabelRow)]))
         receipts = [
             _refused(item, label, origins, row)

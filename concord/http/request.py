@@ -20,6 +20,9 @@ from concord.util.slices import turn_for
 LISTEN_AFTER_SECONDS: Final = 0.05
 """How long a request takes before it listens for its caller hanging up, at least."""
 
+MOST_PARAMETERS: Final = 32
+"""Parameters of a query that are read; no path takes half as many."""
+
 CALLER_GONE: Final = 499
 """Status of a request whose caller hung up, in logs and metrics (nginx's convention)."""
 
@@ -119,10 +122,12 @@ class Request:
         """The query's parameters.
 
         Raises:
-            InvalidInput: One is unknown, or is given twice.
+            InvalidInput: One is unknown, or is given twice, or there are too many to read them.
         """
         if not self.query_string:
             return {}
+        if self.query_string.count(b"&") > MOST_PARAMETERS:
+            raise InvalidInput(f"A path takes at most {MOST_PARAMETERS} parameters.", field="query")
         query: dict[str, str] = {}
         for name, value in parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True):
             if name not in allowed:

@@ -315,18 +315,16 @@ class TaskSchema:
             raise ConfigurationError(f"This is no task schema: {error}.", field="schema") from error
 
     def _wrong_columns(self, row: Mapping[str, object], index: int | None) -> InvalidInput:
-        missing = [feature.name for feature in self.features if feature.name not in row]
-        unknown = [str(name)[:60] for name in row if name not in self.names]
-        if unknown and missing:
-            message = (
-                f"Unknown column {unknown[0]!r}, and {missing[0]!r} is missing. Is one meant for the other?"
-            )
-        elif unknown:
+        missing = next((feature.name for feature in self.features if feature.name not in row), None)
+        unknown = next((str(name)[:60] for name in row if name not in self.names), None)
+        if unknown is not None and missing is not None:
+            message = f"Unknown column {unknown!r}, and {missing!r} is missing. Is one meant for the other?"
+        elif unknown is not None:
             names = ", ".join(feature.name for feature in self.features)
-            message = f"Unknown column {unknown[0]!r}; {self.task} takes {names}."
+            message = f"Unknown column {unknown!r}; {self.task} takes {names}."
         else:
-            message = f"Column {missing[0]!r} is missing."
-        return InvalidInput(message, field=_path(index, unknown[0] if unknown else missing[0]))
+            message = f"Column {missing!r} is missing."
+        return InvalidInput(message, field=_path(index, missing if unknown is None else unknown))
 
 
 def _normalize(part: Feature | Label | Value, *fields: str) -> None:

@@ -1,7 +1,6 @@
 """`POST /v1/feedback`: takes labels of rounds, answers what became of each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final, get_args
 
 from concord.api.endpoint import REFERENCE, Endpoint, Operation
@@ -106,9 +105,9 @@ def _make_response(receipts: Sequence[LabelReceipt], request_id: str) -> Respons
     refused = first if first and not any(receipt.is_good for receipt in receipts) else None
     error = error_fields(refused) if refused else None
     results = [_make_result(receipt) for receipt in receipts]
-    document: dict[str, Any] = asdict(FeedbackResponse(request_id, results, error))
-    if refused is None:
-        del document["error"]
+    document: dict[str, Any] = {"request_id": request_id, "labels": results}
+    if refused is not None:
+        document["error"] = error
     return json_response(document, refused.status if refused else 200)
 
 
