@@ -14,7 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from concord.consensus.ensembles import Ensembles
-from concord.errors import CallerError, Conflict, Expired, Forbidden, InvalidInput, UnknownName
+from concord.consensus.recorder import Recorder
+from concord.errors import (
+    CallerError,
+    Conflict,
+    Expired,
+    Forbidden,
+    InvalidInput,
+    JournalUnavailable,
+    UnknownName,
+)
 from concord.http.tokens import Token
 from concord.journal import Journal
 from concord.journal.rows import Labelled, LabelRow, Origin
@@ -69,11 +78,21 @@ class Feedback:
         journal: Where they go; called in a thread.
         ensembles: The tasks' schemas.
         settler: Settles labelled rounds that are due.
+        recorder: Knows whether rounds wait for the journal.
         label_days: How long after a round it can be labelled.
     """
 
-    def __init__(self, journal: Journal, ensembles: Ensembles, settler: Settler, *, label_days: int) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        ensembles: Ensembles,
+        settler: Settler,
+        recorder: Recorder,
+        *,
+        label_days: int,
+    ) -> None:
         self._journal, self._ensembles, self._settler = journal, ensembles, settler
+        self._recorder = recorder
         self._label_days = label_days
 
     async def take(self, token: Token, items: Sequence[object], request_id: str) -> list[LabelReceipt]:
@@ -127,6 +146,11 @@ class Feedback:
         if missing := ids - origins.keys():
             await asyncio.sleep(RECORDED_SECONDS)
             origins |= await asyncio.to_thread(self._journal.origins, missing)
+        if missing - origins.keys() and self._recorder.is_away:
+            # The journal can be read and not written, as on a full disk: the round may still wait for it.
+            raise JournalUnavailable(
+                "The journal takes nothing now, and the round may not be in it yet. Send it again soon."
+            )
         return origins
 
     def _row(

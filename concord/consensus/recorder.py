@@ -89,7 +89,8 @@ class Recorder:
         """Rows that a caller waits for; they go with the next group, whatever waits."""
         self._waiting = 0
         """Rounds that are not durable yet, wherever they are here; `MOST_WAITING` bounds them."""
-        self._is_away = False
+        self.is_away = False
+        """Whether the last write failed: rounds that were answered wait in memory."""
         # Its own thread, so that readers who occupy the shared ones never delay an answer.
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._has_rows = asyncio.Event()
@@ -164,12 +165,12 @@ class Recorder:
         """
         shadows, is_durable = rounds.batch.shadows, True
         rows = await self._rows_of(rounds, await shadows.replies() if shadows is not None else None)
-        kept = [row for row in rows if not row.due] if self._is_away else rows
+        kept = [row for row in rows if not row.due] if self.is_away else rows
         self._reserve(len(kept))
         self._urgent.extend(kept)
         self._has_rows.set()
         try:
-            if self._is_away:
+            if self.is_away:
                 raise JournalUnavailable("The journal is away. Try again soon.")
             await asyncio.shield(self._next_write())
         except JournalUnavailable:
@@ -263,7 +264,7 @@ class Recorder:
             loop = asyncio.get_running_loop()
             if rows:
                 await loop.run_in_executor(self._thread, self._journal.record, rows)
-            elif self._is_away:
+            elif self.is_away:
                 # No round waits, so this is how it is noticed that the journal is back.
                 await loop.run_in_executor(self._thread, self._journal.ping)
         except asyncio.CancelledError:
@@ -272,7 +273,7 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - rounds must not be lost by a bug either
             await self._keep(rows, written, error)
         else:
-            self._is_away = False
+            self.is_away = False
             self._waiting -= len(rows)
             if written and not written.done():
                 written.set_result(None)
@@ -285,7 +286,7 @@ class Recorder:
     ) -> None:
         """Keeps rounds that were answered for the next try; those that move money are refused instead."""
         metrics.JOURNAL_FAULTS.inc()
-        self._is_away = is_outage = isinstance(error, JournalUnavailable)
+        self.is_away = is_outage = isinstance(error, JournalUnavailable)
         fields = {"rounds": len(rows), "reason": str(error)}
         _log.error("journal away", extra=fields, exc_info=None if is_outage else error)
         if written and not written.done():

@@ -92,6 +92,7 @@ class Application:
         root_path: str = "",
     ) -> None:
         self._routes = [(route.method, route.pattern, route) for route in routes]
+        self._paths = _name_paths([route.template for route in routes])
         self._error_bodies = {"": error_body, **(error_bodies or {})}
         self._start = start
         self._close = close
@@ -161,7 +162,7 @@ class Application:
                 allowed.add(offered)
         if allowed:
             raise WrongMethod(sorted(allowed))
-        raise UnknownName("There is nothing at this path; /docs lists what there is.", code="unknown_path")
+        raise UnknownName(f"There is nothing at this path; {self._paths}.", code="unknown_path")
 
     def _refuse(self, path: str, error: ConcordError) -> Response:
         prefix = max((p for p in self._error_bodies if path.startswith(p)), key=len)
@@ -262,6 +263,13 @@ def _report(error: ConcordError, request_id: str, template: str) -> None:
     if level == logging.ERROR:
         fields["reason"] = error.message
     _log.log(level, "request refused", extra=fields)
+
+
+def _name_paths(templates: Sequence[str]) -> str:
+    """Where to find what there is; a service without documentation names its paths."""
+    if "/docs" in templates:
+        return "/docs lists what there is"
+    return f"there are {', '.join(dict.fromkeys(templates))}"
 
 
 def _address(scope: Scope) -> str:

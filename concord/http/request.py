@@ -4,6 +4,8 @@ A body is read up to a limit and taken for what its content type says; an unknow
 """
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -15,7 +17,7 @@ from starlette.types import Message, Receive, Scope
 from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaType
 from concord.http.decompression import decompress
 from concord.http.tokens import Token
-from concord.util.slices import turn_for
+from concord.util.slices import LARGE_BYTES, turn_for
 
 LISTEN_AFTER_SECONDS: Final = 0.05
 """How long a request takes before it listens for its caller hanging up, at least."""
@@ -108,15 +110,38 @@ class Request:
             WrongMediaType: It is not declared as JSON.
             CallerError: It is no JSON; NaN and Infinity are none either.
         """
+        return (await self._json())[1]
+
+    async def strict_json(self) -> Any:  # noqa: ANN401 - any JSON document
+        """Reads a JSON body in which no object names a field twice: for what changes labels, stake, versions.
+
+        Of two equal names a parser keeps one, and the sender may have meant the other.
+
+        Raises:
+            WrongMediaType: It is not declared as JSON.
+            CallerError: It is no JSON; NaN and Infinity are none either.
+            InvalidInput: A field is given twice.
+        """
+        body, document = await self._json()
+        if len(body) < LARGE_BYTES:
+            check_names(body)
+        else:
+            await asyncio.to_thread(check_names, body)
+        return document
+
+    async def _json(self) -> tuple[bytes, Any]:
+        self._check_json()
+        body = await self.body()
+        await turn_for(len(body))
+        return body, parse_json(body)
+
+    def _check_json(self) -> None:
         if self.media_type != "application/json":
             raise WrongMediaType(
                 f"The body must be JSON, sent with 'content-type: application/json', not "
                 f"{self.media_type[:60] or 'without a content type'!r}.",
                 field="content-type",
             )
-        body = await self.body()
-        await turn_for(len(body))
-        return parse_json(body)
 
     def query(self, *allowed: str) -> dict[str, str]:
         """The query's parameters.
@@ -156,6 +181,27 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON document
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise CallerError(f"The body is no JSON: {error}.", field="body", code="invalid_json") from error
+
+
+def check_names(body: bytes) -> None:
+    """Checks that no object of a JSON document names a field twice.
+
+    Raises:
+        InvalidInput: One does.
+        CallerError: It is nested too deeply to check.
+    """
+    try:
+        # The numbers do not matter here, and a long one takes long to read.
+        json.loads(body, object_pairs_hook=_check_pairs, parse_int=str, parse_float=str)
+    except RecursionError as error:
+        raise CallerError("The body is nested too deeply.", field="body", code="invalid_json") from error
+
+
+def _check_pairs(pairs: list[tuple[str, object]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        name = Counter(names).most_common(1)[0][0]
+        raise InvalidInput(f"The field {name[:60]!r} is given twice; say which is meant.", field=name[:60])
 
 
 def object_body(body: object, *fields: str, form: str | None = None) -> dict[str, Any]:

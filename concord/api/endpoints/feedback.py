@@ -68,7 +68,9 @@ class Labelling:
     def __init__(self, service: Service) -> None:
         self._most = service.settings.max_rows
         days = service.settings.label_days
-        self._feedback = Feedback(service.journal, service.ensembles, service.settler, label_days=days)
+        self._feedback = Feedback(
+            service.journal, service.ensembles, service.settler, service.recorder, label_days=days
+        )
 
     def endpoints(self) -> list[Endpoint]:
         """Feedback."""
@@ -78,7 +80,7 @@ class Labelling:
         """200 with a result a label if one of them is the round's now; else the first one's error."""
         query = request.query("settled")
         settled = request.flag(query, "settled")
-        items = _read_items(await request.json(), self._most)
+        items = _read_items(await request.strict_json(), self._most)
         receipts = await self._feedback.take(request.token, items, request.request_id)
         if settled:
             receipts = await self._feedback.settled(receipts, SETTLED_SECONDS)

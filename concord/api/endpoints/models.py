@@ -92,7 +92,7 @@ class Models:
 
     async def _decide(self, action: Action, request: Request) -> Response:
         named = ("version",) if action in {"challenge", "promote"} else ()
-        body = object_body(await request.json(), *named, "why", "expect")
+        body = object_body(await request.strict_json(), *named, "why", "expect")
         why = read_reason(body.get("why"), "why")
         decision = RolloutRequest(action, _read_version(body, "version"), _read_pair(body.get("expect")))
         if action == "challenge" and decision.version is None:

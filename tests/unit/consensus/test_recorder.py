@@ -173,7 +173,7 @@ async def test_while_the_journal_is_away_what_moves_money_is_refused_at_once_and
     journal = FaultyJournal(*[JournalUnavailable("away")] * 4)
     recorder = writing(journal)
     await recorder.record(rounds(1))
-    await until(lambda: recorder._is_away)
+    await until(lambda: recorder.is_away)
     with pytest.raises(JournalUnavailable):
         await recorder.record_durably(rounds(2, due=True))
     assert await recorder.record_durably(rounds(2)) is False
