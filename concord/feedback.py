@@ -117,13 +117,16 @@ class Feedback:
         now = int(time.time() * 1_000_000)
         rows = await in_slices(labels, lambda label: self._row(label, origins, token, now, request_id))
         written = iter(await self._write([row for row in rows if isinstance(row, LabelRow)]))
-        receipts = [
-            _refused(item, label, origins, row)
-            if isinstance(row, CallerError)
-            else _receipt(next(written), label, origins)
-            for item, label, row in zip(items, labels, rows, strict=True)
-        ]
-        _count(receipts, origins, now)
+
+        def receive(index: int) -> LabelReceipt:
+            row, label = rows[index], labels[index]
+            if isinstance(row, CallerError):
+                return _refused(items[index], label, origins, row)
+            return _receipt(next(written), label, origins)
+
+        receipts = await in_slices(range(len(items)), receive)
+        _count(receipts)
+        await in_slices(receipts, lambda receipt: _observe_age(receipt, origins, now))
         return receipts
 
     async def settled(self, receipts: Sequence[LabelReceipt], seconds: float) -> list[LabelReceipt]:
@@ -242,11 +245,13 @@ def _task(label: SubmittedLabel | CallerError, origins: Mapping[str, Origin]) ->
     return origin.task if origin else None
 
 
-def _count(receipts: Sequence[LabelReceipt], origins: Mapping[str, Origin], now: int) -> None:
+def _count(receipts: Sequence[LabelReceipt]) -> None:
     statuses = Counter((receipt.task or "", receipt.status) for receipt in receipts)
     for (task, status), count in statuses.items():
         metrics.LABELS.labels(task, status).inc(count)
-    for receipt in receipts:
-        if receipt.status == "accepted" and receipt.id is not None:
-            origin = origins[receipt.id]
-            metrics.LABEL_AGE.labels(origin.task).observe(max(0, now - origin.time) / 1_000_000)
+
+
+def _observe_age(receipt: LabelReceipt, origins: Mapping[str, Origin], now: int) -> None:
+    if receipt.status == "accepted" and receipt.id is not None:
+        origin = origins[receipt.id]
+        metrics.LABEL_AGE.labels(origin.task).observe(max(0, now - origin.time) / 1_000_000)

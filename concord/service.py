@@ -50,7 +50,7 @@ class Service:
         self.reconciler = Reconciler(self.ensembles, self.node_clients, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify, keeps_features=bool(settings.retention_days))
         self.consensus = Consensus(settings, self.ensembles, self.node_clients, self.settler, self.recorder)
-        self.pages, self.checks = ReadThreads("pages"), ReadThreads("checks")
+        self.pages, self.checks, self.scrapes = map(ReadThreads, ("pages", "checks", "scrapes"))
         self.drift = LiveDrift(journal, self.ensembles)
         self.inventory = Inventory(self.ensembles, open_versions_store(settings), open_registry(settings))
         self.rollout = Rollout(self.inventory, self.settler)
@@ -94,8 +94,8 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.inventory.close()
-        self.pages.close()
-        self.checks.close()
+        for threads in (self.pages, self.checks, self.scrapes):
+            threads.close()
         await asyncio.to_thread(self.journal.close)
 
     def ready(self) -> bool:

@@ -59,6 +59,7 @@ def test_a_bad_row_is_a_422_that_names_its_column(http, row, field, words):
         (b"{}", 422, "invalid_input", "rows"),
         (b'{"rows": [], "row": 1}', 422, "invalid_input", "row"),
         (b'{"rows": [' + b"{}," * 1000 + b"{}]}", 422, "too_many_rows", "rows"),
+        (b'{"rows": [' + b"[]," * 300_000 + b"[]]}", 400, "invalid_json", "body"),
         (b" " * 10_000_000, 413, "too_large", "body"),
     ],
     ids=[
@@ -75,6 +76,7 @@ def test_a_bad_row_is_a_422_that_names_its_column(http, row, field, words):
         "nothing",
         "an extra field",
         "too many rows",
+        "too many lists",
         "10 MB",
     ],
 )
