@@ -90,7 +90,7 @@ class FairQueue(Generic[_Waiting]):
 
     def take(self, most_rows: int) -> list[_Waiting]:
         """The next questions that may go together: one at least, of one ensemble, up to so many rows."""
-        batch = _Batch(self.head, most_rows)
+        batch = _Filled(self.head, most_rows)
         held: list[tuple[str, _CallerQueue[_Waiting]]] = []
         while self._callers and not batch.is_full:
             caller, queue = self._callers.popitem(last=False)
@@ -108,8 +108,8 @@ class FairQueue(Generic[_Waiting]):
         return batch.questions
 
 
-class _Batch(Generic[_Waiting]):
-    """The questions of a batch, while it is filled."""
+class _Filled(Generic[_Waiting]):
+    """The questions of a batch that is being filled."""
 
     def __init__(self, first: _Waiting, most_rows: int) -> None:
         self.questions: list[_Waiting] = []
