@@ -14,7 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from concord.consensus.ensembles import Ensembles
-from concord.errors import CallerError, Conflict, Expired, Forbidden, InvalidInput, UnknownName
+from concord.consensus.recorder import Recorder
+from concord.errors import (
+    CallerError,
+    Conflict,
+    Expired,
+    Forbidden,
+    InvalidInput,
+    JournalUnavailable,
+    UnknownName,
+)
 from concord.http.tokens import Token
 from concord.journal import Journal
 from concord.journal.rows import Labelled, LabelRow, Origin
@@ -23,6 +32,7 @@ from concord.settlement.settler import Settler
 from concord.tasks.labels import SubmittedLabel, encode_label, parse_label
 from concord.types.answers import SettlementStatus
 from concord.types.rounds import LabelOutcome
+from concord.util.slices import in_slices
 
 RECORDED_SECONDS: Final = 0.2
 """How long to wait for a round that is not in the journal: rounds are recorded within 150 ms of the answer,
@@ -68,11 +78,21 @@ class Feedback:
         journal: Where they go; called in a thread.
         ensembles: The tasks' schemas.
         settler: Settles labelled rounds that are due.
+        recorder: Knows whether rounds wait for the journal.
         label_days: How long after a round it can be labelled.
     """
 
-    def __init__(self, journal: Journal, ensembles: Ensembles, settler: Settler, *, label_days: int) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        ensembles: Ensembles,
+        settler: Settler,
+        recorder: Recorder,
+        *,
+        label_days: int,
+    ) -> None:
         self._journal, self._ensembles, self._settler = journal, ensembles, settler
+        self._recorder = recorder
         self._label_days = label_days
 
     async def take(self, token: Token, items: Sequence[object], request_id: str) -> list[LabelReceipt]:
@@ -90,20 +110,23 @@ class Feedback:
             JournalUnavailable: Nothing was recorded.
             NoQuorum: The schema of a round's task is not known, as no node has ever answered; likewise.
         """
-        labels = [_parsed(item, f"labels[{index}]") for index, item in enumerate(items)]
+        labels = await in_slices(range(len(items)), lambda i: _parsed(items[i], f"labels[{i}]"))
         origins = await self._origins(
             {label.id for label in labels if isinstance(label, SubmittedLabel) and _ID.fullmatch(label.id)}
         )
         now = int(time.time() * 1_000_000)
-        rows = [self._row(label, origins, token, now, request_id) for label in labels]
+        rows = await in_slices(labels, lambda label: self._row(label, origins, token, now, request_id))
         written = iter(await self._write([row for row in rows if isinstance(row, LabelRow)]))
-        receipts = [
-            _refused(item, label, origins, row)
-            if isinstance(row, CallerError)
-            else _receipt(next(written), label, origins)
-            for item, label, row in zip(items, labels, rows, strict=True)
-        ]
-        _count(receipts, origins, now)
+
+        def receive(index: int) -> LabelReceipt:
+            row, label = rows[index], labels[index]
+            if isinstance(row, CallerError):
+                return _refused(items[index], label, origins, row)
+            return _receipt(next(written), label, origins)
+
+        receipts = await in_slices(range(len(items)), receive)
+        _count(receipts)
+        await in_slices(receipts, lambda receipt: _observe_age(receipt, origins, now))
         return receipts
 
     async def settled(self, receipts: Sequence[LabelReceipt], seconds: float) -> list[LabelReceipt]:
@@ -126,6 +149,11 @@ class Feedback:
         if missing := ids - origins.keys():
             await asyncio.sleep(RECORDED_SECONDS)
             origins |= await asyncio.to_thread(self._journal.origins, missing)
+        if missing - origins.keys() and self._recorder.is_away:
+            # The journal can be read and not written, as on a full disk: the round may still wait for it.
+            raise JournalUnavailable(
+                "The journal takes nothing now, and the round may not be in it yet. Send it again soon."
+            )
         return origins
 
     def _row(
@@ -217,11 +245,13 @@ def _task(label: SubmittedLabel | CallerError, origins: Mapping[str, Origin]) ->
     return origin.task if origin else None
 
 
-def _count(receipts: Sequence[LabelReceipt], origins: Mapping[str, Origin], now: int) -> None:
+def _count(receipts: Sequence[LabelReceipt]) -> None:
     statuses = Counter((receipt.task or "", receipt.status) for receipt in receipts)
     for (task, status), count in statuses.items():
         metrics.LABELS.labels(task, status).inc(count)
-    for receipt in receipts:
-        if receipt.status == "accepted" and receipt.id is not None:
-            origin = origins[receipt.id]
-            metrics.LABEL_AGE.labels(origin.task).observe(max(0, now - origin.time) / 1_000_000)
+
+
+def _observe_age(receipt: LabelReceipt, origins: Mapping[str, Origin], now: int) -> None:
+    if receipt.status == "accepted" and receipt.id is not None:
+        origin = origins[receipt.id]
+        metrics.LABEL_AGE.labels(origin.task).observe(max(0, now - origin.time) / 1_000_000)

@@ -13,6 +13,7 @@ from concord.consensus.reconciler import Reconciler
 from concord.consensus.recorder import Recorder
 from concord.drift.live import LiveDrift
 from concord.errors import JournalUnavailable
+from concord.http.read_threads import ReadThreads
 from concord.journal import Journal
 from concord.ledger import Ledger, open_store
 from concord.rollout.desired import open_versions_store
@@ -49,6 +50,7 @@ class Service:
         self.reconciler = Reconciler(self.ensembles, self.node_clients, self.settler, journal)
         self.recorder = Recorder(journal, self.settler.notify, keeps_features=bool(settings.retention_days))
         self.consensus = Consensus(settings, self.ensembles, self.node_clients, self.settler, self.recorder)
+        self.pages, self.checks, self.scrapes = map(ReadThreads, ("pages", "checks", "scrapes"))
         self.drift = LiveDrift(journal, self.ensembles)
         self.inventory = Inventory(self.ensembles, open_versions_store(settings), open_registry(settings))
         self.rollout = Rollout(self.inventory, self.settler)
@@ -92,6 +94,8 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.inventory.close()
+        for threads in (self.pages, self.checks, self.scrapes):
+            threads.close()
         await asyncio.to_thread(self.journal.close)
 
     def ready(self) -> bool:

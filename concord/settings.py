@@ -195,7 +195,8 @@ class Settings(BaseSettings):
     """Rows in one call: as many as a node answers well within the deadline; a node takes 4,096 a call."""
 
     max_waiting_rows: int = Field(default=20_000, ge=1)
-    """Rows that may wait for nodes at once; beyond it callers get 429. A second of work on two cores."""
+    """Rows that may be under way at once; beyond it callers get 429, and so does a task or a caller that has
+    its share of them. A second of work on two cores."""
 
     drain_file: Path | None = None
     """A file whose existence means that this process will soon end, so its connections are closed."""

@@ -110,7 +110,7 @@ class ConsensusApi:
             Administration(service),
             Models(service),
             Tasks(service),
-            Drift(service.drift),
+            Drift(service.drift, service.checks),
             LabelledRounds(service),
             Nodes(service),
             History(service),

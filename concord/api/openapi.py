@@ -11,8 +11,7 @@ from pydantic import TypeAdapter
 
 from concord.api.endpoint import REFERENCE, TAGS, Endpoint, Listed, Operation, PerTask
 from concord.api.params import Schema, int_schema
-from concord.consensus.ensembles import Ensembles
-from concord.errors import ConcordError
+from concord.tasks.schema import TaskSchema
 
 _PATH_PARAMS: Final[Mapping[str, Schema]] = {"height": int_schema()}
 _FIELD: Final[Schema] = {"type": ["string", "null"]}
@@ -48,26 +47,26 @@ _MEANINGS: Final = {
     413: "The body, or the number of rows, is over the limit.",
     415: "The body is not declared as JSON.",
     422: "A value is not as the schema says; `field` names it.",
-    429: "Too many rows wait; `Retry-After` says when to come back.",
+    429: "Too many rows or pages wait; `Retry-After` says when to come back.",
     503: "Below the quorum, or the journal is away.",
 }
 
 
 def build_document(
-    endpoints: Iterable[Endpoint], ensembles: Ensembles, version: str, *, secured: bool = True
+    endpoints: Iterable[Endpoint], schemas: Mapping[str, TaskSchema], version: str, *, secured: bool = True
 ) -> Schema:
-    """The OpenAPI 3.1 document of endpoints, for the tasks whose schema is known now.
+    """The OpenAPI 3.1 document of endpoints.
 
     Args:
         endpoints: What is answered.
-        ensembles: The tasks.
+        schemas: The schemas of the tasks, by name.
         version: Of this software.
         secured: Whether the service has tokens; without any, a token is never required.
     """
     components: Schema = {"Error": _ERROR}
     paths: dict[str, Schema] = {}
     for endpoint in endpoints:
-        for path, name, operation in _list_operations(endpoint, ensembles):
+        for path, name, operation in _list_operations(endpoint, schemas):
             described = {
                 "operationId": name,
                 **_describe(endpoint, path, operation, components, secured=secured),
@@ -86,17 +85,15 @@ def build_document(
     }
 
 
-def _list_operations(endpoint: Endpoint, ensembles: Ensembles) -> Iterator[tuple[str, str, Operation]]:
+def _list_operations(
+    endpoint: Endpoint, schemas: Mapping[str, TaskSchema]
+) -> Iterator[tuple[str, str, Operation]]:
     """The paths under which an endpoint is described, each with the operation and its name."""
     handler = getattr(endpoint.handler, "__name__", "")
     if isinstance(endpoint.operation, Operation):
         yield endpoint.path, endpoint.operation.name or handler, endpoint.operation
     elif isinstance(endpoint.operation, PerTask):
-        for task in ensembles.names():
-            try:
-                schema = ensembles.schema(task)
-            except ConcordError:
-                continue
+        for task, schema in schemas.items():
             yield endpoint.path.format(task=task), f"{handler}_{task}", endpoint.operation.operation(schema)
 
 

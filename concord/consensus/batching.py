@@ -4,19 +4,27 @@ A batch departs once two turns of the event loop bring no other question, so cal
 together share the next batch, and a lone caller waits for no one. While a batch is under way, a second one
 departs when as many questions wait as the first carries, because a small call costs a node nearly as much as
 a large one. A batch that takes longer than usual to its quorum delays no other; only then is a timer set.
+Callers take turns in filling a batch (`concord.consensus.fair_queue`).
 """
 
 import asyncio
 import time
-from collections import deque
 from typing import Final, NamedTuple
 
 from concord.consensus.ensemble import Ensemble
-from concord.consensus.node_client import ROWS_PER_CALL, Question, Reply
+from concord.consensus.fair_queue import FairQueue
+from concord.consensus.node_client import Question, Reply
 from concord.consensus.poll import Poll, Shadows
 
 BATCHES_UNDER_WAY: Final = 2
 """Batches of a task at a time, without slow ones: one at the nodes, and one on the way."""
+
+ROWS_PER_BATCH: Final = 1024
+"""More rows than this wait for the next batch: a call of so many costs no more a row than a larger one, and
+what waits behind it waits less."""
+
+HANDED_OUT: Final = 64
+"""Questions that get their replies in one turn of the loop, since each is worked on in the turn after."""
 
 QUIET_TURNS: Final = 2
 """Turns of the loop without another question after which a batch departs: what one reads asks in the next."""
@@ -51,11 +59,14 @@ class BatchResult(NamedTuple):
 class _PendingQuestion:
     """The question of one request, from its arrival to the replies; its batch is known when it departs."""
 
-    __slots__ = ("asked", "batch", "ensemble", "question", "result")
+    __slots__ = ("asked", "batch", "caller", "ensemble", "question", "result")
 
-    def __init__(self, ensemble: Ensemble, question: Question, result: "asyncio.Future[BatchResult]") -> None:
+    def __init__(
+        self, ensemble: Ensemble, question: Question, caller: str, result: "asyncio.Future[BatchResult]"
+    ) -> None:
         self.ensemble = ensemble
         self.question = question
+        self.caller = caller
         self.result = result
         self.asked = time.perf_counter()
         self.batch: _Batch | None = None
@@ -94,11 +105,15 @@ class _Batch:
 
     def hand_out(self, replies: list[Reply], shadows: Shadows | None) -> None:
         """Gives each question the replies, and the place of its rows in them."""
-        first = 0
-        for pending in self.questions:
+        self._hand_out_from(0, BatchResult(replies, 0, shadows))
+
+    def _hand_out_from(self, begin: int, result: BatchResult) -> None:
+        for pending in self.questions[begin : begin + HANDED_OUT]:
             if not pending.result.done():
-                pending.result.set_result(BatchResult(replies, first, shadows))
-            first += pending.question.rows
+                pending.result.set_result(result)
+            result = result._replace(first=result.first + pending.question.rows)
+        if begin + HANDED_OUT < self.size:
+            asyncio.get_running_loop().call_soon(self._hand_out_from, begin + HANDED_OUT, result)
 
     def fail(self, error: Exception) -> None:
         """Gives each question the error."""
@@ -111,14 +126,14 @@ class Batcher:
     """The questions to one task that wait for a batch, and the batches under way."""
 
     def __init__(self) -> None:
-        self._waiting: deque[_PendingQuestion] = deque()
+        self._waiting: FairQueue[_PendingQuestion] = FairQueue()
         self._under_way: set[_Batch] = set()
         self._is_gathering = False
         self._gathered = self._quiet_turns = 0
         self._slow_timer: asyncio.TimerHandle | None = None
         self._slow_after = 0.0
 
-    async def ask(self, ensemble: Ensemble, question: Question) -> BatchResult:
+    async def ask(self, ensemble: Ensemble, question: Question, caller: str = "") -> BatchResult:
         """Asks an ensemble's nodes, together with other requests; returns once the poll is over.
 
         A question whose caller hangs up leaves its batch; a batch that all have left is abandoned.
@@ -126,9 +141,10 @@ class Batcher:
         Args:
             ensemble: The nodes, and how long they have; a batch has one ensemble.
             question: The rows of one request.
+            caller: Whose request it is.
         """
-        pending = _PendingQuestion(ensemble, question, asyncio.get_running_loop().create_future())
-        self._waiting.append(pending)
+        pending = _PendingQuestion(ensemble, question, caller, asyncio.get_running_loop().create_future())
+        self._waiting.add(pending)
         self._schedule()
         try:
             return await pending.result
@@ -160,7 +176,7 @@ class Batcher:
             self._gathered, self._quiet_turns = len(self._waiting), 0
         else:
             self._quiet_turns += 1
-        first = self._waiting[0].asked if self._waiting else 0.0
+        first = self._waiting.head.asked if self._waiting else 0.0
         if self._quiet_turns < QUIET_TURNS and time.perf_counter() - first < GATHERING_SECONDS:
             asyncio.get_running_loop().call_soon(self._gather)
         else:
@@ -176,18 +192,8 @@ class Batcher:
             self._slow_timer.cancel()
             self._slow_timer = None
         while self._waiting and self._may_depart():
-            self._send(_Batch(self._next()))
+            self._send(_Batch(self._waiting.take(ROWS_PER_BATCH)))
         self._schedule()
-
-    def _next(self) -> list[_PendingQuestion]:
-        """The questions at the head of the queue that may go together."""
-        ensemble, rows, questions = self._waiting[0].ensemble, 0, list[_PendingQuestion]()
-        while self._waiting and self._waiting[0].ensemble is ensemble:
-            rows += self._waiting[0].question.rows
-            if questions and rows > ROWS_PER_CALL:
-                break
-            questions.append(self._waiting.popleft())
-        return questions
 
     def _send(self, batch: _Batch) -> None:
         self._under_way.add(batch)

@@ -13,18 +13,18 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from concord.consensus.batching import Batcher, BatchResult
-from concord.consensus.ensemble import Ensemble
+from concord.consensus.ensemble import Ensemble, RoundResult
 from concord.consensus.ensembles import Ensembles
 from concord.consensus.metrics import declare_task
 from concord.consensus.node_client import Question
 from concord.consensus.node_clients import NodeClients
 from concord.consensus.recorder import DecidedRounds, Recorder, compact_json
-from concord.errors import Overloaded
+from concord.consensus.waiting_room import WaitingRoom
 from concord.ledger import Head
-from concord.observability import metrics
 from concord.settings import Settings
 from concord.settlement.settler import Settler
 from concord.types.answers import Verdict
+from concord.util.slices import in_slices
 
 SETTLED_SECONDS: Final = 3.0
 """How long `?settled=true` waits for the block. With the longest deadline (4 s) and the wait for the
@@ -77,7 +77,7 @@ class Consensus:
             declare_task(task)
         self._cached: dict[str, _CachedEnsemble] = {}
         self._batchers: defaultdict[str, Batcher] = defaultdict(Batcher)
-        self._waiting_rows = 0
+        self._room = WaitingRoom(settings.max_waiting_rows)
 
     async def predict(
         self,
@@ -88,6 +88,7 @@ class Consensus:
         *,
         recorded: bool = False,
         settled: bool = False,
+        caller: str = "",
     ) -> PredictResult:
         """Asks the nodes of a task about rows, decides and records.
 
@@ -98,21 +99,23 @@ class Consensus:
             traceparent: W3C trace context, handed on to the nodes.
             recorded: Wait until the rounds are durable in the journal.
             settled: Wait until the rounds are settled in a block.
+            caller: Who asks; callers share the waiting room and the batches of a task.
 
         Raises:
             UnknownName: There is no such task.
             InvalidInput: A row is not as the schema says.
             NoQuorum: No node of the task has ever answered.
-            Overloaded: More rows wait than may.
+            Overloaded: More rows wait than may, in all or of this task or caller.
             JournalUnavailable: The journal is away, and the round moves money or no more can wait.
         """
         began = time.perf_counter()
         ensemble = self._ensemble(task)
-        body = ensemble.schema.read_rows(rows).tobytes()
-        question = Question(body, len(rows), ensemble.schema.digest, (request_id,), traceparent)
-        batch = await self._ask(ensemble, question)
-        rounds = self._decide(ensemble, question, rows, batch, began)
-        result = await self._record(rounds, durably=recorded or ensemble.moves_money)
+        with self._room.admit(task, caller, len(rows)):
+            body = await _read(ensemble, rows)
+            question = Question(body, len(rows), ensemble.schema.digest, (request_id,), traceparent)
+            batch = await self._batchers[task].ask(ensemble, question, caller)
+            rounds = await self._decide(ensemble, question, rows, batch, began)
+            result = await self._record(rounds, durably=recorded or ensemble.moves_money)
         return await self._await_settlement(result) if settled else result
 
     def refusal(self, task: str, result: PredictResult) -> dict[str, str | None] | None:
@@ -131,20 +134,7 @@ class Consensus:
             self._cached[task] = cached
         return cached.ensemble
 
-    async def _ask(self, ensemble: Ensemble, question: Question) -> BatchResult:
-        if self._waiting_rows + question.rows > self._settings.max_waiting_rows:
-            raise Overloaded(
-                f"{self._waiting_rows} rows wait already. Try again in a second.", retry_after=1.0
-            )
-        self._waiting_rows += question.rows
-        metrics.WAITING_ROWS.set(self._waiting_rows)
-        try:
-            return await self._batchers[ensemble.task].ask(ensemble, question)
-        finally:
-            self._waiting_rows -= question.rows
-            metrics.WAITING_ROWS.set(self._waiting_rows)
-
-    def _decide(
+    async def _decide(
         self,
         ensemble: Ensemble,
         question: Question,
@@ -152,21 +142,24 @@ class Consensus:
         batch: BatchResult,
         began: float,
     ) -> DecidedRounds:
-        results = [
-            ensemble.decide(batch.replies, batch.first + row, round_id)
-            for row, round_id in enumerate(_round_ids(question.rows))
-        ]
-        encoded = [compact_json(result.verdict) for result in results]
+        ids = _round_ids(question.rows)
+
+        def decide(row: int) -> tuple[RoundResult, bytes]:
+            result = ensemble.decide(batch.replies, batch.first + row, ids[row])
+            return result, compact_json(result.verdict)
+
+        decided = await in_slices(range(question.rows), decide)
+        results, encoded = [result for result, _ in decided], [text for _, text in decided]
         now = int(time.time() * 1_000_000)
         return DecidedRounds(ensemble, question, rows, batch, results, encoded, now, began)
 
     async def _record(self, rounds: DecidedRounds, *, durably: bool) -> PredictResult:
         verdicts, encoded = [result.verdict for result in rounds.results], rounds.encoded
         if not durably:
-            self._recorder.record(rounds)
+            await self._recorder.record(rounds)
         elif await self._recorder.record_durably(rounds) and not all(v.recorded for v in verdicts):
             verdicts = [replace(verdict, recorded=True) for verdict in verdicts]
-            encoded = [compact_json(verdict) for verdict in verdicts]
+            encoded = await in_slices(verdicts, compact_json)
         return PredictResult(verdicts, encoded)
 
     async def _await_settlement(self, result: PredictResult) -> PredictResult:
@@ -180,7 +173,14 @@ class Consensus:
             else verdict
             for verdict in result.verdicts
         ]
-        return PredictResult(verdicts, [compact_json(verdict) for verdict in verdicts])
+        return PredictResult(verdicts, await in_slices(verdicts, compact_json))
+
+
+async def _read(ensemble: Ensemble, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The rows as the nodes get them."""
+    schema = ensemble.schema
+    numbers = await in_slices(range(len(rows)), lambda index: schema.read_row(rows[index], index))
+    return schema.to_rows(numbers).tobytes()
 
 
 def _round_ids(count: int) -> list[str]:

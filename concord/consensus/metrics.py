@@ -39,10 +39,8 @@ def declare_task(task: str) -> None:
             metrics.ROUNDS.labels(task, status)
 
 
-def observe(
-    ensemble: Ensemble, replies: Sequence[Reply], results: Sequence[RoundResult], seconds: float
-) -> None:
-    """Counts the rounds of one request. Histograms count requests; outcomes and votes count rounds."""
+def observe_request(ensemble: Ensemble, replies: Sequence[Reply], seconds: float) -> None:
+    """Observes how long one request took, and how long without its slowest node."""
     declare_task(ensemble.task)
     task = _tasks[ensemble.task]
     task.seconds.observe(seconds)
@@ -51,13 +49,17 @@ def observe(
         if reply.latency_ms is not None and reply.outcome == "voted":
             slowest = max(slowest, reply.latency_ms / 1000)
     task.overhead.observe(max(0.0, seconds - slowest))
-    for result in results:
-        verdict = result.verdict
-        task.rounds[verdict.status] += 1
-        if verdict.agreement is not None:
-            task.agreement.observe(verdict.agreement)
-        for vote in verdict.votes:
-            task.votes[vote.node, vote.outcome, vote.label] += 1
+
+
+def observe_round(ensemble: Ensemble, result: RoundResult) -> None:
+    """Counts one round of a request that was observed before: its outcome, votes and agreement."""
+    verdict = result.verdict
+    task = _tasks[ensemble.task]
+    task.rounds[verdict.status] += 1
+    if verdict.agreement is not None:
+        task.agreement.observe(verdict.agreement)
+    for vote in verdict.votes:
+        task.votes[vote.node, vote.outcome, vote.label] += 1
 
 
 def _flush() -> None:

@@ -140,7 +140,7 @@ class NodeWatch:
         response = await self._client.post(questions)
         if response.status != 200:
             raise ValueError(f"it answered {response.status} {response.media_type}")
-        ballots, _ = self._client.read(questions, response)
+        ballots, _ = await self._client.read(questions, response)
         if ballots.valid:
             raise ValueError("its answer to the example is no vote")
         self._client.note_call(answered=True)

@@ -45,7 +45,6 @@ class Poll:
         self._replies: list[Reply | None] = [None] * len(clients)
         self._pending: list[PendingReply | None] = [None] * len(clients)
         self._open = len(clients)
-        self._rows = 0
         self._voted_in_full = 0
         """Deposits of the nodes whose votes on all rows are usable."""
         self._grace: asyncio.TimerHandle | None = None
@@ -61,7 +60,6 @@ class Poll:
             waited: Seconds that the question has waited already; the deadline counts them.
         """
         self._loop = asyncio.get_running_loop()
-        self._rows = question.rows
         self._began = time.perf_counter()
         self._over: asyncio.Future[None] = self._loop.create_future()
         deadline = self._loop.call_later(max(0.0, self._limits.deadline - waited), self._finish)
@@ -110,8 +108,11 @@ class Poll:
             for deposit, reply in replies
             if reply is not None and reply.valid is not None
         ]
+        # Rows on which the same nodes have voted are alike, and there are few kinds of them.
+        kinds = set(zip(*[valid for _, valid in partial_votes], strict=True)) or {()}
         by_row = {
-            sum([deposit * valid[row] for deposit, valid in partial_votes]) for row in range(self._rows)
+            sum([deposit * valid for (deposit, _), valid in zip(partial_votes, kind, strict=True)])
+            for kind in kinds
         }
         return all(
             (self._voted_in_full + deposits) * 1_000_000 >= self._quorum

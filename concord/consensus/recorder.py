@@ -17,7 +17,7 @@ import orjson
 
 from concord.consensus.batching import BatchResult
 from concord.consensus.ensemble import Ensemble, RoundResult
-from concord.consensus.metrics import observe
+from concord.consensus.metrics import observe_request, observe_round
 from concord.consensus.node_client import Question, Reply
 from concord.consensus.poll import Shadows
 from concord.errors import JournalUnavailable
@@ -25,6 +25,7 @@ from concord.journal import Journal
 from concord.journal.rows import RoundRow
 from concord.observability import metrics
 from concord.util.background import spawn
+from concord.util.slices import FEW_ITEMS, in_slices
 
 BEHIND_SECONDS: Final = 0.03
 """How long answered rounds gather; with the write itself, within the 50 ms promised."""
@@ -34,8 +35,10 @@ MOST_WAITING: Final = 50_000
 """Rounds kept in memory while the journal is away: some 100 MiB, and ten seconds of full load."""
 
 MOST_DECIDED: Final = 32
-"""Decided rounds whose rows are made in the loop's next turn. Of more, all are made at once: thousands of
-votes that live until then would pass through every generation of the garbage collector."""
+"""Decided rounds whose rows are made in the loop's next turn; of more, all are made at once."""
+
+MOST_IN_A_GROUP: Final = 2000
+"""Rounds that are written at once beside those whose callers wait: some 50 ms, which the next group waits."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,9 +85,12 @@ class Recorder:
         self._decided: list[tuple[DecidedRounds, float]] = []
         self._decided_count = 0
         self._rows: list[RoundRow] = []
+        self._urgent: list[RoundRow] = []
+        """Rows that a caller waits for; they go with the next group, whatever waits."""
         self._waiting = 0
         """Rounds that are not durable yet, wherever they are here; `MOST_WAITING` bounds them."""
-        self._is_away = False
+        self.is_away = False
+        """Whether the last write failed: rounds that were answered wait in memory."""
         # Its own thread, so that readers who occupy the shared ones never delay an answer.
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._has_rows = asyncio.Event()
@@ -105,30 +111,48 @@ class Recorder:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._rows:
+        if rows := self._urgent + self._rows:
             # In the same thread, so after a group that it still writes: beside it, the two would wait for
             # one another's rows.
-            last = asyncio.get_running_loop().run_in_executor(self._thread, self._journal.record, self._rows)
+            last = asyncio.get_running_loop().run_in_executor(self._thread, self._journal.record, rows)
             try:
                 await last
             except JournalUnavailable:
-                _log.exception("rounds lost at shutdown", extra={"rounds": len(self._rows)})
+                _log.exception("rounds lost at shutdown", extra={"rounds": len(rows)})
         self._thread.shutdown(wait=False)
 
-    def record(self, rounds: DecidedRounds) -> None:
+    async def record(self, rounds: DecidedRounds) -> None:
         """Takes rounds that are written behind their answer, once their shadows have answered.
+
+        The rows of many are made here, in slices: thousands of votes that wait for that would pass through
+        every generation of the garbage collector, and callers would send more than is recorded.
 
         Raises:
             JournalUnavailable: The journal is away and as many rounds wait as may.
         """
+        seconds = time.perf_counter() - rounds.began
+        if len(rounds.results) > FEW_ITEMS:
+            await self._record_many(rounds, seconds)
+            return
         self._reserve(len(rounds.results))
         if not self._decided:
             # The rows of a few are made in the loop's next turn, when the answer has been sent.
             asyncio.get_running_loop().call_soon(self._make_rows)
-        self._decided.append((rounds, time.perf_counter() - rounds.began))
+        self._decided.append((rounds, seconds))
         self._decided_count += len(rounds.results)
         if self._decided_count > MOST_DECIDED:
             self._make_rows()
+
+    async def _record_many(self, rounds: DecidedRounds, seconds: float) -> None:
+        shadows = rounds.batch.shadows
+        # Nothing is reserved before the last slice, as the caller may hang up between two of them.
+        rows = await self._rows_of(rounds, None) if shadows is None else None
+        self._reserve(len(rounds.results))
+        if rows is not None:
+            self._add(rows)
+        elif shadows is not None:
+            self._await_shadows(rounds, shadows)
+        await _observe(rounds, seconds)
 
     async def record_durably(self, rounds: DecidedRounds) -> bool:
         """Takes rounds and waits until they are durable; not while the journal is known to be away.
@@ -140,19 +164,20 @@ class Recorder:
             JournalUnavailable: The journal is away, and the rounds move money or no more can wait.
         """
         shadows, is_durable = rounds.batch.shadows, True
-        rows = self._rows_of(rounds, await shadows.replies() if shadows is not None else None)
-        kept = [row for row in rows if not row.due] if self._is_away else rows
+        rows = await self._rows_of(rounds, await shadows.replies() if shadows is not None else None)
+        kept = [row for row in rows if not row.due] if self.is_away else rows
         self._reserve(len(kept))
-        self._add(kept)
+        self._urgent.extend(kept)
+        self._has_rows.set()
         try:
-            if self._is_away:
+            if self.is_away:
                 raise JournalUnavailable("The journal is away. Try again soon.")
             await asyncio.shield(self._next_write())
         except JournalUnavailable:
             if rounds.ensemble.moves_money:
                 raise
             is_durable = False
-        observe(rounds.ensemble, rounds.batch.replies, rounds.results, time.perf_counter() - rounds.began)
+        await _observe(rounds, time.perf_counter() - rounds.began)
         return is_durable
 
     # From decided rounds to rows
@@ -166,23 +191,28 @@ class Recorder:
         """Counts the rounds that were decided, and makes their rows or waits for their shadows."""
         decided, self._decided, self._decided_count = self._decided, [], 0
         for rounds, seconds in decided:
-            observe(rounds.ensemble, rounds.batch.replies, rounds.results, seconds)
+            observe_request(rounds.ensemble, rounds.batch.replies, seconds)
+            for result in rounds.results:
+                observe_round(rounds.ensemble, result)
             if rounds.batch.shadows is None:
-                self._add(self._rows_of(rounds, None))
+                self._add([self._row(rounds, index, None) for index in range(len(rounds.results))])
             else:
-                task = asyncio.create_task(self._add_shadowed(rounds, rounds.batch.shadows))
-                self._shadowed.add(task)
-                task.add_done_callback(self._shadowed.discard)
+                self._await_shadows(rounds, rounds.batch.shadows)
+
+    def _await_shadows(self, rounds: DecidedRounds, shadows: Shadows) -> None:
+        task = asyncio.create_task(self._add_shadowed(rounds, shadows))
+        self._shadowed.add(task)
+        task.add_done_callback(self._shadowed.discard)
 
     async def _add_shadowed(self, rounds: DecidedRounds, shadows: Shadows) -> None:
-        self._add(self._rows_of(rounds, await shadows.replies()))
+        self._add(await self._rows_of(rounds, await shadows.replies()))
 
     def _add(self, rows: Sequence[RoundRow]) -> None:
         self._rows.extend(rows)
         self._has_rows.set()
 
-    def _rows_of(self, rounds: DecidedRounds, shadows: Mapping[str, Reply] | None) -> list[RoundRow]:
-        return [self._row(rounds, index, shadows) for index in range(len(rounds.results))]
+    async def _rows_of(self, rounds: DecidedRounds, shadows: Mapping[str, Reply] | None) -> list[RoundRow]:
+        return await in_slices(range(len(rounds.results)), lambda index: self._row(rounds, index, shadows))
 
     def _row(self, rounds: DecidedRounds, index: int, shadows: Mapping[str, Reply] | None) -> RoundRow:
         result, question, batch = rounds.results[index], rounds.question, rounds.batch
@@ -206,7 +236,7 @@ class Recorder:
     # From rows to the journal
 
     def _next_write(self) -> "asyncio.Future[None]":
-        """Done once all rows that wait now are durable, or failed if they could not be written; shared."""
+        """Done once all urgent rows are durable, or failed if they could not be written; shared."""
         if self._written is None:
             self._written = asyncio.get_running_loop().create_future()
         self._is_urgent.set()
@@ -220,7 +250,10 @@ class Recorder:
                     await self._is_urgent.wait()
             self._has_rows.clear()
             self._is_urgent.clear()
-            rows, self._rows = self._rows, []
+            rows = self._urgent + self._rows[:MOST_IN_A_GROUP]
+            self._urgent, self._rows = [], self._rows[MOST_IN_A_GROUP:]
+            if self._rows:
+                self._has_rows.set()
             written, self._written = self._written, None
             await self._write(rows, written)
 
@@ -231,7 +264,7 @@ class Recorder:
             loop = asyncio.get_running_loop()
             if rows:
                 await loop.run_in_executor(self._thread, self._journal.record, rows)
-            elif self._is_away:
+            elif self.is_away:
                 # No round waits, so this is how it is noticed that the journal is back.
                 await loop.run_in_executor(self._thread, self._journal.ping)
         except asyncio.CancelledError:
@@ -240,7 +273,7 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - rounds must not be lost by a bug either
             await self._keep(rows, written, error)
         else:
-            self._is_away = False
+            self.is_away = False
             self._waiting -= len(rows)
             if written and not written.done():
                 written.set_result(None)
@@ -253,7 +286,7 @@ class Recorder:
     ) -> None:
         """Keeps rounds that were answered for the next try; those that move money are refused instead."""
         metrics.JOURNAL_FAULTS.inc()
-        self._is_away = is_outage = isinstance(error, JournalUnavailable)
+        self.is_away = is_outage = isinstance(error, JournalUnavailable)
         fields = {"rounds": len(rows), "reason": str(error)}
         _log.error("journal away", extra=fields, exc_info=None if is_outage else error)
         if written and not written.done():
@@ -267,6 +300,11 @@ class Recorder:
         self._rows = kept + self._rows
         self._has_rows.set()
         await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _observe(rounds: DecidedRounds, seconds: float) -> None:
+    observe_request(rounds.ensemble, rounds.batch.replies, seconds)
+    await in_slices(rounds.results, lambda result: observe_round(rounds.ensemble, result))
 
 
 def compact_json(value: object) -> bytes:

@@ -92,6 +92,7 @@ class Application:
         root_path: str = "",
     ) -> None:
         self._routes = [(route.method, route.pattern, route) for route in routes]
+        self._paths = _name_paths([route.template for route in routes])
         self._error_bodies = {"": error_body, **(error_bodies or {})}
         self._start = start
         self._close = close
@@ -119,7 +120,15 @@ class Application:
             template = route.template
             query, is_read = scope.get("query_string", b""), route.method == "GET"
             request = Request(
-                headers, query, receive, path, request_id, traceparent, self._max_body_bytes, is_read=is_read
+                headers,
+                query,
+                receive,
+                path,
+                request_id,
+                traceparent,
+                self._max_body_bytes,
+                is_read=is_read,
+                caller=_address(scope),
             )
             response = await unless_gone(route.handler(request), request, self._watch)
         except ConcordError as error:
@@ -153,7 +162,7 @@ class Application:
                 allowed.add(offered)
         if allowed:
             raise WrongMethod(sorted(allowed))
-        raise UnknownName("There is nothing at this path; /docs lists what there is.", code="unknown_path")
+        raise UnknownName(f"There is nothing at this path; {self._paths}.", code="unknown_path")
 
     def _refuse(self, path: str, error: ConcordError) -> Response:
         prefix = max((p for p in self._error_bodies if path.startswith(p)), key=len)
@@ -256,6 +265,19 @@ def _report(error: ConcordError, request_id: str, template: str) -> None:
     if level == logging.ERROR:
         fields["reason"] = error.message
     _log.log(level, "request refused", extra=fields)
+
+
+def _name_paths(templates: Sequence[str]) -> str:
+    """Where to find what there is; a service without documentation names its paths."""
+    if "/docs" in templates:
+        return "/docs lists what there is"
+    return f"there are {', '.join(dict.fromkeys(templates))}"
+
+
+def _address(scope: Scope) -> str:
+    """Where a request comes from; empty where the server does not know."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _traceparent(headers: Mapping[bytes, bytes]) -> str | None:

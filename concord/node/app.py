@@ -30,13 +30,18 @@ from concord.types.nodes import (
     VOTES_TYPE,
     NodeInfo,
 )
+from concord.util.slices import in_slices, turn_for
 
 MAX_BODY_BYTES: Final = 4 << 20
 MAX_ROWS: Final = 8192
 """Twice as many as the consensus service sends at once."""
 
-OFF_LOOP_ROWS: Final = 512
-"""From this many rows the model runs in a thread, so that probes are answered meanwhile."""
+OFF_LOOP_ROWS: Final = 128
+"""From this many rows the model runs in a thread, so that others are answered meanwhile: a forest takes some
+milliseconds for them."""
+
+BYTES_A_VOTE: Final = 128
+"""Of a vote as JSON, or so."""
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -143,8 +148,8 @@ class NodeApi:
             rows = self._read_raw(request.header(SCHEMA_HEADER), await request.body())
             return self._pack(*await self._answer(rows))
         if media_type == "application/json":
-            rows = self._read_json(await request.json())
-            return self._show(*await self._answer(rows))
+            rows = await self._read_json(await request.json())
+            return await self._show(*await self._answer(rows))
         raise WrongMediaType(
             f"Rows come as application/json or {ROWS_TYPE}, nothing else.", field="content-type"
         )
@@ -184,28 +189,34 @@ class NodeApi:
             raise InvalidInput("Every number must be finite.", field="body")
         return rows
 
-    def _read_json(self, body: object) -> Rows:
+    async def _read_json(self, body: object) -> Rows:
         rows = body.get("rows") if isinstance(body, dict) else None
         if not isinstance(rows, list) or not isinstance(body, dict) or len(body) > 1:
             raise InvalidInput('The body must be {"rows": [{…}, …]}.', field="rows")
         _check_count(len(rows))
-        return self._model.schema.read_rows(rows)
+        schema = self._model.schema
+        numbers = await in_slices(range(len(rows)), lambda index: schema.read_row(rows[index], index))
+        return schema.to_rows(numbers)
 
-    def _show(self, answers: Answers, tried: Answers | None) -> Response:
-        document: dict[str, object] = {"model": self._model.tag, "votes": self._named(answers)}
+    async def _show(self, answers: Answers, tried: Answers | None) -> Response:
+        document: dict[str, object] = {"model": self._model.tag, "votes": await self._named(answers)}
         if tried is not None and self._challenger:
-            document["challenger"] = {"model": self._challenger.tag, "votes": self._named(tried)}
+            document["challenger"] = {"model": self._challenger.tag, "votes": await self._named(tried)}
+        await turn_for(len(answers) * BYTES_A_VOTE)
         return json_response(document)
 
-    def _named(self, answers: Answers) -> list[dict[str, object]]:
-        schema = self._model.schema
-        if schema.value is not None:
-            return [{schema.value.name: float(row[0])} for row in answers]
+    async def _named(self, answers: Answers) -> list[dict[str, object]]:
+        schema, value = self._model.schema, self._model.schema.value
         names = [label.name for label in schema.labels]
-        return [
-            {"label": names[int(row.argmax())], "probabilities": dict(zip(names, row.tolist(), strict=True))}
-            for row in answers
-        ]
+
+        def show(row: int) -> dict[str, object]:
+            numbers = answers[row].tolist()
+            if value is not None:
+                return {value.name: numbers[0]}
+            label = names[int(answers[row].argmax())]
+            return {"label": label, "probabilities": dict(zip(names, numbers, strict=True))}
+
+        return await in_slices(range(len(answers)), show)
 
     async def _info(self, _request: Request) -> Response:
         tried = self._challenger.info if self._challenger else None

@@ -58,6 +58,11 @@ def render(part: Part, accept: str | None = None) -> tuple[bytes, str]:
         accept: Header `accept`; OpenMetrics if it names it, else Prometheus' text format.
     """
     metrics.count_gathered()
+    return render_counted(part, accept)
+
+
+def render_counted(part: Part, accept: str | None = None) -> tuple[bytes, str]:
+    """`render` without what is gathered elsewhere; it may be called in a thread, as it takes some 10 ms."""
     chosen = PartOfMetrics(part, _registry())
     accepted = {media_range.partition(";")[0].strip().lower() for media_range in (accept or "").split(",")}
     if "application/openmetrics-text" in accepted:

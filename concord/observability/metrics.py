@@ -165,5 +165,6 @@ def watch_garbage_collection() -> None:
     gc.callbacks.append(on_collection)
     gc.collect()
     gc.freeze()
-    # Requests leave few cycles behind: small young collections are short, and old ones are rare.
-    gc.set_threshold(2_000, 50, 1000)
+    # Requests leave few cycles behind: collections of what is young are short, at most 2 ms for the rows of
+    # large requests, and those of what is old are rare.
+    gc.set_threshold(2_000, 10, 5_000)

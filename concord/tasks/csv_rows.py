@@ -21,6 +21,12 @@ from concord.util.suggest import nearest
 
 ProblemKind = InvalidValueKind | Literal["missing", "repeated", "cells", "csv"]
 
+MOST_SUGGESTIONS: Final = 10
+"""Missing columns for which a similar one is looked for: who lacks more has another table."""
+
+MOST_NAMED: Final = 50
+"""Columns of a file that a message lists."""
+
 MOST_PROBLEMS: Final = 100
 """Problems that are kept to be shown; the count includes all."""
 
@@ -160,20 +166,22 @@ def render_csv(table: Table, added: Sequence[str], answers: Iterable[Sequence[st
 
 
 def _added_names(table: Table, names: Iterable[str]) -> list[str]:
-    return [f"concord_{name}" if name in table.header else name for name in names]
+    header = frozenset(table.header)
+    return [f"concord_{name}" if name in header else name for name in names]
 
 
 def _check_header(line: int, header: Sequence[str], schema: TaskSchema) -> Iterator[Problem]:
     counts = Counter(name for name in header if name)
     for name in (name for name, times in counts.items() if times > 1):
         yield Problem("repeated", line, name, name, "", f"column {name!r} is there twice.")
-    unknown = [name for name in header if name not in schema.names]
-    for feature in schema.features:
-        if feature.name not in header:
-            meant = nearest(feature.name, unknown)
-            hint = f"Is it {meant!r}?" if meant else f"It has {', '.join(header)}."
-            message = f"column {feature.name!r} is missing. {hint}"
-            yield Problem("missing", line, feature.name, "", meant, message)
+    unknown = [name for name in header if name and name not in schema.names]
+    listed = ", ".join(header[:MOST_NAMED]) + (", …" if len(header) > MOST_NAMED else "")
+    missing = (feature for feature in schema.features if feature.name not in counts)
+    for number, feature in enumerate(missing):
+        meant = nearest(feature.name, unknown) if number < MOST_SUGGESTIONS else ""
+        hint = f"Is it {meant!r}?" if meant else f"It has {listed}."
+        message = f"column {feature.name!r} is missing. {hint}"
+        yield Problem("missing", line, feature.name, "", meant, message)
 
 
 class _CheckedLines:

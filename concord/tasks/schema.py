@@ -283,9 +283,11 @@ class TaskSchema:
 
     def read_rows(self, rows: Sequence[object]) -> Rows:
         """Turns rows of named columns into a float32 array of shape (rows, features)."""
-        return np.array(
-            [self.read_row(row, index) for index, row in enumerate(rows)], dtype=np.float32
-        ).reshape(len(rows), len(self.features))
+        return self.to_rows([self.read_row(row, index) for index, row in enumerate(rows)])
+
+    def to_rows(self, numbers: Sequence[Sequence[float]]) -> Rows:
+        """What `read_row` made of each row, as a float32 array of shape (rows, features)."""
+        return np.array(numbers, dtype=np.float32).reshape(len(numbers), len(self.features))
 
     def to_json(self) -> dict[str, Any]:
         """The schema as plain JSON values; `from_json` reads it back."""
@@ -313,18 +315,16 @@ class TaskSchema:
             raise ConfigurationError(f"This is no task schema: {error}.", field="schema") from error
 
     def _wrong_columns(self, row: Mapping[str, object], index: int | None) -> InvalidInput:
-        missing = [feature.name for feature in self.features if feature.name not in row]
-        unknown = [str(name)[:60] for name in row if name not in self.names]
-        if unknown and missing:
-            message = (
-                f"Unknown column {unknown[0]!r}, and {missing[0]!r} is missing. Is one meant for the other?"
-            )
-        elif unknown:
+        missing = next((feature.name for feature in self.features if feature.name not in row), None)
+        unknown = next((str(name)[:60] for name in row if name not in self.names), None)
+        if unknown is not None and missing is not None:
+            message = f"Unknown column {unknown!r}, and {missing!r} is missing. Is one meant for the other?"
+        elif unknown is not None:
             names = ", ".join(feature.name for feature in self.features)
-            message = f"Unknown column {unknown[0]!r}; {self.task} takes {names}."
+            message = f"Unknown column {unknown!r}; {self.task} takes {names}."
         else:
-            message = f"Column {missing[0]!r} is missing."
-        return InvalidInput(message, field=_path(index, unknown[0] if unknown else missing[0]))
+            message = f"Column {missing!r} is missing."
+        return InvalidInput(message, field=_path(index, missing if unknown is None else unknown))
 
 
 def _normalize(part: Feature | Label | Value, *fields: str) -> None:

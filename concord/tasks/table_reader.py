@@ -37,10 +37,16 @@ _FOREIGN: Final = {b"\xff\xfe": "it is UTF-16", b"\xfe\xff": "it is UTF-16"}
 _SHEETS: Final = {b"PK\x03\x04": "a spreadsheet (.xlsx, .ods)", b"\xd0\xcf\x11\xe0": "a spreadsheet (.xls)"}
 """First bytes of files that hold no text."""
 
+MOST_COLUMNS: Final = 1000
+"""Columns of a table, unless more are expected: what is wider is no table, and each column costs work."""
+
+SPARE_COLUMNS: Final = 100
+"""Columns beyond the expected ones that a wide table may have."""
+
 LONGEST: Final = 1 << 20
 """Characters of a line; csv itself takes cells of 131,072. What is longer is no table."""
 
-UnreadableKind = Literal["away", "empty", "encoding", "sheet", "csv"]
+UnreadableKind = Literal["away", "empty", "encoding", "sheet", "csv", "wide"]
 
 
 class UnreadableTable(DataError):
@@ -82,7 +88,7 @@ class TableReader:
         expected: Columns that it should have: the separator and the decimals are found by them.
 
     Raises:
-        UnreadableTable: Empty, no UTF-8, or a spreadsheet.
+        UnreadableTable: Empty, no UTF-8, a spreadsheet, or with too many columns.
     """
 
     def __init__(self, raw: BinaryIO, name: str, expected: ExpectedColumns = NOTHING_EXPECTED) -> None:
@@ -92,6 +98,7 @@ class TableReader:
             self.size = raw.seek(0, io.SEEK_END)
             raw.seek(0)
             first = raw.read(4)
+            self._most_columns = max(MOST_COLUMNS, len(expected.names) + SPARE_COLUMNS)
             self.is_gzip = first[:2] == GZIP
             self._refuse(first)
             self.dialect = self._find_dialect(expected)
@@ -213,6 +220,12 @@ class TableReader:
         self._reader = csv.reader(lines, strict=True, delimiter=self.dialect.separator)
         with self._told():
             line = self._header()
+        if len(line.cells) > self._most_columns:
+            raise UnreadableTable(
+                "wide",
+                f"{self.name} has {len(line.cells):,} columns, and {self._most_columns:,} are admitted. "
+                "Leave out those that the task does not need.",
+            )
         names = read_header(line.cells)
         width = max(place + 1 for place, name in enumerate(names) if name)
         self.header_line, self.header, self._unnamed = line.number, names[:width], len(names) - width

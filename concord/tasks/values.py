@@ -21,7 +21,8 @@ Row = Mapping[str, float | str]
 
 InvalidValueKind = NumberFaultKind | Literal["empty", "large", "whole", "range", "choice"]
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""How a cell begins that a spreadsheet executes; with the last four some do in Japanese and Chinese."""
 
 
 @dataclass(frozen=True, slots=True)

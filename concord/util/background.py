@@ -38,18 +38,14 @@ async def run_to_end(step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
 
     A thread cannot be stopped, and the caller's next action must not run beside it.
     """
-    work = asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs))
+    return await to_its_end(asyncio.ensure_future(asyncio.to_thread(step, *args, **kwargs)))
+
+
+async def to_its_end(work: "asyncio.Future[_T]") -> _T:
+    """Awaits work in a thread; a cancellation takes effect only once it has ended."""
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
         await asyncio.wait([work])
         work.exception()
         raise
-
-
-async def run_exclusive(
-    lock: asyncio.Lock, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-) -> _T:
-    """Runs a step to its end in a thread while holding the lock, even if the caller is cancelled."""
-    async with lock:
-        return await run_to_end(step, *args, **kwargs)

@@ -92,6 +92,15 @@ def test_a_body_with_other_fields_is_refused(operator, body):
     assert operator.do("deposit", body).status_code == 422
 
 
+def test_an_amount_that_is_given_twice_is_refused_and_pays_nothing(stack, operator):
+    before = stack.accounts()
+    headers = operator.headers | {"content-type": "application/json"}
+    content = b'{"amount": 1, "\\u0061mount": 2}'
+    response = stack.http.post("/v1/nodes/iris/knn/deposit", content=content, headers=headers)
+    assert (response.status_code, response.json()["error"]["field"]) == (422, "amount")
+    assert stack.accounts() == before
+
+
 def test_two_keys_that_differ_are_refused(operator):
     response = operator.do("deposit", {"amount": 1, "key": "one"}, key="two")
     assert (response.status_code, response.json()["error"]["field"]) == (409, "key")

@@ -59,6 +59,7 @@ def test_a_bad_row_is_a_422_that_names_its_column(http, row, field, words):
         (b"{}", 422, "invalid_input", "rows"),
         (b'{"rows": [], "row": 1}', 422, "invalid_input", "row"),
         (b'{"rows": [' + b"{}," * 1000 + b"{}]}", 422, "too_many_rows", "rows"),
+        (b'{"rows": [' + b"[]," * 300_000 + b"[]]}", 400, "invalid_json", "body"),
         (b" " * 10_000_000, 413, "too_large", "body"),
     ],
     ids=[
@@ -75,6 +76,7 @@ def test_a_bad_row_is_a_422_that_names_its_column(http, row, field, words):
         "nothing",
         "an extra field",
         "too many rows",
+        "too many lists",
         "10 MB",
     ],
 )
@@ -135,6 +137,7 @@ def test_a_pickle_or_anything_that_is_not_json_is_a_415(http, media_type):
         ("GET", "/v1/rounds?after=nonsense", 422, "invalid_input"),
         ("GET", "/v1/rounds?limt=5", 422, "invalid_input"),
         ("GET", "/v1/rounds?limit=1&limit=2", 422, "invalid_input"),
+        ("GET", "/v1/rounds?" + "limit=1&" * 5000, 422, "invalid_input"),
         ("GET", "/nowhere", 404, "unknown_path"),
         ("DELETE", "/v1/tasks", 405, "method_not_allowed"),
         ("GET", PREDICT, 405, "method_not_allowed"),
@@ -177,3 +180,15 @@ def test_a_node_refuses_an_invalid_call(module_stack, path, media_type, body, st
     url = module_stack.nodes["knn"].url
     response = httpx.post(url + path, content=body, headers={"content-type": media_type})
     assert (response.status_code, set(response.json()["error"])) == (status, {"code", "message", "field"})
+
+
+def test_a_node_names_its_own_paths_where_it_has_none(module_stack):
+    error = httpx.get(module_stack.nodes["knn"].url + "/docs").json()["error"]
+    assert error["code"] == "unknown_path"
+    assert "/v1/votes, /info" in error["message"]
+
+
+def test_a_row_of_thousands_of_unknown_columns_is_refused_by_the_first(http):
+    row = ROW | {f"x{number}": 1 for number in range(50_000)}
+    error = http.post(PREDICT, json={"rows": [row]}).json()["error"]
+    assert error["field"] == "rows[0].x0"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from concord.client import Client
-from concord.errors import Refused
+from concord.errors import JournalUnavailable, Refused
 from tests.service.labelling import Caller, ask, label, statuses, write_tokens
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, iris_nodes, wait_until
 
@@ -336,6 +336,40 @@ def test_without_the_journal_a_label_is_a_503_and_is_taken_when_it_is_back(start
     assert (response.status_code, response.json()["error"]["code"]) == (503, "journal_unavailable")
     assert stack.api.service.journal.round(round_id).label is None
     assert statuses(Caller(stack).send(label(round_id), label(other_id))) == ["accepted", "accepted"]
+
+
+def test_a_label_of_a_round_that_waits_for_a_full_disk_is_a_503_and_no_404(start_stack, monkeypatch):
+    stack = start_stack()
+    write_tokens(stack.home, "crm")
+    recorder = stack.api.service.recorder
+    with monkeypatch.context() as full:
+        full.setattr(recorder._journal, "record", is_full)
+        round_id = stack.predict().json()["verdicts"][0]["id"]
+        wait_until(lambda: recorder.is_away)
+        response = Caller(stack).send(label(round_id))
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "journal_unavailable")
+    wait_until(lambda: not recorder.is_away)
+    assert statuses(Caller(stack).send(label(round_id))) == ["accepted"]
+
+
+def is_full(_rows):
+    raise JournalUnavailable("database or disk is full")
+
+
+def test_a_label_that_names_a_field_twice_is_refused(stack, crm):
+    (round_id,) = ask(stack)
+    content = f'{{"labels": [{{"id": "{round_id}", "label": 1, "label": 2}}]}}'
+    headers = crm.headers | {"content-type": "application/json"}
+    error = stack.http.post("/v1/feedback", content=content, headers=headers).json()["error"]
+    assert (error["code"], error["field"]) == ("invalid_input", "label")
+    assert stack.api.service.journal.round(round_id).label is None
+
+
+def test_a_label_that_names_a_field_twice_is_found_in_a_large_body_too(stack, crm):
+    content = '{"labels": [' + '{"id": "x", "label": 1}, ' * 5000 + '{"id": "x", "id": "y"}]}'
+    headers = crm.headers | {"content-type": "application/json"}
+    error = stack.http.post("/v1/feedback", content=content, headers=headers).json()["error"]
+    assert (error["code"], error["field"]) == ("invalid_input", "id")
 
 
 def test_without_tokens_feedback_is_off_with_its_remedy(start_stack):

@@ -134,6 +134,13 @@ def test_a_service_that_starts_without_its_journal_answers_and_does_not_say_reco
     stack.http.get("/readyz").raise_for_status()
 
 
+def test_the_ledger_is_shown_without_a_journal_and_what_is_due_is_unknown(start_stack, api_server, away):
+    stack = start_stack(ledger=LEDGER, journal=away, ready=False)
+    wait_until(stack.client.ready)
+    ledger = stack.client.ledger()
+    assert (ledger["unit"], ledger["due"]) == ("µS", None)
+
+
 def test_without_a_journal_what_moves_stake_is_refused_at_once(start_stack, api_server, away):
     opened = start_stack(terms='policy = "seed"', ledger=LEDGER)
     wait_until(lambda: all_open(opened, "iris"))

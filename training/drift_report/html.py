@@ -8,6 +8,7 @@ from dataclasses import fields
 from html import escape
 from typing import Final
 
+from concord.tasks.values import escape_formula
 from concord.types.drift import Difference, DriftReport
 
 _LEFT_OUT: Final = {"name", "significant", "exact", "shares"}
@@ -51,7 +52,8 @@ def rows_of(report: DriftReport) -> list[tuple[str, ...]]:
 def to_csv(report: DriftReport) -> str:
     """The table as CSV."""
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows([HEADINGS, *rows_of(report)])
+    rows = ([escape_formula(cell) for cell in row] for row in rows_of(report))
+    csv.writer(file, lineterminator="\n").writerows([HEADINGS, *rows])
     return file.getvalue()
 
 

@@ -11,6 +11,7 @@ What is already packed from the same champions, code and lock is not packed agai
 every start.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from training.registry.contract import check_graph
 from training.registry.registry import Champion, Registry, has_registry
 from training.registry.versions import (
     INFO_FILE,
+    ONNX_FILE,
     VersionFiles,
     check_model_name,
     first_line,
@@ -161,8 +163,32 @@ def _stored_identity(tag: str) -> Champion | None:
     except NotFound:
         return None
     path = Path(model.path) / INFO_FILE
-    info = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return Champion(info.get("version", ""), info.get("run_id", ""), info.get("digest", ""))
+    try:
+        info = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        identity = Champion(info.get("version", ""), info.get("run_id", ""), info.get("digest", ""))
+    except (ValueError, AttributeError) as error:
+        raise _damaged(tag, path) from error
+    if identity.digest:
+        _check_file(tag, Path(model.path) / ONNX_FILE, identity.digest)
+    return identity
+
+
+def _check_file(tag: str, path: Path, digest: str) -> None:
+    """Refuses a file that a node would refuse when it starts."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _damaged(tag, path) from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise _damaged(tag, path)
+
+
+def _damaged(tag: str, path: Path) -> TrainingError:
+    return TrainingError(
+        f"{tag} is damaged in BentoML's store: {path} is not what was packed. Remove it with "
+        f"`bentoml models delete {tag}`; the next packaging brings it anew.",
+        field=tag,
+    )
 
 
 def _write(tag: str, files: VersionFiles) -> None:

@@ -76,7 +76,7 @@ class Administration:
 
     async def release(self, request: Request) -> Response:
         """A jailed node, or one in probation, counts again."""
-        body = object_body(await request.json(), "reason", "key")
+        body = object_body(await request.strict_json(), "reason", "key")
         task, node = self._find_account(request)
         why = read_reason(body.get("reason"))
         self._check_stake(task, node)
@@ -92,7 +92,7 @@ class Administration:
         return await self._pay(request, events.withdraw)
 
     async def _pay(self, request: Request, payment: Callable[[str, str, int, str], Event]) -> Response:
-        body = object_body(await request.json(), "amount", "key")
+        body = object_body(await request.strict_json(), "amount", "key")
         task, node = self._find_account(request)
         event = payment(task, node, _read_micros(body.get("amount")), _read_key(request, body))
         return await self._append(event, request)

@@ -10,12 +10,10 @@ from typing import Final
 from concord.api.endpoint import Endpoint, Operation
 from concord.api.params import before_param, int_param, int_schema
 from concord.errors import UnknownName
-from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.ledger.chain import Block
 from concord.service import Service
 from concord.types.ledger import BlockPage, BlockView
-from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 MOST_LISTED: Final = 100
@@ -29,7 +27,7 @@ class Blocks:
     """The blocks of one service's ledger."""
 
     def __init__(self, service: Service) -> None:
-        self._ledger, self._settler = service.ledger, service.settler
+        self._ledger, self._settler, self._pages = service.ledger, service.settler, service.pages
         self._lock = asyncio.Lock()
 
     def endpoints(self) -> list[Endpoint]:
@@ -37,12 +35,13 @@ class Blocks:
         page = Operation(
             "Blocks, newest first",
             BlockPage,
-            errors=(503,),
+            errors=(429, 503),
             query={"before": int_schema(), "limit": int_schema(most=MOST_LISTED)},
         )
+        block = Operation("One block", BlockView, errors=(429, 503))
         return [
             Endpoint("GET", "/v1/ledger/blocks", self.list_blocks, page),
-            Endpoint("GET", "/v1/ledger/blocks/{height}", self.get_block, Operation("One block", BlockView)),
+            Endpoint("GET", "/v1/ledger/blocks/{height}", self.get_block, block),
         ]
 
     async def get_block(self, request: Request) -> Response:
@@ -50,14 +49,17 @@ class Blocks:
         height = int_param(request.path, "height", default=0)
         if height > self._settler.head.height:
             raise UnknownName(f"There is no block {height} yet.", field="height", code="unknown_block")
-        return json_response(_make_view(await run_exclusive(self._lock, self._ledger.block, height)))
+        return await self._pages.answer_alone(self._lock, request.caller, self._read_block, height)
 
     async def list_blocks(self, request: Request) -> Response:
         """A page of blocks below a height."""
         query = request.query("before", "limit")
         limit = int_param(query, "limit", default=20, most=MOST_LISTED)
         stop = before_param(query, self._settler.head.height)
-        return json_response(await run_exclusive(self._lock, self._read_page, stop, limit))
+        return await self._pages.answer_alone(self._lock, request.caller, self._read_page, stop, limit)
+
+    def _read_block(self, height: int) -> BlockView:
+        return _make_view(self._ledger.block(height))
 
     def _read_page(self, stop: int, limit: int) -> BlockPage:
         start = max(1, stop - limit)

@@ -1,20 +1,43 @@
-"""`/openapi.json` and `/docs`: what this API answers, for machines and for people."""
+"""`/openapi.json` and `/docs`: what this API answers, for machines and for people.
 
-from collections.abc import Sequence
-from typing import Final
+Both take some 70 ms to build, so they are built once for each state of tasks and tokens, in a thread.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import orjson
 
 from concord import __version__
 from concord.api.docs import render_page
 from concord.api.endpoint import Endpoint, Undocumented
 from concord.api.openapi import build_document
-from concord.api.params import Schema
-from concord.http.application import json_response
+from concord.errors import ConcordError
 from concord.http.request import Request, Response
 from concord.http.tokens import Tokens
 from concord.service import Service
+from concord.tasks.schema import TaskSchema
 
 _ITSELF: Final = Undocumented("It is the documentation.")
 _WITHOUT_SLASH: Final = Undocumented("It leads to the documentation, whose links are relative to a folder.")
+_NOT_MODIFIED: Final = 304
+
+
+class _State(NamedTuple):
+    """What the document depends on: whether there are tokens, and the digest of each task's schema."""
+
+    secured: bool
+    digests: tuple[tuple[str, str], ...]
+
+
+class _Built(NamedTuple):
+    """The document and the page of one state, each with its entity tag."""
+
+    state: _State
+    document: Response
+    page: Response
 
 
 class Documentation:
@@ -28,31 +51,71 @@ class Documentation:
 
     def __init__(self, service: Service, tokens: Tokens, described: Sequence[Endpoint]) -> None:
         self._service, self._tokens, self._described = service, tokens, described
+        self._root = service.settings.root_path
+        self._building = asyncio.Lock()
+        self._built: _Built | None = None
 
     def endpoints(self) -> list[Endpoint]:
         """The documentation, which does not describe itself."""
-        root = self._service.settings.root_path
         return [
-            *([Endpoint("GET", root, self.redirect, _WITHOUT_SLASH)] if root else []),
+            *([Endpoint("GET", self._root, self.redirect, _WITHOUT_SLASH)] if self._root else []),
             Endpoint("GET", "/openapi.json", self.get_openapi, _ITSELF),
             Endpoint("GET", "/docs", self.get_docs, _ITSELF),
             Endpoint("GET", "/", self.get_docs, _ITSELF),
         ]
 
-    async def get_openapi(self, _request: Request) -> Response:
+    async def get_openapi(self, request: Request) -> Response:
         """The OpenAPI document."""
-        return json_response(self._build_document())
+        return _unless_known(request, (await self._current()).document)
 
-    async def get_docs(self, _request: Request) -> Response:
+    async def get_docs(self, request: Request) -> Response:
         """The same as a page."""
-        return Response(render_page(self._build_document()).encode(), media_type="text/html; charset=utf-8")
+        return _unless_known(request, (await self._current()).page)
 
     async def redirect(self, _request: Request) -> Response:
         """From the root path to the page below it."""
-        return Response(b"", 308, headers={"location": f"{self._service.settings.root_path}/"})
+        return Response(b"", 308, headers={"location": f"{self._root}/"})
 
-    def _build_document(self) -> Schema:
-        secured = not self._tokens.are_off
-        document = build_document(self._described, self._service.ensembles, __version__, secured=secured)
-        root = self._service.settings.root_path
-        return {**document, "servers": [{"url": root}]} if root else document
+    async def _current(self) -> _Built:
+        async with self._building:
+            schemas = self._schemas()
+            digests = tuple((task, schema.digest) for task, schema in schemas.items())
+            state = _State(not self._tokens.are_off, digests)
+            if self._built is None or self._built.state != state:
+                self._built = await asyncio.to_thread(self._build, state, schemas)
+            return self._built
+
+    def _schemas(self) -> dict[str, TaskSchema]:
+        """The schemas that are known now."""
+        schemas = {}
+        for task in self._service.ensembles.names():
+            try:
+                schemas[task] = self._service.ensembles.schema(task)
+            except ConcordError:
+                continue
+        return schemas
+
+    def _build(self, state: _State, schemas: Mapping[str, TaskSchema]) -> _Built:
+        document = build_document(self._described, schemas, __version__, secured=state.secured)
+        if self._root:
+            document = {**document, "servers": [{"url": self._root}]}
+        page = render_page(document).encode()
+        return _Built(
+            state,
+            _tagged(orjson.dumps(document), "application/json"),
+            _tagged(page, "text/html; charset=utf-8"),
+        )
+
+
+def _tagged(body: bytes, media_type: str) -> Response:
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    # Asked for anew each time, since tasks and tokens come and go, and then answered in a few bytes.
+    return Response(body, media_type=media_type, headers={"etag": tag, "cache-control": "no-cache"})
+
+
+def _unless_known(request: Request, response: Response) -> Response:
+    """The response, or 304 where the caller has it already."""
+    known = request.header("if-none-match") or ""
+    if response.headers["etag"] not in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+        return response
+    return Response(b"", _NOT_MODIFIED, response.media_type, response.headers)

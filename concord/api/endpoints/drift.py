@@ -10,9 +10,9 @@ from concord.api.endpoint import Endpoint, Operation
 from concord.api.params import TIME, int_param, int_schema, time_param
 from concord.drift.live import MOST_ROUNDS, USUAL_ROUNDS, LiveDrift
 from concord.http.application import json_response
+from concord.http.read_threads import ReadThreads
 from concord.http.request import Request, Response
 from concord.types.drift import DriftReport
-from concord.util.background import run_exclusive
 
 
 class Drift:
@@ -20,10 +20,11 @@ class Drift:
 
     Args:
         live: Compares them with the training data.
+        checks: Where that is done.
     """
 
-    def __init__(self, live: LiveDrift) -> None:
-        self._live = live
+    def __init__(self, live: LiveDrift, checks: ReadThreads) -> None:
+        self._live, self._checks = live, checks
         # A million rounds take a core half a minute: one report after the other.
         self._lock = asyncio.Lock()
 
@@ -33,7 +34,7 @@ class Drift:
             "How far the newest rows are from those that the models learned from",
             DriftReport,
             name="get_drift",
-            errors=(503,),
+            errors=(429, 503),
             query={"since": TIME, "limit": int_schema(most=MOST_ROUNDS)},
         )
         profile = Operation("What the rows looked like that the models learned from", errors=(503,))
@@ -49,7 +50,9 @@ class Drift:
         since = time_param(query, "since") or 0
         limit = int_param(query, "limit", default=USUAL_ROUNDS, most=MOST_ROUNDS)
         baseline = self._live.find_baseline(task)
-        return json_response(await run_exclusive(self._lock, self._live.report, baseline, task, since, limit))
+        return await self._checks.answer_alone(
+            self._lock, request.caller, self._live.report, baseline, task, since, limit
+        )
 
     async def get_profile(self, request: Request) -> Response:
         """The training profile that most of the task's models carry."""

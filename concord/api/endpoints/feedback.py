@@ -1,7 +1,6 @@
 """`POST /v1/feedback`: takes labels of rounds, answers what became of each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final, get_args
 
 from concord.api.endpoint import REFERENCE, Endpoint, Operation
@@ -69,7 +68,9 @@ class Labelling:
     def __init__(self, service: Service) -> None:
         self._most = service.settings.max_rows
         days = service.settings.label_days
-        self._feedback = Feedback(service.journal, service.ensembles, service.settler, label_days=days)
+        self._feedback = Feedback(
+            service.journal, service.ensembles, service.settler, service.recorder, label_days=days
+        )
 
     def endpoints(self) -> list[Endpoint]:
         """Feedback."""
@@ -79,7 +80,7 @@ class Labelling:
         """200 with a result a label if one of them is the round's now; else the first one's error."""
         query = request.query("settled")
         settled = request.flag(query, "settled")
-        items = _read_items(await request.json(), self._most)
+        items = _read_items(await request.strict_json(), self._most)
         receipts = await self._feedback.take(request.token, items, request.request_id)
         if settled:
             receipts = await self._feedback.settled(receipts, SETTLED_SECONDS)
@@ -106,9 +107,9 @@ def _make_response(receipts: Sequence[LabelReceipt], request_id: str) -> Respons
     refused = first if first and not any(receipt.is_good for receipt in receipts) else None
     error = error_fields(refused) if refused else None
     results = [_make_result(receipt) for receipt in receipts]
-    document: dict[str, Any] = asdict(FeedbackResponse(request_id, results, error))
-    if refused is None:
-        del document["error"]
+    document: dict[str, Any] = {"request_id": request_id, "labels": results}
+    if refused is not None:
+        document["error"] = error
     return json_response(document, refused.status if refused else 200)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from concord.api.endpoint import Endpoint, Operation
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.observability import exposition
+from concord.observability import exposition, metrics
 from concord.service import Service
 
 
@@ -19,7 +19,12 @@ class Health:
         """Probes and metrics, which are always open."""
         ready = Operation("Readiness", tag="service", statuses=(200, 503))
         text = Operation(
-            "Prometheus metrics", {"type": "string"}, tag="service", media_type="text/plain", query=None
+            "Prometheus metrics",
+            {"type": "string"},
+            tag="service",
+            errors=(429,),
+            media_type="text/plain",
+            query=None,
         )
         return [
             Endpoint("GET", "/livez", self.get_liveness, Operation("Liveness", tag="service")),
@@ -37,7 +42,11 @@ class Health:
 
     async def get_metrics(self, request: Request) -> Response:
         """The service's metrics, in Prometheus' text format or as OpenMetrics."""
-        text, media_type = exposition.render("consensus", request.header("accept"))
+        # Gathered by the loop's thread, which adds to the same counts meanwhile.
+        metrics.count_gathered()
+        text, media_type = await self._service.scrapes.run(
+            request.caller, exposition.render_counted, "consensus", request.header("accept")
+        )
         return Response(text, media_type=media_type)
 
 

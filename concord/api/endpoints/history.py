@@ -8,7 +8,6 @@ from concord.api.endpoints.blocks import MOST_BLOCKS
 from concord.api.endpoints.stakes import stake_changes
 from concord.api.params import before_param, int_schema
 from concord.errors import UnknownName
-from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.ledger.chain import Block
 from concord.ledger.decisions import describe_decision
@@ -18,7 +17,6 @@ from concord.policies.stake import MICRO, Account
 from concord.policies.voting import PPM
 from concord.service import Service
 from concord.types.nodes import HistoryEntry, NodeHistory
-from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 
@@ -27,13 +25,18 @@ class History:
 
     def __init__(self, service: Service) -> None:
         self._ledger, self._settler, self._ensembles = service.ledger, service.settler, service.ensembles
+        self._checks = service.checks
         # Reading far back takes long: one history after the other.
         self._lock = asyncio.Lock()
 
     def endpoints(self) -> list[Endpoint]:
         """One node's history."""
         history = Operation(
-            "What moved a node's stake", NodeHistory, name="get_node_history", query={"before": int_schema()}
+            "What moved a node's stake",
+            NodeHistory,
+            name="get_node_history",
+            errors=(429, 503),
+            query={"before": int_schema()},
         )
         return [Endpoint("GET", "/v1/nodes/{task}/{node}/history", self.get_history, history)]
 
@@ -45,16 +48,17 @@ class History:
         if node not in self._ensembles.clients(task) and self._ensembles.account(task, node) is None:
             raise UnknownName(f"{task} has no node {node[:60]!r}.", field="node", code="unknown_node")
         stop = before_param(query, self._settler.head.height)
-        return json_response(
-            NodeHistory(task, node, await run_exclusive(self._lock, self._read_entries, task, node, stop))
+        return await self._checks.answer_alone(
+            self._lock, request.caller, self._read_history, task, node, stop
         )
 
-    def _read_entries(self, task: str, node: str, stop: int) -> list[HistoryEntry]:
+    def _read_history(self, task: str, node: str, stop: int) -> NodeHistory:
         """Everything from blocks below `stop`, which never change while the chain grows."""
         start = max(1, stop - MOST_BLOCKS)
         state = self._ledger.state_before(start).tasks.get(task)
         account = state.accounts.get(node) if state else None
-        return account_changes(self._ledger.stream(start, stop), task, node, account.stake if account else 0)
+        blocks, stake = self._ledger.stream(start, stop), account.stake if account else 0
+        return NodeHistory(task, node, account_changes(blocks, task, node, stake))
 
 
 def account_changes(blocks: Iterable[Block], task: str, node: str, stake: int) -> list[HistoryEntry]:

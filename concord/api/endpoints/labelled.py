@@ -12,14 +12,12 @@ import orjson
 
 from concord.api.endpoint import Endpoint, Operation
 from concord.api.params import CURSOR, TIME, int_param, int_schema, time_param
-from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.journal.rows import LabelledRound
 from concord.service import Service
 from concord.tasks.labels import decode_label
 from concord.tasks.schema import TaskSchema
 from concord.types.rounds import LabelledPage, LabelledRow
-from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 MOST_ROWS: Final = 1000
@@ -36,7 +34,7 @@ class LabelledRounds:
     """
 
     def __init__(self, service: Service) -> None:
-        self._journal, self._ensembles = service.journal, service.ensembles
+        self._journal, self._ensembles, self._pages = service.journal, service.ensembles, service.pages
         # A page may look at tens of thousands of rounds: one after the other.
         self._lock = asyncio.Lock()
 
@@ -46,7 +44,7 @@ class LabelledRounds:
             "Rows that have a label, oldest first: what models learn from anew",
             LabelledPage,
             name="list_labelled_rows",
-            errors=(503,),
+            errors=(429, 503),
             query={"since": TIME, "limit": int_schema(most=MOST_ROWS), "after": CURSOR},
         )
         return [Endpoint("GET", "/v1/tasks/{task}/labelled", self.list_rows, page, "read")]
@@ -57,10 +55,14 @@ class LabelledRounds:
         schema = self._ensembles.schema(request.path["task"])
         since = time_param(query, "since") or 0
         limit = int_param(query, "limit", default=USUAL_ROWS, most=MOST_ROWS)
-        rounds, after = await run_exclusive(
-            self._lock, self._journal.labelled, schema.task, since, limit, query.get("after")
+        after = query.get("after")
+        return await self._pages.answer_alone(
+            self._lock, request.caller, self._read_page, schema, since, limit, after
         )
-        return json_response(LabelledPage(list(_decode_rows(schema, rounds)), after))
+
+    def _read_page(self, schema: TaskSchema, since: int, limit: int, after: str | None) -> LabelledPage:
+        rounds, end = self._journal.labelled(schema.task, since, limit, after)
+        return LabelledPage(list(_decode_rows(schema, rounds)), end)
 
 
 def _decode_rows(schema: TaskSchema, rounds: Sequence[LabelledRound]) -> Iterator[LabelledRow]:

@@ -1,13 +1,15 @@
 """`/v1/ledger`: the ledger's newest state, its verification and its audit. Stake is in µS."""
 
 import asyncio
+import contextlib
+from typing import Any
 
 from concord.api.endpoint import Endpoint, Operation
-from concord.http.application import json_response
+from concord.errors import JournalUnavailable
 from concord.http.request import Request, Response
+from concord.ledger import Head
 from concord.service import Service
 from concord.settlement.audit import audit_settlements
-from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 
@@ -20,42 +22,51 @@ class LedgerReader:
 
     def __init__(self, service: Service) -> None:
         self._ledger, self._journal, self._settler = service.ledger, service.journal, service.settler
+        self._pages, self._checks = service.pages, service.checks
         # A check reads every block: one after the other.
         self._lock = asyncio.Lock()
 
     def endpoints(self) -> list[Endpoint]:
         """State, verification and audit."""
-        state = Operation("The ledger's newest state, in µS", name="get_ledger", errors=(503,))
-        verify = Operation("Replay every block and compare", name="verify_ledger", errors=(503,))
-        audit = Operation("Settle every block again", name="audit_ledger", errors=(503,))
+        state = Operation("The ledger's newest state, in µS", name="get_ledger", errors=(429,))
+        verify = Operation("Replay every block and compare", name="verify_ledger", errors=(429, 503))
+        audit = Operation("Settle every block again", name="audit_ledger", errors=(429, 503))
         return [
             Endpoint("GET", "/v1/ledger", self.get_state, state),
             Endpoint("GET", "/v1/ledger/verify", self.verify, verify),
             Endpoint("GET", "/v1/ledger/audit", self.audit, audit, "administer"),
         ]
 
-    async def get_state(self, _request: Request) -> Response:
-        """Height, hash and every account of the newest state."""
-        head = self._settler.head
-        due = await asyncio.to_thread(self._journal.due_count)
-        return json_response(
-            {
-                "height": head.height,
-                "hash": head.hash,
-                "time": iso(head.time) if head.height else None,
-                "unit": "µS",
-                "due": due,
-                "alarm": self._settler.alarm,
-                **head.state.to_json(),
-            }
-        )
+    async def get_state(self, request: Request) -> Response:
+        """Height, hash and every account of the newest state; `due` is null while the journal is away."""
+        return await self._pages.answer(request.caller, self._read_state, self._settler.head)
 
-    async def verify(self, _request: Request) -> Response:
+    def _read_state(self, head: Head) -> dict[str, Any]:
+        due: int | None = None
+        with contextlib.suppress(JournalUnavailable):
+            due = self._journal.due_count()
+        return {
+            "height": head.height,
+            "hash": head.hash,
+            "time": iso(head.time) if head.height else None,
+            "unit": "µS",
+            "due": due,
+            "alarm": self._settler.alarm,
+            **head.state.to_json(),
+        }
+
+    async def verify(self, request: Request) -> Response:
         """Replays every block and compares it with the journal's notes."""
-        report = await run_exclusive(self._lock, lambda: self._ledger.verify(self._journal.noted_blocks()))
-        return json_response(report.to_json())
 
-    async def audit(self, _request: Request) -> Response:
+        def check() -> dict[str, Any]:
+            return self._ledger.verify(self._journal.noted_blocks()).to_json()
+
+        return await self._checks.answer_alone(self._lock, request.caller, check)
+
+    async def audit(self, request: Request) -> Response:
         """Settles every block again from the journal's records; minutes, for many."""
-        report = await run_exclusive(self._lock, audit_settlements, self._ledger, self._journal)
-        return json_response(report.to_json())
+
+        def check() -> dict[str, Any]:
+            return audit_settlements(self._ledger, self._journal).to_json()
+
+        return await self._checks.answer_alone(self._lock, request.caller, check)

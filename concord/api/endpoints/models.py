@@ -22,7 +22,6 @@ from concord.rollout.planning import RolloutRequest
 from concord.rollout.state import RolloutState, VersionPair
 from concord.service import Service
 from concord.types.models import Appointed, Comparison, Contender, ModelView
-from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 VERSION: Final = r"^[1-9][0-9]{0,9}$"
@@ -56,7 +55,7 @@ class Models:
             Comparison,
             name="compare_versions",
             tag="models",
-            errors=(409, 503),
+            errors=(409, 429, 503),
             query={"since": TIME},
         )
         return [
@@ -86,12 +85,14 @@ class Models:
             since = state.since
         pairing = self._pair_versions(state)
         task = state.name.rpartition(".")[0]
-        compared = await run_exclusive(self._comparing, self._compare, task, since or 0, pairing)
+        compared = await self._service.checks.run_alone(
+            self._comparing, request.caller, self._compare, task, since or 0, pairing
+        )
         return json_response(_make_comparison(state, pairing, since, compared))
 
     async def _decide(self, action: Action, request: Request) -> Response:
         named = ("version",) if action in {"challenge", "promote"} else ()
-        body = object_body(await request.json(), *named, "why", "expect")
+        body = object_body(await request.strict_json(), *named, "why", "expect")
         why = read_reason(body.get("why"), "why")
         decision = RolloutRequest(action, _read_version(body, "version"), _read_pair(body.get("expect")))
         if action == "challenge" and decision.version is None:

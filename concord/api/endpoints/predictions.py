@@ -11,6 +11,7 @@ from concord.http.request import Request, Response, object_body
 from concord.service import Service
 from concord.tasks.schema import FLOAT32_MAX, Feature, TaskSchema
 from concord.types.answers import PredictResponse
+from concord.util.slices import turn_for
 
 
 class Predictions:
@@ -34,9 +35,11 @@ class Predictions:
             request.traceparent,
             recorded=request.flag(query, "recorded"),
             settled=request.flag(query, "settled"),
+            caller=request.caller,
         )
         error = self._service.consensus.refusal(task, result)
         head = {"task": task, "request_id": request_id, **({"error": error} if error else {})}
+        await turn_for(sum(map(len, result.encoded)))
         verdicts = b",".join(result.encoded)
         body = orjson.dumps(head)[:-1] + b',"verdicts":[' + verdicts + b"]}"
         return Response(body, 503 if error else 200)

@@ -20,6 +20,7 @@ from concord.errors import ConcordError, UnknownName
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.service import Service
+from concord.util.slices import turn_for
 
 _VERSIONED: Final = Undocumented(
     "It is the same as without a version; a task has one, which its metadata names."
@@ -74,17 +75,20 @@ class ProtocolV2:
         request.query()
         task = self._task_of(request)
         schema = self._service.ensembles.schema(task)
-        inference = read_request(*await read_body(request), schema)
-        check_row_count(inference.row_count, self._service.settings.max_rows)
+        most = self._service.settings.max_rows
+        inference = await read_request(*await read_body(request), schema, most)
+        check_row_count(inference.row_count, most)
         result = await self._service.consensus.predict(
-            task, inference.rows(), request.request_id, request.traceparent
+            task, inference.rows(), request.request_id, request.traceparent, caller=request.caller
         )
+        await turn_for(sum(map(len, result.encoded)))
         evidence = b"[" + b",".join(result.encoded) + b"]"
         error = self._service.consensus.refusal(task, result)
         if error is not None:
             refused = {"error": error["message"], "code": error["code"], "field": None}
             return json_response(refused | {"parameters": {"verdicts": evidence.decode()}}, 503)
         outputs, binary = write_outputs(result.verdicts, schema, inference.outputs)
+        await turn_for(len(evidence))
         head = {
             "model_name": task,
             "model_version": VERSION,

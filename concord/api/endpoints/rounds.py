@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final, get_args
 
 import orjson
@@ -26,7 +27,6 @@ from concord.service import Service
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Status, Verdict
 from concord.types.rounds import Round, RoundPage
-from concord.util.background import run_exclusive
 from concord.util.times import iso
 
 MOST_ROUNDS: Final = 500
@@ -60,6 +60,7 @@ class RoundReader:
 
     def __init__(self, service: Service) -> None:
         self._journal, self._ensembles, self._settler = service.journal, service.ensembles, service.settler
+        self._pages, self._checks = service.pages, service.checks
         # Searches and explanations take long: each one after the other.
         self._searching, self._explaining = asyncio.Lock(), asyncio.Lock()
         self._explanations = Explanations(
@@ -68,8 +69,8 @@ class RoundReader:
 
     def endpoints(self) -> list[Endpoint]:
         """A page of rounds, and one round."""
-        page = Operation("Rounds, newest first", RoundPage, errors=(404, 503), query=_FILTERS)
-        detail = Operation("One round", Round, errors=(503,))
+        page = Operation("Rounds, newest first", RoundPage, errors=(404, 429, 503), query=_FILTERS)
+        detail = Operation("One round", Round, errors=(429, 503))
         return [
             Endpoint("GET", "/v1/rounds", self.list_rounds, page, "read"),
             Endpoint("GET", "/v1/rounds/{id}", self.get_round, detail, "read"),
@@ -82,17 +83,19 @@ class RoundReader:
         if filters.task is not None:
             self._ensembles.settings(filters.task)
         limit, after = int_param(query, "limit", default=50, most=MOST_ROUNDS), query.get("after")
-        find = self._journal.find
+        page = partial(self._read_page, filters, limit, after)
         if filters.needs_scan:
-            rounds, end = await run_exclusive(self._searching, find, filters, limit, after)
-        else:
-            rounds, end = await asyncio.to_thread(find, filters, limit, after)
-        return json_response(RoundPage([self._make_round(stored) for stored in rounds], end))
+            return await self._checks.answer_alone(self._searching, request.caller, page)
+        return await self._pages.answer(request.caller, page)
+
+    def _read_page(self, filters: RoundFilters, limit: int, after: str | None) -> RoundPage:
+        rounds, end = self._journal.find(filters, limit, after)
+        return RoundPage([self._make_round(stored) for stored in rounds], end)
 
     async def get_round(self, request: Request) -> Response:
         """The round, why it was answered so, and the proof of its settlement."""
         round_id = request.path["id"]
-        stored = await asyncio.to_thread(self._journal.round, round_id)
+        stored = await self._pages.run(request.caller, self._journal.round, round_id)
         if stored is None:
             raise UnknownName(
                 f"There is no round {round_id[:40]!r}. A new one takes up to 150 ms to be recorded.",
@@ -100,8 +103,9 @@ class RoundReader:
                 code="unknown_round",
             )
         round_ = self._make_round(stored)
-        explanation = await run_exclusive(
+        explanation = await self._checks.run_alone(
             self._explaining,
+            request.caller,
             self._explanations.explain,
             stored,
             round_.verdict,

@@ -7,14 +7,12 @@ from collections.abc import Iterable, Mapping
 from concord.api.endpoint import Endpoint, Operation
 from concord.api.endpoints.blocks import MOST_BLOCKS, find_older_page
 from concord.api.params import before_param, int_schema
-from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.ledger.chain import Block
 from concord.ledger.events import Body, NodeSums
 from concord.policies.stake import MICRO
 from concord.service import Service
 from concord.types.ledger import StakeMoves, StakesPage
-from concord.util.background import run_exclusive
 
 TREASURY = ""
 """The name under which the treasury's gains are summed; no node has it."""
@@ -30,6 +28,7 @@ class Stakes:
 
     def __init__(self, service: Service) -> None:
         self._ledger, self._settler, self._ensembles = service.ledger, service.settler, service.ensembles
+        self._checks = service.checks
         # Reading far back takes long: one request after the other.
         self._lock = asyncio.Lock()
 
@@ -38,7 +37,7 @@ class Stakes:
         stakes = Operation(
             "Who gained and who lost stake, and by what",
             StakesPage,
-            errors=(503,),
+            errors=(429, 503),
             query={"before": int_schema()},
         )
         return [Endpoint("GET", "/v1/ledger/stakes/{task}", self.get_stakes, stakes)]
@@ -48,7 +47,7 @@ class Stakes:
         task, query = request.path["task"], request.query("before")
         self._ensembles.settings(task)
         stop = before_param(query, self._settler.head.height)
-        return json_response(await run_exclusive(self._lock, self._read_page, task, stop))
+        return await self._checks.answer_alone(self._lock, request.caller, self._read_page, task, stop)
 
     def _read_page(self, task: str, stop: int) -> StakesPage:
         start = max(1, stop - MOST_BLOCKS)

@@ -124,6 +124,11 @@ def _shorten(elements: Sequence[Any]) -> list[Any]:
 
     The FP32 next to 0.7 is a bit below it, and a feature whose minimum is 0.7 is not meant to refuse it.
     """
+    if elements and set(map(type, elements)) == {float}:
+        array = np.array(elements)
+        if (np.abs(array) <= FLOAT32_MAX).all():
+            # Nearly always, and in a fraction of the time.
+            return _shortest(array.astype(np.float32))
     shortened = list(elements)
     # JSON may write 2.0 as 2, and what is no number at all is refused by the feature.
     places = [at for at, it in enumerate(shortened) if type(it) is float and abs(it) <= FLOAT32_MAX]

@@ -1,5 +1,6 @@
 """Turns a request's body into rows of named columns, and into the outputs that it asks for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,13 @@ from concord.api.params import whole_number
 from concord.errors import InvalidInput, WrongMediaType
 from concord.http.request import Request, parse_json
 from concord.tasks.schema import Feature, TaskSchema
+from concord.util.slices import turn_for
+
+BYTES_AN_ELEMENT: Final = 16
+"""What an element of a tensor counts for: some 0.1 µs to check it, as for so many bytes of JSON."""
+
+SURPLUS_TENSORS: Final = 8
+"""More tensors than features that are read, so that an error names the one that is wrong."""
 
 _MEDIA_TYPES: Final = frozenset({"", "application/json", "application/octet-stream"})
 """Of a body. Triton's clients state none, or one that says nothing."""
@@ -66,6 +74,7 @@ async def read_body(request: Request) -> tuple[object, BinaryPart]:
         )
     stated, body = request.header(JSON_LENGTH_HEADER), await request.body()
     if stated is None:
+        await turn_for(len(body))
         return parse_json(body), BinaryPart(None)
     length = whole_number(stated)
     if not 0 < length <= len(body):
@@ -73,14 +82,21 @@ async def read_body(request: Request) -> tuple[object, BinaryPart]:
             f"The header is the length of the body's JSON part, from 1 to {len(body)} bytes.",
             field=JSON_LENGTH_HEADER,
         )
+    await turn_for(length)
     return parse_json(body[:length]), BinaryPart(body[length:])
 
 
-def read_request(body: object, binary: BinaryPart, schema: TaskSchema) -> Inference:
+async def read_request(body: object, binary: BinaryPart, schema: TaskSchema, most_rows: int) -> Inference:
     """Reads the JSON part; members that the protocol does not name are ignored, null is an absent one.
 
+    Args:
+        body: Any JSON value.
+        binary: The bytes behind it.
+        schema: The task's.
+        most_rows: Rows that a call takes; a tensor of more is not read.
+
     Raises:
-        InvalidInput: A tensor is missing, unknown, of another type or length.
+        InvalidInput: A tensor is missing, unknown, of another type or length, or there are too many.
     """
     if not isinstance(body, dict):
         raise InvalidInput('The body must be an object with "inputs".', field="body")
@@ -91,10 +107,37 @@ def read_request(body: object, binary: BinaryPart, schema: TaskSchema) -> Infere
     inputs = body.get("inputs")
     if not isinstance(inputs, list) or not inputs:
         raise InvalidInput(f"'inputs' must list one tensor per feature of {schema.task}.", field="inputs")
-    tensors = [read_tensor(tensor, f"inputs[{index}]", binary) for index, tensor in enumerate(inputs)]
+    width = len(schema.features)
+    if len(inputs) > width + SURPLUS_TENSORS:
+        raise InvalidInput(
+            f"There are {len(inputs)} tensors, and {schema.task} has {width} features.", field="inputs"
+        )
+    tensors = []
+    for index, document in enumerate(inputs):
+        where = f"inputs[{index}]"
+        await turn_for(_check_size(document, where, most_rows, width) * BYTES_AN_ELEMENT)
+        tensors.append(read_tensor(document, where, binary))
     binary.check_empty()
     columns = _split(tensors[0], schema) if _is_matrix(tensors, schema) else _read_columns(tensors, schema)
     return Inference(stated_id or None, columns, outputs)
+
+
+def _check_size(document: object, where: str, most_rows: int, width: int) -> int:
+    """How many elements a tensor has, or would have by its shape; more than a call's are not read."""
+    if not isinstance(document, dict):
+        return 0
+    shape, data = document.get("shape"), document.get("data")
+    sizes = shape[:MOST_RANK] if isinstance(shape, list) else []
+    stated = math.prod([size for size in sizes if type(size) is int])
+    count = max(stated, len(data) if isinstance(data, list) else 0)
+    if count > most_rows * width:
+        raise InvalidInput(
+            f"A call takes {most_rows} rows, which are {most_rows * width} elements at most, not {count}; "
+            "send several calls.",
+            field=f"{where}.shape",
+            code="too_many_rows",
+        )
+    return count
 
 
 def _is_matrix(tensors: Sequence[Tensor], schema: TaskSchema) -> bool:

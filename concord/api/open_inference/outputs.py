@@ -55,6 +55,8 @@ def read_output_request(outputs: object, parameters: Mapping[str, Any], schema: 
         return OutputRequest(dict.fromkeys(names, binary))
     if not isinstance(outputs, list):
         raise InvalidInput("'outputs' must be a list of objects with a name.", field="outputs")
+    if len(outputs) > len(names):
+        raise InvalidInput(f"There are {len(names)} outputs: {', '.join(names)}.", field="outputs")
     is_binary: dict[str, bool] = {}
     for index, output in enumerate(outputs):
         if not isinstance(output, dict) or output.get("name") not in names:

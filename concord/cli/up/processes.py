@@ -13,15 +13,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
-from concord.util import private_files as private
+from concord.cli.up.log_files import open_log, rotate
 from concord.util import tether
 
 TETHER: Final = Path(tether.__file__)
-
-LOG_BYTES: Final = 10 << 20
-"""A log that has grown beyond this is moved aside (`NAME.log.1`) when its process starts."""
 
 
 class Program:
@@ -195,19 +192,6 @@ Handle = Program | NodeProcess
 def tethered(command: Sequence[str]) -> list[str]:
     """The command, ended by the kernel when this process ends."""
     return [sys.executable, "-S", "-E", str(TETHER), str(os.getpid()), *command]
-
-
-def open_log(path: Path) -> BinaryIO:
-    """Opens a log to be appended to."""
-    rotate(path)
-    return open(path, "ab", opener=private.opener)
-
-
-def rotate(path: Path) -> None:
-    """Moves a log aside that has grown large, and makes its folder."""
-    private.make_folder(path.parent)
-    if path.exists() and path.stat().st_size > LOG_BYTES:
-        path.replace(path.with_name(f"{path.name}.1"))
 
 
 def last_lines(path: Path, count: int = 6) -> list[str]:

@@ -12,6 +12,7 @@ from concord.cli.console import ask
 from concord.cli.home import Home, find_project, read_settings
 from concord.cli.text.fits import failures, summarise
 from concord.cli.up.launcher import Launcher, find_registry, find_store, has_page, page_path
+from concord.cli.up.log_files import rotate_all
 from concord.cli.up.monitoring import find_prometheus
 from concord.cli.up.plan import LOOPBACK, LaunchPlan, address, make_plan
 from concord.cli.up.ports import Ports, PortTaken, check_ports
@@ -226,6 +227,7 @@ class UpSession:
             before = supervisor.pids()
             watcher.check()
             supervisor.check()
+            rotate_all(self.home.folder / "logs")
             if supervisor.pids() != before and self.home.state_file.exists():
                 self.home.write_state({**self.home.read_state(), "processes": supervisor.pids()})
 

@@ -35,8 +35,11 @@ _NO_SHEET: Final[Mapping[UploadFault, str]] = {
         "that the task does not need, or split the file."
     ),
     "too_many": N_(
-        "**The file has too many rows:** {count}, and {most} are admitted at once. Split it, or ask the "
-        "operator for `concord predict --file`, which takes more."
+        "**The file has too many rows:** {most} are admitted at once. Split it, or ask the operator for "
+        "`concord predict --file`, which takes more."
+    ),
+    "wide": N_(
+        "**The file has too many columns.** Leave out those that the task does not need, then bring it again."
     ),
 }
 

@@ -6,6 +6,7 @@ Nothing here is sent anywhere.
 
 import io
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Literal
 
 from concord.tasks.csv_dialect import CsvDialect
@@ -21,12 +22,12 @@ MOST_ROWS: Final = 10_000
 
 EXTENSIONS: Final = ("csv", "txt", "tsv")
 
-UploadFault = Literal["empty", "encoding", "sheet", "csv", "no_rows", "too_large", "too_many"]
+UploadFault = Literal["empty", "encoding", "sheet", "csv", "no_rows", "too_large", "too_many", "wide"]
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableFile:
-    """A file that cannot be read, or is too large; `count` is its bytes or rows."""
+    """A file that cannot be read, or is too large; `count` is its bytes."""
 
     kind: UploadFault
     count: int = 0
@@ -44,9 +45,9 @@ def read_upload(data: bytes, schema: TaskSchema) -> Upload:
         return UnreadableFile("encoding")
     try:
         with TableReader(io.BytesIO(data), "", expected_columns(schema)) as reader:
-            lines = list(reader)
+            lines = list(islice(reader, MOST_ROWS + 1))
             if not 1 <= len(lines) <= MOST_ROWS:
-                return UnreadableFile("too_many" if lines else "no_rows", len(lines))
+                return UnreadableFile("too_many" if lines else "no_rows")
             return read_table(reader, lines, schema)
     except UnreadableTable as error:
         return UnreadableFile("csv" if error.kind == "away" else error.kind)

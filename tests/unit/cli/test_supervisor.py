@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from concord.cli.up.processes import LOG_BYTES, ForkServerProcess, Program, last_lines, rotate
+from concord.cli.up.processes import ForkServerProcess, Program, last_lines
 from concord.cli.up.supervisor import LONGEST_WAIT, READY_SECONDS, Supervisor
 from tests.ports import free_port
 
@@ -116,16 +116,6 @@ def test_the_last_lines_of_a_log_are_events_without_requests(tmp_path):
     (tmp_path / "log").write_text("plain\n" + "\n".join(json.dumps(line) for line in lines))
     assert last_lines(tmp_path / "log") == ["plain", "start failed no model"]
     assert last_lines(tmp_path / "none") == []
-
-
-def test_a_log_that_has_grown_large_is_moved_aside(tmp_path):
-    log = tmp_path / "logs" / "node.log"
-    rotate(log)
-    with log.open("wb") as file:
-        file.truncate(LOG_BYTES + 1)
-    rotate(log)
-    assert not log.exists()
-    assert (tmp_path / "logs" / "node.log.1").exists()
 
 
 def test_a_program_leads_a_session_of_its_own_and_ends_with_what_it_started(tmp_path, wait_for):

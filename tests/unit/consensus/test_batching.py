@@ -155,8 +155,8 @@ async def test_a_question_behind_a_batch_that_hangs_has_most_of_the_deadline_lef
     assert batcher._slow_after == 0.2 / 4, "it hung until the deadline, and twice that would be too long"
 
 
-async def test_more_rows_than_a_call_takes_go_in_several_batches(node, ensemble, monkeypatch):
-    monkeypatch.setattr(batching, "ROWS_PER_CALL", 4)
+async def test_more_rows_than_a_batch_takes_go_in_several_batches(node, ensemble, monkeypatch):
+    monkeypatch.setattr(batching, "ROWS_PER_BATCH", 4)
     batcher = Batcher()
     node.open.set()
     await asyncio.gather(*[batcher.ask(ensemble, question(rows)) for rows in (3, 1, 2, 9)])

@@ -84,8 +84,8 @@ async def until(condition):
 async def test_rounds_that_no_answer_waits_for_are_written_as_one_group(writing):
     journal = FaultyJournal()
     recorder = writing(journal)
-    recorder.record(rounds(3))
-    recorder.record(rounds(2))
+    await recorder.record(rounds(3))
+    await recorder.record(rounds(2))
     await until(lambda: journal.groups)
     assert [len(group) for group in journal.groups] == [5]
 
@@ -106,7 +106,7 @@ async def test_the_settler_is_notified_of_due_rounds_after_they_are_durable(writ
 async def test_a_group_is_durable_as_a_whole_or_refused_as_a_whole(writing):
     journal = FaultyJournal(JournalUnavailable("away"))
     recorder = writing(journal)
-    waiting = [recorder.record_durably(rounds(700, due=True)), recorder.record_durably(rounds(700, due=True))]
+    waiting = [recorder.record_durably(rounds(7, due=True)), recorder.record_durably(rounds(7, due=True))]
     results = await asyncio.gather(*waiting, return_exceptions=True)
     await asyncio.sleep(0.05)
     assert [type(result) for result in results] == [JournalUnavailable] * 2
@@ -116,7 +116,7 @@ async def test_a_group_is_durable_as_a_whole_or_refused_as_a_whole(writing):
 async def test_rounds_that_were_answered_are_written_when_the_journal_is_back(writing):
     journal = FaultyJournal(JournalUnavailable("away"), JournalUnavailable("away"))
     recorder = writing(journal)
-    recorder.record(rounds(3))
+    await recorder.record(rounds(3))
     await until(lambda: journal.groups)
     assert len(journal.groups[0]) == 3
 
@@ -124,7 +124,7 @@ async def test_rounds_that_were_answered_are_written_when_the_journal_is_back(wr
 async def test_a_bug_in_writing_neither_loses_rounds_nor_hangs_an_answer(writing):
     journal = FaultyJournal(RuntimeError("can't start new thread"))
     recorder = writing(journal)
-    recorder.record(rounds(2))
+    await recorder.record(rounds(2))
     with pytest.raises(JournalUnavailable):
         await recorder.record_durably(rounds(1, due=True))
     await until(lambda: journal.groups)
@@ -135,9 +135,9 @@ async def test_beyond_the_bound_rounds_are_refused_and_not_taken(writing, monkey
     monkeypatch.setattr(module, "MOST_WAITING", 5)
     journal = FaultyJournal()
     recorder = writing(journal)
-    recorder.record(rounds(4))
+    await recorder.record(rounds(4))
     with pytest.raises(JournalUnavailable):
-        recorder.record(rounds(2))
+        await recorder.record(rounds(2))
     with pytest.raises(JournalUnavailable):
         await recorder.record_durably(rounds(2))
     await until(lambda: journal.groups)
@@ -147,7 +147,7 @@ async def test_beyond_the_bound_rounds_are_refused_and_not_taken(writing, monkey
 async def test_closing_writes_what_waits(writing):
     journal = FaultyJournal()
     recorder = Recorder(journal, lambda: None)
-    recorder.record(rounds(3))
+    await recorder.record(rounds(3))
     await recorder.close()
     assert len(journal.groups[0]) == 3
 
@@ -163,7 +163,7 @@ async def test_closing_in_the_midst_of_a_write_does_not_write_beside_it():
 
     recorder = Recorder(Slow(), lambda: None)
     recorder.start()
-    recorder.record(rounds(1))
+    await recorder.record(rounds(1))
     await asyncio.to_thread(entered.wait)
     await recorder.close()
     assert written == ["recorder_0", "recorder_0"]
@@ -172,8 +172,8 @@ async def test_closing_in_the_midst_of_a_write_does_not_write_beside_it():
 async def test_while_the_journal_is_away_what_moves_money_is_refused_at_once_and_the_rest_is_kept(writing):
     journal = FaultyJournal(*[JournalUnavailable("away")] * 4)
     recorder = writing(journal)
-    recorder.record(rounds(1))
-    await until(lambda: recorder._is_away)
+    await recorder.record(rounds(1))
+    await until(lambda: recorder.is_away)
     with pytest.raises(JournalUnavailable):
         await recorder.record_durably(rounds(2, due=True))
     assert await recorder.record_durably(rounds(2)) is False

@@ -181,7 +181,8 @@ def test_a_missing_column_is_named_with_the_one_that_was_probably_meant(open_bat
         (GOOD.encode("utf-16"), "not in UTF-8"),
         (GOOD.encode("utf-16-le"), "not in UTF-8"),
         (b'petal_length,petals,place\n"1,2,sun\n', "This is no CSV file"),
-        (sheet(uploads.MOST_ROWS + 1).encode(), "too many rows:** 10,001, and 10,000 are admitted"),
+        (sheet(uploads.MOST_ROWS + 1).encode(), "too many rows:** 10,000 are admitted"),
+        (",".join(f"c{i}" for i in range(20_000)).encode(), "too many columns"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_explained_with_what_to_do(open_batch, service, content, words):

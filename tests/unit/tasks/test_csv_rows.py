@@ -100,7 +100,10 @@ def test_two_commas_are_no_number_in_any_dialect():
     assert [problem.kind for problem in invalid.problems] == ["text"]
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+cmd", "-x", "@sum", "\t=1", "\r=1", "-1,5", "--1"])
+@pytest.mark.parametrize(
+    "cell",
+    ["=1+1", "+cmd", "-x", "@sum", "\t=1", "\r=1", "\n=1", "-1,5", "--1", "＝1", "＋3", "－1", "＠x"],
+)
 def test_what_a_spreadsheet_would_calculate_gets_an_apostrophe(cell):
     assert escape_formula(cell) == f"'{cell}"
 

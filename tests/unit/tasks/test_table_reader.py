@@ -10,7 +10,7 @@ from concord.tasks.class_names import AnswerTexts
 from concord.tasks.csv_dialect import CsvDialect, ExpectedColumns
 from concord.tasks.numbers import NumberFault, read_number
 from concord.tasks.schema import Feature
-from concord.tasks.table_reader import TableReader
+from concord.tasks.table_reader import TableReader, UnreadableTable
 from concord.tasks.values import InvalidValue, check_value
 
 EXPECTED = ExpectedColumns(frozenset({"length", "width", "species"}), frozenset({"length", "width"}))
@@ -167,3 +167,16 @@ def test_a_cell_of_answers_means_a_class_by_its_name_or_its_number(text, label):
 
 def test_without_numbers_for_names_no_number_means_a_class():
     assert AnswerTexts(["no", "yes"], {}).find("1") is None
+
+
+def test_a_table_of_thousands_of_columns_is_refused_before_they_are_compared():
+    header = ",".join(f"c{number}" for number in range(20_000))
+    with pytest.raises(UnreadableTable, match="20,000 columns, and 1,000 are admitted"):
+        TableReader(io.BytesIO(header.encode()), "wide.csv")
+
+
+def test_a_table_that_is_expected_to_be_wide_may_be_wider_by_a_hundred():
+    names = [f"c{number}" for number in range(2_100)]
+    expected = ExpectedColumns(frozenset(names[:2_000]))
+    with TableReader(io.BytesIO(",".join(names).encode()), "wide.csv", expected) as table:
+        assert len(table.header) == 2_100

@@ -103,6 +103,15 @@ def test_another_projects_version_of_the_same_number_is_left_alone(iris_home, st
     assert json.loads(info.read_text())["run_id"] == "another"
 
 
+@pytest.mark.parametrize("file", ["model.onnx", "info.json"])
+def test_a_damaged_file_in_the_store_is_named_with_what_to_run(iris_home, file):
+    damaged = Path(package(iris_home).folders["iris.knn"]) / file
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    reason = package(iris_home).refused["iris.knn"]
+    assert str(damaged) in reason
+    assert "bentoml models delete iris.knn:1" in reason
+
+
 def test_a_model_from_elsewhere_is_packed_by_its_schema_alone(own_home):
     client = Registry(own_home).client
     client.delete_model_version_tag("iris.knn", "1", "concord.digest")

@@ -1,0 +1,144 @@
+"""Large requests, many pages and nodes that hang delay no other caller for long."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.ports import free_port
+from tests.service.crowd import NAMES
+from tests.service.stack import AMOUNT, IRIS, wait_until
+
+pytestmark = pytest.mark.slow
+
+MOST = 5
+"""How many times as long as in a quiet service the slowest of a hundred requests may take."""
+
+ASKED = 300
+"""Requests of the caller who is watched."""
+
+SERVER = ("uvicorn", "--factory", "concord.api.app:create", "--no-access-log", "--loop", "uvloop", "--http")
+PROTOCOL = "concord.http.single_write:SingleWriteProtocol"
+
+
+@dataclass
+class Service:
+    """A consensus service in a process of its own, over nodes in another."""
+
+    url: str
+    folder: Path
+    http: httpx.Client
+
+    def p99(self):
+        """Seconds within which 99 of 100 single rows of the other task are answered."""
+        times = []
+        for _ in range(ASKED):
+            began = time.perf_counter()
+            answer = self.http.post("/v1/tasks/loan_amount/predict", json={"rows": [AMOUNT.example]})
+            times.append(time.perf_counter() - began)
+            assert answer.status_code == 200, answer.text
+            time.sleep(0.005)
+        return sorted(times)[len(times) * 99 // 100 - 1]
+
+    def has_answered_iris(self):
+        return self.http.post("/v1/tasks/iris/predict", json={"rows": [IRIS.example]}).status_code == 200
+
+    def nodes_down(self):
+        views = [view for task in ("iris", "loan_amount") for view in self.nodes(task)]
+        return [view["node"] for view in views if view["status"] != "up"]
+
+    def nodes(self, task):
+        return self.http.get(f"/v1/nodes?task={task}").json()["nodes"]
+
+
+@contextlib.contextmanager
+def process(*arguments, **options):
+    with subprocess.Popen([sys.executable, "-m", *arguments], **options) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+@contextlib.contextmanager
+def crowd(service, count, path, body=None):
+    """Callers who send one request again and again."""
+    file = service.folder / "body"
+    file.write_bytes(json.dumps(body).encode() if body else b"")
+    name = str(file) if body else ""
+    with process("tests.service.crowd", "callers", service.url, str(count), path, name):
+        time.sleep(2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("heavy")
+    ports = [free_port() for _ in range(2 * len(NAMES))]
+    tasks = {"iris": ports[: len(NAMES)], "loan_amount": ports[len(NAMES) :]}
+    sections = [
+        f"[tasks.{task}.nodes]\n"
+        + "".join(f'{name} = "http://127.0.0.1:{port}"\n' for name, port in zip(NAMES, those, strict=True))
+        for task, those in tasks.items()
+    ]
+    (folder / "nodes.toml").write_text("\n".join(sections), "utf-8")
+    port = free_port()
+    here = os.environ | {"PYTHONPATH": str(Path.cwd()), "CONCORD_HOME": str(folder)}
+    here["CONCORD_LOG_LEVEL"] = "ERROR"
+    with (
+        process("tests.service.crowd", "nodes", *map(str, ports), env=here, cwd=folder),
+        process(*SERVER, PROTOCOL, f"--port={port}", env=here),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http,
+    ):
+        running = Service(f"http://127.0.0.1:{port}", folder, http)
+        wait_until(lambda: is_ready(running))
+        running.p99()
+        yield running
+
+
+def is_ready(service):
+    with contextlib.suppress(httpx.HTTPError):
+        return service.has_answered_iris() and not service.nodes_down()
+    return False
+
+
+@pytest.fixture(scope="module")
+def quiet(service):
+    return service.p99()
+
+
+def test_thirty_callers_with_a_thousand_rows_each_delay_no_row_of_another_task(service, quiet):
+    with crowd(service, 30, "/v1/tasks/iris/predict", {"rows": [IRIS.example] * 1000}):
+        busy = service.p99()
+    assert busy < MOST * quiet, f"{busy * 1000:.1f} ms, and {quiet * 1000:.1f} ms when it is quiet"
+
+
+def test_a_crowd_takes_no_node_down(service, quiet):
+    with crowd(service, 30, "/v1/tasks/iris/predict", {"rows": [IRIS.example] * 1000}):
+        time.sleep(3)
+        assert service.nodes_down() == []
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/v1/rounds?limit=500"])
+def test_a_flood_of_pages_delays_no_row(service, quiet, path):
+    with crowd(service, 30, path):
+        busy = service.p99()
+    assert busy < MOST * quiet, f"{busy * 1000:.1f} ms, and {quiet * 1000:.1f} ms when it is quiet"
+
+
+def test_a_task_whose_nodes_hang_delays_no_other(service, quiet):
+    hang = service.folder / "hang"
+    hang.touch()
+    try:
+        with crowd(service, 60, "/v1/tasks/iris/predict", {"rows": [IRIS.example] * 1000}):
+            busy = service.p99()
+    finally:
+        hang.unlink()
+    assert busy < MOST * quiet, f"{busy * 1000:.1f} ms, and {quiet * 1000:.1f} ms when it is quiet"
