@@ -40,7 +40,7 @@ def error(response):
 
 def test_a_deposit_is_paid_in_to_the_micro(stack, operator):
     before = stack.accounts()["knn"]
-    response = operator.do("deposit", {"amount": 12.000001})
+    response = operator.do("deposit", {"amount": 12.000001, "reason": "why"})
     after = response.json()
     assert response.status_code == 200
     assert (after["task"], after["node"], after["standing"]) == ("iris", "knn", "active")
@@ -51,7 +51,7 @@ def test_a_deposit_is_paid_in_to_the_micro(stack, operator):
 
 def test_a_withdrawal_is_taken_out(stack, operator):
     before = stack.accounts()["random_forest"]
-    after = operator.do("withdraw", {"amount": 100}, node="random_forest").json()
+    after = operator.do("withdraw", {"amount": 100, "reason": "why"}, node="random_forest").json()
     assert (after["stake"], after["deposit"]) == (before - 100, 900)
 
 
@@ -59,8 +59,8 @@ def test_a_withdrawal_is_taken_out(stack, operator):
 def test_the_same_key_happens_once(stack, operator, where):
     def pay(amount):
         if where == "header":
-            return operator.do("deposit", {"amount": amount}, key="pay-1")
-        return operator.do("deposit", {"amount": amount, "key": "pay-2"})
+            return operator.do("deposit", {"amount": amount, "reason": "why"}, key="pay-1")
+        return operator.do("deposit", {"amount": amount, "key": "pay-2", "reason": "why"})
 
     first, second = pay(5), pay(5)
     assert first.json() == second.json()
@@ -69,31 +69,33 @@ def test_the_same_key_happens_once(stack, operator, where):
 
 
 def test_without_a_key_each_payment_is_one_of_its_own(operator):
-    first, second = (operator.do("deposit", {"amount": 1}).json() for _ in range(2))
+    first, second = (operator.do("deposit", {"amount": 1, "reason": "why"}).json() for _ in range(2))
     assert second["stake"] == pytest.approx(first["stake"] + 1, abs=1e-9)
 
 
 def test_more_than_is_held_is_a_conflict_and_moves_nothing(stack, operator):
     before = stack.accounts()
-    response = operator.do("withdraw", {"amount": 10**6})
+    response = operator.do("withdraw", {"amount": 10**6, "reason": "why"})
     assert error(response) == (409, "conflict")
     assert stack.accounts() == before
 
 
 @pytest.mark.parametrize("amount", [0, -1, 0.0000001, 1.0000001, 1e10, "5", True, None, [1]])
 def test_an_invalid_amount_is_refused(operator, amount):
-    response = operator.do("deposit", {"amount": amount})
+    response = operator.do("deposit", {"amount": amount, "reason": "why"})
     assert error(response) == (422, "invalid_input")
     assert response.json()["error"]["field"] == "amount"
 
 
-@pytest.mark.parametrize("body", [{}, [], {"amount": 1, "stake": 2}, {"amount": 1, "key": "a b"}])
+@pytest.mark.parametrize(
+    "body", [{}, [], {"amount": 1, "stake": 2, "reason": "why"}, {"amount": 1, "key": "a b", "reason": "why"}]
+)
 def test_a_body_with_other_fields_is_refused(operator, body):
     assert operator.do("deposit", body).status_code == 422
 
 
 def test_two_keys_that_differ_are_refused(operator):
-    response = operator.do("deposit", {"amount": 1, "key": "one"}, key="two")
+    response = operator.do("deposit", {"amount": 1, "key": "one", "reason": "why"}, key="two")
     assert (response.status_code, response.json()["error"]["field"]) == (409, "key")
 
 
@@ -102,7 +104,7 @@ def test_two_keys_that_differ_are_refused(operator):
     ("place", "code"), [({"task": "roses"}, "unknown_task"), ({"node": "rose"}, "unknown_node")]
 )
 def test_a_node_that_is_not_there_is_a_404(operator, action, place, code):
-    body = {"reason": "why"} if action == "release" else {"amount": 1}
+    body = {"reason": "why"} if action == "release" else {"amount": 1, "reason": "why"}
     assert error(operator.do(action, body, **place)) == (404, code)
 
 
@@ -157,9 +159,9 @@ async def _append(settler, event):
 
 def test_the_client_administers(stack):
     with Client(stack.url, token="secret-operator") as client:
-        paid = client.deposit("iris", "decision_tree", 7, key="c1")
-        assert client.deposit("iris", "decision_tree", 7, key="c1") == paid
-        assert client.withdraw("iris", "decision_tree", 7).stake == paid.stake - 7
+        paid = client.deposit("iris", "decision_tree", 7, "why", key="c1")
+        assert client.deposit("iris", "decision_tree", 7, "why", key="c1") == paid
+        assert client.withdraw("iris", "decision_tree", 7, "why").stake == paid.stake - 7
         with pytest.raises(Refused) as caught:
             client.release("iris", "decision_tree", "it counts")
     assert caught.value.answered == 409
@@ -178,8 +180,8 @@ def command(stack, monkeypatch):
 
 
 def test_stake_is_paid_in_and_out_by_the_command_line(command):
-    paid = json.loads(command("stake", "deposit", "iris", "knn", "2.5", "--json").stdout)
-    shown = command("stake", "withdraw", "iris", "knn", "2.5")
+    paid = json.loads(command("stake", "deposit", "iris", "knn", "2.5", "--reason", "why", "--json").stdout)
+    shown = command("stake", "withdraw", "iris", "knn", "2.5", "--reason", "why")
     assert shown.exit_code == 0
     assert f"in block {paid['height'] + 1}" in shown.stdout
     assert "2.5 taken out of iris.knn" in shown.stdout
@@ -193,14 +195,14 @@ def test_the_command_line_releases_with_a_reason(command):
 
 @pytest.mark.parametrize("amount", ["ten", "1,5", ""])
 def test_an_amount_that_is_no_number_is_not_even_sent(command, amount):
-    result = command("stake", "deposit", "iris", "knn", amount)
+    result = command("stake", "deposit", "iris", "knn", amount, "--reason", "why")
     assert (result.exit_code, "no number of stake" in result.stderr) == (2, True)
 
 
 def test_without_an_answer_the_command_prints_the_key_to_repeat_with(command, monkeypatch):
     monkeypatch.setattr("concord.cli.operations.secrets.token_hex", lambda _n: "k" * 16)
     monkeypatch.setattr("concord.cli.home.service_url", lambda _of: "http://127.0.0.1:1")
-    result = command("stake", "deposit", "iris", "knn", "1")
+    result = command("stake", "deposit", "iris", "knn", "1", "--reason", "why")
     assert result.exit_code == 1
     assert f"--key {'k' * 16}" in result.stderr
 
