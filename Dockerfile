@@ -86,7 +86,7 @@ COPY frontend frontend
 COPY concord concord
 USER 1034:1034
 EXPOSE 8501 9464
-ENTRYPOINT ["python", "-m", "concord.observability.exporter", "0.0.0.0:9464", "streamlit", "run", "frontend/app.py"]
+ENTRYPOINT ["python", "-m", "concord.observability.exporter", "0.0.0.0:9464", "streamlit", "run", "frontend/server.py"]
 
 # The init step of a node that serves a registry version: brings it, checks it, ends.
 FROM base AS fetch

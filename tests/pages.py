@@ -31,7 +31,7 @@ def wait_until_up(url):
 @contextmanager
 def page_at(port, log, **environment):
     """A page's process with these variables; what it says is in the log."""
-    command = [sys.executable, "-m", "streamlit", "run", "frontend/app.py"]
+    command = [sys.executable, "-m", "streamlit", "run", "frontend/server.py"]
     command += ["--server.port", str(port), "--server.headless", "true"]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=out, stderr=out)

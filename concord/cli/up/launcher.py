@@ -20,7 +20,7 @@ from concord.util.sqlite_files import sqlite_url
 NODES, CONSENSUS, PAGES = 0, 1, 2
 """Groups, ended from the highest to the lowest: who asks goes before who answers."""
 
-PAGE: Final = Path("frontend/app.py")
+PAGE: Final = Path("frontend/server.py")
 
 
 @dataclass
