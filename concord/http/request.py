@@ -4,7 +4,7 @@ A body is read up to a limit and taken for what its content type says; an unknow
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl
@@ -15,12 +15,17 @@ from starlette.types import Receive, Scope
 from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaType
 from concord.http.decompression import decompress
 from concord.http.tokens import Token
+from concord.util.client_address import NOWHERE
 
 LISTEN_AFTER_SECONDS: Final = 0.05
 """How long a request takes before it listens for its caller hanging up, at least."""
 
 CALLER_GONE: Final = 499
 """Status of a request whose caller hung up, in logs and metrics (nginx's convention)."""
+
+
+def _admit_all(_count: int) -> None:
+    """Without limits every number of rows is admitted."""
 
 
 @dataclass(slots=True)
@@ -46,8 +51,18 @@ class Request:
     max_body_bytes: int
     is_read: bool
     """Whether the body has been read (or there is none), so that only a hang-up can still arrive."""
-    token: Token = field(init=False)
-    """The caller's token; set only where the endpoint needs one."""
+    address: str = NOWHERE
+    """The caller's, through proxies that are trusted."""
+    token: Token | None = None
+    """The caller's token, where a known one is shown."""
+    take_rows: Callable[[int], None] = _admit_all
+    """Counts rows against the caller's rate; raises `RateLimited`."""
+
+    @property
+    def required_token(self) -> Token:
+        """The token, where the endpoint needs one."""
+        assert self.token is not None, "The guard of an endpoint with a right has set it."
+        return self.token
 
     def header(self, name: str) -> str | None:
         """The first header of that name (in lower case)."""

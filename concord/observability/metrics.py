@@ -28,6 +28,10 @@ _OF_NODE: Final = ("task", "node")
 
 HTTP_REQUESTS = Counter("concord_http_requests_total", "Requests answered.", ["route", "method", "status"])
 HTTP_SECONDS = Histogram("concord_http_seconds", "Whole request.", ["route"], buckets=_LATENCY)
+RATE_REFUSALS = Counter(
+    "concord_rate_refusals_total", "Requests refused because one caller asks too much, by limit.", ["limit"]
+)
+HOST_REFUSALS = Counter("concord_host_refusals_total", "Requests refused for the name in their Host.")
 
 ROUNDS = Counter("concord_rounds_total", "Rounds decided, by status.", ["task", "status"])
 ROUND_SECONDS = Histogram("concord_round_seconds", "Whole round.", ["task"], buckets=_LATENCY)

@@ -8,9 +8,9 @@ from concord.api.docs import render_page
 from concord.api.endpoint import Endpoint, Undocumented
 from concord.api.openapi import build_document
 from concord.api.params import Schema
+from concord.api.rights import OpenRights
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.http.tokens import Tokens
 from concord.service import Service
 
 _ITSELF: Final = Undocumented("It is the documentation.")
@@ -22,12 +22,12 @@ class Documentation:
 
     Args:
         service: The service; its tasks have paths of their own.
-        tokens: Whether there are any decides what needs one.
+        open_rights: Decide what needs a token.
         described: All endpoints but these.
     """
 
-    def __init__(self, service: Service, tokens: Tokens, described: Sequence[Endpoint]) -> None:
-        self._service, self._tokens, self._described = service, tokens, described
+    def __init__(self, service: Service, open_rights: OpenRights, described: Sequence[Endpoint]) -> None:
+        self._service, self._open, self._described = service, open_rights, described
 
     def endpoints(self) -> list[Endpoint]:
         """The documentation, which does not describe itself."""
@@ -52,7 +52,8 @@ class Documentation:
         return Response(b"", 308, headers={"location": f"{self._service.settings.root_path}/"})
 
     def _build_document(self) -> Schema:
-        secured = not self._tokens.are_off
-        document = build_document(self._described, self._service.ensembles, __version__, secured=secured)
+        document = build_document(
+            self._described, self._service.ensembles, __version__, is_open=self._open.is_optional
+        )
         root = self._service.settings.root_path
         return {**document, "servers": [{"url": root}]} if root else document

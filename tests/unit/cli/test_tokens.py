@@ -26,11 +26,25 @@ def test_a_token_is_printed_once_and_kept_as_its_hash(run, home):
 
 def test_a_token_has_the_rights_that_were_asked_for(run, home):
     run("tokens", "add", "all", "--labels", "*", "--reads")
-    run("tokens", "add", "operator", "--administers")
+    run("tokens", "add", "operator", "--administers", "--predicts", "iris")
     shown = json.loads(run("tokens", "list", "--json").stdout)
     assert shown == [
-        {"name": "all", "labels": ["*"], "reads": True, "administers": False},
-        {"name": "operator", "labels": [], "reads": False, "administers": True},
+        {
+            "name": "all",
+            "predicts": [],
+            "labels": ["*"],
+            "reads": True,
+            "administers": False,
+            "expires": None,
+        },
+        {
+            "name": "operator",
+            "predicts": ["iris"],
+            "labels": [],
+            "reads": False,
+            "administers": True,
+            "expires": None,
+        },
     ]
 
 
