@@ -1,4 +1,4 @@
-"""Every endpoint answers every kind of caller as the one table of rights says, and the document says the same."""
+"""Every endpoint answers every kind of caller as the one table of rights says; so does the document."""
 
 import time
 from datetime import UTC, datetime, timedelta
