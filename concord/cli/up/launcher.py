@@ -1,5 +1,6 @@
 """Starts the processes of one `concord up`: nodes, the consensus service, pages for people, Prometheus."""
 
+import ipaddress
 import os
 from collections.abc import Callable, Container
 from dataclasses import dataclass
@@ -55,8 +56,9 @@ class Launcher:
         address = ("--host", self.ports.host, "--port", str(self.ports.base))
         command = python_command("-m", "bentos.serve", bento, "--direct", *address)
         self._keep(
-            "consensus", CONSENSUS, command, CONCORD_NODES=str(plan.file), MLFLOW_TRACKING_URI=registry
-        )
+            "consensus", CONSENSUS, command, CONCORD_NODES=str(plan.file), MLFLOW_TRACKING_URI=registry,
+            CONCORD_HOSTS=host_names(self.ports.host),
+        )  # fmt: skip
 
     def start_page(self, service: str, registry: str | None = None, prometheus: str | None = None) -> None:
         """Starts the page for people; it links MLflow and reads Prometheus where they run."""
@@ -68,6 +70,7 @@ class Launcher:
         self._keep(
             "page", PAGES, self._exporting(command, self.ports.page_metrics_port),
             CONCORD_URL=service, MLFLOW_TRACKING_URI=registry, CONCORD_PROMETHEUS=prometheus,
+            CONCORD_HOSTS=host_names(self.ports.host),
         )  # fmt: skip
 
     def start_mlflow(self, store: str) -> None:
@@ -113,6 +116,19 @@ class Launcher:
         if self.fork_server is not None:
             self.fork_server.end()
         return killed
+
+
+def host_names(host: str) -> str:
+    """The names under which services are asked besides `localhost` and addresses.
+
+    Those are what the environment states, and the host where that is a name.
+    """
+    stated = os.environ.get("CONCORD_HOSTS", "")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return ",".join(filter(None, [host, stated]))
+    return stated
 
 
 def page_path() -> str:
