@@ -5,7 +5,7 @@ It runs mounted in the consensus bento, which starts and closes it, and under uv
 """
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from concord.api.auth import Access
 from concord.api.endpoint import Endpoint, EndpointGroup
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
+TRUST_SECONDS: Final = 0.25
+"""How long a token may outlive its removal: a look at the file costs more than all else that a token does."""
+
 
 class ConsensusApi:
     """One consensus service with its HTTP interface; `application` answers.
@@ -57,7 +60,7 @@ class ConsensusApi:
 
     def __init__(self, service: Service) -> None:
         self.service, settings = service, service.settings
-        tokens = Tokens(settings.tokens_file)
+        tokens = Tokens(settings.tokens_file, TRUST_SECONDS)
         self._open_rights = OpenRights(settings, tokens)
         self._drain = Drain(settings.drain_file)
         self._watching: asyncio.Task[None] | None = None

@@ -29,14 +29,9 @@ SETTINGS: Final[Mapping[Right, str]] = {"predict": "CONCORD_PREDICT", "read": "C
 KINDS: Final[tuple[Kind, ...]] = ("predicts", "labels", "reads", "administers")
 
 
-def kinds_of(token: Token) -> frozenset[Kind]:
-    """What a token's entry grants."""
-    return frozenset(kind for kind in KINDS if getattr(token, kind))
-
-
 def may(token: Token, right: Right) -> bool:
     """Whether a token has a right, for some task where the right is one of tasks."""
-    return not HOLDERS[right].isdisjoint(kinds_of(token))
+    return any(getattr(token, kind) for kind in HOLDERS[right])
 
 
 def expected_status(right: Right | None, kind: Kind | None, *, is_open: bool) -> int | None:

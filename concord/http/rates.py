@@ -79,13 +79,11 @@ class Rates:
         Raises:
             RateLimited: It has none.
         """
-        rate = self._rates[0]
-        if not rate:
-            return
-        self._fill(bucket)
-        if bucket.requests < 1:
-            raise self._refusal("requests", 0, bucket.requests)
-        bucket.requests -= 1
+        if self._rates[0]:
+            self._fill(bucket)
+            if bucket.requests < 1:
+                raise self._refusal("requests", 0, bucket.requests)
+            bucket.requests -= 1
 
     def take_rows(self, bucket: Bucket, count: int) -> None:
         """Takes rows out of a bucket.
@@ -93,13 +91,11 @@ class Rates:
         Raises:
             RateLimited: It has none.
         """
-        rate = self._rates[1]
-        if not rate:
-            return
-        self._fill(bucket)
-        if bucket.rows < 1:
-            raise self._refusal("rows", 1, bucket.rows)
-        bucket.rows -= count
+        if self._rates[1]:
+            self._fill(bucket)
+            if bucket.rows < 1:
+                raise self._refusal("rows", 1, bucket.rows)
+            bucket.rows -= count
 
     def _new_bucket(self) -> Bucket:
         return Bucket(*self._most, self._clock())

@@ -18,7 +18,9 @@ metrics show a token's name, never the token.
 import hashlib
 import hmac
 import logging
+import math
 import secrets
+import time
 import tomllib
 from collections.abc import Iterable
 from dataclasses import field
@@ -127,13 +129,17 @@ class Tokens:
 
     Args:
         path: The file; if there is none, there are no tokens.
+        trust_seconds: How long a token that was found is found again without a look at the file.
 
     Raises:
         ConfigurationError: The file exists and is invalid.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, trust_seconds: float = 0) -> None:
         self._path = path
+        self._trust_seconds = trust_seconds
+        self._looked_at = -math.inf
+        self._found: dict[str, Token] = {}
         self._version = _version(path)
         self._tokens = load(path) if self._version else ()
         self._guarded = guards(self._tokens)
@@ -157,20 +163,20 @@ class Tokens:
             Forbidden: There are no tokens.
             Unauthorized: The header has no token, an unknown one, or one that has expired.
         """
-        if self.are_off:
+        secret = _secret_in(authorization)
+        token = self._find(secret) if secret else None
+        if token is None and self.are_off:
             raise Forbidden(
                 "This service has no tokens, so nobody does what needs one. An operator makes one: "
                 "concord tokens add NAME --labels TASK.",
                 code="tokens_off",
             )
-        secret = _secret_in(authorization)
         if secret is None:
             raise Unauthorized(
                 "This needs a token: send the header 'Authorization: Bearer TOKEN' "
                 "(the command line takes it from CONCORD_TOKEN).",
                 field="authorization",
             )
-        token = self._find(secret)
         if token is None:
             raise Unauthorized(
                 "This token is not known here. `concord tokens list` shows an operator which are.",
@@ -188,19 +194,30 @@ class Tokens:
     def recognize(self, authorization: str | None) -> Token | None:
         """The token in the header if it is known and has not expired: who asks where nobody has to say so."""
         secret = _secret_in(authorization)
-        if secret is None or self.are_off:
-            return None
-        token = self._find(secret)
+        token = self._find(secret) if secret else None
         return None if token is None or token.has_expired(datetime.now(UTC)) else token
 
     def _find(self, secret: str) -> Token | None:
-        digest = hash_of(secret)
+        """The token, by the file as it is now or was a moment ago."""
+        if time.monotonic() - self._looked_at < self._trust_seconds:
+            known = self._found.get(secret)
+            if known is not None:
+                return known
+        self._refresh()
+        token = self._match(hash_of(secret))
+        if token is not None and self._trust_seconds:
+            self._found[secret] = token
+        return token
+
+    def _match(self, digest: str) -> Token | None:
         # Every entry is compared, so that the time does not depend on which one matches.
         matches = [token for token in self._tokens if hmac.compare_digest(digest, token.sha256)]
         return matches[0] if matches else None
 
     def _refresh(self) -> None:
         """Reads the file again if it has changed."""
+        self._looked_at = time.monotonic()
+        self._found.clear()
         version = _version(self._path)
         if version == self._version:
             return

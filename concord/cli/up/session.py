@@ -143,8 +143,8 @@ class UpSession:
         self.reporter.report(
             "warning",
             f"[yellow]![/] Listening on {host}. Of those who reach this machine {asks} can ask "
-            f"(CONCORD_PREDICT), and {reads[settings.read_access]} can read rounds (CONCORD_READ). It answers "
-            f"under its addresses and the names {', '.join(names)}; CONCORD_HOSTS adds others.",
+            f"(CONCORD_PREDICT), and {reads[settings.read_access]} can read rounds (CONCORD_READ). "
+            f"It answers under its addresses and the names {', '.join(names)}; CONCORD_HOSTS adds others.",
             message=f"Who reaches {host} can use this installation.",
             hosts=names,
         )
