@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from concord.cli import main
 from concord.client import Client
 from concord.errors import Refused
+from concord.http.tokens import Token, hash_of, render
 from concord.ledger import events
 from tests.service.labelling import Caller, ask, write_tokens
 
@@ -47,6 +48,33 @@ def test_a_deposit_is_paid_in_to_the_micro(stack, operator):
     assert after["stake"] == pytest.approx(before + 12.000001, abs=1e-9)
     assert stack.client.block(after["height"])["events"]
     assert stack.accounts()["knn"] == after["stake"]
+
+
+@pytest.mark.parametrize("action", ["deposit", "withdraw"])
+def test_a_payment_stands_in_the_ledger_with_its_tokens_name_and_its_reason(stack, operator, action):
+    after = operator.do(action, {"amount": 1, "reason": " its share "}, node="random_forest").json()
+    (body,) = stack.client.block(after["height"])["events"].values()
+    assert (body["by"], body["why"]) == ("operator", "its share")
+    entry = stack.client.history("iris", "random_forest").entries[-1]
+    assert entry.reason.endswith(", by operator: its share")
+
+
+@pytest.mark.parametrize("reason", [None, "", "two\nlines", "paid \u202e001", "zero\u200bwidth"])
+def test_a_payment_without_a_visible_reason_is_refused(operator, reason):
+    response = operator.do("deposit", {"amount": 1, "reason": reason})
+    assert error(response) == (422, "invalid_input")
+    assert response.json()["error"]["field"] == "reason"
+
+
+def test_a_token_that_is_called_as_the_rule_does_not_pass_for_it(start_stack):
+    import asyncio
+
+    stack = start_stack()
+    (stack.home / "tokens.toml").write_text(render([Token("rule", hash_of("secret-rule"), administers=True)]))
+    asyncio.run(_append(stack.api.service.settler, events.jail("iris", "knn", "regret", 6_000_001, 0)))
+    released = Operator(stack, "rule").do("release", {"reason": "mended"}).json()
+    (body,) = stack.client.block(released["height"])["events"].values()
+    assert body["by"] == "operator"
 
 
 def test_a_withdrawal_is_taken_out(stack, operator):
