@@ -5,6 +5,7 @@ has its own name lead here (DNS rebinding). So names that are neither `localhost
 `CONCORD_HOSTS` are refused before Streamlit sees the request; addresses pass, since they need no DNS.
 """
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,6 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.starlette import App
 
-from concord.settings import Settings
 from concord.util.host_names import HostNames
 
 REFUSAL: Final = (
@@ -53,5 +53,5 @@ class HostCheck:
 
 app = App(
     Path(__file__).with_name("app.py"),
-    middleware=[Middleware(HostCheck, hosts=HostNames.parse(Settings.read().hosts))],
+    middleware=[Middleware(HostCheck, hosts=HostNames.parse(os.environ.get("CONCORD_HOSTS", "")))],
 )
