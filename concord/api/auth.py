@@ -50,16 +50,20 @@ class Access:
         if path in UNCOUNTED:
             return handler
 
+        is_settled = self._open.is_settled(right)
+        is_open = is_settled and self._open.includes(right)
+
         # No coroutine of its own: that would cost each request about a microsecond.
         def guarded(request: Request) -> Awaitable[Response]:
-            self._identify(request, right)
+            opened = is_open if is_settled else self._open.includes(right)
+            self._identify(request, right, is_open=opened)
             return handler(request)
 
         return guarded
 
-    def _identify(self, request: Request, right: Right | None) -> None:
+    def _identify(self, request: Request, right: Right | None, *, is_open: bool) -> None:
         """Counts the request, and refuses a caller that has not the right."""
-        authorization, is_open = request.headers.get(b"authorization"), self._open.includes(right)
+        authorization = request.headers.get(b"authorization")
         refusal: Unauthorized | Forbidden | None = None
         if not is_open:
             try:

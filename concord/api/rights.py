@@ -12,10 +12,10 @@ from concord.http.tokens import Token, Tokens
 from concord.settings import Settings
 
 Right = Literal["predict", "label", "read", "administer"]
-Kind = Literal["predicts", "labels", "reads", "administers"]
+Grant = Literal["predicts", "labels", "reads", "administers"]
 """What an entry of the tokens' file grants."""
 
-HOLDERS: Final[Mapping[Right, frozenset[Kind]]] = {
+HOLDERS: Final[Mapping[Right, frozenset[Grant]]] = {
     "predict": frozenset({"predicts"}),
     "label": frozenset({"labels"}),
     "read": frozenset({"reads", "administers"}),
@@ -26,7 +26,7 @@ HOLDERS: Final[Mapping[Right, frozenset[Kind]]] = {
 SETTINGS: Final[Mapping[Right, str]] = {"predict": "CONCORD_PREDICT", "read": "CONCORD_READ"}
 """Right → the setting that opens it to everybody or closes it; the others are never open."""
 
-KINDS: Final[tuple[Kind, ...]] = ("predicts", "labels", "reads", "administers")
+GRANTS: Final[tuple[Grant, ...]] = ("predicts", "labels", "reads", "administers")
 
 
 def may(token: Token, right: Right) -> bool:
@@ -34,7 +34,7 @@ def may(token: Token, right: Right) -> bool:
     return any(getattr(token, kind) for kind in HOLDERS[right])
 
 
-def expected_status(right: Right | None, kind: Kind | None, *, is_open: bool) -> int | None:
+def expected_status(right: Right | None, kind: Grant | None, *, is_open: bool) -> int | None:
     """The status with which a caller is refused; None: it is answered.
 
     Args:
@@ -69,6 +69,10 @@ class OpenRights:
             stated = self.settings.read_access
             return not self.tokens.guard_rounds if stated is None else stated == "open"
         return right is None
+
+    def is_settled(self, right: Right | None) -> bool:
+        """Whether it stays as it is while the service runs: settings do, tokens don't."""
+        return right != "read" or self.settings.read_access is not None
 
     def is_optional(self, right: Right | None) -> bool:
         """Whether clients need show no token: where there are none, what takes one is off."""

@@ -70,7 +70,7 @@ def _without_numbers(value: object) -> object:
     raise ValueError(_FORMS["expires"])
 
 
-Tasks = frozenset[Annotated[str, Field(pattern=r"^(\*|\w{1,64})$")]]
+TaskNames = frozenset[Annotated[str, Field(pattern=r"^(\*|\w{1,64})$")]]
 Expiry = Annotated[AwareDatetime | None, BeforeValidator(_without_numbers)]
 
 
@@ -90,10 +90,10 @@ class Token:
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
     sha256: Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")] = field(repr=False)
-    labels: Tasks = frozenset()
+    labels: TaskNames = frozenset()
     reads: StrictBool = False
     administers: StrictBool = False
-    predicts: Tasks = frozenset()
+    predicts: TaskNames = frozenset()
     expires: Expiry = None
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Self
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 HEADER: Final = b"x-forwarded-for"
@@ -102,7 +102,7 @@ def caller_key(address: str) -> str:
     return f"{ipaddress.IPv6Address(bits)}/{_NETWORK_BITS}"
 
 
-def _parse(text: str) -> Address | None:
+def _parse(text: str) -> IpAddress | None:
     """An address, with a port or without; an IPv4 address within an IPv6 one counts as itself."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from concord.api import ConsensusApi
-from concord.api.rights import KINDS, SETTINGS, expected_status
+from concord.api.rights import GRANTS, SETTINGS, expected_status
 from concord.settings import NodesFile, Settings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- matrix: begin -->\n", "<!-- matrix: end -->\n"
-CALLERS = (None, *KINDS)
+CALLERS = (None, *GRANTS)
 
 
 def endpoints():

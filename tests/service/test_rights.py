@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from concord.api.app import TRUST_SECONDS
-from concord.api.rights import KINDS, SETTINGS, expected_status
+from concord.api.rights import GRANTS, SETTINGS, expected_status
 from concord.http.tokens import Token, hash_of, render
 from tests.service import rights_matrix
 from tests.service.stack import IRIS
@@ -40,7 +40,7 @@ def test_every_endpoint_answers_every_caller_as_the_table_says(start_stack, mode
     expected, answered = {}, {}
     for endpoint in stack.api.endpoints:
         is_open = endpoint.needs in SETTINGS and mode == "open"
-        for kind in (None, *KINDS):
+        for kind in (None, *GRANTS):
             key = endpoint.method, endpoint.path, kind
             expected[key] = expected_status(endpoint.needs, kind, is_open=is_open)
             # A parameter that is unknown: what a caller may ask is refused before there is work, with a 422.
