@@ -20,14 +20,15 @@ _UNSEEN: Final = (
     r"\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     # Spaces without width, marks and overrides of direction, ends of lines and paragraphs.
     r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
-    # Surrogates, private use, selectors of variants, the byte order mark, what is no character.
-    r"\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    # Private use, selectors of variants, the byte order mark, what is no character.
+    r"\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     # The same beyond 16 bits. Planes 4 to 16 hold tags and private use, or nothing yet.
     "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe-\U0010ffff"
 )
-"""Categories Cc, Cf, Co, Cs, Zl and Zp of Unicode, what it calls default-ignorable, and non-characters. Other
-code points that are not assigned yet pass: which those are depends on the version of Unicode."""
+"""Categories Cc, Cf, Co, Zl and Zp of Unicode, what it calls default-ignorable, and non-characters. A surrogate
+alone stands in no JSON, and some dialects refuse a pattern that names one. Other code points that are not
+assigned yet pass: which those are depends on the version of Unicode."""
 
 REASON: Final = rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$"
 """One line that is not empty."""
