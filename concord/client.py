@@ -184,13 +184,17 @@ class Client:
         """Lets a node that is jailed or in probation count again."""
         return self._administer(task, node, "release", {"reason": reason}, key)
 
-    def deposit(self, task: str, node: str, amount: float, *, key: str | None = None) -> AccountView:
+    def deposit(
+        self, task: str, node: str, amount: float, reason: str, *, key: str | None = None
+    ) -> AccountView:
         """Pays stake into a node's account; with the same key only once."""
-        return self._administer(task, node, "deposit", {"amount": amount}, key)
+        return self._administer(task, node, "deposit", {"amount": amount, "reason": reason}, key)
 
-    def withdraw(self, task: str, node: str, amount: float, *, key: str | None = None) -> AccountView:
+    def withdraw(
+        self, task: str, node: str, amount: float, reason: str, *, key: str | None = None
+    ) -> AccountView:
         """Takes stake out of a node's account; with the same key only once."""
-        return self._administer(task, node, "withdraw", {"amount": amount}, key)
+        return self._administer(task, node, "withdraw", {"amount": amount, "reason": reason}, key)
 
     def models(self) -> list[ModelView]:
         """Every node's model with the versions that it serves and tries."""

@@ -3,7 +3,7 @@
     ConcordError                 500 internal
     ├── CallerError              400 bad_request        the caller's mistake; logged as INFO
     │   ├── InvalidInput         422 invalid_input      names the field, and the row where there are many
-    │   ├── Unauthorized         401 unauthorized       no token, or an unknown one
+    │   ├── Unauthorized         401 unauthorized       no token, an unknown one, or one that has expired
     │   ├── Forbidden            403 forbidden          a token without the right, or a service without tokens
     │   ├── UnknownName          404 unknown_*          a task, node, round or block that does not exist
     │   ├── WrongMethod          405 method_not_allowed
@@ -11,7 +11,9 @@
     │   ├── Expired              410 expired            a label that comes too late for its round
     │   ├── BodyTooLarge         413 too_large
     │   ├── WrongMediaType       415 unsupported_media_type
+    │   ├── UnknownHost          421 unknown_host       a `Host` under which this service is not asked
     │   └── Overloaded           429 overloaded         carries `retry_after` in seconds
+    │       └── RateLimited      429 rate_limited       one caller asks too much
     ├── NoQuorum                 503 no_quorum          too few usable answers in time
     ├── JournalUnavailable       503 journal_unavailable
     ├── LedgerError              500 ledger
@@ -63,7 +65,7 @@ class InvalidInput(CallerError):
 
 
 class Unauthorized(CallerError):
-    """The request has no token, or an unknown one."""
+    """The request has no token, an unknown one, or one that has expired."""
 
     status = 401
     code = "unauthorized"
@@ -131,6 +133,27 @@ class Overloaded(CallerError):
     def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class RateLimited(Overloaded):
+    """One caller asks for more than its share.
+
+    `policy` names the limit, `quota` is how much may be asked at once, `window` the seconds in which that
+    comes back.
+    """
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: float, policy: str, quota: float, window: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.policy, self.quota, self.window = policy, quota, window
+
+
+class UnknownHost(CallerError):
+    """A request under a name that is none of the service's."""
+
+    status = 421
+    code = "unknown_host"
 
 
 class NoQuorum(ConcordError):

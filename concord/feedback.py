@@ -26,6 +26,7 @@ from concord.errors import (
 )
 from concord.http.tokens import Token
 from concord.journal import Journal
+from concord.journal.labels import MOST_DISPUTES
 from concord.journal.rows import Labelled, LabelRow, Origin
 from concord.observability import metrics
 from concord.settlement.settler import Settler
@@ -230,9 +231,13 @@ def _receipt(
     if written.status == "unknown":
         error = _unknown(label)
     elif written.status == "conflict":
+        kept = (
+            "is kept as a dispute"
+            if written.is_disputed
+            else (f"is not kept, as this token has disputed the round {MOST_DISPUTES} times")
+        )
         error = Conflict(
-            f"The round has another label already, from {written.source}. That one stands; this one is kept "
-            "as a dispute.",
+            f"The round has another label already, from {written.source}. That one stands; this one {kept}.",
             field=label.field,
         )
     return LabelReceipt(

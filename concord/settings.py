@@ -23,6 +23,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from concord.errors import ConfigurationError
+from concord.util.client_address import TrustedProxies
+from concord.util.host_names import HostNames
 from concord.util.sqlite_files import sqlite_url
 
 _DNS = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
@@ -50,6 +52,16 @@ def _form(pattern: str, form: str) -> AfterValidator:
         return value.rstrip("/") if value else None
 
     return AfterValidator(check)
+
+
+def _checked_hosts(value: str) -> str:
+    HostNames.parse(value)
+    return value
+
+
+def _checked_proxies(value: str) -> str:
+    TrustedProxies.parse(value)
+    return value
 
 
 class TaskSettings(BaseModel):
@@ -179,8 +191,34 @@ class Settings(BaseSettings):
     labels concern models that are no longer served."""
 
     tokens: Path | None = None
-    """The tokens' file; `tokens.toml` in `home` by default. Without a file, reading is open, and labels and
-    administration are off."""
+    """The tokens' file; `tokens.toml` in `home` by default. Without one, whatever needs a token is off."""
+
+    predict_access: Literal["open", "token"] = Field(default="open", validation_alias="CONCORD_PREDICT")
+    """Who may ask for predictions: everybody who reaches the service, or tokens that predict the task. Open,
+    as a service on this machine's loopback is reached by those alone who have an account here."""
+
+    read_access: Literal["open", "token"] | None = Field(default=None, validation_alias="CONCORD_READ")
+    """Who reads rounds: everybody who reaches the service, or tokens that read. Unset, rounds are open until
+    a token has the right to read them or to administer, so that an upgrade opens nobody's rounds."""
+
+    rate_requests: float = Field(default=0, ge=0, le=1_000_000, allow_inf_nan=False)
+    """Requests a second of one caller (a token, else an address) at each replica; 0: any number. Off by
+    default: behind a proxy that is not trusted all callers share its address."""
+
+    rate_rows: float = Field(default=0, ge=0, le=10_000_000, allow_inf_nan=False)
+    """The same for rows of predictions and for labels."""
+
+    rate_burst_seconds: float = Field(default=10, ge=0.1, le=3600, allow_inf_nan=False)
+    """Seconds of its rate that a caller who was quiet may use at once. Ten: a page that opens asks a dozen
+    things together."""
+
+    trusted_proxies: Annotated[str, AfterValidator(_checked_proxies)] = ""
+    """Addresses and networks of proxies, separated by commas, whose `X-Forwarded-For` is believed."""
+
+    hosts: Annotated[str, AfterValidator(_checked_hosts)] = ""
+    """Names, separated by commas, under which the service is asked, besides `localhost` and addresses;
+    `*.NAME` for all below one, `*` for any. Other names in `Host` are refused, or a web page that has its own
+    name lead here would read what a browser here may (DNS rebinding)."""
 
     token: SecretStr | None = None
     """The token that the command line sends; services do not use it."""
@@ -217,6 +255,13 @@ class Settings(BaseSettings):
     page_token_file: Path | None = None
     """A file with that token, such as a mounted Secret; read each time, so it may change."""
 
+    page_visitor_token: SecretStr | None = None
+    """The token that the web page shows for everybody else: what it may do, all may who open the page. For
+    services whose predictions or rounds need a token, on pages that only the right people reach."""
+
+    page_visitor_token_file: Path | None = None
+    """A file with that token, likewise."""
+
     page_people: Annotated[frozenset[str], NoDecode] = frozenset()
     """E-mail addresses, separated by commas, of the people who may act once they have signed in on the page.
     Empty by default: an identity provider of a whole company must not open the page's token to all of it."""
@@ -251,7 +296,8 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             first = error.errors()[0]
-            name = f"CONCORD_{'_'.join(str(part) for part in first['loc']).upper()}"
+            name = "_".join(str(part) for part in first["loc"]).upper()
+            name = name if name.startswith(("CONCORD_", "MLFLOW_")) else f"CONCORD_{name}"
             raise ConfigurationError(f"{name}: {first['msg']}.", field=name) from error
 
     @property
@@ -271,16 +317,17 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: Its file cannot be read.
         """
-        if self.page_token_file is None:
-            return (self.page_token.get_secret_value().strip() if self.page_token else "") or None
-        try:
-            return self.page_token_file.read_text("ascii").strip() or None
-        except (OSError, UnicodeDecodeError) as error:
-            why = "it is no token" if isinstance(error, UnicodeDecodeError) else error.strerror
-            raise ConfigurationError(
-                f"The file of the page's token {self.page_token_file} cannot be read ({why}).",
-                field="CONCORD_PAGE_TOKEN_FILE",
-            ) from error
+        return _read_secret(self.page_token, self.page_token_file, "CONCORD_PAGE_TOKEN_FILE")
+
+    @property
+    def page_visitor_secret(self) -> str | None:
+        """The token that the page shows for its visitors, as it is now: likewise.
+
+        Raises:
+            ConfigurationError: Its file cannot be read.
+        """
+        token, file = self.page_visitor_token, self.page_visitor_token_file
+        return _read_secret(token, file, "CONCORD_PAGE_VISITOR_TOKEN_FILE")
 
     @property
     def versions_dir(self) -> Path:
@@ -317,6 +364,18 @@ class Settings(BaseSettings):
         """
         url = self.study or sqlite_url(self.home / "study.sqlite")
         return _with_password(url, self.study_password, "CONCORD_STUDY")
+
+
+def _read_secret(token: SecretStr | None, file: Path | None, variable: str) -> str | None:
+    if file is None:
+        return (token.get_secret_value().strip() if token else "") or None
+    try:
+        return file.read_text("ascii").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is no token" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise ConfigurationError(
+            f"The file of the page's token {file} cannot be read ({why}).", field=variable
+        ) from error
 
 
 def _with_password(url: str, password: SecretStr | None, variable: str) -> str:

@@ -14,7 +14,7 @@ from streamlit.web import cli
 
 from concord.http.connection import StreamingProtocol
 
-APP: Final = Path(__file__).with_name("app.py")
+APP: Final = Path(__file__).with_name("server.py")
 
 HEADERS: Final = [
     ("content-security-policy", "frame-ancestors 'self'"),

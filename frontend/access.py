@@ -2,7 +2,8 @@
 
 A typed token stays in the session's memory: in no address, cache or log. Where Streamlit's sign-in is
 configured (`[auth]` in its secrets), the page acts for the people of `CONCORD_PAGE_PEOPLE` with its own
-token. All others read and predict. The service decides what a token may do.
+token. For all others the page shows the visitors' token, if it has one. The service decides what a token may
+do, and what takes none.
 """
 
 import logging
@@ -20,9 +21,6 @@ from frontend.data import service
 from frontend.data.service import Reader
 from frontend.text import wording
 from frontend.text.language import N_, _
-
-LONGEST_TOKEN: Final = 512
-"""Characters; those that `concord tokens add` makes have 43."""
 
 _TOKEN: Final = "access/token"  # noqa: S105 - where a session keeps what was typed
 _CONNECTION: Final = "access/held"
@@ -77,7 +75,7 @@ def find_client(url: str) -> Client | None:
 
 
 def find_reader(url: str) -> Reader:
-    """A connection to read what a token may open: the session's own, else the one that all share.
+    """A connection to read and ask what a token may open: the session's own, else the one that all share.
 
     Functions that cache what they read with it take `hash_funcs=HASH_READER`: no token becomes a cache key.
 
@@ -87,15 +85,16 @@ def find_reader(url: str) -> Reader:
     return _keep_connection(url) or Reader(service.connect(url))
 
 
-def show_sign_in_hint(key: str = "here") -> None:
-    """Says what it takes to change things here, and offers it: signing in, or a token.
+def show_sign_in_hint(key: str = "here", headline: str | None = None) -> None:
+    """Says what it takes to do things here, and offers it: signing in, or a token.
 
     Args:
         key: Tells this hint apart from others on the same page.
+        headline: What is closed; changing things unless given.
     """
     person = _signed_in_person()
     with st.container(border=True):
-        st.markdown(_("**Looking and asking is open to you; changing things is not.**"))
+        st.markdown(headline or _("**Looking and asking is open to you; changing things is not.**"))
         if person is not None:
             st.markdown(_why_not(person))
         elif _can_sign_in():
@@ -156,7 +155,7 @@ def _keep_typed_token(key: str) -> None:
     """Moves a typed token from its input, which must not keep it, to the session."""
     typed = str(st.session_state.get(_input_key(key), "")).strip()
     st.session_state[_input_key(key)] = ""
-    if _is_readable(typed):
+    if service.is_readable(typed):
         st.session_state[_TOKEN] = typed
     else:
         st.session_state[_UNREADABLE] = key
@@ -164,11 +163,6 @@ def _keep_typed_token(key: str) -> None:
 
 def _input_key(key: str) -> str:
     return f"access/typed/{key}"
-
-
-def _is_readable(token: str) -> bool:
-    """Whether a header can carry it."""
-    return 0 < len(token) <= LONGEST_TOKEN and token.isascii() and token.isprintable() and " " not in token
 
 
 def _forget() -> None:
@@ -227,7 +221,7 @@ def _page_token() -> str | None:
     except ConfigurationError as error:
         _log.error("page token not read", extra={"reason": error.message})
         return None
-    return token if token and _is_readable(token) else None
+    return token if token and service.is_readable(token) else None
 
 
 def _why_not(person: str) -> str:

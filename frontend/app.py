@@ -1,4 +1,4 @@
-"""The entry for `streamlit run frontend/app.py`: lists the pages and draws the one that the address names.
+"""Lists the pages and draws the one that the address names; `frontend/server.py` runs it.
 
 A page is a package of `frontend/views/`. (A folder `pages/` would be found by Streamlit itself, beside this
 list.)

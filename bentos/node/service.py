@@ -17,6 +17,7 @@ from concord.errors import ConfigurationError
 from concord.http.application import DeferredApplication
 from concord.node.app import load
 from concord.observability import logs
+from concord.util.host_names import HostNames
 
 WORKER = "_bentoml_impl.worker.service"
 """The module that `bentoml serve` runs a service's process by."""
@@ -37,6 +38,18 @@ def model_folder(name: str) -> Path:
         raise ConfigurationError(
             f"CONCORD_NODE={name} is not packaged; packaged are: {packaged}.", field="CONCORD_NODE"
         ) from error
+
+
+def own_names() -> HostNames:
+    """The names under which the node is asked, besides `localhost` and addresses.
+
+    Raises:
+        ConfigurationError: One is no name.
+    """
+    try:
+        return HostNames.parse(os.environ.get("CONCORD_HOSTS", ""))
+    except ValueError as error:
+        raise ConfigurationError(f"CONCORD_HOSTS: {error}.", field="CONCORD_HOSTS") from error
 
 
 def environment() -> tuple[str, Path | None]:
@@ -82,7 +95,7 @@ class Node:
     def __init__(self) -> None:
         logs.configure(os.environ.get("CONCORD_LOG_LEVEL", "INFO"))
         try:
-            self.api = load(*environment(), model_folder)
+            self.api = load(*environment(), model_folder, own_names())
         except ConfigurationError as error:
             end(error)
         app.target = self.api.application

@@ -5,7 +5,7 @@ It runs mounted in the consensus bento, which starts and closes it, and under uv
 """
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from concord.api.auth import Access
 from concord.api.endpoint import Endpoint, EndpointGroup
@@ -25,17 +25,24 @@ from concord.api.endpoints.protocol_v2 import ProtocolV2, protocol_error
 from concord.api.endpoints.rounds import RoundReader
 from concord.api.endpoints.stakes import Stakes
 from concord.api.endpoints.tasks import Tasks
+from concord.api.rights import OpenRights
 from concord.http.application import Application, Route
 from concord.http.graceful_shutdown import Drain
+from concord.http.rates import Rates
 from concord.http.tokens import Tokens
 from concord.observability import logs, metrics
 from concord.service import Service
 from concord.settings import NodesFile, Settings
 from concord.util.background import spawn
+from concord.util.client_address import TrustedProxies
+from concord.util.host_names import HostNames
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
+
+TRUST_SECONDS: Final = 0.25
+"""How long a token may outlive its removal: a look at the file costs more than all else that a token does."""
 
 
 class ConsensusApi:
@@ -52,24 +59,32 @@ class ConsensusApi:
     """
 
     def __init__(self, service: Service) -> None:
-        self.service = service
-        self._tokens = Tokens(service.settings.tokens_file)
-        self._drain = Drain(service.settings.drain_file)
+        self.service, settings = service, service.settings
+        tokens = Tokens(settings.tokens_file, TRUST_SECONDS)
+        self._open_rights = OpenRights(settings, tokens)
+        self._drain = Drain(settings.drain_file)
         self._watching: asyncio.Task[None] | None = None
         self.endpoints = self._endpoints()
-        access = Access(self._tokens)
+        rates = Rates(settings.rate_requests, settings.rate_rows, settings.rate_burst_seconds)
+        access = Access(tokens, self._open_rights, rates)
         self.application = Application(
             [
-                Route(endpoint.method, endpoint.path, access.guard(endpoint.checked_handler, endpoint.needs))
+                Route(
+                    endpoint.method,
+                    endpoint.path,
+                    access.guard(endpoint.checked_handler, endpoint.needs, endpoint.path),
+                )
                 for endpoint in self.endpoints
             ],
             error_bodies={"/v2": protocol_error},
             start=self.start,
             close=self.close,
-            max_body_bytes=service.settings.max_body_bytes,
-            access_log=logs.AccessLog(enabled=service.settings.log_level in {"DEBUG", "INFO"}),
+            max_body_bytes=settings.max_body_bytes,
+            access_log=logs.AccessLog(enabled=settings.log_level in {"DEBUG", "INFO"}),
             drain=self._drain,
-            root_path=service.settings.root_path,
+            root_path=settings.root_path,
+            hosts=HostNames.parse(settings.hosts),
+            proxies=TrustedProxies.parse(settings.trusted_proxies),
         )
 
     @classmethod
@@ -121,7 +136,7 @@ class ConsensusApi:
             Health(service),
         )
         endpoints = [endpoint for group in groups for endpoint in group.endpoints()]
-        return [*endpoints, *Documentation(service, self._tokens, endpoints).endpoints()]
+        return [*endpoints, *Documentation(service, self._open_rights, endpoints).endpoints()]
 
 
 def create() -> Application:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal, Protocol
 
-from concord.api.auth import Right
 from concord.api.params import Schema
+from concord.api.rights import Right
 from concord.http.application import Handler
 from concord.http.request import Request, Response
 from concord.tasks.schema import TaskSchema

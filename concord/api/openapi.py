@@ -4,13 +4,14 @@ Answers are described from `concord.types`, rows from the tasks' schemas, so tha
 of each task exactly which columns it takes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
 from concord.api.endpoint import REFERENCE, TAGS, Endpoint, Listed, Operation, PerTask
 from concord.api.params import Schema, int_schema
+from concord.api.rights import Right
 from concord.tasks.schema import TaskSchema
 
 _PATH_PARAMS: Final[Mapping[str, Schema]] = {"height": int_schema()}
@@ -39,7 +40,7 @@ _DATA: Final = frozenset({"example", "enum", "const", "default"})
 
 _MEANINGS: Final = {
     400: "The body is no JSON.",
-    401: "No token is shown, or one that is not known.",
+    401: "No token is shown, or one that is not known or has expired.",
     403: "The token may not do this, or the service has no tokens.",
     404: "There is nothing of that name.",
     409: "It contradicts what is there already.",
@@ -47,13 +48,17 @@ _MEANINGS: Final = {
     413: "The body, or the number of rows, is over the limit.",
     415: "The body is not declared as JSON.",
     422: "A value is not as the schema says; `field` names it.",
-    429: "Too many rows or pages wait; `Retry-After` says when to come back.",
+    429: "Too many rows or pages wait, or this caller asks too much; `Retry-After` says when to come back.",
     503: "Below the quorum, or the journal is away.",
 }
 
 
 def build_document(
-    endpoints: Iterable[Endpoint], schemas: Mapping[str, TaskSchema], version: str, *, secured: bool = True
+    endpoints: Iterable[Endpoint],
+    schemas: Mapping[str, TaskSchema],
+    version: str,
+    *,
+    is_open: Callable[[Right | None], bool],
 ) -> Schema:
     """The OpenAPI 3.1 document of endpoints.
 
@@ -61,7 +66,7 @@ def build_document(
         endpoints: What is answered.
         schemas: The schemas of the tasks, by name.
         version: Of this software.
-        secured: Whether the service has tokens; without any, a token is never required.
+        is_open: Whether a right takes no token here.
     """
     components: Schema = {"Error": _ERROR}
     paths: dict[str, Schema] = {}
@@ -69,7 +74,7 @@ def build_document(
         for path, name, operation in _list_operations(endpoint, schemas):
             described = {
                 "operationId": name,
-                **_describe(endpoint, path, operation, components, secured=secured),
+                **_describe(endpoint, path, operation, components, is_open=is_open(endpoint.needs)),
             }
             paths.setdefault(path, {})[endpoint.method.lower()] = described
     return {
@@ -98,7 +103,7 @@ def _list_operations(
 
 
 def _describe(
-    endpoint: Endpoint, path: str, operation: Operation, components: Schema, *, secured: bool
+    endpoint: Endpoint, path: str, operation: Operation, components: Schema, *, is_open: bool
 ) -> Schema:
     components.update(operation.components)
     described: Schema = {
@@ -110,8 +115,7 @@ def _describe(
     if operation.description:
         described["description"] = operation.description
     if endpoint.needs is not None:
-        is_required = secured and endpoint.needs != "read"
-        described["security"] = [{"token": []}] if is_required else [{}, {"token": []}]
+        described["security"] = [{}, {"token": []}] if is_open else [{"token": []}]
     if operation.body is not None:
         described["requestBody"] = {
             "required": True,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from concord.client import Client
     from concord.types.nodes import AccountView
 
+reason_option: Final = click.option(
+    "--reason", required=True, help="Why, in a sentence; it stays in the ledger for good."
+)
 key_option: Final = click.option("--key", help="Key of an earlier try, so that it happens once.")
 
 

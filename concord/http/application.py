@@ -7,6 +7,7 @@ place. No value that a caller sent is logged, and routes are counted by their te
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import re
 import time
@@ -22,7 +23,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from concord.errors import (
     ConcordError,
     Overloaded,
+    RateLimited,
     Unauthorized,
+    UnknownHost,
     UnknownName,
     WrongMethod,
 )
@@ -30,6 +33,8 @@ from concord.http.graceful_shutdown import Drain
 from concord.http.request import HangUpWatch, Request, Response, headers_of, text_of, unless_gone
 from concord.observability import metrics
 from concord.observability.logs import FLUSH_SECONDS, AccessLog
+from concord.util.client_address import TrustedProxies
+from concord.util.host_names import HostNames
 
 ONE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """A caller's id for its request; one of another form is replaced."""
@@ -76,6 +81,8 @@ class Application:
         request_ids: What a caller's id may look like.
         drain: Whether each answer closes its connection, because the process will end.
         root_path: A path that a reverse proxy may leave before each route's.
+        hosts: Names under which it is asked.
+        proxies: Proxies whose word on the caller's address is believed.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default that tests of one thing keep
@@ -90,6 +97,8 @@ class Application:
         request_ids: re.Pattern[str] = ONE_ID,
         drain: Drain | None = None,
         root_path: str = "",
+        hosts: HostNames | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         self._routes = [(route.method, route.pattern, route) for route in routes]
         self._paths = _name_paths([route.template for route in routes])
@@ -102,6 +111,8 @@ class Application:
         self._drain = drain or Drain(None)
         self._watch = HangUpWatch()
         self._root_path = root_path
+        self._hosts = hosts or HostNames()
+        self._proxies = proxies or TrustedProxies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one ASGI connection."""
@@ -115,7 +126,9 @@ class Application:
         headers = headers_of(scope)
         request_id, traceparent = self._caller_id(headers), _traceparent(headers)
         template, asked = UNKNOWN, self._path(scope["path"])
+        address, request = self._proxies.client(_peer(scope), scope["headers"]), None
         try:
+            self._check_host(headers.get(b"host"))
             route, path = self._find(scope["method"], asked)
             template = route.template
             query, is_read = scope.get("query_string", b""), route.method == "GET"
@@ -127,8 +140,8 @@ class Application:
                 request_id,
                 traceparent,
                 self._max_body_bytes,
-                is_read=is_read,
-                caller=_address(scope),
+                is_read,
+                address,
             )
             response = await unless_gone(route.handler(request), request, self._watch)
         except ConcordError as error:
@@ -145,7 +158,18 @@ class Application:
         requests, durations = _route_metrics(template, method, response.status)
         requests.inc()
         durations.observe(seconds)
-        self._log_access(scope["method"], template, response.status, seconds, request_id, traceparent)
+        who = {"address": address, "token": request.token.name if request and request.token else None}
+        self._log_access(scope["method"], template, response.status, seconds, request_id, traceparent, who)
+
+    def _check_host(self, host: bytes | None) -> None:
+        if not self._hosts.admit(host):
+            metrics.HOST_REFUSALS.inc()
+            shown = (host or b"").decode("latin-1")[:60]
+            raise UnknownHost(
+                f"This service is not asked under the name {shown!r}. Where it is one of its own, an "
+                "operator adds it to CONCORD_HOSTS.",
+                field="host",
+            )
 
     def _path(self, path: str) -> str:
         """The path without the root path."""
@@ -168,7 +192,9 @@ class Application:
         prefix = max((p for p in self._error_bodies if path.startswith(p)), key=len)
         headers = {}
         if isinstance(error, Overloaded):
-            headers["retry-after"] = str(max(1, round(error.retry_after)))
+            headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+        if isinstance(error, RateLimited):
+            headers |= _limit_headers(error)
         if isinstance(error, Unauthorized):
             headers["www-authenticate"] = "Bearer"
         if isinstance(error, WrongMethod):
@@ -176,7 +202,14 @@ class Application:
         return Response(self._error_bodies[prefix](error), error.status, headers=headers)
 
     def _log_access(
-        self, method: str, route: str, status: int, seconds: float, request_id: str, traceparent: str | None
+        self,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        traceparent: str | None,
+        who: Mapping[str, str | None],
     ) -> None:
         line = {
             "request_id": request_id,
@@ -184,6 +217,7 @@ class Application:
             "route": route,
             "status": status,
             "ms": round(seconds * 1000, 3),
+            **who,
         }
         if self._access.add(line | {"traceparent": traceparent} if traceparent else line):
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._access.flush)
@@ -225,6 +259,21 @@ class DeferredApplication:
         """Hands the connection on."""
         assert self.target is not None, "The service's constructor sets it."
         await self.target(scope, receive, send)
+
+
+def _peer(scope: Scope) -> str | None:
+    """The address at the other end of the connection."""
+    client = scope.get("client")
+    return client[0] if client else None
+
+
+def _limit_headers(error: RateLimited) -> dict[str, str]:
+    """The limit in the fields of draft-ietf-httpapi-ratelimit-headers-10."""
+    quota, window = math.floor(error.quota), math.ceil(error.window)
+    return {
+        "ratelimit-policy": f'"{error.policy}";q={quota};w={window}',
+        "ratelimit": f'"{error.policy}";r=0;t={max(1, math.ceil(error.retry_after))}',
+    }
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -272,12 +321,6 @@ def _name_paths(templates: Sequence[str]) -> str:
     if "/docs" in templates:
         return "/docs lists what there is"
     return f"there are {', '.join(dict.fromkeys(templates))}"
-
-
-def _address(scope: Scope) -> str:
-    """Where a request comes from; empty where the server does not know."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
 
 
 def _traceparent(headers: Mapping[bytes, bytes]) -> str | None:

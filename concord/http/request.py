@@ -6,7 +6,7 @@ A body is read up to a limit and taken for what its content type says; an unknow
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl
@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope
 from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaType
 from concord.http.decompression import decompress
 from concord.http.tokens import Token
+from concord.util.client_address import NOWHERE, caller_key
 from concord.util.slices import LARGE_BYTES, turn_for
 
 LISTEN_AFTER_SECONDS: Final = 0.05
@@ -30,6 +31,10 @@ MOST_PARAMETERS: Final = 32
 
 CALLER_GONE: Final = 499
 """Status of a request whose caller hung up, in logs and metrics (nginx's convention)."""
+
+
+def _admit_all(_count: int) -> None:
+    """Without limits every number of rows is admitted."""
 
 
 @dataclass(slots=True)
@@ -55,10 +60,23 @@ class Request:
     max_body_bytes: int
     is_read: bool
     """Whether the body has been read (or there is none), so that only a hang-up can still arrive."""
-    caller: str = ""
-    """Who asks, as far as is known: callers share what a task has to wait in."""
-    token: Token = field(init=False)
-    """The caller's token; set only where the endpoint needs one."""
+    address: str = NOWHERE
+    """The caller's, through proxies that are trusted."""
+    token: Token | None = None
+    """The caller's token, where a known one is shown."""
+    take_rows: Callable[[int], None] = _admit_all
+    """Counts rows against the caller's rate; raises `RateLimited`."""
+
+    @property
+    def required_token(self) -> Token:
+        """The token, where the endpoint needs one."""
+        assert self.token is not None, "The guard of an endpoint with a right has set it."
+        return self.token
+
+    @property
+    def caller(self) -> str:
+        """Who asks, as far as is known: a token's name, else an address."""
+        return self.token.name if self.token is not None else caller_key(self.address)
 
     def header(self, name: str) -> str | None:
         """The first header of that name (in lower case)."""

@@ -1,12 +1,15 @@
-"""Labels of rounds: the first one counts; a later one that differs is kept as a dispute.
+"""Labels of rounds: the first one counts; later ones that differ are kept as disputes, some of each source.
 
 Replicas may write labels of one round at once. Each inserts its labels unless the round has one, and then
 reads which label the round has, so exactly one of them has labelled it. A label is never changed or deleted,
 because stake may have moved on it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from operator import attrgetter
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -14,6 +17,10 @@ from concord.journal.database import Database, FastInsert, chunks, rows_in
 from concord.journal.rows import Labelled, LabelRow, LabelStatus
 from concord.journal.tables import DUE, disputes, labels, rounds
 from concord.types.answers import SettlementStatus
+
+MOST_DISPUTES: Final = 10
+"""Labels of one source that are kept as disputes of a round. A source that changes its mind more often says
+nothing by it, and must not fill the journal. Replicas that write at once may keep some more."""
 
 _COLUMNS = ("id", "label", "source", "time", "request_id")
 _values = attrgetter(*_COLUMNS)
@@ -61,13 +68,33 @@ class Labels:
             _compare(row, current.get(row.id), first.pop(row.id, None), progress.get(row.id))
             for row in rows
         ]
-        disputed = {
-            (row.id, row.label, row.source): row
+        return self._keep_disputes(connection, rows, results)
+
+    def _keep_disputes(
+        self, connection: sa.Connection, rows: Sequence[LabelRow], results: Sequence[Labelled]
+    ) -> list[Labelled]:
+        """Writes the labels that differ as disputes, as far as there is room; the results say which."""
+        conflicts = {
+            _dispute_key(row): row
             for row, result in zip(rows, results, strict=True)
             if result.status == "conflict"
         }
-        self._insert_disputes.run(connection, [_values(disputed[key]) for key in sorted(disputed)])
-        return results
+        if not conflicts:
+            return list(results)
+        kept = _read_dispute_keys(connection, conflicts.values())
+        counts = Counter((id_, source) for id_, _label, source in kept)
+        fresh = []
+        for key in sorted(conflicts.keys() - kept):
+            id_, _label, source = key
+            counts[id_, source] += 1
+            if counts[id_, source] <= MOST_DISPUTES:
+                fresh.append(key)
+        self._insert_disputes.run(connection, [_values(conflicts[key]) for key in fresh])
+        kept |= set(fresh)
+        return [
+            replace(result, is_disputed=True) if _dispute_key(row) in kept else result
+            for row, result in zip(rows, results, strict=True)
+        ]
 
 
 def read_disputes(connection: sa.Connection, id_: str) -> list[LabelRow]:
@@ -75,6 +102,18 @@ def read_disputes(connection: sa.Connection, id_: str) -> list[LabelRow]:
     query = sa.select(*(disputes.c[name] for name in _COLUMNS)).where(disputes.c.id == id_)
     rows = [LabelRow(*row) for row in connection.execute(query)]
     return sorted(rows, key=lambda row: (row.time, row.label, row.source))
+
+
+def _dispute_key(row: LabelRow) -> tuple[str, int, str]:
+    return row.id, row.label, row.source
+
+
+def _read_dispute_keys(connection: sa.Connection, rows: Iterable[LabelRow]) -> set[tuple[str, int, str]]:
+    """The disputes of these rows' rounds by these rows' sources."""
+    ids, sources = {row.id for row in rows}, {row.source for row in rows}
+    query = sa.select(disputes.c.id, disputes.c.label, disputes.c.source)
+    query = query.where(disputes.c.source.in_(sources))
+    return {tuple(row) for row in rows_in(connection, query, disputes.c.id, sorted(ids))}
 
 
 def _read_progress(connection: sa.Connection, ids: Sequence[str]) -> dict[str, _Progress]:

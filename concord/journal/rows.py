@@ -166,11 +166,12 @@ class Labelled:
     Attributes:
         id: The round.
         status: `accepted`: it is the round's label now; `known`: it was already; `conflict`: the round has
-            another label, and this one is kept as a dispute; `unknown`: there is no such round.
+            another label; `unknown`: there is no such round.
         settlement: `none`: the round moves no stake; `due`: a block follows; `settled`: it is in `block`.
         block: Height of the block that settled the round.
         label: The round's label; None for an unknown round.
         source: Name of the token that the round's label came with.
+        is_disputed: Whether this label is kept as a dispute.
     """
 
     id: str
@@ -179,6 +180,7 @@ class Labelled:
     block: int | None = None
     label: int | None = None
     source: str | None = None
+    is_disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ from concord.policies.voting import PPM
 
 Body = Mapping[str, Any]
 
+RULE = "rule"
+"""Who released a node where the rules did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -210,7 +213,7 @@ def release(task: str, node: str, *, to: Standing, by: str, why: str, key: str) 
         task: The task's name.
         node: The node.
         to: `active` or `probation`.
-        by: `rule` or `operator`.
+        by: `rule`, the name of an operator's token, or `operator` where his nodes file says so.
         why: The reason, for people.
         key: The rest of the event's key.
     """
@@ -220,14 +223,23 @@ def release(task: str, node: str, *, to: Standing, by: str, why: str, key: str) 
     return Event(f"release:{key}", body)
 
 
-def deposit(task: str, node: str, amount: int, key: str) -> Event:
-    """Pays `amount` µS into a node's account."""
-    return _payment("deposit", task, node, amount, key)
+def deposit(task: str, node: str, amount: int, key: str, *, by: str = "", why: str = "") -> Event:
+    """Pays `amount` µS into a node's account.
+
+    Args:
+        task: The task's name.
+        node: The node.
+        amount: In µS.
+        key: The rest of the event's key.
+        by: Name of the token; empty where no operator pays, and in older ledgers.
+        why: The reason, for people; likewise.
+    """
+    return _payment("deposit", task, node, amount, key, {"by": by, "why": why})
 
 
-def withdraw(task: str, node: str, amount: int, key: str) -> Event:
-    """Takes `amount` µS out of a node's account, which must hold them."""
-    return _payment("withdraw", task, node, amount, key)
+def withdraw(task: str, node: str, amount: int, key: str, *, by: str = "", why: str = "") -> Event:
+    """Takes `amount` µS out of a node's account, which must hold them; arguments as of `deposit`."""
+    return _payment("withdraw", task, node, amount, key, {"by": by, "why": why})
 
 
 def settle(
@@ -266,10 +278,11 @@ def _without_none(fields: Body) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _payment(kind: str, task: str, node: str, amount: int, key: str) -> Event:
+def _payment(kind: str, task: str, node: str, amount: int, key: str, why: Mapping[str, str]) -> Event:
     if amount <= 0:
         raise InvalidInput(f"The amount of a {kind} is above 0 µS.", field="amount")
-    return Event(f"{kind}:{key}", {"kind": kind, "task": task, "node": node, "amount": amount})
+    body = {"kind": kind, "task": task, "node": node, "amount": amount}
+    return Event(f"{kind}:{key}", body | {name: text for name, text in why.items() if text})
 
 
 def _digest(body: Body) -> str:

@@ -30,6 +30,7 @@ from concord.types.nodes import (
     VOTES_TYPE,
     NodeInfo,
 )
+from concord.util.host_names import HostNames
 from concord.util.slices import in_slices, turn_for
 
 MAX_BODY_BYTES: Final = 4 << 20
@@ -56,13 +57,16 @@ REFUSED_FILE: Final = "refused"
 _log = logging.getLogger(__name__)
 
 
-def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "NodeApi":
+def load(
+    name: str, fetched: Path | None, packaged: Callable[[str], Path], hosts: HostNames | None = None
+) -> "NodeApi":
     """The application of the node that `CONCORD_NODE` names.
 
     Args:
         name: Registered name, `iris.knn`; for a packaged model also with its version, `iris.knn:7`.
         fetched: Folder of the versions that were fetched for this node; they win over the packaged one.
         packaged: Finds the folder of the packaged model.
+        hosts: Names under which the node is asked.
 
     Raises:
         ConfigurationError: The champion cannot be served. A challenger that cannot is dropped.
@@ -78,7 +82,8 @@ def load(name: str, fetched: Path | None, packaged: Callable[[str], Path]) -> "N
         )
     event = {"model": model.tag, "fetched": is_fetched}
     _log.info("model loaded", extra=event)
-    return NodeApi(model, challenger=_challenger(fetched, model.info), profile=_profile(folder))
+    challenger = _challenger(fetched, model.info)
+    return NodeApi(model, challenger=challenger, profile=_profile(folder), hosts=hosts)
 
 
 def _profile(folder: Path) -> bytes | None:
@@ -109,6 +114,7 @@ class NodeApi:
         access_log: Where access lines go.
         challenger: A version that answers beside it.
         profile: JSON of the profile of its training data.
+        hosts: Names under which it is asked.
     """
 
     def __init__(
@@ -117,6 +123,7 @@ class NodeApi:
         access_log: logs.AccessLog | None = None,
         challenger: Challenger | None = None,
         profile: bytes | None = None,
+        hosts: HostNames | None = None,
     ) -> None:
         self._model, self._challenger, self._profile = model, challenger, profile
         self._rows_seen = metrics.NODE_ROWS.labels(model.info.model)
@@ -135,6 +142,7 @@ class NodeApi:
             max_body_bytes=MAX_BODY_BYTES,
             access_log=access_log,
             request_ids=SHARED_IDS,
+            hosts=hosts,
         )
 
     async def start(self) -> None:

@@ -32,6 +32,10 @@ HTTP_REFUSED = Counter(
     "concord_http_refused_total", "Requests and connections refused before the application.", ["code"]
 )
 HTTP_CONNECTIONS = Gauge("concord_http_connections", "Connections open.", multiprocess_mode="livesum")
+RATE_REFUSALS = Counter(
+    "concord_rate_refusals_total", "Requests refused because one caller asks too much, by limit.", ["limit"]
+)
+HOST_REFUSALS = Counter("concord_host_refusals_total", "Requests refused for the name in their Host.")
 
 ROUNDS = Counter("concord_rounds_total", "Rounds decided, by status.", ["task", "status"])
 ROUND_SECONDS = Histogram("concord_round_seconds", "Whole round.", ["task"], buckets=_LATENCY)

@@ -7,7 +7,7 @@ import orjson
 
 from concord.journal.rows import SettlementRound
 from concord.ledger.chain import Block, canonical
-from concord.ledger.events import Event
+from concord.ledger.events import RULE, Event
 from concord.ledger.merkle import merkle_root
 from concord.ledger.state import State
 from concord.settlement.batch import Rounds
@@ -132,7 +132,7 @@ def _follows_from_state(event: Event) -> bool:
     """Whether a change of standing is one by the rule; a jailing for malformed answers is not."""
     if event.kind == "jail":
         return bool(event.body["reason"] != "invalid")
-    return event.kind == "release" and bool(event.body["by"] == "rule")
+    return event.kind == "release" and bool(event.body["by"] == RULE)
 
 
 def _change(event: Event) -> str:

@@ -104,7 +104,9 @@ def _releases(name: str, task: TaskState) -> Iterator[Event]:
         why = _release_reason(account, active)
         if why is not None:
             active += 1
-            yield events.release(name, node, to="active", by="rule", why=why, key=_key(name, node, account))
+            yield events.release(
+                name, node, to="active", by=events.RULE, why=why, key=_key(name, node, account)
+            )
 
 
 def _key(name: str, node: str, account: Account) -> str:

@@ -14,7 +14,7 @@ from concord.types.explanation import StatedLabel, Truth
 from frontend import access
 from frontend.components import label_refusals, stake_moves
 from frontend.components.message import offer_refresh, show_list
-from frontend.data import rounds
+from frontend.data import rounds, service
 from frontend.data.rounds import LabelReport
 from frontend.text import times, wording
 from frontend.text.language import _, task_gettext
@@ -184,7 +184,7 @@ def _read_truth(url: str, verdict: Verdict) -> Truth | None:
 def _show_unreadable(error: ConcordError, report: LabelReport) -> None:
     if report.block is not None:
         st.markdown(_("Block {block} settled this round.", block=report.block))
-    if error.code in ("unauthorized", "forbidden"):
+    if error.code in service.CLOSED:
         st.markdown(_("What moved is not shown: this token does not read rounds (`--reads`)."))
     else:
         st.markdown(_("What moved cannot be shown now: {message}", message=wording.escape(error.message)))

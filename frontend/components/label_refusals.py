@@ -22,6 +22,7 @@ MEANINGS: Final[Mapping[str, str]] = {
         "**The service does not know this token.** Forget it, at the foot of the page, and use another one. "
         "Nothing was recorded."
     ),
+    "expired_token": N_("**This token has expired.** Ask an operator for another one. Nothing was recorded."),
     "forbidden": N_("**This token may not say what was true.** Ask an operator for one with `--labels`."),
     "forbidden_task": N_("**This token is for other tasks.** Ask an operator for one that labels this task."),
     "expired": N_(

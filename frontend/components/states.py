@@ -12,6 +12,7 @@ import streamlit as st
 from concord.errors import ConcordError
 from concord.tasks.schema import TaskSchema
 from concord.types.tasks import TaskSummary
+from frontend import access
 from frontend.components import vote_table
 from frontend.components.message import offer_refresh, show_copyable, show_fault
 from frontend.data import service
@@ -145,8 +146,10 @@ def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
             vote_table.show_votes(schema, refusal.verdict)
     elif refusal.code == "invalid_input":
         _show_invalid(refusal)
-    elif refusal.code == "overloaded":
+    elif refusal.code in {"overloaded", "rate_limited"}:
         _show_overloaded()
+    elif refusal.code in service.CLOSED:
+        show_closed(refusal.message)
     else:
         show_fault(st.error, N_("**The service gave no answer.** {message}"), refusal.message)
         st.markdown(
@@ -175,6 +178,12 @@ def _show_invalid(refusal: Refusal) -> None:
     if not refusal.column:
         text = N_("**The service does not accept this.** {message} Nothing was asked of the nodes.")
     show_fault(st.warning, text, refusal.message, ":material/edit:")
+
+
+def show_closed(message: str) -> None:
+    """Shows that asking takes a token that this visitor has not shown, and offers what it takes."""
+    show_fault(st.warning, N_("**Asking takes a token here.** {message}"), message, ":material/lock:")
+    access.show_sign_in_hint("ask", _("**Who asks here shows a token that predicts this task.**"))
 
 
 def _show_overloaded() -> None:

@@ -1,9 +1,12 @@
 """Fetches from the consensus service, for all pages.
 
-All sessions of a page process share one connection to a server. Tasks, nodes and schemas are cached for
+All sessions of a page process share one connection to a server, which shows the visitors' token where there
+is one. Tasks, nodes and schemas are cached for
 seconds, so that twenty people on a page are one request to the service; errors are not cached.
 """
 
+import hashlib
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +15,8 @@ from typing import Final
 import streamlit as st
 
 from concord.client import Client, verdicts_of
-from concord.errors import ConcordError, Refused
+from concord.errors import ConcordError, ConfigurationError, Refused
+from concord.settings import Settings
 from concord.tasks.schema import TaskSchema
 from concord.tasks.values import Row
 from concord.types.answers import Verdict
@@ -24,6 +28,14 @@ FRESH_SECONDS: Final = 3
 
 SCHEMA_SECONDS: Final = 30
 """How old a schema may be; it changes with a training, and a 422 drops it at once."""
+
+CLOSED: Final = frozenset({"unauthorized", "expired_token", "forbidden", "forbidden_task", "tokens_off"})
+"""Codes of refusals that another token would help against."""
+
+LONGEST_TOKEN: Final = 512
+"""Characters; those that `concord tokens add` makes have 43."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,10 +84,33 @@ HASH_READER: Final[dict[str | type, Callable[[Reader], tuple[str, str]]]] = {
 """For caches of functions that take a `Reader`: what they hold belongs to its service and its key."""
 
 
-@st.cache_resource(show_spinner=False, on_release=Client.close)
 def connect(url: str) -> Client:
-    """The connection to a server, shared by all sessions."""
-    return Client(url)
+    """The connection to a server that all sessions share."""
+    token = _visitor_token()
+    digest = hashlib.sha256(token.encode()).hexdigest() if token else ""
+    return _open_connection(url, digest, token)
+
+
+# The cache's key has the token's hash instead of the token: another one opens another connection.
+@st.cache_resource(show_spinner=False, on_release=Client.close)
+def _open_connection(url: str, digest: str, _token: str | None) -> Client:
+    assert bool(digest) == bool(_token), "It is the token's."
+    return Client(url, token=_token)
+
+
+def _visitor_token() -> str | None:
+    """The token for visitors; None where its file cannot be read, which is logged for the operator."""
+    try:
+        token = Settings.read().page_visitor_secret
+    except ConfigurationError as error:
+        _log.error("visitor token not read", extra={"reason": error.message})
+        return None
+    return token if token and is_readable(token) else None
+
+
+def is_readable(token: str) -> bool:
+    """Whether a header can carry a token."""
+    return 0 < len(token) <= LONGEST_TOKEN and token.isascii() and token.isprintable() and " " not in token
 
 
 @st.cache_data(ttl=FRESH_SECONDS, show_spinner="…")
@@ -103,9 +138,9 @@ def clear_cache() -> None:
     read_schema.clear()
 
 
-def predict(url: str, task: str, row: Row) -> AnsweredRow | Refusal:
+def predict(client: Client, task: str, row: Row) -> AnsweredRow | Refusal:
     """Asks all nodes of a task about one row."""
-    client, request_id = connect(url), f"page-{secrets.token_hex(8)}"
+    request_id = f"page-{secrets.token_hex(8)}"
     try:
         return AnsweredRow(row, client.predict(task, [row], request_id=request_id).verdicts[0])
     except ConcordError as error:

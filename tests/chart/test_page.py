@@ -21,7 +21,7 @@ def test_it_is_told_of_what_the_release_has_only(render, of_kind):
     assert known["CONCORD_PROMETHEUS"] == "http://concord-prometheus:9090"
     bare = {"mlflow": {"enabled": False}, "monitoring": {"prometheus": {"enabled": False}}}
     _, known = page(render(bare), of_kind)
-    assert known.keys() == {"CONCORD_URL", "HOME"}
+    assert known.keys() == {"CONCORD_URL", "CONCORD_HOSTS", "HOME"}
 
 
 def test_mlflows_page_is_linked_where_browsers_reach_it(render, of_kind):

@@ -121,6 +121,8 @@ class Server:
             port=port,
             log_config=None,
             access_log=False,
+            # As the product's server: the application alone decides whose word on an address it believes.
+            proxy_headers=False,
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)

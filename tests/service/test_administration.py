@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from concord.cli import main
 from concord.client import Client
 from concord.errors import Refused
+from concord.http.tokens import Token, hash_of, render
 from concord.ledger import events
 from tests.service.labelling import Caller, ask, write_tokens
 
@@ -40,7 +41,7 @@ def error(response):
 
 def test_a_deposit_is_paid_in_to_the_micro(stack, operator):
     before = stack.accounts()["knn"]
-    response = operator.do("deposit", {"amount": 12.000001})
+    response = operator.do("deposit", {"amount": 12.000001, "reason": "why"})
     after = response.json()
     assert response.status_code == 200
     assert (after["task"], after["node"], after["standing"]) == ("iris", "knn", "active")
@@ -49,9 +50,36 @@ def test_a_deposit_is_paid_in_to_the_micro(stack, operator):
     assert stack.accounts()["knn"] == after["stake"]
 
 
+@pytest.mark.parametrize("action", ["deposit", "withdraw"])
+def test_a_payment_stands_in_the_ledger_with_its_tokens_name_and_its_reason(stack, operator, action):
+    after = operator.do(action, {"amount": 1, "reason": " its share "}, node="random_forest").json()
+    (body,) = stack.client.block(after["height"])["events"].values()
+    assert (body["by"], body["why"]) == ("operator", "its share")
+    entry = stack.client.history("iris", "random_forest").entries[-1]
+    assert entry.reason.endswith(", by operator: its share")
+
+
+@pytest.mark.parametrize("reason", [None, "", "two\nlines", "paid \u202e001", "zero\u200bwidth"])
+def test_a_payment_without_a_visible_reason_is_refused(operator, reason):
+    response = operator.do("deposit", {"amount": 1, "reason": reason})
+    assert error(response) == (422, "invalid_input")
+    assert response.json()["error"]["field"] == "reason"
+
+
+def test_a_token_that_is_called_as_the_rule_does_not_pass_for_it(start_stack):
+    import asyncio
+
+    stack = start_stack()
+    (stack.home / "tokens.toml").write_text(render([Token("rule", hash_of("secret-rule"), administers=True)]))
+    asyncio.run(_append(stack.api.service.settler, events.jail("iris", "knn", "regret", 6_000_001, 0)))
+    released = Operator(stack, "rule").do("release", {"reason": "mended"}).json()
+    (body,) = stack.client.block(released["height"])["events"].values()
+    assert body["by"] == "operator"
+
+
 def test_a_withdrawal_is_taken_out(stack, operator):
     before = stack.accounts()["random_forest"]
-    after = operator.do("withdraw", {"amount": 100}, node="random_forest").json()
+    after = operator.do("withdraw", {"amount": 100, "reason": "why"}, node="random_forest").json()
     assert (after["stake"], after["deposit"]) == (before - 100, 900)
 
 
@@ -59,8 +87,8 @@ def test_a_withdrawal_is_taken_out(stack, operator):
 def test_the_same_key_happens_once(stack, operator, where):
     def pay(amount):
         if where == "header":
-            return operator.do("deposit", {"amount": amount}, key="pay-1")
-        return operator.do("deposit", {"amount": amount, "key": "pay-2"})
+            return operator.do("deposit", {"amount": amount, "reason": "why"}, key="pay-1")
+        return operator.do("deposit", {"amount": amount, "key": "pay-2", "reason": "why"})
 
     first, second = pay(5), pay(5)
     assert first.json() == second.json()
@@ -69,25 +97,27 @@ def test_the_same_key_happens_once(stack, operator, where):
 
 
 def test_without_a_key_each_payment_is_one_of_its_own(operator):
-    first, second = (operator.do("deposit", {"amount": 1}).json() for _ in range(2))
+    first, second = (operator.do("deposit", {"amount": 1, "reason": "why"}).json() for _ in range(2))
     assert second["stake"] == pytest.approx(first["stake"] + 1, abs=1e-9)
 
 
 def test_more_than_is_held_is_a_conflict_and_moves_nothing(stack, operator):
     before = stack.accounts()
-    response = operator.do("withdraw", {"amount": 10**6})
+    response = operator.do("withdraw", {"amount": 10**6, "reason": "why"})
     assert error(response) == (409, "conflict")
     assert stack.accounts() == before
 
 
 @pytest.mark.parametrize("amount", [0, -1, 0.0000001, 1.0000001, 1e10, "5", True, None, [1]])
 def test_an_invalid_amount_is_refused(operator, amount):
-    response = operator.do("deposit", {"amount": amount})
+    response = operator.do("deposit", {"amount": amount, "reason": "why"})
     assert error(response) == (422, "invalid_input")
     assert response.json()["error"]["field"] == "amount"
 
 
-@pytest.mark.parametrize("body", [{}, [], {"amount": 1, "stake": 2}, {"amount": 1, "key": "a b"}])
+@pytest.mark.parametrize(
+    "body", [{}, [], {"amount": 1, "stake": 2, "reason": "why"}, {"amount": 1, "key": "a b", "reason": "why"}]
+)
 def test_a_body_with_other_fields_is_refused(operator, body):
     assert operator.do("deposit", body).status_code == 422
 
@@ -102,7 +132,7 @@ def test_an_amount_that_is_given_twice_is_refused_and_pays_nothing(stack, operat
 
 
 def test_two_keys_that_differ_are_refused(operator):
-    response = operator.do("deposit", {"amount": 1, "key": "one"}, key="two")
+    response = operator.do("deposit", {"amount": 1, "key": "one", "reason": "why"}, key="two")
     assert (response.status_code, response.json()["error"]["field"]) == (409, "key")
 
 
@@ -111,7 +141,7 @@ def test_two_keys_that_differ_are_refused(operator):
     ("place", "code"), [({"task": "roses"}, "unknown_task"), ({"node": "rose"}, "unknown_node")]
 )
 def test_a_node_that_is_not_there_is_a_404(operator, action, place, code):
-    body = {"reason": "why"} if action == "release" else {"amount": 1}
+    body = {"reason": "why"} if action == "release" else {"amount": 1, "reason": "why"}
     assert error(operator.do(action, body, **place)) == (404, code)
 
 
@@ -166,9 +196,9 @@ async def _append(settler, event):
 
 def test_the_client_administers(stack):
     with Client(stack.url, token="secret-operator") as client:
-        paid = client.deposit("iris", "decision_tree", 7, key="c1")
-        assert client.deposit("iris", "decision_tree", 7, key="c1") == paid
-        assert client.withdraw("iris", "decision_tree", 7).stake == paid.stake - 7
+        paid = client.deposit("iris", "decision_tree", 7, "why", key="c1")
+        assert client.deposit("iris", "decision_tree", 7, "why", key="c1") == paid
+        assert client.withdraw("iris", "decision_tree", 7, "why").stake == paid.stake - 7
         with pytest.raises(Refused) as caught:
             client.release("iris", "decision_tree", "it counts")
     assert caught.value.answered == 409
@@ -187,8 +217,8 @@ def command(stack, monkeypatch):
 
 
 def test_stake_is_paid_in_and_out_by_the_command_line(command):
-    paid = json.loads(command("stake", "deposit", "iris", "knn", "2.5", "--json").stdout)
-    shown = command("stake", "withdraw", "iris", "knn", "2.5")
+    paid = json.loads(command("stake", "deposit", "iris", "knn", "2.5", "--reason", "why", "--json").stdout)
+    shown = command("stake", "withdraw", "iris", "knn", "2.5", "--reason", "why")
     assert shown.exit_code == 0
     assert f"in block {paid['height'] + 1}" in shown.stdout
     assert "2.5 taken out of iris.knn" in shown.stdout
@@ -202,14 +232,14 @@ def test_the_command_line_releases_with_a_reason(command):
 
 @pytest.mark.parametrize("amount", ["ten", "1,5", ""])
 def test_an_amount_that_is_no_number_is_not_even_sent(command, amount):
-    result = command("stake", "deposit", "iris", "knn", amount)
+    result = command("stake", "deposit", "iris", "knn", amount, "--reason", "why")
     assert (result.exit_code, "no number of stake" in result.stderr) == (2, True)
 
 
 def test_without_an_answer_the_command_prints_the_key_to_repeat_with(command, monkeypatch):
     monkeypatch.setattr("concord.cli.operations.secrets.token_hex", lambda _n: "k" * 16)
     monkeypatch.setattr("concord.cli.home.service_url", lambda _of: "http://127.0.0.1:1")
-    result = command("stake", "deposit", "iris", "knn", "1")
+    result = command("stake", "deposit", "iris", "knn", "1", "--reason", "why")
     assert result.exit_code == 1
     assert f"--key {'k' * 16}" in result.stderr
 

@@ -9,6 +9,8 @@ import pytest
 
 from concord.client import Client
 from concord.errors import JournalUnavailable, Refused
+from concord.journal.labels import MOST_DISPUTES
+from concord.journal.rows import LabelRow
 from tests.service.labelling import Caller, ask, label, statuses, write_tokens
 from tests.service.stack import AMOUNT, IRIS, Node, StandInModel, iris_nodes, wait_until
 
@@ -66,6 +68,20 @@ def test_a_second_label_is_refused_with_409_and_kept_as_a_dispute(stack, crm):
     assert statuses(response) == ["conflict"]
     assert [(row.label, row.source) for row in journal.disputes(round_id)] == [(0, "all")]
     assert journal.round(round_id).label == 2
+
+
+def test_a_dispute_that_is_too_many_is_not_kept_and_says_so(stack, crm):
+    (round_id,) = ask(stack, task="iris")
+    crm.send(label(round_id))
+    journal = stack.api.service.journal
+    rows = [LabelRow(round_id, 100 + k, "crm", 1, "r") for k in range(MOST_DISPUTES)]
+    journal.label(rows)
+    response = crm.send(label(round_id, "setosa"))
+    assert response.status_code == 409
+    assert (
+        f"as this token has disputed the round {MOST_DISPUTES} times" in response.json()["error"]["message"]
+    )
+    assert len(journal.disputes(round_id)) == MOST_DISPUTES
 
 
 def test_of_two_labels_in_one_call_the_second_is_a_conflict_unless_it_is_the_same(stack, crm):

@@ -51,8 +51,8 @@ def _in_package(path):
 
 def test_a_row_passes_the_files_that_the_architecture_page_names_and_no_other(start_stack):
     stack = start_stack()
-    middleware = stack.service._server.config.loaded_app
-    traced = middleware.app = TracedApi(middleware.app)
+    config = stack.service._server.config
+    traced = config.loaded_app = TracedApi(config.loaded_app)
     for _ in range(10):
         assert stack.predict().status_code == 200
     files = set.intersection(*traced.requests) - {""}

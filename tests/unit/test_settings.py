@@ -152,3 +152,35 @@ def test_mlflows_page_is_linked_to_by_an_address_of_http(monkeypatch):
     assert Settings.read().registry_page == "https://mlflow.example.org"
     monkeypatch.setenv("CONCORD_REGISTRY_PAGE", "javascript:alert(1)")
     assert Settings.read().registry_page is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("CONCORD_PREDICT", "closed", "'open' or 'token'"),
+        ("CONCORD_READ", "everybody", "'open' or 'token'"),
+        ("CONCORD_RATE_REQUESTS", "-1", "greater than or equal to 0"),
+        ("CONCORD_RATE_ROWS", "nan", "finite number"),
+        ("CONCORD_TRUSTED_PROXIES", "proxy.example.com", "such as 10.0.0.7, 10.42.0.0/16"),
+        ("CONCORD_HOSTS", "http://concord.example.com", "such as concord.example.com"),
+    ],
+)
+def test_a_wrong_setting_of_who_may_ask_is_named_with_what_it_holds(monkeypatch, name, value, words):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        Settings.read()
+    assert caught.value.field == name
+
+
+def test_the_visitors_token_is_read_anew_from_its_file_and_shown_nowhere(monkeypatch, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("one\n")
+    monkeypatch.setenv("CONCORD_PAGE_VISITOR_TOKEN_FILE", str(file))
+    settings = Settings.read()
+    assert settings.page_visitor_secret == "one"
+    file.write_text("two\n")
+    assert settings.page_visitor_secret == "two"
+    file.unlink()
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
+        _ = settings.page_visitor_secret
+    assert caught.value.field == "CONCORD_PAGE_VISITOR_TOKEN_FILE"

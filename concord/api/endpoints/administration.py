@@ -1,7 +1,7 @@
 """`POST /v1/nodes/{task}/{node}/…`: operators release nodes, and pay stake in and out.
 
-Each change is an event of the ledger; a mistake is corrected by another event. Each event has a key, so
-that a request that got no answer is safely repeated with the same key.
+Each change is an event of the ledger, with the token's name and a reason; a mistake is corrected by another
+event. Each has a key, so that a request that got no answer is safely repeated with the same key.
 """
 
 import logging
@@ -18,19 +18,13 @@ from concord.http.application import json_response
 from concord.http.request import Request, Response, object_body
 from concord.ledger import events
 from concord.ledger.events import Event
+from concord.ledger.reasons import MOST_REASON, REASON, read_reason
 from concord.policies.stake import MICRO, MIN_STAKE
 from concord.service import Service
 from concord.types.nodes import AccountView
 
 MOST_STAKE: Final = 10**9
 """Stake in one payment; in µS a number of JSON still holds a million such payments exactly."""
-
-MOST_REASON: Final = 200
-"""Characters of a reason: a sentence, in a ledger whose head has 64 KiB."""
-
-_CONTROL: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-REASON: Final = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
-"""One line that is not empty."""
 
 KEY: Final = r"^[A-Za-z0-9._-]{1,64}$"
 """An idempotency key: part of an event's key, whose parts are separated by colons."""
@@ -56,18 +50,15 @@ class Administration:
             "maximum": MOST_STAKE,
             "multipleOf": 0.000001,
         }
-        line: Schema = {"type": "string", "maxLength": MOST_REASON, "pattern": REASON}
         release = _describe_change(
             "release_node",
             "Let a node that is jailed or in probation count again",
-            "reason",
-            line,
-            "Its features are in order again.",
+            {},
+            {"reason": "Its features are in order again."},
         )
-        deposit = _describe_change("deposit_stake", "Pay stake into a node's account", "amount", amount, 100)
-        withdraw = _describe_change(
-            "withdraw_stake", "Take stake out of a node's account", "amount", amount, 100
-        )
+        pays, example = {"amount": amount}, {"amount": 100, "reason": "Its share of the third quarter."}
+        deposit = _describe_change("deposit_stake", "Pay stake into a node's account", pays, example)
+        withdraw = _describe_change("withdraw_stake", "Take stake out of a node's account", pays, example)
         return [
             Endpoint("POST", "/v1/nodes/{task}/{node}/release", self.release, release, "administer"),
             Endpoint("POST", "/v1/nodes/{task}/{node}/deposit", self.deposit, deposit, "administer"),
@@ -80,7 +71,8 @@ class Administration:
         task, node = self._find_account(request)
         why = read_reason(body.get("reason"))
         self._check_stake(task, node)
-        event = events.release(task, node, to="active", by="operator", why=why, key=_read_key(request, body))
+        by, key = _name_of(request), _read_key(request, body)
+        event = events.release(task, node, to="active", by=by, why=why, key=key)
         return await self._append(event, request)
 
     async def deposit(self, request: Request) -> Response:
@@ -91,10 +83,11 @@ class Administration:
         """Takes stake out."""
         return await self._pay(request, events.withdraw)
 
-    async def _pay(self, request: Request, payment: Callable[[str, str, int, str], Event]) -> Response:
-        body = object_body(await request.strict_json(), "amount", "key")
+    async def _pay(self, request: Request, payment: Callable[..., Event]) -> Response:
+        body = object_body(await request.strict_json(), "amount", "reason", "key")
         task, node = self._find_account(request)
-        event = payment(task, node, _read_micros(body.get("amount")), _read_key(request, body))
+        amount, why = _read_micros(body.get("amount")), read_reason(body.get("reason"))
+        event = payment(task, node, amount, _read_key(request, body), by=_name_of(request), why=why)
         return await self._append(event, request)
 
     def _find_account(self, request: Request) -> tuple[str, str]:
@@ -114,7 +107,7 @@ class Administration:
         if account.stake < MIN_STAKE:
             raise Conflict(
                 f"{node} holds {account.stake / MICRO:,.2f} stake, and counts from {MIN_STAKE // MICRO} on. "
-                f"Pay some in: concord stake deposit {task} {node} AMOUNT.",
+                f"Pay some in: concord stake deposit {task} {node} AMOUNT --reason WHY.",
                 field="node",
             )
 
@@ -126,7 +119,7 @@ class Administration:
             extra={
                 "kind": event.kind,
                 "of": f"{task}.{node}",
-                "by": request.token.name,
+                "by": request.required_token.name,
                 "height": block.height,
                 "request_id": request.request_id,
             },
@@ -144,14 +137,10 @@ class Administration:
         )
 
 
-def read_reason(text: object, field: str = "reason") -> str:
-    """A reason that stays in the ledger for good; InvalidInput where it is none."""
-    if not isinstance(text, str) or len(text) > MOST_REASON or not re.fullmatch(REASON, text):
-        raise InvalidInput(
-            f"Say why, in one line of at most {MOST_REASON} characters; it stays in the ledger for good.",
-            field=field,
-        )
-    return text.strip()
+def _name_of(request: Request) -> str:
+    """The name of the token, unless it is the one by which the ledger names its own rule."""
+    name = request.required_token.name
+    return "operator" if name == events.RULE else name
 
 
 def _read_micros(amount: object) -> int:
@@ -179,7 +168,10 @@ def _read_key(request: Request, body: dict[str, Any]) -> str:
     return str(keys[0])
 
 
-def _describe_change(name: str, summary: str, field: str, schema: Schema, example: object) -> Operation:
+def _describe_change(
+    name: str, summary: str, fields: dict[str, Schema], example: dict[str, object]
+) -> Operation:
+    required = fields | {"reason": {"type": "string", "maxLength": MOST_REASON, "pattern": REASON}}
     key: Schema = {"type": "string", "pattern": KEY}
     return Operation(
         summary,
@@ -187,6 +179,6 @@ def _describe_change(name: str, summary: str, field: str, schema: Schema, exampl
         name=name,
         tag="administration",
         errors=(409, 503),
-        body=object_schema({field: schema, "key": key}, [field]) | {"example": {field: example}},
+        body=object_schema(required | {"key": key}, list(required)) | {"example": example},
         headers={"idempotency-key": key},
     )

@@ -14,21 +14,23 @@ from concord import __version__
 from concord.api.docs import render_page
 from concord.api.endpoint import Endpoint, Undocumented
 from concord.api.openapi import build_document
+from concord.api.rights import HOLDERS, OpenRights, Right
 from concord.errors import ConcordError
 from concord.http.request import Request, Response
-from concord.http.tokens import Tokens
 from concord.service import Service
 from concord.tasks.schema import TaskSchema
 
 _ITSELF: Final = Undocumented("It is the documentation.")
 _WITHOUT_SLASH: Final = Undocumented("It leads to the documentation, whose links are relative to a folder.")
 _NOT_MODIFIED: Final = 304
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+"""The page has a style of its own, loads nothing, and is shown within no other."""
 
 
 class _State(NamedTuple):
-    """What the document depends on: whether there are tokens, and the digest of each task's schema."""
+    """What the document depends on: the rights that take no token, and the digest of each task's schema."""
 
-    secured: bool
+    optional: frozenset[Right]
     digests: tuple[tuple[str, str], ...]
 
 
@@ -45,12 +47,12 @@ class Documentation:
 
     Args:
         service: The service; its tasks have paths of their own.
-        tokens: Whether there are any decides what needs one.
+        open_rights: Decide what needs a token.
         described: All endpoints but these.
     """
 
-    def __init__(self, service: Service, tokens: Tokens, described: Sequence[Endpoint]) -> None:
-        self._service, self._tokens, self._described = service, tokens, described
+    def __init__(self, service: Service, open_rights: OpenRights, described: Sequence[Endpoint]) -> None:
+        self._service, self._open, self._described = service, open_rights, described
         self._root = service.settings.root_path
         self._building = asyncio.Lock()
         self._built: _Built | None = None
@@ -80,7 +82,8 @@ class Documentation:
         async with self._building:
             schemas = self._schemas()
             digests = tuple((task, schema.digest) for task, schema in schemas.items())
-            state = _State(not self._tokens.are_off, digests)
+            optional = frozenset(right for right in HOLDERS if self._open.is_optional(right))
+            state = _State(optional, digests)
             if self._built is None or self._built.state != state:
                 self._built = await asyncio.to_thread(self._build, state, schemas)
             return self._built
@@ -96,21 +99,27 @@ class Documentation:
         return schemas
 
     def _build(self, state: _State, schemas: Mapping[str, TaskSchema]) -> _Built:
-        document = build_document(self._described, schemas, __version__, secured=state.secured)
+        document = build_document(
+            self._described,
+            schemas,
+            __version__,
+            is_open=lambda right: right is None or right in state.optional,
+        )
         if self._root:
             document = {**document, "servers": [{"url": self._root}]}
         page = render_page(document).encode()
         return _Built(
             state,
             _tagged(orjson.dumps(document), "application/json"),
-            _tagged(page, "text/html; charset=utf-8"),
+            _tagged(page, "text/html; charset=utf-8", {"content-security-policy": _POLICY}),
         )
 
 
-def _tagged(body: bytes, media_type: str) -> Response:
+def _tagged(body: bytes, media_type: str, others: Mapping[str, str] | None = None) -> Response:
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     # Asked for anew each time, since tasks and tokens come and go, and then answered in a few bytes.
-    return Response(body, media_type=media_type, headers={"etag": tag, "cache-control": "no-cache"})
+    headers = {"etag": tag, "cache-control": "no-cache", **(others or {})}
+    return Response(body, media_type=media_type, headers=headers)
 
 
 def _unless_known(request: Request, response: Response) -> Response:

@@ -81,7 +81,8 @@ class Labelling:
         query = request.query("settled")
         settled = request.flag(query, "settled")
         items = _read_items(await request.strict_json(), self._most)
-        receipts = await self._feedback.take(request.token, items, request.request_id)
+        request.take_rows(len(items))
+        receipts = await self._feedback.take(request.required_token, items, request.request_id)
         if settled:
             receipts = await self._feedback.settled(receipts, SETTLED_SECONDS)
         return _make_response(receipts, request.request_id)

@@ -99,7 +99,10 @@ def _explain_event(body: Body, task: str, node: str) -> str | None:
     if body.get("node") != node:
         return None
     payments = {"open": "account opened", "deposit": "stake paid in", "withdraw": "stake withdrawn"}
-    return payments.get(kind) or explain_standing_change(body)
+    payment = payments.get(kind)
+    if payment is not None and "by" in body and "why" in body:
+        return f"{payment}, by {body['by']}: {body['why']}"
+    return payment or explain_standing_change(body)
 
 
 def explain_settlement(body: Body, sums: NodeSums) -> str:

@@ -11,11 +11,11 @@ from functools import partial
 from typing import Any, Final
 
 from concord.api.endpoint import Endpoint, Listed, Operation
-from concord.api.endpoints.administration import MOST_REASON, REASON, read_reason
 from concord.api.params import TIME, Schema, object_schema, time_param
 from concord.errors import Conflict, InvalidInput
 from concord.http.application import json_response
 from concord.http.request import Request, Response, object_body
+from concord.ledger.reasons import MOST_REASON, REASON, read_reason
 from concord.policies.stake import Action
 from concord.rollout.comparison import MOST_ROUNDS, PairedDifference, Pairing, Score, compare
 from concord.rollout.planning import RolloutRequest
@@ -97,7 +97,7 @@ class Models:
         decision = RolloutRequest(action, _read_version(body, "version"), _read_pair(body.get("expect")))
         if action == "challenge" and decision.version is None:
             raise InvalidInput('Name the version that is to challenge, such as "9".', field="version")
-        view = await self._rollout.apply(request.path["name"], decision, request.token.name, why)
+        view = await self._rollout.apply(request.path["name"], decision, request.required_token.name, why)
         return json_response(Appointed(view), 202)
 
     def _pair_versions(self, state: RolloutState) -> Pairing:

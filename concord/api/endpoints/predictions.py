@@ -22,15 +22,19 @@ class Predictions:
 
     def endpoints(self) -> list[Endpoint]:
         """Prediction, described once for each task."""
-        return [Endpoint("POST", "/v1/tasks/{task}/predict", self.predict, PerTask(_describe_predict))]
+        return [
+            Endpoint("POST", "/v1/tasks/{task}/predict", self.predict, PerTask(_describe_predict), "predict")
+        ]
 
     async def predict(self, request: Request) -> Response:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
         query = request.query("recorded", "settled")
         task, request_id = request.path["task"], request.request_id
+        rows = _read_rows(await request.json(), self._service.settings.max_rows)
+        request.take_rows(len(rows))
         result = await self._service.consensus.predict(
             task,
-            _read_rows(await request.json(), self._service.settings.max_rows),
+            rows,
             request_id,
             request.traceparent,
             recorded=request.flag(query, "recorded"),

@@ -42,8 +42,8 @@ class ProtocolV2:
         model = describe_metadata("Model metadata", errors=(503,))
         version = "/v2/models/{task}/versions/{version}"
         return [
-            Endpoint("POST", "/v2/models/{task}/infer", self.infer, PerTask(describe_infer)),
-            Endpoint("POST", f"{version}/infer", self.infer, _VERSIONED),
+            Endpoint("POST", "/v2/models/{task}/infer", self.infer, PerTask(describe_infer), "predict"),
+            Endpoint("POST", f"{version}/infer", self.infer, _VERSIONED, "predict"),
             Endpoint("GET", "/v2", self.get_server, describe_metadata("Server metadata")),
             Endpoint("GET", "/v2/", self.get_server, _SLASH),
             Endpoint("GET", "/v2/health/live", self._health.get_liveness, live),
@@ -78,6 +78,7 @@ class ProtocolV2:
         most = self._service.settings.max_rows
         inference = await read_request(*await read_body(request), schema, most)
         check_row_count(inference.row_count, most)
+        request.take_rows(inference.row_count)
         result = await self._service.consensus.predict(
             task, inference.rows(), request.request_id, request.traceparent, caller=request.caller
         )

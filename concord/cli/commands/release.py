@@ -3,13 +3,13 @@
 import click
 
 from concord.cli.console import Command, json_option
-from concord.cli.operations import key_option, run_operation
+from concord.cli.operations import key_option, reason_option, run_operation
 
 
 @click.command("release", cls=Command, short_help="Let a jailed node count again.")
 @click.argument("task")
 @click.argument("node")
-@click.option("--reason", required=True, help="Why, in a sentence; it stays in the ledger for good.")
+@reason_option
 @key_option
 @json_option
 def release(*, task: str, node: str, reason: str, key: str | None, as_json: bool) -> None:

@@ -6,22 +6,30 @@ change with the next request. In a cluster the file is a Secret's key, which `--
 
 import fcntl
 import os
+import re
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from concord.cli.console import Group, json_option, out, print_json, table
 from concord.cli.files.out_file import replacing
 from concord.cli.home import read_settings
-from concord.errors import Conflict, UnknownName
+from concord.errors import Conflict, InvalidInput, UnknownName
 from concord.util import private_files as private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from concord.http.tokens import Token
+
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+_DURATION: Final = re.compile(r"([1-9]\d{0,4})([hdw])")
+
+RESERVED_NAMES: Final = {"rule"}
+"""The ledger's own word for who released a node where no person did."""
 
 _file_option = click.option(
     "--file", "path", type=click.Path(path_type=Path, dir_okay=False), help="Another tokens' file."
@@ -30,28 +38,41 @@ _file_option = click.option(
 
 @click.group("tokens", cls=Group, short_help="Make, list and remove tokens.")
 def tokens() -> None:
-    """Make, list and remove the tokens that label, read rounds and administer.
+    """Make, list and remove the tokens that predict, label, read rounds and administer.
 
     \b
     Example:
-      concord tokens add crm --labels loan_default
+      concord tokens add crm --predicts loan_default --labels loan_default --expires 90d
       concord tokens list
     """
 
 
 @tokens.command("add")
 @click.argument("name")
+@click.option(
+    "--predicts",
+    multiple=True,
+    metavar="TASK",
+    help="A task that it may ask where predictions need a token (CONCORD_PREDICT), or '*'. Repeatable.",
+)
 @click.option("--labels", multiple=True, metavar="TASK", help="A task that it may label, or '*'. Repeatable.")
-@click.option("--reads", is_flag=True, help="It reads rounds; without such a token they need one.")
-@click.option("--administers", is_flag=True, help="It releases nodes and moves stake.")
+@click.option("--reads", is_flag=True, help="It reads rounds where they need a token (CONCORD_READ).")
+@click.option("--administers", is_flag=True, help="It releases nodes and moves stake; it reads rounds too.")
+@click.option(
+    "--expires",
+    metavar="WHEN",
+    help="How long it is good, as 12h, 90d or 8w, or until when, with its zone: 2027-03-01T00:00:00Z.",
+)
 @_file_option
 @json_option
 def add(
     *,
     name: str,
+    predicts: tuple[str, ...],
     labels: tuple[str, ...],
     reads: bool,
     administers: bool,
+    expires: str | None,
     path: Path | None,
     as_json: bool,
 ) -> None:
@@ -60,12 +81,16 @@ def add(
     \b
     Examples:
       concord tokens add crm --labels loan_default --labels loan_amount
+      concord tokens add shop --predicts '*' --expires 90d
       concord tokens add operator --administers
     """
-    from concord.http.tokens import guards, make, make_entry
+    from concord.http.tokens import make, make_entry
 
-    secret = make()
-    token = make_entry(name, secret, labels=labels, reads=reads, administers=administers)
+    if name in RESERVED_NAMES:
+        raise InvalidInput(f"{name!r} is a word of the ledger's; take another name.", field="name")
+    secret, until = make(), _read_expiry(expires)
+    tasks = {"predicts": predicts, "labels": labels}
+    token = make_entry(name, secret, **tasks, reads=reads, administers=administers, expires=until)
     file = _resolve(path)
     with _editing(file) as tokens:
         if any(other.name == name for other in tokens):
@@ -73,30 +98,71 @@ def add(
                 f"{file} has a token {name} already. `concord tokens remove {name}` removes it.",
                 field="name",
             )
-        is_first_guard = guards([token]) and not guards(tokens)
+        closes = _closes_rounds(tokens, [*tokens, token])
         tokens.append(token)
     if as_json:
         print_json({"token": secret, "file": str(file), **_to_json(token)})
     else:
-        _show_added(token, secret, file, is_first_guard=is_first_guard)
+        _show_added(token, secret, file, closes=closes)
 
 
-def _show_added(token: "Token", secret: str, file: Path, *, is_first_guard: bool) -> None:
+def _read_expiry(text: str | None) -> datetime | None:
+    """The moment that `90d` or a time means.
+
+    Raises:
+        InvalidInput: It is neither, has no zone, or is past.
+    """
+    if text is None:
+        return None
+    now = datetime.now(UTC).replace(microsecond=0)
+    duration = _DURATION.fullmatch(text)
+    try:
+        until = (
+            now + timedelta(**{_UNITS[duration[2]]: int(duration[1])})
+            if duration
+            else datetime.fromisoformat(text)
+        )
+    except (ValueError, OverflowError):
+        until = None
+    if until is None or until.tzinfo is None:
+        raise InvalidInput(
+            f"{text[:40]!r} is neither a duration (12h, 90d, 8w) nor a time with its zone "
+            "(2027-03-01T00:00:00Z).",
+            field="--expires",
+        )
+    if until <= now:
+        raise InvalidInput(f"{text[:40]} is past; such a token would be refused.", field="--expires")
+    return until.astimezone(UTC)
+
+
+def _closes_rounds(before: "Iterable[Token]", after: "Iterable[Token]") -> bool:
+    """Whether rounds are closed by the change, because nothing but the tokens decides about them here."""
+    from concord.http.tokens import guards
+
+    return read_settings().read_access is None and guards(after) and not guards(before)
+
+
+def _show_added(token: "Token", secret: str, file: Path, *, closes: bool) -> None:
     click.echo(secret)
+    until = f" until {token.expires.isoformat()}" if token.expires else ""
     click.echo(
-        f"This is token {token.name}, which {token.rights}; it is not shown again. Use it by "
+        f"This is token {token.name}, which {token.rights}{until}; it is not shown again. Use it by "
         f"`export CONCORD_TOKEN=…`, or send 'Authorization: Bearer …'. Its hash is in {file}.",
         err=True,
     )
-    if is_first_guard:
-        click.echo("From now on rounds are read with a token only, this one or another that reads.", err=True)
+    if closes:
+        click.echo(
+            "From now on rounds are read with a token only, this one or another that reads, unless the "
+            "service runs with CONCORD_READ=open.",
+            err=True,
+        )
 
 
 @tokens.command("list")
 @_file_option
 @json_option
 def list_(*, path: Path | None, as_json: bool) -> None:
-    """List the tokens by name, with what each may do.
+    """List the tokens by name, with what each may do and until when.
 
     \b
     Example:
@@ -112,10 +178,13 @@ def list_(*, path: Path | None, as_json: bool) -> None:
     if not tokens:
         click.echo(f"{file} has no tokens. `concord tokens add NAME --labels TASK` makes one.")
         return
-    rows = table("token", "labels", "reads", "administers")
+    now = datetime.now(UTC)
+    rows = table("token", "predicts", "labels", "reads", "administers", "expires")
     for token in tokens:
+        tasks = (", ".join(sorted(names)) for names in (token.predicts, token.labels))
         marks = ("✓" if right else "" for right in (token.reads, token.administers))
-        rows.add_row(token.name, ", ".join(sorted(token.labels)), *marks)
+        until = token.expires.isoformat() if token.expires else "never"
+        rows.add_row(token.name, *tasks, *marks, f"{until} (expired)" if token.has_expired(now) else until)
     out().print(rows)
 
 
@@ -130,22 +199,24 @@ def remove(*, name: str, path: Path | None, as_json: bool) -> None:
     Example:
       concord tokens remove crm
     """
-    from concord.http.tokens import guards
-
     file = _resolve(path)
     with _editing(file) as tokens:
         left = [token for token in tokens if token.name != name]
         if len(left) == len(tokens):
             names = ", ".join(token.name for token in tokens) or "none"
             raise UnknownName(f"{file} has no token {name!r}. There are: {names}.", field="name")
-        was_last_guard = guards(tokens) and not guards(left)
+        opens = _closes_rounds(left, tokens)
         tokens[:] = left
     if as_json:
         print_json({"removed": name, "file": str(file)})
         return
     click.echo(f"Token {name} is removed.")
-    if was_last_guard:
-        click.echo("No token is left that reads, so everybody reads rounds from now on.", err=True)
+    if opens:
+        click.echo(
+            "No token is left that reads, so everybody reads rounds from now on, unless the service runs "
+            "with CONCORD_READ=token.",
+            err=True,
+        )
 
 
 def _resolve(path: Path | None) -> Path:
@@ -156,9 +227,11 @@ def _resolve(path: Path | None) -> Path:
 def _to_json(token: "Token") -> dict[str, object]:
     return {
         "name": token.name,
+        "predicts": sorted(token.predicts),
         "labels": sorted(token.labels),
         "reads": token.reads,
         "administers": token.administers,
+        "expires": token.expires.isoformat() if token.expires else None,
     }
 
 

@@ -121,9 +121,9 @@ def _describe_event(body: Mapping[str, object]) -> str:
             stated = f", stated accuracy {accuracy / 1e6:.3f}" if accuracy else ""
             return f"{node} opens with {format_stake(deposit)}{stated}"
         case {"kind": "deposit", "node": node, "amount": int(amount)}:
-            return f"{node} pays in {format_stake(amount)}"
+            return f"{node} pays in {format_stake(amount)}{_describe_reason(body)}"
         case {"kind": "withdraw", "node": node, "amount": int(amount)}:
-            return f"{node} takes out {format_stake(amount)}"
+            return f"{node} takes out {format_stake(amount)}{_describe_reason(body)}"
         case {"kind": "settle", "rounds": int(rounds), "nodes": dict(nodes)}:
             moved = ", ".join(
                 f"{node} {format_stake(sums[1] + sums[2])}"
@@ -132,6 +132,11 @@ def _describe_event(body: Mapping[str, object]) -> str:
             )
             return f"{count(rounds, 'round')}; {moved or 'no stake moved'}"
     return _describe_standing(body)
+
+
+def _describe_reason(body: Mapping[str, object]) -> str:
+    """By whom and why; empty where an older ledger does not say so."""
+    return f", by {body['by']}: {body['why']}" if "by" in body and "why" in body else ""
 
 
 def _describe_standing(body: Mapping[str, object]) -> str:

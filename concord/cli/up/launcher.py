@@ -1,5 +1,6 @@
 """Starts the processes of one `concord up`: nodes, the consensus service, pages for people, Prometheus."""
 
+import ipaddress
 import os
 from collections.abc import Callable, Container
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from concord.util.sqlite_files import sqlite_url
 NODES, CONSENSUS, PAGES = 0, 1, 2
 """Groups, ended from the highest to the lowest: who asks goes before who answers."""
 
-PAGE: Final = Path("frontend/app.py")
+PAGE: Final = Path("frontend/server.py")
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Launcher:
         command = python_command("-m", "bentos.serve", bento, "--direct", *address)
         self._keep(
             "consensus", CONSENSUS, command, CONCORD_NODES=str(plan.file), MLFLOW_TRACKING_URI=registry,
-            **(tls.environment() if tls else {}),
+            CONCORD_HOSTS=host_names(self.ports.host), **(tls.environment() if tls else {}),
         )  # fmt: skip
 
     def start_page(self, service: str, registry: str | None = None, prometheus: str | None = None) -> None:
@@ -72,6 +73,7 @@ class Launcher:
         self._keep(
             "page", PAGES, self._exporting(command, self.ports.page_metrics_port),
             CONCORD_URL=service, MLFLOW_TRACKING_URI=registry, CONCORD_PROMETHEUS=prometheus,
+            CONCORD_HOSTS=host_names(self.ports.host),
         )  # fmt: skip
 
     def start_mlflow(self, store: str) -> None:
@@ -122,6 +124,19 @@ class Launcher:
         if self.fork_server is not None:
             self.fork_server.end()
         return killed
+
+
+def host_names(host: str) -> str:
+    """The names under which services are asked besides `localhost` and addresses.
+
+    Those are what the environment states, and the host where that is a name.
+    """
+    stated = os.environ.get("CONCORD_HOSTS", "")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return ",".join(filter(None, [host, stated]))
+    return stated
 
 
 def page_path() -> str:

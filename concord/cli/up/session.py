@@ -11,7 +11,14 @@ from typing import Final
 from concord.cli.console import ask
 from concord.cli.home import Home, find_project, read_settings
 from concord.cli.text.fits import failures, summarise
-from concord.cli.up.launcher import Launcher, find_registry, find_store, has_page, page_path
+from concord.cli.up.launcher import (
+    Launcher,
+    find_registry,
+    find_store,
+    has_page,
+    host_names,
+    page_path,
+)
 from concord.cli.up.log_files import rotate_all
 from concord.cli.up.monitoring import find_prometheus
 from concord.cli.up.plan import LOOPBACK, LaunchPlan, address, make_plan
@@ -133,13 +140,24 @@ class UpSession:
 
     def _warn_of_host(self) -> None:
         host = self.ports.host
-        if host not in {"127.0.0.1", "localhost", "::1"}:
-            self.reporter.report(
-                "warning",
-                f"[yellow]![/] Listening on {host}: everyone who reaches this machine can ask, "
-                "and read all rounds with their features. There is no password.",
-                message=f"Everyone who reaches {host} can use this installation.",
-            )
+        if host in {"127.0.0.1", "localhost", "::1"}:
+            return
+        settings = read_settings()
+        asks = "who has a token that predicts" if settings.predict_access == "token" else "everyone"
+        reads = {
+            "token": "who has a token that reads",
+            "open": "everyone",
+            None: "everyone, until a token has the right,",
+        }
+        names = ["localhost", *host_names(host).replace(",", " ").split()]
+        self.reporter.report(
+            "warning",
+            f"[yellow]![/] Listening on {host}. Of those who reach this machine {asks} can ask "
+            f"(CONCORD_PREDICT), and {reads[settings.read_access]} can read rounds (CONCORD_READ). "
+            f"It answers under its addresses and the names {', '.join(names)}; CONCORD_HOSTS adds others.",
+            message=f"Who reaches {host} can use this installation.",
+            hosts=names,
+        )
 
     def _fit(self, preparation: Preparation, data: dict[str, str]) -> None:
         self.reporter.report(

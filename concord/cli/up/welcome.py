@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from concord.cli.home import Home
+from concord.cli.home import Home, read_settings
 from concord.cli.text.key_values import command_prefix, predict_command
 from concord.cli.up.reporter import OK, Reporter, short_path
 from concord.errors import ConcordError
@@ -57,6 +57,7 @@ def _addresses(service: str, pages: Mapping[str, str], logs: Path) -> list[str]:
 
 def _examples(service: str, tasks: Sequence[str]) -> list[str]:
     """What to try first: commands that ask a task about its example row, if one answers."""
+    takes_token = read_settings().predict_access == "token"
     task, row = _find_example(service, tasks)
     end = ["", "Ctrl-C stops everything."]
     if not row:
@@ -66,6 +67,7 @@ def _examples(service: str, tasks: Sequence[str]) -> list[str]:
         *predict_command(task, row),
         "",
         f"curl -s {_trusting(service)}{service}/v1/tasks/{task}/predict \\",
+        *(['  -H "authorization: Bearer $CONCORD_TOKEN" \\'] if takes_token else []),
         f"  -H 'content-type: application/json' -d '{json.dumps({'rows': [row]}, ensure_ascii=False)}'",
         "",
         f"{concord} demo       how a consensus comes about, step by step",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from concord.client import verdicts_of
+from concord.client import Client, verdicts_of
 from concord.errors import ConcordError, Refused
 from concord.tasks.csv_rows import Table
 from concord.tasks.values import Row
@@ -167,7 +167,7 @@ class Batch:
     def _not_answered(
         self, indices: list[int], error: ConcordError, request_id: str, sleep: Callable[[float], None]
     ) -> None:
-        if error.code == "overloaded" and self._waited < BUSY_SECONDS:
+        if error.code in {"overloaded", "rate_limited"} and self._waited < BUSY_SECONDS:
             pause = (error.retry_after if isinstance(error, Refused) else None) or 1.0
             pause = min(pause, LONGEST_PAUSE)
             self._waited += pause
@@ -188,12 +188,12 @@ class Batch:
         return FailedCall(lines, error.code, error.message, line, column, request_id)
 
 
-def make_predictor(url: str, task: str) -> PredictRows:
-    """The function that asks the service at a URL about rows of a task."""
+def make_predictor(client: Client, task: str) -> PredictRows:
+    """The function that asks the service about rows of a task."""
 
     def ask(rows: Sequence[Row], request_id: str) -> list[Verdict]:
         try:
-            return service.connect(url).predict(task, rows, request_id=request_id).verdicts
+            return client.predict(task, rows, request_id=request_id).verdicts
         except ConcordError as error:
             if error.code in {"invalid_input", "unknown_task"}:
                 service.clear_cache()

@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from frontend.components import states
 from frontend.components.message import show_list, show_small
+from frontend.data import service
 from frontend.text import wording
 from frontend.text.language import _, ngettext
 from frontend.views.batch.data import Batch, FailedCall
@@ -26,14 +28,16 @@ def show_failed_calls(batch: Batch) -> None:
     elif batch.waits:
         lines.append(_("You stopped it; what was answered is kept."))
     show_list(lines)
-    if batch.failures:
+    if any(failure.code in service.CLOSED for failure in batch.failures):
+        states.show_closed(next(one.message for one in batch.failures if one.code in service.CLOSED))
+    elif batch.failures:
         show_small(_("If it happens again, tell the operator the number of a call that failed."))
 
 
 def _failure(failure: FailedCall) -> str:
     if failure.code == "service_away":
         why = _("the consensus service did not answer")
-    elif failure.code == "overloaded":
+    elif failure.code in {"overloaded", "rate_limited"}:
         why = _("too many questions waited, for half a minute")
     else:
         why = wording.escape(failure.message)

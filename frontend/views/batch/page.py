@@ -12,6 +12,7 @@ from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect
 from concord.tasks.csv_rows import InvalidTable, Table
 from concord.tasks.schema import Feature, TaskSchema
 from concord.types.tasks import TaskSummary
+from frontend import access
 from frontend.components import states, task_picker
 from frontend.components.message import offer_download, show_small
 from frontend.text import language, wording
@@ -140,7 +141,7 @@ def _run(url: str, task: TaskSummary, batch: Batch) -> None:
     """Asks slice after slice; a press on Stop, or on anything else, takes effect after each."""
     st.button(_("Stop"), icon=":material/stop_circle:", on_click=batch.stop, key="batch/stop")
     bar = st.progress(batch.done, _progress_text(batch))
-    for done in batch.run(data.make_predictor(url, task.task)):
+    for done in batch.run(data.make_predictor(access.find_reader(url).client, task.task)):
         bar.progress(done, _progress_text(batch))
     st.rerun()
 

@@ -20,7 +20,7 @@ def show_refused(url: str, task: TaskSummary, error: ConcordError) -> None:
         _no_profile(task)
     elif error.code == "no_quorum":
         states.show_not_ready(url, task)
-    elif error.code in ("unauthorized", "forbidden"):
+    elif error.code in service.CLOSED:
         _not_allowed(error)
     elif error.code == "service_away":
         states.show_away(url, error)

@@ -40,6 +40,12 @@ _NODES: Final[Mapping[str, str]] = {
     "withdraw": N_("{amount} of **{node}**’s stake are taken out"),
     "promote": N_("**{node}** serves version {version} now"),
 }
+_PAID: Final[Mapping[str, str]] = {
+    "deposit": N_("**{node}** gets {amount} of stake paid in, by {by}: {why}"),
+    "withdraw": N_("{amount} of **{node}**’s stake are taken out, by {by}: {why}"),
+}
+"""The same where the ledger says by whom and why."""
+
 _DECIDED: Final[Mapping[str, str]] = {
     "challenge": N_("**{node}** tries version {version} beside {before}, by {by}: {why}"),
     "promote": N_("**{node}** is to serve version {version} instead of {before}, by {by}: {why}"),
@@ -132,6 +138,8 @@ def describe_event(body: EventBody) -> str:
     }
     if kind in descriptions:
         return descriptions[kind](body)
+    if kind in _PAID and "by" in body and "why" in body:
+        return _fill_in(_PAID[kind], body)
     return _fill_in(_NODES[kind], body) if kind in _NODES else wording.escape(kind)
 
 

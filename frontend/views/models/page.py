@@ -14,6 +14,7 @@ from concord.types.models import Comparison, ModelView
 from concord.types.tasks import TaskSummary
 from frontend import access
 from frontend.components import confirm, states, task_picker
+from frontend.data import service
 from frontend.text import wording
 from frontend.text.language import N_, _
 from frontend.views.models import data, decisions, versions
@@ -142,7 +143,7 @@ def _show_comparison(url: str, view: ModelView) -> None:
             comparisons.pop(key, None)
             text = _("**Nothing was compared.** {message}", message=wording.escape(error.message))
             st.error(text, icon=":material/balance:")
-            if error.code in {"unauthorized", "forbidden"}:
+            if error.code in service.CLOSED:
                 access.show_sign_in_hint("compare")
     if key in comparisons:
         show_comparison(comparisons[key])

@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from concord.tasks.schema import TaskSchema
 from concord.types.tasks import TaskSummary
+from frontend import access
 from frontend.components import answer, feedback, form, states, task_picker
 from frontend.data import service
 from frontend.data.service import AnsweredRow, Refusal
@@ -63,7 +64,7 @@ def _predict(url: str, task: TaskSummary, entry: form.FormEntry) -> FormOutcome:
     if missing:
         return missing
     with st.spinner(_("Asking the nodes…")):
-        return service.predict(url, task.task, entry.row())
+        return service.predict(access.find_reader(url).client, task.task, entry.row())
 
 
 def _drop_filled(outcome: FormOutcome, entry: form.FormEntry) -> FormOutcome:

@@ -15,7 +15,6 @@ from frontend.text.language import N_, _
 from frontend.views.rounds import round_detail, round_list
 from frontend.views.rounds.filters import close_round, draw_filters, draw_paging, opened_round, page_cursor
 
-GUARDED = ("unauthorized", "forbidden")
 """Codes of a service that shows rounds only to tokens that may read them."""
 
 
@@ -74,7 +73,7 @@ def _show_one(url: str, round_id: str) -> None:
 def _show_refused(url: str, error: ConcordError) -> None:
     if error.code == "service_away":
         states.show_away(url, error)
-    elif error.code in GUARDED:
+    elif error.code in service.CLOSED:
         text = _(
             "**Rounds are shown here to those alone who may read them.** It takes a token with `--reads`."
         )

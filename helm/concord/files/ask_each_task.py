@@ -10,6 +10,7 @@ import os
 import ssl
 import sys
 import time
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -19,7 +20,10 @@ SECONDS = 120
 def fetch(url: str, body: object = None) -> dict[str, Any]:
     """The JSON that is answered; raises OSError for any other status than 200."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"})  # noqa: S310  a Service's
+    headers = {"content-type": "application/json"}
+    if token := os.environ.get("CONCORD_TOKEN", "").strip():
+        headers["authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, data, headers)  # noqa: S310  a Service's
     trust = ssl.create_default_context(cafile=os.environ.get("CONCORD_CA"))
     with urllib.request.urlopen(request, timeout=10, context=trust) as response:  # noqa: S310
         return dict(json.load(response))
@@ -37,10 +41,17 @@ def ask_until_answered(service: str, task: str, end: float) -> dict[str, Any]:
     while True:
         try:
             return ask(service, task)
+        except urllib.error.HTTPError as error:
+            if error.code in {401, 403}:
+                sys.exit(
+                    f"{task}: {error}: predictions take a token; test.tokenSecret names one for every task"
+                )
+            reason: Exception = error
         except (OSError, ValueError) as error:
-            if time.monotonic() > end:
-                sys.exit(f"{task}: no answer within {SECONDS} s: {error}")
-            time.sleep(1)
+            reason = error
+        if time.monotonic() > end:
+            sys.exit(f"{task}: no answer within {SECONDS} s: {reason}")
+        time.sleep(1)
 
 
 def main(service: str, *tasks: str) -> None:

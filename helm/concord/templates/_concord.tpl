@@ -129,6 +129,14 @@ true
 {{- $command := printf $secret .Release.Namespace (printf "--from-literal=%s='mysql+pymysql://USER:PASSWORD@HOST:3306/NAME'" .Values.journal.url.key) -}}
 {{- fail (printf "journal.kind is url, and journal.url.existingSecret names no secret. Make one:\n  %s\nand set journal.url.existingSecret=concord-journal." $command) -}}
 {{- end -}}
+{{- if not .Values.consensus.tokens.existingSecret -}}
+{{- range $right, $flag := dict "predict" "--predicts '*'" "read" "--reads" -}}
+{{- if eq (get $.Values.consensus $right) "token" -}}
+{{- $command := printf "concord tokens add NAME %s --file tokens.toml\n  kubectl --namespace %s create secret generic concord-tokens --from-file=tokens.toml" $flag $.Release.Namespace -}}
+{{- fail (printf "consensus.%s is token, and consensus.tokens.existingSecret names no secret with tokens. Make one:\n  %s\nand set consensus.tokens.existingSecret=concord-tokens." $right $command) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and (or .Values.training.enabled .Values.training.cronJob.enabled) (not (include "concord.registry" .)) -}}
 {{- fail "training registers what it fits, and there is no registry. Set mlflow.enabled=true, or mlflow.trackingUri." -}}
 {{- end -}}

@@ -1,17 +1,12 @@
 {{/* What an Ingress and an HTTPRoute share: which hosts lead to the API and to the page, and at which paths. */}}
 
 {{/* The hosts that lead to one of them, as a JSON list: list root what (api or page) */}}
-{{- define "concord.hosts" -}}
+{{- define "concord.frontHosts" -}}
 {{- $root := index . 0 -}}{{- $what := index . 1 -}}{{- $hosts := list -}}
 {{- range list $root.Values.ingress $root.Values.httpRoute -}}
 {{- if .enabled -}}{{- $hosts = concat $hosts (get .hosts $what) -}}{{- end -}}
 {{- end -}}
 {{- uniq $hosts | toJson -}}
-{{- end -}}
-
-{{/* Hosts that the consensus service answers to because of them (CONCORD_HOSTS), as a JSON list: root */}}
-{{- define "concord.ingressHosts" -}}
-{{- include "concord.hosts" (list . "api") -}}
 {{- end -}}
 
 {{/* What is behind them, as JSON {api, page: {component, service, port, path}}: root */}}

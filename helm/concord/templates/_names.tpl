@@ -27,6 +27,14 @@
 {{- $name -}}
 {{- end -}}
 
+{{/* Names in Host under which a Service is asked: list root service [further] */}}
+{{- define "concord.hosts" -}}
+{{- $space := (index . 0).Release.Namespace -}}{{- $service := index . 1 -}}
+{{- $names := list $service (printf "%s.%s" $service $space) (printf "%s.%s.svc" $service $space) (printf "%s.%s.svc.cluster.local" $service $space) -}}
+{{- if gt (len .) 2 -}}{{- $names = concat $names (index . 2 | default list) -}}{{- end -}}
+{{- join "," $names -}}
+{{- end -}}
+
 {{/* Labels that select; list root component. They never change, because a Deployment's selector cannot. */}}
 {{- define "concord.selector" -}}
 app.kubernetes.io/name: concord

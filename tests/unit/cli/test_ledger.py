@@ -55,6 +55,15 @@ def test_changes_of_standing_are_shown_in_words(run, stored, home):
     assert "knn serves version 2" in shown
 
 
+def test_a_payment_is_shown_with_its_name_and_reason_where_it_has_them(run, stored, home):
+    ledger = Ledger(FileStore(home / "ledger"))
+    paid = events.deposit("workshop", "knn", 2_000_000, "new", by="ann", why="a share")
+    height = ledger.append([paid, events.withdraw("workshop", "knn", 1_000_000, "old")]).height
+    shown = run("ledger", "show", str(height)).stdout
+    assert "knn pays in 2, by ann: a share" in shown
+    assert "knn takes out 1" in [line.partition("workshop")[2].strip() for line in shown.splitlines()]
+
+
 def test_an_operators_reason_is_shown_to_the_letter(run, stored, home):
     ledger = Ledger(FileStore(home / "ledger"))
     why = "see [/] and [bold]#7[/bold]"

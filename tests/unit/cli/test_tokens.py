@@ -1,6 +1,7 @@
 """`concord tokens`: a token is shown once, and the file has its hash for its owner alone."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -26,11 +27,25 @@ def test_a_token_is_printed_once_and_kept_as_its_hash(run, home):
 
 def test_a_token_has_the_rights_that_were_asked_for(run, home):
     run("tokens", "add", "all", "--labels", "*", "--reads")
-    run("tokens", "add", "operator", "--administers")
+    run("tokens", "add", "operator", "--administers", "--predicts", "iris")
     shown = json.loads(run("tokens", "list", "--json").stdout)
     assert shown == [
-        {"name": "all", "labels": ["*"], "reads": True, "administers": False},
-        {"name": "operator", "labels": [], "reads": False, "administers": True},
+        {
+            "name": "all",
+            "predicts": [],
+            "labels": ["*"],
+            "reads": True,
+            "administers": False,
+            "expires": None,
+        },
+        {
+            "name": "operator",
+            "predicts": ["iris"],
+            "labels": [],
+            "reads": False,
+            "administers": True,
+            "expires": None,
+        },
     ]
 
 
@@ -111,3 +126,65 @@ def test_a_broken_file_is_not_overwritten(run, home):
 
 def test_an_empty_list_says_how_to_make_one(run, home):
     assert "concord tokens add NAME --labels TASK" in run("tokens", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "lifetime"),
+    [("12h", timedelta(hours=12)), ("90d", timedelta(days=90)), ("8w", timedelta(weeks=8))],
+)
+def test_a_token_expires_after_a_duration(run, home, text, lifetime):
+    before = datetime.now(UTC).replace(microsecond=0)
+    result = run("tokens", "add", "crm", "--labels", "iris", "--expires", text)
+    (token,) = load(home / "tokens.toml")
+    assert timedelta() <= token.expires - before - lifetime < timedelta(minutes=5)
+    assert f"until {token.expires.isoformat()}" in result.stderr
+
+
+def test_a_token_expires_at_a_time_and_the_list_says_so(run):
+    added = json.loads(
+        run(
+            "tokens", "add", "crm", "--predicts", "*", "--expires", "2999-01-01T01:00:00+01:00", "--json"
+        ).stdout
+    )
+    assert (added["expires"], added["predicts"]) == ("2999-01-01T00:00:00+00:00", ["*"])
+    run("tokens", "add", "erp", "--reads")
+    shown = run("tokens", "list").output
+    assert "2999-01-01T00:00:00+00:00" in shown
+    assert "never" in shown
+
+
+def test_the_list_marks_a_token_whose_time_is_over(run, home):
+    home.mkdir()
+    text = f'[tokens.crm]\nsha256 = "{"a" * 64}"\nreads = true\nexpires = 2020-01-01T00:00:00Z\n'
+    (home / "tokens.toml").write_text(text)
+    assert "(expired)" in run("tokens", "list").output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("soon", "neither a duration"),
+        ("0d", "neither a duration"),
+        ("90", "neither a duration"),
+        ("999999w", "neither a duration"),
+        ("2999-01-01T00:00:00", "neither a duration"),
+        ("2999-13-01T00:00:00Z", "neither a duration"),
+        ("2020-01-01T00:00:00Z", "is past"),
+    ],
+)
+def test_an_end_that_makes_no_sense_is_refused(run, home, text, words):
+    result = run("tokens", "add", "crm", "--reads", "--expires", text)
+    assert (result.exit_code, home.exists()) == (2, False)
+    assert words in result.stderr
+
+
+def test_the_ledgers_own_word_names_no_token(run):
+    result = run("tokens", "add", "rule", "--administers")
+    assert result.exit_code == 2
+    assert "take another name" in result.stderr
+
+
+def test_where_a_setting_decides_no_message_says_that_a_token_closes_rounds(run, monkeypatch):
+    monkeypatch.setenv("CONCORD_READ", "open")
+    assert "From now on rounds" not in run("tokens", "add", "operator", "--administers").stderr
+    assert "everybody reads rounds" not in run("tokens", "remove", "operator").stderr

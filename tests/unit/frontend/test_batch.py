@@ -7,6 +7,7 @@ from itertools import chain
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from concord.client import Client
 from concord.errors import InvalidInput, JournalUnavailable, Overloaded
 from concord.tasks.csv_dialect import COMMA_SEPARATED, CsvDialect
 from concord.tasks.csv_rows import InvalidTable, Table
@@ -344,13 +345,13 @@ def test_a_service_without_tasks_says_how_one_comes_to_be(open_batch, service):
 
 def test_a_stopped_batch_keeps_its_answers_and_goes_on_with_the_rest(service):
     batch = flower_batch()
-    running = batch.run(data.make_predictor(service.url, "flower"))
+    running = batch.run(data.make_predictor(Client(service.url), "flower"))
     next(running)
     batch.stop()
     assert list(running) == []
     assert (batch.answered, len(service.calls)) == (100, 1)
     batch.begin()
-    list(batch.run(data.make_predictor(service.url, "flower")))
+    list(batch.run(data.make_predictor(Client(service.url), "flower")))
     assert (batch.answered, [len(rows) for rows in service.calls]) == (250, [100, 100, 50])
 
 

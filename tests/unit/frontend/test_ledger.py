@@ -105,6 +105,14 @@ def test_what_a_block_holds_is_drawn_once_it_is_opened(open_ledger):
         (opened(accuracy=0), "**knn** opens its account with 1,000 of stake"),
         ({"kind": "deposit", "node": "knn", "amount": 2_500_000}, "**knn** gets 2.5 of stake paid in"),
         ({"kind": "withdraw", "node": "knn", "amount": 1}, "0.000001 of **knn**’s stake are taken out"),
+        (
+            {"kind": "deposit", "node": "knn", "amount": 2_500_000, "by": "ann", "why": "a [share](http://x)"},
+            r"**knn** gets 2.5 of stake paid in, by ann: a \[share\](http\://x)",
+        ),
+        (
+            {"kind": "withdraw", "node": "knn", "amount": 1, "by": "ann", "why": "twice"},
+            "0.000001 of **knn**’s stake are taken out, by ann: twice",
+        ),
         ({"kind": "promote", "node": "knn", "version": "3"}, "**knn** serves version 3 now"),
         ({"kind": "jail", "node": "knn", "reason": "regret", "measured": 1}, "is jailed: it lost too much"),
         (

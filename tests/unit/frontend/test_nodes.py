@@ -269,6 +269,9 @@ def service_sentences():
         "account opened",
         "stake paid in",
         "stake withdrawn",
+        "stake paid in, by ann: a share",
+        "stake withdrawn, by ann: twice",
+        "counts again, by ann: mended",
     )
     for policy in ("seed", "wager"):
         for rounds in (1, 120):

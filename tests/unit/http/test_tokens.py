@@ -2,6 +2,7 @@
 
 import logging
 import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -178,3 +179,71 @@ def test_the_repr_of_a_token_hides_its_hash():
 def test_a_made_token_is_random_and_long():
     assert len({tokens.make() for _ in range(50)}) == 50
     assert len(tokens.make()) >= 43
+
+
+SOON = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def test_a_token_predicts_its_tasks_and_no_other():
+    token = entry(labels=frozenset(), predicts=frozenset({"iris"}))
+    assert token.may_predict("iris")
+    assert not token.may_predict("film_rating")
+    assert entry(predicts=frozenset({"*"})).may_predict("anything")
+    assert not entry(administers=True).may_predict("iris")
+
+
+def test_predictions_and_an_end_are_read_back_as_written(file):
+    written = (entry(predicts=frozenset({"iris", "film_rating"}), expires=SOON),)
+    assert load(file(*written)) == written
+    assert "expires = 2030-01-01T00:00:00+00:00" in file(*written).read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2030-01-01T00:00:00Z", '"2030-01-01T00:00:00Z"', "2030-01-01T01:00:00+01:00", "2030-01-01 00:00:00Z"],
+)
+def test_an_end_may_be_a_time_of_toml_or_a_text(file, text):
+    (token,) = load(file(text=f"[tokens.crm]\nreads = true\nexpires = {text}\n{GOOD}"))
+    assert token.expires == SOON
+
+
+@pytest.mark.parametrize(
+    "text", ["1893456000", '"1893456000"', '"90d"', "2030-01-01", "2030-01-01T00:00:00", "true", "[]", "1.5"]
+)
+def test_an_end_without_zone_or_of_another_form_is_refused(file, text):
+    with pytest.raises(ConfigurationError, match="expires must be a time with its zone"):
+        load(file(text=f"[tokens.crm]\nreads = true\nexpires = {text}\n{GOOD}"))
+
+
+def test_a_token_is_refused_from_its_end_on_and_still_guards_rounds(file):
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    known = Tokens(file(entry(reads=True, expires=past)))
+    with pytest.raises(Unauthorized, match="Token crm expired at") as caught:
+        known.bearer(HEADER)
+    assert caught.value.code == "expired_token"
+    assert known.recognize(HEADER) is None
+    assert known.guard_rounds
+
+
+def test_a_token_before_its_end_is_taken(file):
+    assert Tokens(file(entry(expires=datetime.now(UTC) + timedelta(minutes=1)))).bearer(HEADER).name == "crm"
+
+
+def test_who_need_not_say_so_is_recognised_by_a_known_token_alone(file, tmp_path):
+    known = Tokens(file(entry()))
+    assert known.recognize(HEADER).name == "crm"
+    assert [known.recognize(header) for header in (None, "", "Bearer wrong", f"Basic {SECRET}")] == [None] * 4
+    assert Tokens(tmp_path / "nowhere.toml").recognize(HEADER) is None
+
+
+def test_a_token_that_was_found_is_found_without_a_look_at_the_file_for_a_moment(file, monkeypatch):
+    known = Tokens(file(entry()), trust_seconds=60)
+    known.bearer(HEADER)
+    looks, real = [], tokens._version
+    monkeypatch.setattr(tokens, "_version", lambda path: looks.append(path) or real(path))
+    assert known.bearer(HEADER).name == "crm"
+    assert looks == []
+    file(entry("erp", "new"))
+    assert known.bearer("Bearer new").name == "erp"
+    with pytest.raises(Unauthorized):
+        known.bearer(HEADER)

@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 
 from concord.errors import ConfigurationError, InvalidInput, JournalUnavailable, LedgerBroken
 from concord.journal import Journal, migration
+from concord.journal.labels import MOST_DISPUTES
 from concord.journal.rows import LabelRow, RoundRow
 from concord.journal.search import RoundFilters
 from concord.journal.tables import NAMES, UtcDateTime
@@ -442,6 +443,19 @@ def test_another_label_is_a_conflict_that_is_kept_and_changes_nothing(journal):
     journal.label([label(1, 1, time=6000, source="erp")])
     assert journal.disputes(row(1).id) == [label(1, 1, time=6000, source="erp"), label(1, 0, time=7000)]
     assert (journal.round(row(1).id).label, journal.disputes(row(2).id)) == (2, [])
+
+
+def test_of_one_source_some_disputes_of_a_round_are_kept_and_of_others_too(journal):
+    journal.record([row(1, **WAGER), row(2, **WAGER)])
+    journal.label([label(1, 0), label(2, 0)])
+    first = journal.label([label(1, k) for k in range(1, 8)])
+    rest = journal.label([label(1, k) for k in range(1, 16)])
+    assert [one.is_disputed for one in first] == [True] * 7
+    assert [one.is_disputed for one in rest] == [True] * MOST_DISPUTES + [False] * 5
+    assert {one.status for one in rest} == {"conflict"}
+    other, elsewhere = journal.label([label(1, 99, source="erp"), label(2, 99)])
+    assert (other.is_disputed, elsewhere.is_disputed) == (True, True)
+    assert len(journal.disputes(row(1).id)) == MOST_DISPUTES + 1
 
 
 def test_of_two_labels_in_one_call_the_first_stands(journal):

@@ -44,7 +44,7 @@ def node():
     def node(model):
         champion = Model("1", [1, 0])
         app = NodeApi(champion, AccessLog(enabled=False), Challenger(model, champion.info)).application
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node")
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
     return node
 
@@ -129,7 +129,7 @@ def fetched(tmp_path, monkeypatch):
 
 
 def info_of(api, ask):
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(api.application), base_url="http://node")
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(api.application), base_url="http://localhost")
     return ask(client, INFO)[0].json()
 
 
