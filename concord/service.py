@@ -16,6 +16,7 @@ from concord.errors import JournalUnavailable
 from concord.http.read_threads import ReadThreads
 from concord.journal import Journal
 from concord.ledger import Ledger, open_store
+from concord.rollout.completion import complete_digests
 from concord.rollout.desired import open_versions_store
 from concord.rollout.inventory import Inventory
 from concord.rollout.registry import open_registry
@@ -80,6 +81,7 @@ class Service:
         self._background = [
             spawn(self.settler.run(), "settler", self.settler.fail),
             spawn(self._expire(), "expiry"),
+            spawn(complete_digests(self.inventory), "digests"),
         ]
         if self.settings.retention_days:
             self._background.append(spawn(self.drift.watch(), "drift"))

@@ -246,7 +246,7 @@ def _opening_events(stream: Stream, actors: Sequence[Actor], rule: Rule) -> Iter
     yield events.params(TASK, rule.policy, opens=nodes, score=rule.score)
     for actor in actors:
         accuracy = _stated_accuracy(stream, actor)
-        yield events.open_account(TASK, actor.node, actor.deposit, accuracy, version="1")
+        yield events.open_account(TASK, actor.node, actor.deposit, accuracy, version="1", newcomer=True)
 
 
 def _stated_accuracy(stream: Stream, actor: Actor) -> int:

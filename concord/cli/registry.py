@@ -1,14 +1,17 @@
 """The registry of this machine, for `concord models` where no service runs.
 
-`python -m training models` reads and moves its aliases; the next `concord up` serves what they name.
+`python -m training models` reads and moves its aliases. What the next `concord up` serves is decided by the
+ledger, so a decision is written there too.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from concord.cli.appointed import AppointedVersion, appoint, read_appointed
 from concord.cli.home import find_home, find_project
 from concord.cli.up.preparation import Preparation
+from concord.errors import Conflict
 from concord.types.models import DesiredVersions, ListedVersion, ModelView, RegistryView
 
 
@@ -34,18 +37,22 @@ def list_models(served: Sequence[ModelView]) -> list[ModelView]:
     return views + list(nodes.values())
 
 
-def promote(model: str, version: str) -> Mapping[str, Any]:
-    """Gives a version the alias champion.
+def promote(model: str, version: str, why: str) -> Mapping[str, Any]:
+    """Gives a version the alias champion, and appoints it in the ledger.
 
     Raises:
         CallerError: There is no such version, or it is champion already.
         TrainingError: The registry does not serve.
     """
-    return dict(_run_step("promote", model, version))
+    move = dict(_run_step("promote", model, version))
+    is_new = appoint("promote", model, AppointedVersion(version, move["digest"]), why)
+    if not is_new or not (move["is_moved"] or _has_account(model)):
+        raise Conflict(f"Version {version} of {model} is the champion already.")
+    return move
 
 
-def roll_back(model: str) -> Mapping[str, Any]:
-    """Gives the alias champion back to the version that had it before.
+def roll_back(model: str, why: str) -> Mapping[str, Any]:
+    """Gives the alias champion back to the version that had it before, and appoints it in the ledger.
 
     Raises:
         CallerError: There was none.
@@ -53,7 +60,13 @@ def roll_back(model: str) -> Mapping[str, Any]:
     """
     move = dict(_run_step("rollback", model))
     _run_step("settle", model)
+    if move["version"] is not None:
+        appoint("rollback", model, AppointedVersion(move["version"], move["digest"] or ""), why)
     return move
+
+
+def _has_account(model: str) -> bool:
+    return model in read_appointed()
 
 
 def _unserved(name: str, previous: str | None) -> ModelView:

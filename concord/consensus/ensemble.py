@@ -70,6 +70,7 @@ def voters_of(task: TaskState) -> tuple[Voter, ...]:
             account.skill,
             account.standing == "active" or task.policy == "seed",
             account.version,
+            account.is_newcomer,
         )
         for node, account in sorted(task.accounts.items())
     )

@@ -122,11 +122,29 @@ class Ensembles:
         return "seed" if state.policy == "seed" else "wager"
 
     def mismatch(self, task: str, client: NodeClient) -> str | None:
-        """Why a node is not asked although it is up: it states another schema than most."""
+        """Why a node is not asked although it is up: its file was not appointed, or its schema differs."""
         schema, description = self.schema(task), client.description
-        if description is None or description.schema.digest == schema.digest:
+        if description is None:
+            return None
+        if unappointed := self._unappointed(client):
+            return unappointed
+        if description.schema.digest == schema.digest:
             return None
         return f"It states schema {description.schema.digest[:12]}, the task's is {schema.digest[:12]}."
+
+    def _unappointed(self, client: NodeClient) -> str | None:
+        """Why a node's file is not the one that the ledger appointed; None where it may answer."""
+        account = self.account(client.task, client.node)
+        if account is None or client.description is None:
+            return None
+        info = client.description.info
+        if account.admits(info.version, info.digest):
+            return None
+        version, digest = account.champion
+        return (
+            f"It serves version {info.version} with the file {info.digest[:12]}; the ledger appointed "
+            f"version {version} with the file {str(digest)[:12]}."
+        )
 
     def build(self, task: str) -> Ensemble:
         """The task's ensemble on the newest height, made anew.
@@ -195,7 +213,7 @@ class Ensembles:
         deposits: dict[str, int] = {}
         schemas: dict[str, TaskSchema] = {}
         for node, client in self.clients(task).items():
-            if client.description is not None:
+            if client.description is not None and not self._unappointed(client):
                 account, digest = self.account(task, node), client.description.schema.digest
                 deposits[digest] = deposits.get(digest, 0) + (account.deposit if account else 0)
                 schemas[digest] = client.description.schema

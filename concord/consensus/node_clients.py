@@ -19,6 +19,7 @@ from concord.tasks.profile import TrainingProfile
 from concord.tasks.schema import TaskSchema
 from concord.types.nodes import MODEL_HEADER, NodeInfo
 from concord.util.background import spawn
+from concord.util.digests import is_digest
 
 PROBE_SECONDS: Final = 1.0
 """How often a node that does not answer is looked for."""
@@ -126,6 +127,9 @@ class NodeWatch:
             )
         if info.accuracy is not None and not 0 <= info.accuracy <= 1:
             raise ValueError(f"it states an accuracy of {info.accuracy}, which is not in 0..1")
+        if not is_digest(info.digest):
+            # It is noted in the ledger, from which nothing can be deleted.
+            raise ValueError("it states a digest that is no SHA-256 in hex")
         description = NodeDescription(info, TaskSchema.from_json(info.schema))
         if description != client.description:
             client.meet(description)

@@ -135,7 +135,15 @@ class Reconciler:
     def _openings(self, task: str, state: TaskState | None) -> list[events.Event]:
         deposit = self._ensembles.declared[task].deposit * MICRO
         return [
-            events.open_account(task, node, deposit, stated.accuracy, stated.info.version)
+            events.open_account(
+                task,
+                node,
+                deposit,
+                stated.accuracy,
+                stated.info.version,
+                digest=stated.info.digest,
+                newcomer=True,
+            )
             for node, client in self._node_clients.by_node(task).items()
             if (stated := client.description) is not None and (state is None or node not in state.accounts)
         ]
@@ -147,12 +155,22 @@ class Reconciler:
             account = state.accounts.get(node)
             if client.description is None or account is None:
                 continue
-            served, key = client.description.info.version, (task, node)
+            info, key = client.description.info, (task, node)
+            if not account.admits(info.version, info.digest):
+                # It is not asked, so no record of it is kept.
+                self._contradicted.pop(key, None)
+                continue
+            served, recorded = _file(info.version, info.digest), _file(account.version, account.digest)
             # Another replica has taken back what this one once wrote: the two see two pods of one node.
             seconds = DISPUTED_SECONDS if self._promoted.get(key) == served else CONTRADICTED_SECONDS
-            if account.version is None or self._is_contradicted(key, served, account.version, seconds):
+            is_noted = account.version == info.version and account.digest is None
+            if account.version is None or is_noted or self._is_contradicted(key, served, recorded, seconds):
                 self._promoted[key] = served
-                promotions.append(events.promote(task, node, served, account.changes))
+                promotions.append(
+                    events.promote(
+                        task, node, info.version, account.changes, digest=info.digest, newcomer=True
+                    )
+                )
         return promotions
 
     def _changes(self, state: State) -> list[events.Event]:
@@ -237,6 +255,10 @@ class Reconciler:
         withheld = review(name, task, self._malformed(name)).withheld
         for node in task.accounts:
             metrics.JAIL_WITHHELD.labels(name, node).set(node in withheld)
+
+
+def _file(version: str | None, digest: str | None) -> str:
+    return f"{version} {digest}"
 
 
 def _show_weights(ensemble: Ensemble) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, TaskState
-from concord.policies.stake import MICRO, Account
-from concord.policies.voting import CAP, PPM, WARM_LABELS
+from concord.policies.stake import MICRO, PROVEN_ROUNDS, Account
+from concord.policies.voting import CAP, MINIMUM_PEERS, PPM, WARM_LABELS, limit_newcomers
 from concord.settlement.jailing import INVALID_ANSWERS, INVALID_WINDOW
 from concord.types.answers import Verdict, Vote
 
@@ -101,14 +101,26 @@ class WeightReasons:
                 f"Its skill, {skill:.3f}, is {lag:.3f} below the best ({self._best / PPM:.3f}), so its stake "
                 f"counts by a factor of (1 − {lag:.3f})^8 = {max(0.0, 1 - lag) ** 8:.3f}"
             )
-        return f"{held}. {gate}.{self._explain_cap(node)}"
+        return f"{held}. {gate}.{self._explain_newcomer(account)}{self._explain_cap(node)}"
+
+    def _explain_newcomer(self, account: Account) -> str:
+        """A sentence about the limit of a version that has no record yet."""
+        if not account.is_newcomer or len(self._voters) < MINIMUM_PEERS:
+            return ""
+        return (
+            f" Its version has {account.known_rounds} of {PROVEN_ROUNDS} labelled rounds: its weight is at "
+            "most the median of its peers'."
+        )
 
     def _explain_cap(self, node: str) -> str:
         """A sentence about the cap, where one node would have had a larger weight than it allows."""
-        raw = {
-            name: voter.stake * max(0.0, 1 - (self._best - voter.skill) / PPM) ** 8
-            for name, voter in self._voters.items()
-        }
+        names = sorted(self._voters)
+        exact = [
+            self._voters[name].stake * max(0.0, 1 - (self._best - self._voters[name].skill) / PPM) ** 8
+            for name in names
+        ]
+        newcomers = [i for i, name in enumerate(names) if self._voters[name].is_newcomer]
+        raw = dict(zip(names, limit_newcomers(exact, newcomers), strict=True))
         first, total = max(raw, key=lambda name: raw[name]), sum(raw.values())
         # Weights that were rounded up to the cap were not cut.
         if len(raw) < 2 or not total or raw[first] / total * PPM <= CAP + 1 or total <= raw[first]:

@@ -123,12 +123,32 @@ def params(
     return Event(f"params:{task}:{_digest(body)[:16]}", body)
 
 
-def open_account(task: str, node: str, deposit: int, accuracy: int, version: str | None = None) -> Event:
-    """Opens a node's account with a deposit in µS, its stated accuracy in ppm, and the version it serves."""
+def open_account(
+    task: str,
+    node: str,
+    deposit: int,
+    accuracy: int,
+    version: str | None = None,
+    *,
+    digest: str | None = None,
+    newcomer: bool = False,
+) -> Event:
+    """Opens a node's account.
+
+    Args:
+        task: The task's name.
+        node: The node.
+        deposit: In µS.
+        accuracy: As the node states it, in ppm.
+        version: The version that it serves.
+        digest: SHA-256 of that version's ONNX file, in hex.
+        newcomer: Whether the version's weight is limited until it has a record.
+    """
     if deposit < 0 or not 0 <= accuracy <= PPM:
         raise InvalidInput("A deposit is 0 µS or more, an accuracy 0 to 1,000,000 ppm.", field="deposit")
     body = {"kind": "open", "task": task, "node": node, "deposit": deposit, "accuracy": accuracy}
-    return Event(f"open:{task}:{node}", body | _without_none({"version": version}))
+    optional = {"version": version, "digest": digest, "newcomer": newcomer or None}
+    return Event(f"open:{task}:{node}", body | _without_none(optional))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +161,7 @@ class Decision:
         before: The champion when it was decided; `packaged` if it is not in the registry.
         by: Name of the token.
         why: The reason, for people.
+        digest: SHA-256 of the version's ONNX file, in hex; None where it is the image's.
     """
 
     action: Action
@@ -148,6 +169,7 @@ class Decision:
     before: str
     by: str
     why: str
+    digest: str | None = None
 
 
 def appoint(task: str, node: str, decision: Decision, at: int, changes: int) -> Event:
@@ -171,6 +193,7 @@ def appoint(task: str, node: str, decision: Decision, at: int, changes: int) -> 
         "why": decision.why,
         "at": at,
     }
+    body |= _without_none({"digest": decision.digest})
     return Event(appointment_key(task, node, changes), body)
 
 
@@ -179,7 +202,15 @@ def appointment_key(task: str, node: str, changes: int) -> str:
     return f"appoint:{task}:{node}:{changes}"
 
 
-def promote(task: str, node: str, version: str, changes: int) -> Event:
+def promote(
+    task: str,
+    node: str,
+    version: str,
+    changes: int,
+    *,
+    digest: str | None = None,
+    newcomer: bool = False,
+) -> Event:
     """Records that a node serves another version, whose record starts anew or continues that of its trial.
 
     Args:
@@ -187,8 +218,11 @@ def promote(task: str, node: str, version: str, changes: int) -> Event:
         node: The node.
         version: The version that it serves now.
         changes: The account's changes so far, which make the key.
+        digest: SHA-256 of the version's ONNX file, in hex.
+        newcomer: Whether the version's weight is limited until it has a record.
     """
     body = {"kind": "promote", "task": task, "node": node, "version": version}
+    body |= _without_none({"digest": digest, "newcomer": newcomer or None})
     return Event(f"promote:{task}:{node}:{changes}", body)
 
 

@@ -13,14 +13,17 @@ from typing import Any, Final, get_args
 from concord.errors import Conflict, InvalidInput, LedgerBroken, UnknownName
 from concord.ledger.events import Body, Event, NodeSums
 from concord.policies.scoring import Trial, faded, next_regret
-from concord.policies.stake import MICRO, Account, Action, Appointment, Standing
+from concord.policies.stake import MICRO, PROVEN_ROUNDS, Account, Action, Appointment, Standing
 from concord.policies.voting import PPM
 
-PROBATION_ROUNDS: Final = 20
+PROBATION_ROUNDS: Final = PROVEN_ROUNDS
 """Labelled rounds for which a new node, or a version without a record, is watched."""
 
 SHADOW_ROUNDS: Final = 50
 """Labelled rounds after which a jailed node's regret is reviewed, and counted anew."""
+
+PACKAGED: Final = "packaged"
+"""In a decision in place of a number: the version in the node's image, which the registry does not have."""
 
 FEWEST_ACTIVE: Final = 2
 """Least number of voters: where fewer would count, no node waits on probation and none is jailed."""
@@ -204,7 +207,15 @@ def _open(task: TaskState, body: Body) -> TaskState:
         raise Conflict(f"The account of {node!r} in {body['task']!r} is open already.", field="node")
     counts = task.opens is None or node in task.opens or len(task.active) < FEWEST_ACTIVE
     standing: Standing = "active" if counts else "probation"
-    account = Account(deposit, deposit, body["accuracy"], version=body.get("version"), standing=standing)
+    account = Account(
+        deposit,
+        deposit,
+        body["accuracy"],
+        version=body.get("version"),
+        standing=standing,
+        digest=body.get("digest"),
+        tried=0 if body.get("newcomer") else None,
+    )
     return replace(_with(task, node, account), paid_in=task.paid_in + deposit)
 
 
@@ -215,18 +226,43 @@ def _appoint(task: TaskState, body: Body) -> TaskState:
     before = account.appointment
     previous = {"promote": body["from"], "rollback": None}.get(action, before.previous if before else None)
     version, champion, by, at = (body[name] for name in ("version", "from", "by", "at"))
-    appointment = Appointment(action, version, champion, by, at, account.changes, previous, task.sigma)
+    appointment = Appointment(
+        action,
+        version,
+        champion,
+        by,
+        at,
+        account.changes,
+        previous,
+        task.sigma,
+        **_digests(account, body),
+    )
     return _with(task, body["node"], replace(account, appointment=appointment, changes=account.changes + 1))
 
 
+def _digests(account: Account, body: Body) -> dict[str, str | None]:
+    """The digests of an appointment's versions: of its event, and of what was appointed or served before."""
+    last, action, champion = account.appointment, body["action"], body["from"]
+    # A champion that the registry does not know any more is called packaged, and stays appointed.
+    kept = last.champion_digest if last and champion in {last.champion, PACKAGED} else None
+    served = account.digest if champion in {account.version, PACKAGED} else None
+    digest, previous = body.get("digest"), last.previous_digest if last else None
+    return {
+        "digest": digest,
+        # A version of the image is appointed by nobody.
+        "champion_digest": kept if action in {"challenge", "dismiss"} else digest,
+        "previous_digest": {"promote": served or kept, "rollback": None}.get(action, previous),
+    }
+
+
 def _promote(task: TaskState, body: Body) -> TaskState:
-    before, version = task.account(body["node"]), body["version"]
-    if before.version == version:
+    before, version, digest = task.account(body["node"]), body["version"], body.get("digest")
+    if before.version == version and digest in {None, before.digest}:
         # A writer with an outdated head; the version would lose its record.
         raise Conflict(f"{body['node']} serves version {version} already.", field="node")
-    account = replace(before, version=version, changes=before.changes + 1)
-    if before.version is None:
-        # Its answers so far are counted as this version's, since no version was stated.
+    account = replace(before, version=version, digest=digest, changes=before.changes + 1)
+    if before.version is None or (before.version == version and before.digest is None):
+        # Its answers so far are counted as this version's, since no version or no file was stated.
         return _with(task, body["node"], account)
     tried = before.trial if before.trial and before.trial.version == version else Trial(version)
     account = replace(
@@ -239,6 +275,7 @@ def _promote(task: TaskState, body: Body) -> TaskState:
         hits=0,
         watched_regret=0,
         trial=_shadowed(before, version) or (None if tried is before.trial else before.trial),
+        tried=tried.rounds if body.get("newcomer") else None,
     )
     if before.standing == "probation" or before.reason in {"regret", "invalid"}:
         # Rounds as a challenger are rounds on probation.
@@ -253,7 +290,7 @@ def _shadowed(before: Account, version: str) -> Trial | None:
         return None
     if (appointed.action, appointed.version, appointed.before) != ("promote", version, before.version):
         return None
-    return Trial(before.version, before.labelled, before.score, before.answered)
+    return Trial(before.version, before.known_rounds, before.score, before.answered)
 
 
 def _deposit(task: TaskState, body: Body) -> TaskState:

@@ -21,6 +21,9 @@ SLASH_DIVISOR = 10
 MIN_STAKE = 10 * MICRO
 """Below this, a node takes no part in a settlement by `wager`."""
 
+PROVEN_ROUNDS = 20
+"""Labelled rounds from which on a version's record is believed."""
+
 Standing = Literal["active", "probation", "jailed"]
 """Whether a node's vote counts, is watched until it does, or is excluded."""
 
@@ -43,6 +46,9 @@ class Appointment:
         number: The account's changes before it, which make the key of its event.
         previous: The version that a rollback returns to; None where there is none.
         sigma: σ of the task then, which scores the comparison of both versions since; None for classes.
+        digest: SHA-256 of the version's ONNX file; like the digests below None where it was not stated.
+        champion_digest: Of the version whose votes count after the decision; None where it is the image's.
+        previous_digest: Of the version that a rollback returns to.
     """
 
     action: Action
@@ -53,6 +59,9 @@ class Appointment:
     number: int
     previous: str | None = None
     sigma: int | None = None
+    digest: str | None = None
+    champion_digest: str | None = None
+    previous_digest: str | None = None
 
     @property
     def champion(self) -> str:
@@ -63,6 +72,11 @@ class Appointment:
     def challenger(self) -> str | None:
         """The version that answers beside the champion after the decision."""
         return {"challenge": self.version, "promote": self.before}.get(self.action)
+
+    @property
+    def challenger_digest(self) -> str | None:
+        """SHA-256 of the challenger's file."""
+        return {"challenge": self.digest, "promote": self.previous_digest}.get(self.action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,9 @@ class Account:
         changes: Changes of standing and version so far; they make the key of the next one.
         trial: The record of its challenger.
         appointment: The last decision about its versions; None before the first.
+        digest: SHA-256 of the ONNX file of the version; None where it was not noted.
+        tried: Labelled rounds that its version answered as a challenger; None where it began before
+            newcomers' weights were limited.
     """
 
     stake: int
@@ -109,11 +126,57 @@ class Account:
     changes: int = 0
     trial: Trial | None = None
     appointment: Appointment | None = None
+    digest: str | None = None
+    tried: int | None = None
 
     @property
     def skill(self) -> int:
         """Mean score in ppm, b = ⌊10⁶ A / N⌋."""
         return PPM * self.score // self.answered
+
+    @property
+    def champion(self) -> tuple[str | None, str | None]:
+        """The version that was appointed, or else the one that it serves, and the digest of its file."""
+        last = self.appointment
+        if last is not None and last.champion_digest is not None:
+            return last.champion, last.champion_digest
+        return self.version, self.digest
+
+    def admits(self, version: str, digest: str) -> bool:
+        """Whether a node may answer with this file.
+
+        Where a version was appointed by its digest: that file, and the one before it, while the node is
+        rolled. Where the node's image decides: any.
+        """
+        last = self.appointment
+        if last is None or last.champion_digest is None:
+            return True
+        if self.digest is None and version == self.version:
+            return True
+        return digest in {last.champion_digest, last.previous_digest, self.digest}
+
+    def find_digest(self, version: str) -> str | None:
+        """The digest that the ledger has for a version's file; None where it has none."""
+        known = {self.version: self.digest}
+        last = self.appointment
+        if last is not None:
+            stated = [
+                (last.previous, last.previous_digest),
+                (last.champion, last.champion_digest),
+                (last.version, last.digest),
+            ]
+            known |= {named: digest for named, digest in stated if digest is not None}
+        return known.get(version)
+
+    @property
+    def known_rounds(self) -> int:
+        """Labelled rounds that its version answered, those as a challenger included."""
+        return self.labelled + (self.tried or 0)
+
+    @property
+    def is_newcomer(self) -> bool:
+        """Whether its version may not weigh more than the median of its peers yet."""
+        return self.tried is not None and self.known_rounds < PROVEN_ROUNDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ node's floats into integers; nothing after them uses floats, so equal votes give
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 from operator import mul
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ WARM_LABELS = 20
 """Labelled rounds of a task from which on skill weighs and the linear pool answers: as many as a new node is
 on probation for. With 50 a single expert gains its weight too late: docs/consensus.md shows both."""
 
+MINIMUM_PEERS = 2
+"""Voters from which on a newcomer has a peer whose weight limits its own."""
+
 CAP = 600_000
 """Largest weight (ppm) of one node while another has any."""
 
@@ -33,6 +37,8 @@ FEW_CLASSES = 7
 
 VALUE_LIMIT = 1 << 53
 """A float holds smaller counts exactly; a value beyond is no valid vote."""
+
+Weight = TypeVar("Weight", int, float)
 
 Method = Literal["weighted_mean", "weighted_median", "stake_mean", "linear"]
 
@@ -49,6 +55,7 @@ class Voter:
         skill: Mean score in ppm.
         counts: Whether its vote counts. A non-voter is at most asked; the rules here expect voters only.
         version: The version that it serves.
+        is_newcomer: Whether that version has too few labelled rounds to weigh more than its peers.
     """
 
     node: str
@@ -58,6 +65,7 @@ class Voter:
     skill: int = 700_000
     counts: bool = True
     version: str | None = None
+    is_newcomer: bool = False
 
 
 class PooledAnswer(NamedTuple):
@@ -233,26 +241,73 @@ def wager_value(
 def skill_weights(voters: Sequence[Voter]) -> tuple[int, ...]:
     """Weights (ppm) by stake and skill: S·g, g = (1 − (max b − b))⁸ with the skill b.
 
-    A weight above `CAP` is cut to it while another voter has any; the others share the rest.
+    A newcomer weighs at most the lower median of the other voters' weights. A weight above `CAP` is cut to
+    it while another voter has any; the others share the rest.
     """
-    return _skill_shares(_stakes(voters), tuple([voter.skill for voter in voters]))
+    newcomers = tuple([i for i, voter in enumerate(voters) if voter.is_newcomer])
+    return _skill_shares(_stakes(voters), tuple([voter.skill for voter in voters]), newcomers)
 
 
 @lru_cache(1024)
-def _skill_shares(stakes: tuple[int, ...], skills: tuple[int, ...]) -> tuple[int, ...]:
-    """`skill_weights`, computed once for each block and set of voters."""
+def _skill_shares(
+    stakes: tuple[int, ...], skills: tuple[int, ...], newcomers: tuple[int, ...]
+) -> tuple[int, ...]:
+    """`skill_weights`, computed once for each block and set of voters; newcomers by their places."""
     best = max(skills)
     raw = [stake * _eighth_power(PPM - (best - skill)) for stake, skill in zip(stakes, skills, strict=True)]
+    raw = limit_newcomers(raw, newcomers)
     if not any(raw):
-        # Every voter with stake lags too far behind one without stake.
-        raw = list(stakes)
+        # Every voter with stake lags too far behind one without stake, or the peers of newcomers have none.
+        raw = limit_newcomers(stakes, newcomers)
+    raw = raw if any(raw) else [1] * len(stakes)
     total, first = sum(raw), raw.index(max(raw))
     others = [0 if i == first else weight for i, weight in enumerate(raw)]
     if raw[first] * PPM <= total * CAP or not any(others):
-        return tuple(split(PPM, raw))
-    weights = split(PPM - CAP, others)
-    weights[first] = CAP
+        return tuple(_split_below(PPM, raw, newcomers))
+    weights = _split_below(PPM - CAP, others, newcomers)
+    # What is left for it by rounding a newcomer may not have: less than a ppm each.
+    weights[first] = PPM - sum(weights)
     return tuple(weights)
+
+
+def limit_newcomers(raw: Sequence[Weight], newcomers: Sequence[int]) -> list[Weight]:
+    """Cuts each newcomer's weight to the lower median of the other voters' weights.
+
+    With n weights in ascending order w₀ … wₙ₋₁ and m = ⌊(n − 2) / 2⌋ the lower median of all but one is wₘ
+    for a weight above it. Cutting weights above wₘ to wₘ leaves wₘ as it is, so one step cuts all newcomers,
+    in no order. Weights are relative, so what is cut goes to the other voters in proportion.
+
+    Args:
+        raw: Weights, relative to one another.
+        newcomers: The newcomers' places; a single voter has no peers and keeps its weight.
+
+    >>> limit_newcomers([10, 4, 5, 6], newcomers=[0])
+    [5, 4, 5, 6]
+    """
+    if not newcomers or len(raw) < MINIMUM_PEERS:
+        return list(raw)
+    most = sorted(raw)[(len(raw) - 2) // 2]
+    limited = list(raw)
+    for i in newcomers:
+        limited[i] = min(limited[i], most)
+    return limited
+
+
+def _split_below(total: int, weights: Sequence[int], newcomers: Sequence[int]) -> list[int]:
+    """`split` with newcomers' shares floored: a unit more could lift one above the median of its peers.
+
+    The units go to the other voters with weight, or remain where there are none; where all with weight
+    are newcomers one of equals may have 1 ppm more than the others.
+    """
+    if not newcomers:
+        return split(total, weights)
+    whole = sum(weights)
+    shares = [total * weight // whole for weight in weights]
+    proven = [i for i, weight in enumerate(weights) if weight and i not in newcomers]
+    by_remainder = sorted(proven, key=lambda i: -(total * weights[i] % whole))
+    for _, i in zip(range(total - sum(shares)), cycle(by_remainder), strict=False):
+        shares[i] += 1
+    return shares if proven or total < PPM else split(total, weights)
 
 
 def lower_median(values: Sequence[int], weights: Sequence[int]) -> int:

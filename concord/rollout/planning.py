@@ -4,13 +4,14 @@ A process may die between writing the desired versions and the ledger, and a cal
 repeat the call. So `plan_rollout` also recognises a decision that was carried out, in part or in whole.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from concord.errors import Conflict, InvalidInput
+from concord.ledger.state import PACKAGED
 from concord.policies.stake import Action
 from concord.rollout.desired.store import version_number
-from concord.rollout.state import PACKAGED, RolloutState, VersionPair
+from concord.rollout.state import RolloutState, VersionPair
 from concord.types.models import DesiredVersions
 
 _Change = tuple[str, DesiredVersions]
@@ -89,7 +90,7 @@ def _plan_challenge(state: RolloutState, request: RolloutRequest) -> _Change:
         raise Conflict(
             f"Version {state.challenger} of {state.name} {what}; dismiss it first.", field="version"
         )
-    return request.version, DesiredVersions(state.desired.champion, request.version)
+    return request.version, replace(state.desired, challenger=request.version, challenger_digest=None)
 
 
 def _find_challenge(state: RolloutState, request: RolloutRequest) -> _Finished | None:
@@ -160,7 +161,7 @@ def _find_rollback(state: RolloutState, request: RolloutRequest) -> _Finished | 
 def _plan_dismissal(state: RolloutState, _request: RolloutRequest) -> _Change:
     if state.challenger is None:
         raise Conflict(f"{state.name} has no challenger to dismiss.", code="no_challenger")
-    return state.challenger, DesiredVersions(state.desired.champion)
+    return state.challenger, replace(state.desired, challenger=None, challenger_digest=None)
 
 
 def _find_dismissal(state: RolloutState, request: RolloutRequest) -> _Finished | None:

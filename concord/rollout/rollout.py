@@ -26,12 +26,13 @@ from concord.errors import (
 )
 from concord.ledger import events
 from concord.ledger.events import Decision, Event
-from concord.ledger.state import State
+from concord.ledger.state import PACKAGED, State
 from concord.rollout.desired.store import version_number
 from concord.rollout.inventory import DesiredSnapshot, Inventory
+from concord.rollout.pinning import decided_digest, pin_plan
 from concord.rollout.planning import RolloutPlan, RolloutRequest, plan_rollout
 from concord.rollout.registry import CHALLENGER, CHAMPION, SCHEMA_TAG, ModelVersion, RegisteredModel
-from concord.rollout.state import PACKAGED, RolloutState
+from concord.rollout.state import RolloutState
 from concord.settlement.settler import Settler
 from concord.tasks.schema import TaskSchema
 from concord.types.models import DesiredVersions, ModelView
@@ -75,7 +76,8 @@ class Rollout:
             registered = _find_registered(state, client, model)
             plan = plan_rollout(state, replace(request, registered=registered))
             self._check_version(plan, client, model)
-            decision = Decision(plan.action, plan.version, plan.before, by, why)
+            plan = pin_plan(plan, self._inventory.ensembles.account(client.task, client.node), model)
+            decision = Decision(plan.action, plan.version, plan.before, by, why, decided_digest(plan))
             await self._carry_out(state, plan, model, decision)
         return await self._inventory.describe(client)
 
@@ -226,7 +228,7 @@ def _find_registered(state: RolloutState, client: NodeClient, model: RegisteredM
     if model is None or info is None:
         return None
     version = model.find_version(info.version)
-    return info.version if version is not None and version.digest in {"", info.digest} else None
+    return info.version if version is not None and version.digest == info.digest else None
 
 
 def _schema_digest(version: ModelVersion, name: str) -> str:

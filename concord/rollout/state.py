@@ -5,14 +5,11 @@ decision). They differ while a node is rolling, and where a process died between
 """
 
 from dataclasses import dataclass, field
-from typing import Final
 
+from concord.ledger.state import PACKAGED
 from concord.policies.stake import Action, Appointment
 from concord.rollout.desired.store import version_number
 from concord.types.models import DesiredVersions, Phase
-
-PACKAGED: Final = "packaged"
-"""In place of a number: the version in the node's image, where the registry does not have it."""
 
 VersionPair = tuple[str | None, str | None]
 """Champion and challenger."""

@@ -17,10 +17,14 @@ class DesiredVersions:
     Attributes:
         champion: The version that counts; None for the packaged one.
         challenger: The version that answers beside it; None for no challenger.
+        champion_digest: SHA-256 of the champion's ONNX file in hex; a node loads no other.
+        challenger_digest: The same of the challenger's.
     """
 
     champion: str | None = None
     challenger: str | None = None
+    champion_digest: str | None = None
+    challenger_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

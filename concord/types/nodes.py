@@ -87,7 +87,7 @@ class NodeView:
     Attributes:
         accuracy: Held out, as the node stated it; None for a regression.
         reason: Why it is not up, for people.
-        standing_reason: Why it does not count, for people; None where it does.
+        standing_reason: Why it does not count, or not more than its peers, for people; None where it does.
         skill: Faded mean of its version's quadratic score, in 0..1; None before its account is open.
         labelled: Labelled rounds that its version answered.
         hit_rate: Share of them in which it was right; None without any.

@@ -44,7 +44,11 @@ _FORMS: Final = (
     N_("fewer than two nodes of the nodes file count"),
     N_("its stake is back at {stake}"),
     N_("a mean regret of {regret} over {rounds} labelled rounds as a shadow"),
-    # Why a node does not count now.
+    # Why a node does not count now, or not more than its peers.
+    N_(
+        "Its version has {rounds} of {needed} labelled rounds: its weight is at most the median of its "
+        "peers'."
+    ),
     N_("On probation: {rounds} of {needed} labelled rounds watched."),
     N_("Jailed for malformed answers: it is not asked until it serves another version or is released."),
     N_("Jailed because its stake fell under 10: paying in brings it back."),

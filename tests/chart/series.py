@@ -28,6 +28,8 @@ _USUAL: Final = {
     "method": "POST",
     "status": "200",
     "generation": "0",
+    "code": "head_too_large",
+    "limit": "rows",
     "alertname": "ConcordNodeDown",
     "alertstate": "firing",
     "severity": "warning",

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 
 from tests.e2e.kind import CHART, run, until
+from tests.e2e.versions import entries
 from training.tasks import loan_default
 
 SPACE = "concord-bank"
@@ -106,7 +107,9 @@ class Bank:
 
     def serve(self, version):
         """Has all nodes fetch a version from the registry, as an operator would by hand."""
-        data = {f"{TASK}.{node}": json.dumps({"champion": version}) for node in NODES}
+        wanted = {f"{TASK}.{node}": {"champion": version} for node in NODES}
+        with self.cluster.forward(SPACE, "concord-mlflow", 5000) as mlflow:
+            data = entries(mlflow, wanted)
         self.kubectl(
             "patch", "configmap", "concord-models", "--type", "merge", "-p", json.dumps({"data": data})
         )

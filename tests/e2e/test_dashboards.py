@@ -12,6 +12,7 @@ from tests.e2e.kind import CHART, LoadPod, run, until
 from tests.e2e.pasting import paste
 from tests.e2e.prometheus import numbers, query, query_range
 from tests.e2e.test_labels import Labelling, register
+from tests.e2e.versions import entries
 from tests.runbooks import BLOCKS
 
 pytestmark = pytest.mark.e2e
@@ -45,7 +46,8 @@ class Boards(Labelling):
 
     def serve(self, node, **versions):
         """Tells a node which versions to serve, and starts its pod anew."""
-        data = json.dumps({"data": {f"iris.{node}": json.dumps(versions)}})
+        with self.cluster.forward(SPACE, "concord-mlflow", 5000) as mlflow:
+            data = json.dumps({"data": entries(mlflow, {f"iris.{node}": versions})})
         self.cluster.kubectl(
             "-n", SPACE, "patch", "configmap", "concord-models", "--type", "merge", "-p", data
         )

@@ -13,6 +13,8 @@ import time
 import httpx
 import pytest
 
+from tests.e2e.versions import digest_in
+
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(shutil.which("docker") is None, reason="there is no Docker here"),
@@ -181,7 +183,15 @@ def test_the_page_is_served(container):
 
 
 def test_a_version_of_the_registry_is_fetched_and_served(registry, container, volume, tmp_path):
-    (tmp_path / "iris.knn").write_text(json.dumps({"champion": "@champion", "challenger": "1"}))
+    mlflow = "http://127.0.0.1:" + run("docker", "port", registry, "5000/tcp").split(":")[-1].strip()
+    digest = digest_in(mlflow, "iris.knn", "1")
+    wanted = {
+        "champion": "@champion",
+        "challenger": "1",
+        "champion_digest": digest,
+        "challenger_digest": digest,
+    }
+    (tmp_path / "iris.knn").write_text(json.dumps(wanted))
     tmp_path.chmod(0o755)
     run("docker", "run", "--rm", "--user", "0", "-v", f"{volume}:/models", "--entrypoint", "chown",
         f"concord-fetch:{TAG}", "1034:1034", "/models")  # fmt: skip

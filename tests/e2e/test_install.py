@@ -173,6 +173,44 @@ def test_a_promoted_version_is_served_without_an_image_build_and_rolled_back(ins
     assert images_of(installed) == images
 
 
+def test_a_model_that_is_swapped_in_mlflow_alone_is_not_served(installed, token):
+    """A version without a digest, and the alias moved, as whoever reaches MLflow does it."""
+    with installed.forward("concord", "concord-mlflow", 5000) as mlflow:
+        swapped = swap(mlflow, "iris.knn")
+    installed.kubectl("-n", "concord", "rollout", "restart", "deployment/concord-iris-knn")
+    installed.kubectl(
+        *("-n", "concord", "rollout", "status", "deployment/concord-iris-knn", "--timeout=180s")
+    )
+    assert version_of(installed) == "1"
+    with installed.forward("concord", "concord-consensus", 3000) as url:
+        headers = {"authorization": f"Bearer {token}"}
+        asked = {"version": swapped, "why": "swapped"}
+        answer = httpx.post(f"{url}/v1/models/iris.knn/promote", json=asked, headers=headers, timeout=60)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_digest")
+    with installed.forward("concord", "concord-mlflow", 5000) as mlflow:
+        name_champion(mlflow, "iris.knn", "1")
+
+
+def swap(mlflow, model):
+    """Registers a version with a schema and no digest, and makes it the champion; returns its number."""
+    api = f"{mlflow}/api/2.0/mlflow"
+    asked = {"name": model, "version": "1"}
+    first = httpx.get(f"{api}/model-versions/get", params=asked, timeout=15).json()["model_version"]
+    tags = [tag for tag in first["tags"] if tag["key"] == "concord.schema"]
+    fields = {key: first[key] for key in ("name", "source", "run_id", "model_id") if first.get(key)}
+    made = httpx.post(f"{api}/model-versions/create", json=fields | {"tags": tags}, timeout=15)
+    assert made.status_code == 200, made.text
+    version = made.json()["model_version"]["version"]
+    name_champion(mlflow, model, version)
+    return version
+
+
+def name_champion(mlflow, model, version):
+    url = f"{mlflow}/api/2.0/mlflow/registered-models/alias"
+    alias = {"name": model, "alias": "champion", "version": version}
+    assert httpx.post(url, json=alias, timeout=15).status_code == 200
+
+
 def images_of(cluster):
     return {one["image"] for pod in cluster.pods("concord", NODES) for one in pod["spec"]["containers"]}
 

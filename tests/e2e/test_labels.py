@@ -10,6 +10,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from tests.e2e.kind import CHART, run, until
+from tests.e2e.versions import entries
 
 pytestmark = pytest.mark.e2e
 SPACE = "concord-labels"
@@ -74,7 +75,8 @@ class Labelling:
 
     def serve(self, node, **versions):
         """Tells a node which versions to serve and starts its pod anew."""
-        data = json.dumps({"data": {f"iris.{node}": json.dumps(versions)}})
+        with self.cluster.forward(SPACE, "concord-mlflow", 5000) as mlflow:
+            data = json.dumps({"data": entries(mlflow, {f"iris.{node}": versions})})
         patch = ("patch", "configmap", "concord-models", "--type", "merge", "-p", data)
         self.cluster.kubectl("-n", SPACE, *patch)
         name = f"deployment/concord-iris-{node.replace('_', '-')}"

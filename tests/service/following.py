@@ -1,5 +1,6 @@
 """Nodes that serve their desired versions, as pods and `concord up` do, around stand-in models."""
 
+import dataclasses
 import json
 
 from concord.node.app import NodeApi
@@ -22,6 +23,8 @@ class FollowingNode:
         self.url = ""
         self._serves, self._app = None, None
         self.follows = True
+        self.digest = "0" * 64
+        """What it states of its champion's file."""
 
     def read_desired(self):
         return json.loads(self.path.read_text()) if self.path.exists() else {}
@@ -29,9 +32,9 @@ class FollowingNode:
     async def __call__(self, scope, receive, send):
         if self.follows or self._app is None:
             desired = self.read_desired()
-            serves = desired.get("champion", self.packaged), desired.get("challenger")
+            serves = desired.get("champion", self.packaged), desired.get("challenger"), self.digest
             if serves != self._serves:
-                self._serves, self._app = serves, self._load(*serves)
+                self._serves, self._app = serves, self._load(*serves[:2])
         await self._app(scope, receive, send)
 
     def _load(self, champion, challenger):
@@ -40,7 +43,9 @@ class FollowingNode:
         return NodeApi(model, AccessLog(enabled=False), challenger=beside).application
 
     def _model(self, version):
-        return StandInModel(self.schema, self.node, self.answers[version], version)
+        model = StandInModel(self.schema, self.node, self.answers[version], version)
+        model.info = dataclasses.replace(model.info, digest=self.digest)
+        return model
 
 
 def naming(**classes):

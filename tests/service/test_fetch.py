@@ -2,16 +2,15 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
+from mlflow import MlflowClient
 
-from tests.ports import free_port
+from tests.service.mlflow_server import serving_mlflow
 
 pytestmark = pytest.mark.slow
 
@@ -22,51 +21,24 @@ ROW = {"sepal_length": 6.0, "sepal_width": 2.7, "petal_length": 5.1, "petal_widt
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
     """MLflow's server with its artifacts proxied, in which Iris was fitted twice."""
-    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
-    command = [
-        *(
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--workers",
-            "1",
-        ),
-        *(
-            "--backend-store-uri",
-            f"sqlite:///{folder}/mlflow.db",
-            "--artifacts-destination",
-            f"{folder}/artifacts",
-        ),
-    ]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-    url, end = f"http://127.0.0.1:{port}", time.monotonic() + 60
-    while True:
-        try:
-            if httpx.get(f"{url}/health", timeout=1).status_code == 200:
-                break
-        except httpx.HTTPError:
-            assert time.monotonic() < end, (folder / "log").read_text()[-2000:]
-            time.sleep(0.2)
-    for seed in ("0", "1"):
-        fit = [sys.executable, "-m", "training", "fit", "iris", "--seed", seed]
-        fitted = environment | {"CONCORD_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": url}
-        subprocess.run(fit, env=fitted, cwd=ROOT, capture_output=True, check=True)
-    yield url
-    os.killpg(server.pid, signal.SIGTERM)
-    server.wait(30)
+    folder = tmp_path_factory.mktemp("mlflow")
+    with serving_mlflow(folder) as url:
+        for seed in ("0", "1"):
+            fit = [sys.executable, "-m", "training", "fit", "iris", "--seed", seed]
+            fitted = os.environ | {"CONCORD_HOME": str(folder / "home"), "MLFLOW_TRACKING_URI": url}
+            subprocess.run(fit, env=fitted, cwd=ROOT, capture_output=True, check=True)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def digests(registry):
+    """Version of iris.knn → the digest that an administrator would appoint."""
+    client = MlflowClient(registry)
+    return {number: client.get_model_version("iris.knn", number).tags["concord.digest"] for number in "12"}
 
 
 @pytest.fixture
-def fetch(registry, tmp_path):
+def fetch(registry, digests, tmp_path):
     """Runs the step with an entry (None: without); returns its exit status, last log line, and folder."""
     versions, models = tmp_path / "versions", tmp_path / "models"
     versions.mkdir()
@@ -77,7 +49,7 @@ def fetch(registry, tmp_path):
         if entry is None:
             path.unlink(missing_ok=True)
         else:
-            path.write_text(entry if isinstance(entry, str) else json.dumps(entry))
+            path.write_text(entry if isinstance(entry, str) else json.dumps(appointed(entry, digests)))
         environment = os.environ | {
             "CONCORD_NODE": "iris.knn",
             "CONCORD_MODELS": str(models),
@@ -89,6 +61,15 @@ def fetch(registry, tmp_path):
         return done.returncode, json.loads(done.stderr.splitlines()[-1]), models
 
     return fetch
+
+
+def appointed(entry, digests):
+    """An entry as the service writes it: each version with its digest; what is no number gets that of 2."""
+    entry = dict(entry)
+    for role in [role for role in ("champion", "challenger") if role in entry]:
+        number = entry[role].removeprefix("models:/iris.knn/")
+        entry.setdefault(f"{role}_digest", digests.get(number, digests["2"]))
+    return entry
 
 
 def info_of(folder):
@@ -137,8 +118,6 @@ def test_a_registry_that_is_away_is_named_after_the_wait(fetch, monkeypatch):
 
 
 def test_a_file_that_is_not_the_registered_one_is_refused(fetch, registry):
-    from mlflow import MlflowClient
-
     client = MlflowClient(registry)
     right = client.get_model_version("iris.knn", "1").tags["concord.digest"]
     client.set_model_version_tag("iris.knn", "1", "concord.digest", "0" * 64)
@@ -150,13 +129,31 @@ def test_a_file_that_is_not_the_registered_one_is_refused(fetch, registry):
     assert "its file is not the one that was registered" in line["reason"]
 
 
+def test_an_alias_that_was_moved_in_the_registry_brings_no_other_file(fetch, registry, digests):
+    client = MlflowClient(registry)
+    client.set_registered_model_alias("iris.knn", "champion", "1")
+    try:
+        status, line, models = fetch({"champion": "@champion", "champion_digest": digests["2"]})
+    finally:
+        client.set_registered_model_alias("iris.knn", "champion", "2")
+    assert (status, (models / "champion").exists()) == (1, False)
+    assert "is not what was appointed" in line["reason"]
+
+
+def test_a_version_that_is_another_file_than_was_appointed_is_refused(fetch, digests):
+    status, line, models = fetch({"champion": "1", "champion_digest": digests["2"]})
+    assert (status, (models / "champion").exists()) == (1, False)
+    assert "is not what was appointed" in line["reason"]
+
+
 def test_only_what_mlflow_skinny_brings_is_imported(registry, fetch):
     """Run with the heavy packages hidden."""
     hidden = "import sys; sys.modules.update(dict.fromkeys(" + repr(
         ["onnx", "sklearn", "pandas", "matplotlib", "pyarrow", "sqlalchemy", "flask", "bentoml", "scipy"]
     )
     _, _, models = fetch(None)
-    (models.parent / "versions" / "iris.knn").write_text('{"champion": "2"}')
+    entry = {"champion": "2", "champion_digest": digests["2"]}
+    (models.parent / "versions" / "iris.knn").write_text(json.dumps(entry))
     environment = os.environ | {
         "CONCORD_NODE": "iris.knn",
         "CONCORD_MODELS": str(models),

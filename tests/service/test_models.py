@@ -43,9 +43,13 @@ class World:
     def model(self):
         return next(model for model in self.client.models() if model.name == MODEL)
 
-    def desired(self):
+    def entry(self):
         path = self.stack.home / "versions" / MODEL
         return json.loads(path.read_text()) if path.exists() else {}
+
+    def desired(self):
+        """The desired versions, without the digests of their files."""
+        return {role: version for role, version in self.entry().items() if not role.endswith("_digest")}
 
     def do(self, action, version=None, why="to see", **more):
         return self.client.appoint(MODEL, action, version, why, **more)
@@ -446,11 +450,95 @@ def test_a_packaged_version_of_another_registry_is_no_challenger_and_can_be_roll
     assert world.model().champion == "7"
 
 
-def test_what_was_promoted_before_there_was_a_ledger_of_it_can_be_taken_back(world):
+def test_a_version_that_only_the_registry_says_was_served_is_promoted_and_not_gone_back_to(world):
+    """Whoever writes to MLflow may name any version there."""
     world.mlflow.models[MODEL]["tags"]["concord.previous"] = "6"
     assert world.model().previous == "6"
+    with pytest.raises(Refused, match=r"does not know the file of version 6.*models promote iris\.knn 6"):
+        world.do("rollback")
+    world.do("promote", "6")
+    assert world.desired() == {"champion": "6", "challenger": "7"}
+
+
+# Which file is served
+
+
+def swap(world, version, digest):
+    """As whoever writes to MLflow does it; no digest: without the tag."""
+    tags = {"digest": digest} if digest else {}
+    world.mlflow.register(MODEL, version, schema=SCHEMA, **tags)
+
+
+def test_desired_versions_and_events_name_the_files(world):
+    for version in ("8", "9"):
+        swap(world, version, version * 64)
+    world.do("challenge", "9")
+    assert world.entry() == {"challenger": "9", "challenger_digest": "9" * 64}
+    world.settle_down()
+    world.do("promote")
+    assert (world.entry()["champion_digest"], world.entry()["challenger_digest"]) == ("9" * 64, "0" * 64)
+    assert [event["digest"] for event in world.events()] == ["9" * 64] * 2
+
+
+def test_a_new_version_that_is_served_is_a_newcomer_in_the_ledger(world):
+    world.do("promote", "9")
+    world.settle_down()
+    blocks = [world.client.block(height) for height in range(1, world.client.ledger()["height"] + 1)]
+    bodies = [body for block in blocks for body in block["events"].values() if body["kind"] == "promote"]
+    assert [(body["version"], body["digest"], body["newcomer"]) for body in bodies] == [("9", "0" * 64, True)]
+
+
+@pytest.mark.parametrize("action", ["challenge", "promote"])
+def test_a_version_without_a_digest_is_refused_with_the_remedy(world, action):
+    swap(world, "9", None)
+    with pytest.raises(Refused, match=r"training register FILE\.onnx --as iris\.knn") as refused:
+        world.do(action, "9")
+    assert (refused.value.answered, refused.value.code, refused.value.field) == (409, "no_digest", "version")
+    assert (world.entry(), world.events()) == ({}, [])
+
+
+def test_a_challenger_that_was_changed_in_the_registry_is_not_promoted(world):
+    world.do("challenge", "9")
+    world.settle_down()
+    swap(world, "9", "f" * 64)
+    with pytest.raises(Refused, match="somebody has changed the registry") as refused:
+        world.do("promote")
+    assert (refused.value.answered, refused.value.code) == (409, "digest_changed")
+    assert world.desired() == {"challenger": "9"}
+
+
+def test_a_rollback_returns_to_the_file_that_was_served_whatever_the_registry_says(world):
+    world.do("promote", "9")
+    world.settle_down()
+    swap(world, "7", "f" * 64)
     world.do("rollback")
-    assert world.desired() == {"champion": "6"}
+    assert world.entry() == {"champion": "7", "champion_digest": "0" * 64}
+
+
+def test_a_node_with_another_file_than_the_appointed_one_is_not_asked_and_says_both(world):
+    """As a pod that somebody has put in the node's place states it."""
+    world.do("promote", "9")
+    world.settle_down()
+    world.stack.nodes["knn"].digest = "f" * 64
+    wait_until(lambda: node_view(world).status == "mismatched")
+    assert node_view(world).reason == (
+        "It serves version 9 with the file ffffffffffff; the ledger appointed version 9 with the file "
+        "000000000000."
+    )
+    (verdict,) = world.client.predict("iris", [IRIS.example]).verdicts
+    assert "knn" not in [vote.node for vote in verdict.votes if vote.outcome == "voted"]
+    world.stack.nodes["knn"].digest = "0" * 64
+    wait_until(lambda: node_view(world).status == "up")
+
+
+def node_view(world):
+    return next(node for node in world.client.nodes("iris") if node.node == "knn")
+
+
+def test_an_alias_that_is_moved_in_the_registry_alone_changes_nothing(world):
+    height = world.client.ledger()["height"]
+    world.mlflow.models[MODEL]["aliases"]["champion"] = "8"
+    assert (world.model().champion, world.entry(), world.client.ledger()["height"]) == ("7", {}, height)
 
 
 # What is shown

@@ -15,8 +15,10 @@ import pytest
 
 from tests.homes import IRIS, environment
 from tests.ports import free_base
+from tests.service.labelling import write_tokens
 from tests.service.stack import wait_until
-from tests.service.up import Up
+from tests.service.up import CONCORD, Up
+from training.registry.registry import Registry
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +45,11 @@ def up(env, base):
         fit = [sys.executable, "-m", "training", "fit", "iris", "--seed", "7", "--json"]
         subprocess.run(fit, env=env, check=True, capture_output=True)
         up.home = Path(env["CONCORD_HOME"])
+        up.digests = {
+            (model, str(version.version)): version.tags["concord.digest"]
+            for model in ("iris.knn", "iris.svm")
+            for version in Registry(up.home).client.search_model_versions(f"name='{model}'")
+        }
         yield up
 
 
@@ -76,9 +83,12 @@ class Callers:
 
 
 def write(up, name, desired):
+    digests = {
+        f"{role}_digest": up.digests.get((name, version), "0" * 64) for role, version in desired.items()
+    }
     path = up.home / "versions" / name
     fresh = path.with_name(f".{name}")
-    fresh.write_text(json.dumps(desired))
+    fresh.write_text(json.dumps(desired | digests))
     fresh.replace(path)
 
 
@@ -124,18 +134,67 @@ def test_a_version_that_cannot_be_had_changes_nothing_and_is_reported(up):
     assert serves(up, "iris.knn", "1")
 
 
-def test_desired_versions_are_honoured_by_the_next_start_unless_the_registry_moved_on(up, env, base):
+def test_a_desired_version_without_the_digest_of_its_file_changes_nothing(up):
+    (up.home / "versions" / "iris.knn").write_text(json.dumps({"champion": "2"}))
+    event = up.until("fetch_failed")
+    assert "without the digest of its file" in event["reason"]
+    assert serves(up, "iris.knn", "1")
+
+
+def test_a_start_serves_what_the_ledger_has_and_tells_how_to_accept_the_registrys_champion(up, env, base):
+    """The fit named version 2 of each model champion, and nobody has appointed it."""
     (up.home / "versions" / "iris.knn").unlink()
     up.end()
     with started(env, base) as again:
-        # The fit named version 2 champion, so the desired version of the node svm is outdated.
-        assert [event["name"] for event in again.events if event.get("event") == "outdated"] == ["iris.svm"]
-        write(up, "iris.svm", {"champion": "2", "challenger": "1"})
-        again.until("replaced")
+        kept = {event["model"]: event for event in again.events if event.get("event") == "kept"}
+        assert {(event["champion"], event["served"]) for event in kept.values()} == {("2", "1")}
+        assert "`concord models promote iris.knn 2` accepts it" in kept["iris.knn"]["message"]
+        assert all(serves(up, model, "1") for model in kept)
+        # The desired versions of the node svm were served before, and are again.
+        assert info_of(up, "svm")["challenger"]["version"] == "2"
+
+
+def test_a_promotion_with_a_token_is_served_and_kept_by_the_next_start(up, env, base):
+    write_tokens(up.home, "operator")
     with started(env, base):
-        url = tomllib.loads((up.home / "nodes.toml").read_text())["tasks"]["iris"]["nodes"]["svm"]
-        info = httpx.get(f"{url}/info").json()
-    assert (info["version"], info["challenger"]["version"]) == ("2", "1")
+        done = run(env | {"CONCORD_TOKEN": "secret-operator"}, "models", "promote", "iris.knn", "2")
+        assert "iris.knn answers with version 2" in done.stdout
+    with started(env, base) as again:
+        assert info_of(up, "knn")["version"] == "2"
+        assert "iris.knn" not in [
+            event.get("model") for event in again.events if event.get("event") == "kept"
+        ]
+
+
+def test_a_promotion_while_nothing_runs_is_served_by_the_next_start(up, env, base):
+    run(env, "models", "promote", "iris.svm", "2")
+    with started(env, base):
+        assert info_of(up, "svm")["version"] == "2"
+
+
+def test_a_model_that_was_swapped_in_mlflow_alone_is_not_served(up, env, base):
+    """A version without a digest, and the alias moved: as whoever reaches MLflow does it."""
+    client = Registry(up.home).client
+    first = client.get_model_version("iris.knn", "1")
+    tags = {"concord.schema": first.tags["concord.schema"]}
+    swapped = client.create_model_version("iris.knn", first.source, run_id=first.run_id, tags=tags).version
+    client.set_registered_model_alias("iris.knn", "champion", swapped)
+    with started(env, base) as again:
+        kept = [event for event in again.events if event.get("event") == "kept"]
+        assert ("iris.knn", "3", "2") in [
+            (event["model"], str(event["champion"]), event["served"]) for event in kept
+        ]
+        assert info_of(up, "knn")["digest"] == up.digests["iris.knn", "2"]
+
+
+def info_of(up, node):
+    url = tomllib.loads((up.home / "nodes.toml").read_text())["tasks"]["iris"]["nodes"][node]
+    return httpx.get(f"{url}/info").json()
+
+
+def run(env, *command):
+    """A command of `concord`, which must succeed."""
+    return subprocess.run([*CONCORD, *command], env=env, capture_output=True, text=True, check=True)
 
 
 @contextlib.contextmanager

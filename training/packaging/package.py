@@ -5,7 +5,8 @@ and `bentoml containerize` look there. It is shared by all of a machine's projec
 never overwritten: where `iris.knn:7` is another registry's version 7, ours becomes
 `iris.knn:7-<run>`, and both can be served. `/info` says 7 either way.
 
-What others have registered and no node can serve is told by name, and the other models are packed.
+What others have registered and no node can serve is told by name, and the other models are packed. Where the
+ledger has appointed another version than the registry's champion, the appointed one is packed.
 
 What is already packed from the same champions, code and lock is not packed again: `concord up` runs this at
 every start.
@@ -14,7 +15,7 @@ every start.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bentoml
@@ -46,6 +47,8 @@ class PackageResult:
         folders: Registered name → folder of its files.
         unchanged: Tags of bentos that needed no build.
         refused: Registered name → why its champion cannot be served, and what to do.
+        digests: Registered name → SHA-256 of its file.
+        kept: Registered name → the registry's champion that was not packed, since another is appointed.
     """
 
     bentos: dict[str, str]
@@ -53,20 +56,42 @@ class PackageResult:
     folders: dict[str, str]
     unchanged: tuple[str, ...]
     refused: dict[str, str]
+    digests: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
 
 
-def package(home: Path, names: Sequence[str] = (), report_step: ReportStep = ignore_step) -> PackageResult:
+@dataclass(frozen=True)
+class AppointedVersion:
+    """A version that is to be packed whatever the registry's alias says, and the SHA-256 of its file."""
+
+    version: str
+    digest: str
+
+
+def package(
+    home: Path,
+    names: Sequence[str] = (),
+    report_step: ReportStep = ignore_step,
+    appointed: Mapping[str, AppointedVersion] | None = None,
+) -> PackageResult:
     """Packs champions and builds both bentos.
 
     Args:
         home: Concord's home folder.
         names: Tasks or registered names; all champions where none is given.
         report_step: Shows what is being done.
+        appointed: Registered name → the version that the ledger has appointed.
 
     Raises:
         TrainingError: Nothing to pack, a name without a champion, or a failed build.
     """
-    champions = _store_champions(Registry(home), names, report_step) if has_registry(home) else {}
+    chosen = _chosen(Registry(home).champions(), names) if has_registry(home) else {}
+    kept = {
+        name: version
+        for name, version in (appointed or {}).items()
+        if name in chosen and (chosen[name].version, chosen[name].digest) != (version.version, version.digest)
+    }
+    champions = _store_champions(Registry(home), chosen, kept, report_step) if chosen else {}
     models = {name: tag for name, tag in champions.items() if isinstance(tag, str)}
     refused = {name: error.message for name, error in champions.items() if isinstance(error, TrainingError)}
     if not models:
@@ -81,20 +106,29 @@ def package(home: Path, names: Sequence[str] = (), report_step: ReportStep = ign
         bentos[f"concord-{name}"], built = build(home, name, carried)
         if not built:
             unchanged.append(bentos[f"concord-{name}"])
-    return PackageResult(bentos, models, folders, tuple(unchanged), refused)
+    digests = {name: _stored_identity(tag).digest for name, tag in models.items()}
+    offered = {name: chosen[name].version for name in kept}
+    return PackageResult(bentos, models, folders, tuple(unchanged), refused, digests, offered)
 
 
 def _store_champions(
-    registry: Registry, names: Sequence[str], report_step: ReportStep
+    registry: Registry,
+    champions: Mapping[str, Champion],
+    kept: Mapping[str, AppointedVersion],
+    report_step: ReportStep,
 ) -> dict[str, str | TrainingError]:
     """Registered name → its tag in the store, or why it has none: a registry is shared with others."""
     outcomes: dict[str, str | TrainingError] = {}
-    for name, champion in _chosen(registry.champions(), names).items():
+    for name, champion in champions.items():
         report_step(name)
         try:
             # Before the store is asked: it knows no capitals, and finds there what another model has stored.
             check_model_name(name)
-            outcomes[name] = _stored_tag(name, champion) or _store(registry, name)
+            outcomes[name] = (
+                _find_appointed(name, kept[name]) or _store(registry, name, kept[name])
+                if name in kept
+                else _stored_tag(name, champion) or _store(registry, name)
+            )
         except TrainingError as error:
             outcomes[name] = error
         except (BentoMLException, ValueError) as error:
@@ -122,13 +156,29 @@ def _stored_tag(name: str, champion: Champion) -> str | None:
     if not champion.digest:
         return None
     for tag in _tags(name, champion):
-        if _stored_identity(tag) == champion:
+        if _stored(tag) == champion:
             return tag
     return None
 
 
-def _store(registry: Registry, name: str) -> str:
-    files = registry.fetch(name)
+def _find_appointed(name: str, version: AppointedVersion) -> str | None:
+    """The tag of an appointed version that was packed before, whatever the registry says of it now."""
+    for tag in (str(model.tag) for model in bentoml.models.list() if model.tag.name == name):
+        stored = _stored_identity(tag)
+        if (stored.version, stored.digest) == (version.version, version.digest):
+            return tag
+    return None
+
+
+def _store(registry: Registry, name: str, appointed: AppointedVersion | None = None) -> str:
+    files = registry.fetch(name, appointed.version if appointed else None)
+    if files is not None and appointed is not None and files.info.digest != appointed.digest:
+        raise TrainingError(
+            f"{name}: version {appointed.version} is another file in the registry ({files.info.digest[:12]}) "
+            f"than the one that the ledger appointed ({appointed.digest[:12]}), which is no more in "
+            f"BentoML's store. `concord models promote {name} VERSION` appoints another one.",
+            field=name,
+        )
     if files is None:
         raise TrainingError(
             f"{name}: its champion carries no task's schema, so no node can serve it. {register_again(name)}",
@@ -138,7 +188,7 @@ def _store(registry: Registry, name: str) -> str:
     check_graph(name, TaskSchema.from_json(info.schema), files.onnx)
     identity = Champion(info.version, info.run_id, info.digest)
     for tag in _tags(name, identity):
-        stored = _stored_identity(tag)
+        stored = _stored(tag)
         if stored is None:
             _write(tag, files)
         if stored in (None, identity):
@@ -156,12 +206,17 @@ def _tags(name: str, champion: Champion) -> tuple[str, str]:
     )
 
 
-def _stored_identity(tag: str) -> Champion | None:
-    """Version, run and digest of what the store holds under a tag; empty texts for what is not ours."""
+def _stored(tag: str) -> Champion | None:
+    """What `_stored_identity` gives; None where the store holds nothing under the tag."""
     try:
-        model = bentoml.models.get(tag)
+        return _stored_identity(tag)
     except NotFound:
         return None
+
+
+def _stored_identity(tag: str) -> Champion:
+    """Version, run and digest of what the store holds under a tag; empty texts for what is not ours."""
+    model = bentoml.models.get(tag)
     path = Path(model.path) / INFO_FILE
     try:
         info = json.loads(path.read_text("utf-8")) if path.exists() else {}

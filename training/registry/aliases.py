@@ -1,6 +1,6 @@
 """Which versions a registered model has, and which one is served next, where no service runs.
 
-The alias `champion` names the version that the next `concord up` packages and serves; the tag
+The alias `champion` names the version that is packaged, unless the ledger has appointed another; the tag
 `concord.previous` of the registered model names the one before, for a rollback. The tag is written before
 the alias is moved, and removed after a rollback, so after a failure the same command can be repeated.
 """
@@ -35,11 +35,15 @@ class AliasChange:
         model: Registered name.
         version: To be served; None for the packaged one.
         previous: What a rollback from it returns to: a version, `packaged`, or None.
+        digest: SHA-256 of the version's file, as the registry states it; None for the packaged one.
+        is_moved: Whether the alias named another version before.
     """
 
     model: str
     version: str | None
     previous: str | None
+    digest: str | None = None
+    is_moved: bool = True
 
 
 class RegisteredModels:
@@ -80,20 +84,23 @@ class RegisteredModels:
         Raises:
             UnknownName: There is no such model or version.
             InvalidInput: The version is no node's.
-            Conflict: It is the champion already.
         """
-        if SCHEMA_TAG not in self._version(model, version).tags:
-            raise InvalidInput(
-                f"Version {version} of {model} carries no task's schema, so no node can serve it. "
-                f"{register_again(model)}"
-            )
+        tags = self._version(model, version).tags
+        for tag, what in ((SCHEMA_TAG, "task's schema"), (DIGEST_TAG, "digest of its file")):
+            if tag not in tags:
+                raise InvalidInput(
+                    f"Version {version} of {model} carries no {what}, so no node can serve it. "
+                    f"{register_again(model)}"
+                )
         previous = self.champion(model)
         if previous == version:
-            raise Conflict(f"Version {version} of {model} is the champion already.")
+            return AliasChange(
+                model, version, self._model(model).tags.get(PREVIOUS_TAG), tags[DIGEST_TAG], is_moved=False
+            )
         if previous is not None:
             self._client.set_registered_model_tag(model, PREVIOUS_TAG, previous)
         self._client.set_registered_model_alias(model, ALIAS, version)
-        return AliasChange(model, version, previous)
+        return AliasChange(model, version, previous, tags[DIGEST_TAG])
 
     def roll_back(self, model: str) -> AliasChange:
         """Names the version champion that was served before; `settle` ends it.
@@ -107,9 +114,9 @@ class RegisteredModels:
             raise Conflict(f"There is no version of {model} to roll back to; it was not promoted since.")
         if previous == PACKAGED:
             return AliasChange(model, None, None)
-        self._version(model, previous)
+        digest = self._version(model, previous).tags.get(DIGEST_TAG)
         self._client.set_registered_model_alias(model, ALIAS, previous)
-        return AliasChange(model, previous, None)
+        return AliasChange(model, previous, None, digest)
 
     def settle(self, model: str) -> None:
         """Forgets what was served before, because it is served again."""

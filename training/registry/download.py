@@ -86,8 +86,13 @@ class RegistrySource:
         )
         return str(resolved.version)
 
-    def fetch(self, model: str, version: str) -> VersionFiles:
+    def fetch(self, model: str, version: str, digest: str) -> VersionFiles:
         """Downloads a version and checks it.
+
+        Args:
+            model: Registered name.
+            version: Its number.
+            digest: SHA-256 of the file that was appointed.
 
         Raises:
             TrainingError: It is unknown, none of Concord's, or not what was registered.
@@ -106,6 +111,12 @@ class RegistrySource:
             files = VersionFiles.read(registered, onnx)
         except ConcordError as error:
             raise unserved(model, error.message) from error
+        if files.info.digest != digest:
+            raise unserved(
+                model,
+                f"Version {version} of {model} is not what was appointed: its file's SHA-256 is "
+                f"{files.info.digest[:12]}…, and that of the appointed file {digest[:12]}….",
+            )
         return replace(files, profile=self._profile(model, registered.run_id))
 
     def _profile(self, model: str, run_id: str | None) -> dict[str, Any] | None:

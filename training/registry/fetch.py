@@ -1,9 +1,10 @@
 """`python -m training.registry.fetch`: the init step of a node's pod, which downloads the desired versions.
 
 They are stated in a file of the folder CONCORD_VERSIONS (a mounted ConfigMap), named as the node:
-`{"champion": "8", "challenger": "9"}`, each a number, `@champion` or `models:/iris.knn/8`. An alias is
-resolved here, once. Each version is compared with its registered digest and placed below CONCORD_MODELS in
-one rename. Without the file, downloads of before are removed and the node serves its packaged model.
+`{"champion": "8", "champion_digest": "9f…", "challenger": "9", "challenger_digest": "03…"}`, each a number,
+`@champion` or `models:/iris.knn/8`. An alias is resolved here, once. Whoever writes to the registry may move
+it, or change a version; so only the file with the stated digest is placed below CONCORD_MODELS, in one
+rename. Without an entry, downloads of before are removed and the node serves its packaged model.
 
 A champion that cannot be downloaded is an error and the pod does not start: it must not serve another version
 than the desired one. For a challenger the reason is written into its folder.
@@ -23,11 +24,14 @@ from typing import Final
 
 from concord.errors import ConcordError, ConfigurationError
 from concord.observability import logs
+from concord.util.digests import is_digest
 from concord.util.proxies import set_client_variables
 from training.registry.download import PATIENCE_SECONDS, REFERENCE, RegistrySource
 from training.registry.versions import INFO_FILE, ONNX_FILE, URI_VARIABLE
 
 ROLES: Final = ("champion", "challenger")
+
+_KEYS: Final = frozenset({*ROLES, *(f"{role}_digest" for role in ROLES)})
 
 REFUSED_FILE: Final = "refused"
 """In the challenger's folder, instead of a model: the reason, which the node shows."""
@@ -42,7 +46,7 @@ class FetchSettings:
     Attributes:
         node: Registered name, `iris.knn`.
         models: Where the folders `champion` and `challenger` go.
-        desired: Role → reference; empty where the packaged model is served.
+        desired: Role → reference, and `<role>_digest` → digest; empty where the packaged model is served.
         registry: Address of MLflow; empty where none is named.
         seconds: Time limit for MLflow to serve.
     """
@@ -78,7 +82,7 @@ class FetchSettings:
 
 
 def read_desired(path: Path, node: str) -> dict[str, str]:
-    """The node's desired versions, role → reference; empty where none are stated.
+    """The node's desired versions, as their entry has them; empty where none are stated.
 
     Raises:
         ConfigurationError: They cannot be read; the message names the ConfigMap's key and the remedy.
@@ -91,9 +95,16 @@ def read_desired(path: Path, node: str) -> dict[str, str]:
         desired = json.loads(text)
     except ValueError as error:
         raise _wrong_entry(node, f"is not JSON: {error}.") from error
-    if not isinstance(desired, dict) or not desired or set(desired) - set(ROLES):
-        raise _wrong_entry(node, "must be a JSON object that names `champion`, `challenger` or both.")
-    for role, reference in desired.items():
+    if not isinstance(desired, dict) or not set(desired) & set(ROLES) or set(desired) - _KEYS:
+        raise _wrong_entry(
+            node, "must be a JSON object that names `champion`, `challenger` or both, each with its digest."
+        )
+    for key, reference in desired.items():
+        role, _, is_of_file = key.partition("_")
+        if is_of_file:
+            if not is_digest(reference):
+                raise _wrong_entry(node, f"has a {key} that is no SHA-256 in hex.")
+            continue
         match = REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
         if match is None or (match["model"] or node) != node:
             raise _wrong_entry(
@@ -140,24 +151,31 @@ def fetch(settings: FetchSettings, connect: Callable[[], RegistrySource]) -> dic
 
 def _fetch_role(settings: FetchSettings, role: str, reference: str, registry: RegistrySource) -> str:
     match = REFERENCE.fullmatch(reference)
-    number = match["number"] if match else None
-    if number and _is_there(settings.models / role, settings.node, number):
+    number, digest = match["number"] if match else None, settings.desired.get(f"{role}_digest")
+    if digest is None:
+        raise _wrong_entry(
+            settings.node,
+            f"names the {role} {reference!r} without the digest of its file, so it could be any file.",
+        )
+    if number and _is_there(settings.models / role, (settings.node, number, digest)):
         return f"{settings.node}/{number} (was there)"
     version = registry.resolve(settings.node, reference)
-    files = registry.fetch(settings.node, version)
+    files = registry.fetch(settings.node, version, digest)
     replace_folder(settings.models / role, files.write)
     return f"{settings.node}/{version}"
 
 
-def _is_there(folder: Path, node: str, number: str) -> bool:
-    """Whether a pod that starts again has this number already; an alias may mean another one by now."""
+def _is_there(folder: Path, wanted: tuple[str, str, str]) -> bool:
+    """Whether a pod that starts again has this node's number already, with the file of this digest.
+
+    An alias may mean another number by now.
+    """
     try:
         info = json.loads((folder / INFO_FILE).read_text("utf-8"))
         data = (folder / ONNX_FILE).read_bytes()
     except (OSError, ValueError):
         return False
-    stated = (info.get("model"), info.get("version"), info.get("digest"))
-    return stated == (node, number, hashlib.sha256(data).hexdigest())
+    return (info.get("model"), info.get("version"), hashlib.sha256(data).hexdigest()) == wanted
 
 
 def _note_refusal(folder: Path, error: ConcordError) -> None:

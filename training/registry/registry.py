@@ -145,8 +145,12 @@ class Registry:
             models = self.client.search_registered_models(max_results=1000, order_by=["name"])
             return {model.name: self._champion(model.name) for model in models if ALIAS in model.aliases}
 
-    def fetch(self, model: str) -> VersionFiles | None:
-        """The champion of a registered name; None where its version carries no schema.
+    def fetch(self, model: str, number: str | None = None) -> VersionFiles | None:
+        """A version of a registered name; None where it carries no schema.
+
+        Args:
+            model: Registered name.
+            number: The version's number; None for the champion.
 
         Raises:
             ServiceAway: MLflow does not hand it out.
@@ -154,7 +158,11 @@ class Registry:
         """
         self.select()
         try:
-            version = self.client.get_model_version_by_alias(model, ALIAS)
+            version = (
+                self.client.get_model_version_by_alias(model, ALIAS)
+                if number is None
+                else self.client.get_model_version(model, number)
+            )
             if SCHEMA_TAG not in version.tags:
                 return None
             _check_scheme(model, version.source or "")
@@ -171,7 +179,8 @@ class Registry:
             is_for_good = is_final(error) or isinstance(error, FileNotFoundError)
             kind = TrainingError if is_for_good else ServiceAway
             raise kind(
-                f"{model}: the registry {masked(self.uri)} does not hand out its champion: "
+                f"{model}: the registry {masked(self.uri)} does not hand out its "
+                f"{'champion' if number is None else f'version {number}'}: "
                 f"{first_line(error)}"
             ) from error
 

@@ -35,7 +35,7 @@ ACCURACY_TAG: Final = "concord.accuracy"
 """Tag of a model version: held-out accuracy in 0..1; absent for a regression."""
 
 DIGEST_TAG: Final = "concord.digest"
-"""Tag of a model version: SHA-256 of its ONNX file."""
+"""Tag of a model version: SHA-256 of its ONNX file, in hex."""
 
 RECIPE_TAG: Final = "concord.recipe"
 """Tag of a model version that a benchmark registered: the JSON of its settings, to build and fit it again."""
@@ -104,7 +104,13 @@ class VersionFiles:
             TrainingError: The file is not the one that was registered, or a tag cannot be read.
         """
         digest = hashlib.sha256(onnx).hexdigest()
-        if registered.tags.get(DIGEST_TAG, digest) != digest:
+        if DIGEST_TAG not in registered.tags:
+            raise TrainingError(
+                f"{registered.name}, version {registered.version}: it has no tag {DIGEST_TAG}, so nobody can "
+                f"tell whether its file is the one that was registered. {register_again(registered.name)}",
+                field=registered.name,
+            )
+        if registered.tags[DIGEST_TAG] != digest:
             raise TrainingError(
                 f"{registered.name}, version {registered.version}: its file is not the one that was "
                 "registered. Fit it again."

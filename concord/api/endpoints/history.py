@@ -12,9 +12,9 @@ from concord.http.request import Request, Response
 from concord.ledger.chain import Block
 from concord.ledger.decisions import describe_decision
 from concord.ledger.events import Body, NodeSums
-from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, in_order
-from concord.policies.stake import MICRO, Account
-from concord.policies.voting import PPM
+from concord.ledger.state import PROBATION_ROUNDS, SHADOW_ROUNDS, TaskState, in_order
+from concord.policies.stake import MICRO, PROVEN_ROUNDS, Account
+from concord.policies.voting import PPM, WARM_LABELS
 from concord.service import Service
 from concord.types.nodes import HistoryEntry, NodeHistory
 from concord.util.times import iso
@@ -151,3 +151,14 @@ def explain_standing(account: Account) -> str | None:
         return f"Jailed for regret: {watched}."
     mean = account.watched_regret / account.watched / PPM
     return f"Jailed for regret: {watched}, with a mean regret of {mean:.3f} (0.100 is admitted)."
+
+
+def explain_newcomer(task: TaskState, account: Account) -> str | None:
+    """Why a node that counts may not weigh more than its peers; None where it may."""
+    is_limited = task.policy == "wager" and task.labels >= WARM_LABELS and account.standing == "active"
+    if not (is_limited and account.is_newcomer):
+        return None
+    return (
+        f"Its version has {account.known_rounds} of {PROVEN_ROUNDS} labelled rounds: its weight is at most "
+        "the median of its peers'."
+    )

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from concord.api.endpoint import Endpoint, Listed, Operation
-from concord.api.endpoints.history import explain_standing
+from concord.api.endpoints.history import explain_newcomer, explain_standing
 from concord.consensus.node_client import NodeClient
 from concord.errors import ConcordError
 from concord.http.application import json_response
 from concord.http.request import Request, Response
-from concord.ledger.state import PROBATION_ROUNDS
-from concord.policies.stake import MICRO, Account
+from concord.ledger.state import PROBATION_ROUNDS, TaskState
+from concord.policies.stake import MICRO
 from concord.policies.voting import PPM
 from concord.service import Service
 from concord.types.nodes import ChallengerRecord, NodeStatus, NodeView
@@ -65,18 +65,19 @@ class Nodes:
             latency_ms=client.latency_ms,
             url=client.url,
             reason=mismatch or (client.reason if status != "up" else None),
-            **_read_account(self._ensembles.account(task, node)),
+            **_read_account(self._ensembles.states().get(task), node),
         )
 
 
-def _read_account(account: Account | None) -> dict[str, Any]:
+def _read_account(task: TaskState | None, node: str) -> dict[str, Any]:
     """The fields of a view that come from the ledger; without an account nothing has happened yet."""
-    if account is None:
+    account = task.accounts.get(node) if task else None
+    if task is None or account is None:
         return {"standing": "active", "stake": 0.0, "deposit": 0.0, "accuracy": None}
     trial = account.trial
     return {
         "standing": account.standing,
-        "standing_reason": explain_standing(account),
+        "standing_reason": explain_standing(account) or explain_newcomer(task, account),
         "stake": account.stake / MICRO,
         "deposit": account.deposit / MICRO,
         # The ledger has 0 for a node that states none, such as a regression's.

@@ -2,7 +2,7 @@
 
 The consensus service decides; after a decision the command waits until the node has followed. Where none
 runs on this machine, the registry alone is asked (`concord.cli.registry`): it can be listed, and a promotion
-or a rollback moves its alias for the next `concord up`.
+or a rollback moves its alias and is written to the ledger, for the next `concord up`.
 """
 
 import time
@@ -177,15 +177,15 @@ def _decide(
 
     with open_service(namespace, release) as access:
         if _ask_service(access, has_fallback=action in {"promote", "rollback"}) is None:
-            move = _move_alias(action, model, version)
+            move = _move_alias(action, model, version, why)
             return print_result(move, show_moved, as_json=as_json)
         access.check_token()
         view = _wait_until_served(access, access.client.appoint(model, action, version, why), timeout)
     return print_result(view, partial(show_decided, action), as_json=as_json)
 
 
-def _move_alias(action: "Action", model: str, version: str | None) -> Any:  # noqa: ANN401 - training's JSON
-    """Moves the alias champion in the registry of this machine.
+def _move_alias(action: "Action", model: str, version: str | None, why: str) -> Any:  # noqa: ANN401 - training's JSON
+    """Moves the alias champion in the registry of this machine, and appoints the version in its ledger.
 
     Raises:
         InvalidInput: A promotion names no version, and only a service knows a challenger.
@@ -193,13 +193,13 @@ def _move_alias(action: "Action", model: str, version: str | None) -> Any:  # no
     from concord.cli import registry
 
     if action == "rollback":
-        return registry.roll_back(model)
+        return registry.roll_back(model, why)
     if version is None:
         raise InvalidInput(
             "No service runs here that would know a challenger; name the version to be served.",
             field="VERSION",
         )
-    return registry.promote(model, version)
+    return registry.promote(model, version, why)
 
 
 def _wait_until_served(access: ServiceAccess, view: "ModelView", timeout: float) -> "ModelView":

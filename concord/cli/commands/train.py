@@ -19,8 +19,8 @@ from concord.cli.home import find_home, find_project
 def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
     """Fit every model of TASK, or of all tasks, register it in MLflow and package it.
 
-    A `concord up` that runs goes on with the models that it has started with; start it again to
-    serve the new ones.
+    A node that was served before goes on with the version that the ledger has; `concord models promote
+    TASK.NODE VERSION` serves a new one.
 
     \b
     Examples:
@@ -43,4 +43,4 @@ def train(*, tasks: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> N
         print_line(f"[green]✓[/] {line}")
     print_line(f"[green]✓[/] {len(packaged.versions)} models are packaged.")
     if home.read_state():
-        print_line("[yellow]![/] Concord runs with the models of its start. Start it again to serve these.")
+        print_line("[yellow]![/] Concord goes on with what it serves. `concord models promote` serves these.")

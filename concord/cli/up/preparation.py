@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from concord.cli.appointed import AppointedVersion
 from concord.cli.databases import REGISTRY
 from concord.cli.home import process_environment, python_command
 from concord.cli.text.fits import failures
@@ -50,11 +51,15 @@ class PackagedBentos:
         bentos: Name → tag.
         versions: Registered name, `<task>.<node>` → the version of it that is packaged.
         refused: Registered name → why its champion cannot be served.
+        digests: Registered name → SHA-256 of the packaged version's file.
+        kept: Registered name → the registry's champion, where the appointed version is packaged instead.
     """
 
     bentos: Mapping[str, str]
     versions: Mapping[str, str]
     refused: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
 
     def nodes_of(self, tasks: Sequence[str]) -> dict[str, list[str]]:
         """Task → its nodes, for these tasks or for all."""
@@ -148,22 +153,36 @@ class Preparation:
                 self._record.write(step, result=True)
         return list(results)
 
-    def package(self) -> PackagedBentos:
+    def package(self, appointed: Mapping[str, AppointedVersion] | None = None) -> PackagedBentos:
         """Packages every champion and builds the bentos that are not as they should be.
+
+        Args:
+            appointed: Registered name → the version that the ledger has appointed; it is packaged instead.
 
         Raises:
             CallerError: The user can mend it; with training's own words and code.
             TrainingError: Something could not be packaged.
         """
-        document = self._record.read("package")
+        options = [
+            f"--appointed={name}={version.number}@{version.digest}"
+            for name, version in sorted((appointed or {}).items())
+        ]
+        step = " ".join(["package", *options])
+        document = self._record.read(step)
         if document is None:
-            document = self._run("package", "--json")
-            self._record.write("package", document)
+            document = self._run("package", "--json", *options)
+            self._record.write(step, document)
         # A tag is NAME:VERSION, with a part of the run's id behind it where two registries share a store.
         versions = {
             name: tag.rpartition(":")[2].partition("-")[0] for name, tag in document["models"].items()
         }
-        return PackagedBentos(document["bentos"], versions, document.get("refused", {}))
+        return PackagedBentos(
+            document["bentos"],
+            versions,
+            document.get("refused", {}),
+            document.get("digests", {}),
+            document.get("kept", {}),
+        )
 
     def models(self, step: str, *arguments: str) -> Any:  # noqa: ANN401
         """Runs a step of `python -m training models`; returns its JSON.

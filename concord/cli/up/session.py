@@ -1,13 +1,16 @@
 """One run of `concord up`: the steps from choosing ports to ending the last process."""
 
+import logging
 import os
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Final
 
+from concord.cli.appointed import AppointedVersion, appoint, choose_versions, read_appointed
 from concord.cli.console import ask
 from concord.cli.home import Home, find_project, read_settings
 from concord.cli.text.fits import failures, summarise
@@ -36,7 +39,7 @@ from concord.cli.up.supervisor import Supervisor
 from concord.cli.up.tls import TlsFiles
 from concord.cli.up.version_watcher import VersionWatcher
 from concord.cli.up.welcome import report_ready
-from concord.errors import ServiceAway
+from concord.errors import ConcordError, ServiceAway
 
 READY_SECONDS: Final = 180
 """When waiting ends and what is not up is reported; a slow machine takes a third of it."""
@@ -48,6 +51,9 @@ WATCH_SECONDS: Final = 0.5
 
 SAME_SIGNAL_SECONDS: Final = 1.0
 """A second signal within this time is the first one once more; a later one kills what has not ended."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -99,15 +105,15 @@ class UpSession:
     def _start_and_stay(self, launcher: Launcher, data: dict[str, str], prometheus: str | None) -> None:
         supervisor = launcher.supervisor
         preparation = Preparation(launcher.root, self.home.folder, self.stop)
-        self._fit(preparation, data)
+        fitted = self._fit(preparation, data)
         # The slowest to start goes first, and needs nothing but the registry.
         pages = self._start_pages(launcher)
-        packaged = self._package(preparation)
+        packaged = self._package(preparation, fitted)
         plan = make_plan(self.home, read_settings().nodes_file, packaged, self.tasks, self.ports)
         self._report_nodes_file(plan)
         registry = pages.get("mlflow")
         store = find_registry(self.home.folder, registry)
-        watcher = VersionWatcher(launcher, store, packaged.versions, self.reporter)
+        watcher = VersionWatcher(launcher, store, packaged, self.reporter)
         supervisor.on_replaced = watcher.report_replaced
         watcher.prepare(node.name for node in plan.nodes)
         if prometheus:
@@ -159,7 +165,8 @@ class UpSession:
             hosts=names,
         )
 
-    def _fit(self, preparation: Preparation, data: dict[str, str]) -> None:
+    def _fit(self, preparation: Preparation, data: dict[str, str]) -> dict[str, AppointedVersion]:
+        """Fits what is missing or has data of its own; returns the versions that were made of the latter."""
         self.reporter.report(
             "training", "[dim]·[/] Training the models that are missing …", tasks=list(self.tasks)
         )
@@ -171,15 +178,44 @@ class UpSession:
         text = "\n".join(f"{OK} {line}" for line in lines)
         fitted = [result["model"] for result in results if not result.get("error")]
         self.reporter.report("trained", text, models=fitted)
+        return {
+            result["model"]: AppointedVersion(result["version"], result["digest"])
+            for result in results
+            if not result.get("error") and result["model"].partition(".")[0] in data
+        }
 
-    def _package(self, preparation: Preparation) -> PackagedBentos:
-        packaged = preparation.package()
+    def _package(self, preparation: Preparation, fitted: Mapping[str, AppointedVersion]) -> PackagedBentos:
+        appointed = self._read_appointed()
+        for model in fitted.keys() & appointed.keys():
+            appoint("promote", model, fitted[model], "fitted by `concord up --data`")
+        packaged = preparation.package(choose_versions(appointed, fitted))
+        for model, champion in packaged.kept.items():
+            if model in packaged.versions:
+                self._report_kept(model, champion, packaged.versions[model])
         for model, reason in packaged.refused.items():
             text = f"{BAD} {model} is not served; the others are."
             self.reporter.report("not_packaged", text, reason, model=model, message=reason)
         text = f"{OK} {len(packaged.versions)} models are packaged."
         self.reporter.report("packaged", text, bentos=dict(packaged.bentos))
         return packaged
+
+    def _read_appointed(self) -> dict[str, AppointedVersion]:
+        try:
+            return read_appointed()
+        except ConcordError as error:
+            text = f"{BAD} The ledger cannot be read, so the registry's champions are served: {error.message}"
+            self.reporter.report("warning", text, message=error.message)
+            return {}
+
+    def _report_kept(self, model: str, champion: str, served: str) -> None:
+        """Reports that the registry's champion is not the version that the ledger has."""
+        remedy = f"`concord models promote {model} {champion}` accepts it."
+        text = (
+            f"[yellow]![/] {model}: the registry's champion is version {champion}, which nobody has "
+            f"appointed; version {served} is served. {remedy}"
+        )
+        _log.warning("champion not appointed", extra={"model": model, "champion": champion, "served": served})
+        self.reporter.report("kept", text, model=model, champion=champion, served=served, message=remedy)
 
     def _report_nodes_file(self, plan: LaunchPlan) -> None:
         if plan.is_edited:

@@ -1,12 +1,12 @@
 """Watches which versions the nodes of this machine are to serve, and brings changes in while they serve.
 
 The consensus service writes the desired versions of a node to the file CONCORD_HOME/versions/NAME:
-`{"champion": "8", "challenger": "9"}`. When it changes, the fetch step of a pod (`python -m
+`{"champion": "8", "champion_digest": "9f…"}`. When it changes, the fetch step of a pod (`python -m
 training.registry.fetch`) runs here as a process, then the supervisor replaces the node. A version that cannot
 be fetched changes nothing and is tried again later.
 
 Nothing is decided here, and a file is never written. It is removed at a start if its champion is not the
-registry's any more, because models were trained or promoted while nothing ran.
+one that is packaged, because another was appointed while nothing ran.
 """
 
 import json
@@ -19,6 +19,7 @@ from typing import Final
 
 from concord.cli.home import process_environment, python_command
 from concord.cli.up.launcher import Launcher
+from concord.cli.up.preparation import PackagedBentos
 from concord.cli.up.processes import Handle, Program, last_lines
 from concord.cli.up.reporter import BAD, OK, Reporter, short_path
 from concord.cli.up.supervisor import Replaced
@@ -31,6 +32,7 @@ RETRY_SECONDS: Final = 60.0
 """Until a fetch that failed is tried again; it has itself waited for MLflow that long."""
 
 CHAMPION: Final = "champion"
+CHAMPION_DIGEST: Final = "champion_digest"
 CHALLENGER: Final = "challenger"
 REFUSED: Final = "refused"
 """As the fetch step names folders, and the note in place of a challenger that cannot be had."""
@@ -75,7 +77,7 @@ class VersionWatcher:
     Args:
         launcher: The home folder, the project, and the supervisor that replaces processes.
         registry: Where versions are fetched from, as MLFLOW_TRACKING_URI.
-        packaged: Registered name → the version that is packaged.
+        packaged: The versions that are packaged, and the digests of their files.
         reporter: Reports what happens.
         clock: Seconds.
         run: Starts the fetch step: command, log, environment.
@@ -85,13 +87,13 @@ class VersionWatcher:
         self,
         launcher: Launcher,
         registry: str,
-        packaged: Mapping[str, str],
+        packaged: PackagedBentos,
         reporter: Reporter,
         clock: Callable[[], float] = time.monotonic,
         run: Callable[[list[str], Path, Mapping[str, str]], Handle] = Program,
     ) -> None:
         self._home, self._root, self._supervisor = launcher.home, launcher.root, launcher.supervisor
-        self._registry, self._packaged = registry, packaged
+        self._registry, self._packaged, self._digests = registry, packaged.versions, packaged.digests
         self._reporter, self._clock, self._run = reporter, clock, run
         self._changes: dict[str, VersionChange] = {}
 
@@ -203,14 +205,17 @@ class VersionWatcher:
         """The desired versions but a packaged champion; None where the text is none."""
         desired = read_desired(text)
         if desired and desired.get(CHAMPION) == self._packaged.get(name):
-            desired.pop(CHAMPION, None)
+            digest = desired.get(CHAMPION_DIGEST)
+            if digest is None or digest == self._digests.get(name, digest):
+                desired = {key: value for key, value in desired.items() if not key.startswith(CHAMPION)}
         return desired
 
     def _is_fetched(self, name: str, to_fetch: Mapping[str, str]) -> bool:
         """Whether the folder holds all that is to be fetched, and nothing else."""
         folder = self._home.served(name)
         return all(
-            _read_version(folder / role, name) == to_fetch.get(role) for role in (CHAMPION, CHALLENGER)
+            _read_version(folder / role, name) == (to_fetch.get(role), to_fetch.get(f"{role}_digest"))
+            for role in (CHAMPION, CHALLENGER)
         )
 
     def _remove_outdated(self, name: str) -> None:
@@ -219,7 +224,7 @@ class VersionWatcher:
         if champion is not None and champion.isdecimal() and packaged not in (None, champion):
             (self._home.versions / name).unlink()
             text = (
-                f"[dim]·[/] {name}: the registry's champion is version {packaged} by now, not {champion}; "
+                f"[dim]·[/] {name}: version {packaged} was appointed meanwhile, and not {champion}; "
                 "it is served, without a challenger."
             )
             self._reporter.report("outdated", text, name=name, champion=packaged)
@@ -238,10 +243,10 @@ class VersionWatcher:
         return f"{champion} with challenger {challenger}" if challenger else champion
 
 
-def _read_version(folder: Path, name: str) -> str | None:
-    """The version in a role's folder; None if there is none."""
+def _read_version(folder: Path, name: str) -> tuple[str | None, str | None]:
+    """Version and digest in a role's folder, by which the node checks the file; None if there is none."""
     try:
         info = json.loads((folder / "info.json").read_text("utf-8"))
     except (OSError, ValueError):
-        return None
-    return str(info.get("version")) if info.get("model") == name else None
+        return None, None
+    return (str(info.get("version")), info.get("digest")) if info.get("model") == name else (None, None)

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from concord.errors import Conflict
 from concord.types.models import DesiredVersions
+from concord.util.digests import is_digest
 
 _REFERENCE: Final = re.compile(r"(?:models:/[^/@]+/)?(?P<version>[1-9][0-9]*)")
 """A version's number, alone or in MLflow's form of a model URI; an alias does not match."""
@@ -26,7 +27,11 @@ def parse_versions(text: str) -> DesiredVersions:
     if not isinstance(document, dict):
         return DesiredVersions()
     champion, challenger = (document.get(role) for role in ("champion", "challenger"))
-    return DesiredVersions(_reference(champion), _reference(challenger))
+    return DesiredVersions(
+        _reference(champion),
+        _reference(challenger),
+        *(_digest(document.get(f"{role}_digest")) for role in ("champion", "challenger")),
+    )
 
 
 def format_versions(versions: DesiredVersions) -> str:
@@ -84,3 +89,7 @@ def changed_meanwhile(name: str, expected: DesiredVersions, stored: DesiredVersi
 
 def _reference(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _digest(value: object) -> str | None:
+    return value if is_digest(value) else None

@@ -102,6 +102,9 @@ def list_concerns(nodes: Iterable[NodeView]) -> list[str]:
                     reason=wording.escape(reasons.translate_reason(node.standing_reason or "")),
                 ).strip()
             )
+        elif node.standing_reason:
+            reason = wording.escape(reasons.translate_reason(node.standing_reason))
+            lines.append(f"**{name}**: {reason}")
     return lines
 
 

@@ -67,6 +67,13 @@ http://{{ include "concord.name" (list . "mlflow") }}:5000
     secretKeyRef: {name: {{ $.Values.mlflow.existingSecret }}, key: {{ $key }}, optional: true}
 {{- end }}
 {{- end }}
+{{- with .Values.mlflow.auth.existingSecret }}
+{{- range $variable, $key := dict "PASSWORD" "password" "USERNAME" "username" }}
+- name: MLFLOW_TRACKING_{{ $variable }}
+  valueFrom:
+    secretKeyRef: {name: {{ $.Values.mlflow.auth.existingSecret }}, key: {{ $key }}}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* Whether the consensus service brings versions in, which takes a registry and who may order it; else empty: root */}}
@@ -174,6 +181,9 @@ true
 {{- end -}}
 {{- if and .Values.mlflow.existingSecret (not .Values.mlflow.trackingUri) -}}
 {{- fail "mlflow.existingSecret says who asks a registry elsewhere, and mlflow.trackingUri names none. Set it, or leave existingSecret empty." -}}
+{{- end -}}
+{{- if and .Values.mlflow.auth.existingSecret (not .Values.mlflow.enabled) -}}
+{{- fail "mlflow.auth.existingSecret says whom the MLflow of this release answers, and mlflow.enabled=false makes none. For a registry elsewhere set mlflow.existingSecret." -}}
 {{- end -}}
 {{- if and .Values.monitoring.serviceMonitor.enabled .Values.monitoring.podMonitor.enabled -}}
 {{- fail "monitoring.serviceMonitor and monitoring.podMonitor would read every metric twice. Enable one." -}}

@@ -85,7 +85,7 @@ def registry(monkeypatch):
         calls.append(" ".join([step, *arguments]))
         if step == "list":
             return [{"model": KNN, "previous": "6", "versions": versions}]
-        return {"model": KNN, "version": "6", "previous": "7"}
+        return {"model": KNN, "version": "6", "previous": "7", "digest": "6" * 64, "is_moved": True}
 
     monkeypatch.setattr(local_registry, "_run_step", run_step)
     return calls

@@ -7,10 +7,13 @@ import pytest
 from concord.cli.home import Home
 from concord.cli.up.launcher import Launcher
 from concord.cli.up.ports import Ports
+from concord.cli.up.preparation import PackagedBentos
 from concord.cli.up.supervisor import Supervisor
 from concord.cli.up.version_watcher import RETRY_SECONDS, VersionWatcher
 
 KNN = "iris.knn"
+DIGEST = "8" * 64
+PACKAGED = PackagedBentos({}, {KNN: "7"}, digests={KNN: "7" * 64})
 
 
 class Step:
@@ -58,7 +61,7 @@ def laptop(tmp_path):
             supervisor.replace = self.replaced.append
             launcher = Launcher(self.home, tmp_path, Ports("127.0.0.1"), supervisor)
             self.watcher = VersionWatcher(
-                launcher, "http://mlflow", {KNN: "7"}, self.reporter, lambda: self.now, self._run
+                launcher, "http://mlflow", PACKAGED, self.reporter, lambda: self.now, self._run
             )
 
         def _run(self, command, log, environment):
@@ -69,10 +72,11 @@ def laptop(tmp_path):
             self.home.versions.mkdir(exist_ok=True)
             (self.home.versions / KNN).write_text(json.dumps(desired))
 
-        def fetched(self, role, version):
+        def fetched(self, role, version, digest=DIGEST):
             folder = self.home.served(KNN) / role
             folder.mkdir(parents=True)
-            (folder / "info.json").write_text(json.dumps({"model": KNN, "version": version}))
+            info = {"model": KNN, "version": version, "digest": digest}
+            (folder / "info.json").write_text(json.dumps(info))
 
     return Laptop()
 
@@ -148,14 +152,29 @@ def test_a_challenger_that_cannot_be_had_is_reported(laptop):
 
 
 def test_what_was_fetched_before_is_served_at_once_by_the_next_start(laptop):
-    laptop.write(champion="7", challenger="8")
+    laptop.write(champion="7", challenger="8", challenger_digest=DIGEST)
     laptop.fetched("challenger", "8")
     laptop.watcher.prepare([KNN])
     laptop.watcher.check()
     assert laptop.steps == []
 
 
-def test_a_champion_that_is_not_the_registrys_is_dropped_at_a_start(laptop):
+def test_what_was_fetched_before_with_another_file_is_fetched_again(laptop):
+    laptop.write(champion="7", challenger="8", challenger_digest=DIGEST)
+    laptop.fetched("challenger", "8", "9" * 64)
+    laptop.watcher.prepare([KNN])
+    laptop.watcher.check()
+    assert laptop.steps[0].order == {"challenger": "8", "challenger_digest": DIGEST}
+
+
+def test_the_packaged_number_with_another_file_is_fetched(laptop):
+    laptop.watcher.prepare([KNN])
+    laptop.write(champion="7", champion_digest=DIGEST)
+    laptop.watcher.check()
+    assert laptop.steps[0].order == {"champion": "7", "champion_digest": DIGEST}
+
+
+def test_a_champion_that_is_not_the_packaged_one_is_dropped_at_a_start(laptop):
     laptop.write(champion="6", challenger="8")
     laptop.fetched("champion", "6")
     laptop.watcher.prepare([KNN])

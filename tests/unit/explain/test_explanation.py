@@ -127,6 +127,23 @@ def test_the_cap_is_explained_exactly_where_it_cuts(stakes):
     assert ("at most" in explain_weight("a", task, vote("a"), vote("b"))) == cut
 
 
+def test_a_version_without_twenty_labelled_rounds_is_told_how_many_it_has_and_its_limit():
+    task = state(a=account(9000, labelled=4, tried=3), b=account(), c=account())
+    votes = vote("a"), vote("b"), vote("c")
+    said = explain_weight("a", task, *votes)
+    assert said.endswith(
+        " Its version has 7 of 20 labelled rounds: its weight is at most the median of its peers'."
+    )
+    assert "median" not in explain_weight("b", task, *votes)
+    assert "cut to" not in explain_weight("b", task, *votes)
+
+
+@pytest.mark.parametrize("fields", [{"labelled": 17, "tried": 3}, {"labelled": 4}], ids=["proven", "older"])
+def test_a_version_with_a_record_or_from_before_the_rule_is_not_limited(fields):
+    task = state(a=account(9000, **fields), b=account())
+    assert "median" not in explain_weight("a", task, vote("a"), vote("b"))
+
+
 def test_voters_without_any_stake_count_alike():
     task = state(a=account(0), b=account(0))
     assert "all counted alike" in explain_weight("a", task, vote("a"), vote("b"))

@@ -12,6 +12,8 @@ from concord.policies.scoring import Trial
 from concord.policies.stake import MICRO
 from concord.policies.voting import PPM
 
+D7, D9, D10 = "7" * 64, "9" * 64, "a" * 64
+
 AT = 1_700_000_000_000_000
 
 
@@ -31,12 +33,16 @@ class Ledger:
         # As a store has it: what is folded was written and read again.
         self.state = State.from_json(fold(self.state, made).to_json())
 
-    def appoint(self, action, version, before, at=AT):
-        decision = Decision(action, version, before, "operator", "why")
+    def appoint(self, action, version, before, at=AT, digest=None):
+        decision = Decision(action, version, before, "operator", "why", digest)
         self.add(events.appoint("t", "knn", decision, at, self.account.changes))
 
-    def serve(self, version):
-        self.add(events.promote("t", "knn", version, self.account.changes))
+    def serve(self, version, **more):
+        self.add(events.promote("t", "knn", version, self.account.changes, **more))
+
+    def note(self, digest):
+        """The node states which file version 7 is."""
+        self.serve("7", digest=digest, newcomer=True)
 
     def settle(self, rounds=0, score=0, trial=None):
         """Labelled rounds of the version on record, and of one beside it."""
@@ -174,3 +180,131 @@ def test_a_decision_moves_no_stake(ledger):
     ledger.appoint("promote", "9", "7")
     same = dataclasses.replace(ledger.account, appointment=None, changes=0)
     assert same == before
+
+
+# Newcomers: versions without a record, by an event that says so
+
+
+def test_an_event_from_before_the_rule_makes_no_newcomer(ledger):
+    ledger.serve("9")
+    assert not ledger.account.is_newcomer
+
+
+def test_a_version_that_is_promoted_under_the_rule_is_a_newcomer_for_twenty_labelled_rounds(ledger):
+    ledger.serve("9", newcomer=True)
+    seen = []
+    for _ in range(2):
+        ledger.settle(19, 10)
+        seen.append((ledger.account.is_newcomer, ledger.account.known_rounds))
+    assert seen == [(True, 19), (False, 38)]
+
+
+def test_rounds_as_a_challenger_count_for_the_twenty(ledger):
+    ledger.appoint("challenge", "9", "7")
+    ledger.settle(13, 10, trial=("9", 13, 10))
+    ledger.appoint("promote", "9", "7")
+    ledger.serve("9", newcomer=True)
+    assert ledger.account.known_rounds == 13
+    ledger.settle(7, 5)
+    assert not ledger.account.is_newcomer
+
+
+def test_a_former_champion_that_comes_back_is_no_newcomer_though_part_of_its_rounds_was_a_trial(ledger):
+    ledger.settle(30, 20)
+    ledger.appoint("challenge", "9", "7")
+    ledger.settle(15, 10, trial=("9", 15, 10))
+    ledger.appoint("promote", "9", "7")
+    ledger.serve("9", newcomer=True)
+    ledger.settle(6, 5)
+    ledger.appoint("promote", "10", "9")
+    ledger.serve("10", newcomer=True)
+    assert (ledger.account.is_newcomer, ledger.account.trial.rounds) == (True, 21)
+    ledger.appoint("rollback", "9", "10")
+    ledger.serve("9", newcomer=True)
+    assert not ledger.account.is_newcomer
+
+
+def test_an_account_that_is_opened_under_the_rule_begins_as_a_newcomer():
+    opened = events.open_account("t", "knn", 1000 * MICRO, 900_000, "7", newcomer=True)
+    account = fold(State(), [events.params("t", "wager"), opened]).task("t").account("knn")
+    assert (account.is_newcomer, account.known_rounds) == (True, 0)
+
+
+# Digests: which file was appointed
+
+
+def test_an_event_without_a_digest_leaves_a_state_without_one(ledger):
+    ledger.appoint("promote", "9", "7")
+    ledger.serve("9")
+    stored = ledger.state.to_json()["tasks"]["t"]["accounts"]["knn"]
+    assert not any("digest" in key for key in (*stored, *stored["appointment"]))
+
+
+def test_the_appointed_file_and_the_one_before_may_answer_and_no_other(ledger):
+    ledger.note(D7)
+    ledger.appoint("promote", "9", "7", digest=D9)
+    account = ledger.account
+    assert account.champion == ("9", D9)
+    assert [account.admits(version, digest) for version, digest in (("9", D9), ("7", D7))] == [True, True]
+    assert not account.admits("9", D10)
+    assert not account.admits("10", D10)
+
+
+def test_where_the_image_decides_any_file_may_answer(ledger):
+    ledger.note(D7)
+    assert ledger.account.admits("8", D9)
+    ledger.appoint("challenge", "9", "7", digest=D9)
+    assert ledger.account.admits("8", D10)
+
+
+def test_after_a_rollback_to_the_image_any_file_may_answer(ledger):
+    ledger.note(D7)
+    ledger.appoint("promote", "9", "packaged", digest=D9)
+    ledger.appoint("rollback", "packaged", "9")
+    assert ledger.account.admits("8", D10)
+
+
+def test_the_appointed_file_is_known_through_challenges_and_dismissals(ledger):
+    ledger.note(D7)
+    seen = []
+    for action, version, before, digest in (
+        ("promote", "9", "7", D9),
+        ("dismiss", "7", "9", None),
+        ("challenge", "10", "9", D10),
+        ("dismiss", "10", "9", None),
+    ):
+        ledger.appoint(action, version, before, digest=digest)
+        seen.append((ledger.account.champion, ledger.account.appointment.previous_digest))
+    assert seen == [(("9", D9), D7)] * 4
+
+
+def test_a_champion_whose_tag_was_removed_from_the_registry_stays_appointed(ledger):
+    """A decision then calls it packaged, since the registry does not have it."""
+    ledger.note(D7)
+    ledger.appoint("promote", "9", "7", digest=D9)
+    ledger.appoint("challenge", "10", "packaged", digest=D10)
+    assert not ledger.account.admits("8", "8" * 64)
+
+
+def test_a_challengers_file_is_known_before_and_after_its_promotion(ledger):
+    ledger.note(D7)
+    ledger.appoint("challenge", "9", "7", digest=D9)
+    assert (ledger.account.find_digest("9"), ledger.account.appointment.challenger_digest) == (D9, D9)
+    ledger.appoint("promote", "9", "7", digest=D9)
+    assert (ledger.account.find_digest("7"), ledger.account.appointment.challenger_digest) == (D7, D7)
+    assert ledger.account.find_digest("8") is None
+
+
+def test_the_file_of_a_version_on_record_is_noted_once_and_costs_no_record(ledger):
+    ledger.settle(30, 20)
+    ledger.note(D7)
+    assert (ledger.account.digest, ledger.account.labelled, ledger.account.is_newcomer) == (D7, 30, False)
+    with pytest.raises(Conflict, match="serves version 7 already"):
+        ledger.note(D7)
+
+
+def test_another_file_under_the_same_number_is_another_version(ledger):
+    ledger.note(D7)
+    ledger.settle(30, 20)
+    ledger.note(D10)
+    assert (ledger.account.labelled, ledger.account.is_newcomer) == (0, True)

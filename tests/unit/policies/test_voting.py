@@ -1,5 +1,6 @@
 """The answering half of both policies: the vectors of the specification, and what always holds."""
 
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -357,3 +358,100 @@ def test_a_sum_within_a_thousandth_of_one_is_a_vote(row):
 @pytest.mark.parametrize("property_", properties, ids=str)
 def test_what_holds_in_a_few_cases_holds_in_many(property_):
     property_.check()
+
+
+# Newcomers: versions without twenty labelled rounds
+
+newcomers = st.lists(st.booleans(), min_size=6, max_size=6)
+
+
+def with_newcomers(voters, marks):
+    return [dataclasses.replace(voter, is_newcomer=mark) for voter, mark in zip(voters, marks, strict=False)]
+
+
+def peers_median(weights, i):
+    return voting.lower_median([*weights[:i], *weights[i + 1 :]], [1] * (len(weights) - 1))
+
+
+@properties(ensembles(), newcomers, many=1000)
+def test_a_version_without_twenty_labelled_rounds_never_weighs_more_than_the_median_of_its_peers(
+    ensemble, marks
+):
+    """Where all voters with weight are newcomers, rounding to a sum of 1,000,000 may cost 1 ppm."""
+    voters = with_newcomers(ensemble[0], marks)
+    weights = voting.skill_weights(voters)
+    slack = int(all(voter.is_newcomer for voter, w in zip(voters, weights, strict=True) if w))
+    if len(voters) > 1:
+        for i, voter in enumerate(voters):
+            assert not voter.is_newcomer or weights[i] <= peers_median(weights, i) + slack
+
+
+@properties(ensembles(), newcomers, many=1000)
+def test_with_newcomers_weights_sum_to_one_and_none_is_below_zero(ensemble, marks):
+    weights = voting.skill_weights(with_newcomers(ensemble[0], marks))
+    assert sum(weights) == PPM
+    assert min(weights) >= 0
+
+
+@properties(ensembles(), newcomers, st.randoms(use_true_random=False), many=1000)
+def test_with_newcomers_renaming_the_nodes_permutes_the_weights(ensemble, marks, random):
+    """I12. A tie of remainders goes to the earlier name."""
+    voters = with_newcomers(ensemble[0], marks)
+    before = voting.skill_weights(voters)
+    order = list(range(len(voters)))
+    random.shuffle(order)
+    after = voting.skill_weights([voters[i] for i in order])
+    assert all(abs(after[k] - before[i]) <= 1 for k, i in enumerate(order))
+
+
+@properties(ensembles(), newcomers, many=1000)
+def test_what_a_newcomer_may_not_have_goes_to_the_others_in_proportion(ensemble, marks):
+    voters = with_newcomers(ensemble[0], marks)
+    best = max(voter.skill for voter in voters)
+    raw = [voter.stake * eighth_power(PPM - best + voter.skill) for voter in voters]
+    for _ in raw:
+        # By the definition, again and again until nothing changes.
+        raw = [
+            min(weight, peers_median(raw, i)) if voter.is_newcomer and len(raw) > 1 else weight
+            for i, (voter, weight) in enumerate(zip(voters, raw, strict=True))
+        ]
+    exact = [Fraction(PPM * weight, sum(raw)) for weight in raw] if any(raw) else [Fraction(PPM)]
+    if max(exact) > voting.CAP or not any(raw):
+        return
+    weights = voting.skill_weights(voters)
+    assert all(abs(w - e) < len(voters) for w, e in zip(weights, exact, strict=True))
+
+
+@properties(ensembles(), many=300)
+def test_without_newcomers_nothing_is_limited(ensemble):
+    voters, _ = ensemble
+    assert voting.limit_newcomers([voter.stake for voter in voters], []) == [voter.stake for voter in voters]
+
+
+def test_a_swapped_version_whose_peers_are_worse_than_the_prior_gets_no_more_than_they():
+    """Its skill of 0.7 before any label is above the honest skill of its peers."""
+    peers = [Voter(f"peer{i}", STAKE, STAKE, skill=500_000) for i in range(3)]
+    swapped = Voter("swapped", STAKE, STAKE)
+    assert voting.skill_weights([*peers, swapped])[3] == 600_000
+    limited = dataclasses.replace(swapped, is_newcomer=True)
+    assert voting.skill_weights([*peers, limited]) == (250_000,) * 4
+
+
+def test_two_voters_share_evenly_while_the_richer_one_is_a_newcomer():
+    voters = [Voter("new", 9 * STAKE, STAKE, is_newcomer=True), Voter("old", STAKE, STAKE)]
+    assert voting.skill_weights(voters) == (500_000, 500_000)
+
+
+def test_a_newcomer_alone_has_no_peers_and_all_of_the_weight():
+    assert voting.skill_weights([Voter("new", STAKE, STAKE, is_newcomer=True)]) == (PPM,)
+
+
+def test_below_twenty_labels_of_the_task_stake_alone_counts_for_newcomers_too():
+    voters = [Voter("new", 3 * STAKE, STAKE, is_newcomer=True), Voter("old", STAKE, STAKE)]
+    assert voting.wager(voters, one_hots(1, 2), labelled=19).weights == (750_000, 250_000)
+    assert voting.wager(voters, one_hots(1, 2), labelled=20).weights == (500_000, 500_000)
+
+
+def test_a_value_is_pooled_by_the_limited_weights():
+    voters = [Voter("new", 9 * STAKE, 1, is_newcomer=True), *make_voters([0] * 2)]
+    assert voting.wager_value(voters, [900, 100, 200], 10, labelled=20).answer == 200

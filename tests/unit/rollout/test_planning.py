@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 
 from concord.errors import Conflict, InvalidInput
+from concord.ledger.state import PACKAGED
 from concord.policies.stake import Appointment
 from concord.rollout.planning import RolloutRequest, plan_rollout
-from concord.rollout.state import PACKAGED, RolloutState
+from concord.rollout.state import RolloutState
 from concord.types.models import DesiredVersions
 
 

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from concord.errors import ServiceAway, TrainingError
 from training.__main__ import main
 from training.packaging import bento as building
-from training.packaging.package import package
+from training.packaging.package import AppointedVersion, package
 from training.registry.registry import Registry
 
 ROOT = Path(__file__).parents[4]
@@ -112,9 +112,8 @@ def test_a_damaged_file_in_the_store_is_named_with_what_to_run(iris_home, file):
     assert "bentoml models delete iris.knn:1" in reason
 
 
-def test_a_model_from_elsewhere_is_packed_by_its_schema_alone(own_home):
+def test_a_model_from_elsewhere_is_packed_without_an_accuracy(own_home):
     client = Registry(own_home).client
-    client.delete_model_version_tag("iris.knn", "1", "concord.digest")
     client.delete_model_version_tag("iris.knn", "1", "concord.accuracy")
     folder = Path(package(own_home, ["iris.knn"]).folders["iris.knn"])
     info = json.loads((folder / "info.json").read_text())
@@ -146,9 +145,22 @@ def change_tag(key, text):
         (change_tag("concord.accuracy", "good"), "its tag concord.accuracy cannot be read"),
         (change_tag("concord.accuracy", "nan"), "its tag concord.accuracy cannot be read"),
         (change_tag("concord.digest", "0" * 64), "not the one that was registered"),
+        (
+            lambda client: client.delete_model_version_tag("iris.knn", "1", "concord.digest"),
+            "it has no tag concord.digest.*training register FILE.onnx --as iris.knn",
+        ),
         (put_elsewhere, "its file at foo://x/y cannot be read here.*training register FILE.onnx"),
     ],
-    ids=["no schema", "no JSON", "no schema's JSON", "no number", "no share", "another file", "no address"],
+    ids=[
+        "no schema",
+        "no JSON",
+        "no schema's JSON",
+        "no number",
+        "no share",
+        "another file",
+        "no digest",
+        "no address",
+    ],
 )
 def test_a_model_that_no_node_can_serve_is_told_by_name_and_the_others_are_packed(own_home, change, words):
     change(Registry(own_home).client)
@@ -287,3 +299,50 @@ def test_a_name_that_no_task_or_node_can_have_is_refused_each_time_with_the_reme
         made = package(own_home)
         assert (len(made.models), list(made.refused)) == (5, [name])
         assert "training register FILE.onnx --as" in made.refused[name]
+
+
+# What the ledger has appointed
+
+
+def move_alias(home):
+    """Another version is the champion, by a write to the registry alone; returns the first one."""
+    client = Registry(home).client
+    first = client.get_model_version("iris.knn", "1")
+    version = client.create_model_version(
+        "iris.knn", first.source, run_id=first.run_id, tags=first.tags
+    ).version
+    client.set_registered_model_alias("iris.knn", "champion", version)
+    return AppointedVersion("1", first.tags["concord.digest"])
+
+
+def test_the_appointed_version_is_packed_and_not_the_registrys_champion(own_home):
+    appointed = {"iris.knn": move_alias(own_home)}
+    made = package(own_home, appointed=appointed)
+    assert (made.models["iris.knn"], made.kept) == ("iris.knn:1", {"iris.knn": "2"})
+    assert made.digests["iris.knn"] == appointed["iris.knn"].digest
+
+
+def test_an_appointed_version_that_is_the_champion_is_nothing_special(own_home):
+    champion = Registry(own_home).champions()["iris.knn"]
+    made = package(own_home, appointed={"iris.knn": AppointedVersion(champion.version, champion.digest)})
+    assert (made.models["iris.knn"], made.kept) == ("iris.knn:1", {})
+
+
+def test_an_appointed_version_that_was_packed_before_needs_no_registry(own_home, monkeypatch):
+    package(own_home)
+    appointed = {"iris.knn": move_alias(own_home)}
+    monkeypatch.setattr(Registry, "fetch", lambda *_: pytest.fail("a model was downloaded"))
+    assert package(own_home, appointed=appointed).models["iris.knn"] == "iris.knn:1"
+
+
+def test_an_appointed_version_whose_file_was_changed_in_the_registry_is_not_packed(own_home):
+    made = package(own_home, appointed={"iris.knn": AppointedVersion("1", "0" * 64)})
+    assert "iris.knn" not in made.models
+    assert "another file in the registry" in made.refused["iris.knn"]
+
+
+@pytest.mark.slow
+def test_an_appointed_version_of_another_form_is_refused():
+    done = CliRunner().invoke(main, ["package", "--appointed", "iris.knn=1@abc", "--json"])
+    assert done.exit_code == 2
+    assert "TASK.NODE=VERSION@DIGEST" in done.output

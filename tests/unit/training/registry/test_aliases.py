@@ -49,9 +49,17 @@ def test_a_rollback_that_was_not_settled_can_be_repeated(versions, champion):
     assert champion() == "2"
 
 
-def test_the_champion_is_not_promoted_twice(versions):
-    with pytest.raises(Conflict, match=r"Version 2 of iris\.knn is the champion already"):
-        versions().promote("iris.knn", "2")
+def test_a_champion_that_is_promoted_again_keeps_the_alias_and_the_way_back(versions, champion):
+    """Somebody may have moved the alias without the ledger, which a promotion then takes note of."""
+    versions().promote("iris.knn", "1")
+    again = versions().promote("iris.knn", "1")
+    assert (again.is_moved, again.previous, champion()) == (False, "2", "1")
+
+
+def test_a_version_without_a_digest_is_not_promoted(versions, own_home):
+    Registry(own_home).client.delete_model_version_tag("iris.knn", "1", "concord.digest")
+    with pytest.raises(InvalidInput, match=r"carries no digest of its file.*training register"):
+        versions().promote("iris.knn", "1")
 
 
 def test_a_rollback_to_what_the_registry_does_not_know_leaves_the_alias(versions, own_home, champion):
