@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from concord.http.limits import SPARE_FILES
 from tests.service.served import ROOT, serving_in_processes
 from tests.service.stack import IRIS
 
@@ -24,6 +25,9 @@ FLOOR = 0.050
 """Seconds below which a p99 is not judged. A quiet p99 is some 5 ms here, and the attacker takes a core of two: what
 it takes from the caller and the nodes lasts a few time slices of the kernel, 4 ms each for each process that waits.
 All attacks of the table took seconds."""
+
+PLACES = 1024 - SPARE_FILES
+"""Connections of a service that may open 1,024 files."""
 
 SECONDS = 4.0
 TRIES = 3
@@ -106,15 +110,15 @@ def withstood(served, attack):
 @pytest.mark.parametrize("megabytes", [50, 100])
 def test_a_header_of_many_megabytes_is_refused_before_it_is_read(served, megabytes):
     seen = withstood(served, f"header:{megabytes}")
-    assert seen["most_sent"] < 16 << 20
+    assert (seen["statuses"], seen["most_sent"] < 16 << 20) == (["431"], True)
 
 
 def test_half_open_connections_take_no_place_from_other_callers(served):
-    assert withstood(served, "half_open:1100")["most_open"] > 0
+    assert withstood(served, "half_open:1100")["opened"] > PLACES
 
 
 def test_idle_connections_beyond_the_cap_take_no_place_from_other_callers(served):
-    assert withstood(served, "idle:1500")["most_open"] > 0
+    assert withstood(served, "idle:1500")["opened"] > PLACES
 
 
 def test_unfinished_bodies_take_bounded_memory(served):
@@ -135,7 +139,7 @@ def test_pipelined_requests_on_many_connections_are_answered_in_turn(served):
 
 
 def test_callers_who_read_nothing_take_bounded_memory(served):
-    assert withstood(served, "slow_readers:50")["open"] == 50
+    assert withstood(served, "slow_readers:20")["open"] == 20
 
 
 def test_the_apis_documents_cost_next_to_nothing(served):

@@ -21,17 +21,20 @@ _two = b"content-length: 2\r\n\r\nab"
 GET = b"GET /one HTTP/1.1\r\nhost: here\r\n\r\n"
 
 
+LARGE = {"/large": 2 << 20, "/larger": 12 << 20}
+"""Bytes of an answer by its path; the larger one is more than the kernel takes for a caller that does not read."""
+
+
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with method, path and body; at /early without reading, at /large with two megabytes."""
+    """Answers with method, path and body; at /early without reading, at /large with megabytes."""
     body = bytearray()
     message = {"more_body": scope["path"] != "/early"}
     while message.get("more_body"):
         message = await receive()
         body += message.get("body", b"")
-    if scope["path"] == "/slow":
-        await asyncio.sleep(0.05)
+    await asyncio.sleep({"/slow": 0.05, "/slower": 2}.get(scope["path"], 0))
     answer = b"%s %s %d" % (scope["method"].encode(), scope["path"].encode(), len(body))
-    answer = b"." * (2 << 20) if scope["path"] == "/large" else answer
+    answer = b"." * LARGE.get(scope["path"], 0) or answer
     headers = [(b"content-length", b"%d" % len(answer))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer})
@@ -228,7 +231,7 @@ def test_callers_who_send_nothing_make_room_for_those_who_do() -> None:
 
 def test_where_every_connection_has_a_request_under_way_a_new_one_is_refused_at_once() -> None:
     async def ask(world: World) -> tuple[str, str]:
-        slow = b"GET /slow HTTP/1.1\r\nhost: here\r\n\r\n"
+        slow = b"GET /slower HTTP/1.1\r\nhost: here\r\n\r\n"
         world.table._most = 4
         for _ in range(4):
             await (await world.caller()).send(slow)
@@ -281,6 +284,19 @@ def test_a_caller_that_reads_nothing_is_dropped() -> None:
         return waits, len(world.table)
 
     assert run(ask, answer_seconds=0.1) == (1, 0)
+
+
+def test_a_request_behind_an_answer_that_nobody_reads_is_begun_once_it_was_read() -> None:
+    async def ask(world: World) -> tuple[int, list[int]]:
+        caller = await world.caller()
+        caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await caller.send(b"GET /larger HTTP/1.1\r\nhost: here\r\n\r\n" * 2)
+        await asyncio.sleep(0.1)
+        under_way = world.table.requests
+        caller.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        return under_way, [len((await caller.answer())[2]) for _ in range(2)]
+
+    assert run(ask) == (2, [12 << 20] * 2)
 
 
 def test_answers_that_nobody_reads_are_bounded_over_all_connections() -> None:
