@@ -72,21 +72,33 @@ def receive(connection):
 
 def header(target, megabytes):
     """One header of so many megabytes at a time, sent as fast as it is taken."""
+    return _endless(target, b"GET /v1/tasks HTTP/1.1\r\nhost: localhost\r\nx-long: ", int(megabytes) << 20)
+
+
+def after_413(target, _):
+    """Bodies of ten gigabytes, that go on after they were refused; 64 MB of each at most."""
+    return _endless(target, PREDICT + b"content-length: 10000000000\r\n\r\n", 64 << 20)
+
+
+def _endless(target, beginning, most):
+    """One connection after the other sends on until it is closed, or so many bytes were taken."""
     target.begin()
-    statuses, most = set(), 0
-    for _ in target.turns(0.2):
-        connection = target.connect()
-        connection.settimeout(5)
-        sent = 0
-        with connection, contextlib.suppress(OSError):
-            connection.sendall(b"GET /v1/tasks HTTP/1.1\r\nhost: localhost\r\nx-long: ")
-            while sent < megabytes << 20:
-                sent += connection.send(b"a" * CHUNK)
-                with contextlib.suppress(BlockingIOError):
-                    statuses.add(connection.recv(CHUNK, socket.MSG_DONTWAIT)[9:12].decode())
-            connection.sendall(b"\r\n\r\n")
-        most = max(most, sent)
-    return {"most_sent": most, "statuses": sorted(statuses - {""})}
+    most_sent, statuses = 0, set()
+    for _ in target.turns(0.1):
+        # Of small buffers, so that what was sent was received.
+        with target.connect(CHUNK) as connection:
+            send(connection, beginning)
+            sent, quiet = 0, 0
+            while quiet < 2000 and sent < most:
+                taken = send(connection, b"a" * CHUNK)
+                if taken is None:
+                    break
+                sent, quiet = sent + taken, 0 if taken else quiet + 1
+                statuses.add((receive(connection) or b"")[9:12].decode())
+                if not taken:
+                    time.sleep(0.001)
+        most_sent = max(most_sent, sent)
+    return {"most_sent": most_sent, "statuses": sorted(statuses - {""})}
 
 
 def _kept_open(target, count, greeting, turns):
@@ -141,7 +153,7 @@ def unfinished_bodies(target, count):
 
     target.begin()
     refused = 0
-    for _ in target.turns():
+    for _ in target.turns(0.005):
         if len(connections) < int(count):
             connections.append(post(head + b" " * 999_999))
         for connection in [*connections]:
@@ -153,27 +165,6 @@ def unfinished_bodies(target, count):
                 connection.close()
                 connections.remove(connection)
     return {"answers": sorted(answers), "refused": refused, "open": len(connections)}
-
-
-def after_413(target, _):
-    """Bodies of ten gigabytes, that go on after they were refused."""
-    target.begin()
-    most, statuses = 0, set()
-    for _ in target.turns(0.1):
-        connection = target.connect(CHUNK)
-        with connection:
-            send(connection, PREDICT + b"content-length: 10000000000\r\n\r\n")
-            sent, quiet = 0, 0
-            while quiet < 2000 and sent < 64 << 20:
-                taken = send(connection, b" " * CHUNK)
-                if taken is None:
-                    break
-                sent, quiet = sent + taken, 0 if taken else quiet + 1
-                statuses.add((receive(connection) or b"")[9:12].decode())
-                if not taken:
-                    time.sleep(0.001)
-            most = max(most, sent)
-    return {"most_sent": most, "statuses": sorted(statuses - {""})}
 
 
 def _flood(target, count, greeting, data, pause):

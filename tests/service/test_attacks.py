@@ -110,7 +110,7 @@ def withstood(served, attack):
 @pytest.mark.parametrize("megabytes", [50, 100])
 def test_a_header_of_many_megabytes_is_refused_before_it_is_read(served, megabytes):
     seen = withstood(served, f"header:{megabytes}")
-    assert (seen["statuses"], seen["most_sent"] < 16 << 20) == (["431"], True)
+    assert (seen["statuses"], seen["most_sent"] < 8 << 20) == (["431"], True)
 
 
 def test_half_open_connections_take_no_place_from_other_callers(served):
