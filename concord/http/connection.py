@@ -318,10 +318,14 @@ class LimitedProtocol(HttpToolsProtocol):
         """Refuses a head that cannot be handed on.
 
         Raises:
-            _Refused: It asks for a tunnel, names no host or several, or there are too many requests.
+            _Refused: It asks for a tunnel, names no host or several, codes its body in another way than in
+                chunks, or there are too many requests.
         """
         if self.parser.get_method() == b"CONNECT":
             raise _Refused(limits.NO_TUNNEL)
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            raise _Refused(limits.NO_CODING)
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise _Refused(limits.NO_HOST)
@@ -357,7 +361,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self._stage == "body":
             self._table.wait(self, self._table.bodies)
-        elif self._stage == "head":
+        elif self._stage == "head" or not self._bodies:
+            # Empty lines before a request are its beginning too.
             self._table.wait(self, self._table.heads)
 
     # Refusing.

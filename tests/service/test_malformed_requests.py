@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import re
 from dataclasses import dataclass, field
 
 import h11
@@ -12,8 +13,8 @@ from tests.service.served import predict, serving_in_processes
 
 pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
-LONGEST = 30
-"""Seconds that any of them may take."""
+LONGEST = 32
+"""Seconds that any of them may take: a body has 30, and the sweep that ends it comes once a second."""
 
 ALLOWED_FAULTS = {501, 503, 505}
 
@@ -21,7 +22,8 @@ HIDDEN = b"hidden-request"
 FOLLOWING = b"GET /v1/tasks HTTP/1.1\r\n" + HOST + b"x-request-id: " + HIDDEN + b"\r\n\r\n"
 """What follows each of them on its connection; an answer to it has its id."""
 
-AT_A_TIME = 200
+AT_A_TIME = 500
+"""The service may open 1,024 files. Most of the time is that of bodies that never end."""
 
 
 @dataclass
@@ -86,10 +88,11 @@ def _heads(answered):
 def is_whole(request):
     """Whether another parser takes it for one whole request, with nothing behind it."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 17)
+    # Both may be taken: empty lines before a request, and several spaces in its first line (RFC 9112, 2.2 and 3).
+    request = re.sub(rb"\A([^\s]+) +([^\s]+) +(HTTP/)", rb"\1 \2 \3", request.lstrip(b"\r\n"))
     events = []
     try:
-        # Empty lines before a request are allowed (RFC 9112, section 2.2).
-        connection.receive_data(request.lstrip(b"\r\n"))
+        connection.receive_data(request)
         while not events or isinstance(events[-1], h11.Request | h11.Data):
             events.append(connection.next_event())
     except h11.RemoteProtocolError:
@@ -127,12 +130,12 @@ def test_none_is_a_fault_of_the_server(outcomes):
 
 
 def test_what_follows_is_answered_only_after_a_whole_request(outcomes):
-    answered = [outcome for outcome in outcomes if HIDDEN in outcome.answered]
+    answered = [outcome for outcome in outcomes if HIDDEN in outcome.answered and outcome.request.strip()]
     assert [str(outcome) for outcome in answered if not is_whole(outcome.request)] == []
 
 
 def test_what_follows_a_whole_request_is_answered_second(outcomes):
-    answered = [outcome for outcome in outcomes if HIDDEN in outcome.answered]
+    answered = [outcome for outcome in outcomes if HIDDEN in outcome.answered and outcome.request.strip()]
     assert [str(o) for o in answered if len([status for status in o.statuses if status >= 200]) != 2] == []
 
 

@@ -146,6 +146,11 @@ def test_a_request_within_the_limits_is_answered() -> None:
         (b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", "malformed_request"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "malformed_request"),
         (b"CONNECT here:443 HTTP/1.1\r\nhost: here\r\n\r\n", "no_tunnel"),
+        (
+            b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            "no_transfer_coding",
+        ),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: ,chunked\r\n\r\n0\r\n\r\n", "no_transfer_coding"),
         (b"\x16\x03\x01\x02\x00\x01\x00", "malformed_request"),
         (
             b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 2_000,
@@ -154,7 +159,7 @@ def test_a_request_within_the_limits_is_answered() -> None:
     ],
     ids=[
         "a long header", "an endless header", "a long path", "many headers", "no host", "two hosts", "HTTP/2",
-        "a tunnel", "TLS", "small chunks",
+        "a tunnel", "another coding", "an empty coding", "TLS", "small chunks",
     ],
 )  # fmt: skip
 def test_is_refused_by_name_and_the_connection_closes(request_: bytes, code: str) -> None:
@@ -210,6 +215,24 @@ def test_a_connection_that_sends_nothing_is_closed_without_a_word() -> None:
         return await (await world.caller()).reader.read()
 
     assert run(ask, head_seconds=0.05) == b""
+
+
+def test_empty_lines_after_an_answer_do_not_keep_a_connection_open() -> None:
+    async def ask(world: World) -> tuple[int, bool]:
+        caller = await world.caller()
+        status = (await caller.ask(GET))[0]
+        await caller.send(b"\r\n")
+        return status, await caller.is_closed()
+
+    assert run(ask, head_seconds=0.05) == (200, True)
+
+
+def test_a_request_behind_empty_lines_is_answered() -> None:
+    async def ask(world: World) -> list[bytes]:
+        caller = await world.caller()
+        return [(await caller.ask(b"\r\n\r\n" + GET))[2] for _ in range(2)]
+
+    assert run(ask) == [b"GET /one 0"] * 2
 
 
 def test_a_body_that_is_not_finished_in_time_is_refused() -> None:
