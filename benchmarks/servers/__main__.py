@@ -1,6 +1,6 @@
-"""Command `python -m benchmarks.servers`: measures the servers over a bare application, in turns, and probes them.
+"""Command `python -m benchmarks.servers`: measures the servers in turns, and asks what each refuses.
 
-Over the consensus application `python -m benchmarks.serving` compares the same three.
+They serve a bare application; over the consensus application `python -m benchmarks.serving` compares the same three.
 """
 
 import asyncio
@@ -47,9 +47,8 @@ def main(*, seconds: float, repeat: int, probes: bool, markdown_file: Path | Non
     packages = ", ".join(f"{name} {machine.packages[name]}" for name in ("uvicorn", "uvloop", "granian"))
     text = (
         f"Measured {machine.time} on {machine.cores} cores of {machine.processor}, Python {machine.python} "
-        f"({packages}); load average before the run {machine.load:.1f}; {repeat} slices of {seconds:g} s each.\n\n"
-        + _speed(measured)
-        + (f"\n\n{_refusals(found)}" if found else "")
+        f"({packages}); load average before the run {machine.load:.1f}; {repeat} slices of {seconds:g} s "
+        "each.\n\n" + _speed(measured) + (f"\n\n{_refusals(found)}" if found else "")
     )
     click.echo(text)
     if markdown_file:
@@ -80,7 +79,12 @@ def _speed(measured: Sequence[Result]) -> str:
     for result in measured:
         ratio = result.concord_over
         spread = f"{ratio.median:.2f} ({ratio.least:.2f}–{ratio.greatest:.2f})" if ratio else ""
-        figures = (f"{result.rate:,.0f}", f"{result.p50_ms:.2f}", f"{result.p99_ms:.2f}", f"{result.front_cpu_ms:.3f}")
+        figures = (
+            f"{result.rate:,.0f}",
+            f"{result.p50_ms:.2f}",
+            f"{result.p99_ms:.2f}",
+            f"{result.front_cpu_ms:.3f}",
+        )
         rows.append((result.stack, str(result.callers), *figures, spread))
     return table(headings, rows)
 

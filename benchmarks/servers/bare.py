@@ -39,13 +39,20 @@ def main(server: str, port: str, files: str) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
     if server == ON_GRANIAN:
         options = ("--host", "127.0.0.1", "--port", port, "benchmarks.servers.bare:application")
-        os.execv(sys.executable, [sys.executable, "-m", *GRANIAN, *options])
+        os.execv(sys.executable, [sys.executable, "-m", *GRANIAN, *options])  # noqa: S606 - our own command
     if server == CONCORD:
         from concord.http.server import Address, serve  # noqa: PLC0415 - not in the others' memory
 
         serve(application, Address("127.0.0.1", int(port)))
     else:
-        uvicorn.run(application, port=int(port), loop="uvloop", http="httptools", log_level="warning", access_log=False)
+        uvicorn.run(
+            application,
+            port=int(port),
+            loop="uvloop",
+            http="httptools",
+            log_level="warning",
+            access_log=False,
+        )
 
 
 if __name__ == "__main__":

@@ -42,7 +42,13 @@ async def _ask(port: int, *parts: bytes, seconds: float = WAIT_SECONDS, until_cl
     writer.close()
     statuses = " ".join(re.findall(r"HTTP/1\.[01] (\d{3})", answered.decode("latin-1"))) or "no answer"
     took = time.monotonic() - began
-    state = "" if not until_closed else f", open after {seconds:g} s" if is_open else f", closed after {took:.0f} s"
+    state = (
+        ""
+        if not until_closed
+        else f", open after {seconds:g} s"
+        if is_open
+        else f", closed after {took:.0f} s"
+    )
     return statuses + state
 
 
@@ -72,13 +78,20 @@ PROBES: Final[dict[str, Probe]] = {
     "a header of 4 MiB": _header(4 << 20),
     "200 headers": lambda port: _ask(port, _GET + b"x: a\r\n" * 200 + b"\r\n"),
     "POST that offers h2c, its body in a second segment": lambda port: _ask(
-        port, _POST + _OFFER + b"content-length: 5\r\n\r\n", b"GET /", _GET + b"\r\n", seconds=3, until_closed=True
+        port,
+        _POST + _OFFER + b"content-length: 5\r\n\r\n",
+        b"GET /",
+        _GET + b"\r\n",
+        seconds=3,
+        until_closed=True,
     ),
     "HTTP/2 with prior knowledge": lambda port: _ask(
         port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", seconds=3, until_closed=True
     ),
     "a head that does not end": lambda port: _ask(port, b"GET / HT", until_closed=True),
-    "a body that does not end": lambda port: _ask(port, _POST + b"content-length: 9\r\n\r\nabc", until_closed=True),
+    "a body that does not end": lambda port: _ask(
+        port, _POST + b"content-length: 9\r\n\r\nabc", until_closed=True
+    ),
     "a connection that sends nothing": lambda port: _ask(port, until_closed=True),
     "an idle connection after an answer": lambda port: _ask(port, _GET + b"\r\n", until_closed=True),
     f"a call beside {HALF_OPEN:,} half-open connections, with 1,024 files": _half_open,

@@ -22,7 +22,11 @@ CALLS = Path(__file__).parent / "calls"
 ONE, MANY = (json.dumps({"rows": [IRIS.example] * rows}) for rows in (1, 500))
 """Bodies of one row, and of more bytes than a segment has."""
 
-OFFER = {"connection": "upgrade, http2-settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAAQAoAAAAAIAAAAA"}
+OFFER = {
+    "connection": "upgrade, http2-settings",
+    "upgrade": "h2c",
+    "http2-settings": "AAMAAABkAAQAoAAAAAIAAAAA",
+}
 KEPT_SECONDS = 1
 """How long nginx keeps an idle connection to the service here; its default is 60, the service's limit 75."""
 
@@ -114,7 +118,7 @@ def test_ab_has_no_failed_request(url, bodies):
     # Answers differ in length, which ab takes for a failure unless told otherwise. It speaks HTTP/1.0, whose
     # connections the server does not keep.
     done = run("ab", "-l", "-q", "-k", "-n", "800", "-c", "8", "-p", bodies[0], "-T", "application/json", url)
-    found = dict(re.findall(r"^(Complete requests|Failed requests):\s+(\d+)", done.stdout, re.M))
+    found = dict(re.findall(r"^(Complete requests|Failed requests):\s+(\d+)", done.stdout, re.MULTILINE))
     told = {"Complete requests": "800", "Failed requests": "0"}
     assert (found, "Non-2xx" in done.stdout) == (told, False), done.stdout + done.stderr
 

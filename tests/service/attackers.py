@@ -2,8 +2,8 @@
 
     python -m tests.service.attackers ATTACK PORT SECONDS
 
-An attack says `begun` once it is under way, goes on for so many seconds, and prints what it saw as JSON. Each is
-bounded in connections, in bytes and by pauses, since it shares two cores with what it attacks.
+An attack says `begun` once it is under way, goes on for so many seconds, and prints what it saw as JSON.
+Each is bounded in connections, in bytes and by pauses, since it shares two cores with what it attacks.
 """
 
 import contextlib
@@ -40,7 +40,8 @@ class Target:
 
     def begin(self):
         """Says that the attack is under way."""
-        print("begun", flush=True)
+        sys.stdout.write("begun\n")
+        sys.stdout.flush()
         self._end = time.monotonic() + self._seconds
 
     def turns(self, pause=PAUSE):
@@ -226,7 +227,8 @@ def slow_readers(target, count):
 ATTACKS = {
     attack.__name__: attack
     for attack in (
-        header, half_open, idle, unfinished_bodies, after_413, one_byte_chunks, pipelined, documents, slow_readers
+        header, half_open, idle, unfinished_bodies, after_413, one_byte_chunks, pipelined, documents,
+        slow_readers,
     )
 }  # fmt: skip
 
@@ -239,7 +241,7 @@ def main(attack, port, seconds):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     name, _, number = attack.partition(":")
     seen = ATTACKS[name](Target(int(port), float(seconds)), int(number or 0))
-    print(json.dumps(seen), flush=True)
+    sys.stdout.write(json.dumps(seen))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Requests that are none, or should be refused: a list by hand, and others from a grammar with a fixed seed."""
+"""Requests that are none, or should be refused: a list by hand, and others from a grammar with a seed."""
+
+# ruff: noqa: E501 - tables of requests
 
 import random
 
@@ -104,7 +106,11 @@ def from_grammar(count, seed=16):
 
 
 def _one(choice):
-    wrong = set(choice.sample(("method", "target", "version", "header", "line", "framing", "rest"), choice.randint(1, 3)))
+    wrong = set(
+        choice.sample(
+            ("method", "target", "version", "header", "line", "framing", "rest"), choice.randint(1, 3)
+        )
+    )
     pick = choice.choice
 
     def part(name, bad, good):
@@ -116,7 +122,10 @@ def _one(choice):
     line = part("line", _LINES, b"\r\n")
     headers = [b"host: localhost"]
     if "header" in wrong:
-        headers += [pick(_NAMES) + pick((b":", b": ", b" :", b"", b"=")) + pick(_VALUES) for _ in range(choice.randint(1, 3))]
+        headers += [
+            pick(_NAMES) + pick((b":", b": ", b" :", b"", b"=")) + pick(_VALUES)
+            for _ in range(choice.randint(1, 3))
+        ]
         choice.shuffle(headers)
     body = b""
     if has_body:

@@ -3,8 +3,8 @@
     python -m tests.service.served node knn
     python -m tests.service.served consensus HOME
 
-serves on a free port of loopback, which it prints once it answers. The models are stand-ins; the applications,
-the calls between them, and the server are real.
+serves on a free port of loopback, which it prints once it answers. The models are stand-ins; the
+applications, the calls between them, and the server are real.
 """
 
 import contextlib
@@ -39,7 +39,11 @@ class Served:
 
     def down(self):
         """Names of the nodes that are not up, as the service itself tells."""
-        return [view["node"] for view in self.http.get("/v1/nodes?task=iris").json()["nodes"] if view["status"] != "up"]
+        return [
+            view["node"]
+            for view in self.http.get("/v1/nodes?task=iris").json()["nodes"]
+            if view["status"] != "up"
+        ]
 
     def memory(self):
         """Bytes that the process holds in memory now, and the most that it ever held."""
@@ -63,7 +67,9 @@ def serving_in_processes(home, *, files=1024):
         text = "[tasks.iris]\ndeadline_ms = 4000\n[tasks.iris.nodes]\n" + "\n".join(lines)
         (home / "nodes.toml").write_text(text, "utf-8")
         port, pid = exits.enter_context(_process(home, files, "consensus", str(home)))
-        http = exits.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port()}", timeout=20, trust_env=False))
+        http = exits.enter_context(
+            httpx.Client(base_url=f"http://127.0.0.1:{port()}", timeout=20, trust_env=False)
+        )
         served = Served(port(), pid, http)
         wait_until(lambda: http.get("/readyz").status_code == 200 and not served.down())
         wait_until(lambda: predict(http)["verdicts"][0]["status"] == "ok")
@@ -113,7 +119,7 @@ def _serve(application):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        serve(application, Address("127.0.0.1", port, listener=listener), lambda: print(port, flush=True))
+        serve(application, Address("127.0.0.1", port, listener=listener), lambda: os.write(1, b"%d\n" % port))
 
 
 def main(role, name, files):

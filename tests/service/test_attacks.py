@@ -1,8 +1,8 @@
-"""Whatever strangers send below the application, another caller is answered as fast, and no node is marked down.
+"""Whatever strangers send below the application, another caller is answered, and no node is marked down.
 
-Everything is on loopback and bounded in time and load. The attackers are processes of their own, and so are the
-service and its nodes; the service may open 1,024 files. Quiet and attack alternate in one run, since the machine
-is shared: the p99 under attack is compared with the quiet p99 just before it.
+Everything is on loopback and bounded in time and load. The attackers are processes of their own, and so are
+the service and its nodes; the service may open 1,024 files. Quiet and attack alternate in one run, since the
+machine is shared: the p99 under attack is compared with the quiet p99 just before it.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.slow
 
 MOST_TIMES = 5
 FLOOR = 0.050
-"""Seconds below which a p99 is not judged. A quiet p99 is some 5 ms here, and the attacker takes a core of two: what
-it takes from the caller and the nodes lasts a few time slices of the kernel, 4 ms each for each process that waits.
-All attacks of the table took seconds."""
+"""Seconds below which a p99 is not judged. A quiet p99 is some 5 ms, and service, nodes, caller and attacker
+share two cores: what the attacker takes from them lasts some time slices of the kernel, 4 ms each for
+each process that waits. What these attacks were found to do took seconds."""
 
 PLACES = 1024 - SPARE_FILES
 """Connections of a service that may open 1,024 files."""
@@ -32,8 +32,8 @@ PLACES = 1024 - SPARE_FILES
 SECONDS = 4.0
 TRIES = 3
 MEMORY = 192 << 20
-"""How much more memory the service may ever hold than when it was quiet: 64 MiB of bodies under way, once as pieces
-and once as a whole, and 64 MiB of answers that nobody reads."""
+"""How much more memory the service may ever hold than when it was quiet: 64 MiB of bodies under way, once as
+pieces and once as a whole, and 64 MiB of answers that nobody reads."""
 
 BODY = json.dumps({"rows": [IRIS.example]})
 
@@ -95,14 +95,16 @@ def attacked(served, attack):
 
 
 def withstood(served, attack):
-    """What the attacker saw; the attack is repeated, since the machine is shared, before it counts as a failure."""
+    """What the attacker saw.
+
+    The machine is shared, so the attack is repeated before it counts as a failure.
+    """
     before = served.memory()[0]
-    for _ in range(TRIES):
+    pairs = []
+    while len(pairs) < TRIES and not any(during < max(MOST_TIMES * quiet, FLOOR) for quiet, during in pairs):
         quiet, during, seen = attacked(served, attack)
-        print(f"{attack}: quiet {quiet * 1000:.1f} ms, attacked {during * 1000:.1f} ms, {seen}, {served.memory()}")
-        if during < max(MOST_TIMES * quiet, FLOOR):
-            break
-    assert during < max(MOST_TIMES * quiet, FLOOR)
+        pairs.append((quiet, during))
+    assert min(during / max(MOST_TIMES * quiet, FLOOR) for quiet, during in pairs) < 1, pairs
     assert served.memory()[1] - before < MEMORY
     return seen
 

@@ -69,7 +69,7 @@ async def _converse(outcome, reader, writer):
     except ConnectionError:
         outcome.ended = "closed"
     if asyncio.get_running_loop().time() - began > LONGEST:
-        outcome.ended = "late"
+        outcome.ended = f"late: {asyncio.get_running_loop().time() - began:.1f} s"
 
 
 async def _is_answered(port):
@@ -88,7 +88,7 @@ def _heads(answered):
 def is_whole(request):
     """Whether another parser takes it for one whole request, with nothing behind it."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 17)
-    # Both may be taken: empty lines before a request, and several spaces in its first line (RFC 9112, 2.2 and 3).
+    # These may be taken: empty lines before a request, several spaces in its first line (RFC 9112, 2.2, 3).
     request = re.sub(rb"\A([^\s]+) +([^\s]+) +(HTTP/)", rb"\1 \2 \3", request.lstrip(b"\r\n"))
     events = []
     try:
@@ -121,11 +121,13 @@ def test_at_least_three_hundred_malformed_requests_were_sent(outcomes):
 
 
 def test_each_is_answered_or_closed_in_time(outcomes):
-    assert [str(outcome) for outcome in outcomes if outcome.ended in ("hangs", "late")] == []
+    assert [str(outcome) for outcome in outcomes if outcome.ended[:4] in ("hang", "late")] == []
 
 
 def test_none_is_a_fault_of_the_server(outcomes):
-    faults = [o for o in outcomes if any(status >= 500 and status not in ALLOWED_FAULTS for status in o.statuses)]
+    faults = [
+        o for o in outcomes if any(status >= 500 and status not in ALLOWED_FAULTS for status in o.statuses)
+    ]
     assert [str(outcome) for outcome in faults] == []
 
 
@@ -144,7 +146,11 @@ def test_the_same_server_answers_a_good_request_after_each(outcomes):
 
 
 def test_afterwards_every_node_is_up_and_votes(served, outcomes):
-    assert (len(outcomes) > 300, served.down(), predict(served.http)["verdicts"][0]["status"]) == (True, [], "ok")
+    assert (len(outcomes) > 300, served.down(), predict(served.http)["verdicts"][0]["status"]) == (
+        True,
+        [],
+        "ok",
+    )
 
 
 WRONG = b'{"rows":[{"sepal_length":"long"}]}'

@@ -11,7 +11,11 @@ from concord.http.limits import SPARE_FILES, Limits, Refusal
 
 PAGE = (Path(__file__).parents[3] / "docs" / "operating.md").read_text("utf-8")
 SECTION = PAGE.partition("## What the server refuses before the application")[2].partition("\n## ")[0]
-ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in SECTION.splitlines() if line.startswith("|")]
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in SECTION.splitlines()
+    if line.startswith("|")
+]
 REFUSALS = [value for value in vars(limits).values() if isinstance(value, Refusal)]
 
 
@@ -53,4 +57,6 @@ def test_the_page_names_every_refusal_by_its_status_and_code():
 
 
 def test_bodies_of_page_and_mlflow_have_the_time_that_the_page_says():
-    assert re.findall(r"for (\d+) s and of any size", SECTION) == [f"{StreamingProtocol.limits.body_seconds:.0f}"]
+    assert re.findall(r"for (\d+) s and of any size", SECTION) == [
+        f"{StreamingProtocol.limits.body_seconds:.0f}"
+    ]
