@@ -1,6 +1,7 @@
 """Command `python -m benchmarks.servers`: measures the servers in turns, and asks what each refuses.
 
-They serve a bare application; over the consensus application `python -m benchmarks.serving` compares the same three.
+They serve a bare application; `python -m benchmarks.serving` compares the same three over the consensus
+application.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -62,7 +64,7 @@ def _start(started: Processes, folder: Path) -> list[Stack]:
     for name, port in zip(SERVERS, started.ports(len(SERVERS)), strict=True):
         command = ("-m", "benchmarks.servers.bare", name, str(port), str(FILES))
         handle = started.run(name, *command, home=folder / "home")
-        started.wait(name, lambda port=port: _is_open(port), name)
+        started.wait(name, partial(_is_open, port), name)
         usage = Usage([handle])
         servers.append(Stack(name, name, port, "/predict", '"agreement":', usage, Usage([])))
     return servers

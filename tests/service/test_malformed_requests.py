@@ -13,8 +13,9 @@ from tests.service.served import predict, serving_in_processes
 
 pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
-LONGEST = 32
-"""Seconds that any of them may take: a body has 30, and the sweep that ends it comes once a second."""
+LONGEST = 35
+"""Seconds that any of them may take: a body has 30, and the sweep that ends it comes once a second. The
+rest is for a shared machine, where five hundred of them begin at once."""
 
 ALLOWED_FAULTS = {501, 503, 505}
 
