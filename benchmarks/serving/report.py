@@ -33,6 +33,7 @@ PACKAGES: Final = (
     "flask",
     "werkzeug",
     "onnxruntime",
+    "granian",
 )
 
 

@@ -1,6 +1,6 @@
 """The compared stacks: how each is started, where it answers, and its processes.
 
-All answer the same JSON body by the same four models. Concord's nodes run once, for the three consensus
+All answer the same JSON body by the same four models. Concord's nodes run once, for the four consensus
 services and for the plain gather.
 """
 
@@ -23,8 +23,12 @@ FASTAPI: Final = "fastapi"
 FLASK: Final = "flask"
 ON_UVICORN: Final = "concord, uvicorn"
 ON_BENTOML: Final = "concord, bentoml serve"
+ON_GRANIAN: Final = "concord, granian"
 OTHER_TREE: Final = "concord, other tree"
-STACKS: Final = (CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML, OTHER_TREE)
+STACKS: Final = (CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML, ON_GRANIAN, OTHER_TREE)
+
+GRANIAN: Final = ("granian", "--interface", "asgi", "--loop", "uvloop", "--workers", "1", "--no-ws")
+"""Module and options of Granian for one worker; its access log is off unless asked for."""
 
 WORKSHOP_WEIGHTS: Final = {
     "logistic_regression": 0.97,
@@ -95,8 +99,8 @@ def start(checkout: Checkout, processes: Processes) -> list[Stack]:
     ports, nodes, file = _nodes(checkout, processes)
     gather_stacks = [_fastapi(checkout, processes), _flask(checkout, processes)]
     processes.wait("The nodes", lambda: all(_is_open(port) for port in ports))
-    concord, uvicorn, bentoml = _concord(checkout, processes, file, nodes)
-    started = [concord, _plain(checkout, processes, ports, nodes), *gather_stacks, uvicorn, bentoml]
+    concord, *others = _concord(checkout, processes, file, nodes)
+    started = [concord, _plain(checkout, processes, ports, nodes), *gather_stacks, *others]
     return [stack.ready(processes) for stack in started]
 
 
@@ -157,7 +161,7 @@ class _Started:
 
 
 def _concord(checkout: Checkout, processes: Processes, file: Path, nodes: list[Handle]) -> list[_Started]:
-    """Starts the consensus service three times, each with its own journal and ledger."""
+    """Starts the consensus service four times, each with its own journal and ledger."""
     bento, host = checkout.bentos["concord-consensus"], ("--host", HOST)
     variants = [
         (
@@ -171,6 +175,7 @@ def _concord(checkout: Checkout, processes: Processes, file: Path, nodes: list[H
             ("uvicorn", "--factory", "concord.api.app:create", "--no-access-log"),
         ),
         (ON_BENTOML, "the same under `bentoml serve`", ("bentoml", "serve", bento, *host)),
+        (ON_GRANIAN, "the same under Granian", (*GRANIAN, "--factory", "concord.api.app:create")),
     ]
     stacks = []
     for name, description, command in variants:

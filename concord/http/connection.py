@@ -63,7 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Bytes of the body of each request under way, in the order of the requests."""
         self._unparsed = b""
         self._refusal: Refusal | None = None
-        self._is_over = self._is_shut_down = False
+        self._is_over = self._is_shut_down = self._is_unread = False
         self._stage: Stage = "between"
         self._keeps_alive = self._offers_upgrade = False
         self._parts: list[bytes] = []
@@ -115,6 +115,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """The caller has read on."""
         super().resume_writing()
         self._table.unread_answers.pop(self, None)
+        if self._is_unread:
+            self.on_response_complete()
 
     # What the server and the sweep over all connections call.
 
@@ -212,8 +214,15 @@ class LimitedProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        """An answer is complete: sends a head that is still held, and goes on with the next request."""
+        """An answer is complete: sends a head that is still held, and goes on with the next request.
+
+        Where much of the answer waits to be sent, that is once its caller has read it: no work is done for
+        those who send requests and read nothing.
+        """
         self.transport.write(b"")
+        self._is_unread = self.flow.write_paused and not self.transport.is_closing()
+        if self._is_unread:
+            return
         if self._bodies:
             self._release(self._bodies.popleft())
         super().on_response_complete()
@@ -309,10 +318,14 @@ class LimitedProtocol(HttpToolsProtocol):
         """Refuses a head that cannot be handed on.
 
         Raises:
-            _Refused: It asks for a tunnel, names no host or several, or there are too many requests.
+            _Refused: It asks for a tunnel, names no host or several, codes its body in another way than in
+                chunks, or there are too many requests.
         """
         if self.parser.get_method() == b"CONNECT":
             raise _Refused(limits.NO_TUNNEL)
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            raise _Refused(limits.NO_CODING)
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise _Refused(limits.NO_HOST)
@@ -348,7 +361,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self._stage == "body":
             self._table.wait(self, self._table.bodies)
-        elif self._stage == "head":
+        elif self._stage == "head" or not self._bodies:
+            # Empty lines before a request are its beginning too.
             self._table.wait(self, self._table.heads)
 
     # Refusing.

@@ -94,6 +94,9 @@ class Refusal:
 MALFORMED: Final = Refusal(400, "malformed_request", "This is no HTTP/1.1 request.")
 NO_HOST: Final = Refusal(400, "malformed_request", "A request has one Host header.")
 NO_TUNNEL: Final = Refusal(501, "no_tunnel", "CONNECT is not offered here.")
+NO_CODING: Final = Refusal(
+    501, "no_transfer_coding", "A body is sent whole or chunked, and coded in no other way."
+)
 SMALL_PIECES: Final = Refusal(400, "small_pieces", "The body comes in too many small pieces.")
 HEAD_LATE: Final = Refusal(408, "head_timeout", "The request's head took too long.")
 BODY_LATE: Final = Refusal(408, "body_timeout", "The request's body took too long.")

@@ -11,7 +11,16 @@ import psutil
 import pytest
 
 from benchmarks.serving.report import BEGIN
-from benchmarks.serving.stacks import CONCORD, FASTAPI, FLASK, ON_BENTOML, ON_UVICORN, OTHER_TREE, PLAIN
+from benchmarks.serving.stacks import (
+    CONCORD,
+    FASTAPI,
+    FLASK,
+    ON_BENTOML,
+    ON_GRANIAN,
+    ON_UVICORN,
+    OTHER_TREE,
+    PLAIN,
+)
 from tests.homes import IRIS, ROOT
 
 pytestmark = pytest.mark.slow
@@ -70,7 +79,7 @@ def test_every_stack_answers_and_the_result_is_whole(begin, temporary, tmp_path)
     assert begin(*settings, *outputs).wait(300) == 0
 
     result = json.loads((tmp_path / "result.json").read_text())
-    stacks = {CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML, OTHER_TREE}
+    stacks = {CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML, ON_GRANIAN, OTHER_TREE}
     answered = {(entry["stack"], entry["rows"]) for entry in result["results"] if entry["requests"]}
     assert answered == {(stack, rows) for stack in stacks for rows in (1, 3)}
     for entry in result["results"]:
