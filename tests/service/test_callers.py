@@ -5,7 +5,7 @@ import json
 import pytest
 
 from concord.http.tokens import Token, hash_of, render
-from tests.service.stack import IRIS
+from tests.service.stack import IRIS, wait_until
 
 BODY = {"rows": [IRIS.example]}
 PREDICT = "/v1/tasks/iris/predict"
@@ -21,7 +21,9 @@ def limited(tmp_path_factory):
     from tests.service.conftest import serving, starting
 
     with serving() as serve, starting(serve, tmp_path_factory.mktemp("limited")) as start:
-        stack = start(rate_requests=0.002, rate_burst_seconds=1000, trusted_proxies="127.0.0.1")
+        stack = start(rate_requests=0.002, rate_burst_seconds=1000, trusted_proxies="127.0.0.1", ready=False)
+        # Probes are not counted.
+        wait_until(lambda: stack.http.get("/readyz").status_code == 200)
         tokens = [Token(name, hash_of(name), predicts={"*"}) for name in ("one", "two")]
         (stack.home / "tokens.toml").write_text(render(tokens))
         yield stack
