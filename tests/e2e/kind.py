@@ -138,6 +138,24 @@ class Cluster:
     def workers(self):
         return [f"{self.name}-worker", f"{self.name}-worker2"]
 
+    def connections(self):
+        """What the workers' kernels know of connections: (sender, receiver, protocol, port), by addresses.
+
+        The receiver is who answers: behind a Service's address its pod.
+        """
+        found = set()
+        for worker in self.workers():
+            for line in run("docker", "exec", worker, "conntrack", "--dump").splitlines():
+                senders, ports = re.findall(r"src=(\S+)", line), re.findall(r"sport=(\d+)", line)
+                if len(senders) == len(ports) == 2:
+                    found.add((senders[0], senders[1], line.split()[0].upper(), int(ports[1])))
+        return found
+
+    def forget_connections(self):
+        """Begins anew what `connections` knows."""
+        for worker in self.workers():
+            run("docker", "exec", worker, "conntrack", "--flush")
+
     @contextlib.contextmanager
     def forward(self, namespace, service, port):
         """The address, on this machine, of a service in the cluster."""

@@ -6,6 +6,7 @@ import json
 import httpx
 import pytest
 
+from tests.chart.reachability import compare, seen_flows
 from tests.e2e.kind import CHART, IRIS_ROW, ROOT, run, until
 from tests.pages import TITLES, titles
 
@@ -72,6 +73,43 @@ def test_sixteen_nodes_are_ready_within_two_minutes_and_six_gibibytes(installed,
         container["resources"]["requests"]["cpu"] for pod in pods for container in pod["spec"]["containers"]
     }
     assert requests == {"50m"}
+
+
+FLOWS = [
+    ("consensus", "node", 3000),
+    ("page", "consensus", 3000),
+    ("prometheus", "consensus", 3000),
+    ("prometheus", "node", 3000),
+    ("prometheus", "page", 9464),
+    ("prometheus", "mlflow", 9464),
+    ("page", "prometheus", 9090),
+]
+"""What a release with its own values does within a minute in which somebody opens its page."""
+
+
+def test_what_pods_say_to_one_another_is_what_their_policies_admit(installed, say):
+    """Nothing enforces the policies here, so the kernel's connections are held against them, both ways."""
+    installed.forget_connections()
+    installed.helm("test", "concord", "-n", "concord", "--timeout", "3m")
+    with installed.forward("concord", "concord-page", 8501) as url:
+        titles(url)
+
+    def names(connections):
+        pods, spaces = (installed.get("concord", what, "-A")["items"] for what in ("pods", "namespaces"))
+        flows, endpoints = seen_flows(connections, pods, spaces)
+        inside = {name for name, one in endpoints.items() if one.namespace == "concord"}
+        return {flow for flow in flows if inside & set(flow[:2])}, endpoints
+
+    def components():
+        flows, endpoints = names(installed.connections())
+        part = {name: one.labels.get("app.kubernetes.io/component") for name, one in endpoints.items()}
+        met = {(part[sender], part[receiver], port) for sender, receiver, (_, port) in flows}
+        return set(FLOWS) <= met and (flows, endpoints)
+
+    flows, endpoints = until(components, 90, f"the flows {FLOWS}")
+    policies = installed.get("concord", "networkpolicies")["items"]
+    say(f"{len(flows)} flows were seen, and {len(policies)} policies admit them")
+    assert compare(policies, flows, endpoints).refused == frozenset()
 
 
 def test_helm_test_passes(installed):
