@@ -41,7 +41,8 @@ def client_options(url: str, authority: Path | None = None) -> ClientOptions:
     """
     is_direct = is_near(url)
     if is_direct and url.startswith("http:"):
-        return ClientOptions(trust_env=False, verify=True)
+        # No TLS is spoken there. This trusts nobody, and saves reading all authorities, which takes 35 ms.
+        return ClientOptions(trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     # httpx makes a transport for each that is set, whether or not it is used; for none where a star stands.
     if not is_direct and not are_unused(os.environ):
         _check_proxies()

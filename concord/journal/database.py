@@ -215,7 +215,22 @@ def _size(values: Sequence[Any]) -> int:
 def _compile(
     database: Database, table: sa.Table, columns: tuple[str, ...], size: int
 ) -> tuple[str, tuple[str, ...]]:
-    """The SQL of one insert of `size` rows, and the names of its parameters if they are named."""
+    """The SQL of one insert of `size` rows, and the names of its parameters if they are named.
+
+    It takes tens of milliseconds, so a process that opens several databases compiles once for each kind.
+    """
+    key = (database.dialect.name, database.dialect.driver, table.name, columns, size)
+    if key not in _compiled:
+        _compiled[key] = _compile_anew(database, table, columns, size)
+    return _compiled[key]
+
+
+_compiled: dict[tuple[Any, ...], tuple[str, tuple[str, ...]]] = {}
+
+
+def _compile_anew(
+    database: Database, table: sa.Table, columns: tuple[str, ...], size: int
+) -> tuple[str, tuple[str, ...]]:
     named: list[dict[str, Any]] = [
         {name: sa.bindparam(f"{name}_{row}") for name in columns} for row in range(size)
     ]

@@ -7,6 +7,7 @@ import pytest
 
 from concord.api import ConsensusApi
 from concord.client import Client
+from concord.http.outgoing import client_options
 from concord.settings import Settings
 from tests.service.stack import Server, Stack, all_open, iris_nodes, wait_until
 
@@ -50,7 +51,7 @@ def starting(serve, folder):
             (home / "nodes.toml").write_text(text, "utf-8")
             api = ConsensusApi.from_settings(Settings(home=home, log_level="WARNING", **settings))
             service, url = serve(api.application)
-            http = stack.enter_context(httpx.Client(base_url=url, timeout=20, trust_env=False))
+            http = stack.enter_context(httpx.Client(base_url=url, timeout=20, **client_options(url)))
             client = stack.enter_context(Client(url))
             running = Stack(home, url, api, nodes, servers, http, client, service)
             if ready:

@@ -24,11 +24,17 @@ def service(monkeypatch, request):
     fake.stop()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_components_of_packages():
+    """Streamlit looks through every installed package for components at each start, for 0.2 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
+        yield
+
+
 @pytest.fixture
-def open_page(monkeypatch):
+def open_page():
     """Opens the page, with what its address says."""
-    # Streamlit looks through every installed package for components at each start, for 0.2 s.
-    monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
 
     def open_(**address):
         page = AppTest.from_file(str(APP), default_timeout=10)
