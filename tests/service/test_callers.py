@@ -125,11 +125,12 @@ def test_a_node_refuses_other_names_too(module_stack):
     assert httpx.get(f"{node.url}/livez", trust_env=False).status_code == 200
 
 
-def test_the_access_line_says_from_where_and_by_which_token(start_stack, capfd):
-    stack = start_stack(ready=False, trusted_proxies="127.0.0.1")
+def test_the_access_line_says_from_where_and_by_which_token(start_stack, capfd, tmp_path):
+    tokens = [Token("crm", hash_of("secret-crm"), labels={"iris"})]
+    (tmp_path / "tokens.toml").write_text(render(tokens))
+    stack = start_stack(ready=False, trusted_proxies="127.0.0.1", home=tmp_path)
     # As at INFO, which the stack's own settings turn off.
     stack.api.application._access._enabled = True
-    (stack.home / "tokens.toml").write_text(render([Token("crm", hash_of("secret-crm"), labels={"iris"})]))
     headers = {"x-forwarded-for": "198.51.100.9", "authorization": "Bearer secret-crm"}
     stack.http.get("/v1/tasks", headers=headers)
     stack.http.get("/v1/tasks", headers={"authorization": "Bearer secret-wrong"})

@@ -73,6 +73,7 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_stream_is_made_by_its_seed_alone(name):
     stream = make(name, 3, ROUNDS)

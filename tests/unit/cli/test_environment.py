@@ -142,6 +142,7 @@ def test_up_waits_for_the_page_where_streamlit_offers_it(monkeypatch, tmp_path):
     assert asked == ["http://127.0.0.1:7480/a/page/_stcore/health"]
 
 
+@pytest.mark.slow
 def test_training_shows_what_an_encoding_lacks_as_a_question_mark_too():
     command = [sys.executable, "-m", "training", "describe"]
     env = {**os.environ, "PYTHONIOENCODING": "latin-1", "CONCORD_HOME": "/nowhere"}

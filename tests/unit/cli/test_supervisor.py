@@ -142,6 +142,7 @@ def test_a_program_ends_when_its_parent_is_killed(tmp_path, wait_for):
     wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
+@pytest.mark.slow
 def test_a_fork_server_that_cannot_start_ends_its_nodes(tmp_path, wait_for):
     fork_server = ForkServerProcess(
         "no-such-module:Service", tmp_path / "nodes.log", {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -78,6 +78,7 @@ def test_steady_errors_raise_at_most_five_alarms_in_a_hundred_streams():
     assert sum(change["before"] is not None for change in changes) <= 5
 
 
+@pytest.mark.slow
 def test_the_service_imports_nothing_of_the_detectors():
     program = "import sys, concord.service; print({'river', 'scipy', 'pandas'} & sys.modules.keys())"
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -83,6 +83,7 @@ def test_all_processes_of_the_command_are_told_as_one(started):
     assert values["process_cpu_seconds_total"] > 0
 
 
+@pytest.mark.slow
 def test_the_command_has_this_process_its_input_its_signals_and_its_status(started):
     say = "import os, sys; print(os.getpid(), flush=True); sys.exit(int(input()))"
     process = started(sys.executable, "-c", say)
@@ -98,6 +99,7 @@ def test_the_command_has_this_process_its_input_its_signals_and_its_status(start
     assert process.wait(20) == -signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_the_exporter_outlives_a_terminals_ctrl_c_as_long_as_the_command_does(started):
     port = free_port()
     process = started(sys.executable, "-c", STUBBORN, port=port)

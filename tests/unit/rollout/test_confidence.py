@@ -35,6 +35,7 @@ def test_of_nothing_nothing_is_known():
     assert mean_interval(np.array([])) == (-1.0, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "draw",
     [

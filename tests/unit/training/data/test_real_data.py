@@ -23,6 +23,7 @@ def prepared(task, shared_data):
     return prepare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("node", "expected"),
     [
@@ -42,6 +43,7 @@ def test_the_customers_id_is_not_learned_from(prepared):
     assert prepared("loan_default", "loan_data.csv")[1].ignored == ("customer_id",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("node", ["decision_tree", "logistic_regression", "random_forest"])
 def test_a_true_default_is_flagged_by_the_nodes_that_learned_from_the_generator(prepared, node):
     each, real, _ = prepared("loan_default", "loan_data.csv")
@@ -80,6 +82,7 @@ def test_tmdb_rows_with_a_zero_are_dropped(prepared):
     assert np.bincount(data.answers).tolist() == [190, 2825, 212]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["fastia_df_new.csv", "fastia_df_old.csv"])
 def test_the_loan_network_reaches_its_mark_in_fifty_epochs(prepared, file):
     task, data, parts = prepared("loan_amount", file)

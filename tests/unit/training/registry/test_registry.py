@@ -168,6 +168,7 @@ def test_reading_the_champions_writes_nothing(own_home):
         assert (own_home / "mlflow.db").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_networks_loss_is_kept_for_each_epoch(own_home, task):
     each = task("loan_amount")
     data = generate_rows(each, 0)

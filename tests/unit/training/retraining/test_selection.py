@@ -45,6 +45,7 @@ def tried(holdout, seeds=2):
     return score_candidates(RIDGE, "ridge", holdout, seeds, 0, lambda _: None)
 
 
+@pytest.mark.slow
 def test_every_basis_is_tried_with_every_setting(holdout):
     assert [(trial.basis, dict(trial.settings)) for trial in tried(holdout)] == [
         ("old and new", {}),
@@ -68,6 +69,7 @@ def test_no_row_is_validated_on_whose_equal_is_learned_from(monkeypatch):
     assert {len(parts.test.rows) for parts in seen} == {60}
 
 
+@pytest.mark.slow
 def test_other_test_rows_change_no_score(holdout):
     other = replace(holdout, test=LabelledRows(holdout.test.rows[:1] * 0, np.array([1e9])))
     assert tried(other) == tried(holdout)

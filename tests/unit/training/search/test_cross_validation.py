@@ -26,6 +26,7 @@ def part_of(task, rows):
     return LabelledRows(part.rows[chosen], part.answers[chosen])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["iris", "loan_amount"])
 def test_every_algorithms_defaults_are_measured_and_convert(task, name):
     found, part = {}, part_of(task(name), 60)
