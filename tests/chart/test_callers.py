@@ -106,6 +106,15 @@ def test_the_test_pod_shows_the_token_of_the_secret_that_is_named(render, of_kin
     assert "env" not in container({})
 
 
+def test_with_tls_the_test_pod_has_the_token_and_the_authority(render, of_kind):
+    values = {
+        "test": {"tokenSecret": "concord-test"},
+        "consensus": {"tls": {"existingSecret": "concord-tls"}},
+    }
+    container = of_kind(render(values), "Pod")["concord-test"]["spec"]["containers"][0]
+    assert [one["name"] for one in container["env"]] == ["CONCORD_TOKEN", "CONCORD_CA"]
+
+
 def test_the_test_pods_script_ends_at_once_where_it_lacks_a_token(render, of_kind, serve_once):
     script = of_kind(render(), "Pod")["concord-test"]["spec"]["containers"][0]["args"][0]
     done = subprocess.run(
