@@ -151,11 +151,6 @@ class Cluster:
                     found.add((senders[0], senders[1], line.split()[0].upper(), int(ports[1])))
         return found
 
-    def forget_connections(self):
-        """Begins anew what `connections` knows."""
-        for worker in self.workers():
-            run("docker", "exec", worker, "conntrack", "--flush")
-
     @contextlib.contextmanager
     def forward(self, namespace, service, port):
         """The address, on this machine, of a service in the cluster."""

@@ -184,6 +184,26 @@ def test_a_challenger_is_on_probation_and_brings_its_record_along(labelling, url
     assert after["standing"] == "active"
 
 
+def test_a_model_that_is_swapped_in_mlflow_alone_is_not_served(labelling, url):
+    """A version without a digest, and the alias moved, as whoever reaches MLflow does it."""
+    cluster, served = labelling.cluster, labelling.node(url, "knn")["version"]
+    with cluster.forward(SPACE, *MLFLOW) as mlflow:
+        swapped = swap(mlflow, "iris.knn")
+    cluster.kubectl("-n", SPACE, "rollout", "restart", "deployment/concord-iris-knn")
+    cluster.kubectl("-n", SPACE, "rollout", "status", "deployment/concord-iris-knn", "--timeout=180s")
+    until(lambda: labelling.node(url, "knn")["status"] == "up", 60, "the node that began anew")
+    assert labelling.node(url, "knn")["version"] == served
+    answer = httpx.post(
+        f"{url}/v1/models/iris.knn/promote",
+        json={"version": swapped, "why": "swapped"},
+        headers={"authorization": f"Bearer {labelling.token}"},
+        timeout=60,
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_digest")
+    with cluster.forward(SPACE, *MLFLOW) as mlflow:
+        name_champion(mlflow, "iris.knn", served)
+
+
 def test_a_round_is_explained_and_its_proof_holds_by_the_export_alone(labelling, url):
     [verdict] = labelling.label(url, 1)
     text = labelling.concord(url, "explain", verdict["id"])
@@ -214,3 +234,23 @@ def _tried(labelling, url):
 def _promoted(url):
     history = httpx.get(f"{url}/v1/nodes/iris/knn/history", timeout=10).json()["entries"]
     return next((entry["reason"] for entry in history if entry["event"] == "promote"), None)
+
+
+def swap(mlflow, model):
+    """Registers a version with a schema and no digest, and makes it the champion; returns its number."""
+    api = f"{mlflow}/api/2.0/mlflow"
+    asked = {"name": model, "version": "1"}
+    first = httpx.get(f"{api}/model-versions/get", params=asked, timeout=15).json()["model_version"]
+    tags = [tag for tag in first["tags"] if tag["key"] == "concord.schema"]
+    fields = {key: first[key] for key in ("name", "source", "run_id", "model_id") if first.get(key)}
+    made = httpx.post(f"{api}/model-versions/create", json=fields | {"tags": tags}, timeout=15)
+    assert made.status_code == 200, made.text
+    version = made.json()["model_version"]["version"]
+    name_champion(mlflow, model, version)
+    return version
+
+
+def name_champion(mlflow, model, version):
+    url = f"{mlflow}/api/2.0/mlflow/registered-models/alias"
+    alias = {"name": model, "alias": "champion", "version": version}
+    assert httpx.post(url, json=alias, timeout=15).status_code == 200
