@@ -27,8 +27,8 @@ _UNSEEN: Final = (
     "\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe\U0003ffff\U000e0000-\U000e0fff"
 )
 """Categories Cc, Cf, Zl and Zp of Unicode, what it calls default-ignorable, and of the first planes private
-use and non-characters. Larger ranges, whose characters are shown as boxes, would make the pattern slow for those
-who make texts by it. A lone surrogate stands in no JSON, and some dialects refuse a pattern that names one."""
+use and non-characters. Larger ranges, whose characters are shown as boxes, would make the pattern slow for
+those who make texts by it. A lone surrogate stands in no JSON, and some dialects refuse one in a pattern."""
 
 REASON: Final = rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$"
 """One line that is not empty."""
