@@ -322,11 +322,11 @@ def test_a_jailing_that_would_leave_one_node_is_withheld_and_shown(start):
 def test_a_node_without_stake_is_jailed_until_it_is_topped_up(start):
     stack, teacher = start(company(eve=honest))
     with Client(stack.url, token=give_token(stack.home, administers=True)) as operator:
-        operator.withdraw("iris", "eve", 991)
+        operator.withdraw("iris", "eve", 991, "it leaves")
         wait_until(lambda: teacher.standing("eve") == "jailed")
         assert teacher.account("eve")["reason"] == "stake"
         assert votes_of(teacher.ask(flower(1)), "eve") == {("shadow", 0)}
-        operator.deposit("iris", "eve", 1)
+        operator.deposit("iris", "eve", 1, "it is back")
         wait_until(lambda: teacher.standing("eve") == "active")
 
 
