@@ -67,7 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stage: Stage = "between"
         self._keeps_alive = self._offers_upgrade = False
         self._parts: list[bytes] = []
-        self._head_bytes = self._partial_head = self._pieces = self._discarded = 0
+        self._unfinished = self._trailer_bytes = self._pieces = self._discarded = 0
         self._unread_before = 0
 
     # What the transport calls.
@@ -161,19 +161,16 @@ class LimitedProtocol(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._stage = "head"
-        self._head_bytes = self._partial_head = self._pieces = 0
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the target has come."""
-        super().on_url(url)
-        self._count_head(len(url))
+        self._unfinished = self._trailer_bytes = self._pieces = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header has come."""
-        super().on_header(name, value)
-        self._count_head(len(name) + len(value))
-        if len(self.headers) > self.limits.headers:
-            raise _Refused(limits.TOO_MANY_HEADERS)
+        """A header has come, or a trailer, which is none and is dropped (RFC 9110, section 6.5.1)."""
+        if self._stage != "body":
+            super().on_header(name, value)
+            return
+        self._trailer_bytes += len(name) + len(value)
+        if self._trailer_bytes > self.limits.head_bytes:
+            raise _Refused(limits.HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """A head is complete: its request is handed to the application, or waits for those before it."""
@@ -201,7 +198,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """A request is complete."""
         if self._stage != "body":
             return
-        self._hand_on()
+        if self._parts:
+            self._hand_on()
         self._stage = "between"
         self._table.bodies.pop(self, None)
         self.cycle.keep_alive = self._keeps_alive and not self._is_shut_down
@@ -281,10 +279,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 self.flow.pause_reading()
                 return
             end = start + (BODY_SLICE if self._stage == "body" else HEAD_SLICE)
-            piece = data[start:end]
-            if self._stage == "head":
-                # A header that is not complete is not yet counted by `on_header`.
-                self._partial_head += len(piece)
+            piece, stage = data[start:end], self._stage
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
@@ -292,9 +287,14 @@ class LimitedProtocol(HttpToolsProtocol):
                     raise
                 data, start = self._without_offer() + data[start + upgrade.args[0] :], 0
                 continue
-            self._hand_on()
-            if self._stage == "head" and self._partial_head > self.limits.head_bytes:
-                raise _Refused(limits.HEAD_TOO_LARGE)
+            if self._parts:
+                self._hand_on()
+                self._unfinished = 0
+            elif self._stage == stage != "between":
+                # The parser keeps a header or a trailer until it is complete.
+                self._unfinished += len(piece)
+                if self._unfinished > self.limits.head_bytes:
+                    raise _Refused(limits.HEAD_TOO_LARGE)
             start = end
 
     def _without_offer(self) -> bytes:
@@ -318,24 +318,28 @@ class LimitedProtocol(HttpToolsProtocol):
         """Refuses a head that cannot be handed on.
 
         Raises:
-            _Refused: It asks for a tunnel, names no host or several, codes its body in another way than in
-                chunks, or there are too many requests.
+            _Refused: It is too long, asks for a tunnel, names no host or several, codes its body in another
+                way than in chunks, or there are too many requests.
         """
+        size, hosts, codings = len(self.url), 0, []
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                codings.append(value.strip().lower())
+        if size > self.limits.head_bytes:
+            raise _Refused(limits.HEAD_TOO_LARGE)
+        if len(self.headers) > self.limits.headers:
+            raise _Refused(limits.TOO_MANY_HEADERS)
         if self.parser.get_method() == b"CONNECT":
             raise _Refused(limits.NO_TUNNEL)
-        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
         if codings not in ([], [b"chunked"]):
             raise _Refused(limits.NO_CODING)
-        hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise _Refused(limits.NO_HOST)
         if self._table.requests >= self.limits.requests:
             raise _Refused(limits.TOO_MANY_REQUESTS)
-
-    def _count_head(self, count: int) -> None:
-        self._head_bytes += count
-        if self._head_bytes > self.limits.head_bytes:
-            raise _Refused(limits.HEAD_TOO_LARGE)
 
     def _hand_on(self) -> None:
         """Hands the pieces of a body on as one.
@@ -343,8 +347,6 @@ class LimitedProtocol(HttpToolsProtocol):
         Raises:
             _Refused: There are too many bytes under way, or too many small pieces of this body.
         """
-        if not self._parts:
-            return
         body, self._parts = b"".join(self._parts), []
         if self.cycle.response_complete:
             return

@@ -8,6 +8,7 @@ new one is refused. So callers who send nothing take no place from those who do.
 import asyncio
 import logging
 import resource
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
@@ -57,9 +58,9 @@ class Connections:
 
     Args:
         limits: What each may take, and all together.
-        on_refusal: Called with the code of each refusal.
 
     Attributes:
+        on_refusal: Called with the code of each refusal.
         heads: Those that wait for the end of a head, or for their first byte.
         bodies: Those that wait for the end of a body.
         idle: Those that wait for another request.
@@ -69,9 +70,9 @@ class Connections:
         body_bytes: Bytes of their bodies.
     """
 
-    def __init__(self, limits: Limits, on_refusal: Callable[[str], None] = lambda _code: None) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.on_refusal = on_refusal
+        self.on_refusal: Callable[[str], None] = lambda _code: None
         self.heads: Waiting = {}
         self.bodies: Waiting = {}
         self.idle: Waiting = {}
@@ -92,7 +93,7 @@ class Connections:
         is_full = len(self._open) >= self._most
         victim = next(self._expendable(), None) if is_full else None
         self._open.add(connection)
-        self.heads[connection] = self._now()
+        self.heads[connection] = time.monotonic()
         if not self._is_sweeping:
             self._is_sweeping = True
             asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
@@ -109,7 +110,7 @@ class Connections:
 
     def wait(self, connection: Connection, waiting: Waiting) -> None:
         """A connection begins to wait for its caller."""
-        waiting.setdefault(connection, self._now())
+        waiting.setdefault(connection, time.monotonic())
 
     def take(self, count: int, receiver: Connection) -> bool:
         """Takes bytes of a body in, and has the bodies that have taken longest make room for them.
@@ -138,7 +139,7 @@ class Connections:
 
     def _sweep(self) -> None:
         """Ends what has taken too long, and tries again in a second while there are connections."""
-        limits, now = self.limits, self._now()
+        limits, now = self.limits, time.monotonic()
         for connection in self._late(self.heads, now - limits.head_seconds):
             connection.refuse(HEAD_LATE)
         for connection in self._late(self.bodies, now - limits.body_seconds):
@@ -186,10 +187,6 @@ class Connections:
             _log.warning("refused before the application", extra={"refusals": dict(self._refused)})
             self._refused.clear()
             self._reported = now
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 def raise_file_limit() -> None:

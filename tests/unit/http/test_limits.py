@@ -89,14 +89,14 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def serving(of: Limits) -> AsyncIterator[World]:
+async def serving(of: Limits, app: Any = echo) -> AsyncIterator[World]:
     class Protocol(LimitedProtocol):
         limits = of
 
     state = ServerState()
     table = Connections(of)
     vars(state)["limited"] = table
-    config = Config(echo, log_config=None, access_log=False, lifespan="off", ws="none", timeout_keep_alive=75)
+    config = Config(app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_keep_alive=75)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Protocol(config, state, {}, loop), "127.0.0.1", 0)
     world = World(server.sockets[0].getsockname()[1], table)
@@ -111,11 +111,11 @@ async def serving(of: Limits) -> AsyncIterator[World]:
         await asyncio.sleep(0.02)
 
 
-def run(test: Callable[[World], Awaitable[object]], **limits: float) -> Any:
-    """Runs a test against a server with these limits; its result."""
+def run(test: Callable[[World], Awaitable[object]], app: Any = echo, **limits: float) -> Any:
+    """Runs a test against a server of an application with these limits; its result."""
 
     async def main() -> object:
-        async with asyncio.timeout(60), serving(replace(Limits(), **limits)) as world:  # type: ignore[arg-type]
+        async with asyncio.timeout(60), serving(replace(Limits(), **limits), app) as world:  # type: ignore[arg-type]
             return await test(world)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -169,6 +169,30 @@ def test_is_refused_by_name_and_the_connection_closes(request_: bytes, code: str
         return code_of(answer), answer[1]["connection"], await caller.is_closed(), world.table.requests
 
     assert run(ask) == (code, "close", True, 0)
+
+
+_CHUNKED = b"POST /one HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+
+
+@pytest.mark.parametrize("trailers", [b"x: " + b"a" * 300_000, b"x: a\r\n" * 60_000], ids=["endless", "many"])
+def test_long_trailers_are_refused(trailers: bytes) -> None:
+    async def ask(world: World) -> str:
+        return code_of(await world.ask(_CHUNKED + trailers))
+
+    assert run(ask) == "head_too_large"
+
+
+def test_a_trailer_is_no_header() -> None:
+    seen: list[Any] = []
+
+    async def show(scope: Any, receive: Any, send: Any) -> None:
+        seen.extend(name for name, _ in scope["headers"])
+        await echo(scope, receive, send)
+
+    async def ask(world: World) -> bytes:
+        return (await world.ask(_CHUNKED + b"x-forwarded-for: 198.51.100.9\r\n\r\n"))[2]
+
+    assert (run(ask, app=show), b"x-forwarded-for" in seen) == (b"POST /one 3", False)
 
 
 def test_many_and_long_headers_within_the_limits_are_taken() -> None:
