@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from concord.errors import ConfigurationError
+from concord.util.file_versions import file_version
 
 CHECK_SECONDS: Final = 1.0
 """How often, at most, a new connection looks whether the files have changed."""
@@ -76,16 +77,7 @@ class Certificate:
         return context
 
     def _read_version(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_read_status(path) for path in (self._certificate, self._key))
-
-
-def _read_status(path: Path) -> tuple[int, int, int] | None:
-    """Changes whenever the file does. Links are followed, as mounted Secrets are links."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
+        return tuple(file_version(path) for path in (self._certificate, self._key))
 
 
 def _reason(error: Exception) -> str:

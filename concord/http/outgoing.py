@@ -46,7 +46,7 @@ def client_options(url: str, authority: Path | None = None) -> ClientOptions:
     # httpx makes a transport for each that is set, whether or not it is used; for none where a star stands.
     if not is_direct and not are_unused(os.environ):
         _check_proxies()
-    return ClientOptions(trust_env=not is_direct, verify=_trusting(authority))
+    return ClientOptions(trust_env=not is_direct, verify=trusting(authority))
 
 
 def authority_file() -> Path | None:
@@ -54,7 +54,12 @@ def authority_file() -> Path | None:
     return Path(os.environ[CA]) if os.environ.get(CA) else None
 
 
-def _trusting(authority: Path | None) -> ssl.SSLContext:
+def trusting(authority: Path | None) -> ssl.SSLContext:
+    """What trusts the system's authorities, or those of SSL_CERT_FILE, and one more.
+
+    Raises:
+        ConfigurationError: Their certificates cannot be read.
+    """
     try:
         trust = httpx.create_ssl_context()
     except OSError as error:

@@ -8,7 +8,7 @@ which only full buckets make room: a full one says nothing that a new one does n
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from concord.errors import RateLimited
@@ -17,14 +17,17 @@ from concord.observability import metrics
 MOST_ADDRESSES: Final = 10_000
 """Buckets of addresses at once, some 200 bytes each. Addresses beyond share one."""
 
+KINDS: Final = ("requests", "rows")
+"""What is limited, in the order of rates and of what a bucket has left."""
+
 
 class Bucket:
-    """What a caller has left, as it was at a time."""
+    """What a caller has left of requests and of rows, as it was at a time."""
 
-    __slots__ = ("requests", "rows", "time")
+    __slots__ = ("left", "time")
 
-    def __init__(self, requests: float, rows: float, now: float) -> None:
-        self.requests, self.rows, self.time = requests, rows, now
+    def __init__(self, left: Sequence[float], now: float) -> None:
+        self.left, self.time = list(left), now
 
 
 class Rates:
@@ -74,50 +77,41 @@ class Rates:
         return bucket
 
     def take_request(self, bucket: Bucket) -> None:
-        """Takes a request out of a bucket.
-
-        Raises:
-            RateLimited: It has none.
-        """
-        if self._rates[0]:
-            self._fill(bucket)
-            if bucket.requests < 1:
-                raise self._refusal("requests", 0, bucket.requests)
-            bucket.requests -= 1
+        """Takes a request out of a bucket; RateLimited if it has none."""
+        self._take(bucket, 0, 1)
 
     def take_rows(self, bucket: Bucket, count: int) -> None:
-        """Takes rows out of a bucket.
+        """Takes rows out of a bucket; RateLimited if it has none."""
+        self._take(bucket, 1, count)
 
-        Raises:
-            RateLimited: It has none.
-        """
-        if self._rates[1]:
+    def _take(self, bucket: Bucket, kind: int, count: int) -> None:
+        if self._rates[kind]:
             self._fill(bucket)
-            if bucket.rows < 1:
-                raise self._refusal("rows", 1, bucket.rows)
-            bucket.rows -= count
+            if bucket.left[kind] < 1:
+                raise self._refusal(kind, bucket.left[kind])
+            bucket.left[kind] -= count
 
     def _new_bucket(self) -> Bucket:
-        return Bucket(*self._most, self._clock())
+        return Bucket(self._most, self._clock())
 
     def _fill(self, bucket: Bucket) -> None:
         now = self._clock()
         elapsed, bucket.time = now - bucket.time, now
-        bucket.requests = min(self._most[0], bucket.requests + elapsed * self._rates[0])
-        bucket.rows = min(self._most[1], bucket.rows + elapsed * self._rates[1])
+        for kind, (rate, most) in enumerate(zip(self._rates, self._most, strict=True)):
+            bucket.left[kind] = min(most, bucket.left[kind] + elapsed * rate)
 
     def _make_room(self) -> bool:
         """Drops the bucket that was used longest ago, if it is full by now."""
         key, bucket = next(iter(self._addresses.items()))
         self._fill(bucket)
-        if (bucket.requests, bucket.rows) != self._most:
+        if bucket.left != list(self._most):
             return False
         del self._addresses[key]
         return True
 
-    def _refusal(self, of: str, index: int, left: float) -> RateLimited:
+    def _refusal(self, kind: int, left: float) -> RateLimited:
+        of, rate, most = KINDS[kind], self._rates[kind], self._most[kind]
         metrics.RATE_REFUSALS.labels(of).inc()
-        rate, most = self._rates[index], self._most[index]
         return RateLimited(
             f"This caller asks for more than {rate:g} {of} a second (CONCORD_RATE_{of.upper()}); "
             "Retry-After says when to come back.",

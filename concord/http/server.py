@@ -84,16 +84,7 @@ class Server(uvicorn.Server):
 
 
 def serve(application: ASGIApp, address: Address, ready: Callable[[], None] = lambda: None) -> None:
-    """Serves until SIGTERM or SIGINT.
-
-    Args:
-        application: What answers.
-        address: Where it listens.
-        ready: Called once it accepts requests.
-
-    Raises:
-        ConfigurationError: The certificate cannot be used.
-    """
+    """Serves until SIGTERM or SIGINT; takes, and raises, what `Server` does."""
     raise_file_limit()
     # Its own lines tell of each start and of each request that cannot be parsed.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -40,6 +40,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from concord.errors import ConfigurationError, Forbidden, Unauthorized
+from concord.util.file_versions import file_version
 
 ALL_TASKS: Final = "*"
 """In a token's tasks: every task there is and will be."""
@@ -140,7 +141,7 @@ class Tokens:
         self._trust_seconds = trust_seconds
         self._looked_at = -math.inf
         self._found: dict[str, Token] = {}
-        self._version = _version(path)
+        self._version = file_version(path)
         self._tokens = load(path) if self._version else ()
         self._guarded = guards(self._tokens)
 
@@ -218,7 +219,7 @@ class Tokens:
         """Reads the file again if it has changed."""
         self._looked_at = time.monotonic()
         self._found.clear()
-        version = _version(self._path)
+        version = file_version(self._path)
         if version == self._version:
             return
         # Before reading, so that an invalid file is reported once and tried again when it changes.
@@ -328,17 +329,6 @@ def _problem(error: ValidationError) -> tuple[str, str]:
     if name in _FORMS:
         return name, f"{name} must be {_FORMS[name]}"
     return name, f"{name[:64]!r} is not known; {', '.join(_FORMS)} are"
-
-
-def _version(path: Path) -> tuple[int, int, int] | None:
-    """Changes whenever the file does; None without one. Links are followed, as mounted Secrets are links."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return (0, 0, 0)
-    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _wrong(path: Path, problem: str) -> ConfigurationError:

@@ -91,6 +91,7 @@ class TrustedProxies:
         return str(address), any(address in network for network in self.networks)
 
 
+@lru_cache(MOST_KEPT)
 def caller_key(address: str) -> str:
     """What limits count an address by: itself, or the network of an IPv6 one."""
     if ":" not in address:

@@ -5,8 +5,6 @@ the caller handles processes that end, and Ctrl-C.
 """
 
 import json
-import os
-import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -114,10 +112,9 @@ def _trusting(url: str) -> list[urllib.request.HTTPSHandler]:
     """What has an HTTPS address checked by CONCORD_CA too."""
     if not url.startswith("https:"):
         return []
-    context = ssl.create_default_context()
-    if authority := os.environ.get("CONCORD_CA"):
-        context.load_verify_locations(authority)
-    return [urllib.request.HTTPSHandler(context=context)]
+    from concord.http.outgoing import authority_file, trusting
+
+    return [urllib.request.HTTPSHandler(context=trusting(authority_file()))]
 
 
 @contextmanager

@@ -45,15 +45,10 @@ class TlsFiles:
             ConfigurationError: The files are no certificate with its key, or it is valid for no such name.
         """
         from concord.http.certificates import Certificate
+        from concord.http.outgoing import trusting
 
         server = Certificate(self.certificate, self.key).context
-        client = ssl.create_default_context()
-        try:
-            client.load_verify_locations(self.authority)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(
-                f"CONCORD_CA: {self.authority} is no file of certificates.", field="CONCORD_CA"
-            ) from error
+        client = trusting(self.authority)
         names = list(_names(host))
         reasons = {name: _refusal(client, server, name) for name in names}
         valid = next((name for name, reason in reasons.items() if reason is None), None)

@@ -239,8 +239,8 @@ def test_who_need_not_say_so_is_recognised_by_a_known_token_alone(file, tmp_path
 def test_a_token_that_was_found_is_found_without_a_look_at_the_file_for_a_moment(file, monkeypatch):
     known = Tokens(file(entry()), trust_seconds=60)
     known.bearer(HEADER)
-    looks, real = [], tokens._version
-    monkeypatch.setattr(tokens, "_version", lambda path: looks.append(path) or real(path))
+    looks, real = [], tokens.file_version
+    monkeypatch.setattr(tokens, "file_version", lambda path: looks.append(path) or real(path))
     assert known.bearer(HEADER).name == "crm"
     assert looks == []
     file(entry("erp", "new"))
