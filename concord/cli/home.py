@@ -126,12 +126,14 @@ def find_home() -> Home:
 
 
 def service_url(settings: "Settings") -> str:
-    """CONCORD_URL; else the address of what runs in the home folder; else the default."""
+    """CONCORD_URL; else the address of what runs in the home folder; else the default.
+
+    With the address comes the authority by which it is trusted: CONCORD_CA is set for what asks it.
+    """
     if "url" in settings.model_fields_set:
         return settings.url
     state = Home(settings.home).read_state()
     if "ca" in state:
-        # What `concord up` was told of its certificate holds for the commands beside it.
         os.environ.setdefault("CONCORD_CA", state["ca"])
     return str(state.get("url") or settings.url)
 

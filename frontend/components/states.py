@@ -146,7 +146,7 @@ def show_refused(url: str, refusal: Refusal, schema: TaskSchema) -> None:
             vote_table.show_votes(schema, refusal.verdict)
     elif refusal.code == "invalid_input":
         _show_invalid(refusal)
-    elif refusal.code in {"overloaded", "rate_limited"}:
+    elif refusal.code in service.BUSY:
         _show_overloaded()
     elif refusal.code in service.CLOSED:
         show_closed(refusal.message)

@@ -32,6 +32,9 @@ SCHEMA_SECONDS: Final = 30
 CLOSED: Final = frozenset({"unauthorized", "expired_token", "forbidden", "forbidden_task", "tokens_off"})
 """Codes of refusals that another token would help against."""
 
+BUSY: Final = frozenset({"overloaded", "rate_limited"})
+"""Codes of refusals that waiting helps against."""
+
 LONGEST_TOKEN: Final = 512
 """Characters; those that `concord tokens add` makes have 43."""
 

@@ -167,7 +167,7 @@ class Batch:
     def _not_answered(
         self, indices: list[int], error: ConcordError, request_id: str, sleep: Callable[[float], None]
     ) -> None:
-        if error.code in {"overloaded", "rate_limited"} and self._waited < BUSY_SECONDS:
+        if error.code in service.BUSY and self._waited < BUSY_SECONDS:
             pause = (error.retry_after if isinstance(error, Refused) else None) or 1.0
             pause = min(pause, LONGEST_PAUSE)
             self._waited += pause

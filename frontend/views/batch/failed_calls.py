@@ -37,7 +37,7 @@ def show_failed_calls(batch: Batch) -> None:
 def _failure(failure: FailedCall) -> str:
     if failure.code == "service_away":
         why = _("the consensus service did not answer")
-    elif failure.code in {"overloaded", "rate_limited"}:
+    elif failure.code in service.BUSY:
         why = _("too many questions waited, for half a minute")
     else:
         why = wording.escape(failure.message)
