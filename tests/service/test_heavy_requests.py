@@ -24,8 +24,10 @@ MOST = 5
 ASKED = 300
 """Requests of the caller who is watched."""
 
-SERVER = ("uvicorn", "--factory", "concord.api.app:create", "--no-access-log", "--loop", "uvloop", "--http")
-PROTOCOL = "concord.http.single_write:SingleWriteProtocol"
+SERVER = (
+    *("uvicorn", "--factory", "concord.api.app:create", "--no-access-log", "--loop", "uvloop"),
+    *("--http", "concord.http.connection:LimitedProtocol"),
+)
 
 
 @dataclass
@@ -94,7 +96,7 @@ def service(tmp_path_factory):
     here["CONCORD_LOG_LEVEL"] = "ERROR"
     with (
         process("tests.service.crowd", "nodes", *map(str, ports), env=here, cwd=folder),
-        process(*SERVER, PROTOCOL, f"--port={port}", env=here),
+        process(*SERVER, f"--port={port}", env=here),
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http,
     ):
         running = Service(f"http://127.0.0.1:{port}", folder, http)
