@@ -26,8 +26,9 @@ class Load:
 
     def __init__(self, order: dict[str, Any]) -> None:
         body = order["body"].encode()
+        token = f"authorization: Bearer {order['token']}\r\n" if order["token"] else ""
         head = (
-            f"POST {order['path']} HTTP/1.1\r\nhost: {order['host']}:{order['port']}\r\n"
+            f"POST {order['path']} HTTP/1.1\r\nhost: {order['host']}:{order['port']}\r\n{token}"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         self.request = head.encode() + body

@@ -103,6 +103,7 @@ def _load(stack: Stack, callers: int, rows: int, seconds: float) -> dict[str, An
         "port": stack.port,
         "path": stack.path,
         "body": body(rows).decode(),
+        "token": stack.token,
         "marker": stack.marker,
         "rows": rows,
         "callers": callers,

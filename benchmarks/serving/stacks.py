@@ -7,7 +7,7 @@ services and for the plain gather.
 import http.client
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from benchmarks.serving.models import NODES, Model, body
 from benchmarks.serving.processes import HOST, Processes, Usage
 from concord.cli.up.nodes_file import write_nodes
 from concord.cli.up.processes import Handle
+from concord.http import tokens
 
 CONCORD: Final = "concord"
 PLAIN: Final = "plain gather"
@@ -24,8 +25,16 @@ FLASK: Final = "flask"
 ON_UVICORN: Final = "concord, uvicorn"
 ON_BENTOML: Final = "concord, bentoml serve"
 ON_GRANIAN: Final = "concord, granian"
+WITH_TOKENS: Final = "concord, tokens and rates"
+AS_IMAGE: Final = "concord, as in images"
 OTHER_TREE: Final = "concord, other tree"
-STACKS: Final = (CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML, ON_GRANIAN, OTHER_TREE)
+STACKS: Final = (
+    *(CONCORD, PLAIN, FASTAPI, FLASK),
+    *(ON_UVICORN, ON_BENTOML, ON_GRANIAN, WITH_TOKENS, AS_IMAGE, OTHER_TREE),
+)
+
+NO_LIMIT: Final = "1000000"
+"""A rate that is counted and never reached."""
 
 GRANIAN: Final = ("granian", "--interface", "asgi", "--loop", "uvloop", "--workers", "1", "--no-ws")
 """Module and options of Granian for one worker; its access log is off unless asked for."""
@@ -51,6 +60,7 @@ class Stack:
         marker: Text that its answer has once for each row.
         front: Processes of the service that callers talk to.
         nodes: Processes of its nodes.
+        token: Token that its callers show, if it asks for one.
     """
 
     name: str
@@ -60,6 +70,7 @@ class Stack:
     marker: str
     front: Usage
     nodes: Usage
+    token: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,9 @@ def start(checkout: Checkout, processes: Processes) -> list[Stack]:
     ports, nodes, file = _nodes(checkout, processes)
     gather_stacks = [_fastapi(checkout, processes), _flask(checkout, processes)]
     processes.wait("The nodes", lambda: all(_is_open(port) for port in ports))
-    concord, *others = _concord(checkout, processes, file, nodes)
+    concord = _concord(checkout, processes, AS_UP, file, nodes)
+    others = [_concord(checkout, processes, variant, file, nodes) for variant in OTHER_SERVERS]
+    others += [_with_tokens(checkout, processes, file, nodes), _as_image(checkout, processes)]
     started = [concord, _plain(checkout, processes, ports, nodes), *gather_stacks, *others]
     return [stack.ready(processes) for stack in started]
 
@@ -108,7 +121,7 @@ def start_other_tree(checkout: Checkout, processes: Processes) -> Stack:
     """Starts the nodes and the consensus service of another checkout, and waits for an answer."""
     ports, nodes, file = _nodes(checkout, processes)
     processes.wait("The other tree's nodes", lambda: all(_is_open(port) for port in ports))
-    concord = _concord(checkout, processes, file, nodes)[0]
+    concord = _concord(checkout, processes, AS_UP, file, nodes)
     name, description = OTHER_TREE, f"the same as it is in {checkout.root.name}, with nodes of its own"
     return replace(concord, name=name, description=description).ready(processes)
 
@@ -140,18 +153,21 @@ class _Started:
     """Text that its answers have once for each row when it is ready."""
 
     is_forked: bool = False
+    token: str = ""
 
     def ready(self, processes: Processes) -> Stack:
         processes.wait(f"An answer of {self.name}", self._answers, self.log)
         nodes = Usage.of_nodes(self.nodes) if self.is_forked else Usage(self.nodes)
-        return Stack(
-            self.name, self.description, self.port, self.path, self.marker, Usage([self.front]), nodes
-        )
+        front = Usage([self.front])
+        return Stack(self.name, self.description, self.port, self.path, self.marker, front, nodes, self.token)
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
         try:
-            connection.request("POST", self.path, body(2), {"content-type": "application/json"})
+            headers = {"content-type": "application/json"}
+            if self.token:
+                headers["authorization"] = f"Bearer {self.token}"
+            connection.request("POST", self.path, body(2), headers)
             response = connection.getresponse()
             return response.status == 200 and response.read().count(self.ready_marker.encode()) == 2
         except (OSError, http.client.HTTPException):
@@ -160,43 +176,115 @@ class _Started:
             connection.close()
 
 
-def _concord(checkout: Checkout, processes: Processes, file: Path, nodes: list[Handle]) -> list[_Started]:
-    """Starts the consensus service four times, each with its own journal and ledger."""
-    bento, host = checkout.bentos["concord-consensus"], ("--host", HOST)
-    variants = [
-        (
-            CONCORD,
-            "the consensus service as `concord up` runs it",
-            ("bentos.serve", bento, "--direct", *host),
-        ),
-        (
-            ON_UVICORN,
-            "the same under uvicorn alone",
-            ("uvicorn", "--factory", "concord.api.app:create", "--no-access-log"),
-        ),
-        (ON_BENTOML, "the same under `bentoml serve`", ("bentoml", "serve", bento, *host)),
-        (ON_GRANIAN, "the same under Granian", (*GRANIAN, "--factory", "concord.api.app:create")),
-    ]
-    stacks = []
-    for name, description, command in variants:
-        [port] = processes.ports(1)
-        log = name.replace(", ", "-").replace(" ", "-")
-        front = processes.run(
-            log,
-            *("-m", *command, "--port", str(port)),
-            home=checkout.folder / log,
-            extra={"CONCORD_NODES": str(file)},
-        )
-        stacks.append(
-            _Started(
-                *(name, description, log, port, front, nodes),
-                path="/v1/tasks/iris/predict",
-                # Ready once all four nodes vote; later, answers with fewer votes count too.
-                ready_marker='"status":"ok"',
-                is_forked=True,
+@dataclass(frozen=True)
+class _Variant:
+    """A way to start the consensus service.
+
+    Attributes:
+        name: Its stack's name.
+        description: Its stack's description.
+        command: Its module and arguments; `{bento}` stands for the bento's tag.
+        environment: Variables of its own.
+    """
+
+    name: str
+    description: str
+    command: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+AS_UP: Final = _Variant(
+    CONCORD,
+    "the consensus service as `concord up` runs it",
+    ("bentos.serve", "{bento}", "--direct", "--host", HOST),
+)
+OTHER_SERVERS: Final = (
+    _Variant(
+        ON_UVICORN,
+        "the same under uvicorn alone",
+        ("uvicorn", "--factory", "concord.api.app:create", "--no-access-log"),
+    ),
+    _Variant(ON_BENTOML, "the same under `bentoml serve`", ("bentoml", "serve", "{bento}", "--host", HOST)),
+    _Variant(ON_GRANIAN, "the same under Granian", (*GRANIAN, "--factory", "concord.api.app:create")),
+)
+
+
+def _concord(
+    checkout: Checkout,
+    processes: Processes,
+    variant: _Variant,
+    file: Path,
+    nodes: list[Handle],
+    *,
+    is_forked: bool = True,
+    token: str = "",
+) -> _Started:
+    """Starts the consensus service with a journal and a ledger of its own."""
+    [port] = processes.ports(1)
+    log = variant.name.replace(", ", "-").replace(" ", "-")
+    bento = checkout.bentos["concord-consensus"]
+    command = [bento if part == "{bento}" else part for part in variant.command]
+    front = processes.run(
+        log,
+        *("-m", *command, "--port", str(port)),
+        home=checkout.folder / log,
+        extra={"CONCORD_NODES": str(file), **variant.environment},
+    )
+    return _Started(
+        *(variant.name, variant.description, log, port, front, nodes),
+        path="/v1/tasks/iris/predict",
+        # Ready once all four nodes vote; later, answers with fewer votes count too.
+        ready_marker='"status":"ok"',
+        is_forked=is_forked,
+        token=token,
+    )
+
+
+def _with_tokens(checkout: Checkout, processes: Processes, file: Path, nodes: list[Handle]) -> _Started:
+    """The same where predictions and rounds need a token, and each caller's requests and rows are counted."""
+    token = tokens.make()
+    file_of_tokens = checkout.folder / "tokens.toml"
+    file_of_tokens.write_text(tokens.render([tokens.make_entry("benchmark", token, predicts=["*"])]), "utf-8")
+    environment = {
+        "CONCORD_TOKENS": str(file_of_tokens),
+        "CONCORD_PREDICT": "token",
+        "CONCORD_READ": "token",
+        "CONCORD_RATE_REQUESTS": NO_LIMIT,
+        "CONCORD_RATE_ROWS": NO_LIMIT,
+    }
+    description = "the same with a token for each call, and counted rates that are never reached"
+    variant = replace(AS_UP, name=WITH_TOKENS, description=description, environment=environment)
+    return _concord(checkout, processes, variant, file, nodes, token=token)
+
+
+def _as_image(checkout: Checkout, processes: Processes) -> _Started:
+    """Service and nodes as `bentos/Dockerfile` starts them: a process each, by the code in their bento."""
+    ports, nodes = processes.ports(len(NODES)), []
+    for name, port in zip(checkout.models, ports, strict=True):
+        folder, environment = _bento(checkout, "concord-node")
+        nodes.append(
+            processes.run(
+                f"image.{name}",
+                *("-m", "bentos.serve", str(folder), "--direct", "--host", HOST, "--port", str(port)),
+                home=checkout.folder,
+                extra={"CONCORD_NODE": f"iris.{name}", **environment},
             )
         )
-    return stacks
+    file = checkout.folder / "image-nodes.toml"
+    by_name = zip(checkout.models, ports, strict=True)
+    write_nodes(file, {"iris": {name: f"http://{HOST}:{port}" for name, port in by_name}})
+    processes.wait("The nodes as in images", lambda: all(_is_open(port) for port in ports))
+    folder, environment = _bento(checkout, "concord-consensus")
+    command = ("bentos.serve", str(folder), "--direct", "--host", HOST)
+    description = "service and nodes as their images start them, without containers; nodes of its own"
+    variant = _Variant(AS_IMAGE, description, command, environment)
+    return _concord(checkout, processes, variant, file, nodes, is_forked=False)
+
+
+def _bento(checkout: Checkout, name: str) -> tuple[Path, dict[str, str]]:
+    """Folder of a bento, and the environment that has its own code run, not the checkout's."""
+    folder = checkout.store / "bentos" / checkout.bentos[name].replace(":", "/")
+    return folder, {"PYTHONPATH": str(folder / "src")}
 
 
 def _plain(checkout: Checkout, processes: Processes, ports: list[int], nodes: list[Handle]) -> _Started:

@@ -11,16 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.serving.report import BEGIN
-from benchmarks.serving.stacks import (
-    CONCORD,
-    FASTAPI,
-    FLASK,
-    ON_BENTOML,
-    ON_GRANIAN,
-    ON_UVICORN,
-    OTHER_TREE,
-    PLAIN,
-)
+from benchmarks.serving.stacks import CONCORD, STACKS
 from tests.homes import IRIS, ROOT
 
 pytestmark = pytest.mark.slow
@@ -79,15 +70,16 @@ def test_every_stack_answers_and_the_result_is_whole(begin, temporary, tmp_path)
     assert begin(*settings, *outputs).wait(300) == 0
 
     result = json.loads((tmp_path / "result.json").read_text())
-    stacks = {CONCORD, PLAIN, FASTAPI, FLASK, ON_UVICORN, ON_BENTOML, ON_GRANIAN, OTHER_TREE}
     answered = {(entry["stack"], entry["rows"]) for entry in result["results"] if entry["requests"]}
-    assert answered == {(stack, rows) for stack in stacks for rows in (1, 3)}
+    assert answered == {(stack, rows) for stack in STACKS for rows in (1, 3)}
     for entry in result["results"]:
         assert entry["rate"] > 0
         assert 0 < entry["p50_ms"] <= entry["p99_ms"]
         assert entry["front_cpu_ms"] >= 0
         assert (entry["concord_over"] is None) == (entry["stack"] == CONCORD)
-    assert {usage["stack"] for usage in result["memory"] if min(usage["front"], usage["nodes"]) > 0} == stacks
+    assert {usage["stack"] for usage in result["memory"] if min(usage["front"], usage["nodes"]) > 0} == set(
+        STACKS
+    )
     assert (tmp_path / "result.md").read_text().startswith(BEGIN)
     assert not list(temporary.glob("concord-benchmark-*"))
     assert not processes_of(temporary)
