@@ -106,6 +106,11 @@ def show_sign_in_hint(key: str = "here", headline: str | None = None) -> None:
             _ask_for_token(key)
 
 
+def show_reading_hint(key: str) -> None:
+    """The same where a token is needed to read rounds, and what is made of them."""
+    show_sign_in_hint(key, _("**Who reads rounds here shows a token that reads them.**"))
+
+
 def show_account() -> None:
     """Shows at the foot of every page who acts, with the buttons to sign in and out."""
     actor, person = find_actor(), _signed_in_person()

@@ -100,4 +100,4 @@ def _no_profile(task: TaskSummary) -> None:
 def _not_allowed(error: ConcordError) -> None:
     text = N_("**Drift takes a token that reads rounds here.** {message}")
     show_fault(st.warning, text, error.message, ":material/lock:")
-    access.show_sign_in_hint("drift")
+    access.show_reading_hint("drift")

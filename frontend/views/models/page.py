@@ -144,7 +144,7 @@ def _show_comparison(url: str, view: ModelView) -> None:
             text = _("**Nothing was compared.** {message}", message=wording.escape(error.message))
             st.error(text, icon=":material/balance:")
             if error.code in service.CLOSED:
-                access.show_sign_in_hint("compare")
+                access.show_reading_hint("compare")
     if key in comparisons:
         show_comparison(comparisons[key])
 

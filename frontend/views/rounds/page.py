@@ -79,7 +79,7 @@ def _show_refused(url: str, error: ConcordError) -> None:
         )
         st.warning(text, icon=":material/lock:")
         show_small(_("The service says: {message}", message=wording.escape(error.message)))
-        access.show_sign_in_hint("rounds")
+        access.show_reading_hint("rounds")
     else:
         text, icon = N_("**The rounds cannot be shown.** {message}"), ":material/error:"
         if error.code == "journal_unavailable":

@@ -176,6 +176,8 @@ def test_rounds_that_are_guarded_are_shown_to_who_may_read_them_and_to_nobody_el
     assert list(listed(page)["Id"]) == [ID[:8]]
     stranger = open_rounds()
     assert "to those alone who may read them" in stranger.warning[0].value
+    assert "Who reads rounds here shows a token" in page_text(stranger)
+    assert "changing things is not" not in page_text(stranger)
     assert not stranger.dataframe
     assert "to those alone who may read them" in open_rounds(round=ID).warning[0].value
 
