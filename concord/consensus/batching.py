@@ -9,12 +9,15 @@ Callers take turns in filling a batch (`concord.consensus.fair_queue`).
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from concord.consensus.ensemble import Ensemble
 from concord.consensus.fair_queue import FairQueue
 from concord.consensus.node_client import Question, Reply
 from concord.consensus.poll import Poll, Shadows
+from concord.util.slices import turns
 
 BATCHES_UNDER_WAY: Final = 2
 """Batches of a task at a time, without slow ones: one at the nodes, and one on the way."""
@@ -31,6 +34,10 @@ QUIET_TURNS: Final = 2
 
 GATHERING_SECONDS: Final = 0.01
 """After this a batch departs even if every turn brings questions; 32 callers that ask at once take 2 ms."""
+
+PATIENT_SECONDS: Final = 0.05
+"""The same while large requests alone are under way and others of them are being read: few large calls to the
+nodes cost less than many small ones."""
 
 SLOW: Final = 2
 """A batch is slow once it takes so many times as long as the last one took to its quorum."""
@@ -128,10 +135,21 @@ class Batcher:
     def __init__(self) -> None:
         self._waiting: FairQueue[_PendingQuestion] = FairQueue()
         self._under_way: set[_Batch] = set()
+        self.being_read = 0
+        """Large requests whose rows are being read."""
         self._is_gathering = False
         self._gathered = self._quiet_turns = 0
         self._slow_timer: asyncio.TimerHandle | None = None
         self._slow_after = 0.0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Counts a large request while its rows are read: its question comes soon."""
+        self.being_read += 1
+        try:
+            yield
+        finally:
+            self.being_read -= 1
 
     async def ask(self, ensemble: Ensemble, question: Question, caller: str = "") -> BatchResult:
         """Asks an ensemble's nodes, together with other requests; returns once the poll is over.
@@ -177,7 +195,9 @@ class Batcher:
         else:
             self._quiet_turns += 1
         first = self._waiting.head.asked if self._waiting else 0.0
-        if self._quiet_turns < QUIET_TURNS and time.perf_counter() - first < GATHERING_SECONDS:
+        is_patient = bool(self.being_read) and not turns().has_small
+        most = PATIENT_SECONDS if is_patient else GATHERING_SECONDS
+        if (is_patient or self._quiet_turns < QUIET_TURNS) and time.perf_counter() - first < most:
             asyncio.get_running_loop().call_soon(self._gather)
         else:
             self._is_gathering = False

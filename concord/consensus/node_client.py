@@ -32,7 +32,7 @@ from concord.types.nodes import (
     NodeInfo,
     NodeStatus,
 )
-from concord.util.slices import next_turn
+from concord.util.slices import URGENT, next_turn
 
 if TYPE_CHECKING:
     from concord.tasks.profile import TrainingProfile
@@ -471,7 +471,7 @@ def words(error: Exception) -> str:
 
 
 async def _read_in_turn(schema: TaskSchema, body: bytes) -> Ballots:
-    await next_turn(urgent=True)
+    await next_turn(URGENT)
     return _read_ballots(schema, body)
 
 

@@ -35,6 +35,7 @@ from concord.observability import metrics
 from concord.observability.logs import FLUSH_SECONDS, AccessLog
 from concord.util.client_address import TrustedProxies
 from concord.util.host_names import HostNames
+from concord.util.slices import turns
 
 ONE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """A caller's id for its request; one of another form is replaced."""
@@ -119,7 +120,12 @@ class Application:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            here = turns()
+            here.requests += 1
+            try:
+                await self._answer(scope, receive, send)
+            finally:
+                here.requests -= 1
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -132,17 +138,8 @@ class Application:
             route, path = self._find(scope["method"], asked)
             template = route.template
             query, is_read = scope.get("query_string", b""), route.method == "GET"
-            request = Request(
-                headers,
-                query,
-                receive,
-                path,
-                request_id,
-                traceparent,
-                self._max_body_bytes,
-                is_read,
-                address,
-            )
+            ids, most = (request_id, traceparent), self._max_body_bytes
+            request = Request(headers, query, receive, path, *ids, most, is_read, address)
             response = await unless_gone(route.handler(request), request, self._watch)
         except ConcordError as error:
             _report(error, request_id, template)

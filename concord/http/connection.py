@@ -67,7 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stage: Stage = "between"
         self._keeps_alive = self._offers_upgrade = False
         self._parts: list[bytes] = []
-        self._unfinished = self._trailer_bytes = self._pieces = self._discarded = 0
+        self._unfinished = self._pieces = self._discarded = 0
         self._unread_before = 0
 
     # What the transport calls.
@@ -98,7 +98,6 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._is_over:
             self._discard(len(data))
             return
-        self._unset_keepalive_if_required()
         self._table.idle.pop(self, None)
         if self._unparsed:
             self._unparsed += data
@@ -137,6 +136,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._raw is not None:
             self._raw.abort()
 
+    def close(self) -> None:
+        """Closes a connection without a request."""
+        self.transport.close()
+
     def refuse(self, refusal: Refusal) -> None:
         """Answers the unfinished request with a refusal, behind the answers that are due, and closes."""
         if self._is_over:
@@ -161,28 +164,25 @@ class LimitedProtocol(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._stage = "head"
-        self._unfinished = self._trailer_bytes = self._pieces = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header has come, or a trailer, which is none and is dropped (RFC 9110, section 6.5.1)."""
-        if self._stage != "body":
-            super().on_header(name, value)
-            return
-        self._trailer_bytes += len(name) + len(value)
-        if self._trailer_bytes > self.limits.head_bytes:
-            raise _Refused(limits.HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """A head is complete: its request is handed to the application, or waits for those before it."""
         self._check_head()
-        if self.parser.should_upgrade() and not self._should_upgrade():
+        is_upgrade = self.parser.should_upgrade()
+        if is_upgrade and not self._should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise _Refused(limits.NO_TUNNEL)
             self._offers_upgrade = True
             return
         super().on_headers_complete()
-        if self.parser.should_upgrade():
+        if is_upgrade:
             # To a WebSocket, which another protocol serves.
             return
-        self._stage = "body"
+        # Trailers are no headers, and are dropped with this list (RFC 9110, section 6.5.1).
+        self.headers = []
+        self._stage, self._unfinished, self._pieces = "body", 0, 0
+        if not self.pipeline:
+            self._running = self.cycle
         self._bodies.append(0)
         self._table.requests += 1
         self._table.heads.pop(self, None)
@@ -200,16 +200,12 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self._parts:
             self._hand_on()
-        self._stage = "between"
+        self._stage, self._unfinished = "between", 0
         self._table.bodies.pop(self, None)
         self.cycle.keep_alive = self._keeps_alive and not self._is_shut_down
         super().on_message_complete()
 
     # What the answering side calls.
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - any ASGI
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """An answer is complete: sends a head that is still held, and goes on with the next request.
@@ -218,14 +214,19 @@ class LimitedProtocol(HttpToolsProtocol):
         those who send requests and read nothing.
         """
         self.transport.write(b"")
-        self._is_unread = self.flow.write_paused and not self.transport.is_closing()
+        is_closing = self.transport.is_closing()
+        self._is_unread = self.flow.write_paused and not is_closing
         if self._is_unread:
             return
         if self._bodies:
             self._release(self._bodies.popleft())
-        super().on_response_complete()
-        if self.transport.is_closing():
+        if is_closing:
             return
+        # As uvicorn does, without its timer: connections without a request are in the table.
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._running, app = self.pipeline.pop()
+            self._start_asgi_task(self._running, app)
         if self._refusal is not None and not self._bodies:
             self._send_refusal()
         elif self._unparsed and len(self._bodies) < PIPELINED:
@@ -268,7 +269,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._table.remove(self)
             self.handle_websocket_upgrade()
         else:
-            self._note_wait()
+            if self._stage != "between" or not self._bodies:
+                self._note_wait()
 
     def _feed(self, data: bytes) -> None:
         """Parses data in slices, while not too many requests of this connection wait for their answers."""
@@ -318,28 +320,27 @@ class LimitedProtocol(HttpToolsProtocol):
         """Refuses a head that cannot be handed on.
 
         Raises:
-            _Refused: It is too long, asks for a tunnel, names no host or several, codes its body in another
-                way than in chunks, or there are too many requests.
+            _Refused: It is too long, names no host or several, codes its body in another way than in chunks,
+                or there are too many requests.
         """
-        size, hosts, codings = len(self.url), 0, []
-        for name, value in self.headers:
-            size += len(name) + len(value)
-            if name == b"host":
-                hosts += 1
-            elif name == b"transfer-encoding":
-                codings.append(value.strip().lower())
-        if size > self.limits.head_bytes:
+        # What came in one slice is no longer than the slice.
+        if self._unfinished and self._head_bytes() > self.limits.head_bytes:
             raise _Refused(limits.HEAD_TOO_LARGE)
         if len(self.headers) > self.limits.headers:
             raise _Refused(limits.TOO_MANY_HEADERS)
-        if self.parser.get_method() == b"CONNECT":
-            raise _Refused(limits.NO_TUNNEL)
-        if codings not in ([], [b"chunked"]):
-            raise _Refused(limits.NO_CODING)
+        names = [name for name, _ in self.headers]
+        if b"transfer-encoding" in names:
+            codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+            if codings != [b"chunked"]:
+                raise _Refused(limits.NO_CODING)
+        hosts = names.count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise _Refused(limits.NO_HOST)
         if self._table.requests >= self.limits.requests:
             raise _Refused(limits.TOO_MANY_REQUESTS)
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
 
     def _hand_on(self) -> None:
         """Hands the pieces of a body on as one.
@@ -351,7 +352,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             return
         self._bodies[-1] += len(body)
-        if self._pieces > max(self.limits.pieces, self._bodies[-1] // self.limits.piece_bytes):
+        if self._pieces > self.limits.pieces and self._pieces > self._bodies[-1] // self.limits.piece_bytes:
             raise _Refused(limits.SMALL_PIECES)
         if not self._table.take(len(body), self):
             raise _Refused(limits.TOO_MANY_BYTES)

@@ -38,6 +38,9 @@ class Connection(Protocol):
     def refuse(self, refusal: Refusal) -> None:
         """Answers with the refusal, if a request has begun, and closes."""
 
+    def close(self) -> None:
+        """Closes a connection without a request."""
+
     def abort(self) -> None:
         """Closes at once; what waits to be sent is lost."""
 
@@ -144,6 +147,8 @@ class Connections:
             connection.refuse(HEAD_LATE)
         for connection in self._late(self.bodies, now - limits.body_seconds):
             connection.refuse(BODY_LATE)
+        for connection in self._late(self.idle, now - limits.idle_seconds):
+            connection.close()
         for connection in self._late(self.closing, now - limits.close_seconds):
             connection.abort()
         for connection in self._late(self.unread_answers, now - limits.answer_seconds):

@@ -18,7 +18,7 @@ from concord.errors import BodyTooLarge, CallerError, InvalidInput, WrongMediaTy
 from concord.http.decompression import decompress
 from concord.http.tokens import Token
 from concord.util.client_address import NOWHERE, caller_key
-from concord.util.slices import LARGE_BYTES, turn_for
+from concord.util.slices import LARGE_BYTES, NEW, turn_for
 
 LISTEN_AFTER_SECONDS: Final = 0.05
 """How long a request takes before it listens for its caller hanging up, at least."""
@@ -153,7 +153,7 @@ class Request:
     async def _json(self) -> tuple[bytes, Any]:
         self._check_json()
         body = await self.body()
-        await turn_for(len(body))
+        await turn_for(len(body), NEW)
         return body, parse_json(body)
 
     def _check_json(self) -> None:

@@ -109,6 +109,5 @@ def make_config(application: ASGIApp, address: Address) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=int(LimitedProtocol.limits.idle_seconds),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

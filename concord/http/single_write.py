@@ -24,7 +24,8 @@ class SingleWriteTransport:
         self._transport = transport
         self._close = close
         self._head = b""
-        self._is_closing = False
+        self.is_closing = transport.is_closing
+        """Whether nothing more is to be written."""
 
     def write(self, data: bytes) -> None:
         """Sends data, or keeps it if it is a head; an empty body sends the head as well."""
@@ -34,15 +35,15 @@ class SingleWriteTransport:
         elif head or data:
             self._transport.write(head + data)
 
-    def is_closing(self) -> bool:
-        """Whether nothing more is to be written."""
-        return self._is_closing or self._transport.is_closing()
-
     def close(self) -> None:
         """Sends a head that is still held, and closes."""
         self.write(b"")
-        self._is_closing = True
+        self.is_closing = _true
         self._close()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a transport can do
         return getattr(self._transport, name)
+
+
+def _true() -> bool:
+    return True

@@ -103,6 +103,10 @@ class Handshake:
         self._connections.note(refusal.code)
         self.abort()
 
+    def close(self) -> None:
+        """Ends it."""
+        self.abort()
+
     def abort(self) -> None:
         """Ends it; the handshake finds its connection closed."""
         self._connections.remove(self)

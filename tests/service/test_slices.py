@@ -50,7 +50,9 @@ class WorkedRows:
 def test_no_two_rows_of_a_large_request_share_a_turn_of_the_loop(start_stack, monkeypatch, step):
     stack = start_stack()
     # So that each row is a slice of its own, however fast the machine is.
+    monkeypatch.setattr(slices, "LONG_SLICE_SECONDS", 0.0)
     monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "ITEMS_AT_ONCE", 1)
     worked = WorkedRows(monkeypatch, *STEPS[step])
     stack.http.post("/v1/tasks/iris/predict", json={"rows": [IRIS.example] * ROWS}).raise_for_status()
     assert len(set(worked.turns)) == len(worked.turns) == ROWS

@@ -11,7 +11,7 @@ from concord.http.request import Request, Response, object_body
 from concord.service import Service
 from concord.tasks.schema import FLOAT32_MAX, Feature, TaskSchema
 from concord.types.answers import PredictResponse
-from concord.util.slices import turn_for
+from concord.util.slices import turn_for, under_way
 
 
 class Predictions:
@@ -32,18 +32,19 @@ class Predictions:
         task, request_id = request.path["task"], request.request_id
         rows = _read_rows(await request.json(), self._service.settings.max_rows)
         request.take_rows(len(rows))
-        result = await self._service.consensus.predict(
-            task,
-            rows,
-            request_id,
-            request.traceparent,
-            recorded=request.flag(query, "recorded"),
-            settled=request.flag(query, "settled"),
-            caller=request.caller,
-        )
+        with under_way(len(rows)):
+            result = await self._service.consensus.predict(
+                task,
+                rows,
+                request_id,
+                request.traceparent,
+                recorded=request.flag(query, "recorded"),
+                settled=request.flag(query, "settled"),
+                caller=request.caller,
+            )
+            await turn_for(sum(map(len, result.encoded)))
         error = self._service.consensus.refusal(task, result)
         head = {"task": task, "request_id": request_id, **({"error": error} if error else {})}
-        await turn_for(sum(map(len, result.encoded)))
         verdicts = b",".join(result.encoded)
         body = orjson.dumps(head)[:-1] + b',"verdicts":[' + verdicts + b"]}"
         return Response(body, 503 if error else 200)

@@ -20,7 +20,7 @@ from concord.errors import ConcordError, UnknownName
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.service import Service
-from concord.util.slices import turn_for
+from concord.util.slices import turn_for, under_way
 
 _VERSIONED: Final = Undocumented(
     "It is the same as without a version; a task has one, which its metadata names."
@@ -79,10 +79,11 @@ class ProtocolV2:
         inference = await read_request(*await read_body(request), schema, most)
         check_row_count(inference.row_count, most)
         request.take_rows(inference.row_count)
-        result = await self._service.consensus.predict(
-            task, inference.rows(), request.request_id, request.traceparent, caller=request.caller
-        )
-        await turn_for(sum(map(len, result.encoded)))
+        with under_way(inference.row_count):
+            result = await self._service.consensus.predict(
+                task, inference.rows(), request.request_id, request.traceparent, caller=request.caller
+            )
+            await turn_for(sum(map(len, result.encoded)))
         evidence = b"[" + b",".join(result.encoded) + b"]"
         error = self._service.consensus.refusal(task, result)
         if error is not None:

@@ -10,6 +10,7 @@ from concord.consensus.batching import Batcher
 from concord.consensus.node_client import Question, Reply
 from concord.consensus.poll import Poll, PollLimits
 from concord.policies.voting import PPM
+from concord.util.slices import turns
 from tests.service.stack import wait_until
 
 pytestmark = pytest.mark.anyio
@@ -102,6 +103,28 @@ async def test_a_batch_departs_even_if_every_turn_brings_questions(node, ensembl
     assert node.asked
     node.open.set()
     await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize(("small", "calls"), [(0, 1), (1, 2)])
+async def test_a_batch_waits_for_large_requests_that_are_read_unless_a_small_one_waits(
+    node, ensemble, small, calls
+):
+    batcher = Batcher()
+    node.open.set()
+
+    async def ask_after(turns_of_loop):
+        with batcher.reading():
+            for _ in range(turns_of_loop):
+                await asyncio.sleep(0)
+        await batcher.ask(ensemble, question(64))
+
+    here = turns()
+    here.requests += small
+    try:
+        await asyncio.gather(ask_after(0), ask_after(10))
+    finally:
+        here.requests -= small
+    assert len(node.asked) == calls
 
 
 async def test_each_question_gets_the_place_of_its_own_rows(node, ensemble):

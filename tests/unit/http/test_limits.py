@@ -96,7 +96,7 @@ async def serving(of: Limits, app: Any = echo) -> AsyncIterator[World]:
     state = ServerState()
     table = Connections(of)
     vars(state)["limited"] = table
-    config = Config(app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_keep_alive=75)
+    config = Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Protocol(config, state, {}, loop), "127.0.0.1", 0)
     world = World(server.sockets[0].getsockname()[1], table)
