@@ -1,6 +1,6 @@
 """The compared stacks: how each is started, where it answers, and its processes.
 
-All answer the same JSON body by the same four models. Concord's nodes run once, for the four consensus
+All answer the same JSON body by the same four models. Concord's nodes run once, for its consensus
 services and for the plain gather.
 """
 

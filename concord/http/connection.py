@@ -65,7 +65,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refusal: Refusal | None = None
         self._is_over = self._is_shut_down = self._is_unread = False
         self._stage: Stage = "between"
-        self._keeps_alive = self._offers_upgrade = False
+        self._keeps_alive = self._offers_upgrade = self._is_continued = False
         self._parts: list[bytes] = []
         self._unfinished = self._pieces = self._discarded = 0
         self._unread_before = 0
@@ -169,9 +169,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """A head is complete: its request is handed to the application, or waits for those before it."""
         self._check_head()
         is_upgrade = self.parser.should_upgrade()
+        if is_upgrade and self.parser.get_method() == b"CONNECT":
+            raise _Refused(limits.NO_TUNNEL)
         if is_upgrade and not self._should_upgrade():
-            if self.parser.get_method() == b"CONNECT":
-                raise _Refused(limits.NO_TUNNEL)
             self._offers_upgrade = True
             return
         super().on_headers_complete()
@@ -282,6 +282,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 return
             end = start + (BODY_SLICE if self._stage == "body" else HEAD_SLICE)
             piece, stage = data[start:end], self._stage
+            self._is_continued = stage == "head"
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
@@ -323,8 +324,8 @@ class LimitedProtocol(HttpToolsProtocol):
             _Refused: It is too long, names no host or several, codes its body in another way than in chunks,
                 or there are too many requests.
         """
-        # What came in one slice is no longer than the slice.
-        if self._unfinished and self._head_bytes() > self.limits.head_bytes:
+        # One that began in this slice is no longer than the slice.
+        if self._is_continued and self._head_bytes() > self.limits.head_bytes:
             raise _Refused(limits.HEAD_TOO_LARGE)
         if len(self.headers) > self.limits.headers:
             raise _Refused(limits.TOO_MANY_HEADERS)

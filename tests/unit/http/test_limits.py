@@ -241,6 +241,29 @@ def test_a_connection_that_sends_nothing_is_closed_without_a_word() -> None:
     assert run(ask, head_seconds=0.05) == b""
 
 
+def test_an_idle_connection_is_closed_in_time() -> None:
+    async def ask(world: World) -> tuple[int, bytes]:
+        caller = await world.caller()
+        status = (await caller.ask(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"))[0]
+        return status, await caller.reader.read()
+
+    assert run(ask, idle_seconds=0.05) == (200, b"")
+
+
+@pytest.mark.parametrize("before", [0, 1, 60_000])
+def test_a_head_that_is_too_long_is_refused_behind_any_body(before: int) -> None:
+    first = b"POST /one HTTP/1.1\r\nhost: here\r\ncontent-length: %d\r\n\r\n" % before + b"a" * before
+    header = b"x: " + b"a" * 2000 + b"\r\n"
+    long = b"GET / HTTP/1.1\r\nhost: here\r\n" + header * 33 + b"\r\n"
+
+    async def ask(world: World) -> tuple[int, str]:
+        caller = await world.caller()
+        await caller.send(first + long)
+        return (await caller.answer())[0], code_of(await caller.answer())
+
+    assert run(ask) == (200, "head_too_large")
+
+
 def test_empty_lines_after_an_answer_do_not_keep_a_connection_open() -> None:
     async def ask(world: World) -> tuple[int, bool]:
         caller = await world.caller()
