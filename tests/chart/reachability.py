@@ -166,7 +166,17 @@ def endpoint_of(pod, spaces):
     )
 
 
-def seen_flows(connections, pods, namespaces):
+def own_addresses(nodes):
+    """A worker's address within its pods' network, which its kubelet probes from → the worker's address."""
+    return {
+        str(next(ip_network(one["spec"]["podCIDR"]).hosts())): address["address"]
+        for one in nodes
+        for address in one["status"]["addresses"]
+        if address["type"] == "InternalIP"
+    }
+
+
+def seen_flows(connections, pods, namespaces, nodes=()):
     """Flows by names, and the endpoints of these names, from connections by address.
 
     Args:
@@ -174,6 +184,7 @@ def seen_flows(connections, pods, namespaces):
             has them behind Services' addresses: `conntrack --dump`, the reply's side.
         pods: The API server's list of pods, of all namespaces, as taken while they were recorded.
         namespaces: Its list of namespaces.
+        nodes: Its list of the cluster's nodes; without it what a worker's kubelet asks is somebody's outside.
 
     Returns:
         The set of (sender, receiver, (protocol, port)), and name → `Endpoint`. A pod is `NAMESPACE/POD`, an
@@ -185,6 +196,7 @@ def seen_flows(connections, pods, namespaces):
     named = {f"{one['metadata']['namespace']}/{one['metadata']['name']}": one for one in ours}
     endpoints = {name: endpoint_of(one, spaces) for name, one in named.items()}
     by_address = {one.address: name for name, one in endpoints.items() if one.address}
+    by_address |= own_addresses(nodes)
     flows = {
         (by_address.get(sender, sender), by_address.get(receiver, receiver), (protocol, port))
         for sender, receiver, protocol, port in connections

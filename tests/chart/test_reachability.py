@@ -82,6 +82,18 @@ def test_probes_of_the_pods_own_worker_pass_and_those_of_another_do_not(everythi
     }
 
 
+def test_a_worker_probes_from_its_address_within_the_pods_network(everything):
+    pod = a_pod("consensus", "10.1.0.2")
+    pod["status"]["hostIP"] = "172.18.0.3"
+    address = {"type": "InternalIP", "address": "172.18.0.3"}
+    worker = {"spec": {"podCIDR": "10.1.0.0/24"}, "status": {"addresses": [address]}}
+    flows = [("10.1.0.1", "10.1.0.2", "TCP", 3000), ("10.1.1.1", "10.1.0.2", "TCP", 3000)]
+    seen, endpoints = seen_flows(flows, [pod], SPACES, [worker])
+    assert compare(everything, seen, endpoints).refused == {
+        ("10.1.1.1", "concord/concord-consensus-7", ("TCP", 3000))
+    }
+
+
 def test_every_flow_of_the_table_passes_where_it_is_seen(everything):
     seen = {(*pair, port) for pair, ports in TABLE.items() for port in ports}
     assert compare(everything, seen, INSIDE | OUTSIDE).refused == set()

@@ -234,7 +234,7 @@ class LoadPod:
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"load.py": script}}
         )
         self.cluster.apply(self._pod(metadata | {"labels": {"concord.dev/client": "true"}}, order))
-        phase = ("-n", self.namespace, "wait", f"pod/{self.name}", "--for=condition=Ready", "--timeout=60s")
+        phase = ("-n", self.namespace, "wait", f"pod/{self.name}", "--for=condition=Ready", "--timeout=180s")
         self.cluster.kubectl(*phase)
         return self
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -78,6 +79,7 @@ def test_sixteen_nodes_are_ready_within_two_minutes_and_six_gibibytes(installed,
 FLOWS = [
     ("consensus", "node", 3000),
     ("page", "consensus", 3000),
+    ("test", "consensus", 3000),
     ("prometheus", "consensus", 3000),
     ("prometheus", "node", 3000),
     ("prometheus", "page", 9464),
@@ -88,13 +90,18 @@ FLOWS = [
 
 def test_what_pods_say_to_one_another_is_what_their_policies_admit(installed, say):
     """Nothing enforces the policies here, so the kernel's connections are held against them, both ways."""
-    installed.helm("test", "concord", "-n", "concord", "--timeout", "3m")
+    with ThreadPoolExecutor(1) as helm:
+        tested = helm.submit(installed.helm, "test", "concord", "-n", "concord", "--timeout", "3m")
+        tester = until(lambda: _tester(installed), 170, "the pod of `helm test`")
+        tested.result()
     with installed.forward("concord", "concord-page", 8501) as url:
         titles(url)
 
     def names(connections):
-        pods, spaces = (installed.get("concord", what, "-A")["items"] for what in ("pods", "namespaces"))
-        flows, endpoints = seen_flows(connections, pods, spaces)
+        kinds = ("pods", "namespaces", "nodes")
+        pods, spaces, nodes = (installed.get("concord", what, "-A")["items"] for what in kinds)
+        # It is removed once it has succeeded.
+        flows, endpoints = seen_flows(connections, [*pods, tester], spaces, nodes)
         inside = {name for name, one in endpoints.items() if one.namespace == "concord"}
         return {flow for flow in flows if inside & set(flow[:2])}, endpoints
 
@@ -110,6 +117,12 @@ def test_what_pods_say_to_one_another_is_what_their_policies_admit(installed, sa
     policies = installed.get("concord", "networkpolicies")["items"]
     say(f"{len(flows)} flows were seen, and {len(policies)} policies admit them")
     assert compare(policies, flows, endpoints).refused == frozenset()
+
+
+def _tester(installed):
+    """The pod of `helm test` once it has an address."""
+    pods = installed.pods("concord", "app.kubernetes.io/component=test")
+    return next((pod for pod in pods if pod["status"].get("podIP")), None)
 
 
 def test_helm_test_passes(installed):
