@@ -146,7 +146,7 @@ def test_a_version_that_is_another_file_than_was_appointed_is_refused(fetch, dig
     assert "is not what was appointed" in line["reason"]
 
 
-def test_only_what_mlflow_skinny_brings_is_imported(registry, fetch):
+def test_only_what_mlflow_skinny_brings_is_imported(registry, fetch, digests):
     """Run with the heavy packages hidden."""
     hidden = "import sys; sys.modules.update(dict.fromkeys(" + repr(
         ["onnx", "sklearn", "pandas", "matplotlib", "pyarrow", "sqlalchemy", "flask", "bentoml", "scipy"]

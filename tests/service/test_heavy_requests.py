@@ -49,8 +49,13 @@ class Service:
             time.sleep(0.005)
         return sorted(times)[len(times) * 99 // 100 - 1]
 
-    def has_answered_iris(self):
-        return self.http.post("/v1/tasks/iris/predict", json={"rows": [IRIS.example]}).status_code == 200
+    def has_answered(self):
+        """Whether each task's nodes have their accounts and answer."""
+        asked = (("iris", IRIS), ("loan_amount", AMOUNT))
+        return all(
+            self.http.post(f"/v1/tasks/{task}/predict", json={"rows": [schema.example]}).status_code == 200
+            for task, schema in asked
+        )
 
     def nodes_down(self):
         views = [view for task in ("iris", "loan_amount") for view in self.nodes(task)]
@@ -107,7 +112,7 @@ def service(tmp_path_factory):
 
 def is_ready(service):
     with contextlib.suppress(httpx.HTTPError):
-        return service.has_answered_iris() and not service.nodes_down()
+        return service.has_answered() and not service.nodes_down()
     return False
 
 
