@@ -1,5 +1,6 @@
 """A caller that asks a running service and labels its rounds, and what the ledger made of them."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +54,16 @@ class Teacher:
             raise AssertionError("No block has come.")
         return sorted({result["block"] for result in results if result["block"]})
 
-    def send(self, labels, *, settled=False):
-        """Sends labels as they are."""
+    def send(self, labels, *, settled=False, tries=1):
+        """Sends labels as they are; again after a 503, where a busy machine's database did not serve."""
         headers = {"authorization": f"Bearer {self.token}"}
         query = "?settled=true" if settled else ""
-        return self._body(self.http.post(f"/v1/feedback{query}", json={"labels": labels}, headers=headers))
+        for left in reversed(range(tries)):
+            answer = self.http.post(f"/v1/feedback{query}", json={"labels": labels}, headers=headers)
+            if answer.status_code != 503 or not left:
+                return self._body(answer)
+            time.sleep(1)
+        raise AssertionError("It is tried once at least.")
 
     def state(self):
         """The task's state as the service shows it, amounts in µS."""

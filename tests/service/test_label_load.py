@@ -151,7 +151,7 @@ def label_all(running, *, settled, callers):
         def call(rounds):
             began = time.monotonic()
             labels = [{"id": id_, "label": truth} for id_, truth in rounds]
-            return teacher.send(labels, settled=settled)["labels"], time.monotonic() - began
+            return teacher.send(labels, settled=settled, tries=10)["labels"], time.monotonic() - began
 
         start, before, pending = time.monotonic(), running.cpu, []
         for first in range(0, len(running.rounds), IN_A_CALL):
