@@ -67,6 +67,8 @@ def trusting(authority: Path | None) -> ssl.SSLContext:
             f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}.",
             field="SSL_CERT_FILE",
         ) from error
+    # Which Python 3.13 sets: the file of a server's own certificate would pass for its authority's.
+    trust.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN
     if authority is not None:
         try:
             trust.load_verify_locations(cafile=authority)

@@ -23,7 +23,7 @@ _UNSEEN: Final = (
     # Private use, selectors of variants, the byte order mark, what is no character.
     r"\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     # The same beyond 16 bits, and the tags of plane 14.
-    "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe\U0003ffff\U000e0000-\U000e0fff"
 )
 """Categories Cc, Cf, Zl and Zp of Unicode, what it calls default-ignorable, and of the first planes private
