@@ -33,8 +33,8 @@ STACKS: Final = (
     *(ON_UVICORN, ON_BENTOML, ON_GRANIAN, WITH_TOKENS, AS_IMAGE, OTHER_TREE),
 )
 
-NO_LIMIT: Final = "1000000"
-"""A rate that is counted and never reached."""
+UNREACHED_RATE: Final = "1000000"
+"""Requests or rows a second, which are counted and never come to so many."""
 
 GRANIAN: Final = ("granian", "--interface", "asgi", "--loop", "uvloop", "--workers", "1", "--no-ws")
 """Module and options of Granian for one worker; its access log is off unless asked for."""
@@ -132,9 +132,15 @@ def _nodes(checkout: Checkout, processes: Processes) -> tuple[list[int], list[Ha
     by_port = dict(zip(ports, checkout.models, strict=True))
     named_ports = {f"iris.{name}": port for port, name in by_port.items()}
     nodes = processes.nodes(checkout.bentos["concord-node"], named_ports, checkout.folder)
-    file = checkout.folder / "nodes.toml"
-    write_nodes(file, {"iris": {name: f"http://{HOST}:{port}" for port, name in by_port.items()}})
-    return ports, nodes, file
+    return ports, nodes, _nodes_file(checkout, "nodes", ports)
+
+
+def _nodes_file(checkout: Checkout, name: str, ports: Sequence[int]) -> Path:
+    """Writes the file that lists the nodes of these ports."""
+    file = checkout.folder / f"{name}.toml"
+    by_node = zip(checkout.models, ports, strict=True)
+    write_nodes(file, {"iris": {node: f"http://{HOST}:{port}" for node, port in by_node}})
+    return file
 
 
 @dataclass(frozen=True)
@@ -249,8 +255,8 @@ def _with_tokens(checkout: Checkout, processes: Processes, file: Path, nodes: li
         "CONCORD_TOKENS": str(file_of_tokens),
         "CONCORD_PREDICT": "token",
         "CONCORD_READ": "token",
-        "CONCORD_RATE_REQUESTS": NO_LIMIT,
-        "CONCORD_RATE_ROWS": NO_LIMIT,
+        "CONCORD_RATE_REQUESTS": UNREACHED_RATE,
+        "CONCORD_RATE_ROWS": UNREACHED_RATE,
     }
     description = "the same with a token for each call, and counted rates that are never reached"
     variant = replace(AS_UP, name=WITH_TOKENS, description=description, environment=environment)
@@ -259,20 +265,18 @@ def _with_tokens(checkout: Checkout, processes: Processes, file: Path, nodes: li
 
 def _as_image(checkout: Checkout, processes: Processes) -> _Started:
     """Service and nodes as `bentos/Dockerfile` starts them: a process each, by the code in their bento."""
-    ports, nodes = processes.ports(len(NODES)), []
-    for name, port in zip(checkout.models, ports, strict=True):
-        folder, environment = _bento(checkout, "concord-node")
-        nodes.append(
-            processes.run(
-                f"image.{name}",
-                *("-m", "bentos.serve", str(folder), "--direct", "--host", HOST, "--port", str(port)),
-                home=checkout.folder,
-                extra={"CONCORD_NODE": f"iris.{name}", **environment},
-            )
+    ports = processes.ports(len(NODES))
+    folder, environment = _bento(checkout, "concord-node")
+    nodes = [
+        processes.run(
+            f"image.{name}",
+            *("-m", "bentos.serve", str(folder), "--direct", "--host", HOST, "--port", str(port)),
+            home=checkout.folder,
+            extra={"CONCORD_NODE": f"iris.{name}", **environment},
         )
-    file = checkout.folder / "image-nodes.toml"
-    by_name = zip(checkout.models, ports, strict=True)
-    write_nodes(file, {"iris": {name: f"http://{HOST}:{port}" for name, port in by_name}})
+        for name, port in zip(checkout.models, ports, strict=True)
+    ]
+    file = _nodes_file(checkout, "image-nodes", ports)
     processes.wait("The nodes as in images", lambda: all(_is_open(port) for port in ports))
     folder, environment = _bento(checkout, "concord-consensus")
     command = ("bentos.serve", str(folder), "--direct", "--host", HOST)

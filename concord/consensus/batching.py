@@ -9,8 +9,6 @@ Callers take turns in filling a batch (`concord.consensus.fair_queue`).
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from concord.consensus.ensemble import Ensemble
@@ -36,8 +34,8 @@ GATHERING_SECONDS: Final = 0.01
 """After this a batch departs even if every turn brings questions; 32 callers that ask at once take 2 ms."""
 
 PATIENT_SECONDS: Final = 0.05
-"""The same while large requests alone are under way and others of them are being read: few large calls to the
-nodes cost less than many small ones."""
+"""The same while no small request is under way; questions that are still being read, of any task, are waited for
+then: few large calls cost the nodes less than many small ones."""
 
 SLOW: Final = 2
 """A batch is slow once it takes so many times as long as the last one took to its quorum."""
@@ -135,21 +133,10 @@ class Batcher:
     def __init__(self) -> None:
         self._waiting: FairQueue[_PendingQuestion] = FairQueue()
         self._under_way: set[_Batch] = set()
-        self.being_read = 0
-        """Large requests whose rows are being read."""
         self._is_gathering = False
         self._gathered = self._quiet_turns = 0
         self._slow_timer: asyncio.TimerHandle | None = None
         self._slow_after = 0.0
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Counts a large request while its rows are read: its question comes soon."""
-        self.being_read += 1
-        try:
-            yield
-        finally:
-            self.being_read -= 1
 
     async def ask(self, ensemble: Ensemble, question: Question, caller: str = "") -> BatchResult:
         """Asks an ensemble's nodes, together with other requests; returns once the poll is over.
@@ -190,14 +177,14 @@ class Batcher:
 
     def _gather(self) -> None:
         """One turn of the loop: waits for another one while they bring questions."""
-        if len(self._waiting) > self._gathered:
+        reads_on, has_small = turns().reads_on, turns().has_small
+        if len(self._waiting) > self._gathered or (reads_on and not has_small):
             self._gathered, self._quiet_turns = len(self._waiting), 0
         else:
             self._quiet_turns += 1
         first = self._waiting.head.asked if self._waiting else 0.0
-        is_patient = bool(self.being_read) and not turns().has_small
-        most = PATIENT_SECONDS if is_patient else GATHERING_SECONDS
-        if (is_patient or self._quiet_turns < QUIET_TURNS) and time.perf_counter() - first < most:
+        most = GATHERING_SECONDS if has_small else PATIENT_SECONDS
+        if self._quiet_turns < QUIET_TURNS and time.perf_counter() - first < most:
             asyncio.get_running_loop().call_soon(self._gather)
         else:
             self._is_gathering = False

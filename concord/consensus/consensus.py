@@ -9,7 +9,6 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +24,7 @@ from concord.ledger import Head
 from concord.settings import Settings
 from concord.settlement.settler import Settler
 from concord.types.answers import Verdict
-from concord.util.slices import FEW_ITEMS, NEW, in_slices
+from concord.util.slices import NEW, in_slices
 
 SETTLED_SECONDS: Final = 3.0
 """How long `?settled=true` waits for the block. With the longest deadline (4 s) and the wait for the
@@ -112,7 +111,7 @@ class Consensus:
         began = time.perf_counter()
         ensemble = self._ensemble(task)
         with self._room.admit(task, caller, len(rows)):
-            body = await _read(ensemble, rows, self._batchers[task])
+            body = await _read(ensemble, rows)
             question = Question(body, len(rows), ensemble.schema.digest, (request_id,), traceparent)
             batch = await self._batchers[task].ask(ensemble, question, caller)
             rounds = await self._decide(ensemble, question, rows, batch, began)
@@ -177,12 +176,10 @@ class Consensus:
         return PredictResult(verdicts, await in_slices(verdicts, compact_json))
 
 
-async def _read(ensemble: Ensemble, rows: Sequence[Mapping[str, Any]], batcher: Batcher) -> bytes:
+async def _read(ensemble: Ensemble, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """The rows as the nodes get them."""
     schema = ensemble.schema
-    # A few are read at once, so no batch waits for them.
-    with batcher.reading() if len(rows) > FEW_ITEMS else nullcontext():
-        numbers = await in_slices(range(len(rows)), lambda index: schema.read_row(rows[index], index), NEW)
+    numbers = await in_slices(range(len(rows)), lambda index: schema.read_row(rows[index], index), NEW)
     return schema.to_rows(numbers).tobytes()
 
 

@@ -69,7 +69,6 @@ class WaitingRoom:
             raise _overloaded(f"{of_task} rows of {task} wait already, and the rest is for other tasks.")
         if of_caller and of_caller + rows > CALLER_SHARE * free:
             raise _overloaded(f"{of_caller} rows of yours wait already, and the rest is for other callers.")
-
         self._rows += rows
         self._by_task[task] = of_task + rows
         self._by_caller[key] = of_caller + rows

@@ -138,8 +138,17 @@ class Application:
             route, path = self._find(scope["method"], asked)
             template = route.template
             query, is_read = scope.get("query_string", b""), route.method == "GET"
-            ids, most = (request_id, traceparent), self._max_body_bytes
-            request = Request(headers, query, receive, path, *ids, most, is_read, address)
+            request = Request(
+                headers,
+                query,
+                receive,
+                path,
+                request_id,
+                traceparent,
+                self._max_body_bytes,
+                is_read,
+                address,
+            )
             response = await unless_gone(route.handler(request), request, self._watch)
         except ConcordError as error:
             _report(error, request_id, template)

@@ -269,8 +269,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._table.remove(self)
             self.handle_websocket_upgrade()
         else:
-            if self._stage != "between" or not self._bodies:
-                self._note_wait()
+            self._note_wait()
 
     def _feed(self, data: bytes) -> None:
         """Parses data in slices, while not too many requests of this connection wait for their answers."""
@@ -361,11 +360,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _note_wait(self) -> None:
         """Notes what the connection waits for."""
-        if self._is_over:
+        if self._is_over or (self._stage == "between" and self._bodies):
             return
         if self._stage == "body":
             self._table.wait(self, self._table.bodies)
-        elif self._stage == "head" or not self._bodies:
+        else:
             # Empty lines before a request are its beginning too.
             self._table.wait(self, self._table.heads)
 

@@ -64,6 +64,11 @@ class Turns:
         """Whether a request is under way that is no long work."""
         return self.requests > self.large
 
+    @property
+    def reads_on(self) -> bool:
+        """Whether new requests wait to be read on."""
+        return bool(self._waiting[NEW])
+
     async def next(self, order: int = GOING_ON) -> None:
         """Waits for a turn of the loop in which no other long work goes on.
 
@@ -124,8 +129,8 @@ class _LargeRequest:
 _SMALL_REQUEST: Final = nullcontext()
 
 
-def under_way(items: int) -> AbstractContextManager[None]:
-    """Counts a request as long work if it is one; small ones are counted as any request is."""
+def long_work(items: int) -> AbstractContextManager[None]:
+    """Counts the request in whose task this is entered as long work, if its items are many."""
     return _LargeRequest() if items > FEW_ITEMS else _SMALL_REQUEST
 
 

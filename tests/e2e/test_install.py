@@ -85,14 +85,14 @@ FLOWS = [
     ("prometheus", "page", 9464),
     ("prometheus", "mlflow", 9464),
 ]
-"""What a release with its own values does within a minute in which somebody opens its page."""
+"""What a release with its own values does while it is tested and somebody opens its page."""
 
 
 def test_what_pods_say_to_one_another_is_what_their_policies_admit(installed, say):
     """Nothing enforces the policies here, so the kernel's connections are held against them, both ways."""
     with ThreadPoolExecutor(1) as helm:
         tested = helm.submit(installed.helm, "test", "concord", "-n", "concord", "--timeout", "3m")
-        tester = until(lambda: _tester(installed), 170, "the pod of `helm test`")
+        test_pod = until(lambda: _test_pod(installed), 170, "the pod of `helm test`")
         tested.result()
     with installed.forward("concord", "concord-page", 8501) as url:
         titles(url)
@@ -101,7 +101,7 @@ def test_what_pods_say_to_one_another_is_what_their_policies_admit(installed, sa
         kinds = ("pods", "namespaces", "nodes")
         pods, spaces, nodes = (installed.get("concord", what, "-A")["items"] for what in kinds)
         # It is removed once it has succeeded.
-        flows, endpoints = seen_flows(connections, [*pods, tester], spaces, nodes)
+        flows, endpoints = seen_flows(connections, [*pods, test_pod], spaces, nodes)
         inside = {name for name, one in endpoints.items() if one.namespace == "concord"}
         return {flow for flow in flows if inside & set(flow[:2])}, endpoints
 
@@ -119,7 +119,7 @@ def test_what_pods_say_to_one_another_is_what_their_policies_admit(installed, sa
     assert compare(policies, flows, endpoints).refused == frozenset()
 
 
-def _tester(installed):
+def _test_pod(installed):
     """The pod of `helm test` once it has an address."""
     pods = installed.pods("concord", "app.kubernetes.io/component=test")
     return next((pod for pod in pods if pod["status"].get("podIP")), None)

@@ -77,9 +77,8 @@ def test_every_stack_answers_and_the_result_is_whole(begin, temporary, tmp_path)
         assert 0 < entry["p50_ms"] <= entry["p99_ms"]
         assert entry["front_cpu_ms"] >= 0
         assert (entry["concord_over"] is None) == (entry["stack"] == CONCORD)
-    assert {usage["stack"] for usage in result["memory"] if min(usage["front"], usage["nodes"]) > 0} == set(
-        STACKS
-    )
+    measured = {usage["stack"] for usage in result["memory"] if min(usage["front"], usage["nodes"]) > 0}
+    assert measured == set(STACKS)
     assert (tmp_path / "result.md").read_text().startswith(BEGIN)
     assert not list(temporary.glob("concord-benchmark-*"))
     assert not processes_of(temporary)

@@ -11,7 +11,7 @@ from concord.http.request import Request, Response, object_body
 from concord.service import Service
 from concord.tasks.schema import FLOAT32_MAX, Feature, TaskSchema
 from concord.types.answers import PredictResponse
-from concord.util.slices import turn_for, under_way
+from concord.util.slices import long_work, turn_for
 
 
 class Predictions:
@@ -32,7 +32,7 @@ class Predictions:
         task, request_id = request.path["task"], request.request_id
         rows = _read_rows(await request.json(), self._service.settings.max_rows)
         request.take_rows(len(rows))
-        with under_way(len(rows)):
+        with long_work(len(rows)):
             result = await self._service.consensus.predict(
                 task,
                 rows,

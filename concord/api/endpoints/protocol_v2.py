@@ -20,7 +20,7 @@ from concord.errors import ConcordError, UnknownName
 from concord.http.application import json_response
 from concord.http.request import Request, Response
 from concord.service import Service
-from concord.util.slices import turn_for, under_way
+from concord.util.slices import long_work, turn_for
 
 _VERSIONED: Final = Undocumented(
     "It is the same as without a version; a task has one, which its metadata names."
@@ -79,7 +79,7 @@ class ProtocolV2:
         inference = await read_request(*await read_body(request), schema, most)
         check_row_count(inference.row_count, most)
         request.take_rows(inference.row_count)
-        with under_way(inference.row_count):
+        with long_work(inference.row_count):
             result = await self._service.consensus.predict(
                 task, inference.rows(), request.request_id, request.traceparent, caller=request.caller
             )

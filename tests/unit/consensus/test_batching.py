@@ -10,7 +10,7 @@ from concord.consensus.batching import Batcher
 from concord.consensus.node_client import Question, Reply
 from concord.consensus.poll import Poll, PollLimits
 from concord.policies.voting import PPM
-from concord.util.slices import turns
+from concord.util.slices import NEW, next_turn, turns
 from tests.service.stack import wait_until
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +95,7 @@ async def test_a_batch_waits_for_another_turn_as_long_as_turns_bring_questions(n
 
 async def test_a_batch_departs_even_if_every_turn_brings_questions(node, ensemble, monkeypatch):
     monkeypatch.setattr(batching, "GATHERING_SECONDS", 0.0)
+    turns().requests = 1
     batcher, tasks = Batcher(), []
     for _ in range(4):
         tasks.append(asyncio.create_task(batcher.ask(ensemble, question())))
@@ -113,17 +114,12 @@ async def test_a_batch_waits_for_large_requests_that_are_read_unless_a_small_one
     node.open.set()
 
     async def ask_after(turns_of_loop):
-        with batcher.reading():
-            for _ in range(turns_of_loop):
-                await asyncio.sleep(0)
+        for _ in range(turns_of_loop):
+            await next_turn(NEW)
         await batcher.ask(ensemble, question(64))
 
-    here = turns()
-    here.requests += small
-    try:
-        await asyncio.gather(ask_after(0), ask_after(10))
-    finally:
-        here.requests -= small
+    turns().requests = small
+    await asyncio.gather(ask_after(0), ask_after(10))
     assert len(node.asked) == calls
 
 

@@ -14,10 +14,10 @@ from concord.util.slices import (
     NEW,
     URGENT,
     in_slices,
+    long_work,
     next_turn,
     turn_for,
     turns,
-    under_way,
 )
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +113,7 @@ async def take_up(slice_seconds, monkeypatch, *, small):
     here = turns()
     here.requests += 1 + small
     async with Turns() as loop:
-        with under_way(40):
+        with long_work(40):
             await in_slices(range(40), work)
     here.requests -= 1 + small
     assert not here.large
@@ -121,7 +121,7 @@ async def take_up(slice_seconds, monkeypatch, *, small):
 
 
 @pytest.mark.parametrize("slice_seconds", [0.004, 0.008])
-async def test_a_slice_is_long_while_all_that_is_under_way_is_long_work(slice_seconds, monkeypatch):
+async def test_a_slice_is_long_while_all_that_is_long_work_is_long_work(slice_seconds, monkeypatch):
     long = await take_up(slice_seconds, monkeypatch, small=0)
     short = await take_up(slice_seconds, monkeypatch, small=1)
     assert short >= 40 / ITEMS_AT_ONCE
@@ -137,7 +137,7 @@ async def test_work_goes_on_within_the_slice_that_was_given():
 
 
 async def test_a_small_request_is_not_long_work():
-    with under_way(FEW_ITEMS):
+    with long_work(FEW_ITEMS):
         assert not turns().large
 
 
