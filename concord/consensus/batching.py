@@ -34,8 +34,8 @@ GATHERING_SECONDS: Final = 0.01
 """After this a batch departs even if every turn brings questions; 32 callers that ask at once take 2 ms."""
 
 PATIENT_SECONDS: Final = 0.05
-"""The same while no small request is under way; questions that are still being read, of any task, are waited for
-then: few large calls cost the nodes less than many small ones."""
+"""The same while no small request is under way. Questions that are still being read, of any task, are waited
+for then: few large calls cost the nodes less than many small ones."""
 
 SLOW: Final = 2
 """A batch is slow once it takes so many times as long as the last one took to its quorum."""
