@@ -54,15 +54,20 @@ class Readiness:
         self._answered: set[str] = set()
 
     def look(self) -> list[PartProgress]:
-        """Asks once."""
-        tasks = fetch_json(f"{self._service}/v1/tasks")
-        up = {task["task"]: task["nodes_up"] for task in tasks["tasks"]} if tasks else {}
+        """Asks once; the consensus service is up once it answers every task that was started.
+
+        Nodes that are up have no accounts yet for a moment, and so long their task is refused.
+        """
+        document = fetch_json(f"{self._service}/v1/tasks")
+        tasks = {task["task"]: task for task in document["tasks"]} if document else {}
+        up = {name: task["nodes_up"] for name, task in tasks.items()}
+        answers = bool(tasks) and all(task["ready"] for name, task in tasks.items() if name in self._nodes)
         self._answered |= {
             name for name, url in self._pages.items() if name not in self._answered and is_alive(name, url)
         }
         return [
             *(PartProgress(task, min(up.get(task, 0), count), count) for task, count in self._nodes.items()),
-            PartProgress("consensus", int(tasks is not None), 1),
+            PartProgress("consensus", int(answers), 1),
             *(PartProgress(name, int(name in self._answered), 1) for name in self._pages),
         ]
 
