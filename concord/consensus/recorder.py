@@ -185,7 +185,11 @@ class Recorder:
     def _reserve(self, rounds: int) -> None:
         if self._waiting + rounds > MOST_WAITING:
             raise JournalUnavailable("The journal is away, and no more rounds can wait for it.")
+        self._count(rounds)
+
+    def _count(self, rounds: int) -> None:
         self._waiting += rounds
+        metrics.JOURNAL_WAITING.set(self._waiting)
 
     def _make_rows(self) -> None:
         """Counts the rounds that were decided, and makes their rows or waits for their shadows."""
@@ -258,7 +262,6 @@ class Recorder:
             await self._write(rows, written)
 
     async def _write(self, rows: list[RoundRow], written: "asyncio.Future[None] | None") -> None:
-        metrics.JOURNAL_WAITING.set(len(rows))
         try:
             # One transaction: a group is durable as a whole or not at all, and so are its callers' answers.
             loop = asyncio.get_running_loop()
@@ -274,12 +277,11 @@ class Recorder:
             await self._keep(rows, written, error)
         else:
             self.is_away = False
-            self._waiting -= len(rows)
+            self._count(-len(rows))
             if written and not written.done():
                 written.set_result(None)
             if any(row.due for row in rows):
                 self._on_due()
-        metrics.JOURNAL_WAITING.set(len(self._rows))
 
     async def _keep(
         self, rows: list[RoundRow], written: "asyncio.Future[None] | None", error: Exception
@@ -296,7 +298,7 @@ class Recorder:
             # Its callers may have hung up; the fault is logged above.
             written.exception()
         kept = [row for row in rows if not row.due]
-        self._waiting -= len(rows) - len(kept)
+        self._count(len(kept) - len(rows))
         self._rows = kept + self._rows
         self._has_rows.set()
         await asyncio.sleep(RETRY_SECONDS)

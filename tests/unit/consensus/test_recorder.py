@@ -13,6 +13,7 @@ from concord.consensus.ensemble import RoundResult
 from concord.consensus.node_client import Question, Reply
 from concord.consensus.recorder import DecidedRounds, Recorder
 from concord.errors import JournalUnavailable
+from concord.observability import metrics
 from concord.types.answers import Verdict
 
 pytestmark = pytest.mark.anyio
@@ -142,6 +143,19 @@ async def test_beyond_the_bound_rounds_are_refused_and_not_taken(writing, monkey
         await recorder.record_durably(rounds(2))
     await until(lambda: journal.groups)
     assert len(journal.groups[0]) == 4
+
+
+async def test_the_backlog_is_counted_once_whoever_holds_it(writing):
+    journal = FaultyJournal(*[JournalUnavailable("away")] * 3)
+    recorder = writing(journal)
+    counted = metrics.JOURNAL_WAITING._value
+    await recorder.record(rounds(3))
+    assert counted.get() == 3
+    await until(lambda: recorder.is_away)
+    assert await recorder.record_durably(rounds(2)) is False
+    assert counted.get() == 5
+    await until(lambda: journal.groups)
+    assert counted.get() == 0
 
 
 async def test_closing_writes_what_waits(writing):
