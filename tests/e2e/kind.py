@@ -141,13 +141,14 @@ class Cluster:
     def connections(self):
         """What the workers' kernels know of connections: (sender, receiver, protocol, port), by addresses.
 
-        The receiver is who answers: behind a Service's address its pod.
+        The receiver is who answers: behind a Service's address its pod. Packets that nobody answered, such as
+        those to a Service that has no pod yet, are no connection.
         """
         found = set()
         for worker in self.workers():
             for line in run("docker", "exec", worker, "conntrack", "--dump").splitlines():
                 senders, ports = re.findall(r"src=(\S+)", line), re.findall(r"sport=(\d+)", line)
-                if len(senders) == len(ports) == 2:
+                if len(senders) == len(ports) == 2 and "[UNREPLIED]" not in line:
                     found.add((senders[0], senders[1], line.split()[0].upper(), int(ports[1])))
         return found
 
