@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_journal(where: str | None = None) -> "Iterator[Journal]":
+def open_journal(where: str | None = None, *, read_only: bool = False) -> "Iterator[Journal]":
     """Opens the journal that the settings name.
 
     Args:
         where: The value of `--ledger`, if there is one.
+        read_only: Whether it is only read, even on a medium that cannot be written.
 
     Raises:
         ConfigurationError: It is a file that is not there: nothing was ever asked.
@@ -39,7 +40,7 @@ def open_journal(where: str | None = None) -> "Iterator[Journal]":
         )
     from concord.journal import Journal
 
-    journal = Journal(settings.journal_url)
+    journal = Journal(settings.journal_url, read_only=read_only)
     try:
         yield journal
     finally:
@@ -47,14 +48,19 @@ def open_journal(where: str | None = None) -> "Iterator[Journal]":
 
 
 @contextmanager
-def open_ledger(where: str | None = None) -> "Iterator[Ledger]":
+def open_ledger(where: str | None = None, *, read_only: bool = False) -> "Iterator[Ledger]":
     """Opens the ledger that the settings name, or `where`; the journal, if known, holds what was archived.
+
+    Args:
+        where: The value of `--ledger`, if there is one.
+        read_only: Whether the journal is only read.
 
     Raises:
         ConfigurationError: There is none.
     """
     with ExitStack() as stack:
-        journal = stack.enter_context(open_journal(where)) if has_journal(where) else None
+        known = has_journal(where)
+        journal = stack.enter_context(open_journal(where, read_only=read_only)) if known else None
         yield ledger_beside(journal, where)
 
 

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import orjson
+
 from concord.errors import LedgerBroken, LedgerError, UnknownName
+from concord.explain.contradictions import find_contradiction
 from concord.explain.votes import AnswerDecoder, RoundContext, explain_vote
 from concord.explain.weights import WeightReasons
 from concord.journal import Journal
@@ -70,16 +73,19 @@ class Explanations:
         accounts = task.accounts if task else {}
         context = RoundContext(stored, facts.evidence, decoder, reasons, accounts, sigma)
         proof = self._prove(stored, settlement) if settlement else None
+        record = orjson.loads(proof.record) if proof else None
+        contradiction = find_contradiction(stored, verdict, record, decoder) if record else None
         return Explanation(
             *self._stage(stored, alarm),
             reasons.method,
-            [explain_vote(vote, context) for vote in verdict.votes],
-            self._truth(stored, decoder),
+            [explain_vote(vote, context) for vote in verdict.votes] if contradiction is None else [],
+            self._truth(stored, decoder) if contradiction is None else None,
             settlement.describe(stored) if settlement else None,
             proof,
             _FORGOTTEN if stored.features is None else None,
             facts.problem or (_unproven(stored.block) if stored.block is not None and not proof else None),
             facts.decisions,
+            contradiction,
         )
 
     def _read_facts(self, stored: StoredRound, verdict: Verdict) -> "_Facts":
@@ -114,13 +120,13 @@ class Explanations:
 
     def _prove(self, stored: StoredRound, settlement: "_Settlement") -> Proof | None:
         block = settlement.block
-        leaves = [
-            leaf
-            for leaf in self._journal.rounds_of_block(block.height, stored.task)
-            if leaf.policy == stored.policy
+        rounds = [
+            round_
+            for round_ in self._journal.rounds_of_block(block.height, stored.task)
+            if round_.policy == stored.policy
         ]
-        records, root = [leaf.record or b"" for leaf in leaves], str(settlement.body["root"])
-        index = next((i for i, leaf in enumerate(leaves) if leaf.id == stored.id), None)
+        records, root = [round_.leaf for round_ in rounds], str(settlement.body["root"])
+        index = next((i for i, round_ in enumerate(rounds) if round_.id == stored.id), None)
         if index is None:
             return None
         path = merkle_proof(records, index)

@@ -53,6 +53,10 @@ class AnswerDecoder:
             return StatedLabel(None, self._decode_value(label), source, iso(micros))
         return StatedLabel(self.class_name(label), None, source, iso(micros))
 
+    def format_answer(self, answer: int) -> str:
+        """A class's name, or a value, as text."""
+        return str(self._decode_value(answer)) if self.is_value else self.class_name(answer)
+
     def _decode_value(self, steps: int) -> float | None:
         return self._value.to_float(steps) if self._value else None
 

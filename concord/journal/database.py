@@ -22,7 +22,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from concord.errors import ConfigurationError, JournalUnavailable
-from concord.util.sqlite_files import named_file
+from concord.util.sqlite_files import named_file, open_read_only
 
 BUSY_MS = 2_000
 """How long a writer waits for another process's transaction, which takes milliseconds."""
@@ -66,13 +66,18 @@ _PRAGMAS = (
 
 
 class Database:
-    """The engines of a URL, and the kinds of transaction that the journal uses."""
+    """The engines of a URL, and the kinds of transaction that the journal uses.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: SQLAlchemy URL.
+        read_only: Whether nothing is written; so a file on a medium that cannot be written is read too.
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
         try:
-            self._engine = _engine(url, REPLY_SECONDS)
+            self._engine = _engine(url, REPLY_SECONDS, read_only=read_only)
             # Its connections are closed after use, which releases the lock of a migration.
-            self._patient = _engine(url, PATIENT_SECONDS, poolclass=sa.pool.NullPool)
+            self._patient = _engine(url, PATIENT_SECONDS, read_only=read_only, poolclass=sa.pool.NullPool)
         except (ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
             raise ConfigurationError(
                 "CONCORD_JOURNAL is no URL of a database that can be reached from here "
@@ -84,8 +89,11 @@ class Database:
         if self.is_sqlite:
             # SQLite has no long waits, and a journal in memory is one connection's own.
             self._patient = self._engine
-            sa.event.listen(self._engine, "connect", _open_sqlite)
+            sa.event.listen(self._engine, "connect", _open_to_read if read_only else _open_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
+        elif read_only and self.dialect.name != "postgresql":
+            for engine in (self._engine, self._patient):
+                sa.event.listen(engine, "connect", _read_only_mysql)
         self._writing = self._engine.execution_options(concord_writing=True)
 
     @contextmanager
@@ -101,9 +109,9 @@ class Database:
             yield connection
 
     @contextmanager
-    def patient(self) -> Iterator[sa.Connection]:
+    def patient(self, *, writing: bool = True) -> Iterator[sa.Connection]:
         """A transaction that may take minutes."""
-        with _faults(), self._patient.execution_options(concord_writing=True).begin() as connection:
+        with _faults(), self._patient.execution_options(concord_writing=writing).begin() as connection:
             yield connection
 
     @contextmanager
@@ -262,9 +270,17 @@ def retried(transaction: Callable[_P, _T]) -> Callable[_P, _T]:
     return trying
 
 
-def _engine(url: str, reply_seconds: int, **options: Any) -> sa.Engine:  # noqa: ANN401 - SQLAlchemy's own
+def _engine(
+    url: str,
+    reply_seconds: int,
+    *,
+    read_only: bool,
+    **options: Any,  # noqa: ANN401 - SQLAlchemy's own
+) -> sa.Engine:
     parsed = sa.make_url(url)
     server = parsed.get_backend_name()
+    if read_only and server == "sqlite" and (file := named_file(parsed.database)):
+        options["creator"] = lambda: open_read_only(file)
     if server != "sqlite":
         # A group under MySQL's REPEATABLE READ would lock the gaps into which others insert.
         options["isolation_level"] = "READ COMMITTED"
@@ -280,7 +296,8 @@ def _engine(url: str, reply_seconds: int, **options: Any) -> sa.Engine:  # noqa:
     elif server == "postgresql":
         options["connect_args"] = {
             "connect_timeout": CONNECT_SECONDS,
-            "options": f"-c statement_timeout={reply_seconds * 1000} -c lock_timeout={LOCK_SECONDS * 1000}",
+            "options": f"-c statement_timeout={reply_seconds * 1000} -c lock_timeout={LOCK_SECONDS * 1000}"
+            + (" -c default_transaction_read_only=on" if read_only else ""),
             "tcp_user_timeout": reply_seconds * 1000,
         }
     # Values stay out of every message and log line.
@@ -307,6 +324,16 @@ def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     for pragma in _PRAGMAS:
         connection.execute(pragma).close()
+
+
+def _read_only_mysql(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")
+
+
+def _open_to_read(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}").close()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from concord.errors import LedgerBroken
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried, rows_in
+from concord.journal.integrity import IntegrityReport, check_integrity
 from concord.journal.labels import Labels, read_disputes
 from concord.journal.migration import migrate
 from concord.journal.rows import (
@@ -45,8 +46,9 @@ _values = attrgetter(*COLUMNS)
 _READ_SETTLEMENT: Final[sa.Select[Any]] = sa.select(
     *(rounds.c[name] for name in ("id", "task", "policy", "evidence")),
     labels.c.label,
-    rounds.c.block,
-    rounds.c.record,
+    *(rounds.c[name] for name in ("block", "record", "time", "height")),
+    labels.c.source,
+    labels.c.time,
 ).select_from(WITH_LABELS)
 """A round in the order of `SettlementRound`."""
 
@@ -59,10 +61,11 @@ class Journal:
     Args:
         url: SQLAlchemy URL.
         clock: µs since the epoch.
+        read_only: Whether it is only read.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], int] = now) -> None:
-        self._database = Database(url)
+    def __init__(self, url: str, *, clock: Callable[[], int] = now, read_only: bool = False) -> None:
+        self._database = Database(url, read_only=read_only)
         self._clock = clock
         self._insert_rounds = FastInsert(self._database, rounds, _INSERTED)
         self._labels = Labels(self._database)
@@ -78,6 +81,10 @@ class Journal:
     def ping(self) -> None:
         """Checks that the database serves."""
         self._database.ping()
+
+    def check_integrity(self) -> IntegrityReport:
+        """Has the database check its own tables and indexes; minutes, where there are many rounds."""
+        return check_integrity(self._database)
 
     def close(self) -> None:
         """Closes all connections."""

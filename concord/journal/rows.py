@@ -74,6 +74,10 @@ class SettlementRound:
         label: The label as in `StoredRound`; `seed` needs none.
         block: Height of the block that settled it.
         record: Canonical JSON of its settlement.
+        time: When it was answered, in µs since the epoch.
+        height: Ledger height on whose state it was decided.
+        label_source: Name of the token that the label came with.
+        label_time: When the label came, in µs since the epoch.
     """
 
     id: str
@@ -83,6 +87,15 @@ class SettlementRound:
     label: int | None = None
     block: int | None = None
     record: bytes | None = None
+    time: int = 0
+    height: int = 0
+    label_source: str | None = None
+    label_time: int | None = None
+
+    @property
+    def leaf(self) -> bytes:
+        """The record as a leaf of its block's tree; empty where there is none, or no bytes in its place."""
+        return self.record if isinstance(self.record, bytes) else b""
 
 
 @dataclass(frozen=True, slots=True)

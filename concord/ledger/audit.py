@@ -21,6 +21,9 @@ HEAD_IS_GONE = (
     "The ledger's head is gone. `concord ledger rebuild` makes it anew from the segments and the journal."
 )
 
+Notes = Mapping[int, str] | Iterable[tuple[int, str]]
+"""Heights and hashes of the blocks that a journal noted."""
+
 NotedBlock = tuple[int, str, bytes | None]
 """Height, hash and, until it is sealed, bytes of a block that the journal noted."""
 
@@ -34,7 +37,9 @@ class ChainReport:
         hash: Hash of its last block.
         blocks: Blocks that were replayed.
         segments: Segments that were read.
-        noted: Blocks that were compared with the journal.
+        noted: Blocks that the journal noted, with which the chain was compared; 0 where it was not.
+        unnoted: Newest blocks that the journal has not noted, in a chain that was compared.
+        is_whole: Whether the chain itself is sound, whatever was noted: all of it was read and replayed.
         orphans: Segments of lost swaps, which the chain does not name; harmless.
         problems: Sentences; empty where all is well.
     """
@@ -46,6 +51,8 @@ class ChainReport:
     noted: int
     orphans: tuple[str, ...]
     problems: tuple[str, ...]
+    unnoted: int = 0
+    is_whole: bool = True
 
     @property
     def ok(self) -> bool:
@@ -92,14 +99,21 @@ class _ChainReader:
 
 
 def audit(
-    store: Store, archive: SegmentArchive | None, noted: Mapping[int, str] | Iterable[tuple[int, str]]
+    store: Store, archive: SegmentArchive | None, noted: Notes | None, *, complete: bool = True
 ) -> ChainReport:
-    """Reads and replays everything that is stored, and compares the hashes that were noted."""
+    """Reads and replays everything that is stored, and compares the hashes that were noted.
+
+    Args:
+        store: Head and segments.
+        archive: Segments that left the store.
+        noted: What the journal noted; None: nothing is compared.
+        complete: Whether a block that was not noted is a problem.
+    """
     # The notes are read first: a block that is appended meanwhile is then not noted yet, instead of missing.
-    expected = dict(noted)
+    expected = dict(noted or {})
     stored = store.read_head()
     names = store.list_segments()
-    chain, problems = _ChainReader(store, archive), []
+    chain, problems, unnoted = _ChainReader(store, archive), list[str](), 0
     if stored is not None:
         try:
             chain.read(stored)
@@ -107,8 +121,12 @@ def audit(
             problems.append(error.message)
     elif names or expected:
         problems.append(HEAD_IS_GONE)
+    whole = not problems
     if stored is not None:
-        problems += _differences(chain, expected, whole=not problems)
+        problems += _differences(chain, expected, whole=whole)
+        if noted is not None and whole:
+            unnoted = max(0, chain.head.height - max(expected, default=0))
+            problems += _missing_notes(chain, expected) if complete else []
     orphans = () if problems else tuple(name for name in names if name not in chain.names)
     return ChainReport(
         chain.head.height,
@@ -118,7 +136,22 @@ def audit(
         len(expected),
         orphans,
         tuple(problems),
+        unnoted,
+        whole,
     )
+
+
+def _missing_notes(chain: _ChainReader, expected: Mapping[int, str]) -> list[str]:
+    """Blocks of a chain that the journal has not noted: a note that is gone hides an old head."""
+    missing = sorted(chain.hashes.keys() - expected.keys())
+    if not missing:
+        return []
+    if not expected:
+        return [
+            f"The journal notes none of the {len(missing)} blocks: it is another ledger's, or was changed."
+        ]
+    others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return [f"The journal does not note block {missing[0]}{others}: its notes are incomplete."]
 
 
 def _differences(chain: _ChainReader, expected: Mapping[int, str], *, whole: bool) -> list[str]:
@@ -156,7 +189,7 @@ def rebuild(
     stored = store.read_head()
     if stored is not None and not replace:
         raise Conflict("The ledger has a head; there is nothing to rebuild.")
-    if stored is not None and audit(store, archive, [note[:2] for note in notes]).ok:
+    if stored is not None and audit(store, archive, [note[:2] for note in notes], complete=False).ok:
         raise Conflict("The ledger's head is sound; there is nothing to rebuild.")
     data = _rebuild_head(store, archive, notes)
     store.swap_head(data, stored[1] if stored else None)

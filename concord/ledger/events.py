@@ -62,6 +62,26 @@ class NodeSums:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordTree:
+    """The records of a settlement's rounds.
+
+    Attributes:
+        rounds: The number of rounds.
+        root: Merkle root over their records, sorted by id.
+        format: The records' format, by which an audit makes them again.
+    """
+
+    rounds: int
+    root: str
+    format: int = 1
+
+    def to_json(self) -> dict[str, int | str]:
+        """The fields of a settlement; without a format it is the first."""
+        said: dict[str, int | str] = {"rounds": self.rounds, "root": self.root}
+        return said if self.format == 1 else said | {"records": self.format}
+
+
+@dataclass(frozen=True, slots=True)
 class TrialSums:
     """The sums of one settlement for a node's challenger: version, rounds and Σ q in ppm."""
 
@@ -280,9 +300,8 @@ def settle(
     batch: str,
     task: str,
     policy: str,
+    records: RecordTree,
     *,
-    rounds: int,
-    root: str,
     nodes: Mapping[str, NodeSums],
     treasury: int = 0,
     learned: Learned | None = None,
@@ -293,13 +312,12 @@ def settle(
         batch: Id of the batch that the rounds were claimed under; it makes the key.
         task: The task's name.
         policy: The policy that they were answered under.
-        rounds: Their number.
-        root: Merkle root over their records, sorted by id.
+        records: Their records.
         nodes: Node → its sums.
         treasury: Gain of the treasury in µS; with all δ and levelling it sums to 0.
         learned: Sums of challengers and σ, under `wager`.
     """
-    body = {"kind": "settle", "task": task, "policy": policy, "rounds": rounds, "root": root}
+    body: dict[str, Any] = {"kind": "settle", "task": task, "policy": policy, **records.to_json()}
     body |= {"nodes": {node: sums.to_json() for node, sums in nodes.items()}, "treasury": treasury}
     if learned:
         trials = {node: sums.to_json() for node, sums in learned.trials.items()}

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any, Final
 
-from concord.errors import ConcordError, LedgerBroken
+from concord.errors import ConcordError, JournalUnavailable, LedgerBroken
 from concord.journal import Journal
 from concord.journal.rows import SettlementRound
 from concord.ledger.chain import Block, fold_chain
@@ -20,6 +20,7 @@ from concord.ledger.ledger import Ledger
 from concord.ledger.state import State
 from concord.settlement import differences
 from concord.settlement.batch import group_rounds, settle_batch
+from concord.settlement.records import read_format
 
 MOST_PROBLEMS: Final = 100
 """Problems in a report; a chain beside another chain's journal has one in every block."""
@@ -37,6 +38,7 @@ class SettlementReport:
         blocks: Blocks that were settled again.
         rounds: Rounds that were settled again.
         unmarked: Those of them that are under a claim in the journal still: their block is a moment old.
+        database: How the journal's database checked its own tables; None where it cannot.
         problems: Sentences that name the block, and the round where possible; empty where all is well.
         more: Problems beyond `MOST_PROBLEMS`.
     """
@@ -45,6 +47,7 @@ class SettlementReport:
     blocks: int = 0
     rounds: int = 0
     unmarked: int = 0
+    database: str | None = None
     problems: list[str] = field(default_factory=list)
     more: int = 0
 
@@ -69,8 +72,8 @@ def audit_settlements(
 ) -> SettlementReport:
     """Settles every block again.
 
-    The state is folded block by block, so nothing is read twice, and one block's rounds are in memory at a
-    time.
+    The journal's database first checks its own tables. Then the state is folded block by block, so nothing is
+    read twice, and one block's rounds are in memory at a time.
 
     Args:
         ledger: The chain; one that `verify` finds sound.
@@ -82,12 +85,20 @@ def audit_settlements(
         LedgerUnavailable: The store is.
     """
     report, end = SettlementReport(), ledger.head().height
+    integrity = journal.check_integrity()
+    report.database = integrity.by
+    report.add(*(f"The journal's database is damaged: {problem}" for problem in integrity.problems))
     try:
         for block, before, after in fold_chain(ledger.stream(1, end + 1)):
             _BlockAudit(block, before, after, journal, report).run()
             report.height = block.height
             progress(block.height, end)
     except LedgerBroken as error:
+        report.add(f"Nothing after block {report.height} was settled again: {error.message}")
+    except JournalUnavailable as error:
+        if not integrity.problems:
+            raise
+        # A damaged table may not be read to its end.
         report.add(f"Nothing after block {report.height} was settled again: {error.message}")
     return report
 
@@ -164,7 +175,9 @@ class _BlockAudit:
 
     def _compare(self, batch: str, groups: Groups, broken: set[str]) -> None:
         try:
-            settlement = settle_batch(batch, list(chain.from_iterable(groups.values())), self._before)
+            records = read_format(self._settlements[0].body)
+            rounds = list(chain.from_iterable(groups.values()))
+            settlement = settle_batch(batch, rounds, self._before, records)
         except (ConcordError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             # The journal may hold anything in the place of votes, and the audit goes on.
             self._report.add(f"{self._where} cannot be settled again: {error}")

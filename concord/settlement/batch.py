@@ -10,18 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 from concord.errors import LedgerBroken, LedgerUnavailable, UnknownName
 from concord.journal.rows import SettlementRound
 from concord.ledger import events
-from concord.ledger.chain import canonical
-from concord.ledger.events import Event, NodeSums
+from concord.ledger.events import Event, NodeSums, RecordTree
 from concord.ledger.merkle import merkle_root
 from concord.ledger.state import State, TaskState, fold
 from concord.policies.stake import SeedRound, SeedSettlement, settle_seed
 from concord.settlement.evidence import read_seed
 from concord.settlement.jailing import review
 from concord.settlement.label_settlement import read_round, settle_labels
+from concord.settlement.records import RECORD_FORMAT, write_record
 
 Rounds = Sequence[SettlementRound]
 
@@ -47,13 +48,14 @@ def group_rounds(rounds: Iterable[SettlementRound]) -> dict[tuple[str, str], lis
     return {key: list(group) for key, group in groupby(in_order, attrgetter("task", "policy"))}
 
 
-def settle_batch(batch: str, rounds: Rounds, state: State) -> Settlement:
+def settle_batch(batch: str, rounds: Rounds, state: State, records: int = RECORD_FORMAT) -> Settlement:
     """Settles the rounds of a batch on a state.
 
     Args:
         batch: The id that the rounds were claimed under.
         rounds: The rounds, in any order.
         state: The ledger's state before the block.
+        records: The format of the records; that of the block, where it is there already.
 
     Raises:
         LedgerBroken: A round that does not fit this ledger, or whose evidence cannot be read.
@@ -65,7 +67,7 @@ def settle_batch(batch: str, rounds: Rounds, state: State) -> Settlement:
     after = state
     for (task, policy), group in groups.items():
         settle = _settle_seed if policy == "seed" else _settle_wager
-        part = settle(batch, task, group, _task_state(after, task, policy))
+        part = settle(batch, task, group, _task_state(after, task, policy), records)
         # Of a task whose policy was changed, rounds of both may be due: they move stake one after the other.
         after = fold(after, part.events)
         settled = Settlement(
@@ -76,30 +78,49 @@ def settle_batch(batch: str, rounds: Rounds, state: State) -> Settlement:
     return replace(settled, events=(*settled.events, *changes))
 
 
-def _settle_seed(batch: str, task: str, rounds: Rounds, state: TaskState) -> Settlement:
+def _settle_seed(batch: str, task: str, rounds: Rounds, state: TaskState, format_: int) -> Settlement:
     read = {round_.id: SeedRound(round_.id, *read_seed(round_.id, round_.evidence)) for round_ in rounds}
     settled = settle_seed(state.balances, read.values())
-    records = {id_: _seed_record(task, read[id_], settled.deltas[id_]) for id_ in sorted(read)}
-    root = merkle_root(list(records.values()))
+    by_id = {
+        id_: {"answer": round_.answer, "votes": round_.votes, "deltas": settled.deltas[id_]}
+        for id_, round_ in read.items()
+    }
+    records = _write_records(rounds, by_id, format_)
     event = events.settle(
-        batch, task, "seed", rounds=len(read), root=root, nodes=_sums(settled), treasury=settled.treasury
+        batch,
+        task,
+        "seed",
+        _tree(records, format_),
+        nodes=_sums(settled),
+        treasury=settled.treasury,
     )
     return Settlement((event,), records, {})
 
 
-def _settle_wager(batch: str, task: str, rounds: Rounds, state: TaskState) -> Settlement:
+def _settle_wager(batch: str, task: str, rounds: Rounds, state: TaskState, format_: int) -> Settlement:
     result = settle_labels(state, [read_round(round_.id, round_.evidence, round_.label) for round_ in rounds])
-    records = {id_: canonical({"id": id_, "task": task, **record}) for id_, record in result.records.items()}
+    records = _write_records(rounds, result.records, format_)
     event = events.settle(
         batch,
         task,
         "wager",
-        rounds=len(rounds),
-        root=merkle_root(list(records.values())),
+        _tree(records, format_),
         nodes=result.nodes,
         learned=result.learned,
     )
     return Settlement((event,), records, {task: result.debits})
+
+
+def _write_records(
+    rounds: Rounds, settled: Mapping[str, Mapping[str, Any]], format_: int
+) -> dict[str, bytes]:
+    """Id → its record, in the order of the ids."""
+    in_order = sorted(rounds, key=attrgetter("id"))
+    return {round_.id: write_record(round_, settled[round_.id], format_) for round_ in in_order}
+
+
+def _tree(records: Mapping[str, bytes], format_: int) -> RecordTree:
+    return RecordTree(len(records), merkle_root(list(records.values())), format_)
 
 
 def _task_state(state: State, task: str, policy: str) -> TaskState:
@@ -111,19 +132,6 @@ def _task_state(state: State, task: str, policy: str) -> TaskState:
             # While the ledger is away, nodes answer without accounts, which are opened once it is back.
             raise LedgerUnavailable(f"{message} They wait until its accounts are open.") from error
         raise LedgerBroken(message) from error
-
-
-def _seed_record(task: str, round_: SeedRound, deltas: Mapping[str, int]) -> bytes:
-    return canonical(
-        {
-            "id": round_.id,
-            "task": task,
-            "policy": "seed",
-            "answer": round_.answer,
-            "votes": round_.votes,
-            "deltas": deltas,
-        }
-    )
 
 
 def _sums(settled: SeedSettlement) -> dict[str, NodeSums]:

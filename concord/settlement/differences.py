@@ -51,7 +51,7 @@ def compare_settlement(
     ]
     task, policy, root = (str(stored.body[name]) for name in ("task", "policy", "root"))
     if changed:
-        is_intact = merkle_root([round_.record or b"" for round_ in rounds]) == root
+        is_intact = merkle_root([round_.leaf for round_ in rounds]) == root
         if policy == "seed":
             # Each round is settled on what the one before left, so those after a changed one differ too.
             later = f" {len(changed) - 1} rounds after it differ with it." if len(changed) > 1 else ""
@@ -97,15 +97,30 @@ def _changed_round(where: str, round_: SettlementRound, *, is_intact: bool) -> s
         return f"{where} its record is missing in the journal."
     if not is_intact:
         return f"{where} its record in the journal is not what its votes and its label come to."
-    label = orjson.loads(round_.record).get("label")
-    if label != round_.label and round_.policy == "wager":
-        return f"{where} its label was changed in the journal from {label} to {round_.label}."
+    for what, settled, now in _read_changes(round_, orjson.loads(round_.record)):
+        if settled != now:
+            return f"{where} {what} was changed in the journal from {settled} to {now}."
     return f"{where} its votes were changed in the journal after it was settled."
+
+
+def _read_changes(round_: SettlementRound, record: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """What a record says besides votes, in words, with its value there and in the journal now."""
+    if round_.policy == "wager":
+        yield "its label", record.get("label"), round_.label
+    said = {
+        "source": ("the source of its label", round_.label_source),
+        "labelled": ("the time of its label", round_.label_time),
+        "time": ("its time", round_.time),
+        "height": ("the height on which it was decided", round_.height),
+    }
+    for name, (what, now) in said.items():
+        if name in record:
+            yield what, record[name], now
 
 
 def _odd_round(rounds: Rounds, root: str) -> str | None:
     """The round without which the records of the others lead to the root."""
-    records = [round_.record or b"" for round_ in rounds]
+    records = [round_.leaf for round_ in rounds]
     for index, round_ in enumerate(rounds):
         if merkle_root(records[:index] + records[index + 1 :]) == root:
             return round_.id

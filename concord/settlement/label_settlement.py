@@ -203,7 +203,6 @@ def _trials(scored: Iterable[_Scored]) -> dict[str, TrialSums]:
 def _record(round_: WagerRound, scored: _Scored, deltas: Mapping[str, int]) -> dict[str, Any]:
     evidence = round_.evidence
     record: dict[str, Any] = {
-        "policy": "wager",
         "answer": evidence.answer,
         "label": round_.label,
         "votes": _raw(evidence.votes),

@@ -3,7 +3,8 @@
 The notes show when an old head was put back, and a lost head can be rebuilt from them.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final
 
@@ -11,9 +12,33 @@ from concord.errors import LedgerBroken
 from concord.journal import Journal
 from concord.journal.rows import Claim
 from concord.ledger import Ledger
+from concord.ledger.audit import ChainReport
 
 NOTED_AT_ONCE: Final = 500
 """Blocks that are in memory, and in one transaction of the journal, while they are noted."""
+
+
+WAITS: Final = (0.5, 1.0, 2.0)
+"""Seconds after which notes are read again that lack the newest blocks: a block is noted a moment after it
+was appended."""
+
+
+def verify_with_notes(
+    ledger: Ledger, journal: Journal, sleep: Callable[[float], None] = time.sleep
+) -> ChainReport:
+    """Replays every block and compares all of them with the journal's notes; a service may run meanwhile.
+
+    Raises:
+        JournalUnavailable: The journal is away.
+        LedgerUnavailable: The store is.
+    """
+    report = ledger.verify(journal.noted_blocks())
+    for wait in WAITS:
+        if not report.unnoted:
+            break
+        sleep(wait)
+        report = ledger.verify(journal.noted_blocks())
+    return report
 
 
 class NotedBlocks:

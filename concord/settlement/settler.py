@@ -35,6 +35,7 @@ from concord.observability import metrics
 from concord.policies.stake import MICRO
 from concord.settlement.batch import Settlement, settle_batch
 from concord.settlement.noted_blocks import NotedBlocks
+from concord.settlement.records import read_format
 from concord.util.background import run_to_end
 from concord.util.times import now
 
@@ -375,7 +376,10 @@ class Settler:
         """The claim's settlement in the block; another writer may have built it on another state."""
         if _holds(block, built):
             return built
-        settlement = settle_batch(claim.batch, claim.rounds, self._ledger.state_before(block.height))
+        # A version of before may have written it, and its records.
+        format_ = read_format(next(body for body in block.events.values() if body["kind"] == "settle"))
+        before = self._ledger.state_before(block.height)
+        settlement = settle_batch(claim.batch, claim.rounds, before, format_)
         if not _holds(block, settlement):
             raise LedgerBroken(f"Block {block.height} settles batch {claim.batch} not as its rounds say.")
         return settlement

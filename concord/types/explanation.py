@@ -156,6 +156,8 @@ class Explanation:
         row: Why the row is not kept any more; None where it is.
         problem: Why a part is missing; None where none is.
         decisions: The newest decisions about the versions of its nodes, oldest first.
+        contradiction: What the journal shows otherwise than the proof; then neither votes nor label are
+            explained, since they are not what was settled.
     """
 
     stage: Stage
@@ -168,3 +170,4 @@ class Explanation:
     row: str | None = None
     problem: str | None = None
     decisions: list[Decided] = field(default_factory=list)
+    contradiction: str | None = None

@@ -104,6 +104,33 @@ def find_fault(file: Path, filled: Sequence[str] = ()) -> str | None:
     return None if is_whole else UNFINISHED
 
 
+def open_read_only(file: Path) -> sqlite3.Connection:
+    """Opens a database that is there, and changes nothing of it.
+
+    With write-ahead logging SQLite makes empty logs beside a database even for readers. On a medium that
+    cannot be written it reads the database only as a file that nobody changes, and so without what a log may
+    hold: where there is a log with content, it is not opened.
+
+    Raises:
+        sqlite3.OperationalError: There is none, or it cannot be read alone.
+    """
+    uri = file.absolute().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        log = file.with_name(f"{file.name}-wal")
+        is_unwritable = error.sqlite_errorname in {"SQLITE_CANTOPEN", "SQLITE_READONLY_DIRECTORY"}
+        if not is_unwritable or (log.exists() and log.stat().st_size):
+            raise
+        return sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
 def move_aside(file: Path) -> Path:
     """Renames a database and its logs, so that a new one is made; returns its new name."""
     moved = file.with_name(f"{file.name}.broken-{time.strftime('%Y%m%dT%H%M%S')}")

@@ -9,12 +9,14 @@ import secrets
 import threading
 
 import pytest
+import sqlalchemy as sa
 
 from concord.errors import JournalUnavailable
 from concord.journal import Journal
 from concord.journal.search import RoundFilters
 from concord.ledger import FileStore, Ledger
 from concord.settlement.settler import Settler
+from tests.databases.servers import MariaDb
 from tests.service.settling import World, after_slashes
 from tests.unit.journal import test_journal as suite
 
@@ -235,3 +237,46 @@ def test_three_settlers_settle_every_round_once(world):
     assert len(asyncio.run(scene())) == 360
     assert world.balances()["random_forest"] == after_slashes(360)
     assert world.ledger().verify(world.journal.noted_blocks()).ok
+
+
+def test_the_server_checks_its_own_tables(server, journal):
+    report = journal.check_integrity()
+    assert report.problems == ()
+    assert report.by == ("CHECK TABLE" if isinstance(server, MariaDb) else None)
+
+
+def test_a_row_that_an_index_lacks_is_found_where_postgresql_has_amcheck(start_server):
+    server = start_server("postgresql")
+    url = server.empty("rows_damaged")
+    journal = Journal(url)
+    journal.migrate()
+    journal.record([suite.row(1)])
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    index = "indexrelid = 'ix_rounds_task'::regclass"
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE EXTENSION amcheck")
+        assert (journal.check_integrity().by, journal.check_integrity().problems) == ("amcheck", ())
+        connection.exec_driver_sql("SET allow_system_table_mods = on")
+        connection.exec_driver_sql(f"UPDATE pg_index SET indisready = false WHERE {index}")
+        for statement in (
+            "CREATE TEMP TABLE one AS SELECT * FROM rounds",
+            "UPDATE one SET id = repeat('f', 32)",
+            "INSERT INTO rounds SELECT * FROM one",
+        ):
+            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(f"UPDATE pg_index SET indisready = true WHERE {index}")
+    (problem,) = journal.check_integrity().problems
+    journal.close()
+    assert "ix_rounds_task" in problem
+
+
+def test_a_journal_that_is_only_read_is_not_written(server, journal, journal_url):
+    journal.record([suite.row(1)])
+    reader = Journal(journal_url(server), read_only=True)
+    assert reader.round(suite.row(1).id) is not None
+    with pytest.raises(JournalUnavailable):
+        reader.record([suite.row(2)])
+    with pytest.raises(JournalUnavailable):
+        reader.expire(2**60)
+    reader.close()
+    assert journal.round(suite.row(2).id) is None

@@ -96,7 +96,7 @@ def test_stakes_of_a_task_that_is_not_there_are_a_404(module_stack):
 
 def test_gains_by_labels_and_by_levelling_are_summed_apart():
     sums = {"knn": events.NodeSums(3, 2_000_000, -500_000), "svm": events.NodeSums(3, -2_000_000, 500_000)}
-    settled = events.settle("b", "iris", "wager", rounds=3, root="00", nodes=sums)
+    settled = events.settle("b", "iris", "wager", events.RecordTree(3, "00"), nodes=sums)
     nodes, treasury = moved([block(2, settled)], {"knn": 10_000_000, "svm": 10_000_000})
     assert (nodes["knn"].judged, nodes["knn"].levelled, nodes["knn"].end) == (2.0, -0.5, 11.5)
     assert (nodes["svm"].judged, nodes["svm"].levelled, nodes["svm"].end) == (-2.0, 0.5, 8.5)
@@ -105,7 +105,7 @@ def test_gains_by_labels_and_by_levelling_are_summed_apart():
 
 def test_under_seed_the_treasury_gains_what_dissent_costs():
     settled = events.settle(
-        "b", "iris", "seed", rounds=1, root="00", nodes={"knn": events.NodeSums(1, -5)}, treasury=5
+        "b", "iris", "seed", events.RecordTree(1, "00"), nodes={"knn": events.NodeSums(1, -5)}, treasury=5
     )
     nodes, treasury = moved([block(2, settled)], {"knn": 10_000_000})
     assert (nodes["knn"].slashed, nodes["knn"].judged, treasury) == (-5e-06, 0, 5e-06)
@@ -114,7 +114,9 @@ def test_under_seed_the_treasury_gains_what_dissent_costs():
 def test_other_tasks_and_blocks_that_move_nothing_leave_no_trace():
     other = events.deposit("loan", "knn", 1, "a")
     jailed = events.jail("iris", "knn", "regret", 6_100_000, 1)
-    unmoved = events.settle("b", "iris", "seed", rounds=1, root="00", nodes={"knn": events.NodeSums(1, 0)})
+    unmoved = events.settle(
+        "b", "iris", "seed", events.RecordTree(1, "00"), nodes={"knn": events.NodeSums(1, 0)}
+    )
     nodes, _ = moved([block(2, other), block(3, jailed), block(4, unmoved)], {"knn": 7_000_000})
     assert (nodes["knn"].points, nodes["knn"].end) == ([], 7.0)
 

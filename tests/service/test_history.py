@@ -71,7 +71,7 @@ def test_a_history_is_that_of_one_head_while_the_chain_grows(long_chain, monkeyp
 
 def test_a_node_that_loses_nothing_is_not_said_to_agree():
     sums = {"knn": events.NodeSums(1, 0), NODE: events.NodeSums(2, -5)}
-    event = events.settle("b", "iris", "seed", rounds=2, root="00", nodes=sums, treasury=5)
+    event = events.settle("b", "iris", "seed", events.RecordTree(2, "00"), nodes=sums, treasury=5)
     block = Block.build(2, "0" * 64, 0, {event.key: event.body}, "0" * 64)
     (knn,), (tree,) = (account_changes([block], "iris", node, 9) for node in ("knn", NODE))
     assert knn.reason == "1 round settled under seed: nothing taken"

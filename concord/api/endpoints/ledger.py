@@ -10,6 +10,7 @@ from concord.http.request import Request, Response
 from concord.ledger import Head
 from concord.service import Service
 from concord.settlement.audit import audit_settlements
+from concord.settlement.noted_blocks import verify_with_notes
 from concord.util.times import iso
 
 
@@ -59,7 +60,7 @@ class LedgerReader:
         """Replays every block and compares it with the journal's notes."""
 
         def check() -> dict[str, Any]:
-            return self._ledger.verify(self._journal.noted_blocks()).to_json()
+            return verify_with_notes(self._ledger, self._journal).to_json()
 
         return await self._checks.answer_alone(self._lock, request.caller, check)
 

@@ -179,13 +179,13 @@ def _attempt(name: str, look: Callable[[], str], remedy: str) -> Check:
 
 
 def _look_into_journal() -> str:
-    with open_journal() as journal:
+    with open_journal(read_only=True) as journal:
         journal.ping()
         return f"readable, {journal.due_count()} rounds wait for a block"
 
 
 def _look_into_ledger() -> str:
-    with open_ledger() as ledger:
+    with open_ledger(read_only=True) as ledger:
         return f"readable, height {ledger.head().height}; `concord ledger verify` proves it"
 
 

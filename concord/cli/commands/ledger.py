@@ -6,17 +6,13 @@ none of it. `prove` opens two files and reads no setting, so that anybody can ru
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import click
 
-from concord.cli.console import Group, ask, json_option, print_json, print_result, progress_bar
-from concord.cli.stores import copy_head, has_journal, ledger_beside, ledger_store, open_journal, open_ledger
-from concord.errors import ConfigurationError, Conflict, InvalidInput, JournalUnavailable
-
-if TYPE_CHECKING:
-    from concord.ledger.audit import ChainReport
-    from concord.settlement.audit import SettlementReport
+from concord.cli.console import Group, ask, json_option, print_json, print_result
+from concord.cli.stores import copy_head, ledger_beside, ledger_store, open_journal, open_ledger
+from concord.errors import Conflict, InvalidInput
 
 # The ledger's modules and the journal's are imported by what uses them.
 
@@ -59,7 +55,7 @@ def show(*, height: int | None, where: str | None, as_json: bool) -> None:
     """
     from concord.cli.text.ledger import show_block, show_head
 
-    with open_ledger(where) as stored_ledger:
+    with open_ledger(where, read_only=True) as stored_ledger:
         block, head = stored_ledger.block(height) if height is not None else None, stored_ledger.head()
     if block is not None and as_json:
         print_json({"hash": block.hash, **block.to_json()})
@@ -73,30 +69,37 @@ def show(*, height: int | None, where: str | None, as_json: bool) -> None:
 
 @ledger.command("verify")
 @click.option("--deep", is_flag=True, help="Settle every block again from the journal's rounds, too.")
+@click.option(
+    "--without-journal", is_flag=True, help="Replay the blocks alone, and compare them with nothing."
+)
 @ledger_option
 @json_option
-def verify(*, deep: bool, where: str | None, as_json: bool) -> None:
-    """Replay every block and compare it with what the journal noted; exit status 1 if anything differs.
+def verify(*, deep: bool, without_journal: bool, where: str | None, as_json: bool) -> None:
+    """Replay every block and compare it with what the journal noted.
+
+    The exit status is 1 if anything differs, and 2 if there is no journal to compare with: then an old head
+    that was put back is not noticed. --without-journal asks for no more than the replay.
 
     With --deep every block is settled again from the votes and labels in the journal, so that one of them
-    that was changed is found. That takes as long as settling did: some thousand rounds a second.
+    that was changed is found, and the database checks its own tables. That takes as long as settling did:
+    some thousand rounds a second.
 
     \b
     Examples:
       concord ledger verify
       concord ledger verify --deep
     """
-    from concord.cli.text.ledger import show_report
+    from concord.cli.text.ledger import show_verification
+    from concord.cli.verification import verify_alone, verify_beside_journal
 
-    report, journal_problem = _verify(where)
-    deep_report = _verify_deeply(where, report, journal_problem) if deep else None
-    if as_json:
-        deep_document = {"deep": deep_report.to_json() if deep_report else None} if deep else {}
-        print_json(report.to_json() | {"compared": journal_problem is None} | deep_document)
-    else:
-        show_report(report, journal_problem, deep_report, is_deep=deep)
-    if not report.ok or (deep_report is not None and not deep_report.ok):
-        raise SystemExit(1)
+    if deep and without_journal:
+        raise InvalidInput(
+            "--deep settles again from the journal: leave --without-journal out.", field="--deep"
+        )
+    verified = verify_alone(where) if without_journal else verify_beside_journal(where, deep=deep)
+    print_result(verified.to_json(), lambda _: show_verification(verified), as_json=as_json)
+    if verified.status:
+        raise SystemExit(verified.status)
 
 
 @ledger.command("archive")
@@ -135,7 +138,7 @@ def export(*, target: Path | None, force: bool, where: str | None, as_json: bool
     """
     from concord.cli.files.out_file import check_out, replacing
 
-    with open_ledger(where) as stored_ledger:
+    with open_ledger(where, read_only=True) as stored_ledger:
         if target is None:
             for line in stored_ledger.export():
                 click.echo(line, nl=False)
@@ -164,7 +167,9 @@ def rebuild(*, yes: bool, where: str | None, as_json: bool) -> None:
     with open_journal(where) as journal:
         stored_ledger = ledger_beside(journal, where, may_be_lost=True)
         noted = journal.noted_documents()
-        report = stored_ledger.verify((height, block_hash) for height, block_hash, _ in noted)
+        report = stored_ledger.verify(
+            ((height, block_hash) for height, block_hash, _ in noted), complete=False
+        )
         broken = bool(report.problems) and ledger_store(where).read_head() is not None
         if broken and not yes and not ask(f"{report.problems[0]} Replace the head, and keep a copy of it?"):
             raise Conflict(f"{report.problems[0]} `concord ledger rebuild --yes` replaces the head.")
@@ -233,33 +238,3 @@ def prove(*, export_file: BinaryIO, proof: Path, as_json: bool) -> None:
         print_json({"proven": True, **asdict(proven)})
     else:
         show_proven(proven)
-
-
-def _verify(where: str | None) -> "tuple[ChainReport, str | None]":
-    """What an audit finds, and why nothing was compared with the journal; None where it was."""
-    problem = "none is known here; CONCORD_JOURNAL is its URL."
-    if has_journal(where):
-        try:
-            with open_journal(where) as journal:
-                return ledger_beside(journal, where).verify(journal.noted_blocks()), None
-        except JournalUnavailable as error:
-            problem = f"{error.message} What was archived into it is missing below."
-    return ledger_beside(None, where).verify(), problem
-
-
-def _verify_deeply(
-    where: str | None, report: "ChainReport", journal_problem: str | None
-) -> "SettlementReport | None":
-    """What settling every block again finds; None where the chain is not sound.
-
-    Raises:
-        ConfigurationError: The journal that holds the rounds is not here.
-    """
-    from concord.settlement.audit import audit_settlements
-
-    if journal_problem is not None:
-        raise ConfigurationError(f"--deep settles again from the journal: {journal_problem}", field="--deep")
-    if not report.ok:
-        return None
-    with open_journal(where) as journal, progress_bar("Settling again", "blocks") as advance:
-        return audit_settlements(ledger_beside(journal, where), journal, advance)

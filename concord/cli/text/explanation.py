@@ -34,6 +34,10 @@ def show_explanation(round_: "Round", explanation: "Explanation") -> None:
     """Prints who voted what, what was true, and what that did to stake."""
     verdict, console = round_.verdict, out()
     console.print(f"[dim]{round_.task}, {format_time(round_.time)}, round[/] {round_.id}", soft_wrap=True)
+    if explanation.contradiction is not None:
+        console.print(f"[red]✗[/] {escape(explanation.contradiction)}", soft_wrap=True)
+        _show_settlement(console, explanation)
+        return
     console.print(f"[bold]{escape(verdict.sentence or answer(verdict))}[/]")
     agreement = "" if verdict.agreement is None else f", agreement {verdict.agreement:.0%}"
     console.print(f"  {escape(answer(verdict))}{agreement}, {STATUS[verdict.status]}")

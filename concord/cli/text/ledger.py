@@ -10,6 +10,7 @@ from concord.cli.text.values import count, format_stake, format_time
 from concord.ledger.decisions import describe_decision
 
 if TYPE_CHECKING:
+    from concord.cli.verification import Verification
     from concord.ledger import Block, Head
     from concord.ledger.audit import ChainReport
     from concord.ledger.proofs import ProvenRound
@@ -44,31 +45,28 @@ def show_block(block: "Block") -> None:
     out().print(rows)
 
 
-def show_report(
-    report: "ChainReport",
-    journal_problem: str | None,
-    deep_report: "SettlementReport | None",
-    *,
-    is_deep: bool,
-) -> None:
-    """Prints what an audit found.
+def show_verification(verified: "Verification") -> None:
+    """Prints what was found in blocks, and in rounds that were settled again."""
+    _show_report(verified.report, verified.problem, compares=verified.compares)
+    if verified.is_deep:
+        _show_deep_report(verified.deep)
 
-    Args:
-        report: Of the stored blocks.
-        journal_problem: Why nothing was compared with the journal; None where it was.
-        deep_report: Of settling again.
-        is_deep: Whether that was asked for.
-    """
+
+def _show_report(report: "ChainReport", reason: str | None, *, compares: bool) -> None:
     if report.ok:
         blocks = f"{report.blocks} blocks in {report.segments} segments and the head"
-        print_line(f"[green]✓[/] Every balance follows from the blocks: {blocks} were replayed.")
-    if report.ok and journal_problem is None:
-        print_line(f"  {report.noted} of them were compared with the hashes that the journal noted.")
-    if journal_problem is not None:
+        mark = "[green]✓[/]" if reason is None else "[yellow]![/]"
+        print_line(f"{mark} Every balance follows from the blocks: {blocks} were replayed.")
+    if report.ok and compares and reason is None:
+        print_line("  All of them were compared with the hashes that the journal noted.")
+    if reason is not None:
         print_line(
-            f"  [yellow]Nothing was compared with a journal, so an old head would not be noticed:[/] "
-            f"{journal_problem}"
+            "[yellow]! Nothing could be compared with a journal, so an old head would not be noticed:[/] "
+            f"{escape(reason)}"
         )
+        print_line("  [dim]`--without-journal` replays the blocks alone.[/]")
+    elif not compares:
+        print_line("  [dim]They were compared with no journal, so an old head would not be noticed.[/]")
     if report.ok:
         print_line(f"  [dim]Height {report.height}, hash {report.hash}[/]")
     for problem in report.problems:
@@ -77,8 +75,6 @@ def show_report(
         print_line(
             f"  [dim]{len(report.orphans)} segments of failed writes are beside the chain; harmless.[/]"
         )
-    if is_deep:
-        _show_deep_report(deep_report)
 
 
 def _show_deep_report(report: "SettlementReport | None") -> None:
@@ -90,6 +86,13 @@ def _show_deep_report(report: "SettlementReport | None") -> None:
             f"[green]✓[/] Settled again from the journal, {count(report.rounds, 'round')} in "
             f"{count(report.blocks, 'block')} come to the same records, roots and sums, and so to the same "
             "balances."
+        )
+    if report.ok and report.database is not None:
+        print_line(f"  The database found nothing wrong with its own tables ({report.database}).")
+    if report.database is None:
+        print_line(
+            "  [yellow]The database did not check its own tables: PostgreSQL needs the extension amcheck, "
+            "and the right to call it.[/]"
         )
     if report.unmarked:
         print_line(f"  [dim]{report.unmarked} of them are not marked in the journal yet.[/]")

@@ -27,9 +27,14 @@ def show_round(url: str, schema: TaskSchema, round_: Round) -> None:
         schema: Its task's.
         round_: With its explanation.
     """
+    explanation = round_.explanation
+    if explanation is not None and explanation.contradiction is not None:
+        st.error(wording.escape(explanation.contradiction), icon=":material/gpp_bad:")
+        if explanation.settlement is not None:
+            _show_block(round_.id, explanation.settlement, explanation.proof)
+        return
     show_small(_("Asked {time}", time=times.format_time(round_.time)))
     answer.show_answer(schema, AnsweredRow(round_.features, round_.verdict))
-    explanation = round_.explanation
     if explanation is None:
         st.info(_("This service is an older one and explains nothing."), icon=":material/info:")
         return

@@ -23,7 +23,9 @@ def balances(ledger):
 
 def slash(ledger, node, amount, key):
     sums = {node: events.NodeSums(1, -amount)}
-    ledger.append([events.settle(key, "workshop", "seed", rounds=1, root="00", nodes=sums, treasury=amount)])
+    ledger.append(
+        [events.settle(key, "workshop", "seed", events.RecordTree(1, "00"), nodes=sums, treasury=amount)]
+    )
 
 
 def test_the_task_is_opened_with_the_workshops_accounts(ledger):

@@ -54,18 +54,31 @@ def test_the_balances_are_shown(run, stored):
     assert "1,000.00002" in run("ledger", "show", *WHERE).stdout
 
 
-def test_without_a_journal_the_chain_is_replayed_and_that_is_said(run, stored):
+def test_without_a_journal_the_chain_is_replayed_and_nothing_is_called_right(run, stored):
     """The home's journal belongs to the home's ledger, not to the one that the option names."""
     shown = run("ledger", "verify", *WHERE)
-    assert (shown.exit_code, "Nothing was compared" in shown.stdout) == (0, True)
+    assert (shown.exit_code, "✓" in shown.stdout) == (2, False)
+    assert "Nothing could be compared" in shown.stdout
+    assert "--without-journal" in shown.stdout
     report = json.loads(run("ledger", "verify", *WHERE, "--json").stdout)
+    assert (report["ok"], report["blocks"], report["compared"]) == (False, BLOCKS, False)
+
+
+def test_who_asks_for_no_journal_gets_the_replay_alone(run, stored):
+    shown = run("ledger", "verify", "--without-journal", *WHERE)
+    assert (shown.exit_code, "✓" in shown.stdout) == (0, True)
+    assert "compared with no journal" in shown.stdout
+    report = json.loads(run("ledger", "verify", "--without-journal", *WHERE, "--json").stdout)
     assert (report["ok"], report["blocks"], report["compared"]) == (True, BLOCKS, False)
+    refused = run("ledger", "verify", "--without-journal", "--deep", *WHERE)
+    assert (refused.exit_code, "leave --without-journal out" in refused.stderr) == (2, True)
 
 
 def test_a_journal_that_does_not_answer_keeps_nobody_from_replaying(run, stored, by_setting, monkeypatch):
     monkeypatch.setenv("CONCORD_JOURNAL", "mysql+pymysql://concord@127.0.0.1:9/concord")
     shown = run("ledger", "verify")
-    assert (shown.exit_code, "Nothing was compared" in shown.stdout) == (0, True)
+    assert (shown.exit_code, "Nothing could be compared" in shown.stdout) == (2, True)
+    assert run("ledger", "verify", "--without-journal").exit_code == 0
 
 
 def test_with_the_journal_it_is_compared(run, stored, by_setting):

@@ -20,7 +20,7 @@ def opened(**stakes):
 
 
 def settled(nodes, treasury, batch="b1"):
-    return events.settle(batch, "iris", "seed", rounds=1, root="00", nodes=nodes, treasury=treasury)
+    return events.settle(batch, "iris", "seed", events.RecordTree(1, "00"), nodes=nodes, treasury=treasury)
 
 
 def test_canonical_json_has_sorted_keys_no_spaces_and_plain_utf_8():

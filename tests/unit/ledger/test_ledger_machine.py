@@ -58,6 +58,10 @@ class Row:
     batch: str | None = None
     block: int | None = None
     record: bytes | None = None
+    time: int = 7
+    height: int = 1
+    label_source: str | None = "crm"
+    label_time: int | None = 8
 
 
 @dataclass

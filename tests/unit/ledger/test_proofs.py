@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from concord.errors import InvalidInput, LedgerBroken
+from concord.journal.rows import SettlementRound
 from concord.ledger import events
 from concord.ledger.chain import GENESIS, canonical, extend
 from concord.ledger.exports import MOST_LINE
@@ -18,6 +19,7 @@ from concord.ledger.state import State
 from concord.policies.stake import MICRO
 from concord.settlement import evidence
 from concord.settlement.batch import settle_batch
+from tests.unit.settlement.settling import hot
 
 NODES = ("a", "b", "c")
 
@@ -63,29 +65,24 @@ class Chain:
         return [block.data + b"\n" for block in self.blocks]
 
 
-class Labelled:
+def due(number, label, choices, policy="wager"):
     """A round that is due."""
-
-    def __init__(self, number, label, choices, policy="wager"):
-        self.id, self.task, self.policy, self.label = f"{number:032x}", "t", policy, label
-        if policy == "seed":
-            self.evidence = evidence.write_seed(choices[0], dict(zip(NODES, choices, strict=True)))
-        else:
-            votes = {
-                node: ["1", *(1_000_000 if k == choice else 0 for k in range(3))]
-                for node, choice in zip(NODES, choices, strict=True)
-            }
-            self.evidence = evidence.write(choices[0], votes)
+    if policy == "seed":
+        written = evidence.write_seed(choices[0], dict(zip(NODES, choices, strict=True)))
+    else:
+        votes = {node: hot("1", choice) for node, choice in zip(NODES, choices, strict=True)}
+        written = evidence.write(choices[0], votes)
+    return SettlementRound(f"{number:032x}", "t", policy, written, label)
 
 
 @pytest.fixture(scope="module")
 def chain():
     """Four blocks: openings, five rounds of both policies, one round, a payment."""
     chain = Chain()
-    rounds = [Labelled(number, number % 3, (1, 2, number % 3)) for number in range(5)]
-    seeded = [Labelled(number, None, (1, 2, 1), "seed") for number in range(10, 13)]
+    rounds = [due(number, number % 3, (1, 2, number % 3)) for number in range(5)]
+    seeded = [due(number, None, (1, 2, 1), "seed") for number in range(10, 13)]
     chain.settle("b1", [*rounds, *seeded])
-    chain.settle("b2", [Labelled(20, 1, (1, 1, 2))])
+    chain.settle("b2", [due(20, 1, (1, 1, 2))])
     chain.append([events.deposit("t", "a", MICRO, "k")])
     return chain
 
@@ -222,7 +219,7 @@ def settlements(draw):
     count = draw(st.integers(1, 40))
     rng = random.Random(draw(st.integers(0, 2**32)))
     return [
-        Labelled(
+        due(
             rng.getrandbits(100),
             rng.randrange(3),
             tuple(rng.randrange(3) for _ in NODES),

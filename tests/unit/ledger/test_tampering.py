@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from concord.errors import LedgerBroken
+from concord.errors import Conflict, LedgerBroken
 from concord.ledger import events
 from concord.ledger.file_store import FileStore
 from concord.ledger.ledger import Ledger
@@ -37,7 +37,7 @@ def stored_files(folder):
     return sorted(path for path in folder.iterdir() if path.stat().st_size)
 
 
-def verify(folder, noted=()):
+def verify(folder, noted=None):
     return Ledger(FileStore(folder)).verify(noted)
 
 
@@ -135,6 +135,29 @@ def test_a_chain_rewritten_from_its_start_is_found_by_the_journals_notes(tmp_pat
         ledger.append([events.deposit("iris", "knn", 1, f"k{i}")])
     assert ledger.verify().ok
     assert len(ledger.verify(original[1]).problems) == 25
+
+
+@pytest.mark.parametrize(
+    ("lacking", "problem"),
+    [
+        ([7], "The journal does not note block 7: its notes are incomplete."),
+        ([3, 9], "The journal does not note block 3 and 1 more: its notes are incomplete."),
+        ([25], "The journal does not note block 25: its notes are incomplete."),
+        (range(26), "The journal notes none of the 25 blocks: it is another ledger's, or was changed."),
+    ],
+    ids=["one", "two", "the newest", "all"],
+)
+def test_notes_that_are_gone_are_found(folder, original, lacking, problem):
+    report = verify(folder, [note for note in original[1] if note[0] not in lacking])
+    assert report.problems == (problem,)
+    assert report.unnoted == {25: 1, 26: 25}.get(len(lacking) if len(lacking) > 2 else lacking[0], 0)
+
+
+def test_notes_that_are_gone_are_no_reason_to_replace_a_head(folder, original):
+    with pytest.raises(Conflict, match="sound"):
+        Ledger(FileStore(folder)).rebuild(
+            [(h, block_hash, None) for h, block_hash in original[1][:3]], replace=True
+        )
 
 
 def test_a_segment_that_is_gone_is_found(folder):

@@ -6,7 +6,7 @@ import pytest
 
 from concord.errors import Conflict, InvalidInput
 from concord.ledger import events
-from concord.ledger.events import Decision, Learned, NodeSums, TrialSums
+from concord.ledger.events import Decision, Learned, NodeSums, RecordTree, TrialSums
 from concord.ledger.state import State, fold
 from concord.policies.scoring import Trial
 from concord.policies.stake import MICRO
@@ -54,8 +54,7 @@ class Ledger:
                 str(self.batch),
                 "t",
                 "wager",
-                rounds=max(rounds, 1),
-                root="",
+                RecordTree(max(rounds, 1), ""),
                 nodes=nodes,
                 learned=Learned(trials, 500),
             )

@@ -1,5 +1,8 @@
 """Settling again finds every change of the journal, says which round it is, and finds nothing else."""
 
+from functools import partial
+
+import orjson
 import pytest
 
 from concord.ledger import events
@@ -30,6 +33,10 @@ def audit(world):
 
 def problems(world):
     return list(audit(world).problems)
+
+
+def read_record(world, id_):
+    return orjson.loads(world.journal.round(id_).record)
 
 
 def test_what_was_not_changed_comes_to_the_same(world):
@@ -82,6 +89,71 @@ def test_votes_that_were_changed_are_named(world):
     assert problems(world) == [
         f"Block {world.height}, round {id_}: its votes were changed in the journal after it was settled."
     ]
+
+
+CHANGES = {
+    "source": ("UPDATE labels SET source = 'x' WHERE id = :id", "the source of its label", "crm", "x"),
+    "label's time": ("UPDATE labels SET time = 11 WHERE id = :id", "the time of its label", 10, 11),
+    "time": ("UPDATE rounds SET time = 7 WHERE id = :id", "its time", None, 7),
+    "height": (
+        "UPDATE rounds SET height = 9 WHERE id = :id",
+        "the height on which it was decided",
+        None,
+        9,
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_record_says_beside_the_votes_is_compared_too(world, change):
+    statement, what, was, now = CHANGES[change]
+    id_ = world.three[0]
+    stored = world.journal.round(id_)
+    was = was or (stored.time if change == "time" else stored.height)
+    world.edit(statement, id=id_)
+    where = f"Block {world.height}, round {id_}"
+    assert problems(world) == [f"{where}: {what} was changed in the journal from {was} to {now}."]
+
+
+def test_blocks_of_a_version_before_are_settled_again_in_the_format_of_their_records(world, monkeypatch):
+    monkeypatch.setattr(settler, "settle_batch", partial(settler.settle_batch, records=1))
+    old = world.answer(1, 2, 1, 1, label=1)
+    world.settle()
+    monkeypatch.undo()
+    new = world.answer(1, 2, 1, 1, label=1)
+    world.settle()
+    assert ("source" in read_record(world, old), "source" in read_record(world, new)) == (False, True)
+    assert (audit(world).problems, audit(world).rounds) == ([], 10)
+    # What no record of that format says is not proven.
+    world.edit("UPDATE labels SET source = 'x' WHERE id = :id", id=old)
+    assert audit(world).ok
+
+
+def test_a_claim_whose_block_a_version_before_has_written_is_marked_with_its_records(world, monkeypatch):
+    def crash(step):
+        if step == "appended":
+            raise KeyboardInterrupt
+
+    old = world.settler(checkpoint=crash)
+    with monkeypatch.context() as before:
+        before.setattr(settler, "settle_batch", partial(settler.settle_batch, records=1))
+        id_ = world.answer(1, 2, 1, 1, label=1)
+        with pytest.raises(KeyboardInterrupt):
+            old._step()
+    new = world.settler()
+    new._recover()
+    while new._step():
+        pass
+    assert "source" not in read_record(world, id_)
+    assert audit(world).ok
+
+
+def test_records_of_a_later_version_are_told_and_the_rest_is_settled_again(world, monkeypatch):
+    monkeypatch.setattr(settler, "settle_batch", partial(settler.settle_batch, records=3))
+    world.answer(1, 2, 1, 1, label=1)
+    height = world.settle()
+    (problem,) = problems(world)
+    assert problem.startswith(f"Block {height} cannot be settled again: Its records are of format 3")
 
 
 def test_a_record_that_was_edited_is_named(world):
@@ -214,7 +286,7 @@ def test_a_settlement_under_a_key_that_is_none_is_found(world, monkeypatch):
 
 def test_a_settlement_of_no_rounds_is_found(world):
     nodes = {"knn": events.NodeSums(0, 7), "tree": events.NodeSums(0, -7)}
-    world.ledger().append([events.settle("b", "flowers", "wager", rounds=0, root="", nodes=nodes)])
+    world.ledger().append([events.settle("b", "flowers", "wager", events.RecordTree(0, ""), nodes=nodes)])
     (problem,) = problems(world)
     assert problem.endswith(
         "settles under the key 'settle:b:flowers:wager', which is none of a settlement's."

@@ -62,9 +62,10 @@ def test_the_root_is_over_the_records_by_id():
     assert made.events[0].body["root"] == merkle_root([made.records[name] for name in ("r1", "r2", "r3")])
 
 
-def test_a_record_says_who_voted_what_what_was_true_and_what_it_cost():
+def test_a_record_says_who_voted_what_and_when_what_was_true_by_whom_and_what_it_cost():
     votes = RIGHT | {"d": hot("1", 1)}
-    made, _ = settle(start(), wager_round("r1", votes, 0, shadows={"z": hot(None, 0)}))
+    round_ = wager_round("r1", votes, 0, shadows={"z": hot(None, 0)})
+    made, _ = settle(start(), replace(round_, time=5, height=3, label_source="crm", label_time=9))
     assert orjson.loads(made.records["r1"]) == {
         "id": "r1",
         "task": "t",
@@ -76,7 +77,42 @@ def test_a_record_says_who_voted_what_what_was_true_and_what_it_cost():
         "scores": {"a": 10**6, "b": 10**6, "c": 10**6, "d": 0},
         "quality": {"a": 10**6, "b": 10**6, "c": 10**6, "d": 0},
         "deltas": {"a": 25 * MICRO, "b": 25 * MICRO, "c": 25 * MICRO, "d": -75 * MICRO},
+        "time": 5,
+        "height": 3,
+        "source": "crm",
+        "labelled": 9,
     }
+
+
+def test_a_record_under_seed_says_nothing_of_a_label_which_may_come_before_or_after():
+    state = fold(State(), opened("a", "b", policy="seed"))
+    round_ = replace(seed_round("r1", 0, {"a": 0, "b": 1}), time=5, height=3)
+    made, _ = settle(state, round_)
+    labelled, _ = settle(state, replace(round_, label=1, label_source="crm", label_time=9))
+    assert made == labelled
+    assert orjson.loads(made.records["r1"]) == {
+        "id": "r1",
+        "task": "t",
+        "policy": "seed",
+        "answer": 0,
+        "votes": {"a": 0, "b": 1},
+        "deltas": {"a": 0, "b": -(10**8)},
+        "time": 5,
+        "height": 3,
+    }
+
+
+@pytest.mark.parametrize("kind", ["seed", "wager"])
+def test_records_of_the_first_format_are_as_they_were_and_their_event_names_none(kind):
+    state = fold(State(), opened(*NODES, policy=kind))
+    votes = {"a": 0} if kind == "seed" else RIGHT
+    round_ = seed_round("r1", 0, votes) if kind == "seed" else wager_round("r1", votes, 0)
+    before, now = (settle_batch("b1", [round_], state, records) for records in (1, 2))
+    (old,), (new,) = before.events, now.events
+    assert {**old.body, "records": 2, "root": new.body["root"]} == new.body
+    added = orjson.loads(now.records["r1"]).keys() - orjson.loads(before.records["r1"]).keys()
+    assert added == {"time", "height", *(("source", "labelled") if kind == "wager" else ())}
+    assert fold(state, before.events) == fold(state, now.events)
 
 
 def test_trailing_zeros_of_an_event_are_left_out_and_are_read_as_zero():
