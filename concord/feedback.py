@@ -34,6 +34,7 @@ from concord.tasks.labels import SubmittedLabel, encode_label, parse_label
 from concord.types.answers import SettlementStatus
 from concord.types.rounds import LabelOutcome
 from concord.util.slices import in_slices
+from concord.util.times import DAY
 
 RECORDED_SECONDS: Final = 0.2
 """How long to wait for a round that is not in the journal: rounds are recorded within 150 ms of the answer,
@@ -42,7 +43,6 @@ shadows included."""
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 """The form of a round's id; a database may refuse other texts."""
 
-_DAY: Final = 86_400 * 1_000_000
 _ID_SHOWN: Final = 64
 """Characters of an invalid id that are repeated to its sender; valid ones have 32."""
 
@@ -185,7 +185,7 @@ class Feedback:
                 field=f"{label.place}.id",
                 code="forbidden_task",
             )
-        if now - origin.time > self._label_days * _DAY:
+        if now - origin.time > self._label_days * DAY:
             raise Expired(
                 f"The round was answered more than {self._label_days} days ago, and can be labelled no more "
                 "(CONCORD_LABEL_DAYS).",

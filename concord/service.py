@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from typing import Final
 
 from concord.consensus.consensus import Consensus
@@ -15,7 +14,9 @@ from concord.drift.live import LiveDrift
 from concord.errors import JournalUnavailable
 from concord.http.read_threads import ReadThreads
 from concord.journal import Journal
+from concord.journal.heartbeat import NEAR
 from concord.ledger import Ledger, open_store
+from concord.observability import metrics
 from concord.rollout.completion import complete_digests
 from concord.rollout.desired import open_versions_store
 from concord.rollout.inventory import Inventory
@@ -24,6 +25,7 @@ from concord.rollout.rollout import Rollout
 from concord.settings import NodesFile, Settings
 from concord.settlement.settler import Settler
 from concord.util.background import spawn
+from concord.util.times import DAY, iso, now
 
 EXPIRY_SECONDS: Final = 3600.0
 """How often features beyond their retention are removed."""
@@ -110,9 +112,23 @@ class Service:
 
     async def _expire(self) -> None:
         while True:
-            before = int((time.time() - self.settings.retention_days * 86_400) * 1_000_000)
             with contextlib.suppress(JournalUnavailable):
-                count = await asyncio.to_thread(self.journal.expire, before)
+                # Where nothing is to be kept, no clock is asked how old it is.
+                confirmed = await asyncio.to_thread(self.journal.beat)
+                until = confirmed if self.settings.retention_days else now()
+                _watch_clock(confirmed)
+                count = await asyncio.to_thread(
+                    self.journal.expire, until - self.settings.retention_days * DAY
+                )
                 if count:
                     _log.info("features expired", extra={"rounds": count})
             await asyncio.sleep(EXPIRY_SECONDS)
+
+
+def _watch_clock(confirmed: int) -> None:
+    """States how far the clock is ahead of what heartbeats have confirmed."""
+    clock = now()
+    ahead = max(0, clock - confirmed)
+    metrics.CLOCK_AHEAD.set(ahead / 1e6)
+    if ahead > NEAR:
+        _log.warning("clock not confirmed", extra={"clock": iso(clock), "confirmed": iso(confirmed)})

@@ -30,9 +30,8 @@ from concord.settlement.evidence import Evidence
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import Verdict
 from concord.types.explanation import Decided, Explanation, Proof, Settled, Stage, Truth
-from concord.util.times import iso
+from concord.util.times import DAY, iso
 
-_DAY: Final = 86_400 * 1_000_000
 _FORGOTTEN: Final = "Its row was forgotten or has expired; votes, settlement and proof need none of it."
 
 
@@ -167,7 +166,7 @@ class Explanations:
             )
             what = "its label is there" if stored.policy == "wager" else "policy seed needs no label"
             return "due", f"It waits for its block: {what}, and {wait}."
-        last = stored.time + self._label_days * _DAY
+        last = stored.time + self._label_days * DAY
         if self._clock() * 1_000_000 > last:
             days = "1 day" if self._label_days == 1 else f"{self._label_days} days"
             return "never", f"It never settles: no label came within {days}."

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from concord.errors import LedgerBroken
 from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried, rows_in
+from concord.journal.heartbeat import beat
 from concord.journal.integrity import IntegrityReport, check_integrity
 from concord.journal.labels import Labels, read_disputes
 from concord.journal.migration import migrate
@@ -170,6 +171,11 @@ class Journal:
         if forgotten:
             self._database.wipe_log()
         return forgotten
+
+    @retried
+    def beat(self) -> int:
+        """Writes a heartbeat; returns how far the clock is confirmed, in µs since the epoch."""
+        return beat(self._database, self._clock())
 
     def expire(self, before: int) -> int:
         """Deletes the features of rounds older than `before` (µs since the epoch); returns of how many."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from concord.errors import JournalUnavailable
 from concord.journal.database import Database
+from concord.journal.tables import ADDED, NAMES
 from concord.util.sqlite_files import new_file, sqlite_url
 
 
@@ -57,3 +58,4 @@ def _upgrade(database: Database) -> None:
     with database.migrating() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        NAMES.create_all(connection, ADDED, checkfirst=True)

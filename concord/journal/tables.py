@@ -132,6 +132,17 @@ segments = sa.Table(
     **ON_MYSQL,
 )
 
+# One row: how far the clock has been confirmed, and a clock that is further ahead (`heartbeat`).
+heartbeat = sa.Table(
+    "heartbeat",
+    NAMES,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("confirmed", Micros, nullable=False),
+    sa.Column("last", Micros),
+    sa.Column("beats", sa.Integer, nullable=False),
+    **ON_MYSQL,
+)
+
 schemas = sa.Table(
     "schemas",
     NAMES,
@@ -141,3 +152,7 @@ schemas = sa.Table(
     sa.Column("saved", UtcDateTime, nullable=False),
     **ON_MYSQL,
 )
+
+ADDED = (heartbeat,)
+"""Tables that came after the last migration. They are made beside the others, and no migration names them: a
+version of before, which refuses a migration that it does not know, goes on with the same database."""

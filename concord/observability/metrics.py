@@ -123,6 +123,7 @@ JOURNAL_WAITING = Gauge(
     "concord_journal_waiting_rounds", "Rounds not yet durable.", multiprocess_mode="livesum"
 )
 JOURNAL_FAULTS = Counter("concord_journal_faults_total", "Failed writes to the journal.")
+CLOCK_AHEAD = _gauge("concord_clock_ahead_seconds", "The clock ahead of what heartbeats confirmed.")
 
 MODEL = _gauge("concord_model", "1; which model this node serves.", ["model", "version", "run_id"])
 NODE_ROWS = Counter("concord_node_rows_total", "Rows answered by this node.", ["model"])

@@ -3,6 +3,11 @@
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
+
+HOUR: Final = 3_600_000_000
+DAY: Final = 24 * HOUR
+"""In µs."""
 
 
 def now() -> int:

@@ -19,6 +19,7 @@ from concord.settlement.settler import Settler
 from tests.databases.servers import MariaDb
 from tests.service.settling import World, after_slashes
 from tests.unit.journal import test_journal as suite
+from tests.unit.journal.conftest import Clock
 
 pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
@@ -77,7 +78,7 @@ def migrated(server, journal_url):
 
 @pytest.fixture
 def clock():
-    return suite.Clock()
+    return Clock()
 
 
 @pytest.fixture

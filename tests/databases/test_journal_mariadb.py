@@ -12,6 +12,7 @@ from concord.settings import Settings
 from tests.databases.servers import PASSWORD
 from tests.service.settling import due_round
 from tests.unit.journal import test_journal as suite
+from tests.unit.journal.conftest import Clock
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,7 +36,7 @@ def url(mariadb):
 @pytest.fixture
 def journal(mariadb, url):
     mariadb.delete_rows(DATABASE)
-    journal = Journal(url, clock=suite.Clock())
+    journal = Journal(url, clock=Clock())
     yield journal
     journal.close()
 

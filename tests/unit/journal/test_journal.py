@@ -22,55 +22,6 @@ from concord.journal.tables import NAMES, UtcDateTime
 SECRET = b'{"income":54321.5}'
 
 
-class Clock:
-    def __init__(self):
-        self.now = 10**15
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "home" / "journal.sqlite"
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    """The bytes of an empty journal."""
-    path = tmp_path_factory.mktemp("empty") / "journal.sqlite"
-    journal = Journal(f"sqlite:///{path}")
-    journal.migrate()
-    journal.close()
-    return path.read_bytes()
-
-
-@pytest.fixture
-def open_journal(path, clock, empty):
-    opened = []
-
-    def make():
-        if not path.exists():
-            path.parent.mkdir()
-            path.write_bytes(empty)
-        opened.append(Journal(f"sqlite:///{path}", clock=clock))
-        return opened[-1]
-
-    yield make
-    for journal in opened:
-        journal.close()
-
-
-@pytest.fixture
-def journal(open_journal):
-    return open_journal()
-
-
 def row(number, **fields):
     values = {
         "id": f"{number:032x}",
