@@ -25,10 +25,10 @@ from concord.rollout.rollout import Rollout
 from concord.settings import NodesFile, Settings
 from concord.settlement.settler import Settler
 from concord.util.background import spawn
-from concord.util.times import DAY, iso, now
+from concord.util.times import DAY, HOUR, iso, now
 
 EXPIRY_SECONDS: Final = 3600.0
-"""How often features beyond their retention are removed."""
+"""How often features and rounds beyond their retention are removed."""
 
 _log = logging.getLogger(__name__)
 
@@ -117,11 +117,13 @@ class Service:
                 confirmed = await asyncio.to_thread(self.journal.beat)
                 until = confirmed if self.settings.retention_days else now()
                 _watch_clock(confirmed)
-                count = await asyncio.to_thread(
-                    self.journal.expire, until - self.settings.retention_days * DAY
-                )
-                if count:
+                before = until - self.settings.retention_days * DAY
+                if count := await asyncio.to_thread(self.journal.expire, before):
                     _log.info("features expired", extra={"rounds": count})
+                # An hour later than a label is refused, so that none comes for a round that is being removed.
+                before = confirmed - self.settings.label_days * DAY - HOUR
+                if count := await asyncio.to_thread(self.journal.remove_unsettled, before):
+                    _log.info("rounds removed", extra={"rounds": count})
             await asyncio.sleep(EXPIRY_SECONDS)
 
 

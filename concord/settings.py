@@ -186,9 +186,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=30, ge=0)
     """Days that the rows of rounds are kept. A month: what a retraining uses."""
 
-    label_days: int = Field(default=365, ge=1)
-    """Days after a round in which it can be labelled. A year: a loan's default shows within one, and later
-    labels concern models that are no longer served."""
+    label_days: int = Field(default=90, ge=1)
+    """Days after a round in which it can be labelled; one that no block has settled by then is removed.
+    Three months: later labels concern models that are mostly no longer served."""
 
     tokens: Path | None = None
     """The tokens' file; `tokens.toml` in `home` by default. Without one, whatever needs a token is off."""

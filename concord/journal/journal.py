@@ -19,11 +19,12 @@ import orjson
 import sqlalchemy as sa
 
 from concord.errors import LedgerBroken
-from concord.journal.database import CHUNK, Database, FastInsert, chunks, retried, rows_in
+from concord.journal.database import Database, FastInsert, chunks, retried, rows_in
 from concord.journal.heartbeat import beat
 from concord.journal.integrity import IntegrityReport, check_integrity
 from concord.journal.labels import Labels, read_disputes
 from concord.journal.migration import migrate
+from concord.journal.retention import Retention
 from concord.journal.rows import (
     Claim,
     JudgedRound,
@@ -38,7 +39,7 @@ from concord.journal.rows import (
 )
 from concord.journal.search import COLUMNS, READ, WITH_LABELS, RoundFilters, find_rounds
 from concord.journal.streams import judged_rounds, kept_rounds, labelled_rounds
-from concord.journal.tables import DUE, KEPT, QUEUED, blocks, claims, labels, rounds, schemas, segments
+from concord.journal.tables import DUE, QUEUED, blocks, claims, labels, rounds, schemas, segments
 from concord.util.times import now
 
 _INSERTED = (*COLUMNS, "batch")
@@ -70,9 +71,10 @@ class Journal:
         self._clock = clock
         self._insert_rounds = FastInsert(self._database, rounds, _INSERTED)
         self._labels = Labels(self._database)
+        self._retention = Retention(self._database)
         self._migrating = threading.Lock()
-        # Time and height up to which this process has dropped features and bytes of blocks.
-        self._expired = self._cleared = 0
+        # Height up to which this process has dropped bytes of blocks.
+        self._cleared = 0
 
     def migrate(self) -> None:
         """Migrates the database to the tables of this version; several processes may do so at once."""
@@ -159,48 +161,25 @@ class Journal:
         with self._database.reading() as connection:
             return dict(rows_in(connection, query, rounds.c.id, ids))
 
-    @retried
-    def forget(self, ids: Iterable[str]) -> int:
-        """Deletes the features of rounds; returns of how many."""
-        forgotten = 0
-        with self._database.writing() as connection:
-            for chunk in chunks(ids):
-                forgotten += connection.execute(
-                    rounds.update().where(rounds.c.id.in_(chunk), KEPT).values(features=None)
-                ).rowcount
-        if forgotten:
-            self._database.wipe_log()
-        return forgotten
+    # Retention
 
     @retried
     def beat(self) -> int:
         """Writes a heartbeat; returns how far the clock is confirmed, in µs since the epoch."""
         return beat(self._database, self._clock())
 
+    @retried
+    def forget(self, ids: Iterable[str]) -> int:
+        """Deletes the features of rounds; returns of how many."""
+        return self._retention.forget(ids)
+
     def expire(self, before: int) -> int:
         """Deletes the features of rounds older than `before` (µs since the epoch); returns of how many."""
-        expired = 0
-        # In chunks, so that the writer of rounds waits for milliseconds and not for a month of rows. Where an
-        # index of the kept ones alone cannot be had (MySQL), finding them takes a walk over all that is old.
-        while True:
-            old = (
-                sa.select(rounds.c.id, rounds.c.time)
-                .where(rounds.c.time >= self._expired, rounds.c.time < before, KEPT)
-                .order_by(rounds.c.time)
-                .limit(CHUNK)
-            )
-            with self._database.patient() as connection:
-                chunk = connection.execute(old).all()
-                if chunk:
-                    in_chunk = rounds.c.id.in_([row[0] for row in chunk])
-                    connection.execute(rounds.update().where(in_chunk).values(features=None))
-            expired += len(chunk)
-            self._expired = chunk[-1][1] if len(chunk) == CHUNK else max(self._expired, before)
-            if len(chunk) < CHUNK:
-                break
-        if expired:
-            self._database.wipe_log()
-        return expired
+        return self._retention.expire(before)
+
+    def remove_unsettled(self, before: int) -> int:
+        """Removes rounds older than `before` (µs since the epoch) that no block settled; returns how many."""
+        return self._retention.remove_unsettled(before)
 
     # Labels
 

@@ -98,7 +98,8 @@ class RoundReader:
         stored = await self._pages.run(request.caller, self._journal.round, round_id)
         if stored is None:
             raise UnknownName(
-                f"There is no round {round_id[:40]!r}. A new one takes up to 150 ms to be recorded.",
+                f"There is no round {round_id[:40]!r}. A new one takes up to 150 ms to be recorded, and one "
+                "without a settlement is removed after CONCORD_LABEL_DAYS.",
                 field="id",
                 code="unknown_round",
             )

@@ -115,3 +115,13 @@ def test_a_start_with_a_clock_40_days_ahead_deletes_nothing(journal, clock, monk
     assert journal.round(row(1).id).features == kept
     assert metrics.CLOCK_AHEAD._value.get() == 40 * 86_400
     assert "clock not confirmed" in caplog.text
+
+
+def test_a_round_that_cannot_be_labelled_any_more_is_removed_and_the_rest_stays(journal, clock, monkeypatch):
+    journal.record([row(n, time=clock.now - n * DAY, due=False, policy="wager") for n in (89, 90, 91)])
+    monkeypatch.setattr("concord.journal.heartbeat.NEAR", 100 * DAY)
+    monkeypatch.setattr(service_module, "now", clock)
+    service = SimpleNamespace(settings=Settings(), journal=journal)
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(Service._expire(service), 0.5))
+    assert [journal.round(row(n).id) is not None for n in (89, 90, 91)] == [True, True, False]

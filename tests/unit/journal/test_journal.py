@@ -556,6 +556,30 @@ def test_features_expire_by_the_time_of_their_round(journal):
     assert [round_.features for round_ in journal.find(limit=4)[0]] == [None, SECRET, SECRET, SECRET]
 
 
+def test_rounds_that_no_block_will_settle_any_more_are_removed_with_their_labels(journal):
+    settled, waiting, claimed, old, labelled, young = (row(n, **WAGER) for n in (1, 2, 3, 4, 5, 900))
+    seeded = row(6, due=False, evidence=None, status="no_quorum", policy="wager")
+    journal.record([settled, old, labelled, young, seeded])
+    journal.label([label(1)])
+    journal.claim("b1", 1, 10)
+    journal.mark_settled("b1", 2, "h", {settled.id: b"{}"})
+    journal.record([waiting, claimed])
+    journal.label([label(3)])
+    journal.claim("b2", 2, 10)
+    journal.label([label(2), label(6), label(6, 2)])
+    assert journal.remove_unsettled(before=1800) == 3
+    assert {n for n in (1, 2, 3, 4, 5, 6, 900) if journal.round(row(n).id)} == {1, 2, 3, 900}
+    assert (journal.disputes(row(6).id), outcomes(journal.label([label(6)]))[0][1]) == ([], "unknown")
+    assert journal.remove_unsettled(before=1800) == 0
+
+
+def test_many_rounds_are_removed_and_the_rest_is_left(journal):
+    journal.record([row(n, **WAGER) for n in range(1203)])
+    assert journal.remove_unsettled(before=2100) == 1100
+    assert journal.find(limit=500)[1] is None
+    assert len(journal.find(limit=500)[0]) == 103
+
+
 def test_the_last_schema_of_a_task_is_kept(journal):
     journal.save_schema("iris", "d1", {"task": "iris"})
     journal.save_schema("iris", "d2", {"task": "iris", "title": "é"})
