@@ -138,14 +138,13 @@ class Database:
         with self.reading() as connection:
             connection.execute(sa.select(sa.literal(1)))
 
-    def wipe_log(self) -> None:
-        """Removes deleted data from SQLite's write-ahead log too, as soon as no reader needs it."""
-        if self.is_sqlite:
-            with (
-                _faults(),
-                self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection,
-            ):
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    def wipe_log(self) -> bool:
+        """Removes deleted data from SQLite's write-ahead log too; False while a reader needs that log."""
+        if not self.is_sqlite:
+            return True
+        with _faults(), self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            is_busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        return not is_busy
 
     def insert_new(self, table: sa.Table) -> sa.Insert:
         """An insert that skips rows whose key exists."""

@@ -24,7 +24,7 @@ from concord.journal.heartbeat import beat
 from concord.journal.integrity import IntegrityReport, check_integrity
 from concord.journal.labels import Labels, read_disputes
 from concord.journal.migration import migrate
-from concord.journal.retention import Retention
+from concord.journal.retention import Forgotten, Retention
 from concord.journal.rows import (
     Claim,
     JudgedRound,
@@ -169,8 +169,8 @@ class Journal:
         return beat(self._database, self._clock())
 
     @retried
-    def forget(self, ids: Iterable[str]) -> int:
-        """Deletes the features of rounds; returns of how many."""
+    def forget(self, ids: Iterable[str]) -> Forgotten:
+        """Deletes the features of rounds."""
         return self._retention.forget(ids)
 
     def expire(self, before: int) -> int:

@@ -5,6 +5,7 @@ is deleted is overwritten in SQLite's file and in its log.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -13,6 +14,19 @@ from concord.journal.tables import KEPT, disputes, labels, rounds
 
 UNSETTLED = sa.and_(rounds.c.block.is_(None), rounds.c.batch.is_(None))
 """Rounds that are in no block and do not wait for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What forgetting came to.
+
+    Attributes:
+        rounds: Rounds whose features were deleted.
+        is_wiped: Whether nothing of them is on the disk; with SQLite a reader may need the log that has them.
+    """
+
+    rounds: int
+    is_wiped: bool
 
 
 class Retention:
@@ -26,16 +40,15 @@ class Retention:
         self._database = database
         # Times up to which this process has dropped features and removed rounds.
         self._expired = self._removed = 0
+        self._is_wiped = True
 
-    def forget(self, ids: Iterable[str]) -> int:
-        """Deletes the features of rounds; returns of how many."""
+    def forget(self, ids: Iterable[str]) -> Forgotten:
+        """Deletes the features of rounds, also of those whose log a reader kept the last time."""
         forgotten = 0
         with self._database.writing() as connection:
             for chunk in chunks(ids):
                 forgotten += _drop_features(connection, chunk)
-        if forgotten:
-            self._database.wipe_log()
-        return forgotten
+        return Forgotten(forgotten, self._database.wipe_log())
 
     def expire(self, before: int) -> int:
         """Deletes the features of rounds older than `before` (µs since the epoch); returns of how many."""
@@ -76,8 +89,8 @@ class Retention:
             if len(chunk) < CHUNK:
                 break
             since = chunk[-1][1]
-        if dropped:
-            self._database.wipe_log()
+        if dropped or not self._is_wiped:
+            self._is_wiped = self._database.wipe_log()
         return dropped, max(since, before)
 
 

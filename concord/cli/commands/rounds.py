@@ -90,7 +90,8 @@ def show(*, round_id: str, as_json: bool) -> None:
 def forget(*, ids: tuple[str, ...], as_json: bool) -> None:
     """Forget for good what was asked in some rounds; answers and votes are kept.
 
-    Works on the journal itself, whether or not the service runs.
+    Works on the journal itself, whether or not the service runs. Where a reader keeps the rows in the log of
+    SQLite's file a little longer, that is said, and the exit status is 1: run it again.
 
     \b
     Example:
@@ -104,15 +105,22 @@ def forget(*, ids: tuple[str, ...], as_json: bool) -> None:
         forgotten = journal.forget(existing)
     unknown = [round_id for round_id in round_ids if round_id not in existing]
     if as_json:
-        print_json({"forgotten": forgotten, "rounds": len(round_ids), "unknown": unknown})
+        counted = {"forgotten": forgotten.rounds, "rounds": len(round_ids), "unknown": unknown}
+        print_json(counted | {"wiped": forgotten.is_wiped})
     else:
-        click.echo(f"Forgot the rows of {forgotten} of {len(round_ids)} rounds.")
-        if len(existing) > forgotten:
-            click.echo(f"{len(existing) - forgotten} had none any more.")
+        click.echo(f"Forgot the rows of {forgotten.rounds} of {len(round_ids)} rounds.")
+        if len(existing) > forgotten.rounds:
+            click.echo(f"{len(existing) - forgotten.rounds} had none any more.")
+        if not forgotten.is_wiped:
+            click.echo(
+                "They are in the log of the journal's file as long as a reader needs it: run this again."
+            )
         for round_id in unknown:
             click.echo(f"There is no round {round_id}.")
     if unknown:
         raise SystemExit(2)
+    if not forgotten.is_wiped:
+        raise SystemExit(1)
 
 
 def read_moment(text: str, now: datetime) -> str:

@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from concord.errors import ConfigurationError, InvalidInput, JournalUnavailable, LedgerBroken
 from concord.journal import Journal, migration
 from concord.journal.labels import MOST_DISPUTES
+from concord.journal.retention import Forgotten
 from concord.journal.rows import LabelRow, RoundRow
 from concord.journal.search import RoundFilters
 from concord.journal.tables import NAMES, UtcDateTime
@@ -543,10 +544,34 @@ def everything(path):
 def test_forgotten_features_are_in_no_file_any_more(journal, path):
     journal.record([row(1), row(2, features=b"{}")])
     assert SECRET in everything(path)
-    assert journal.forget([row(1).id, row(3).id]) == 1
-    assert journal.forget([row(1).id]) == 0
+    assert journal.forget([row(1).id, row(3).id]) == Forgotten(1, is_wiped=True)
+    assert journal.forget([row(1).id]) == Forgotten(0, is_wiped=True)
     assert SECRET not in everything(path)
     assert (journal.round(row(1).id).features, journal.round(row(2).id).features) == (None, b"{}")
+
+
+def test_a_reader_that_keeps_the_log_is_told_of_and_the_next_one_to_forget_clears_it(journal, path):
+    journal.record([row(1)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM rounds").fetchone()
+        assert journal.forget([row(1).id]) == Forgotten(1, is_wiped=False)
+        assert SECRET in everything(path)
+        reader.execute("COMMIT")
+    assert journal.forget([row(1).id]) == Forgotten(0, is_wiped=True)
+    assert SECRET not in everything(path)
+
+
+def test_a_log_that_a_reader_kept_is_cleared_when_features_expire_next(journal, path):
+    journal.record([row(1), row(9000)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM rounds").fetchone()
+        assert journal.expire(before=2000) == 1
+        reader.execute("COMMIT")
+    everything_before = everything(path)
+    assert journal.expire(before=2000) == 0
+    assert everything(path).count(SECRET) < everything_before.count(SECRET)
 
 
 def test_features_expire_by_the_time_of_their_round(journal):
