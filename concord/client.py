@@ -144,6 +144,7 @@ class Client:
         *,
         recorded: bool = False,
         settled: bool = False,
+        votes: bool = True,
         request_id: str | None = None,
     ) -> PredictResponse:
         """The consensus answers to rows of named columns.
@@ -153,14 +154,16 @@ class Client:
             rows: Up to 1,000.
             recorded: Wait until the rounds are durable.
             settled: Wait until they are settled in a block.
+            votes: Have the nodes' votes in the answer; without, it is a fraction as long. `round` has them.
             request_id: An id of the caller's own, for logs and rounds.
 
         Raises:
             Refused: With `code` `invalid_input`, `no_quorum` and so on.
             ServiceAway: Nothing answers.
         """
-        path, flags = f"/v1/tasks/{_part(task)}/predict", {"recorded": recorded, "settled": settled}
-        return _read(PredictResponse, self._post(path, {"rows": list(rows)}, request_id, flags))
+        path = f"/v1/tasks/{_part(task)}/predict"
+        query = {"recorded": recorded, "settled": settled, "votes": "" if votes else "none"}
+        return _read(PredictResponse, self._post(path, {"rows": list(rows)}, request_id, query))
 
     def feedback(
         self, labels: Sequence[Mapping[str, object]], *, settled: bool = False, request_id: str | None = None
@@ -313,9 +316,9 @@ class Client:
         return self._request("GET", path, params=params, timeout=timeout or self._http.timeout)
 
     def _post(
-        self, path: str, body: Mapping[str, object], request_id: str | None, flags: Mapping[str, bool]
+        self, path: str, body: Mapping[str, object], request_id: str | None, query: Mapping[str, bool | str]
     ) -> dict[str, Any]:
-        params = {name: "true" for name, is_set in flags.items() if is_set}
+        params = {name: "true" if value is True else value for name, value in query.items() if value}
         headers = {"x-request-id": request_id} if request_id else None
         return self._request("POST", path, params=params, json=body, headers=headers)
 

@@ -62,6 +62,28 @@ def test_a_round_is_in_the_journal_behind_its_answer(start_stack):
     assert kept.verdict.votes[0].node == "decision_tree"
 
 
+@pytest.mark.parametrize("rows", [1, 300])
+def test_an_answer_without_votes_is_the_same_otherwise_and_the_votes_are_kept(start_stack, rows):
+    stack = start_stack()
+    asked = {"rows": [IRIS.example] * rows}
+    path = "/v1/tasks/iris/predict?recorded=true&votes="
+    full, bare = (stack.http.post(path + votes, json=asked) for votes in ("all", "none"))
+    assert len(bare.content) < len(full.content) / 2
+    ones, others = full.json()["verdicts"], bare.json()["verdicts"]
+    own = {"id", "votes"}
+    assert [{k: v for k, v in one.items() if k not in own} for one in ones] == [
+        {k: v for k, v in one.items() if k not in own} for one in others
+    ]
+    assert {len(one["votes"]) for one in others} == {0}
+    assert len(stack.client.round(others[-1]["id"]).verdict.votes) == len(ones[0]["votes"]) > 1
+    assert stack.client.predict("iris", [IRIS.example], votes=False).verdicts[0].votes == []
+
+
+def test_votes_are_all_or_none(start_stack):
+    response = start_stack().predict(query="?votes=some")
+    assert (response.status_code, response.json()["error"]["field"]) == (422, "votes")
+
+
 def test_recorded_waits_for_the_journal(start_stack):
     stack = start_stack()
     verdict = stack.predict(query="?recorded=true").json()["verdicts"][0]

@@ -1,17 +1,23 @@
 """`POST /v1/tasks/{task}/predict`: takes rows of named columns, answers verdicts with their evidence."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 import orjson
 
 from concord.api.endpoint import REFERENCE, Endpoint, Operation, PerTask
 from concord.api.params import FLAG, Schema, object_schema
+from concord.consensus.recorder import compact_json
 from concord.errors import InvalidInput
 from concord.http.request import Request, Response, object_body
 from concord.service import Service
 from concord.tasks.schema import FLOAT32_MAX, Feature, TaskSchema
-from concord.types.answers import PredictResponse
-from concord.util.slices import long_work, turn_for
+from concord.types.answers import PredictResponse, Verdict
+from concord.util.slices import in_slices, long_work, turn_for
+
+VOTES: Final = ("all", "none")
+"""What an answer may have of the votes; they are kept all the same, and `GET /v1/rounds/{id}` has them."""
 
 
 class Predictions:
@@ -28,7 +34,8 @@ class Predictions:
 
     async def predict(self, request: Request) -> Response:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
-        query = request.query("recorded", "settled")
+        query = request.query("recorded", "settled", "votes")
+        with_votes = read_votes(query)
         task, request_id = request.path["task"], request.request_id
         rows = _read_rows(await request.json(), self._service.settings.max_rows)
         request.take_rows(len(rows))
@@ -42,12 +49,26 @@ class Predictions:
                 settled=request.flag(query, "settled"),
                 caller=request.caller,
             )
-            await turn_for(sum(map(len, result.encoded)))
+            encoded = (
+                result.encoded if with_votes else await in_slices(result.verdicts, _encode_without_votes)
+            )
+            await turn_for(sum(map(len, encoded)))
         error = self._service.consensus.refusal(task, result)
         head = {"task": task, "request_id": request_id, **({"error": error} if error else {})}
-        verdicts = b",".join(result.encoded)
-        body = orjson.dumps(head)[:-1] + b',"verdicts":[' + verdicts + b"]}"
+        body = orjson.dumps(head)[:-1] + b',"verdicts":[' + b",".join(encoded) + b"]}"
         return Response(body, 503 if error else 200)
+
+
+def read_votes(query: Mapping[str, str]) -> bool:
+    """Whether an answer is to have the nodes' votes: `votes` is `all`, or `none` for an answer alone."""
+    votes = query.get("votes", "all")
+    if votes not in VOTES:
+        raise InvalidInput("votes must be all or none.", field="votes")
+    return votes == "all"
+
+
+def _encode_without_votes(verdict: Verdict) -> bytes:
+    return compact_json(replace(verdict, votes=[]))
 
 
 def check_row_count(count: int, most: int) -> None:
@@ -92,7 +113,7 @@ def _describe_predict(schema: TaskSchema) -> Operation:
         PredictResponse,
         tag="predict",
         errors=(429, 503),
-        query={"recorded": FLAG, "settled": FLAG},
+        query={"recorded": FLAG, "settled": FLAG, "votes": {"type": "string", "enum": list(VOTES)}},
         body=object_schema({"rows": rows}, ["rows"]) | {"example": {"rows": [schema.example]}},
         components={row: object_schema(columns, list(columns)) | {"example": schema.example}},
     )
