@@ -20,12 +20,16 @@ def find_contradiction(
 ) -> str | None:
     """The first contradiction, as a sentence that names both sides; None where there is none.
 
+    Where the schema is not known any more, numbers cannot be compared with names, and nothing is.
+
     Args:
         stored: The round, with its label.
         verdict: What the journal shows as its answer.
         record: The record, which leads to the root in the round's block.
         decoder: Decodes the record's integers.
     """
+    if not decoder.is_readable:
+        return None
     for what, shown, proven in _compare(stored, verdict, record, decoder):
         if shown != proven:
             return (
@@ -53,7 +57,8 @@ def _compare(
         yield "the label's time", stored.label_time and iso(stored.label_time), iso(record["labelled"])
     if "time" in record:
         yield "its time", iso(stored.time), iso(record["time"])
-        yield "its height", (stored.height, verdict.height), (record["height"], record["height"])
+        for height in (stored.height, verdict.height):
+            yield "the height on which it was decided", height, record["height"]
 
 
 def _compare_vote(

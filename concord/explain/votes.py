@@ -34,6 +34,11 @@ class AnswerDecoder:
         self._value = schema.value if schema else None
         self.is_value = verdict.unit is not None or self._value is not None
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether numbers have names, or steps a size."""
+        return self._value is not None if self.is_value else bool(self._names)
+
     def class_name(self, label: int) -> str:
         """A class's name; its number where the name is not known any more."""
         return self._names[label] if 0 <= label < len(self._names) else str(label)

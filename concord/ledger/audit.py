@@ -38,7 +38,7 @@ class ChainReport:
         blocks: Blocks that were replayed.
         segments: Segments that were read.
         noted: Blocks that the journal noted, with which the chain was compared; 0 where it was not.
-        unnoted: Newest blocks that the journal has not noted, in a chain that was compared.
+        unnoted: Newest blocks that were not noted when the notes were read, in a chain that was compared.
         is_whole: Whether the chain itself is sound, whatever was noted: all of it was read and replayed.
         orphans: Segments of lost swaps, which the chain does not name; harmless.
         problems: Sentences; empty where all is well.
@@ -107,7 +107,7 @@ def audit(
         store: Head and segments.
         archive: Segments that left the store.
         noted: What the journal noted; None: nothing is compared.
-        complete: Whether a block that was not noted is a problem.
+        complete: Whether a block that was not noted, below one that was, is a problem.
     """
     # The notes are read first: a block that is appended meanwhile is then not noted yet, instead of missing.
     expected = dict(noted or {})
@@ -142,16 +142,16 @@ def audit(
 
 
 def _missing_notes(chain: _ChainReader, expected: Mapping[int, str]) -> list[str]:
-    """Blocks of a chain that the journal has not noted: a note that is gone hides an old head."""
-    missing = sorted(chain.hashes.keys() - expected.keys())
-    if not missing:
-        return []
-    if not expected:
-        return [
-            f"The journal notes none of the {len(missing)} blocks: it is another ledger's, or was changed."
-        ]
-    others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-    return [f"The journal does not note block {missing[0]}{others}: its notes are incomplete."]
+    """Blocks below its newest note that the journal does not note: blocks are noted in their order."""
+    newest = max(expected, default=0)
+    missing = sorted(height for height in chain.hashes.keys() - expected.keys() if height < newest)
+    return [name_missing_notes(missing)] if missing else []
+
+
+def name_missing_notes(heights: Sequence[int]) -> str:
+    """A problem: blocks that the journal does not note, so that an old head in their place is not noticed."""
+    others = f" and {len(heights) - 1} more" if len(heights) > 1 else ""
+    return f"The journal does not note block {heights[0]}{others}: its notes are incomplete."
 
 
 def _differences(chain: _ChainReader, expected: Mapping[int, str], *, whole: bool) -> list[str]:

@@ -148,7 +148,7 @@ class Ledger:
 
         Args:
             noted: Heights and hashes that it noted; None: nothing is compared.
-            complete: Whether a block that was not noted is a problem.
+            complete: Whether a block that was not noted, below one that was, is a problem.
         """
         return audit(self._store, self._archive, noted, complete=complete)
 

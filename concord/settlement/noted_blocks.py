@@ -4,7 +4,8 @@ The notes show when an old head was put back, and a lost head can be rebuilt fro
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -12,13 +13,13 @@ from concord.errors import LedgerBroken
 from concord.journal import Journal
 from concord.journal.rows import Claim
 from concord.ledger import Ledger
-from concord.ledger.audit import ChainReport
+from concord.ledger.audit import ChainReport, name_missing_notes
 
 NOTED_AT_ONCE: Final = 500
 """Blocks that are in memory, and in one transaction of the journal, while they are noted."""
 
 
-WAITS: Final = (0.5, 1.0, 2.0)
+WAITS: Final = (0.0, 0.5, 1.0, 2.0)
 """Seconds after which notes are read again that lack the newest blocks: a block is noted a moment after it
 was appended."""
 
@@ -33,12 +34,20 @@ def verify_with_notes(
         LedgerUnavailable: The store is.
     """
     report = ledger.verify(journal.noted_blocks())
+    newest = range(report.height - report.unnoted + 1, report.height + 1)
+    missing: Sequence[int] = newest
     for wait in WAITS:
-        if not report.unnoted:
+        if not missing:
             break
         sleep(wait)
-        report = ledger.verify(journal.noted_blocks())
-    return report
+        noted = dict(journal.noted_blocks())
+        missing = [height for height in newest if height not in noted]
+        if not missing and noted[report.height] != report.hash:
+            problem = f"Block {report.height} has another hash than the journal noted."
+            return replace(report, problems=(*report.problems, problem))
+    if missing:
+        return replace(report, problems=(*report.problems, name_missing_notes(missing)))
+    return replace(report, noted=report.noted + report.unnoted, unnoted=0)
 
 
 class NotedBlocks:
