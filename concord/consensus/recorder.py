@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
@@ -38,7 +39,7 @@ MOST_DECIDED: Final = 32
 """Decided rounds whose rows are made in the loop's next turn; of more, all are made at once."""
 
 MOST_IN_A_GROUP: Final = 2000
-"""Rounds that are written at once beside those whose callers wait: some 50 ms, which the next group waits."""
+"""Rounds that are written at once: some 50 ms, which the next group waits; a request's rows stay together."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,13 @@ class DecidedRounds(NamedTuple):
     began: float
 
 
+class _UrgentRows(NamedTuple):
+    """The rows of one request whose caller waits, and what it waits for."""
+
+    rows: Sequence[RoundRow]
+    written: "asyncio.Future[None]"
+
+
 class Recorder:
     """The queue of decided rounds and the background task that writes them.
 
@@ -85,8 +93,8 @@ class Recorder:
         self._decided: list[tuple[DecidedRounds, float]] = []
         self._decided_count = 0
         self._rows: list[RoundRow] = []
-        self._urgent: list[RoundRow] = []
-        """Rows that a caller waits for; they go with the next group, whatever waits."""
+        self._urgent: deque[_UrgentRows] = deque()
+        """Rows that callers wait for; they go with the next groups, before all others."""
         self._waiting = 0
         """Rounds that are not durable yet, wherever they are here; `MOST_WAITING` bounds them."""
         self.is_away = False
@@ -95,7 +103,6 @@ class Recorder:
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._has_rows = asyncio.Event()
         self._is_urgent = asyncio.Event()
-        self._written: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._shadowed: set[asyncio.Task[None]] = set()
 
@@ -111,14 +118,15 @@ class Recorder:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if rows := self._urgent + self._rows:
-            # In the same thread, so after a group that it still writes: beside it, the two would wait for
-            # one another's rows.
-            last = asyncio.get_running_loop().run_in_executor(self._thread, self._journal.record, rows)
-            try:
-                await last
-            except JournalUnavailable:
-                _log.exception("rounds lost at shutdown", extra={"rounds": len(rows)})
+        # In the same thread, so after a group that it still writes: beside it, the two would wait for one
+        # another's rows.
+        loop = asyncio.get_running_loop()
+        try:
+            while rows := self._take_group()[0]:
+                await loop.run_in_executor(self._thread, self._journal.record, rows)
+                self._count(-len(rows))
+        except JournalUnavailable:
+            _log.exception("rounds lost at shutdown", extra={"rounds": self._waiting})
         self._thread.shutdown(wait=False)
 
     async def record(self, rounds: DecidedRounds) -> None:
@@ -167,12 +175,14 @@ class Recorder:
         rows = await self._rows_of(rounds, await shadows.replies() if shadows is not None else None)
         kept = [row for row in rows if not row.due] if self.is_away else rows
         self._reserve(len(kept))
-        self._urgent.extend(kept)
+        written = asyncio.get_running_loop().create_future()
+        self._urgent.append(_UrgentRows(kept, written))
         self._has_rows.set()
         try:
             if self.is_away:
                 raise JournalUnavailable("The journal is away. Try again soon.")
-            await asyncio.shield(self._next_write())
+            self._is_urgent.set()
+            await asyncio.shield(written)
         except JournalUnavailable:
             if rounds.ensemble.moves_money:
                 raise
@@ -239,12 +249,17 @@ class Recorder:
 
     # From rows to the journal
 
-    def _next_write(self) -> "asyncio.Future[None]":
-        """Done once all urgent rows are durable, or failed if they could not be written; shared."""
-        if self._written is None:
-            self._written = asyncio.get_running_loop().create_future()
-        self._is_urgent.set()
-        return self._written
+    def _take_group(self) -> "tuple[list[RoundRow], list[asyncio.Future[None]]]":
+        """The rows to be written next, and what their callers wait for; a request's rows stay together."""
+        rows, waiting = list[RoundRow](), []
+        while self._urgent and (not rows or len(rows) + len(self._urgent[0].rows) <= MOST_IN_A_GROUP):
+            urgent = self._urgent.popleft()
+            rows += urgent.rows
+            waiting.append(urgent.written)
+        room = max(0, MOST_IN_A_GROUP - len(rows))
+        rows += self._rows[:room]
+        self._rows = self._rows[room:]
+        return rows, waiting
 
     async def _run(self) -> None:
         while True:
@@ -254,14 +269,14 @@ class Recorder:
                     await self._is_urgent.wait()
             self._has_rows.clear()
             self._is_urgent.clear()
-            rows = self._urgent + self._rows[:MOST_IN_A_GROUP]
-            self._urgent, self._rows = [], self._rows[MOST_IN_A_GROUP:]
-            if self._rows:
+            rows, waiting = self._take_group()
+            if self._urgent:
+                self._is_urgent.set()
+            if self._urgent or self._rows:
                 self._has_rows.set()
-            written, self._written = self._written, None
-            await self._write(rows, written)
+            await self._write(rows, waiting)
 
-    async def _write(self, rows: list[RoundRow], written: "asyncio.Future[None] | None") -> None:
+    async def _write(self, rows: list[RoundRow], waiting: "Sequence[asyncio.Future[None]]") -> None:
         try:
             # One transaction: a group is durable as a whole or not at all, and so are its callers' answers.
             loop = asyncio.get_running_loop()
@@ -274,29 +289,35 @@ class Recorder:
             self._rows = rows + self._rows
             raise
         except Exception as error:  # noqa: BLE001 - rounds must not be lost by a bug either
-            await self._keep(rows, written, error)
+            await self._keep(rows, waiting, error)
         else:
             self.is_away = False
             self._count(-len(rows))
-            if written and not written.done():
-                written.set_result(None)
+            for written in waiting:
+                if not written.done():
+                    written.set_result(None)
             if any(row.due for row in rows):
                 self._on_due()
 
     async def _keep(
-        self, rows: list[RoundRow], written: "asyncio.Future[None] | None", error: Exception
+        self, rows: list[RoundRow], waiting: "Sequence[asyncio.Future[None]]", error: Exception
     ) -> None:
         """Keeps rounds that were answered for the next try; those that move money are refused instead."""
         metrics.JOURNAL_FAULTS.inc()
         self.is_away = is_outage = isinstance(error, JournalUnavailable)
         fields = {"rounds": len(rows), "reason": str(error)}
         _log.error("journal away", extra=fields, exc_info=None if is_outage else error)
-        if written and not written.done():
-            written.set_exception(
-                error if is_outage else JournalUnavailable("The journal could not be written.")
-            )
-            # Its callers may have hung up; the fault is logged above.
-            written.exception()
+        if is_outage:
+            # The others that wait would only learn the same one after the other.
+            waiting = [*waiting, *(urgent.written for urgent in self._urgent)]
+            rows = [*rows, *(row for urgent in self._urgent for row in urgent.rows)]
+            self._urgent.clear()
+        refused = error if is_outage else JournalUnavailable("The journal could not be written.")
+        for written in waiting:
+            if not written.done():
+                written.set_exception(refused)
+                # Its caller may have hung up; the fault is logged above.
+                written.exception()
         kept = [row for row in rows if not row.due]
         self._count(len(kept) - len(rows))
         self._rows = kept + self._rows

@@ -15,6 +15,7 @@ from concord.consensus.recorder import DecidedRounds, Recorder
 from concord.errors import JournalUnavailable
 from concord.observability import metrics
 from concord.types.answers import Verdict
+from tests.homes import ROOT
 
 pytestmark = pytest.mark.anyio
 
@@ -145,6 +146,24 @@ async def test_beyond_the_bound_rounds_are_refused_and_not_taken(writing, monkey
     assert len(journal.groups[0]) == 4
 
 
+async def test_many_that_wait_are_written_in_groups_and_each_caller_is_answered_by_its_own(
+    writing, monkeypatch
+):
+    monkeypatch.setattr(module, "MOST_IN_A_GROUP", 10)
+    journal = FaultyJournal(JournalUnavailable("away"))
+    recorder = writing(journal)
+    await recorder.record(rounds(25))
+    waiting = [recorder.record_durably(rounds(4, due=True)) for _ in range(5)]
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    # All that wait are told of the outage at once, and what was answered is written when it is over.
+    assert [type(result) for result in results] == [JournalUnavailable] * 5
+    await until(lambda: sum(map(len, journal.groups)) == 25)
+    assert (
+        await asyncio.gather(*[recorder.record_durably(rounds(4, due=True)) for _ in range(5)]) == [True] * 5
+    )
+    assert [len(group) for group in journal.groups] == [10, 10, 5, 8, 8, 4]
+
+
 async def test_the_backlog_is_counted_once_whoever_holds_it(writing):
     journal = FaultyJournal(*[JournalUnavailable("away")] * 3)
     recorder = writing(journal)
@@ -156,6 +175,25 @@ async def test_the_backlog_is_counted_once_whoever_holds_it(writing):
     assert counted.get() == 5
     await until(lambda: journal.groups)
     assert counted.get() == 0
+
+
+async def test_as_many_rounds_wait_as_the_documentation_says(writing):
+    text = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    assert f"{module.MOST_WAITING:,} rounds wait, beyond that 503" in text
+    recorder = writing(FaultyJournal(*[JournalUnavailable("away")] * 10_000))
+    for _ in range(50):
+        await recorder.record(rounds(module.MOST_WAITING // 50))
+    with pytest.raises(JournalUnavailable):
+        await recorder.record(rounds(1))
+
+
+async def test_closing_writes_all_that_waits_in_groups(writing, monkeypatch):
+    monkeypatch.setattr(module, "MOST_IN_A_GROUP", 10)
+    journal = FaultyJournal()
+    recorder = Recorder(journal, lambda: None)
+    await recorder.record(rounds(31))
+    await recorder.close()
+    assert [len(group) for group in journal.groups] == [10, 10, 10, 1]
 
 
 async def test_closing_writes_what_waits(writing):
