@@ -143,9 +143,10 @@ class Consensus:
         began: float,
     ) -> DecidedRounds:
         ids = _round_ids(question.rows)
+        pooled = ensemble.pool_rows(batch.replies, range(batch.first, batch.first + question.rows))
 
         def decide(row: int) -> tuple[RoundResult, bytes]:
-            result = ensemble.decide(batch.replies, batch.first + row, ids[row])
+            result = ensemble.decide(batch.replies, batch.first + row, ids[row], pooled[row])
             return result, compact_json(result.verdict)
 
         decided = await in_slices(range(question.rows), decide)

@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, get_args
 
+import numpy as np
+
 from concord.consensus.node_client import NodeClient, Reply
 from concord.consensus.poll import PollLimits
 from concord.errors import ConfigurationError
 from concord.ledger.state import TaskState
 from concord.policies import voting
+from concord.policies.columns import wager_rows
 from concord.policies.voting import PPM, Method, PooledAnswer, Voter
 from concord.settings import BelowQuorum, PolicyName
 from concord.settlement import evidence
 from concord.settlement.evidence import RawVote
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import ChallengerVote, Outcome, Pool, Status, Verdict, Vote
+from concord.util.slices import FEW_ITEMS
 
 _POOLS: Mapping[Method, Pool] = {method: Pool(method) for method in get_args(Method)}
 
@@ -149,13 +153,34 @@ class Ensemble:
         votes = [blank] * len(self.voters)
         return tuple(weight / PPM for weight in self._pool(self.voters, votes).weights)
 
-    def decide(self, replies: Sequence[Reply], row: int, round_id: str) -> RoundResult:
+    def pool_rows(self, replies: Sequence[Reply], rows: range) -> Sequence[PooledAnswer | None]:
+        """The answers to some rows of a poll, worked out together where that is quicker; else None for each.
+
+        It is for many rows of a classification, on all of which the same nodes have voted.
+
+        Args:
+            replies: What each node did, in the order of the voters.
+            rows: Which rows of the poll.
+        """
+        alone = [None] * len(rows)
+        voted = [i for i, reply in enumerate(replies) if reply.outcome == "voted"]
+        if len(rows) <= FEW_ITEMS or self.moves_money or self.schema.is_regression or not voted:
+            return alone
+        if any(replies[i].valid is not None for i in voted):
+            return alone
+        votes = np.array([replies[i].votes[rows.start : rows.stop] for i in voted], dtype=np.int64)
+        return wager_rows([self.voters[i] for i in voted], votes.swapaxes(0, 1), self.labels)
+
+    def decide(
+        self, replies: Sequence[Reply], row: int, round_id: str, pooled: PooledAnswer | None = None
+    ) -> RoundResult:
         """Decides one row of a poll.
 
         Args:
             replies: What each node did, in the order of the voters.
             row: Which row of the poll.
             round_id: The round's id.
+            pooled: Its answer, where `pool_rows` has worked it out.
         """
         voted: Sequence[int] = [i for i, reply in enumerate(replies) if reply.usable(row)]
         if len(voted) == len(self.voters) > 0:
@@ -166,7 +191,7 @@ class Ensemble:
             status, voters = "degraded", tuple([self.voters[i] for i in voted])
             if not voted or sum([voter.deposit for voter in voters]) * PPM < self._quorum:
                 return self._without_quorum(replies, row, voted, round_id)
-        decision = self._pool(voters, [replies[i].votes[row] for i in voted])
+        decision = pooled or self._pool(voters, [replies[i].votes[row] for i in voted])
         votes = self._votes(replies, row, voted, decision)
         return RoundResult(self._verdict(round_id, status, votes, decision), decision, voted)
 

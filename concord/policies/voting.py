@@ -206,7 +206,7 @@ def wager(
 
     Source: `consensus.md` section 2, "Answering".
     """
-    stakes = _stakes(voters)
+    stakes = vote_stakes(voters)
     if labelled < warm:
         weights, (pooled, method) = _shares(stakes), _median_pool(stakes, votes)
     else:
@@ -230,7 +230,7 @@ def wager_value(
         labelled: Labelled rounds of the task so far.
         warm: Below so many of them the weights are the stakes alone.
     """
-    stakes = _stakes(voters)
+    stakes = vote_stakes(voters)
     # The median is taken over the exact stakes: weights in ppm would let the order of names decide a tie.
     weights, exact = (_shares(stakes), stakes) if labelled < warm else 2 * (skill_weights(voters),)
     answer = lower_median(values, exact)
@@ -245,7 +245,7 @@ def skill_weights(voters: Sequence[Voter]) -> tuple[int, ...]:
     it while another voter has any; the others share the rest.
     """
     newcomers = tuple([i for i, voter in enumerate(voters) if voter.is_newcomer])
-    return _skill_shares(_stakes(voters), tuple([voter.skill for voter in voters]), newcomers)
+    return _skill_shares(vote_stakes(voters), tuple([voter.skill for voter in voters]), newcomers)
 
 
 @lru_cache(1024)
@@ -362,6 +362,11 @@ def split(total: int, weights: Sequence[int]) -> list[int]:
     return apportion([total * weight for weight in weights], sum(weights))
 
 
+def stake_weights(voters: Sequence[Voter]) -> tuple[int, ...]:
+    """Weights (ppm) by stake alone, as long as labels are few."""
+    return _shares(vote_stakes(voters))
+
+
 @lru_cache(1024)
 def _shares(stakes: tuple[int, ...]) -> tuple[int, ...]:
     """Weights (ppm) by stake alone."""
@@ -386,7 +391,8 @@ def _argmax_by_stake(pooled: Sequence[int], choices: Sequence[int], stakes: Sequ
     return max(tied, key=lambda k: (behind[k], -k))
 
 
-def _stakes(voters: Sequence[Voter]) -> tuple[int, ...]:
+def vote_stakes(voters: Sequence[Voter]) -> tuple[int, ...]:
+    """Stakes in µS; where nobody has any, all count alike."""
     stakes = tuple([voter.stake for voter in voters])
     return stakes if any(stakes) else (1,) * len(stakes)
 
