@@ -219,6 +219,18 @@ def test_one_round_shows_answer_reasons_truth_moves_and_proof(service, open_roun
     assert "changing things is not" in page_text(page)
 
 
+def test_a_round_that_contradicts_its_proof_shows_that_and_neither_answer_nor_votes(service, open_rounds):
+    result = round_(truth=stated_label(), deltas=MOVED)
+    told = "The journal shows the answer as rose, and the proof says thistle: the journal was changed."
+    changed = replace(result.explanation, contradiction=told, votes=[], truth=None)
+    keep(service, replace(result, explanation=changed))
+    page = open_rounds(round=ID)
+    assert [element.value.replace("\\", "") for element in page.error] == [told]
+    assert page.get("download_button")[0].proto.label == "Download the proof"
+    assert "Why each vote weighed" not in "".join(element.value for element in page.subheader)
+    assert "Stake was gained by" not in page_text(page)
+
+
 def test_the_proof_is_that_of_the_service(service, open_rounds):
     result = round_(truth=stated_label(), deltas=MOVED)
     keep(service, result)
