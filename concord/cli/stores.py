@@ -1,10 +1,10 @@
 """The journal and the ledger that the settings or `--ledger` name, for commands that read them directly."""
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from concord.cli.home import read_settings
-from concord.errors import ConfigurationError
+from concord.errors import ConfigurationError, JournalUnavailable
 from concord.util import private_files as private
 
 if TYPE_CHECKING:
@@ -124,6 +124,18 @@ def ledger_beside(
             field="CONCORD_HOME",
         )
     return Ledger(store, archive=journal)
+
+
+def note_blocks(ledger: "Ledger", where: str | None = None) -> None:
+    """Notes blocks that a command has appended in the journal, if it is known and serves.
+
+    Otherwise the service notes them at its next start.
+    """
+    from concord.settlement.noted_blocks import NotedBlocks
+
+    if has_journal(where):
+        with suppress(JournalUnavailable), open_journal(where) as journal:
+            NotedBlocks(ledger, journal).note()
 
 
 def ledger_store(where: str | None = None) -> "Store":

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 import click
 
 from concord.cli.console import Group, ask, json_option, print_json, print_result
-from concord.cli.stores import copy_head, ledger_beside, ledger_store, open_journal, open_ledger
+from concord.cli.stores import copy_head, ledger_beside, ledger_store, note_blocks, open_journal, open_ledger
 from concord.errors import Conflict, InvalidInput
 
 # The ledger's modules and the journal's are imported by what uses them.
@@ -202,7 +202,9 @@ def import_file(*, file: Path, where: str | None, as_json: bool) -> None:
         with file.open("rb") as opened:
             yield from opened
 
-    head = ledger_beside(None, where, may_be_lost=True).import_blocks(lines)
+    imported = ledger_beside(None, where, may_be_lost=True)
+    head = imported.import_blocks(lines)
+    note_blocks(imported, where)
     text = f"{head.height} blocks were checked and imported. The last one's hash is {head.hash}."
     document = {"height": head.height, "hash": head.hash}
     print_result(document, lambda _: click.echo(text), as_json=as_json)

@@ -5,8 +5,10 @@ import pytest
 from concord.cli.appointed import AppointedVersion, appoint, choose_versions, read_appointed
 from concord.cli.stores import ledger_beside
 from concord.errors import Conflict
+from concord.journal import Journal
 from concord.ledger import events
 from concord.ledger.events import Decision
+from concord.settlement.noted_blocks import NotedBlocks, verify_with_notes
 
 KNN = "iris.knn"
 D7, D8, D9 = "7" * 64, "8" * 64, "9" * 64
@@ -53,6 +55,20 @@ def test_a_promotion_without_a_service_is_an_event_of_the_ledger(ledger):
     assert (last.action, last.version, last.before, last.by) == ("promote", "9", "7", "command line")
     assert (last.champion_digest, last.previous_digest) == (D9, D7)
     assert read_appointed()[KNN] == AppointedVersion("9", D9)
+
+
+def test_a_promotion_without_a_service_is_noted_in_the_journal_so_that_verify_has_nothing_against_it(
+    ledger, tmp_path
+):
+    journal = Journal(f"sqlite:///{tmp_path}/journal.sqlite")
+    journal.migrate()
+    NotedBlocks(ledger, journal).note()
+    appoint("promote", KNN, AppointedVersion("9", D9), "decided by hand")
+    head = ledger.head()
+    assert journal.newest_block() == (head.height, head.hash)
+    report = verify_with_notes(ledger, journal, lambda _seconds: None)
+    journal.close()
+    assert report.problems == ()
 
 
 def test_what_is_appointed_already_is_no_event(ledger):
