@@ -84,6 +84,11 @@ class Turns:
         seconds = SLICE_SECONDS if self.has_small else LONG_SLICE_SECONDS
         self.slice_end = time.perf_counter() + seconds
 
+    async def go_on(self, order: int = GOING_ON) -> None:
+        """Waits as `next` does, once the slice under way is over."""
+        if time.perf_counter() >= self.slice_end:
+            await self.next(order)
+
     def _give(self) -> None:
         """Lets one of those that wait go on, in the loop's next turn."""
         turn = self._take()
@@ -160,7 +165,6 @@ async def in_slices(
     here = turns()
     results: list[_Result] = []
     for start in range(0, len(items), ITEMS_AT_ONCE):
-        if time.perf_counter() >= here.slice_end:
-            await here.next(order)
+        await here.go_on(order)
         results += [step(item) for item in items[start : start + ITEMS_AT_ONCE]]
     return results

@@ -1,11 +1,15 @@
 """An ensemble refuses a policy that its schema does not admit, and decides rows by its voters' replies."""
 
+from dataclasses import replace
+from random import Random
+
 import pytest
 
 from concord.consensus.ensemble import Ensemble, TaskPolicy
 from concord.consensus.node_client import Ballots, Reply
 from concord.consensus.poll import PollLimits
 from concord.errors import ConfigurationError
+from concord.policies import voting
 from concord.policies.voting import PPM, Voter
 from concord.settlement import evidence
 from tests.service.stack import AMOUNT, IRIS
@@ -84,3 +88,40 @@ def test_a_vote_is_put_to_the_account_of_the_version_that_the_ledger_knows():
     result = ensemble.decide(replies, 0, "id")
     votes = evidence.read("id", ensemble.evidence(result, replies, 0)).votes
     assert {node: ballot.version for node, ballot in votes.items()} == {"a": "3", "b": "another"}
+
+
+def many_votes(rows, seed):
+    """As many votes of a node as rows, fine and coarse ones."""
+    random = Random(seed)
+    fine = [random.choice([9, 10**6]) for _ in range(rows)]
+    return [voting.split(PPM, [random.randint(0, most) for _ in range(2)] + [1]) for most in fine]
+
+
+@pytest.mark.parametrize("outcomes", ["voted voted voted", "voted late voted", "late late voted"])
+@pytest.mark.parametrize("labels", [0, 100])
+def test_rows_that_are_pooled_together_are_decided_as_each_alone(outcomes, labels):
+    replies = [
+        Reply("voted", "1", 1.5, many_votes(40, seed)) if outcome == "voted" else Reply(outcome)
+        for seed, outcome in enumerate(outcomes.split())
+    ]
+    nodes = replace(ensemble(), labels=labels)
+    rows = range(5, 40)
+    pooled = nodes.pool_rows(replies, rows)
+    assert all(pooled)
+    together = [nodes.decide(replies, row, "id", answer) for row, answer in zip(rows, pooled, strict=True)]
+    assert together == [nodes.decide(replies, row, "id") for row in rows]
+
+
+def test_what_is_not_pooled_together_is_left_to_each_row():
+    votes = many_votes(40, 1)
+    voted, away = Reply("voted", "1", 1.0, votes), Reply("unavailable")
+    some = Reply("voted", "1", 1.0, votes, [True] * 39 + [False])
+    values = [Reply("voted", "1", 1.0, [[5]] * 40)] * 3
+    cases = [
+        (ensemble(), [voted] * 3, range(8)),
+        (ensemble(), [voted, some, voted], range(40)),
+        (ensemble(), [away] * 3, range(40)),
+        (ensemble(name="seed"), [voted] * 3, range(40)),
+        (ensemble(AMOUNT), values, range(40)),
+    ]
+    assert [set(nodes.pool_rows(replies, rows)) for nodes, replies, rows in cases] == [{None}] * 5
