@@ -21,7 +21,7 @@ HEAD_IS_GONE = (
     "The ledger's head is gone. `concord ledger rebuild` makes it anew from the segments and the journal."
 )
 
-Notes = Mapping[int, str] | Iterable[tuple[int, str]]
+NotedHashes = Mapping[int, str] | Iterable[tuple[int, str]]
 """Heights and hashes of the blocks that a journal noted."""
 
 NotedBlock = tuple[int, str, bytes | None]
@@ -99,7 +99,7 @@ class _ChainReader:
 
 
 def audit(
-    store: Store, archive: SegmentArchive | None, noted: Notes | None, *, complete: bool = True
+    store: Store, archive: SegmentArchive | None, noted: NotedHashes | None, *, complete: bool = True
 ) -> ChainReport:
     """Reads and replays everything that is stored, and compares the hashes that were noted.
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
-from concord.ledger.audit import HEAD_IS_GONE, ChainReport, NotedBlock, Notes, audit, rebuild
+from concord.ledger.audit import HEAD_IS_GONE, ChainReport, NotedBlock, NotedHashes, audit, rebuild
 from concord.ledger.chain import Block, canonical, extend, replay
 from concord.ledger.events import Event
 from concord.ledger.exports import Lines, import_blocks
@@ -143,7 +143,7 @@ class Ledger:
         """The newest block that holds an event of this key."""
         return self._find_key(self.head(), key, 0)
 
-    def verify(self, noted: Notes | None = None, *, complete: bool = True) -> ChainReport:
+    def verify(self, noted: NotedHashes | None = None, *, complete: bool = True) -> ChainReport:
         """Reads and replays everything that is stored, and compares the hashes that the journal noted.
 
         Args:

@@ -15,14 +15,14 @@ import numpy.typing as npt
 from concord.policies import voting
 from concord.policies.voting import PPM, WARM_LABELS, Method, PooledAnswer, Voter
 
-Counts = npt.NDArray[np.int64]
+Columns = npt.NDArray[np.int64]
 
 MOST_STAKE: Final = 1 << 61
 """Sum of stakes in µS up to which twice the sum fits into 64 bits."""
 
 
 def wager_rows(
-    voters: Sequence[Voter], votes: Counts, labelled: int = 0, warm: int = WARM_LABELS
+    voters: Sequence[Voter], votes: Columns, labelled: int = 0, warm: int = WARM_LABELS
 ) -> list[PooledAnswer]:
     """Pools the votes of a classification under `wager`, on each of many rows.
 
@@ -50,13 +50,13 @@ def wager_rows(
     return decided
 
 
-def _pool_linearly(weights: Sequence[int], votes: Counts) -> Counts:
+def _pool_linearly(weights: Sequence[int], votes: Columns) -> Columns:
     """The linear opinion pool, in ppm: Σ w p ≤ 10¹² by the voters' shares of the weights."""
     sums = np.tensordot(np.array(weights, dtype=np.int64), votes, axes=(0, 1))
     return _apportion(sums, np.full(len(votes), PPM))
 
 
-def _pool_by_median(voters: Sequence[Voter], votes: Counts) -> tuple[Counts, list[int]]:
+def _pool_by_median(voters: Sequence[Voter], votes: Columns) -> tuple[Columns, list[int]]:
     """The stake-weighted medians of each class, normalised; and the rows that are decided one by one."""
     stakes = voting.vote_stakes(voters)
     total = sum(stakes)
@@ -72,10 +72,10 @@ def _pool_by_median(voters: Sequence[Voter], votes: Counts) -> tuple[Counts, lis
     return _apportion(medians * PPM, np.maximum(sums, 1)), without
 
 
-def _apportion(numerators: Counts, denominators: Counts) -> Counts:
+def _apportion(numerators: Columns, denominators: Columns) -> Columns:
     """`voting.apportion` of each row, for shares whose sum is 10⁶; the earlier of equal remainders first."""
     floors, rests = np.divmod(numerators, denominators[:, None])
     left = PPM - floors.sum(axis=1)
     ranks = (-rests).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-    shares: Counts = floors + (ranks < left[:, None])
+    shares: Columns = floors + (ranks < left[:, None])
     return shares
