@@ -140,7 +140,7 @@ def test_an_item_that_is_no_label_is_invalid_and_does_not_affect_others(stack, c
 def test_every_label_gets_its_own_answer_and_the_wrong_ones_touch_nothing(stack, crm):
     old, good, wrong, other = ask(stack, 4)
     films = Caller(stack, "films")
-    age(stack, old, days=366)
+    age(stack, old, days=91)
     response = crm.send(label(old), label(good), label("f" * 32), label(wrong, "rose"), label(good, "setosa"))
     assert response.status_code == 200
     assert statuses(response) == ["expired", "accepted", "unknown", "invalid", "conflict"]
@@ -157,7 +157,7 @@ def test_refused_labels_move_neither_the_ledger_nor_other_labels(start_stack):
     write_tokens(stack.home, "crm", "films")
     known, old, fresh, last = ask(stack, 4)
     crm = Caller(stack)
-    age(stack, old, days=366)
+    age(stack, old, days=91)
     crm.send(label(known), query="?settled=true")
     before = books(stack)
     refused = [
@@ -195,12 +195,12 @@ def age(stack, round_id, days):
 
 def test_a_label_that_comes_too_late_is_a_410(stack, crm):
     early, late = ask(stack, 2)
-    age(stack, early, days=364)
-    age(stack, late, days=366)
+    age(stack, early, days=89)
+    age(stack, late, days=91)
     response = crm.send(label(late))
     error = response.json()["error"]
     assert (response.status_code, error["code"], statuses(response)) == (410, "expired", ["expired"])
-    assert "365 days" in error["message"]
+    assert "90 days" in error["message"]
     assert statuses(crm.send(label(early))) == ["accepted"]
 
 
