@@ -13,8 +13,7 @@ from concord.consensus.recorder import Recorder
 from concord.drift.live import LiveDrift
 from concord.errors import JournalUnavailable
 from concord.http.read_threads import ReadThreads
-from concord.journal import Journal
-from concord.journal.heartbeat import NEAR
+from concord.journal import Journal, heartbeat
 from concord.ledger import Ledger, open_store
 from concord.observability import metrics
 from concord.rollout.completion import complete_digests
@@ -132,5 +131,5 @@ def _watch_clock(confirmed: int) -> None:
     clock = now()
     ahead = max(0, clock - confirmed)
     metrics.CLOCK_AHEAD.set(ahead / 1e6)
-    if ahead > NEAR:
+    if ahead > heartbeat.NEAR:
         _log.warning("clock not confirmed", extra={"clock": iso(clock), "confirmed": iso(confirmed)})

@@ -66,7 +66,7 @@ def appoint(action: "Action", name: str, version: AppointedVersion, why: str) ->
         Conflict: A rollback to a version whose file the ledger does not know.
         ConcordError: The ledger cannot be written.
     """
-    from concord.cli.stores import ledger_beside, note_blocks
+    from concord.cli.stores import ledger_beside, note_appended
     from concord.ledger import events
     from concord.ledger.events import Decision
     from concord.ledger.state import PACKAGED
@@ -87,7 +87,7 @@ def appoint(action: "Action", name: str, version: AppointedVersion, why: str) ->
     decision = Decision(action, version.number, number or PACKAGED, BY, why, version.digest)
     event = events.appoint(task, node, decision, now(), account.changes)
     ledger.append([event], since=ledger.head().height)
-    note_blocks(ledger)
+    note_appended(ledger)
     return True
 
 

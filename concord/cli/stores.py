@@ -126,7 +126,7 @@ def ledger_beside(
     return Ledger(store, archive=journal)
 
 
-def note_blocks(ledger: "Ledger", where: str | None = None) -> None:
+def note_appended(ledger: "Ledger", where: str | None = None) -> None:
     """Notes blocks that a command has appended in the journal, if it is known and serves.
 
     Otherwise the service notes them at its next start.

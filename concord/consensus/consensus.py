@@ -147,7 +147,7 @@ class Consensus:
         began: float,
     ) -> DecidedRounds:
         ids = _round_ids(question.rows)
-        pooled = await _pool(ensemble, batch, question.rows)
+        pooled = await _pool_many(ensemble, batch, question.rows)
 
         def decide(row: int) -> tuple[RoundResult, bytes]:
             result = ensemble.decide(batch.replies, batch.first + row, ids[row], pooled[row])
@@ -188,13 +188,14 @@ async def _read(ensemble: Ensemble, rows: Sequence[Mapping[str, Any]]) -> bytes:
     return schema.to_rows(numbers).tobytes()
 
 
-async def _pool(ensemble: Ensemble, batch: BatchResult, rows: int) -> list[PooledAnswer | None]:
-    """The answers that are worked out together, some rows in a slice; None for the others."""
+async def _pool_many(ensemble: Ensemble, batch: BatchResult, rows: int) -> Sequence[PooledAnswer | None]:
+    """The answers to many rows, worked out together, some in a slice; None for each of a few."""
+    if rows <= FEW_ITEMS:
+        return [None] * rows
     pooled: list[PooledAnswer | None] = []
     end = batch.first + rows
     for start in range(batch.first, end, POOLED_AT_ONCE):
-        if rows > FEW_ITEMS:
-            await turns().go_on()
+        await turns().go_on()
         pooled += ensemble.pool_rows(batch.replies, range(start, min(start + POOLED_AT_ONCE, end)))
     return pooled
 

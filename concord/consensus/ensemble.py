@@ -24,7 +24,6 @@ from concord.settlement import evidence
 from concord.settlement.evidence import RawVote
 from concord.tasks.schema import TaskSchema
 from concord.types.answers import ChallengerVote, Outcome, Pool, Status, Verdict, Vote
-from concord.util.slices import FEW_ITEMS
 
 _POOLS: Mapping[Method, Pool] = {method: Pool(method) for method in get_args(Method)}
 
@@ -154,9 +153,9 @@ class Ensemble:
         return tuple(weight / PPM for weight in self._pool(self.voters, votes).weights)
 
     def pool_rows(self, replies: Sequence[Reply], rows: range) -> Sequence[PooledAnswer | None]:
-        """The answers to some rows of a poll, worked out together where that is quicker; else None for each.
+        """The answers to some rows of a poll, worked out together; None for each where that cannot be done.
 
-        It is for many rows of a classification, on all of which the same nodes have voted.
+        It can for a classification, under `wager`, where the same nodes have voted on all rows.
 
         Args:
             replies: What each node did, in the order of the voters.
@@ -164,7 +163,7 @@ class Ensemble:
         """
         alone = [None] * len(rows)
         voted = [i for i, reply in enumerate(replies) if reply.outcome == "voted"]
-        if len(rows) <= FEW_ITEMS or self.moves_money or self.schema.is_regression or not voted:
+        if self.moves_money or self.schema.is_regression or not voted:
             return alone
         if any(replies[i].valid is not None for i in voted):
             return alone

@@ -108,6 +108,7 @@ class Recorder:
 
     def start(self) -> None:
         """Begins to write."""
+        metrics.JOURNAL_WAITING.set_function(lambda: self._waiting)
         self._task = spawn(self._run(), "recorder")
 
     async def close(self) -> None:
@@ -124,7 +125,7 @@ class Recorder:
         try:
             while rows := self._take_group()[0]:
                 await loop.run_in_executor(self._thread, self._journal.record, rows)
-                self._count(-len(rows))
+                self._waiting -= len(rows)
         except JournalUnavailable:
             _log.exception("rounds lost at shutdown", extra={"rounds": self._waiting})
         self._thread.shutdown(wait=False)
@@ -195,11 +196,7 @@ class Recorder:
     def _reserve(self, rounds: int) -> None:
         if self._waiting + rounds > MOST_WAITING:
             raise JournalUnavailable("The journal is away, and no more rounds can wait for it.")
-        self._count(rounds)
-
-    def _count(self, rounds: int) -> None:
         self._waiting += rounds
-        metrics.JOURNAL_WAITING.set(self._waiting)
 
     def _make_rows(self) -> None:
         """Counts the rounds that were decided, and makes their rows or waits for their shadows."""
@@ -292,7 +289,7 @@ class Recorder:
             await self._keep(rows, waiting, error)
         else:
             self.is_away = False
-            self._count(-len(rows))
+            self._waiting -= len(rows)
             for written in waiting:
                 if not written.done():
                     written.set_result(None)
@@ -319,7 +316,7 @@ class Recorder:
                 # Its caller may have hung up; the fault is logged above.
                 written.exception()
         kept = [row for row in rows if not row.due]
-        self._count(len(kept) - len(rows))
+        self._waiting -= len(rows) - len(kept)
         self._rows = kept + self._rows
         self._has_rows.set()
         await asyncio.sleep(RETRY_SECONDS)

@@ -4,11 +4,12 @@ Answer, votes and label are read from columns of the journal that no block holds
 round leads to a root in the ledger; so where the two differ, somebody has changed the journal.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from concord.explain.votes import AnswerDecoder
 from concord.journal.rows import StoredRound
+from concord.settlement.records import WORDS, compare_record
 from concord.types.answers import Verdict, Vote
 from concord.util.times import iso
 
@@ -49,16 +50,16 @@ def _compare(
     yield "the voters", ", ".join(sorted(voted)), ", ".join(sorted(record["votes"]))
     for node, counts in sorted(record["votes"].items()):
         yield from _compare_vote(voted[node], counts, decoder)
-    if "label" in record:
-        now = None if stored.label is None else decoder.format_answer(stored.label)
-        yield "the label", now, decoder.format_answer(record["label"])
-    if "source" in record:
-        yield "the label's source", stored.label_source, record["source"]
-        yield "the label's time", stored.label_time and iso(stored.label_time), iso(record["labelled"])
-    if "time" in record:
-        yield "its time", iso(stored.time), iso(record["time"])
-        for height in (stored.height, verdict.height):
-            yield "the height on which it was decided", height, record["height"]
+    formats: dict[str, Callable[[int], str]] = {
+        "label": decoder.format_answer,
+        "labelled": iso,
+        "time": iso,
+    }
+    for name, proven, shown in compare_record(stored, record):
+        written = formats.get(name, str)
+        yield f"the {WORDS[name]}", None if shown is None else written(shown), written(proven)
+    if "height" in record:
+        yield "the answer's height", verdict.height, record["height"]
 
 
 def _compare_vote(

@@ -21,9 +21,6 @@ HEAD_IS_GONE = (
     "The ledger's head is gone. `concord ledger rebuild` makes it anew from the segments and the journal."
 )
 
-NotedHashes = Mapping[int, str] | Iterable[tuple[int, str]]
-"""Heights and hashes of the blocks that a journal noted."""
-
 NotedBlock = tuple[int, str, bytes | None]
 """Height, hash and, until it is sealed, bytes of a block that the journal noted."""
 
@@ -37,8 +34,7 @@ class ChainReport:
         hash: Hash of its last block.
         blocks: Blocks that were replayed.
         segments: Segments that were read.
-        noted: Blocks that the journal noted, with which the chain was compared; 0 where it was not.
-        unnoted: Newest blocks that were not noted when the notes were read, in a chain that was compared.
+        noted: Blocks that were compared with the journal.
         is_whole: Whether the chain itself is sound, whatever was noted: all of it was read and replayed.
         orphans: Segments of lost swaps, which the chain does not name; harmless.
         problems: Sentences; empty where all is well.
@@ -51,7 +47,6 @@ class ChainReport:
     noted: int
     orphans: tuple[str, ...]
     problems: tuple[str, ...]
-    unnoted: int = 0
     is_whole: bool = True
 
     @property
@@ -99,21 +94,14 @@ class _ChainReader:
 
 
 def audit(
-    store: Store, archive: SegmentArchive | None, noted: NotedHashes | None, *, complete: bool = True
+    store: Store, archive: SegmentArchive | None, noted: Mapping[int, str] | Iterable[tuple[int, str]]
 ) -> ChainReport:
-    """Reads and replays everything that is stored, and compares the hashes that were noted.
-
-    Args:
-        store: Head and segments.
-        archive: Segments that left the store.
-        noted: What the journal noted; None: nothing is compared.
-        complete: Whether a block that was not noted, below one that was, is a problem.
-    """
+    """Reads and replays everything that is stored, and compares the hashes that were noted."""
     # The notes are read first: a block that is appended meanwhile is then not noted yet, instead of missing.
-    expected = dict(noted or {})
+    expected = dict(noted)
     stored = store.read_head()
     names = store.list_segments()
-    chain, problems, unnoted = _ChainReader(store, archive), list[str](), 0
+    chain, problems = _ChainReader(store, archive), list[str]()
     if stored is not None:
         try:
             chain.read(stored)
@@ -124,9 +112,6 @@ def audit(
     whole = not problems
     if stored is not None:
         problems += _differences(chain, expected, whole=whole)
-        if noted is not None and whole:
-            unnoted = max(0, chain.head.height - max(expected, default=0))
-            problems += _missing_notes(chain, expected) if complete else []
     orphans = () if problems else tuple(name for name in names if name not in chain.names)
     return ChainReport(
         chain.head.height,
@@ -136,22 +121,8 @@ def audit(
         len(expected),
         orphans,
         tuple(problems),
-        unnoted,
         whole,
     )
-
-
-def _missing_notes(chain: _ChainReader, expected: Mapping[int, str]) -> list[str]:
-    """Blocks below its newest note that the journal does not note: blocks are noted in their order."""
-    newest = max(expected, default=0)
-    missing = sorted(height for height in chain.hashes.keys() - expected.keys() if height < newest)
-    return [name_missing_notes(missing)] if missing else []
-
-
-def name_missing_notes(heights: Sequence[int]) -> str:
-    """A problem: blocks that the journal does not note, so that an old head in their place is not noticed."""
-    others = f" and {len(heights) - 1} more" if len(heights) > 1 else ""
-    return f"The journal does not note block {heights[0]}{others}: its notes are incomplete."
 
 
 def _differences(chain: _ChainReader, expected: Mapping[int, str], *, whole: bool) -> list[str]:
@@ -189,7 +160,7 @@ def rebuild(
     stored = store.read_head()
     if stored is not None and not replace:
         raise Conflict("The ledger has a head; there is nothing to rebuild.")
-    if stored is not None and audit(store, archive, [note[:2] for note in notes], complete=False).ok:
+    if stored is not None and audit(store, archive, [note[:2] for note in notes]).ok:
         raise Conflict("The ledger's head is sound; there is nothing to rebuild.")
     data = _rebuild_head(store, archive, notes)
     store.swap_head(data, stored[1] if stored else None)

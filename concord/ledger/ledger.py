@@ -9,12 +9,12 @@ follow the one read before raises `LedgerBroken`, and nothing is appended to it.
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from concord.errors import Conflict, LedgerBroken, LedgerConflict, LedgerError, UnknownName
-from concord.ledger.audit import HEAD_IS_GONE, ChainReport, NotedBlock, NotedHashes, audit, rebuild
+from concord.ledger.audit import HEAD_IS_GONE, ChainReport, NotedBlock, audit, rebuild
 from concord.ledger.chain import Block, canonical, extend, replay
 from concord.ledger.events import Event
 from concord.ledger.exports import Lines, import_blocks
@@ -143,14 +143,9 @@ class Ledger:
         """The newest block that holds an event of this key."""
         return self._find_key(self.head(), key, 0)
 
-    def verify(self, noted: NotedHashes | None = None, *, complete: bool = True) -> ChainReport:
-        """Reads and replays everything that is stored, and compares the hashes that the journal noted.
-
-        Args:
-            noted: Heights and hashes that it noted; None: nothing is compared.
-            complete: Whether a block that was not noted, below one that was, is a problem.
-        """
-        return audit(self._store, self._archive, noted, complete=complete)
+    def verify(self, noted: Mapping[int, str] | Iterable[tuple[int, str]] = ()) -> ChainReport:
+        """Reads and replays everything that is stored, and compares the hashes that the journal noted."""
+        return audit(self._store, self._archive, noted)
 
     def rebuild(self, noted: Iterable[NotedBlock], *, replace: bool = False) -> Head:
         """Rebuilds a head that was deleted, from segments and the journal's blocks.

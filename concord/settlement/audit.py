@@ -175,9 +175,9 @@ class _BlockAudit:
 
     def _compare(self, batch: str, groups: Groups, broken: set[str]) -> None:
         try:
-            records = read_format(self._settlements[0].body)
+            record_format = read_format(self._settlements[0].body)
             rounds = list(chain.from_iterable(groups.values()))
-            settlement = settle_batch(batch, rounds, self._before, records)
+            settlement = settle_batch(batch, rounds, self._before, record_format)
         except (ConcordError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             # The journal may hold anything in the place of votes, and the audit goes on.
             self._report.add(f"{self._where} cannot be settled again: {error}")

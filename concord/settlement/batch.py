@@ -48,14 +48,14 @@ def group_rounds(rounds: Iterable[SettlementRound]) -> dict[tuple[str, str], lis
     return {key: list(group) for key, group in groupby(in_order, attrgetter("task", "policy"))}
 
 
-def settle_batch(batch: str, rounds: Rounds, state: State, records: int = RECORD_FORMAT) -> Settlement:
+def settle_batch(batch: str, rounds: Rounds, state: State, record_format: int = RECORD_FORMAT) -> Settlement:
     """Settles the rounds of a batch on a state.
 
     Args:
         batch: The id that the rounds were claimed under.
         rounds: The rounds, in any order.
         state: The ledger's state before the block.
-        records: The format of the records; that of the block, where it is there already.
+        record_format: Of the records; that of the block, where it is there already.
 
     Raises:
         LedgerBroken: A round that does not fit this ledger, or whose evidence cannot be read.
@@ -67,7 +67,7 @@ def settle_batch(batch: str, rounds: Rounds, state: State, records: int = RECORD
     after = state
     for (task, policy), group in groups.items():
         settle = _settle_seed if policy == "seed" else _settle_wager
-        part = settle(batch, task, group, _task_state(after, task, policy), records)
+        part = settle(batch, task, group, _task_state(after, task, policy), record_format)
         # Of a task whose policy was changed, rounds of both may be due: they move stake one after the other.
         after = fold(after, part.events)
         settled = Settlement(
@@ -78,33 +78,33 @@ def settle_batch(batch: str, rounds: Rounds, state: State, records: int = RECORD
     return replace(settled, events=(*settled.events, *changes))
 
 
-def _settle_seed(batch: str, task: str, rounds: Rounds, state: TaskState, format_: int) -> Settlement:
+def _settle_seed(batch: str, task: str, rounds: Rounds, state: TaskState, record_format: int) -> Settlement:
     read = {round_.id: SeedRound(round_.id, *read_seed(round_.id, round_.evidence)) for round_ in rounds}
     settled = settle_seed(state.balances, read.values())
     by_id = {
         id_: {"answer": round_.answer, "votes": round_.votes, "deltas": settled.deltas[id_]}
         for id_, round_ in read.items()
     }
-    records = _write_records(rounds, by_id, format_)
+    records = _write_records(rounds, by_id, record_format)
     event = events.settle(
         batch,
         task,
         "seed",
-        _tree(records, format_),
+        _tree(records, record_format),
         nodes=_sums(settled),
         treasury=settled.treasury,
     )
     return Settlement((event,), records, {})
 
 
-def _settle_wager(batch: str, task: str, rounds: Rounds, state: TaskState, format_: int) -> Settlement:
+def _settle_wager(batch: str, task: str, rounds: Rounds, state: TaskState, record_format: int) -> Settlement:
     result = settle_labels(state, [read_round(round_.id, round_.evidence, round_.label) for round_ in rounds])
-    records = _write_records(rounds, result.records, format_)
+    records = _write_records(rounds, result.records, record_format)
     event = events.settle(
         batch,
         task,
         "wager",
-        _tree(records, format_),
+        _tree(records, record_format),
         nodes=result.nodes,
         learned=result.learned,
     )
@@ -112,15 +112,15 @@ def _settle_wager(batch: str, task: str, rounds: Rounds, state: TaskState, forma
 
 
 def _write_records(
-    rounds: Rounds, settled: Mapping[str, Mapping[str, Any]], format_: int
+    rounds: Rounds, settled: Mapping[str, Mapping[str, Any]], record_format: int
 ) -> dict[str, bytes]:
     """Id → its record, in the order of the ids."""
     in_order = sorted(rounds, key=attrgetter("id"))
-    return {round_.id: write_record(round_, settled[round_.id], format_) for round_ in in_order}
+    return {round_.id: write_record(round_, settled[round_.id], record_format) for round_ in in_order}
 
 
-def _tree(records: Mapping[str, bytes], format_: int) -> RecordTree:
-    return RecordTree(len(records), merkle_root(list(records.values())), format_)
+def _tree(records: Mapping[str, bytes], record_format: int) -> RecordTree:
+    return RecordTree(len(records), merkle_root(list(records.values())), record_format)
 
 
 def _task_state(state: State, task: str, policy: str) -> TaskState:

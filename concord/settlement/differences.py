@@ -12,6 +12,7 @@ from concord.ledger.merkle import merkle_root
 from concord.ledger.state import State
 from concord.settlement.batch import Rounds
 from concord.settlement.jailing import review
+from concord.settlement.records import WORDS, compare_record
 
 
 def unsettled(where: str, task: str, policy: str, rounds: Rounds) -> str:
@@ -97,25 +98,10 @@ def _changed_round(where: str, round_: SettlementRound, *, is_intact: bool) -> s
         return f"{where} its record is missing in the journal."
     if not is_intact:
         return f"{where} its record in the journal is not what its votes and its label come to."
-    for what, settled, now in _read_changes(round_, orjson.loads(round_.record)):
+    for name, settled, now in compare_record(round_, orjson.loads(round_.record)):
         if settled != now:
-            return f"{where} {what} was changed in the journal from {settled} to {now}."
+            return f"{where} its {WORDS[name]} was changed in the journal from {settled} to {now}."
     return f"{where} its votes were changed in the journal after it was settled."
-
-
-def _read_changes(round_: SettlementRound, record: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """What a record says besides votes, in words, with its value there and in the journal now."""
-    if round_.policy == "wager":
-        yield "its label", record.get("label"), round_.label
-    said = {
-        "source": ("the source of its label", round_.label_source),
-        "labelled": ("the time of its label", round_.label_time),
-        "time": ("its time", round_.time),
-        "height": ("the height on which it was decided", round_.height),
-    }
-    for name, (what, now) in said.items():
-        if name in record:
-            yield what, record[name], now
 
 
 def _odd_round(rounds: Rounds, root: str) -> str | None:

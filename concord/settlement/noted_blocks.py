@@ -4,7 +4,7 @@ The notes show when an old head was put back, and a lost head can be rebuilt fro
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Final
@@ -13,7 +13,7 @@ from concord.errors import LedgerBroken
 from concord.journal import Journal
 from concord.journal.rows import Claim
 from concord.ledger import Ledger
-from concord.ledger.audit import ChainReport, name_missing_notes
+from concord.ledger.audit import ChainReport
 
 NOTED_AT_ONCE: Final = 500
 """Blocks that are in memory, and in one transaction of the journal, while they are noted."""
@@ -33,21 +33,36 @@ def verify_with_notes(
         JournalUnavailable: The journal is away.
         LedgerUnavailable: The store is.
     """
-    report = ledger.verify(journal.noted_blocks())
-    newest = range(report.height - report.unnoted + 1, report.height + 1)
-    missing: Sequence[int] = newest
+    noted = dict(journal.noted_blocks())
+    report = ledger.verify(noted)
+    if not report.is_whole:
+        return report
     for wait in WAITS:
-        if not missing:
+        missing = _missing_notes(report, noted)
+        # Blocks are noted in their order: what lacks below another note does not come any more.
+        if not missing or missing[0] < max(noted, default=0):
             break
         sleep(wait)
-        noted = dict(journal.noted_blocks())
-        missing = [height for height in newest if height not in noted]
-        if not missing and noted[report.height] != report.hash:
-            problem = f"Block {report.height} has another hash than the journal noted."
-            return replace(report, problems=(*report.problems, problem))
+        noted |= dict(journal.noted_blocks())
+    return _add_problems(report, noted)
+
+
+def _missing_notes(report: ChainReport, noted: Mapping[int, str]) -> list[int]:
+    """Heights of blocks that the journal does not note: an old head in their place would not be noticed."""
+    return [height for height in range(1, report.height + 1) if height not in noted]
+
+
+def _add_problems(report: ChainReport, noted: Mapping[int, str]) -> ChainReport:
+    """The report with what is wrong with the notes themselves, as they were read last."""
+    missing = _missing_notes(report, noted)
+    problems = list(report.problems)
     if missing:
-        return replace(report, problems=(*report.problems, name_missing_notes(missing)))
-    return replace(report, noted=report.noted + report.unnoted, unnoted=0)
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        problems.append(f"The journal does not note block {missing[0]}{others}: its notes are incomplete.")
+    elif report.height and noted[report.height] != report.hash:
+        # With the last block all before it are those that were noted: each names its predecessor.
+        problems.append(f"Block {report.height} has another hash than the journal noted.")
+    return replace(report, noted=len(noted), problems=tuple(dict.fromkeys(problems)))
 
 
 class NotedBlocks:

@@ -11,16 +11,25 @@ settled again in theirs.
 | 2 | with `time`, `height` and, under `wager`, `source` and `labelled` (the label's time) |
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from concord.errors import LedgerBroken
-from concord.journal.rows import SettlementRound
+from concord.journal.rows import SettlementRound, StoredRound
 from concord.ledger.chain import canonical
 from concord.ledger.events import Body
 
 RECORD_FORMAT: Final = 2
 """Of the records that this version writes."""
+
+WORDS: Final = {
+    "label": "label",
+    "source": "label's source",
+    "labelled": "label's time",
+    "time": "time",
+    "height": "height",
+}
+"""What a record says besides answer and votes, for people."""
 
 
 def read_format(body: Body) -> int:
@@ -29,27 +38,43 @@ def read_format(body: Body) -> int:
     Raises:
         LedgerBroken: A later version of Concord wrote it.
     """
-    records = int(body.get("records", 1))
-    if not 1 <= records <= RECORD_FORMAT:
+    record_format = int(body.get("records", 1))
+    if not 1 <= record_format <= RECORD_FORMAT:
         raise LedgerBroken(
-            f"Its records are of format {records}, and this version of Concord knows {RECORD_FORMAT} of "
-            "them: a newer one has written them, and can settle them again."
+            f"Its records are of format {record_format}, and this version of Concord knows {RECORD_FORMAT} "
+            "of them: a newer one has written them, and can settle them again."
         )
-    return records
+    return record_format
 
 
-def write_record(round_: SettlementRound, settled: Mapping[str, Any], records: int = RECORD_FORMAT) -> bytes:
+def write_record(round_: SettlementRound, settled: Mapping[str, Any], record_format: int) -> bytes:
     """The record of a round.
 
     Args:
         round_: The round.
         settled: The answer, the votes and what moved, by the policy's rule.
-        records: The format.
+        record_format: The format.
     """
     document = {"id": round_.id, "task": round_.task, "policy": round_.policy, **settled}
-    if records >= 2:
+    if record_format >= 2:
         document |= {"time": round_.time, "height": round_.height}
         # Under `seed` a label may come before or after the settlement, and is no part of it.
         if round_.policy == "wager":
             document |= {"source": round_.label_source, "labelled": round_.label_time}
     return canonical(document)
+
+
+def compare_record(
+    round_: SettlementRound | StoredRound, record: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    """What a record says besides answer and votes: its name, its value there, and that in the journal."""
+    now = {
+        "label": round_.label,
+        "source": round_.label_source,
+        "labelled": round_.label_time,
+        "time": round_.time,
+        "height": round_.height,
+    }
+    for name, value in now.items():
+        if name in record:
+            yield name, record[name], value

@@ -377,9 +377,9 @@ class Settler:
         if _holds(block, built):
             return built
         # A version of before may have written it, and its records.
-        format_ = read_format(next(body for body in block.events.values() if body["kind"] == "settle"))
+        record_format = read_format(next(body for body in block.events.values() if body["kind"] == "settle"))
         before = self._ledger.state_before(block.height)
-        settlement = settle_batch(claim.batch, claim.rounds, before, format_)
+        settlement = settle_batch(claim.batch, claim.rounds, before, record_format)
         if not _holds(block, settlement):
             raise LedgerBroken(f"Block {block.height} settles batch {claim.batch} not as its rounds say.")
         return settlement

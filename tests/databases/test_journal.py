@@ -19,7 +19,7 @@ from concord.settlement.settler import Settler
 from tests.databases.servers import MariaDb
 from tests.service.settling import World, after_slashes
 from tests.unit.journal import test_journal as suite
-from tests.unit.journal.conftest import Clock
+from tests.unit.journal.conftest import Clock, closing_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.guard]
 
@@ -83,15 +83,8 @@ def clock():
 
 @pytest.fixture
 def open_journal(migrated, clock):
-    opened = []
-
-    def make(**options):
-        opened.append(Journal(migrated, **({"clock": clock} | options)))
-        return opened[-1]
-
-    yield make
-    for journal in opened:
-        journal.close()
+    with closing_all(lambda **options: Journal(migrated, **({"clock": clock} | options))) as open_:
+        yield open_
 
 
 @pytest.fixture

@@ -104,8 +104,8 @@ def _rows(plan: "FitPlan") -> Text:
     notes = [f"{rows} without {column} dropped" for column, rows in data.dropped.items()]
     if parts.copies:
         notes.append(
-            f"{parts.copies} rows repeat the features of another row, {parts.duplicates} of them its answer "
-            "too; all are kept, and equal rows stay on one side of the split"
+            f"rows that repeat the features of another: {parts.copies}, and its answer too: "
+            f"{parts.duplicates}; all are kept, and equal rows stay on one side of the split"
         )
     return Text(
         ", ".join(

@@ -35,7 +35,7 @@ class Predictions:
     async def predict(self, request: Request) -> Response:
         """200 with a verdict a row; 503 if every row lacks the quorum, and the task refuses then."""
         query = request.query("recorded", "settled", "votes")
-        with_votes = read_votes(query)
+        wants_votes = _wants_votes(query)
         task, request_id = request.path["task"], request.request_id
         rows = _read_rows(await request.json(), self._service.settings.max_rows)
         request.take_rows(len(rows))
@@ -49,9 +49,9 @@ class Predictions:
                 settled=request.flag(query, "settled"),
                 caller=request.caller,
             )
-            encoded = (
-                result.encoded if with_votes else await in_slices(result.verdicts, _encode_without_votes)
-            )
+            encoded = result.encoded
+            if not wants_votes:
+                encoded = await in_slices(result.verdicts, _encode_without_votes)
             await turn_for(sum(map(len, encoded)))
         error = self._service.consensus.refusal(task, result)
         head = {"task": task, "request_id": request_id, **({"error": error} if error else {})}
@@ -59,8 +59,7 @@ class Predictions:
         return Response(body, 503 if error else 200)
 
 
-def read_votes(query: Mapping[str, str]) -> bool:
-    """Whether an answer is to have the nodes' votes: `votes` is `all`, or `none` for an answer alone."""
+def _wants_votes(query: Mapping[str, str]) -> bool:
     votes = query.get("votes", "all")
     if votes not in VOTES:
         raise InvalidInput("votes must be all or none.", field="votes")

@@ -11,7 +11,14 @@ from typing import BinaryIO, Final
 import click
 
 from concord.cli.console import Group, ask, json_option, print_json, print_result
-from concord.cli.stores import copy_head, ledger_beside, ledger_store, note_blocks, open_journal, open_ledger
+from concord.cli.stores import (
+    copy_head,
+    ledger_beside,
+    ledger_store,
+    note_appended,
+    open_journal,
+    open_ledger,
+)
 from concord.errors import Conflict, InvalidInput
 
 # The ledger's modules and the journal's are imported by what uses them.
@@ -167,9 +174,7 @@ def rebuild(*, yes: bool, where: str | None, as_json: bool) -> None:
     with open_journal(where) as journal:
         stored_ledger = ledger_beside(journal, where, may_be_lost=True)
         noted = journal.noted_documents()
-        report = stored_ledger.verify(
-            ((height, block_hash) for height, block_hash, _ in noted), complete=False
-        )
+        report = stored_ledger.verify((height, block_hash) for height, block_hash, _ in noted)
         broken = bool(report.problems) and ledger_store(where).read_head() is not None
         if broken and not yes and not ask(f"{report.problems[0]} Replace the head, and keep a copy of it?"):
             raise Conflict(f"{report.problems[0]} `concord ledger rebuild --yes` replaces the head.")
@@ -204,7 +209,7 @@ def import_file(*, file: Path, where: str | None, as_json: bool) -> None:
 
     imported = ledger_beside(None, where, may_be_lost=True)
     head = imported.import_blocks(lines)
-    note_blocks(imported, where)
+    note_appended(imported, where)
     text = f"{head.height} blocks were checked and imported. The last one's hash is {head.hash}."
     document = {"height": head.height, "hash": head.hash}
     print_result(document, lambda _: click.echo(text), as_json=as_json)

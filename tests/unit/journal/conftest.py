@@ -1,8 +1,17 @@
 """An empty journal in a file, opened as often as a test wants, with a clock of its own."""
 
+from contextlib import ExitStack, closing, contextmanager
+
 import pytest
 
 from concord.journal import Journal
+
+
+@contextmanager
+def closing_all(make):
+    """A function that opens what `make` makes; all that it opened is closed at the end."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(closing(make(**options)))
 
 
 class Clock:
@@ -35,18 +44,14 @@ def empty(tmp_path_factory):
 
 @pytest.fixture
 def open_journal(path, clock, empty):
-    opened = []
-
     def make():
         if not path.exists():
             path.parent.mkdir()
             path.write_bytes(empty)
-        opened.append(Journal(f"sqlite:///{path}", clock=clock))
-        return opened[-1]
+        return Journal(f"sqlite:///{path}", clock=clock)
 
-    yield make
-    for journal in opened:
-        journal.close()
+    with closing_all(make) as open_:
+        yield open_
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from concord.errors import JournalUnavailable
 from concord.journal import Journal, integrity
+from tests.unit.journal.conftest import closing_all
 from tests.unit.journal.test_journal import row
 
 ROUNDS = 500
@@ -24,15 +25,8 @@ def file(tmp_path):
 
 @pytest.fixture
 def open_to_read(file):
-    opened = []
-
-    def open_():
-        opened.append(Journal(f"sqlite:///{file}", read_only=True))
-        return opened[-1]
-
-    yield open_
-    for journal in opened:
-        journal.close()
+    with closing_all(lambda: Journal(f"sqlite:///{file}", read_only=True)) as open_:
+        yield open_
 
 
 def test_what_is_only_read_can_be_read_and_not_written(file, open_to_read):

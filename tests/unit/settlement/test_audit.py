@@ -92,12 +92,12 @@ def test_votes_that_were_changed_are_named(world):
 
 
 CHANGES = {
-    "source": ("UPDATE labels SET source = 'x' WHERE id = :id", "the source of its label", "crm", "x"),
-    "label's time": ("UPDATE labels SET time = 11 WHERE id = :id", "the time of its label", 10, 11),
+    "source": ("UPDATE labels SET source = 'x' WHERE id = :id", "its label's source", "crm", "x"),
+    "label's time": ("UPDATE labels SET time = 11 WHERE id = :id", "its label's time", 10, 11),
     "time": ("UPDATE rounds SET time = 7 WHERE id = :id", "its time", None, 7),
     "height": (
         "UPDATE rounds SET height = 9 WHERE id = :id",
-        "the height on which it was decided",
+        "its height",
         None,
         9,
     ),
@@ -116,7 +116,7 @@ def test_what_a_record_says_beside_the_votes_is_compared_too(world, change):
 
 
 def test_blocks_of_a_version_before_are_settled_again_in_the_format_of_their_records(world, monkeypatch):
-    monkeypatch.setattr(settler, "settle_batch", partial(settler.settle_batch, records=1))
+    monkeypatch.setattr(settler, "settle_batch", partial(settler.settle_batch, record_format=1))
     old = world.answer(1, 2, 1, 1, label=1)
     world.settle()
     monkeypatch.undo()
@@ -136,7 +136,7 @@ def test_a_claim_whose_block_a_version_before_has_written_is_marked_with_its_rec
 
     old = world.settler(checkpoint=crash)
     with monkeypatch.context() as before:
-        before.setattr(settler, "settle_batch", partial(settler.settle_batch, records=1))
+        before.setattr(settler, "settle_batch", partial(settler.settle_batch, record_format=1))
         id_ = world.answer(1, 2, 1, 1, label=1)
         with pytest.raises(KeyboardInterrupt):
             old._step()
@@ -149,7 +149,7 @@ def test_a_claim_whose_block_a_version_before_has_written_is_marked_with_its_rec
 
 
 def test_records_of_a_later_version_are_told_and_the_rest_is_settled_again(world, monkeypatch):
-    monkeypatch.setattr(settler, "settle_batch", partial(settler.settle_batch, records=3))
+    monkeypatch.setattr(settler, "settle_batch", partial(settler.settle_batch, record_format=3))
     world.answer(1, 2, 1, 1, label=1)
     height = world.settle()
     (problem,) = problems(world)
