@@ -18,7 +18,7 @@ public class Call {
     client.setBasePath(arguments[0]);
     RowIris row = new RowIris().sepalLength(6.0).sepalWidth(2.7).petalLength(5.1).petalWidth(1.6);
     PredictIrisRequest rows = new PredictIrisRequest().addRowsItem(row);
-    Verdict verdict = new PredictApi(client).predictIris(rows, "true", null).getVerdicts().get(0);
+    Verdict verdict = new PredictApi(client).predictIris(rows, "true", null, null).getVerdicts().get(0);
     System.out.println("predict: " + verdict.getLabel() + ", votes: " + verdict.getVotes().size());
 
     InputTensor tensor = new InputTensor().name("x").shape(List.of(2L, 4L));
